@@ -1,0 +1,3 @@
+//! Lambda entry point of the `deploy-api` action.
+
+fn main() {}

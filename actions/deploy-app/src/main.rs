@@ -1,0 +1,3 @@
+//! Lambda entry point of the `deploy-app` action.
+
+fn main() {}

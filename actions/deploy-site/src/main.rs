@@ -1,0 +1,3 @@
+//! Lambda entry point of the `deploy-site` action.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Lambda entry point of the `e2e` action.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Lambda entry point of the `npm-install` action.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Lambda entry point of the `test-and-package` action.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Zip archives: strict extraction and deterministic creation.

@@ -1,0 +1,1 @@
+//! Children without a shell, with a scrubbed environment.

@@ -1,0 +1,3 @@
+//! What tests of actions need: events, a strict in-memory AWS, faults.
+
+pub mod archives;
