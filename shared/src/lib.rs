@@ -4,7 +4,18 @@
 //! Invariants: only [`action`] reports job results, exactly one an invocation; only [`env`] reads
 //! environment variables; nothing here knows an action, the local engine or the command line.
 
+pub mod action;
 pub mod archive;
+// pub mod artifact; (waits for archive)
+pub mod aws;
+pub mod clock;
+pub mod continuation;
+pub mod env;
+pub mod failure;
+pub mod job;
+pub mod logging;
+pub mod parameters;
 pub mod process;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod workspace;

@@ -1,1 +1,254 @@
-//! Children without a shell, with a scrubbed environment.
+//! Children without a shell, with a scrubbed environment, that end when they have to.
+//!
+//! A child gets arguments, never a command line; an [`Environment`] that was built, so no credentials
+//! and no Lambda runtime API address; and time until a [`Deadline`]. Its output goes to the log line
+//! by line. When it ends, is told to end, or its future is dropped, its descendants are ended with it,
+//! daemons among them.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join;
+
+use crate::clock::Deadline;
+
+mod ansi;
+mod environment;
+mod error;
+mod find;
+mod harden;
+mod output;
+mod tree;
+
+pub use environment::{Environment, EnvironmentError};
+pub use error::ProcessError;
+pub use find::search_path;
+pub use harden::{HardenError, harden};
+pub use tree::TERMINATION_GRACE;
+
+use output::{Output, Stream};
+use tree::Tree;
+
+/// How long the output of an ended child may take to be read: all who could write to it are gone.
+const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// The kernel's out-of-memory killer takes the process with the highest score: the child, so that
+/// the function lives to report (`proc_pid_oom_score_adj(5)`, the highest value).
+const CHILD_OOM_SCORE: &str = "1000";
+
+/// A program to run.
+#[derive(Clone, Debug)]
+pub struct Command {
+    program: OsString,
+    args: Vec<OsString>,
+    directory: PathBuf,
+    environment: Environment,
+    logs: bool,
+}
+
+/// A child that ended with exit code 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its standard output, as far as it was kept: lines without terminal codes.
+    pub stdout: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Command {
+    /// A program, looked up on the environment's `PATH` unless its name holds a `/`, that is to run in a
+    /// directory.
+    pub fn new(program: impl Into<OsString>, directory: &Path, environment: &Environment) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            directory: directory.to_owned(),
+            environment: environment.clone(),
+            logs: true,
+        }
+    }
+
+    /// Adds an argument. Everyone on the machine can read arguments: no secrets.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Keeps the output out of the log: it is an answer for the action, not news for a person.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.logs = false;
+        self
+    }
+
+    /// Runs the program and ends its whole tree of processes with it.
+    ///
+    /// At the deadline the tree gets SIGTERM, and SIGKILL after [`TERMINATION_GRACE`]. What a child
+    /// that ended by itself left running is killed at once. Dropping the future kills the tree.
+    ///
+    /// # Errors
+    ///
+    /// [`ProcessError`] where it cannot start, ends with another exit code than 0 or by a signal, or
+    /// does not end in time.
+    pub async fn run(&self, deadline: Deadline) -> Result<Finished, ProcessError> {
+        warn_if_root();
+        let turn = tree::turn().await;
+        let started = Instant::now();
+        let child = self.spawn()?;
+        let unreadable = |source| ProcessError::Wait {
+            command: self.to_string(),
+            source,
+        };
+        let mut tree = Tree::new(child, turn)
+            .ok_or_else(|| unreadable(std::io::Error::other("the child has no process id")))?;
+        let output = Output::new(self.logs);
+        let (stdout, stderr) = tree.streams();
+        let mut reading = Box::pin(join(
+            read(&output, Stream::Stdout, stdout),
+            read(&output, Stream::Stderr, stderr),
+        ));
+
+        let mut streams_ended = false;
+        let status = loop {
+            tokio::select! {
+                status = tree.wait() => break Some(status.map_err(unreadable)?),
+                _ = &mut reading, if !streams_ended => streams_ended = true,
+                () = tokio::time::sleep_until(deadline.instant()) => break None,
+            }
+        };
+        let ending = async {
+            match status {
+                Some(_) => tree.kill().await,
+                None => tree.terminate().await,
+            }
+        };
+        if streams_ended {
+            ending.await;
+        } else {
+            // A child that is told to end may block on a full pipe unless it is read meanwhile.
+            let reading = tokio::time::timeout(TERMINATION_GRACE + OUTPUT_GRACE, reading);
+            let _read_as_far_as_it_goes = join(ending, reading).await;
+        }
+        self.conclude(status, &output, started.elapsed())
+    }
+
+    fn spawn(&self) -> Result<tokio::process::Child, ProcessError> {
+        let path = self.environment.path();
+        let file = find::find(&self.program, path).ok_or_else(|| ProcessError::NotFound {
+            program: display(&self.program),
+            searched: display(path),
+        })?;
+        let child = tokio::process::Command::new(&file)
+            .args(&self.args)
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(self.environment.iter())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| ProcessError::Start {
+                command: self.to_string(),
+                directory: self.directory.clone(),
+                source,
+            })?;
+        if let Some(id) = child.id() {
+            // Best effort: without it the kernel chooses by size, which is mostly the child too.
+            let _kernel_chooses =
+                std::fs::write(format!("/proc/{id}/oom_score_adj"), CHILD_OOM_SCORE);
+        }
+        Ok(child)
+    }
+
+    fn conclude(
+        &self,
+        status: Option<ExitStatus>,
+        output: &Output,
+        elapsed: Duration,
+    ) -> Result<Finished, ProcessError> {
+        use std::os::unix::process::ExitStatusExt;
+
+        let text = output.finish();
+        let command = self.to_string();
+        let output = text.both;
+        let Some(status) = status else {
+            return Err(ProcessError::Deadline {
+                command,
+                elapsed,
+                output,
+            });
+        };
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ok(Finished {
+                stdout: text.stdout,
+                elapsed,
+            }),
+            (Some(code), _) => Err(ProcessError::Exit {
+                command,
+                code,
+                output,
+            }),
+            (None, signal) => Err(ProcessError::Signal {
+                command,
+                signal: signal.unwrap_or_default(),
+                output,
+            }),
+        }
+    }
+}
+
+impl std::fmt::Display for Command {
+    /// The program and its arguments as a person would type them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&display(&self.program))?;
+        for arg in &self.args {
+            let arg = display(arg);
+            if arg.is_empty()
+                || arg.contains(|character: char| {
+                    character.is_whitespace() || "'\"".contains(character)
+                })
+            {
+                write!(f, " {arg:?}")?;
+            } else {
+                write!(f, " {arg}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn read(output: &Output, stream: Stream, from: Option<impl tokio::io::AsyncRead + Unpin>) {
+    if let Some(from) = from {
+        output.clone().read(stream, from).await;
+    }
+}
+
+fn display(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+/// Says once that children of a root process can read it.
+fn warn_if_root() {
+    static SAID: Once = Once::new();
+    if harden::runs_as_root() {
+        SAID.call_once(|| {
+            tracing::warn!(
+                "this function runs as root, so the programs that it starts can read its memory and \
+                 credentials; run it as another user"
+            );
+        });
+    }
+}

@@ -1,0 +1,266 @@
+//! Artifacts in and out of the pipeline's artifact store, with the job's own credentials.
+//!
+//! No artifact is held in memory whole: a transfer holds at most [`PARALLEL_PARTS`] parts of
+//! [`PART_BYTES`].
+
+use std::fs::File;
+use std::path::Path;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
+
+use crate::archive::{self, ArchiveError};
+use crate::aws::CallError;
+use crate::failure::{ActionError, FailureType};
+use crate::job::{Artifact, Job};
+use crate::workspace::{Workspace, WorkspaceError};
+
+mod download;
+mod upload;
+
+/// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart
+/// upload limits"); larger parts cost memory, smaller ones requests.
+pub const PART_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Parts on their way at once. Four hide a request's latency; more only cost memory.
+pub const PARALLEL_PARTS: usize = 4;
+
+/// Most parts of an upload (S3 User Guide, "Multipart upload limits").
+const MAX_PARTS: u64 = 10_000;
+
+/// What the S3 client is named in logs of AWS.
+const CREDENTIALS_PROVIDER: &str = "CodePipelineJob";
+
+/// The artifact store as one job may use it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    encryption_key: Option<String>,
+}
+
+impl Store {
+    /// The store with the job's credentials, or the function's own where the job brings none.
+    #[must_use]
+    pub fn for_job(config: &SdkConfig, job: &Job) -> Self {
+        let mut builder = aws_sdk_s3::config::Builder::from(config);
+        if let Some(credentials) = &job.credentials {
+            let (id, secret, token) = credentials.expose();
+            builder = builder.credentials_provider(Credentials::new(
+                id,
+                secret,
+                token.map(str::to_owned),
+                None,
+                CREDENTIALS_PROVIDER,
+            ));
+        }
+        Self {
+            client: Client::from_conf(builder.build()),
+            encryption_key: job.encryption_key.as_ref().map(|key| key.id.clone()),
+        }
+    }
+
+    /// Downloads an input artifact into a new file and returns its length in bytes.
+    ///
+    /// Large objects are read in parallel ranges, all of the same version of the object.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact.
+    pub async fn fetch(&self, artifact: &Artifact, to: &Path) -> Result<u64, ArtifactError> {
+        let length = download::download(&self.client, artifact, to).await?;
+        tracing::info!(artifact = artifact.name, size_bytes = length, "fetched artifact");
+        Ok(length)
+    }
+
+    /// Downloads a zip artifact and extracts it into the workspace's directory of this name, under
+    /// the strict rules of [`archive::extract`]. Nothing of it stays on an error.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact, and the entry where one is at fault.
+    pub async fn fetch_and_extract(
+        &self,
+        artifact: &Artifact,
+        workspace: &Workspace,
+        name: &str,
+    ) -> Result<std::path::PathBuf, ArtifactError> {
+        let zip = workspace.file(&format!("{name}.zip"));
+        self.fetch(artifact, &zip).await?;
+        let into = workspace.directory(name)?;
+        let (source, target) = (zip.clone(), into.clone());
+        let extracted = blocking(move || archive::extract_file(&source, &target)).await;
+        remove(&zip)?;
+        extracted.map_err(|source| ArtifactError::Archive { artifact: artifact.clone(), source })?;
+        Ok(into)
+    }
+
+    /// Uploads a file as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact; no part of an upload that failed stays in the store.
+    pub async fn put_file(&self, artifact: &Artifact, file: &Path) -> Result<u64, ArtifactError> {
+        let length = upload::upload(self, artifact, file).await?;
+        tracing::info!(artifact = artifact.name, size_bytes = length, "stored artifact");
+        Ok(length)
+    }
+
+    /// Zips a directory (equal content gives equal bytes) and uploads the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact, and the file where one is at fault.
+    pub async fn put_directory(
+        &self,
+        artifact: &Artifact,
+        directory: &Path,
+        workspace: &Workspace,
+    ) -> Result<u64, ArtifactError> {
+        let zip = workspace.file(&format!("{}.out.zip", artifact.name));
+        let (source, target) = (directory.to_owned(), zip.clone());
+        blocking(move || archive::create_file(&source, &target))
+            .await
+            .map_err(|source| ArtifactError::Archive { artifact: artifact.clone(), source })?;
+        let length = self.put_file(artifact, &zip).await?;
+        remove(&zip)?;
+        Ok(length)
+    }
+}
+
+/// Runs work that blocks beside the async runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => unreachable!("the runtime outlives the jobs it runs"),
+        },
+    }
+}
+
+fn remove(file: &Path) -> Result<(), ArtifactError> {
+    std::fs::remove_file(file)
+        .map_err(|source| ArtifactError::Disk { path: file.to_owned(), source })
+}
+
+fn open(file: &Path) -> Result<File, ArtifactError> {
+    File::open(file).map_err(|source| ArtifactError::Disk { path: file.to_owned(), source })
+}
+
+/// An artifact could not be fetched or stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The object is not there.
+    #[error("input artifact {artifact} does not exist")]
+    Missing {
+        /// The artifact.
+        artifact: Artifact,
+        /// What S3 said.
+        source: CallError,
+    },
+    /// The object was replaced between two reads of it.
+    #[error("input artifact {artifact} changed while it was read")]
+    Changed {
+        /// The artifact.
+        artifact: Artifact,
+        /// What S3 said.
+        source: CallError,
+    },
+    /// Fewer bytes came than the store announced, again and again.
+    #[error("input artifact {artifact} came incomplete {attempts} times")]
+    Incomplete {
+        /// The artifact.
+        artifact: Artifact,
+        /// How often it was tried.
+        attempts: u32,
+        /// What broke the transfer off.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The archive breaks a rule, or cannot be written.
+    #[error("artifact {artifact} is no archive that can be used")]
+    Archive {
+        /// The artifact.
+        artifact: Artifact,
+        /// Which rule, and which entry.
+        source: ArchiveError,
+    },
+    /// A call to the store did not succeed.
+    #[error("artifact {artifact} cannot be transferred")]
+    Call {
+        /// The artifact.
+        artifact: Artifact,
+        /// What S3 said.
+        source: CallError,
+    },
+    /// The artifact is larger than an object may be in parts of the size used here.
+    #[error("output artifact {artifact} has {size_bytes} bytes, {} are the most", PART_BYTES * MAX_PARTS)]
+    TooLarge {
+        /// The artifact.
+        artifact: Artifact,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// The function's disk is too small for the artifact.
+    #[error(
+        "input artifact {artifact} needs {} MiB on the function's disk, which has {} MiB left",
+        mebibytes(*.needed_bytes), mebibytes(*.free_bytes)
+    )]
+    DiskFull {
+        /// The artifact.
+        artifact: Artifact,
+        /// Bytes that it needs.
+        needed_bytes: u64,
+        /// Bytes that there are.
+        free_bytes: u64,
+    },
+    /// The function's disk failed.
+    #[error("cannot read or write `{}`", .path.display())]
+    Disk {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The job's directory failed.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1024 * 1024)
+}
+
+impl ActionError for ArtifactError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::Missing { .. } | Self::Changed { .. } => FailureType::RevisionUnavailable,
+            Self::Incomplete { .. } => FailureType::SystemUnavailable,
+            Self::Archive { source, .. } => source.failure_type(),
+            Self::Call { source, .. } => source.failure_type(),
+            Self::TooLarge { .. } | Self::DiskFull { .. } | Self::Disk { .. } => FailureType::JobFailed,
+            Self::Workspace(source) => source.failure_type(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } => Some(
+                "release the change again: the action that makes this artifact, or the bucket's \
+                 lifecycle, did not leave it there"
+                    .to_owned(),
+            ),
+            Self::Changed { .. } => Some("retry the stage".to_owned()),
+            Self::Incomplete { .. } => {
+                Some("retry the stage; if it goes on, see the AWS Health Dashboard".to_owned())
+            }
+            Self::Archive { source, .. } => source.hint(),
+            Self::Call { source, .. } => source.hint(),
+            Self::TooLarge { .. } => Some("make the output smaller, or split it".to_owned()),
+            Self::DiskFull { .. } | Self::Disk { .. } => {
+                Some("raise the function's `EphemeralStorage` (10,240 MiB at most)".to_owned())
+            }
+            Self::Workspace(source) => source.hint(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! How AWS is called: timeouts, retries, and what a refused call means.
+//!
+//! Retries are the SDK's own, at this one layer. Endpoints come from the SDK's own variables
+//! (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, ...), so nothing here knows whether AWS or a local
+//! AWS answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::failure::{ActionError, FailureType};
+
+/// Attempts of one call: the SDKs' standard mode with its default of 3. A second retry loop around
+/// it would multiply the load on a service in trouble.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How long a connection may take; within one region it takes milliseconds (the SDK's own default
+/// is 3.1 s).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a service may take to begin its answer. API Gateway's imports are the slowest calls
+/// that are made, some seconds.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The configuration of every client: credentials and region of the function's environment.
+pub async fn load() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+/// Why a call did not succeed, as far as callers have to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallErrorKind {
+    /// The role lacks a permission, or its credentials are not (or no longer) good.
+    Denied,
+    /// What the call names does not exist.
+    NotFound,
+    /// Someone else is changing it, or has changed it.
+    Conflict,
+    /// The service throttles, fails or cannot be reached: later it may work.
+    Unavailable,
+    /// The service does not accept the request.
+    Invalid,
+}
+
+/// A call to AWS that did not succeed, after the SDK's own retries.
+#[derive(Debug)]
+pub struct CallError {
+    /// The IAM action, such as `lambda:UpdateAlias`.
+    pub action: &'static str,
+    /// What it was made on, such as an ARN or `s3://bucket/key`.
+    pub resource: String,
+    /// What kind of refusal it is.
+    pub kind: CallErrorKind,
+    /// The service's error code, such as `ResourceConflictException`.
+    pub code: Option<String>,
+    /// The service's own words, or the transport's.
+    pub message: String,
+    /// The service's request id.
+    pub request_id: Option<String>,
+    /// Whether the request may have taken effect although no answer came.
+    pub outcome_unknown: bool,
+}
+
+impl CallError {
+    /// Reads what the SDK returned.
+    pub fn new<E>(
+        action: &'static str,
+        resource: impl Into<String>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let outcome_unknown = match error {
+            SdkError::ConstructionFailure(_) => false,
+            SdkError::ServiceError(_) => status.is_some_and(|status| status >= 500),
+            _ => true,
+        };
+        Self {
+            action,
+            resource: resource.into(),
+            kind: kind(code.as_deref(), status),
+            message: error
+                .message()
+                .map_or_else(|| transport_message(error), str::to_owned),
+            request_id: request_id(error),
+            code,
+            outcome_unknown,
+        }
+    }
+
+    /// Whether the service answered with this error code.
+    #[must_use]
+    pub fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` on `{}` did not succeed",
+            self.action, self.resource
+        )?;
+        if let Some(code) = &self.code {
+            write!(f, ": {code}")?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if let Some(id) = &self.request_id {
+            write!(f, " (request id {id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl ActionError for CallError {
+    fn failure_type(&self) -> FailureType {
+        match self.kind {
+            CallErrorKind::Denied => FailureType::PermissionError,
+            CallErrorKind::NotFound | CallErrorKind::Invalid => FailureType::ConfigurationError,
+            CallErrorKind::Conflict => FailureType::RevisionOutOfSync,
+            CallErrorKind::Unavailable => FailureType::SystemUnavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self {
+            action, resource, ..
+        } = self;
+        Some(match self.kind {
+            CallErrorKind::Denied if self.code.as_deref().is_some_and(is_expired) => {
+                "the job's credentials have expired: retry the stage".to_owned()
+            }
+            CallErrorKind::Denied => {
+                format!("allow `{action}` on `{resource}` for this function's role")
+            }
+            CallErrorKind::NotFound => {
+                format!("check that `{resource}` exists in this account and region")
+            }
+            CallErrorKind::Conflict => {
+                "wait for the other change to end, then retry the stage".to_owned()
+            }
+            CallErrorKind::Unavailable => {
+                "retry the stage; if it goes on, see the AWS Health Dashboard".to_owned()
+            }
+            CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
+        })
+    }
+}
+
+fn is_expired(code: &str) -> bool {
+    code.starts_with("Expired") || code == "RequestExpired"
+}
+
+/// Classes an answer by its error code, else by its HTTP status; no answer at all is
+/// [`CallErrorKind::Unavailable`].
+fn kind(code: Option<&str>, status: Option<u16>) -> CallErrorKind {
+    match code.unwrap_or_default() {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AllAccessDisabled"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "InvalidClientTokenId"
+        | "InvalidToken"
+        | "MissingAuthenticationToken"
+        | "KMS.DisabledException"
+        | "KMS.KMSInvalidStateException" => return CallErrorKind::Denied,
+        code if is_expired(code) => return CallErrorKind::Denied,
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "RequestLimitExceeded"
+        | "RequestTimeout" => return CallErrorKind::Unavailable,
+        "NotFound"
+        | "NotFoundException"
+        | "NoSuchKey"
+        | "NoSuchBucket"
+        | "NoSuchUpload"
+        | "NoSuchDistribution"
+        | "ResourceNotFoundException" => return CallErrorKind::NotFound,
+        "ConflictException"
+        | "ResourceConflictException"
+        | "PreconditionFailedException"
+        | "PreconditionFailed"
+        | "ConditionalRequestConflict" => return CallErrorKind::Conflict,
+        _ => {}
+    }
+    match status {
+        Some(401 | 403) => CallErrorKind::Denied,
+        Some(404) => CallErrorKind::NotFound,
+        Some(409 | 412) => CallErrorKind::Conflict,
+        Some(429 | 500..) | None => CallErrorKind::Unavailable,
+        Some(_) => CallErrorKind::Invalid,
+    }
+}
+
+fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let headers = error.raw_response()?.headers();
+    ["x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"]
+        .iter()
+        .find_map(|name| headers.get(*name))
+        .map(str::to_owned)
+}
+
+/// What went wrong below the service: a connection, a timeout, an answer that is none.
+fn transport_message<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(_) => error.raw_response().map_or_else(String::new, |response| {
+            format!("HTTP status {}", response.status().as_u16())
+        }),
+        other => crate::failure::chain(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(Some("AccessDenied"), Some(403), CallErrorKind::Denied)]
+    #[test_case(Some("ExpiredToken"), Some(400), CallErrorKind::Denied)]
+    #[test_case(Some("ThrottlingException"), Some(400), CallErrorKind::Unavailable)]
+    #[test_case(Some("ResourceNotFoundException"), Some(404), CallErrorKind::NotFound)]
+    #[test_case(
+        Some("PreconditionFailedException"),
+        Some(412),
+        CallErrorKind::Conflict
+    )]
+    #[test_case(Some("ValidationException"), Some(400), CallErrorKind::Invalid)]
+    #[test_case(None, Some(503), CallErrorKind::Unavailable)]
+    #[test_case(None, None, CallErrorKind::Unavailable; "no answer")]
+    fn an_answer_is_classed(code: Option<&str>, status: Option<u16>, expected: CallErrorKind) {
+        assert_eq!(kind(code, status), expected);
+    }
+
+    #[test]
+    fn a_denied_call_names_the_permission_to_add() {
+        let error = CallError {
+            action: "lambda:UpdateAlias",
+            resource: "arn:aws:lambda:eu-west-1:111122223333:function:app:prod".to_owned(),
+            kind: CallErrorKind::Denied,
+            code: Some("AccessDeniedException".to_owned()),
+            message: "no identity-based policy allows it".to_owned(),
+            request_id: Some("r-1".to_owned()),
+            outcome_unknown: false,
+        };
+        insta::assert_snapshot!(crate::failure::Failure::new(&error).message("g"), @"
+        `lambda:UpdateAlias` on `arn:aws:lambda:eu-west-1:111122223333:function:app:prod` did not succeed: AccessDeniedException: no identity-based policy allows it (request id r-1)
+        hint: allow `lambda:UpdateAlias` on `arn:aws:lambda:eu-west-1:111122223333:function:app:prod` for this function's role
+        log: g
+        ");
+    }
+}

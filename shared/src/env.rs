@@ -1,0 +1,56 @@
+//! The environment variables of a function: the one place that reads them.
+
+use std::ffi::OsString;
+
+/// Where the function's log streams are (`AWS_LAMBDA_LOG_GROUP_NAME`, `AWS_LAMBDA_LOG_STREAM_NAME`;
+/// Lambda Developer Guide, "Defined runtime environment variables").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogLocation {
+    /// The CloudWatch Logs group.
+    pub group: Option<String>,
+    /// The stream of this execution environment.
+    pub stream: Option<String>,
+}
+
+/// A variable's value; `None` where it is not set, empty, or not Unicode.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that reads variables"
+)]
+pub fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable's value as the system holds it; `None` where it is not set.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place that reads variables"
+)]
+pub fn var_os(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Where this function logs.
+#[must_use]
+pub fn log_location() -> LogLocation {
+    LogLocation {
+        group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
+        stream: var("AWS_LAMBDA_LOG_STREAM_NAME"),
+    }
+}
+
+/// The most verbose level that is logged (`DELIVERY_LOG`: `error`, `warn`, `info`, `debug`; default
+/// `info`).
+#[must_use]
+pub fn log_level() -> Option<String> {
+    var("DELIVERY_LOG")
+}
+
+/// Where the job directories are made: `TMPDIR`, else `/tmp`, the one place that a Lambda function
+/// may write to.
+#[must_use]
+pub fn temporary_directory() -> std::path::PathBuf {
+    std::env::temp_dir()
+}

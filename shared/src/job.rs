@@ -1,0 +1,459 @@
+//! The job: what CodePipeline hands over in one `CodePipeline.job` event.
+//!
+//! The types are our own, because those of `aws_lambda_events` lack `encryptionKey` and print
+//! credentials. The event holds credentials: it is never logged, and `Debug` shows none of them.
+//! Source of the shape: CodePipeline User Guide, "Invoke an AWS Lambda function in a pipeline".
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Deadline;
+use crate::env::LogLocation;
+use crate::failure::{ActionError, FailureType};
+
+/// The one key of the event.
+pub const EVENT_KEY: &str = "CodePipeline.job";
+
+/// A job's id; CodePipeline makes a new one for each continuation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The id as CodePipeline writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for JobId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+/// One hand-over of work to the function.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The job's id.
+    pub id: JobId,
+    /// The account of the pipeline, 12 digits.
+    pub account_id: String,
+    /// What this invocation of the function may use.
+    pub invocation: Invocation,
+    /// The action's input artifacts, 0 to 5, in the order of the pipeline's declaration.
+    pub input_artifacts: Vec<Artifact>,
+    /// The action's output artifacts, 0 to 5; their locations are already chosen.
+    pub output_artifacts: Vec<Artifact>,
+    /// Credentials for the artifact store; `None` in events of some test tools.
+    pub credentials: Option<ArtifactCredentials>,
+    /// The customer's key of the artifact store; `None` with the service's default key.
+    pub encryption_key: Option<EncryptionKey>,
+    /// The token that the job before this one ended with; `None` in the first job of an action.
+    pub continuation_token: Option<String>,
+    /// `UserParameters` as they are configured; `None` if they are not.
+    pub user_parameters: Option<String>,
+}
+
+/// One invocation of the function: Lambda may deliver a job more than once.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Lambda's request id.
+    pub request_id: String,
+    /// When Lambda ends the function.
+    pub deadline: Deadline,
+    /// Where this invocation logs.
+    pub log: LogLocation,
+}
+
+/// An artifact of the pipeline and where it is (or is to be put).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// The name in the pipeline's declaration.
+    pub name: String,
+    /// The source revision; often absent.
+    pub revision: Option<String>,
+    /// The artifact store's bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+impl fmt::Display for Artifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` (`s3://{}/{}`)", self.name, self.bucket, self.key)
+    }
+}
+
+/// The job's own, short-lived credentials for the artifact store.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactCredentials {
+    access_key_id: SecretString,
+    secret_access_key: SecretString,
+    session_token: Option<SecretString>,
+}
+
+impl ArtifactCredentials {
+    /// Credentials made of their three parts.
+    #[must_use]
+    pub fn new(access_key_id: &str, secret_access_key: &str, session_token: Option<&str>) -> Self {
+        Self {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret_access_key.into(),
+            session_token: session_token.map(Into::into),
+        }
+    }
+
+    /// Access key id, secret access key and session token, for the S3 client alone.
+    pub(crate) fn expose(&self) -> (&str, &str, Option<&str>) {
+        (
+            self.access_key_id.expose_secret(),
+            self.secret_access_key.expose_secret(),
+            self.session_token.as_ref().map(ExposeSecret::expose_secret),
+        )
+    }
+}
+
+impl fmt::Debug for ArtifactCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ArtifactCredentials(hidden)")
+    }
+}
+
+/// The customer's KMS key of the artifact store.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct EncryptionKey {
+    /// Key id, key ARN or alias ARN.
+    pub id: String,
+}
+
+impl Job {
+    /// Reads a job from an event.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where the event is not one that CodePipeline sends.
+    pub fn from_event(event: &Value, invocation: Invocation) -> Result<Self, EventError> {
+        let body = event.get(EVENT_KEY).ok_or(EventError::NotAJob)?;
+        let body = JobBody::deserialize(body).map_err(|error| EventError::shape(&error))?;
+        let data = body.data;
+        Ok(Self {
+            id: body.id,
+            account_id: body.account_id.unwrap_or_default(),
+            invocation,
+            input_artifacts: data
+                .input_artifacts
+                .into_iter()
+                .map(Artifact::from)
+                .collect(),
+            output_artifacts: data
+                .output_artifacts
+                .into_iter()
+                .map(Artifact::from)
+                .collect(),
+            credentials: data.artifact_credentials,
+            encryption_key: data.encryption_key,
+            continuation_token: data.continuation_token,
+            user_parameters: data.action_configuration.configuration.user_parameters,
+        })
+    }
+
+    /// The only input artifact.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactCountError`] unless there is exactly one.
+    pub fn only_input(&self) -> Result<&Artifact, ArtifactCountError> {
+        only(&self.input_artifacts, "input")
+    }
+
+    /// The only output artifact.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactCountError`] unless there is exactly one.
+    pub fn only_output(&self) -> Result<&Artifact, ArtifactCountError> {
+        only(&self.output_artifacts, "output")
+    }
+
+    /// Checks that the action has no output artifact.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactCountError`] where there is one: it would stay empty.
+    pub fn no_output(&self) -> Result<(), ArtifactCountError> {
+        if self.output_artifacts.is_empty() {
+            return Ok(());
+        }
+        Err(ArtifactCountError::new("output", 0, &self.output_artifacts))
+    }
+}
+
+/// The id of a job whose event may be unreadable otherwise.
+#[must_use]
+pub fn job_id_of(event: &Value) -> Option<JobId> {
+    Some(JobId::from(event.get(EVENT_KEY)?.get("id")?.as_str()?))
+}
+
+fn only<'a>(
+    artifacts: &'a [Artifact],
+    side: &'static str,
+) -> Result<&'a Artifact, ArtifactCountError> {
+    match artifacts {
+        [artifact] => Ok(artifact),
+        _ => Err(ArtifactCountError::new(side, 1, artifacts)),
+    }
+}
+
+/// The action is wired with the wrong number of artifacts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the action takes {expected} {side} artifact(s) and is configured with {}", names(.found))]
+pub struct ArtifactCountError {
+    side: &'static str,
+    expected: usize,
+    found: Vec<String>,
+}
+
+impl ArtifactCountError {
+    fn new(side: &'static str, expected: usize, found: &[Artifact]) -> Self {
+        let found = found.iter().map(|artifact| artifact.name.clone()).collect();
+        Self {
+            side,
+            expected,
+            found,
+        }
+    }
+}
+
+impl ActionError for ArtifactCountError {
+    fn failure_type(&self) -> FailureType {
+        FailureType::ConfigurationError
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "give the action {} `{}` in the pipeline's declaration",
+            self.expected,
+            if self.side == "input" {
+                "InputArtifacts"
+            } else {
+                "OutputArtifacts"
+            }
+        ))
+    }
+}
+
+fn names(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} ({})", names.len(), quoted.join(", "))
+}
+
+/// The event is not one that CodePipeline sends.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// Something else invoked the function.
+    #[error("the event has no `{EVENT_KEY}`")]
+    NotAJob,
+    /// A part that every job has is missing or of another type.
+    #[error("the event's `{EVENT_KEY}` cannot be read: {expected}")]
+    Shape {
+        /// What was expected; never what was found, which may be a credential.
+        expected: String,
+    },
+}
+
+impl EventError {
+    fn shape(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let expected = match text.find("expected ") {
+            Some(at) => &text[at..],
+            None if text.starts_with("missing field") => &text,
+            None => "a part of it has another type",
+        };
+        Self::Shape {
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+impl ActionError for EventError {
+    fn failure_type(&self) -> FailureType {
+        FailureType::ConfigurationError
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("invoke this function as a Lambda action of CodePipeline, not by hand".to_owned())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JobBody {
+    id: JobId,
+    account_id: Option<String>,
+    data: JobData,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JobData {
+    #[serde(default)]
+    action_configuration: ActionConfiguration,
+    #[serde(default)]
+    input_artifacts: Vec<ArtifactBody>,
+    #[serde(default)]
+    output_artifacts: Vec<ArtifactBody>,
+    artifact_credentials: Option<ArtifactCredentials>,
+    encryption_key: Option<EncryptionKey>,
+    continuation_token: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct ActionConfiguration {
+    #[serde(default)]
+    configuration: Configuration,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Configuration {
+    user_parameters: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ArtifactBody {
+    name: String,
+    revision: Option<String>,
+    location: LocationBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LocationBody {
+    s3_location: S3LocationBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct S3LocationBody {
+    bucket_name: String,
+    object_key: String,
+}
+
+impl From<ArtifactBody> for Artifact {
+    fn from(body: ArtifactBody) -> Self {
+        let location = body.location.s3_location;
+        Self {
+            name: body.name,
+            revision: body.revision,
+            bucket: location.bucket_name,
+            key: location.object_key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn invocation() -> Invocation {
+        Invocation {
+            request_id: "r".to_owned(),
+            deadline: Deadline::after(Duration::from_secs(60)),
+            log: LogLocation::default(),
+        }
+    }
+
+    fn event() -> Value {
+        json!({"CodePipeline.job": {
+            "id": "11111111-abcd-1111-abcd-111111abcdef", "accountId": "111122223333",
+            "data": {
+                "actionConfiguration": {"configuration": {"FunctionName": "f", "UserParameters": "a=1"}},
+                "inputArtifacts": [{"name": "SourceOutput", "revision": null, "location":
+                    {"type": "S3", "s3Location": {"bucketName": "b", "objectKey": "p/SourceOutp/x"}}}],
+                "outputArtifacts": [],
+                "artifactCredentials": {"accessKeyId": "AKIAPLANTED", "secretAccessKey": "planted-secret",
+                    "sessionToken": "planted-token", "expirationTime": 1_575_493_418_000_u64},
+                "encryptionKey": {"id": "arn:aws:kms:eu-west-1:111122223333:key/k", "type": "KMS"},
+                "continuationToken": "t"
+            }
+        }})
+    }
+
+    #[test]
+    fn a_full_event_is_read_whole() {
+        let job = Job::from_event(&event(), invocation()).unwrap();
+        assert_eq!(job.id.as_str(), "11111111-abcd-1111-abcd-111111abcdef");
+        assert_eq!(job.user_parameters.as_deref(), Some("a=1"));
+        assert_eq!(job.continuation_token.as_deref(), Some("t"));
+        assert_eq!(
+            job.only_input().unwrap().to_string(),
+            "`SourceOutput` (`s3://b/p/SourceOutp/x`)"
+        );
+        assert_eq!(
+            job.credentials.as_ref().unwrap().expose(),
+            ("AKIAPLANTED", "planted-secret", Some("planted-token"))
+        );
+        assert!(job.encryption_key.is_some());
+    }
+
+    #[test]
+    fn optional_fields_may_be_absent() {
+        let event = json!({"CodePipeline.job": {"id": "1", "data": {}}});
+        let job = Job::from_event(&event, invocation()).unwrap();
+        assert_eq!(job.input_artifacts, []);
+        assert_eq!(job.user_parameters, None);
+        assert!(job.credentials.is_none());
+    }
+
+    #[test]
+    fn debug_shows_no_credentials() {
+        let shown = format!("{:?}", Job::from_event(&event(), invocation()).unwrap());
+        assert!(
+            !shown.contains("PLANTED") && !shown.contains("planted"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_event_still_gives_its_job_id() {
+        let mut event = event();
+        event["CodePipeline.job"]["data"]["inputArtifacts"] = json!("not a list");
+        let error = Job::from_event(&event, invocation()).unwrap_err();
+        assert_eq!(
+            crate::failure::chain(&error),
+            "the event's `CodePipeline.job` cannot be read: expected a sequence"
+        );
+        assert_eq!(
+            job_id_of(&event),
+            Some("11111111-abcd-1111-abcd-111111abcdef".into())
+        );
+    }
+
+    #[test]
+    fn a_wrong_number_of_artifacts_is_named() {
+        let job = Job::from_event(&event(), invocation()).unwrap();
+        assert_eq!(
+            job.only_output().unwrap_err().to_string(),
+            "the action takes 1 output artifact(s) and is configured with none"
+        );
+    }
+}
