@@ -13,6 +13,7 @@ pub mod continuation;
 pub mod env;
 pub mod failure;
 pub mod job;
+pub mod junit;
 pub mod logging;
 pub mod parameters;
 pub mod process;

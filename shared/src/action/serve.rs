@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::{Action, Constructor, Host};
 use crate::clock::{self, Deadline};
 use crate::job::Invocation;
-use crate::{aws, env, logging};
+use crate::{aws, env, logging, process};
 
 /// Threads of the runtime: one for the action, one so that the watchdog runs beside it.
 const WORKER_THREADS: usize = 2;
@@ -23,7 +23,7 @@ const WORKER_THREADS: usize = 2;
 /// Where the Lambda runtime cannot be reached, or the process cannot hide its memory from its
 /// children.
 pub fn serve<A: Action>(constructor: impl Constructor<A>) -> Result<(), lambda_runtime::Error> {
-    // process::harden()?; (waits for process)
+    process::harden()?;
     logging::start();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)

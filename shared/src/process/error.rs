@@ -1,0 +1,134 @@
+//! What can go wrong with a child.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::failure::{ActionError, FailureType};
+
+/// The signal of the kernel's out-of-memory killer.
+const SIGKILL: i32 = 9;
+
+/// Programs that come with Node.js, or with this project's Lambda layer.
+const NODE_PROGRAMS: [&str; 3] = ["node", "npm", "npx"];
+
+/// Why a child did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The program is not there.
+    #[error("program `{program}` is not in any directory of `PATH` ({searched})")]
+    NotFound {
+        /// Its name.
+        program: String,
+        /// The `PATH` that was searched.
+        searched: String,
+    },
+    /// The program is there and does not start.
+    #[error("`{command}` cannot be started in `{}`", .directory.display())]
+    Start {
+        /// What was run.
+        command: String,
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended with an exit code other than 0.
+    #[error("`{command}` ended with exit code {code}")]
+    Exit {
+        /// What was run.
+        command: String,
+        /// The code.
+        code: i32,
+        /// What it wrote.
+        output: String,
+    },
+    /// A signal ended it.
+    #[error("`{command}` was ended by signal {signal}{}", signal_name(*.signal))]
+    Signal {
+        /// What was run.
+        command: String,
+        /// The signal.
+        signal: i32,
+        /// What it wrote.
+        output: String,
+    },
+    /// It was ended because its time was over.
+    #[error("`{command}` was ended after {}: its time was over", seconds(*.elapsed))]
+    Deadline {
+        /// What was run.
+        command: String,
+        /// How long it ran.
+        elapsed: Duration,
+        /// What it wrote.
+        output: String,
+    },
+    /// It runs and cannot be followed.
+    #[error("`{command}` cannot be waited for")]
+    Wait {
+        /// What was run.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ActionError for ProcessError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::NotFound { .. } => FailureType::ConfigurationError,
+            Self::Start { .. }
+            | Self::Exit { .. }
+            | Self::Signal { .. }
+            | Self::Deadline { .. }
+            | Self::Wait { .. } => FailureType::JobFailed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { program, .. } if NODE_PROGRAMS.contains(&program.as_str()) => Some(
+                "give the function the Lambda layer with Node.js and npm, or install Node.js 20 or later"
+                    .to_owned(),
+            ),
+            Self::NotFound { program, .. } => {
+                Some(format!("give the function a Lambda layer that has `{program}` in its `bin`"))
+            }
+            Self::Start { .. } | Self::Wait { .. } => {
+                Some("check the function's limits on memory and processes".to_owned())
+            }
+            Self::Signal { signal: SIGKILL, .. } => {
+                Some("most likely memory ran out: raise the function's `MemorySize`".to_owned())
+            }
+            Self::Exit { .. } | Self::Signal { .. } => None,
+            Self::Deadline { .. } => {
+                Some("make it faster, split it, or raise the function's `Timeout`".to_owned())
+            }
+        }
+    }
+
+    fn output(&self) -> Option<&str> {
+        match self {
+            Self::Exit { output, .. }
+            | Self::Signal { output, .. }
+            | Self::Deadline { output, .. } => Some(output),
+            Self::NotFound { .. } | Self::Start { .. } | Self::Wait { .. } => None,
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        SIGKILL => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+fn seconds(elapsed: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(elapsed.as_secs().max(1))).to_string()
+}

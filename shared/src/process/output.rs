@@ -1,0 +1,273 @@
+//! A child's output: each line to the log, and its beginning and end kept for the failure message.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::ansi;
+
+/// How much is kept from the beginning of the output (reliability design, "64 KiB head + tail": what
+/// began a chain of errors is often above it, what ended it is always below).
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// How much is kept from the end of the output.
+const TAIL_BYTES: usize = 48 * 1024;
+
+/// Where a line is cut: CloudWatch Logs takes events of 256 KiB, and no one reads so long a line.
+const MAX_LINE_BYTES: usize = 8 * 1024;
+
+/// How much of one child's output goes to the log. A flood costs money at CloudWatch Logs; npm and
+/// test runners stay far below it.
+const MAX_LOGGED_BYTES: usize = 4 * 1024 * 1024;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Which of a child's two streams a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Both streams of one child, as they come.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// What a child wrote, as text without terminal codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct OutputText {
+    /// Standard output alone.
+    pub(super) stdout: String,
+    /// Both streams, line by line as they came.
+    pub(super) both: String,
+}
+
+#[derive(Debug)]
+struct Kept {
+    logs: bool,
+    logged_bytes: usize,
+    unlogged_lines: usize,
+    stdout: Ends,
+    both: Ends,
+}
+
+impl Output {
+    /// An output that goes to the log line by line, or one that is only kept.
+    pub(super) fn new(logs: bool) -> Self {
+        Self {
+            kept: Arc::new(Mutex::new(Kept {
+                logs,
+                logged_bytes: 0,
+                unlogged_lines: 0,
+                stdout: Ends::default(),
+                both: Ends::default(),
+            })),
+        }
+    }
+
+    /// Reads a stream to its end. A stream that cannot be read any more has ended.
+    pub(super) async fn read(self, stream: Stream, mut from: impl AsyncRead + Unpin) {
+        let mut lines = Lines::default();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        while let Ok(count @ 1..) = from.read(&mut chunk).await {
+            lines.push(&chunk[..count], |line| self.line(stream, line));
+        }
+        lines.end(|line| self.line(stream, line));
+    }
+
+    fn line(&self, stream: Stream, line: &[u8]) {
+        let text = ansi::plain(&String::from_utf8_lossy(line));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.both.push(&text);
+        if stream == Stream::Stdout {
+            kept.stdout.push(&text);
+        }
+        if !kept.logs {
+            return;
+        }
+        if kept.logged_bytes + text.len() > MAX_LOGGED_BYTES {
+            kept.unlogged_lines += 1;
+            return;
+        }
+        kept.logged_bytes += text.len() + 1;
+        tracing::info!(stream = stream.name(), "{text}");
+    }
+
+    /// What was kept. Says in the log what a flood left out of it.
+    pub(super) fn finish(&self) -> OutputText {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let unlogged_lines = std::mem::take(&mut kept.unlogged_lines);
+        if unlogged_lines > 0 {
+            tracing::warn!(
+                lines = unlogged_lines,
+                "{unlogged_lines} lines of output are not in the log: more than {MAX_LOGGED_BYTES} bytes"
+            );
+        }
+        OutputText {
+            stdout: kept.stdout.text(),
+            both: kept.both.text(),
+        }
+    }
+}
+
+/// Cuts a stream into lines of bounded length.
+#[derive(Debug, Default)]
+struct Lines {
+    line: Vec<u8>,
+    cut: bool,
+}
+
+impl Lines {
+    fn push(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8])) {
+        let mut parts = chunk.split(|&byte| byte == b'\n');
+        if let Some(first) = parts.next() {
+            self.extend(first);
+        }
+        for part in parts {
+            self.take(&mut take);
+            self.extend(part);
+        }
+    }
+
+    fn end(mut self, mut take: impl FnMut(&[u8])) {
+        if !self.line.is_empty() {
+            self.take(&mut take);
+        }
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = MAX_LINE_BYTES - self.line.len();
+        self.cut |= part.len() > room;
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn take(&mut self, take: &mut impl FnMut(&[u8])) {
+        if std::mem::take(&mut self.cut) {
+            self.line.extend_from_slice(" … (line cut)".as_bytes());
+        }
+        take(&self.line);
+        self.line.clear();
+    }
+}
+
+/// The first and the last lines of a text of any length.
+#[derive(Debug, Default)]
+struct Ends {
+    head: String,
+    tail: std::collections::VecDeque<String>,
+    tail_bytes: usize,
+    left_out: usize,
+}
+
+impl Ends {
+    fn push(&mut self, line: &str) {
+        if self.tail.is_empty() && self.left_out == 0 && self.head.len() + line.len() < HEAD_BYTES {
+            self.head.push_str(line);
+            self.head.push('\n');
+            return;
+        }
+        self.tail_bytes += line.len() + 1;
+        self.tail.push_back(line.to_owned());
+        while self.tail_bytes > TAIL_BYTES {
+            let Some(oldest) = self.tail.pop_front() else {
+                break;
+            };
+            self.tail_bytes -= oldest.len() + 1;
+            self.left_out += 1;
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.head.clone();
+        if self.left_out > 0 {
+            let _infallible = writeln!(text, "… ({} lines left out)", self.left_out);
+        }
+        for line in &self.tail {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(chunks: &[&[u8]]) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut lines = Lines::default();
+        for chunk in chunks {
+            lines.push(chunk, |line| {
+                found.push(String::from_utf8_lossy(line).into_owned())
+            });
+        }
+        lines.end(|line| found.push(String::from_utf8_lossy(line).into_owned()));
+        found
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_arrive() {
+        assert_eq!(
+            lines_of(&[b"one\ntw", b"o\n\nthr", b"ee"]),
+            ["one", "two", "", "three"]
+        );
+    }
+
+    #[test]
+    fn an_endless_line_is_cut_and_the_next_is_whole() {
+        let endless = vec![b'x'; 3 * MAX_LINE_BYTES];
+        let found = lines_of(&[&endless, b"x\nnext\n"]);
+        assert_eq!(
+            found[0],
+            format!("{} … (line cut)", "x".repeat(MAX_LINE_BYTES))
+        );
+        assert_eq!(found[1..], ["next"]);
+    }
+
+    #[tokio::test]
+    async fn a_flood_keeps_its_first_and_last_lines_in_bounded_memory() {
+        let flood = (0..200_000)
+            .map(|n| format!("line {n}\n"))
+            .collect::<String>();
+        let output = Output::new(false);
+        output.clone().read(Stream::Stdout, flood.as_bytes()).await;
+        let text = output.finish().both;
+        assert!(
+            text.len() <= HEAD_BYTES + TAIL_BYTES + 64,
+            "{} bytes",
+            text.len()
+        );
+        assert!(text.starts_with("line 0\nline 1\n"));
+        assert!(text.ends_with("line 199998\nline 199999\n"));
+        assert_eq!(text.matches("lines left out").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn streams_are_told_apart_and_kept_together() {
+        let output = Output::new(true);
+        output.clone().read(Stream::Stdout, &b"out\n"[..]).await;
+        output
+            .clone()
+            .read(Stream::Stderr, &b"\x1b[31merr\x1b[0m"[..])
+            .await;
+        let expected = OutputText {
+            stdout: "out\n".to_owned(),
+            both: "out\nerr\n".to_owned(),
+        };
+        assert_eq!(output.finish(), expected);
+    }
+}
