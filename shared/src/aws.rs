@@ -26,7 +26,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a service may take to begin its answer. API Gateway's imports are the slowest calls
 /// that are made, some seconds.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The configuration of every client: credentials and region of the function's environment.
 pub async fn load() -> SdkConfig {

@@ -15,6 +15,10 @@ pub fn now() -> SystemTime {
 }
 
 /// The current time as a calendar timestamp.
+///
+/// # Panics
+///
+/// Where the system clock is beyond the year 9999.
 #[must_use]
 pub fn timestamp() -> Timestamp {
     Timestamp::try_from(now()).expect("the system clock is within the years that jiff knows")

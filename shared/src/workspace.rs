@@ -10,7 +10,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use tempfile::TempDir;
 
 use crate::env;
 use crate::failure::{ActionError, FailureType};
@@ -24,7 +23,7 @@ const LOCK: &str = ".lock";
 /// A directory that exists as long as this value.
 #[derive(Debug)]
 pub struct Workspace {
-    directory: Option<TempDir>,
+    path: PathBuf,
     _lock: File,
 }
 
@@ -120,7 +119,7 @@ fn remove_abandoned(parent: &Path) {
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             match remove_tree(&entry.path()) {
                 Ok(()) => {
-                    tracing::info!(path = %entry.path().display(), "removed what a killed job left")
+                    tracing::info!(path = %entry.path().display(), "removed what a killed job left");
                 }
                 Err(error) => {
                     tracing::warn!(path = %entry.path().display(), %error, "what a killed job left could not be removed");
