@@ -58,7 +58,7 @@ impl Workspace {
             .map_err(io::Error::from)
             .map_err(failed)?;
         Ok(Self {
-            directory: Some(directory),
+            path: directory.keep(),
             _lock: lock,
         })
     }
@@ -86,21 +86,14 @@ impl Workspace {
     /// The workspace itself.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.directory
-            .as_ref()
-            .expect("the directory is taken only in drop")
-            .path()
+        &self.path
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        let Some(directory) = self.directory.take() else {
-            return;
-        };
-        let path = directory.keep();
-        if let Err(error) = remove_tree(&path) {
-            tracing::warn!(path = %path.display(), %error, "a job's directory could not be removed");
+        if let Err(error) = remove_tree(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a job's directory could not be removed");
         }
     }
 }
