@@ -377,7 +377,7 @@ mod tests {
     fn invocation() -> Invocation {
         Invocation {
             request_id: "r".to_owned(),
-            deadline: Deadline::after(Duration::from_secs(60)),
+            deadline: Deadline::after(Duration::from_mins(1)),
             log: LogLocation::default(),
         }
     }

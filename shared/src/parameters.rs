@@ -585,7 +585,7 @@ mod tests {
                 task: "package".to_owned(),
                 runner: Some(Runner::Gulp),
                 retries: 2,
-                timeout: Some(HumanDuration(Duration::from_secs(300))),
+                timeout: Some(HumanDuration(Duration::from_mins(5))),
             })
         );
     }

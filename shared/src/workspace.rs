@@ -53,10 +53,7 @@ impl Workspace {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed)?;
-        let lock = File::create(directory.path().join(LOCK)).map_err(failed)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(io::Error::from)
-            .map_err(failed)?;
+        let lock = lock(directory.path()).map_err(failed)?;
         Ok(Self {
             path: directory.keep(),
             _lock: lock,
@@ -98,6 +95,15 @@ impl Drop for Workspace {
     }
 }
 
+/// Makes the lock file. It gets its name only once it is locked, so that nobody meets it unlocked.
+fn lock(directory: &Path) -> io::Result<File> {
+    let unnamed = directory.join(".lock.new");
+    let file = File::create_new(&unnamed)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    fs::rename(&unnamed, directory.join(LOCK))?;
+    Ok(file)
+}
+
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
@@ -130,16 +136,14 @@ fn remove_tree(path: &Path) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound {
         return Ok(());
     }
-    for entry in walkdir::WalkDir::new(path)
+    // A directory's mode is changed before its entries are read.
+    let _visited = walkdir::WalkDir::new(path)
         .into_iter()
         .filter_entry(|entry| {
-            // A directory's mode is changed before its entries are read.
             !entry.file_type().is_dir()
                 || fs::set_permissions(entry.path(), Permissions::from_mode(0o700)).is_ok()
         })
-    {
-        let _visited = entry;
-    }
+        .count();
     fs::remove_dir_all(path)
 }
 
