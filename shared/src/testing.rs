@@ -1,3 +1,9 @@
-//! What tests of actions need: events, a strict in-memory AWS, faults.
+//! What tests of actions need: events, an in-process S3, a strict in-memory AWS, faults, and a
+//! Lambda runtime for the function's real binary.
+//!
+//! Everything listens on 127.0.0.1 at a port of the system's choice and ends when it is dropped.
 
 pub mod archives;
+pub mod events;
+pub mod s3;
+mod server;

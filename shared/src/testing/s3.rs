@@ -1,0 +1,258 @@
+//! An in-process S3: `s3s-fs` in a temporary directory, over real HTTP.
+//!
+//! It checks signatures: [`FUNCTION_KEYS`] and [`JOB_KEYS`] are known to it and no others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::primitives::ByteStream;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use s3s::auth::{SecretKey, SimpleAuth};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+
+use super::events::{FUNCTION_KEYS, JOB_KEYS, Keys};
+use super::server::Server;
+use crate::aws;
+
+/// The region of everything that tests talk to.
+pub const REGION: &str = "eu-west-1";
+
+/// First pause before the SDK's second attempt: tests do not wait for what only spares a service.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(5);
+
+/// One object, as far as tests compare them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// The content.
+    pub body: Vec<u8>,
+    /// `Content-Type`, as it was put.
+    pub content_type: Option<String>,
+    /// `Cache-Control`, as it was put.
+    pub cache_control: Option<String>,
+}
+
+/// The store behind an in-process S3, without a server of its own.
+#[derive(Clone)]
+pub struct Objects {
+    service: S3Service,
+    requests: Arc<AtomicUsize>,
+    _directory: Arc<TempDir>,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Objects {
+    /// An empty store in a temporary directory.
+    #[must_use]
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut auth = SimpleAuth::new();
+        for keys in [FUNCTION_KEYS, JOB_KEYS] {
+            auth.register(
+                keys.access_key_id.to_owned(),
+                SecretKey::from(keys.secret_access_key),
+            );
+        }
+        let files = FileSystem::new(directory.path()).expect("the directory is there");
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(auth);
+        Self {
+            service: builder.build(),
+            requests: Arc::default(),
+            _directory: Arc::new(directory),
+        }
+    }
+
+    /// How many requests were answered.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request) -> Response {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        match self.service.call(request.map(s3s::Body::http_body_unsync)).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => Response::builder()
+                .status(500)
+                .body(Body::from(format!("{error:?}")))
+                .expect("a status and a body make a response"),
+        }
+    }
+}
+
+/// An in-process S3 with a port of its own.
+#[derive(Debug)]
+pub struct LocalS3 {
+    objects: Objects,
+    server: Server,
+}
+
+impl LocalS3 {
+    /// Starts an empty S3.
+    pub async fn start() -> Self {
+        let objects = Objects::new();
+        let answering = objects.clone();
+        let server = Server::start(move |request| {
+            let objects = answering.clone();
+            async move { objects.answer(request).await }
+        })
+        .await;
+        Self { objects, server }
+    }
+
+    /// Where it is: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// How many requests were answered.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.objects.requests()
+    }
+
+    /// A configuration whose clients talk to it with the function's credentials.
+    #[must_use]
+    pub fn config(&self) -> SdkConfig {
+        config(&self.url(), FUNCTION_KEYS)
+    }
+
+    /// What a test puts in and looks at.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket::new(&self.config(), name)
+    }
+}
+
+/// A configuration whose clients all talk to `url`.
+#[must_use]
+pub fn config(url: &str, keys: Keys) -> SdkConfig {
+    let credentials = Credentials::new(
+        keys.access_key_id,
+        keys.secret_access_key,
+        keys.session_token.map(str::to_owned),
+        None,
+        "testing",
+    );
+    let retries = RetryConfig::standard()
+        .with_max_attempts(aws::MAX_ATTEMPTS)
+        .with_initial_backoff(INITIAL_BACKOFF);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(retries)
+        .endpoint_url(url)
+        .build()
+}
+
+/// One bucket as a test puts things in and looks at it.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    /// The bucket of this name; it need not be there yet.
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: &str) -> Self {
+        Self { client: Client::new(config), name: name.to_owned() }
+    }
+
+    /// Makes the bucket.
+    pub async fn create(&self) -> &Self {
+        self.client.create_bucket().bucket(&self.name).send().await.expect("a bucket is made");
+        self
+    }
+
+    /// Puts an object.
+    pub async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> &Self {
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        request.body(ByteStream::from(body.into())).send().await.expect("an object is put");
+        self
+    }
+
+    /// Reads an object; `None` where there is none.
+    pub async fn get(&self, key: &str) -> Option<StoredObject> {
+        let request = self.client.get_object().bucket(&self.name).key(key);
+        let object = match request.send().await {
+            Ok(object) => object,
+            Err(error) if error.raw_response()?.status().as_u16() == 404 => return None,
+            Err(error) => panic!("object `{key}` cannot be read: {error:?}"),
+        };
+        let content_type = object.content_type.clone();
+        let cache_control = object.cache_control.clone();
+        let body = object.body.collect().await.expect("an object is read whole").to_vec();
+        Some(StoredObject { body, content_type, cache_control })
+    }
+
+    /// Removes an object.
+    pub async fn delete(&self, key: &str) {
+        let request = self.client.delete_object().bucket(&self.name).key(key);
+        request.send().await.expect("an object is removed");
+    }
+
+    /// Everything in it, by key.
+    pub async fn snapshot(&self) -> BTreeMap<String, StoredObject> {
+        let mut objects = BTreeMap::new();
+        let mut pages = self.client.list_objects_v2().bucket(&self.name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for listed in page.expect("a bucket is listed").contents() {
+                let key = listed.key().expect("a listed object has a key");
+                let object = self.get(key).await.expect("a listed object can be read");
+                objects.insert(key.to_owned(), object);
+            }
+        }
+        objects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_object_comes_back_as_it_was_put() {
+        let s3 = LocalS3::start().await;
+        let bucket = s3.bucket("store");
+        bucket.create().await.put("a/b.txt", "hello").await;
+        assert_eq!(bucket.get("a/b.txt").await.unwrap().body, b"hello");
+        assert_eq!(bucket.get("a/c.txt").await, None);
+        assert_eq!(bucket.snapshot().await.keys().collect::<Vec<_>>(), ["a/b.txt"]);
+        assert_eq!(s3.requests(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_is_refused() {
+        let s3 = LocalS3::start().await;
+        let keys = Keys { secret_access_key: "wrong", ..JOB_KEYS };
+        let refused = Client::new(&config(&s3.url(), keys)).list_buckets().send().await;
+        let status = refused.unwrap_err().raw_response().unwrap().status().as_u16();
+        assert_eq!(status, 403);
+    }
+}
