@@ -299,7 +299,7 @@ fn begin(element: &BytesStart<'_>, case: &mut Option<Case>) {
             *case = Some(Case {
                 name: case_name(element),
                 end: CaseEnd::Passed,
-            })
+            });
         }
         (b"failure" | b"error", Some(case)) => case.end = CaseEnd::Failed,
         (b"skipped", Some(case)) if case.end == CaseEnd::Passed => case.end = CaseEnd::Skipped,

@@ -17,6 +17,8 @@ pub mod junit;
 pub mod logging;
 pub mod parameters;
 pub mod process;
+pub mod project;
+pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod workspace;

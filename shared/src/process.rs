@@ -25,7 +25,7 @@ mod tree;
 
 pub use environment::{Environment, EnvironmentError};
 pub use error::ProcessError;
-pub use find::search_path;
+pub use find::{require, search_path};
 pub use harden::{HardenError, harden};
 pub use tree::TERMINATION_GRACE;
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::{Environment, ProcessError};
 use crate::env;
 
 /// Where a Lambda layer puts programs: `/opt/bin` is on the runtime's own `PATH`, `/opt/nodejs/bin` is
@@ -31,6 +32,19 @@ pub fn search_path() -> OsString {
         }
     }
     std::env::join_paths(directories).unwrap_or_else(|_| DEFAULT_PATH.into())
+}
+
+/// Where a program is that something else will start, such as the `node` of a script's first line.
+///
+/// # Errors
+///
+/// [`ProcessError::NotFound`] where it is in no directory of the environment's `PATH`.
+pub fn require(program: &str, environment: &Environment) -> Result<PathBuf, ProcessError> {
+    let path = environment.path();
+    find(OsStr::new(program), path).ok_or_else(|| ProcessError::NotFound {
+        program: program.to_owned(),
+        searched: path.to_string_lossy().into_owned(),
+    })
 }
 
 /// The first executable file of this name in the directories of `path`; a name with a `/` is a path.
