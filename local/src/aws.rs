@@ -1,0 +1,70 @@
+//! The local AWS: `MiniStack` with the gateway in front of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::gateway::{Bound, Gateway};
+use crate::ministack::{self, Ministack};
+
+/// Why the local AWS is not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No port for the gateway.
+    #[error("cannot listen on a port of the loopback interface")]
+    Port(#[source] io::Error),
+    /// No `MiniStack`.
+    #[error(transparent)]
+    Ministack(#[from] ministack::Error),
+}
+
+/// The running local AWS. Dropping it ends it too, only without waiting for the end.
+#[derive(Debug)]
+pub struct LocalAws {
+    gateway: Gateway,
+    ministack: Ministack,
+}
+
+impl LocalAws {
+    /// Installs what is missing below `home` (the project's own `.delivery`), and starts.
+    ///
+    /// # Errors
+    ///
+    /// When `MiniStack` cannot be installed or started; the error says what to do.
+    pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
+        let bound = Bound::new().await.map_err(Error::Port)?;
+        let endpoint = bound.endpoint();
+        let options = ministack::Options { home, endpoint, region: region.to_owned() };
+        let ministack = Ministack::start(&options).await?;
+        let gateway = bound.serve(ministack.address());
+        Ok(Self { gateway, ministack })
+    }
+
+    /// Its endpoint: `AWS_ENDPOINT_URL` of whoever wants to reach it.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.gateway.endpoint()
+    }
+
+    /// Sends calls of the CodePipeline API that come to this endpoint to the engine.
+    pub fn route_codepipeline(&self, engine: SocketAddr) {
+        self.gateway.route_codepipeline(engine);
+    }
+
+    /// `MiniStack`.
+    #[must_use]
+    pub fn ministack(&self) -> &Ministack {
+        &self.ministack
+    }
+
+    /// Ends it, with every function and every process below it, and waits for that.
+    ///
+    /// # Errors
+    ///
+    /// When something does not end.
+    pub async fn stop(self) -> Result<(), Error> {
+        drop(self.gateway);
+        Ok(self.ministack.stop().await?)
+    }
+}

@@ -1,0 +1,223 @@
+//! The one endpoint of the local AWS: a loopback gateway in front of `MiniStack`.
+//!
+//! Everything goes on to `MiniStack` as it came, except where `MiniStack` lacks something that AWS
+//! does; each such gap is closed in a file of its own, named for the gap. Calls of the CodePipeline API
+//! go to the engine, so that one endpoint serves all of AWS.
+
+mod admin;
+mod forward;
+mod pipeline_resource;
+mod put_rest_api;
+mod stage_snapshots;
+mod website;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, Response, StatusCode, header};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use forward::Upstream;
+use stage_snapshots::Snapshots;
+use website::Websites;
+
+/// The calls of the CodePipeline API carry this in `X-Amz-Target`.
+const CODEPIPELINE_TARGET: &str = "CodePipeline_20150709.";
+
+/// The path below which the gateway answers for itself.
+const OWN_PATH: &str = "/_delivery/";
+
+/// A loopback address that is taken but does not answer yet: `MiniStack` has to be told the gateway's
+/// endpoint before it can be started, and the gateway `MiniStack`'s.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes a free port of the loopback interface.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub async fn new() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// The endpoint that clients will use.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Begins to answer, with `MiniStack` behind it.
+    #[must_use]
+    pub fn serve(self, ministack: SocketAddr) -> Gateway {
+        let shared = Arc::new(Shared {
+            ministack: Upstream::new(ministack),
+            codepipeline: OnceLock::new(),
+            snapshots: Snapshots::default(),
+            websites: Websites::default(),
+        });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let endpoint = self.endpoint();
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(self.listener, router).await {
+                tracing::error!(error = %error, "the gateway stopped answering");
+            }
+        });
+        Gateway { endpoint, shared, task }
+    }
+}
+
+/// The running gateway; it stops answering when it is dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    endpoint: String,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// The endpoint: `AWS_ENDPOINT_URL` of whoever wants to reach the local AWS.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Sends the calls of the CodePipeline API there from now on; only the first call counts.
+    pub fn route_codepipeline(&self, address: SocketAddr) {
+        // A second engine would be a programming error that the first one outlives.
+        drop(self.shared.codepipeline.set(Upstream::new(address)));
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shared.websites.close();
+    }
+}
+
+/// What every request may need.
+#[derive(Debug)]
+struct Shared {
+    ministack: Upstream,
+    codepipeline: OnceLock<Upstream>,
+    snapshots: Snapshots,
+    websites: Websites,
+}
+
+/// Who answers a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Route {
+    CodePipeline,
+    Own,
+    ListRestApis,
+    PutRestApi { api: String },
+    CreateDeployment { api: String },
+    /// A request of an API's client.
+    Execute { api: String, stage: String, path: String },
+    MiniStack,
+}
+
+impl Route {
+    fn of<B>(request: &Request<B>) -> Self {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+        if target.is_some_and(|target| target.starts_with(CODEPIPELINE_TARGET)) {
+            return Self::CodePipeline;
+        }
+        let path = request.uri().path();
+        if path.starts_with(OWN_PATH) {
+            return Self::Own;
+        }
+        if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
+            let mut parts = rest.splitn(3, '/').map(ToOwned::to_owned);
+            let api = parts.next().unwrap_or_default();
+            let stage = parts.next().unwrap_or_default();
+            return Self::Execute { api, stage, path: parts.next().unwrap_or_default() };
+        }
+        if is_signed_for(request, "apigateway") {
+            return Self::of_rest_api(request.method(), path);
+        }
+        Self::MiniStack
+    }
+
+    fn of_rest_api(method: &Method, path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match (method.as_str(), parts.as_slice()) {
+            ("GET", ["restapis"]) => Self::ListRestApis,
+            ("PUT", ["restapis", api]) => Self::PutRestApi { api: (*api).to_owned() },
+            ("POST", ["restapis", api, "deployments"]) => {
+                Self::CreateDeployment { api: (*api).to_owned() }
+            }
+            _ => Self::MiniStack,
+        }
+    }
+}
+
+/// Whether the request's signature is for a service: a bucket may be called `restapis`, too.
+fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    authorization
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains(&format!("/{service}/aws4_request")))
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    let shared = shared.as_ref();
+    match Route::of(&request) {
+        Route::CodePipeline => match shared.codepipeline.get() {
+            Some(engine) => engine.forward(request).await,
+            None => forward::text(StatusCode::SERVICE_UNAVAILABLE, "no CodePipeline engine is running yet"),
+        },
+        Route::Own => admin::answer(shared, request).await,
+        Route::ListRestApis => stage_snapshots::list_rest_apis(shared, request).await,
+        Route::PutRestApi { api } => put_rest_api::answer(shared, &api, request).await,
+        Route::CreateDeployment { api } => stage_snapshots::create_deployment(shared, &api, request).await,
+        Route::Execute { api, stage, path } => {
+            stage_snapshots::execute(shared, &api, &stage, &path, request).await
+        }
+        Route::MiniStack => shared.ministack.forward(request).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, path: &str, service: &str) -> Request<()> {
+        let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
+        Request::builder().method(method).uri(path).header("authorization", scope).body(()).unwrap()
+    }
+
+    #[test]
+    fn a_bucket_called_restapis_stays_with_ministack() {
+        assert_eq!(Route::of(&request("PUT", "/restapis/key", "s3")), Route::MiniStack);
+        let api = "key".to_owned();
+        assert_eq!(Route::of(&request("PUT", "/restapis/key", "apigateway")), Route::PutRestApi { api });
+    }
+
+    #[test]
+    fn calls_of_the_codepipeline_api_go_to_the_engine() {
+        let mut request = request("POST", "/", "codepipeline");
+        let target = "CodePipeline_20150709.GetPipeline".parse().unwrap();
+        request.headers_mut().insert("x-amz-target", target);
+        assert_eq!(Route::of(&request), Route::CodePipeline);
+    }
+
+    #[test]
+    fn a_request_of_an_api_client_keeps_the_rest_of_its_path() {
+        let route = Route::of(&request("GET", "/_aws/execute-api/abc/test/a/b%20c", "s3"));
+        let (api, stage) = ("abc".to_owned(), "test".to_owned());
+        assert_eq!(route, Route::Execute { api, stage, path: "a/b%20c".to_owned() });
+    }
+}

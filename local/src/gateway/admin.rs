@@ -1,0 +1,39 @@
+//! What the gateway answers for itself, for the launcher: sites, and the pipeline's custom resource.
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Shared, forward, pipeline_resource};
+
+pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let body = match forward::read(&path, request.into_body()).await {
+        Ok(body) => body,
+        Err(error) => return forward::text(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if path == "/_delivery/pipeline-resource" && method == Method::POST {
+        return pipeline_resource::answer(shared, &asked).await;
+    }
+    match path.strip_prefix("/_delivery/sites/") {
+        Some(name) if method == Method::POST => open_site(shared, name).await,
+        Some(name) if method == Method::PUT => {
+            let bucket = asked["bucket"].as_str().unwrap_or_default();
+            if shared.websites.serve(name, bucket) {
+                forward::json(StatusCode::OK, &json!({}))
+            } else {
+                forward::text(StatusCode::NOT_FOUND, "no such site")
+            }
+        }
+        _ => forward::text(StatusCode::NOT_FOUND, "no such path"),
+    }
+}
+
+async fn open_site(shared: &Shared, name: &str) -> Response<Body> {
+    match shared.websites.open(name, &shared.ministack).await {
+        Ok(address) => forward::json(StatusCode::OK, &json!({ "url": format!("http://{address}") })),
+        Err(error) => forward::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The gap: `MiniStack` 1.5.33 refuses `AWS::CodePipeline::Pipeline` in templates.
+//!
+//! The launcher's copy of a template has a custom resource with the same properties in its place. Its
+//! function hands the event over to this file, which does what CloudFormation's own handler does:
+//! `CreatePipeline`, `UpdatePipeline`, `DeletePipeline`, with the API's spelling of the properties.
+
+mod declaration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::forward::{self, Upstream};
+use super::Shared;
+
+/// CloudFormation's reasons may have this many characters (custom resource response objects: 4 KB in
+/// all).
+const LONGEST_REASON: usize = 2_000;
+
+/// How many characters make a name unique; CloudFormation's own physical ids have about as many.
+const SUFFIX: usize = 12;
+
+/// The answer to a custom resource's event, as CloudFormation wants it at the event's `ResponseURL`.
+pub(super) async fn answer(shared: &Shared, event: &Value) -> Response<Body> {
+    let mut response = json!({
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        "PhysicalResourceId": event.get("PhysicalResourceId").cloned().unwrap_or_else(|| json!("none")),
+    });
+    match change(shared, event).await {
+        Ok(made) => {
+            response["Status"] = json!("SUCCESS");
+            response["PhysicalResourceId"] = json!(made.name);
+            response["Data"] = json!({ "Version": made.version.to_string() });
+        }
+        Err(reason) => {
+            response["Status"] = json!("FAILED");
+            response["Reason"] = json!(reason.chars().take(LONGEST_REASON).collect::<String>());
+        }
+    }
+    forward::json(StatusCode::OK, &response)
+}
+
+/// The pipeline after a change.
+struct Made {
+    name: String,
+    version: u64,
+}
+
+async fn change(shared: &Shared, event: &Value) -> Result<Made, String> {
+    let engine = shared.codepipeline.get().ok_or("no CodePipeline engine is running yet")?;
+    let existing = event["PhysicalResourceId"].as_str();
+    match (event["RequestType"].as_str(), existing) {
+        (Some("Delete"), Some(name)) => {
+            call(engine, "DeletePipeline", &json!({ "name": name })).await?;
+            Ok(Made { name: name.to_owned(), version: 0 })
+        }
+        (Some("Update"), Some(name)) => update(engine, event, name).await,
+        (Some("Create"), _) => create(engine, event).await,
+        (kind, _) => Err(format!("`RequestType` {kind:?} without a pipeline's name is not understood")),
+    }
+}
+
+async fn create(engine: &Upstream, event: &Value) -> Result<Made, String> {
+    let properties = &event["ResourceProperties"];
+    let name = properties["Name"].as_str().map_or_else(|| unique_name(event), ToOwned::to_owned);
+    let pipeline = declaration::of(properties, &name)?;
+    let input = json!({ "pipeline": pipeline, "tags": declaration::tags(properties) });
+    let output = call(engine, "CreatePipeline", &input).await?;
+    disable_transitions(engine, properties, &name).await?;
+    Ok(Made { version: output["pipeline"]["version"].as_u64().unwrap_or(1), name })
+}
+
+async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, String> {
+    let properties = &event["ResourceProperties"];
+    let wanted = properties["Name"].as_str().unwrap_or(name);
+    if wanted != name {
+        return create(engine, event).await; // a replacement: CloudFormation deletes the old one itself
+    }
+    let pipeline = declaration::of(properties, name)?;
+    let output = call(engine, "UpdatePipeline", &json!({ "pipeline": pipeline })).await?;
+    if properties["RestartExecutionOnUpdate"].as_str() == Some("true") {
+        call(engine, "StartPipelineExecution", &json!({ "name": name })).await?;
+    }
+    disable_transitions(engine, properties, name).await?;
+    Ok(Made { name: name.to_owned(), version: output["pipeline"]["version"].as_u64().unwrap_or(1) })
+}
+
+async fn disable_transitions(engine: &Upstream, properties: &Value, name: &str) -> Result<(), String> {
+    for transition in properties["DisableInboundStageTransitions"].as_array().into_iter().flatten() {
+        let input = json!({
+            "pipelineName": name,
+            "stageName": transition["StageName"],
+            "transitionType": "Inbound",
+            "reason": transition["Reason"],
+        });
+        call(engine, "DisableStageTransition", &input).await?;
+    }
+    Ok(())
+}
+
+/// `STACK-LOGICALID-RANDOM`, cut to the 100 characters of a pipeline's name.
+fn unique_name(event: &Value) -> String {
+    const LONGEST_NAME: usize = 100; // PipelineName, API reference
+    let stack = event["StackId"].as_str().and_then(|arn| arn.split('/').nth(1)).unwrap_or("stack");
+    let logical = event["LogicalResourceId"].as_str().unwrap_or("Pipeline");
+    let random = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
+    let suffix = &random[..SUFFIX];
+    let kept = LONGEST_NAME - SUFFIX - 1;
+    let readable: String = format!("{stack}-{logical}").chars().take(kept).collect();
+    format!("{readable}-{suffix}")
+}
+
+/// A call of the CodePipeline API.
+async fn call(engine: &Upstream, operation: &str, input: &Value) -> Result<Value, String> {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/")
+        .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+        .header("x-amz-target", format!("{}{operation}", super::CODEPIPELINE_TARGET))
+        .body(Body::from(input.to_string()))
+        .expect("its parts are valid");
+    let response = engine.send(request).await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    let body = forward::read("/", response.into_body()).await.map_err(|error| error.to_string())?;
+    let output: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if status.is_success() {
+        return Ok(output);
+    }
+    let kind = output["__type"].as_str().and_then(|kind| kind.rsplit('#').next()).unwrap_or("error");
+    let message = output.get("message").or_else(|| output.get("Message")).and_then(Value::as_str);
+    Err(format!("{operation}: {kind}: {}", message.unwrap_or("no message")))
+}

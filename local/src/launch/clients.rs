@@ -1,0 +1,94 @@
+//! Clients of the local AWS.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, SharedCredentialsProvider};
+use axum::body::Body;
+use http::header;
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use super::Error;
+
+/// The access key id that the local AWS takes; it opens nothing.
+pub const ACCESS_KEY_ID: &str = "test";
+
+/// The secret access key that goes with it.
+pub const SECRET_ACCESS_KEY: &str = "test";
+
+/// What a launch talks to.
+#[derive(Debug)]
+pub(super) struct Clients {
+    pub(super) cloudformation: aws_sdk_cloudformation::Client,
+    pub(super) s3: aws_sdk_s3::Client,
+    endpoint: String,
+    http: Client<HttpConnector, Body>,
+}
+
+impl Clients {
+    pub(super) fn new(endpoint: &str, region: &str) -> Self {
+        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint)
+            .build();
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .build();
+        Self {
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            endpoint: endpoint.to_owned(),
+            http: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Asks the gateway itself.
+    pub(super) async fn gateway(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
+        let refused = |answer: String| Error::Gateway {
+            endpoint: self.endpoint.clone(),
+            call: format!("{method} {path}"),
+            answer,
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_owned()))
+            .map_err(|error| refused(error.to_string()))?;
+        let response = self.http.request(request).await.map_err(|error| refused(error.to_string()))?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| refused(error.to_string()))?.to_bytes();
+        if !status.is_success() {
+            return Err(refused(format!("{status}: {}", String::from_utf8_lossy(&body))));
+        }
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+}
+
+/// An SDK's error as one line: its code and message where the service gave one, else its causes.
+pub(super) fn message<E, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> String
+where
+    E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let metadata = error.as_service_error().map(|error| (error.code(), error.message()));
+    match metadata {
+        Some((Some(code), Some(message))) => format!("{code}: {message}"),
+        Some((Some(code), None)) => code.to_owned(),
+        _ => {
+            let mut text = error.to_string();
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            text
+        }
+    }
+}

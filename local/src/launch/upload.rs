@@ -1,0 +1,125 @@
+//! Brings packages and nested templates into a bucket, below prefixes that change with what they hold:
+//! so CloudFormation sees that they changed, and what is there already is not sent again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::clients::{Clients, message};
+use super::{Error, Request, packages};
+
+/// How many hexadecimal digits of a hash name a prefix: enough never to meet another by chance.
+const DIGITS: usize = 16;
+
+/// Where everything is.
+#[derive(Debug)]
+pub(super) struct Uploaded {
+    pub(super) bucket: String,
+    pub(super) actions_prefix: String,
+    pub(super) templates_prefix: String,
+}
+
+pub(super) async fn upload(
+    clients: &Clients,
+    request: &Request,
+    templates: &BTreeMap<&String, Value>,
+) -> Result<Uploaded, Error> {
+    let bucket = format!("{}-code", request.stack_name.to_lowercase());
+    make_bucket(clients, &bucket).await?;
+
+    let mut hash = Sha256::new();
+    for (name, template) in templates {
+        hash.update(format!("{name}\0{template}\0"));
+    }
+    let templates_prefix = format!("templates/{}", &hexadecimal(&hash.finalize())[..DIGITS]);
+    for (name, template) in templates {
+        let key = format!("{templates_prefix}/{name}");
+        put(clients, &bucket, &key, ByteStream::from(template.to_string().into_bytes())).await?;
+    }
+
+    let digests = digests(&request.functions).await?;
+    let mut hash = Sha256::new();
+    for (function, digest) in &digests {
+        hash.update(format!("{function}\0{digest}\0"));
+    }
+    let actions_prefix = format!("actions/{}", &hexadecimal(&hash.finalize())[..DIGITS]);
+    for (function, binary) in &request.functions {
+        let key = format!("{actions_prefix}/{function}.zip");
+        if !exists(clients, &bucket, &key).await {
+            put_package(clients, &bucket, &key, function, binary).await?;
+        }
+    }
+    Ok(Uploaded { bucket, actions_prefix, templates_prefix })
+}
+
+async fn make_bucket(clients: &Clients, bucket: &str) -> Result<(), Error> {
+    if clients.s3.head_bucket().bucket(bucket).send().await.is_ok() {
+        return Ok(());
+    }
+    let made = clients.s3.create_bucket().bucket(bucket).send().await;
+    made.map_err(|error| Error::Aws { operation: "CreateBucket", message: message(&error) })?;
+    Ok(())
+}
+
+async fn exists(clients: &Clients, bucket: &str, key: &str) -> bool {
+    clients.s3.head_object().bucket(bucket).key(key).send().await.is_ok()
+}
+
+async fn put(clients: &Clients, bucket: &str, key: &str, body: ByteStream) -> Result<(), Error> {
+    let put = clients.s3.put_object().bucket(bucket).key(key).body(body).send().await;
+    put.map_err(|error| Error::Aws { operation: "PutObject", message: message(&error) })?;
+    Ok(())
+}
+
+async fn put_package(
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+    function: &str,
+    binary: &Path,
+) -> Result<(), Error> {
+    let failed = |source| Error::Package {
+        function: function.to_owned(),
+        path: binary.to_path_buf(),
+        source,
+    };
+    let binary = binary.to_path_buf();
+    let file = blocking(move || packages::package(&binary)).await.map_err(failed)?;
+    let body = ByteStream::from_path(file.path()).await;
+    let body = body.map_err(|error| failed(std::io::Error::other(error)))?;
+    put(clients, bucket, key, body).await
+}
+
+/// The hash of each function's binary.
+async fn digests(functions: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, String>, Error> {
+    let mut digests = BTreeMap::new();
+    for (function, path) in functions {
+        let binary = path.clone();
+        let digest = blocking(move || packages::digest(&binary)).await.map_err(|source| Error::Package {
+            function: function.clone(),
+            path: path.clone(),
+            source,
+        })?;
+        digests.insert(function.clone(), digest);
+    }
+    Ok(digests)
+}
+
+/// Runs what blocks beside the executor.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.expect("the work does not panic and is not cancelled")
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a text does not fail");
+        text
+    })
+}

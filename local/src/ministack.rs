@@ -1,0 +1,299 @@
+//! `MiniStack`, the local AWS: installed, started and ended.
+//!
+//! It runs below a small supervisor that ends it, and every process that came from it, as soon as this
+//! process lets go of a pipe. So nothing is left however this process ends.
+
+mod install;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+pub use install::{VERSION, install};
+
+/// The account that everything local lives in; `MiniStack` takes it for credentials that name no other.
+pub const ACCOUNT: &str = "000000000000";
+
+/// The program that holds `MiniStack` on a leash.
+const SUPERVISOR: &str = include_str!("ministack/supervise.py");
+
+/// How long `MiniStack` may take to answer: a first start compiles its Python modules (8 s measured on
+/// two busy cores).
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// How often readiness is asked for.
+const READY_EVERY: Duration = Duration::from_millis(100);
+
+/// How long the supervisor may take to end everything: its own grace and sweep (5 s + 10 s) and a
+/// reserve.
+const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often another port is tried when someone took the chosen one between our look and `MiniStack`'s.
+const PORT_ATTEMPTS: usize = 3;
+
+/// How much of its log an error carries, in lines.
+const LAST_LINES: usize = 15;
+
+/// Why there is no local AWS.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder of ours cannot be made.
+    #[error("cannot prepare `{path}` for MiniStack; check that the folder is writable and its disk not full")]
+    Home {
+        /// What could not be made.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No Python at all.
+    #[error("no `python3` on the PATH; MiniStack, the local AWS, needs Python 3.10 or later: install it")]
+    PythonMissing,
+    /// Only old ones.
+    #[error("Python {found} is too old; MiniStack, the local AWS, needs Python 3.10 or later: install it")]
+    PythonTooOld {
+        /// The newest that is there.
+        found: String,
+    },
+    /// Python without its `venv` module.
+    #[error(
+        "`{python} -m venv` failed; on Debian and Ubuntu install the package `python3-venv`; it said:\n{output}"
+    )]
+    Venv {
+        /// The interpreter.
+        python: String,
+        /// Its last words.
+        output: String,
+    },
+    /// The packages could not be installed.
+    #[error(
+        "cannot install MiniStack {VERSION} from PyPI; check the network, or pip's index and proxy settings; pip said:\n{output}"
+    )]
+    Pip {
+        /// pip's last words.
+        output: String,
+    },
+    /// A program cannot be started.
+    #[error("cannot run `{program}`; check that it is installed and executable")]
+    Run {
+        /// The program.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended at once.
+    #[error("MiniStack ended while it was starting ({status}); the end of its log, `{log}`:\n{lines}")]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// Where its log is.
+        log: PathBuf,
+        /// The log's end.
+        lines: String,
+    },
+    /// It does not answer.
+    #[error("MiniStack did not answer within {} seconds; the end of its log, `{log}`:\n{lines}", READY_WITHIN.as_secs())]
+    NotReady {
+        /// Where its log is.
+        log: PathBuf,
+        /// The log's end.
+        lines: String,
+    },
+    /// Something is left.
+    #[error("MiniStack's supervisor (process {pid}) did not end; end it by hand")]
+    NotEnded {
+        /// Which process.
+        pid: u32,
+    },
+}
+
+/// How `MiniStack` is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The project's own folder (`.delivery`): the installation and the log live there.
+    pub home: PathBuf,
+    /// The endpoint that functions get as `AWS_ENDPOINT_URL`: the gateway in front of `MiniStack`.
+    pub endpoint: String,
+    /// The region that everything lives in.
+    pub region: String,
+}
+
+/// A running `MiniStack`. Dropping it ends it too, only without waiting for the end.
+#[derive(Debug)]
+pub struct Ministack {
+    address: SocketAddr,
+    supervisor: Child,
+    leash: Option<ChildStdin>,
+    folder: PathBuf,
+    log: PathBuf,
+}
+
+impl Ministack {
+    /// Installs `MiniStack` if need be, starts it and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be installed or started; the error says what to do.
+    pub async fn start(options: &Options) -> Result<Self, Error> {
+        let home = options.home.clone();
+        let python = tokio::task::spawn_blocking(move || install(&home))
+            .await
+            .expect("the installation does not panic and is not cancelled")?;
+        for _ in 1..PORT_ATTEMPTS {
+            match Self::start_once(&python, options).await {
+                Err(Error::Ended { lines, .. }) if lines.contains("already in use") => {}
+                other => return other,
+            }
+        }
+        Self::start_once(&python, options).await
+    }
+
+    async fn start_once(python: &Path, options: &Options) -> Result<Self, Error> {
+        let home = |source| Error::Home { path: options.home.clone(), source };
+        let address = free_address().map_err(home)?;
+        let folder = tempfile::Builder::new()
+            .prefix("delivery-ministack-")
+            .tempdir()
+            .map_err(home)?
+            .keep(); // the supervisor removes it
+        let log = options.home.join(format!("ministack-{}.log", address.port()));
+        let mut supervisor = command(python, options, address, &folder, &log)
+            .map_err(home)?
+            .spawn()
+            .map_err(|source| Error::Run { program: python.display().to_string(), source })?;
+        let leash = supervisor.stdin.take();
+        let mut ministack = Self { address, supervisor, leash, folder, log };
+        ministack.wait_until_ready().await?;
+        Ok(ministack)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + READY_WITHIN;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.supervisor.try_wait() {
+                let lines = self.last_log_lines();
+                return Err(Error::Ended { status, log: self.log.clone(), lines });
+            }
+            if is_ready(self.address).await {
+                return Ok(());
+            }
+            sleep(READY_EVERY).await;
+        }
+        Err(Error::NotReady { log: self.log.clone(), lines: self.last_log_lines() })
+    }
+
+    /// Where it listens; only on the loopback interface.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The supervisor's process id: everything of `MiniStack` is below it.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.supervisor.id()
+    }
+
+    /// The folder that is removed with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Ends it, with every process that came from it, and waits for that.
+    ///
+    /// # Errors
+    ///
+    /// When something does not end.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        drop(self.leash.take());
+        let pid = self.supervisor.id().unwrap_or_default();
+        match timeout(END_WITHIN, self.supervisor.wait()).await {
+            Ok(_) => {
+                // Only a run that ends by accident needs its log afterwards.
+                drop(std::fs::remove_file(&self.log));
+                Ok(())
+            }
+            Err(_) => Err(Error::NotEnded { pid }),
+        }
+    }
+
+    fn last_log_lines(&self) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+}
+
+/// A loopback address that nobody listens on.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// The supervisor with `MiniStack` below it, in an environment that holds nothing of the caller's but
+/// the search path: its functions inherit it.
+fn command(
+    python: &Path,
+    options: &Options,
+    address: SocketAddr,
+    folder: &Path,
+    log: &Path,
+) -> io::Result<Command> {
+    let log = std::fs::File::create(log)?;
+    let mut command = Command::new(python);
+    command
+        .args(["-c", SUPERVISOR])
+        .arg(folder)
+        .arg(python)
+        .args(["-m", "ministack"])
+        .env_clear()
+        .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder)
+        .env("TMPDIR", folder)
+        .env("LANG", "C.UTF-8")
+        .env("PYTHONUNBUFFERED", "1")
+        .env("BIND_HOST", "127.0.0.1") // 0.0.0.0 by default
+        .env("MINISTACK_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", address.port().to_string())
+        .env("IOT_MTLS_ENABLED", "0") // a listener on port 8883 by default
+        .env("SFTP_ENABLED", "0")
+        .env("LAMBDA_EXECUTOR", "local")
+        .env("MINISTACK_REGION", &options.region)
+        .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+        .env("AWS_DEFAULT_REGION", &options.region)
+        .env("AWS_ENDPOINT_URL", &options.endpoint) // what functions are given
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0); // Ctrl-C in the terminal is ours to handle
+    Ok(command)
+}
+
+/// Whether `MiniStack` answers its health question.
+async fn is_ready(address: SocketAddr) -> bool {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET /_ministack/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await?;
+        io::Result::Ok(status.ends_with(b" 200"))
+    };
+    matches!(timeout(READY_EVERY * 20, ask).await, Ok(Ok(true)))
+}

@@ -1,0 +1,121 @@
+//! Installs `MiniStack` from `PyPI` into a folder of the project's own.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::Error;
+
+/// The version that is installed; everything in `local` was measured against it.
+pub const VERSION: &str = "1.5.33";
+
+/// `MiniStack` and its dependencies, each at one version.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+
+/// The interpreters that are tried, in this order: what a user calls Python first.
+const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
+
+/// The oldest Python that `MiniStack` runs on (its package's `requires-python`).
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+/// How many of pip's last lines an error carries: enough for its cause, which it prints last.
+const LAST_LINES: usize = 12;
+
+/// Makes sure that `MiniStack` is installed below `home` and gives back its Python interpreter.
+///
+/// Several processes may ask at once: one installs, the others wait for it.
+///
+/// # Errors
+///
+/// When there is no fitting Python, or the installation fails.
+pub fn install(home: &Path) -> Result<PathBuf, Error> {
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Home { path, source }
+    };
+    fs::create_dir_all(home).map_err(io(home))?;
+    let ignore = home.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n").map_err(io(&ignore))?;
+    }
+
+    let lock_path = home.join("ministack.lock");
+    let lock = File::create(&lock_path).map_err(io(&lock_path))?;
+    lock.lock().map_err(io(&lock_path))?; // let go when `lock` is dropped
+
+    let folder = home.join(format!("ministack-{VERSION}"));
+    let python = folder.join("bin").join("python");
+    let complete = folder.join("complete");
+    if complete.exists() {
+        return Ok(python);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(io(&folder))?; // an installation that was cut off
+    }
+    let system_python = find_python()?;
+    make_environment(&system_python, &folder)?;
+    let requirements = folder.join("requirements.txt");
+    fs::write(&requirements, REQUIREMENTS).map_err(io(&requirements))?;
+    pip_install(&python, &requirements)?;
+    fs::write(&complete, VERSION).map_err(io(&complete))?;
+    Ok(python)
+}
+
+/// The first interpreter that is new enough.
+fn find_python() -> Result<&'static str, Error> {
+    let mut newest = None;
+    for python in PYTHONS {
+        let Some(version) = version_of(python) else { continue };
+        if version >= OLDEST_PYTHON {
+            return Ok(python);
+        }
+        newest = newest.max(Some(version));
+    }
+    Err(match newest {
+        Some((major, minor)) => Error::PythonTooOld { found: format!("{major}.{minor}") },
+        None => Error::PythonMissing,
+    })
+}
+
+fn version_of(python: &str) -> Option<(u32, u32)> {
+    let output = Command::new(python)
+        .args(["-c", "import sys; print(sys.version_info.major, sys.version_info.minor)"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (major, minor) = text.trim().split_once(' ')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn make_environment(python: &str, folder: &Path) -> Result<(), Error> {
+    let output = Command::new(python)
+        .args(["-m", "venv"])
+        .arg(folder)
+        .output()
+        .map_err(|source| Error::Run { program: python.to_owned(), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Venv { python: python.to_owned(), output: last_lines(&output) })
+}
+
+fn pip_install(python: &Path, requirements: &Path) -> Result<(), Error> {
+    let output = Command::new(python)
+        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--requirement"])
+        .arg(requirements)
+        .output()
+        .map_err(|source: io::Error| Error::Run { program: python.display().to_string(), source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Pip { output: last_lines(&output) })
+}
+
+/// The last lines of what a program wrote, its errors last.
+fn last_lines(output: &Output) -> String {
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}

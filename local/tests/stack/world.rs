@@ -1,0 +1,198 @@
+//! A local AWS with a recording engine, and what the tests do there.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use local::aws::LocalAws;
+use local::launch::{self, Launch, Request};
+use serde_json::{Value, json};
+
+use crate::recorder::Recorder;
+
+const REGION: &str = "us-east-1";
+const STACK: &str = "delivery";
+const ACTIONS: [&str; 6] = ["npm-install", "test-and-package", "deploy-app", "deploy-api", "deploy-site", "e2e"];
+
+/// Answers each event with its own environment.
+const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
+import json, os
+from urllib.request import Request, urlopen
+base = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    with urlopen(base + "next") as event:
+        request = event.headers["Lambda-Runtime-Aws-Request-Id"]
+    urlopen(Request(base + request + "/response", data=json.dumps(dict(os.environ)).encode()))
+"#;
+
+/// A handler that says which version of it answered.
+const HANDLER: &str = "exports.handler = async (event, context) => ({ statusCode: 200, body: \
+    `version ${process.env.AWS_LAMBDA_FUNCTION_VERSION}, stage ${event.requestContext.stage}, \
+path ${event.path}, x ${(event.queryStringParameters || {}).x}` });";
+
+pub(crate) struct World {
+    pub(crate) aws: LocalAws,
+    pub(crate) recorder: Recorder,
+    pub(crate) parameters: BTreeMap<String, String>,
+    functions: BTreeMap<String, PathBuf>,
+    _folder: tempfile::TempDir,
+    config: SdkConfig,
+    http: Client<HttpConnector, Body>,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let recorder = Recorder::start().await;
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
+        let aws = LocalAws::start(home, REGION).await.unwrap();
+        aws.route_codepipeline(recorder.address());
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("bootstrap");
+        std::fs::write(&binary, BOOTSTRAP).unwrap();
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let functions = ACTIONS.map(|name| (name.to_owned(), binary.clone())).into();
+        let credentials =
+            Credentials::new(launch::ACCESS_KEY_ID, launch::SECRET_ACCESS_KEY, None, None, "local");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(aws.endpoint())
+            .build();
+        let http = Client::builder(TokioExecutor::new()).build_http();
+        Self { aws, recorder, parameters: BTreeMap::new(), functions, _folder: folder, config, http }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.aws.stop().await.unwrap();
+    }
+
+    pub(crate) async fn try_launch(&self) -> Result<Launch, launch::Error> {
+        let request = Request {
+            endpoint: self.aws.endpoint().to_owned(),
+            codepipeline: self.recorder.endpoint(),
+            region: REGION.to_owned(),
+            stack_name: STACK.to_owned(),
+            templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
+            functions: self.functions.clone(),
+            parameters: self.parameters.clone(),
+        };
+        launch::launch(&request).await
+    }
+
+    pub(crate) async fn launch(&self) -> Launch {
+        self.try_launch().await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> (u16, String) {
+        let request = axum::http::Request::get(url).body(Body::empty()).unwrap();
+        let response = self.http.request(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config)
+    }
+
+    pub(crate) async fn invoke(&self, function: &str) -> String {
+        let payload = aws_sdk_lambda::primitives::Blob::new("{}");
+        let invoked = self.lambda().invoke().function_name(function).payload(payload).send().await.unwrap();
+        String::from_utf8(invoked.payload.unwrap().into_inner()).unwrap()
+    }
+
+    /// The name of an action's function.
+    pub(crate) async fn action_function(&self, action: &str) -> String {
+        let name = match action {
+            "npm-install" => "NpmInstall",
+            _ => "E2e",
+        };
+        let listed = self.lambda().list_functions().send().await.unwrap();
+        let mut names = listed.functions.unwrap_or_default().into_iter().filter_map(|found| found.function_name);
+        names.find(|found| found.contains(name)).unwrap()
+    }
+
+    /// New code, a version of it, and the alias on that version.
+    pub(crate) async fn publish_and_move(&self, function: &str, alias: &str) -> String {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("index.js", zip::write::SimpleFileOptions::default()).unwrap();
+        let unique = uuid::Uuid::new_v4();
+        zip.write_all(format!("// {unique}\n{HANDLER}").as_bytes()).unwrap();
+        let zip = aws_sdk_lambda::primitives::Blob::new(zip.finish().unwrap().into_inner());
+        let lambda = self.lambda();
+        lambda.update_function_code().function_name(function).zip_file(zip).send().await.unwrap();
+        let version = lambda.publish_version().function_name(function).send().await.unwrap().version.unwrap();
+        lambda.update_alias().function_name(function).name(alias).function_version(&version).send().await.unwrap();
+        version
+    }
+
+    pub(crate) async fn alias(&self, function: &str, alias: &str) -> String {
+        let found = self.lambda().get_alias().function_name(function).name(alias).send().await.unwrap();
+        found.function_version.unwrap()
+    }
+
+    pub(crate) async fn put_object(&self, bucket: &str, key: &str, kind: &str, text: &str) {
+        let body = text.as_bytes().to_vec().into();
+        let s3 = aws_sdk_s3::Client::new(&self.config);
+        s3.put_object().bucket(bucket).key(key).content_type(kind).body(body).send().await.unwrap();
+    }
+
+    /// A call of the API Gateway API, signed as far as anyone looks.
+    async fn api_gateway(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/apigateway/aws4_request");
+        let request = axum::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.aws.endpoint()))
+            .header("authorization", scope)
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+            .unwrap();
+        let response = self.http.request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(status.is_success(), "{method} {path}: {status} {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    pub(crate) async fn put_rest_api(&self, api: &str, document: &Value) {
+        let path = format!("/restapis/{api}?failonwarnings=true&mode=overwrite");
+        assert_eq!(self.api_gateway("PUT", &path, Some(document.clone())).await["id"], api);
+    }
+
+    pub(crate) async fn create_deployment(&self, api: &str, stage: &str, function: &str) {
+        let body = json!({ "stageName": stage, "variables": { "function": function, "alias": stage } });
+        let made = self.api_gateway("POST", &format!("/restapis/{api}/deployments"), Some(body)).await;
+        let found = self.api_gateway("GET", &format!("/restapis/{api}/stages/{stage}"), None).await;
+        assert_eq!(found["deploymentId"], made["id"]);
+    }
+
+    pub(crate) async fn rest_apis(&self) -> Vec<String> {
+        let listed = self.api_gateway("GET", "/restapis", None).await;
+        let items = listed.get("item").or_else(|| listed.get("items")).unwrap().as_array().unwrap();
+        items.iter().map(|api| api["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// An OpenAPI document with one path, for whatever function and alias the stage names.
+pub(crate) fn document(path: &str) -> Value {
+    let functions = format!("arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions");
+    let function = format!("arn:aws:lambda:{REGION}:{}:function", local::ministack::ACCOUNT);
+    let name = "${stageVariables.function}:${stageVariables.alias}";
+    json!({
+        "openapi": "3.0.1",
+        "info": { "title": "test", "version": "1" },
+        "paths": { path: { "get": { "x-amazon-apigateway-integration": {
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "uri": format!("{functions}/{function}:{name}/invocations"),
+        } } } },
+    })
+}
