@@ -1,0 +1,61 @@
+//! One entry of an archive, as the central directory describes it.
+
+use super::name;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file, with or without the executable bit.
+    File {
+        /// Whether its owner may run it.
+        executable: bool,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link; its target is its contents.
+    Link,
+}
+
+/// How an entry's bytes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Stored,
+    Deflated,
+}
+
+/// One entry of an archive whose rules were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name as it stands in the archive.
+    pub(super) name: Box<str>,
+    pub(super) kind: Kind,
+    pub(super) method: Method,
+    pub(super) flags: u16,
+    pub(super) crc: u32,
+    pub(super) size: u64,
+    pub(super) compressed_size: u64,
+    /// Where the local header begins.
+    pub(super) header: u64,
+    /// Where the data begins; known once the local header was read.
+    pub(super) data: u64,
+}
+
+impl Entry {
+    /// The path below the archive's root, without leading `./` and trailing `/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        name::path(&self.name)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Bytes of its contents.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}

@@ -1,0 +1,95 @@
+//! Extra fields: the two that change what an entry means are checked, the others only for their form.
+
+use super::bytes::Fields;
+use super::error::Problem;
+
+const ZIP64: u16 = 0x0001;
+const UNICODE_PATH: u16 = 0x7075;
+
+/// The 32-bit fields of a header; all ones mean that the Zip64 field says it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) size: u32,
+    pub(super) compressed_size: u32,
+    /// Offset of the local header; not in the local header itself.
+    pub(super) header: Option<u32>,
+    /// Number of the disk; not in the local header.
+    pub(super) disk: Option<u16>,
+}
+
+/// What a header says once its Zip64 field was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WideSizes {
+    pub(super) size: u64,
+    pub(super) compressed_size: u64,
+    pub(super) header: u64,
+}
+
+/// Extra fields whose form is right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extra<'a> {
+    zip64: Option<&'a [u8]>,
+}
+
+/// Checks the form of all fields, and that the Unicode path is the name.
+pub(super) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Problem> {
+    let mut fields = Fields(extra);
+    let mut zip64 = None;
+    let mut unicode_path = None;
+    while !fields.0.is_empty() {
+        let (id, len) = fields.u16().zip(fields.u16()).ok_or(Problem::Extra)?;
+        let data = fields.take(len.into()).ok_or(Problem::Extra)?;
+        let kept = match id {
+            ZIP64 => &mut zip64,
+            UNICODE_PATH => &mut unicode_path,
+            _ => continue,
+        };
+        if kept.replace(data).is_some() {
+            return Err(Problem::ExtraTwice(id));
+        }
+    }
+    if let Some(data) = unicode_path {
+        let mut path = Fields(data);
+        let version = path.take(1).ok_or(Problem::UnicodeName)?;
+        let crc = path.u32().ok_or(Problem::UnicodeName)?;
+        if version != [1] || path.0 != name || crc != crc32fast::hash(name) {
+            return Err(Problem::UnicodeName);
+        }
+    }
+    Ok(Extra { zip64 })
+}
+
+impl Extra<'_> {
+    /// Whether there is a Zip64 field: it makes the data descriptor's sizes 64 bits wide.
+    pub(super) fn has_zip64(&self) -> bool {
+        self.zip64.is_some()
+    }
+
+    /// A header's sizes. The Zip64 field holds what the header leaves to it, and no more.
+    pub(super) fn sizes(&self, narrow: &Sizes) -> Result<WideSizes, Problem> {
+        let present = self.zip64.is_some();
+        let mut fields = Fields(self.zip64.unwrap_or_default());
+        let mut wide = |value: u32| match value {
+            u32::MAX if present => fields.u64().ok_or(Problem::Zip64),
+            value => Ok(u64::from(value)),
+        };
+        let size = wide(narrow.size)?;
+        let compressed_size = wide(narrow.compressed_size)?;
+        let header = wide(narrow.header.unwrap_or(0))?;
+        let disk = match narrow.disk {
+            Some(u16::MAX) if present => fields.u32().ok_or(Problem::Zip64)?,
+            disk => disk.unwrap_or(0).into(),
+        };
+        if disk != 0 {
+            return Err(Problem::Split);
+        }
+        if present && !fields.0.is_empty() {
+            return Err(Problem::Zip64);
+        }
+        Ok(WideSizes {
+            size,
+            compressed_size,
+            header,
+        })
+    }
+}
