@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use serde::{Deserialize, Deserializer};
 
 use crate::failure::{ActionError, FailureType};
 
@@ -165,6 +166,16 @@ impl ReportGlob {
             .map(walkdir::DirEntry::into_path)
             .take(MAX_REPORTS)
             .collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for ReportGlob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(|_| {
+            serde::de::Error::custom(
+                "a pattern of files below the project, such as `reports/**/*.xml`",
+            )
+        })
     }
 }
 

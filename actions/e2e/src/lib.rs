@@ -1,1 +1,143 @@
-//! e2e
+#![doc = include_str!("../README.md")]
+
+use std::fmt::Write as _;
+
+use shared::action::{Action, Completion, Continuation, Outcome};
+use shared::artifact::Store;
+use shared::aws::SdkConfig;
+use shared::clock::Deadline;
+use shared::continuation::ContinuationToken;
+use shared::job::Job;
+use shared::project::{self, Project};
+use shared::task::{Runner, Task, TaskEnd, TaskError};
+use shared::workspace::Workspace;
+
+mod attempts;
+mod error;
+mod params;
+
+pub use attempts::Attempts;
+pub use error::EndToEndError;
+pub use params::{EndToEndParams, MAX_RETRIES};
+
+/// The variable whose value is shown as what was tested.
+const TARGET: &str = "TARGET_URL";
+
+/// Tests a running stage of the application with a task of the project's own.
+#[derive(Clone, Debug)]
+pub struct EndToEnd {
+    config: SdkConfig,
+}
+
+impl EndToEnd {
+    /// The action, whose clients use this configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            config: config.clone(),
+        }
+    }
+}
+
+impl Action for EndToEnd {
+    const NAME: &'static str = "e2e";
+    type Params = EndToEndParams;
+    type Error = EndToEndError;
+
+    async fn run(&self, job: &Job, params: EndToEndParams) -> Result<Outcome, EndToEndError> {
+        let input = job.only_input()?;
+        job.no_output()?;
+        let attempts = match &job.continuation_token {
+            Some(token) => ContinuationToken::read::<Attempts>(token)?,
+            None => Attempts::default(),
+        };
+        let workspace = Workspace::create()?;
+        let environment = project::environment(&workspace, &params.environment)?;
+        let store = Store::for_job(&self.config, job);
+        let source = store.fetch_and_extract(input, &workspace, "source").await?;
+
+        let project = Project::open(&source, &params.directory)?;
+        let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
+        let task = Task {
+            name: params.task,
+            runner,
+            report: params.report,
+        };
+        let target = params.environment.get(TARGET).cloned();
+        let mut deadline = project::child_deadline(job);
+        if let Some(timeout) = params.timeout {
+            deadline = deadline.min(Deadline::after(timeout));
+        }
+        match task.run(&project, &environment, deadline).await {
+            Ok(end) => Ok(Outcome::Complete(Completion {
+                summary: told(&task, target.as_deref(), &attempts, &end),
+                ..Completion::default()
+            })),
+            Err(error) => after_failure(error, attempts, params.retries, &task.name, target),
+        }
+    }
+}
+
+/// Another attempt, or the end. Only a task that ran is worth another attempt.
+fn after_failure(
+    error: TaskError,
+    mut attempts: Attempts,
+    retries: u32,
+    task: &str,
+    target: Option<String>,
+) -> Result<Outcome, EndToEndError> {
+    if !matches!(error, TaskError::Failed { .. }) {
+        return Err(error.into());
+    }
+    let earlier = attempts.clone();
+    attempts.add(&error);
+    if attempts.failed() > retries {
+        return Err(EndToEndError::Failed {
+            task: task.to_owned(),
+            target,
+            earlier,
+            source: error,
+        });
+    }
+    let summary = format!(
+        "attempt {} of {} failed, trying again: {}",
+        attempts.failed(),
+        retries + 1,
+        attempts.last().unwrap_or_default()
+    );
+    tracing::warn!(attempt = attempts.failed(), "{summary}");
+    Ok(Outcome::Continue(Continuation {
+        token: ContinuationToken::new(&attempts)?,
+        summary,
+        percent_complete: None,
+    }))
+}
+
+/// `test-functional (gulp) of https://test.example.com in 12s; 5 tests: 5 passed; retried once`
+fn told(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -> String {
+    let mut text = format!("{} ({})", task.name, task.runner);
+    if let Some(target) = target {
+        let _infallible = write!(text, " of {target}");
+    }
+    let _infallible = write!(text, " in {}s", end.elapsed.as_secs());
+    if let Some(report) = end.report.as_ref().filter(|report| report.files > 0) {
+        let _infallible = write!(text, "; {report}");
+    }
+    match (attempts.failed(), attempts.last()) {
+        (0, _) => text.push_str("; not retried"),
+        (1, last) => {
+            let _infallible = write!(text, "; retried once, before: {}", last.unwrap_or_default());
+        }
+        (times, last) => {
+            let _infallible = write!(
+                text,
+                "; retried {times} times, last before: {}",
+                last.unwrap_or_default()
+            );
+        }
+    }
+    for warning in &end.warnings {
+        let _infallible = write!(text, "; {warning}");
+    }
+    text
+}

@@ -1,3 +1,9 @@
 //! Lambda entry point of the `e2e` action.
 
-fn main() {}
+use std::error::Error;
+
+use e2e::EndToEnd;
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    shared::action::serve(|config: &_| Ok(EndToEnd::new(config)))
+}

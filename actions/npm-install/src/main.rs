@@ -1,3 +1,9 @@
 //! Lambda entry point of the `npm-install` action.
 
-fn main() {}
+use std::error::Error;
+
+use npm_install::NpmInstall;
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    shared::action::serve(|config: &_| Ok(NpmInstall::new(config)))
+}

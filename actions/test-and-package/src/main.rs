@@ -1,3 +1,9 @@
 //! Lambda entry point of the `test-and-package` action.
 
-fn main() {}
+use std::error::Error;
+
+use test_and_package::TestAndPackage;
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    shared::action::serve(|config: &_| Ok(TestAndPackage::new(config)))
+}

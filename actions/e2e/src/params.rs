@@ -1,0 +1,84 @@
+//! The action's `UserParameters`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use shared::job::Job;
+use shared::junit::ReportGlob;
+use shared::parameters::{HumanDuration, ParametersError, Params, UserParameters};
+use shared::task::Runner;
+
+/// Most retries: their descriptions fit into a continuation token, and a stage that has not settled
+/// by then is broken.
+pub const MAX_RETRIES: u32 = 10;
+
+/// What the pipeline says about one run.
+#[derive(Clone, Debug)]
+pub struct EndToEndParams {
+    /// The task's name.
+    pub task: String,
+    /// What runs it; `None` chooses by whether there is a gulpfile.
+    pub runner: Option<Runner>,
+    /// The project's directory in the source.
+    pub directory: String,
+    /// Where the task's JUnit reports are.
+    pub report: Option<ReportGlob>,
+    /// How often the whole task is run again after it failed.
+    pub retries: u32,
+    /// How long one attempt may take; `None` is as long as the function has.
+    pub timeout: Option<Duration>,
+    /// Variables that the task gets.
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Keys {
+    task: String,
+    runner: Option<Runner>,
+    #[serde(default = "whole_source")]
+    directory: String,
+    report: Option<ReportGlob>,
+    #[serde(default)]
+    retries: Retries,
+    timeout: Option<HumanDuration>,
+}
+
+#[derive(Default)]
+struct Retries(u32);
+
+impl<'de> Deserialize<'de> for Retries {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            Ok(retries @ 0..=MAX_RETRIES) => Ok(Self(retries)),
+            _ => Err(serde::de::Error::custom(format_args!(
+                "a whole number from 0 to {MAX_RETRIES}"
+            ))),
+        }
+    }
+}
+
+fn whole_source() -> String {
+    ".".to_owned()
+}
+
+impl Params for EndToEndParams {
+    fn from_user_parameters(
+        mut parameters: UserParameters,
+        _job: &Job,
+    ) -> Result<Self, ParametersError> {
+        let environment = parameters.take_prefixed("Env.")?;
+        let keys: Keys = parameters.deserialize()?;
+        Ok(Self {
+            task: keys.task,
+            runner: keys.runner,
+            directory: keys.directory,
+            report: keys.report,
+            retries: keys.retries.0,
+            timeout: keys.timeout.map(|HumanDuration(timeout)| timeout),
+            environment,
+        })
+    }
+}

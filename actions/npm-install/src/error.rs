@@ -1,0 +1,273 @@
+//! Why dependencies could not be installed.
+
+use std::fmt;
+
+use shared::artifact::ArtifactError;
+use shared::failure::{ActionError, FailureType};
+use shared::job::ArtifactCountError;
+use shared::process::ProcessError;
+use shared::project::ProjectError;
+use shared::workspace::WorkspaceError;
+
+/// How many entries of a lock file a message names.
+const MAX_NAMED: usize = 10;
+
+/// Why npm could not tell whether it got the right bytes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untrusted {
+    /// There is no hash, or none that npm verifies.
+    NoIntegrity,
+    /// It would come over plain http.
+    PlainHttp,
+    /// It would come from a Git repository.
+    Git,
+    /// The address is none that npm should follow.
+    Address,
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoIntegrity => "no integrity hash",
+            Self::PlainHttp => "plain http",
+            Self::Git => "from Git",
+            Self::Address => "no https address",
+        })
+    }
+}
+
+/// Why dependencies could not be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum NpmInstallError {
+    /// There is no project in the directory.
+    #[error("there is no `package.json` in `{directory}`")]
+    NoManifest {
+        /// The directory below the source.
+        directory: String,
+    },
+    /// A file of the project's that has to be read cannot be.
+    #[error("`{path}` cannot be read: {reason}")]
+    Unreadable {
+        /// The file below the source.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A setting that makes npm run a program.
+    #[error("`{path}` sets `{key}`, which makes npm run a program of the project's choice")]
+    Npmrc {
+        /// The file below the source.
+        path: String,
+        /// The setting.
+        key: String,
+    },
+    /// A lock file that does not list packages with their hashes.
+    #[error("`{path}` has format version {version}, 2 or 3 with `packages` is needed")]
+    LockFileVersion {
+        /// The file below the source.
+        path: String,
+        /// Its version; 0 where it has none.
+        version: u64,
+    },
+    /// Entries that npm would install without being able to verify them.
+    #[error("`{path}` has {} that cannot be verified: {}", counted(.entries.len()), named(.entries))]
+    UntrustedEntries {
+        /// The file below the source.
+        path: String,
+        /// Where in the lock file, and why.
+        entries: Vec<(String, Untrusted)>,
+    },
+    /// `npm ci` without a lock file.
+    #[error("`npm ci` needs a lock file and there is none in `{directory}`")]
+    NoLockFile {
+        /// The directory below the source.
+        directory: String,
+    },
+    /// The lock file and `package.json` are not in step.
+    #[error("the lock file does not match `package.json`")]
+    LockFileMismatch {
+        /// npm's own words.
+        output: String,
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// A package's bytes are not those that the lock file names.
+    #[error("{} does not have the hash that the lock file names", package_or_some(.package.as_deref()))]
+    Integrity {
+        /// The package.
+        package: Option<String>,
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// The registry does not answer, or answers with an error of its own.
+    #[error("registry unreachable: npm got {code}")]
+    RegistryUnreachable {
+        /// npm's error code.
+        code: String,
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// The registry does not let the project have a package.
+    #[error("the registry denies a package: npm got {code}")]
+    RegistryDenied {
+        /// npm's error code.
+        code: String,
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// A package, or the project, wants another Node.js or npm.
+    #[error("the project does not accept this version of Node.js or npm")]
+    Engine {
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// A dependency on a Git repository.
+    #[error("a dependency comes from a Git repository, which has no integrity hash")]
+    GitDependency {
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// The disk is full.
+    #[error("the function's disk is full")]
+    DiskFull {
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// npm failed for another reason, or could not be run.
+    #[error("npm did not install the dependencies")]
+    Npm {
+        /// How npm ended.
+        source: ProcessError,
+    },
+    /// `node` or `npm` cannot be run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A directory or variable that cannot be used.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// An artifact that cannot be had or stored.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The wrong number of artifacts.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactCountError),
+    /// The job's directory.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+impl ActionError for NpmInstallError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::NoManifest { .. } => FailureType::ConfigurationError,
+            Self::RegistryUnreachable { .. } => FailureType::SystemUnavailable,
+            Self::RegistryDenied { .. } => FailureType::PermissionError,
+            Self::Unreadable { .. }
+            | Self::Npmrc { .. }
+            | Self::LockFileVersion { .. }
+            | Self::UntrustedEntries { .. }
+            | Self::NoLockFile { .. }
+            | Self::LockFileMismatch { .. }
+            | Self::Integrity { .. }
+            | Self::Engine { .. }
+            | Self::GitDependency { .. }
+            | Self::DiskFull { .. } => FailureType::JobFailed,
+            Self::Npm { source } | Self::Process(source) => source.failure_type(),
+            Self::Project(error) => error.failure_type(),
+            Self::Artifact(error) => error.failure_type(),
+            Self::Artifacts(error) => error.failure_type(),
+            Self::Workspace(error) => error.failure_type(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoManifest { .. } => "set `directory` to the folder that holds `package.json`",
+            Self::Unreadable { path, .. } => {
+                return Some(format!("correct `{path}` in the source"));
+            }
+            Self::Npmrc { path, key } => return Some(format!("remove `{key}` from `{path}`")),
+            Self::LockFileVersion { .. } => {
+                "write the lock file anew with npm 7 or later (`npm install`) and commit it, or set \
+                 `integrity=off`"
+            }
+            Self::UntrustedEntries { .. } => {
+                "install these packages anew from an https registry and commit the lock file, or set \
+                 `integrity=off` to accept them"
+            }
+            Self::NoLockFile { .. } => {
+                "commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`"
+            }
+            Self::LockFileMismatch { .. } => {
+                "run `npm install` and commit `package-lock.json` together with `package.json`"
+            }
+            Self::Integrity { .. } => {
+                "do not deploy it: compare the package in the registry with the one that was locked"
+            }
+            Self::RegistryUnreachable { .. } => {
+                "retry the stage; if it goes on, check the registry's address in `.npmrc` and the \
+                 function's network"
+            }
+            Self::RegistryDenied { .. } => {
+                "give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc` and `Env.NPM_TOKEN`"
+            }
+            Self::Engine { .. } => {
+                "change `engines` in `package.json`, or the Node.js layer of the function"
+            }
+            Self::GitDependency { .. } => {
+                "publish the dependency to a registry, or set `integrity=off` to accept it"
+            }
+            Self::DiskFull { .. } => "raise the function's `EphemeralStorage`",
+            Self::Npm { source } | Self::Process(source) => return source.hint(),
+            Self::Project(error) => return error.hint(),
+            Self::Artifact(error) => return error.hint(),
+            Self::Artifacts(error) => return error.hint(),
+            Self::Workspace(error) => return error.hint(),
+        };
+        Some(hint.to_owned())
+    }
+
+    fn output(&self) -> Option<&str> {
+        match self {
+            Self::LockFileMismatch { output, .. } => Some(output),
+            Self::Integrity { source, .. }
+            | Self::RegistryUnreachable { source, .. }
+            | Self::RegistryDenied { source, .. }
+            | Self::Engine { source }
+            | Self::GitDependency { source }
+            | Self::DiskFull { source }
+            | Self::Npm { source }
+            | Self::Process(source) => source.output(),
+            _ => None,
+        }
+    }
+}
+
+fn counted(entries: usize) -> String {
+    if entries == 1 {
+        "an entry".to_owned()
+    } else {
+        format!("{entries} entries")
+    }
+}
+
+fn named(entries: &[(String, Untrusted)]) -> String {
+    let named: Vec<_> = entries
+        .iter()
+        .take(MAX_NAMED)
+        .map(|(name, why)| format!("`{name}` ({why})"))
+        .collect();
+    let more = entries.len() - named.len();
+    if more == 0 {
+        named.join(", ")
+    } else {
+        format!("{} and {more} more", named.join(", "))
+    }
+}
+
+fn package_or_some(package: Option<&str>) -> String {
+    package.map_or_else(
+        || "a package".to_owned(),
+        |name| format!("package `{name}`"),
+    )
+}

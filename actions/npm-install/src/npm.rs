@@ -1,0 +1,202 @@
+//! npm itself: how it is called, and what its words mean.
+
+use shared::failure::ActionError as _;
+use shared::process::ProcessError;
+use shared::project::Project;
+
+use crate::NpmInstallError;
+use crate::lock::LockFile;
+use crate::params::{NpmInstallParams, Subcommand};
+
+/// How npm waits for a registry, unless the user names the same variable: npm's own two retries,
+/// but with 1 to 10 s between them and one minute for an answer (npm's own are up to 60 s and five
+/// minutes, longer than many a function has).
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
+    ("npm_config_fetch_retries", "2"),
+    ("npm_config_fetch_retry_mintimeout", "1000"),
+    ("npm_config_fetch_retry_maxtimeout", "10000"),
+    ("npm_config_fetch_timeout", "60000"),
+];
+
+/// What begins each line of npm's about an error.
+const PREFIX: &str = "npm error";
+
+/// The same in npm before 10.7.
+const OLD_PREFIX: &str = "npm ERR!";
+
+/// Where npm's words about a lock file that does not match end and its help for the command begins.
+const USAGE: [&str; 2] = ["Clean install a project", "Usage:"];
+
+/// npm's error codes (its own and those of Node.js) for a registry that does not answer, or not well.
+const UNREACHABLE: [&str; 12] = [
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ECONNABORTED",
+    "EHOSTUNREACH",
+    "ENETUNREACH",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "EPIPE",
+    "ETIMEDOUT",
+    "ERR_SOCKET_TIMEOUT",
+    "FETCH_ERROR",
+    "E429",
+];
+
+/// The arguments of one run. They go over every configuration file and variable.
+pub(crate) fn arguments(subcommand: Subcommand, params: &NpmInstallParams) -> Vec<String> {
+    let mut arguments = vec![
+        subcommand.to_string(),
+        "--no-audit".to_owned(),
+        "--no-fund".to_owned(),
+    ];
+    arguments.push(format!("--ignore-scripts={}", params.ignore_scripts));
+    if params.integrity.is_on() {
+        // Git dependencies have no hash. npm 10 does not know the option and passes over it.
+        arguments.push("--allow-git=none".to_owned());
+    }
+    arguments.extend(params.omit.iter().map(|kind| format!("--omit={kind}")));
+    arguments
+}
+
+/// `added 98 packages in 2s`, as npm says it.
+pub(crate) fn added(stdout: &str) -> Option<String> {
+    let line = stdout
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("added "))?;
+    Some(
+        line.split(", and audited")
+            .next()
+            .unwrap_or(line)
+            .to_owned(),
+    )
+}
+
+/// Why npm failed, by the code that it gives.
+pub(crate) fn failed(
+    error: ProcessError,
+    lock: Option<&LockFile>,
+    project: &Project,
+) -> NpmInstallError {
+    let output = error.output().unwrap_or_default().to_owned();
+    let Some(code) = code(&output) else {
+        return NpmInstallError::Npm { source: error };
+    };
+    match code.as_str() {
+        "EUSAGE" if lock.is_some() => NpmInstallError::LockFileMismatch {
+            output: without_usage(&output),
+            source: error,
+        },
+        "EUSAGE" => NpmInstallError::NoLockFile {
+            directory: project.shown(project.directory()),
+        },
+        "EINTEGRITY" => {
+            let package = lock.and_then(|lock| lock.package_of_hash(wanted_hash(&output)?));
+            NpmInstallError::Integrity {
+                package: package.or_else(|| named_package(&output)),
+                source: error,
+            }
+        }
+        "E401" | "E403" | "ENEEDAUTH" => NpmInstallError::RegistryDenied {
+            code,
+            source: error,
+        },
+        "ENOSPC" => NpmInstallError::DiskFull { source: error },
+        "EBADENGINE" => NpmInstallError::Engine { source: error },
+        "EALLOWGIT" => NpmInstallError::GitDependency { source: error },
+        code if UNREACHABLE.contains(&code) || is_server_error(code) => {
+            NpmInstallError::RegistryUnreachable {
+                code: code.to_owned(),
+                source: error,
+            }
+        }
+        _ => NpmInstallError::Npm { source: error },
+    }
+}
+
+/// `E500` to `E599`: the HTTP status of the registry's answer.
+fn is_server_error(code: &str) -> bool {
+    code.len() == 4
+        && code.starts_with("E5")
+        && code.bytes().skip(2).all(|digit| digit.is_ascii_digit())
+}
+
+/// What npm says after its prefix, line by line.
+fn error_lines(output: &str) -> impl Iterator<Item = &str> {
+    output.lines().filter_map(|line| {
+        let rest = line
+            .strip_prefix(PREFIX)
+            .or_else(|| line.strip_prefix(OLD_PREFIX))?;
+        Some(rest.strip_prefix(' ').unwrap_or(rest))
+    })
+}
+
+fn code(output: &str) -> Option<String> {
+    error_lines(output)
+        .find_map(|line| line.strip_prefix("code "))
+        .map(|code| code.trim().to_owned())
+}
+
+fn without_usage(output: &str) -> String {
+    let words: Vec<_> = error_lines(output)
+        .take_while(|line| !USAGE.iter().any(|usage| line.starts_with(usage)))
+        .filter(|line| !line.is_empty() && !line.starts_with("code "))
+        .collect();
+    words.join("\n")
+}
+
+/// The hash after `wanted`.
+fn wanted_hash(output: &str) -> Option<&str> {
+    let (_, rest) = output.split_once("wanted ")?;
+    rest.split_whitespace().next()
+}
+
+/// The package that npm names itself: `while extracting NAME@VERSION`, or the tarball's address.
+fn named_package(output: &str) -> Option<String> {
+    error_lines(output)
+        .flat_map(str::split_whitespace)
+        .find(|word| word.contains("/-/") && word.contains(".tgz"))
+        .map(|word| word.trim_end_matches([':', ',', '.']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_npms_own_and_not_that_of_a_script() {
+        assert_eq!(
+            code("> build\ncode E500\nnpm error code E404\nnpm error 404").as_deref(),
+            Some("E404")
+        );
+        assert_eq!(code("npm ERR! code ETARGET").as_deref(), Some("ETARGET"));
+        assert_eq!(code("nothing"), None);
+    }
+
+    #[test]
+    fn server_errors_are_told_from_other_codes() {
+        assert!(is_server_error("E503"));
+        assert!(!is_server_error("E404") && !is_server_error("EXDEV") && !is_server_error("E5XX"));
+    }
+
+    #[test]
+    fn npms_words_about_a_lock_file_are_kept_and_its_help_is_not() {
+        let output = "npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install\nnpm error\n\
+            npm error Invalid: lock file's a@1 does not satisfy a@2\nnpm error\n\
+            npm error Clean install a project\nnpm error Usage:\nnpm error npm ci\n";
+        assert_eq!(
+            without_usage(output),
+            "`npm ci` can only install\nInvalid: lock file's a@1 does not satisfy a@2"
+        );
+    }
+
+    #[test]
+    fn the_count_is_npms() {
+        assert_eq!(
+            added("\nadded 98 packages in 2s\n").as_deref(),
+            Some("added 98 packages in 2s")
+        );
+        assert_eq!(added("up to date in 1s"), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a project could not be tested and packaged.
+
+use shared::artifact::ArtifactError;
+use shared::failure::{ActionError, FailureType};
+use shared::job::ArtifactCountError;
+use shared::project::ProjectError;
+use shared::task::TaskError;
+use shared::workspace::WorkspaceError;
+
+/// Why a project could not be tested and packaged.
+#[derive(Debug, thiserror::Error)]
+pub enum TestAndPackageError {
+    /// The pipeline declares an output artifact and does not say what becomes it.
+    #[error(
+        "output artifact `{artifact}` has no path: `UserParameters` lacks the key `{artifact}`"
+    )]
+    OutputWithoutKey {
+        /// The artifact.
+        artifact: String,
+    },
+    /// An output artifact is called as one of the action's own keys.
+    #[error("output artifact `{artifact}` has the name of a key of this action")]
+    OutputNamedAsKey {
+        /// The artifact.
+        artifact: String,
+    },
+    /// What should become an output artifact cannot.
+    #[error("output artifact `{artifact}` cannot be made")]
+    Output {
+        /// The artifact.
+        artifact: String,
+        /// What is wrong with its path.
+        source: ProjectError,
+    },
+    /// The task could not be run, or failed.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// A directory or variable that cannot be used.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// An artifact that cannot be had or stored.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The wrong number of input artifacts.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactCountError),
+    /// The job's directory.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+impl ActionError for TestAndPackageError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::OutputWithoutKey { .. } | Self::OutputNamedAsKey { .. } => {
+                FailureType::ConfigurationError
+            }
+            Self::Output { source, .. } | Self::Project(source) => source.failure_type(),
+            Self::Task(error) => error.failure_type(),
+            Self::Artifact(error) => error.failure_type(),
+            Self::Artifacts(error) => error.failure_type(),
+            Self::Workspace(error) => error.failure_type(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::OutputWithoutKey { artifact } => Some(format!(
+                "add `{artifact}=PATH` to the action's `UserParameters`: the file or folder, relative to \
+                 `directory`, that becomes the artifact"
+            )),
+            Self::OutputNamedAsKey { artifact } => Some(format!(
+                "give the output artifact `{artifact}` another name"
+            )),
+            Self::Output {
+                artifact,
+                source: ProjectError::Missing { path },
+            } => Some(format!(
+                "have the task write `{path}`, or correct the key `{artifact}`, a path relative to `directory`"
+            )),
+            Self::Output { source, .. } | Self::Project(source) => source.hint(),
+            Self::Task(error) => error.hint(),
+            Self::Artifact(error) => error.hint(),
+            Self::Artifacts(error) => error.hint(),
+            Self::Workspace(error) => error.hint(),
+        }
+    }
+
+    fn output(&self) -> Option<&str> {
+        match self {
+            Self::Task(error) => error.output(),
+            _ => None,
+        }
+    }
+}

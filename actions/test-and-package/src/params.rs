@@ -1,0 +1,76 @@
+//! The action's `UserParameters`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use shared::job::Job;
+use shared::junit::ReportGlob;
+use shared::parameters::{ParametersError, Params, UserParameters};
+use shared::task::Runner;
+
+/// The keys that are the action's own; every other one is an output artifact's name.
+const OWN_KEYS: [&str; 4] = ["directory", "report", "runner", "task"];
+
+/// What the pipeline says about one run.
+#[derive(Clone, Debug)]
+pub struct TestAndPackageParams {
+    /// The task's name.
+    pub task: String,
+    /// What runs it; `None` chooses by whether there is a gulpfile.
+    pub runner: Option<Runner>,
+    /// The project's directory in the source.
+    pub directory: String,
+    /// Where the task's JUnit reports are.
+    pub report: Option<ReportGlob>,
+    /// The path that becomes each output artifact.
+    pub outputs: BTreeMap<String, String>,
+    /// Variables that the task gets.
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Keys {
+    task: String,
+    runner: Option<Runner>,
+    #[serde(default = "whole_source")]
+    directory: String,
+    report: Option<ReportGlob>,
+}
+
+fn whole_source() -> String {
+    ".".to_owned()
+}
+
+/// Whether a key of the action's own has this name.
+pub(crate) fn is_own_key(name: &str) -> bool {
+    OWN_KEYS.contains(&name)
+}
+
+impl Params for TestAndPackageParams {
+    fn from_user_parameters(
+        mut parameters: UserParameters,
+        job: &Job,
+    ) -> Result<Self, ParametersError> {
+        let environment = parameters.take_prefixed("Env.")?;
+        let mut outputs = BTreeMap::new();
+        for artifact in job
+            .output_artifacts
+            .iter()
+            .filter(|artifact| !is_own_key(&artifact.name))
+        {
+            if let Some(path) = parameters.take(&artifact.name) {
+                outputs.insert(artifact.name.clone(), path);
+            }
+        }
+        let keys: Keys = parameters.deserialize()?;
+        Ok(Self {
+            task: keys.task,
+            runner: keys.runner,
+            directory: keys.directory,
+            report: keys.report,
+            outputs,
+            environment,
+        })
+    }
+}
