@@ -6,7 +6,7 @@
 
 pub mod action;
 pub mod archive;
-// pub mod artifact; (waits for archive)
+pub mod artifact;
 pub mod aws;
 pub mod clock;
 pub mod continuation;
