@@ -1,6 +1,9 @@
 //! The pipeline on one machine: a CodePipeline engine beside a local AWS.
 
+mod api;
 pub mod aws;
+pub mod engine;
 pub mod gateway;
 pub mod launch;
 pub mod ministack;
+pub mod source;

@@ -1,0 +1,195 @@
+//! The ports over AWS's own services, as the local AWS serves them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_lambda::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
+use shared::aws::{CallError, CallErrorKind};
+use shared::failure::ActionError;
+
+use super::change::StateChange;
+use super::credentials::Credentials;
+use super::ports::{
+    ArtifactStore, Delivery, EventBus, FunctionInvoker, PortError, PortFuture, Ports,
+};
+
+/// The source of the events. AWS's own is `aws.codepipeline`, but `PutEvents` accepts `aws.*` from
+/// nobody, here as there; see `docs/decisions/0021-event-source.md`.
+pub const EVENT_SOURCE: &str = "local.codepipeline";
+
+/// Where a local AWS is, and who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalAws<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) credentials: &'a Credentials,
+}
+
+impl LocalAws<'_> {
+    /// The ports over this AWS.
+    pub(crate) fn ports(&self) -> Ports {
+        let lambda = aws_sdk_lambda::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .endpoint_url(self.endpoint)
+            .credentials_provider(self.sdk_credentials())
+            .build();
+        let s3 = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .endpoint_url(self.endpoint)
+            .force_path_style(true)
+            .credentials_provider(self.sdk_credentials())
+            .build();
+        let events = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .endpoint_url(self.endpoint)
+            .credentials_provider(self.sdk_credentials())
+            .build();
+        Ports {
+            functions: Arc::new(Lambda(aws_sdk_lambda::Client::from_conf(lambda))),
+            artifacts: Arc::new(Bucket(aws_sdk_s3::Client::from_conf(s3))),
+            events: Arc::new(Bus(aws_sdk_eventbridge::Client::from_conf(events))),
+        }
+    }
+
+    fn region(&self) -> Region {
+        Region::new(self.region.to_owned())
+    }
+
+    fn sdk_credentials(&self) -> SdkCredentials {
+        SdkCredentials::new(
+            &self.credentials.access_key_id,
+            &self.credentials.secret_access_key,
+            Some(self.credentials.session_token.clone()),
+            None,
+            "delivery",
+        )
+    }
+}
+
+struct Lambda(aws_sdk_lambda::Client);
+
+impl FunctionInvoker for Lambda {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        event: Vec<u8>,
+    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+        Box::pin(async move {
+            let call = self
+                .0
+                .invoke()
+                .function_name(function)
+                .invocation_type(InvocationType::Event)
+                .payload(Blob::new(event));
+            match call.send().await {
+                Ok(_) => Ok(Delivery::Queued),
+                Err(error) => {
+                    let error = CallError::new("lambda:InvokeFunction", function, &error);
+                    Err(invocation_error(function, &error))
+                }
+            }
+        })
+    }
+}
+
+fn invocation_error(function: &str, error: &CallError) -> PortError {
+    let mut message = match error.kind {
+        CallErrorKind::NotFound => format!(
+            "The AWS Lambda function {function} cannot be found. Check the FunctionName of the \
+             action, and whether the function was deployed."
+        ),
+        _ => format!("the function `{function}` cannot be invoked: {error}"),
+    };
+    if let Some(hint) = error.hint() {
+        message.push_str("\nhint: ");
+        message.push_str(&hint);
+    }
+    let code = match error.kind {
+        CallErrorKind::NotFound | CallErrorKind::Invalid => "ConfigurationError",
+        CallErrorKind::Denied => "PermissionError",
+        CallErrorKind::Conflict | CallErrorKind::Unavailable => "SystemUnavailable",
+    };
+    PortError { code: code.to_owned(), message }
+}
+
+struct Bucket(aws_sdk_s3::Client);
+
+impl ArtifactStore for Bucket {
+    fn put<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        file: &'a Path,
+        encryption_key: Option<&'a str>,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async move {
+            let body = ByteStream::from_path(file).await.map_err(|error| PortError {
+                code: "SystemUnavailable".to_owned(),
+                message: format!("the source archive cannot be read: {error}"),
+            })?;
+            // The console's default bucket policy denies everything but this kind of encryption.
+            let put = self
+                .0
+                .put_object()
+                .bucket(bucket)
+                .key(key)
+                .content_type("application/zip")
+                .server_side_encryption(ServerSideEncryption::AwsKms)
+                .set_ssekms_key_id(encryption_key.map(str::to_owned))
+                .body(body);
+            let resource = format!("s3://{bucket}/{key}");
+            let sent = put.send().await;
+            sent.map(drop).map_err(|error| {
+                port_error(&CallError::new("s3:PutObject", resource, &error))
+            })
+        })
+    }
+}
+
+struct Bus(aws_sdk_eventbridge::Client);
+
+impl EventBus for Bus {
+    fn put<'a>(
+        &'a self,
+        change: &'a StateChange,
+        resource: &'a str,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async move {
+            let Some(detail_type) = change.detail_type() else { return Ok(()) };
+            let entry = PutEventsRequestEntry::builder()
+                .source(EVENT_SOURCE)
+                .detail_type(detail_type)
+                .detail(change.detail().to_string())
+                .resources(resource)
+                .build();
+            let sent = self.0.put_events().entries(entry).send().await;
+            let sent = sent.map_err(|error| {
+                port_error(&CallError::new("events:PutEvents", "event bus default", &error))
+            })?;
+            match sent.entries().iter().find_map(|entry| entry.error_code()) {
+                None => Ok(()),
+                Some(code) => Err(PortError {
+                    code: code.to_owned(),
+                    message: "the event bus `default` does not take the event".to_owned(),
+                }),
+            }
+        })
+    }
+}
+
+fn port_error(error: &CallError) -> PortError {
+    let failure = shared::failure::Failure::new(error);
+    let hint = failure.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    PortError {
+        code: format!("{:?}", failure.failure_type),
+        message: format!("{}{hint}", failure.cause),
+    }
+}

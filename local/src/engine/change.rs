@@ -1,0 +1,234 @@
+//! State changes: what a live view shows and what EventBridge is told.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::declaration::ActionTypeId;
+use super::execution::{Details, ErrorDetails, StoredArtifact, Trigger};
+use super::identity::{ActionExecutionId, ExecutionId};
+
+/// Something in an execution changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateChange {
+    /// When.
+    pub time: Timestamp,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The pipeline's version that the execution runs by.
+    pub version: u32,
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// When the execution started.
+    pub start_time: Timestamp,
+    /// What started it.
+    pub trigger: Trigger,
+    /// 1, and one more with each retry.
+    pub attempt: u32,
+    /// What changed.
+    pub subject: Subject,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// The execution itself.
+    Pipeline {
+        /// The new state.
+        state: ChangeState,
+        /// The reason that was given with a stop.
+        stop_reason: Option<String>,
+    },
+    /// A stage.
+    Stage {
+        /// Its name.
+        stage: String,
+        /// The new state.
+        state: ChangeState,
+        /// When the stage was retried last.
+        last_retry: Option<Timestamp>,
+    },
+    /// An action.
+    Action(Box<ActionChange>),
+    /// An action that goes on reported how far it is; EventBridge is not told.
+    Progress {
+        /// The action's stage.
+        stage: String,
+        /// Its name.
+        action: String,
+        /// Its run.
+        action_execution_id: ActionExecutionId,
+        /// What it said.
+        details: Details,
+    },
+    /// A manual approval waits for its answer; EventBridge is not told.
+    ApprovalNeeded {
+        /// The action's stage.
+        stage: String,
+        /// Its name.
+        action: String,
+        /// What `PutApprovalResult` is to be called with.
+        token: String,
+    },
+}
+
+/// A change of an action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionChange {
+    /// The action's stage.
+    pub stage: String,
+    /// Its name.
+    pub action: String,
+    /// Its run.
+    pub action_execution_id: ActionExecutionId,
+    /// The new state.
+    pub state: ChangeState,
+    /// What does its work.
+    pub action_type: ActionTypeId,
+    /// The function of a Lambda action.
+    pub function: Option<String>,
+    /// The region.
+    pub region: String,
+    /// Artifacts that went in.
+    pub inputs: Vec<ArtifactLocation>,
+    /// Artifacts that came out; empty when the action starts.
+    pub outputs: Vec<ArtifactLocation>,
+    /// What it said about its work.
+    pub details: Details,
+    /// Why it failed.
+    pub error: Option<ErrorDetails>,
+}
+
+/// Where an artifact is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactLocation {
+    /// Its name in the pipeline.
+    pub name: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+}
+
+impl From<&StoredArtifact> for ArtifactLocation {
+    fn from(artifact: &StoredArtifact) -> Self {
+        Self {
+            name: artifact.name.clone(),
+            bucket: artifact.bucket.clone(),
+            key: artifact.key.clone(),
+        }
+    }
+}
+
+/// The states of the service's events; spelled as there (`CANCELED`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChangeState {
+    /// Began.
+    Started,
+    /// Was retried.
+    Resumed,
+    /// Done.
+    Succeeded,
+    /// Not done.
+    Failed,
+    /// Waits for running actions before it stops.
+    Stopping,
+    /// Stopped on request.
+    Stopped,
+    /// Ended by an update of the pipeline.
+    Canceled,
+    /// Replaced by a newer execution.
+    Superseded,
+    /// Left alone by a stop.
+    Abandoned,
+}
+
+impl StateChange {
+    /// EventBridge's detail type; `None` for what only a live view shows.
+    #[must_use]
+    pub fn detail_type(&self) -> Option<&'static str> {
+        match self.subject {
+            Subject::Pipeline { .. } => Some("CodePipeline Pipeline Execution State Change"),
+            Subject::Stage { .. } => Some("CodePipeline Stage Execution State Change"),
+            Subject::Action(_) => Some("CodePipeline Action Execution State Change"),
+            Subject::Progress { .. } | Subject::ApprovalNeeded { .. } => None,
+        }
+    }
+
+    /// EventBridge's detail (User Guide, "Monitoring CodePipeline events").
+    pub(crate) fn detail(&self) -> Value {
+        let mut detail = json!({
+            "pipeline": self.pipeline,
+            "execution-id": self.execution_id,
+            "start-time": self.start_time.to_string(),
+            "execution-trigger": {
+                "trigger-type": self.trigger.trigger_type,
+                "trigger-detail": self.trigger.trigger_detail,
+            },
+            "version": f64::from(self.version),
+            "pipeline-execution-attempt": f64::from(self.attempt),
+        });
+        match &self.subject {
+            Subject::Pipeline { state, stop_reason } => {
+                detail["state"] = json!(state);
+                if let Some(reason) = stop_reason {
+                    detail["stop-execution-comments"] = json!(reason);
+                }
+            }
+            Subject::Stage { stage, state, last_retry } => {
+                detail["stage"] = json!(stage);
+                detail["state"] = json!(state);
+                if let Some(time) = last_retry {
+                    detail["stage-last-retry-attempt-time"] = json!(time.to_string());
+                }
+            }
+            Subject::Action(change) => change.fill(&mut detail),
+            Subject::Progress { .. } | Subject::ApprovalNeeded { .. } => {}
+        }
+        detail
+    }
+}
+
+impl ActionChange {
+    fn fill(&self, detail: &mut Value) {
+        detail["stage"] = json!(self.stage);
+        detail["action"] = json!(self.action);
+        detail["action-execution-id"] = json!(self.action_execution_id);
+        detail["state"] = json!(self.state);
+        detail["region"] = json!(self.region);
+        detail["type"] = json!({
+            "owner": self.action_type.owner,
+            "provider": self.action_type.provider,
+            "category": self.action_type.category,
+            "version": self.action_type.version,
+        });
+        detail["input-artifacts"] = locations(&self.inputs);
+        if self.state == ChangeState::Started {
+            return;
+        }
+        detail["output-artifacts"] = locations(&self.outputs);
+        let mut result = json!({});
+        if let Some(summary) = &self.details.summary {
+            result["external-execution-summary"] = json!(summary);
+        }
+        if let Some(id) = &self.details.external_execution_id {
+            result["external-execution-id"] = json!(id);
+        }
+        if let Some(error) = &self.error {
+            result["external-execution-summary"] = json!(error.message);
+            result["error-code"] = json!(error.code);
+        }
+        detail["execution-result"] = result;
+    }
+}
+
+fn locations(artifacts: &[ArtifactLocation]) -> Value {
+    let location = |artifact: &ArtifactLocation| {
+        json!({
+            "name": artifact.name,
+            "s3location": {"bucket": artifact.bucket, "key": artifact.key},
+        })
+    };
+    artifacts.iter().map(location).collect()
+}

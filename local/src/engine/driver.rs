@@ -1,0 +1,176 @@
+//! Runs the state machine: stamps events with time and ids, and carries out what it asks for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::source::Source;
+
+use super::change::StateChange;
+use super::clock::Clock;
+use super::credentials::Credentials;
+use super::execution::ErrorDetails;
+use super::identity::Stamp;
+use super::message::{Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
+use super::ports::{Delivery, PortError, Ports};
+use super::read;
+use super::state::State;
+
+/// How long a job's credentials are good for (semantics: role chaining suggests at most an hour).
+const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// The running machine.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+    pub(crate) credentials: Credentials,
+    account_id: String,
+    ports: Ports,
+    pub(crate) sources: RwLock<BTreeMap<String, Source>>,
+    subscribers: Mutex<Vec<mpsc::UnboundedSender<StateChange>>>,
+    announcements: mpsc::UnboundedSender<StateChange>,
+    tasks: TaskTracker,
+    pub(crate) end: CancellationToken,
+}
+
+impl Driver {
+    pub(crate) fn start(
+        state: State,
+        clock: Clock,
+        credentials: Credentials,
+        ports: Ports,
+        sources: BTreeMap<String, Source>,
+    ) -> Arc<Self> {
+        let (announcements, received) = mpsc::unbounded_channel();
+        let driver = Arc::new(Self {
+            account_id: state.account_id.clone(),
+            state: Mutex::new(state),
+            clock,
+            credentials,
+            ports,
+            sources: RwLock::new(sources),
+            subscribers: Mutex::default(),
+            announcements,
+            tasks: TaskTracker::new(),
+            end: CancellationToken::new(),
+        });
+        let bus = Arc::clone(&driver);
+        driver.spawn(async move { bus.put_events(received).await });
+        driver
+    }
+
+    /// The state, for reading.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event in, and starts what follows from it.
+    pub(crate) fn apply(self: &Arc<Self>, event: Event) -> Result<Reply, Refusal> {
+        let seed = Uuid::new_v4().as_u128();
+        let mut state = self.state();
+        let applied = state.apply(Stamp { now: self.clock.now(), seed }, event)?;
+        // Under the lock, so that changes are announced in the order in which they happened.
+        for effect in applied.effects {
+            self.carry_out(effect);
+        }
+        Ok(applied.reply)
+    }
+
+    /// An event that nobody waits for, from the outside world to a machine that may have moved on.
+    fn report(self: &Arc<Self>, event: Event) {
+        if let Err(refusal) = self.apply(event) {
+            tracing::debug!(%refusal, "event not taken");
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> mpsc::UnboundedReceiver<StateChange> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    /// Ends everything that the driver started, and waits for it.
+    pub(crate) async fn shutdown(&self) {
+        self.end.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Runs a task until it ends or the engine does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let end = self.end.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    fn carry_out(self: &Arc<Self>, effect: Effect) {
+        let driver = Arc::clone(self);
+        match effect {
+            Effect::FetchSource(request) => self.spawn(async move { driver.fetch(request).await }),
+            Effect::Invoke(request) => self.spawn(async move { driver.invoke(request).await }),
+            Effect::Wake { at, timer } => self.spawn(async move {
+                driver.clock.sleep_until(at).await;
+                driver.report(Event::Timer(timer));
+            }),
+            Effect::Announce(change) => self.announce(*change),
+        }
+    }
+
+    fn announce(&self, change: StateChange) {
+        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        subscribers.retain(|subscriber| subscriber.send(change.clone()).is_ok());
+        if self.announcements.send(change).is_err() {
+            tracing::debug!("the event bus is closed: the engine is ending");
+        }
+    }
+
+    async fn put_events(&self, mut changes: mpsc::UnboundedReceiver<StateChange>) {
+        while let Some(change) = changes.recv().await {
+            let resource = self.state().pipeline_arn(&change.pipeline);
+            if let Err(error) = self.ports.events.put(&change, &resource).await {
+                tracing::warn!(%error, pipeline = change.pipeline, "state change not put");
+            }
+        }
+    }
+
+    async fn invoke(self: Arc<Self>, request: JobRequest) {
+        let function = request.configuration.get("FunctionName").cloned().unwrap_or_default();
+        let expiration =
+            self.clock.now().checked_add(CREDENTIALS_LIFETIME).unwrap_or(Timestamp::MAX);
+        let event = read::event(&request, &self.account_id, &self.credentials, expiration);
+        let job = request.job;
+        match self.ports.functions.invoke(&function, event.to_string().into_bytes()).await {
+            Ok(Delivery::Queued | Delivery::Returned) => {}
+            Ok(Delivery::FunctionError { retries_allowed }) => {
+                self.report(Event::FunctionFailed { job, retries_allowed });
+            }
+            Err(error) => {
+                self.report(Event::InvocationRefused { job, error: ErrorDetails::from(error) });
+            }
+        }
+    }
+
+    async fn fetch(self: Arc<Self>, request: SourceRequest) {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let result = super::fetch::fetch(&request, &sources, &*self.ports.artifacts).await;
+        self.report(Event::SourceFinished { action: request.action, result });
+    }
+}
+
+impl From<PortError> for ErrorDetails {
+    fn from(error: PortError) -> Self {
+        Self { code: error.code, message: error.message }
+    }
+}

@@ -1,0 +1,71 @@
+//! How long the engine waits for what.
+
+use std::time::Duration;
+
+/// The waits of the engine; [`Durations::aws`] has the service's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Durations {
+    /// From a continuation token to the next job.
+    pub continuation_delay: Duration,
+    /// Longest silence of a Lambda action.
+    pub silence: Duration,
+    /// Longest run of a Lambda action, continuations included.
+    pub lambda_action: Duration,
+    /// Longest run of a source action.
+    pub source_action: Duration,
+    /// How long an approval waits where its declaration does not say.
+    pub approval: Duration,
+    /// From a function error to the next delivery of the same event, one entry for each retry. Used
+    /// only for invokers that leave these retries to the engine.
+    pub redelivery: [Duration; 2],
+}
+
+/// From a continuation token to the next job (User Guide 2022, integrations reference: "creates a new
+/// job in another 30 seconds if a continuation is received").
+const AWS_CONTINUATION_DELAY: Duration = Duration::from_secs(30);
+
+/// The same on one machine, where nobody wants to wait.
+const LOCAL_CONTINUATION_DELAY: Duration = Duration::from_millis(500);
+
+/// Silence of a Lambda action (User Guide, quotas: 20 minutes).
+const SILENCE: Duration = Duration::from_secs(20 * 60);
+
+/// Run of a Lambda action (User Guide, quotas: 24 hours).
+const LAMBDA_ACTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Run of any other action without a figure of its own (User Guide, quotas: 1 hour).
+const SOURCE_ACTION: Duration = Duration::from_secs(60 * 60);
+
+/// Wait of a manual approval (User Guide, quotas: 7 days).
+const APPROVAL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Lambda's two retries of an asynchronous event (Developer Guide, "How Lambda handles errors and
+/// retries with asynchronous invocation").
+const REDELIVERY: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+
+impl Durations {
+    /// The waits of the service.
+    #[must_use]
+    pub const fn aws() -> Self {
+        Self {
+            continuation_delay: AWS_CONTINUATION_DELAY,
+            silence: SILENCE,
+            lambda_action: LAMBDA_ACTION,
+            source_action: SOURCE_ACTION,
+            approval: APPROVAL,
+            redelivery: REDELIVERY,
+        }
+    }
+
+    /// The waits of the service, but a short one before a continuation.
+    #[must_use]
+    pub const fn local() -> Self {
+        Self { continuation_delay: LOCAL_CONTINUATION_DELAY, ..Self::aws() }
+    }
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self::local()
+    }
+}

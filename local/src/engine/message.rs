@@ -1,0 +1,235 @@
+//! What goes into the state machine and what comes out: events, effects, replies and refusals.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::change::StateChange;
+use super::declaration::{EncryptionKey, PipelineDeclaration, RetryMode, Tag};
+use super::execution::{CurrentRevision, Details, ErrorDetails, StoredArtifact, Trigger};
+use super::identity::{ActionExecutionId, ExecutionId, JobId};
+
+/// Something that happened, or that someone asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    CreatePipeline { declaration: Box<PipelineDeclaration>, tags: Vec<Tag> },
+    UpdatePipeline { declaration: Box<PipelineDeclaration> },
+    DeletePipeline { name: String },
+    Start(Start),
+    Stop { pipeline: String, execution: ExecutionId, abandon: bool, reason: Option<String> },
+    Retry { pipeline: String, stage: String, execution: ExecutionId, mode: RetryMode },
+    DisableTransition { pipeline: String, stage: String, side: TransitionSide, reason: String },
+    EnableTransition { pipeline: String, stage: String, side: TransitionSide },
+    AnswerApproval(ApprovalAnswer),
+    JobSucceeded { job: JobId, report: Box<SuccessReport> },
+    JobFailed { job: JobId, error: ErrorDetails, external_execution_id: Option<String> },
+    Tag { arn: String, tags: Vec<Tag> },
+    Untag { arn: String, keys: Vec<String> },
+    SourceFinished { action: ActionExecutionId, result: Result<SourceOutput, ErrorDetails> },
+    /// The function could not be invoked at all.
+    InvocationRefused { job: JobId, error: ErrorDetails },
+    /// The function ended with an error; only from invokers that do not retry by themselves.
+    FunctionFailed { job: JobId, retries_allowed: u32 },
+    Timer(Timer),
+}
+
+/// A request for an execution.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) pipeline: String,
+    pub(crate) trigger: Trigger,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) request_token: Option<String>,
+    pub(crate) overrides: Vec<RevisionOverride>,
+}
+
+/// A revision asked for (`SourceRevisionOverride`).
+#[derive(Clone, Debug)]
+pub(crate) struct RevisionOverride {
+    pub(crate) action: String,
+    pub(crate) kind: String,
+    pub(crate) value: String,
+}
+
+/// A person's answer to a manual approval.
+#[derive(Clone, Debug)]
+pub(crate) struct ApprovalAnswer {
+    pub(crate) pipeline: String,
+    pub(crate) stage: String,
+    pub(crate) action: String,
+    pub(crate) token: String,
+    pub(crate) approved: bool,
+    pub(crate) summary: String,
+}
+
+/// Which transition of a stage (`StageTransitionType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransitionSide {
+    Inbound,
+    Outbound,
+}
+
+/// A function's report of success or of work that goes on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SuccessReport {
+    pub(crate) continuation_token: Option<String>,
+    pub(crate) details: Details,
+    pub(crate) revision: Option<CurrentRevision>,
+    pub(crate) output_variables: BTreeMap<String, String>,
+}
+
+/// What a source action brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceOutput {
+    pub(crate) revision: String,
+    pub(crate) summary: Option<String>,
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+/// A moment that the machine asked to be told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Nothing was heard of the action since `heard`.
+    Silence { action: ActionExecutionId, heard: Timestamp },
+    /// The action's whole time is over.
+    ActionTime { action: ActionExecutionId },
+    /// The next job of an action that goes on.
+    Continue { action: ActionExecutionId, token: String },
+    /// The next delivery of a job's event.
+    Redeliver { job: JobId },
+}
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Fetch a revision and put it into the store; answered by [`Event::SourceFinished`].
+    FetchSource(SourceRequest),
+    /// Invoke a function with a job.
+    Invoke(JobRequest),
+    /// Come back with the timer at that time.
+    Wake { at: Timestamp, timer: Timer },
+    /// Tell the world.
+    Announce(Box<StateChange>),
+}
+
+/// A source action's work.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SourceRequest {
+    pub(crate) action: ActionExecutionId,
+    pub(crate) configuration: BTreeMap<String, String>,
+    pub(crate) revision: Option<String>,
+    pub(crate) outputs: Vec<StoredArtifact>,
+    pub(crate) encryption_key: Option<EncryptionKey>,
+}
+
+/// A job's work; the event without its credentials.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct JobRequest {
+    pub(crate) job: JobId,
+    pub(crate) action: ActionExecutionId,
+    pub(crate) configuration: BTreeMap<String, String>,
+    pub(crate) inputs: Vec<StoredArtifact>,
+    pub(crate) outputs: Vec<StoredArtifact>,
+    pub(crate) continuation_token: Option<String>,
+    pub(crate) encryption_key: Option<EncryptionKey>,
+}
+
+/// What an event changed.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    pub(crate) reply: Reply,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// What the one who asked is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Nothing,
+    Execution(ExecutionId),
+    ApprovedAt(Timestamp),
+}
+
+/// Why an event is refused; each is an error of the API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Validation(String),
+    #[error("a pipeline with the name `{0}` exists already; update it, or choose another name")]
+    PipelineNameInUse(String),
+    #[error("{0}")]
+    InvalidStructure(String),
+    #[error("{0}")]
+    InvalidStage(String),
+    #[error("{0}")]
+    InvalidAction(String),
+    #[error("the account and region have {0} pipelines, as many as they may")]
+    LimitExceeded(usize),
+    #[error("there is no pipeline `{0}` in this account and region")]
+    PipelineNotFound(String),
+    #[error("pipeline `{pipeline}` has no version {version}")]
+    PipelineVersionNotFound { pipeline: String, version: u32 },
+    #[error("there is no execution `{0}` of this pipeline")]
+    ExecutionNotFound(ExecutionId),
+    #[error("the pipeline has no stage `{0}`")]
+    StageNotFound(String),
+    #[error("the stage has no action `{0}`")]
+    ActionNotFound(String),
+    #[error("the pipeline has {0} executions in progress, as many as it may; wait, or stop one")]
+    TooManyExecutions(usize),
+    #[error("execution `{0}` is not in progress")]
+    NotStoppable(ExecutionId),
+    #[error("execution `{0}` is stopping already; it can still be abandoned")]
+    DuplicatedStop(ExecutionId),
+    #[error("the stage cannot be retried: {0}")]
+    StageNotRetryable(&'static str),
+    #[error("a later execution than `{0}` has entered the stage")]
+    NotLatestExecution(ExecutionId),
+    #[error("the approval token is not that of the waiting action")]
+    InvalidApprovalToken,
+    #[error("the approval was answered already")]
+    ApprovalCompleted,
+    #[error("there is no job `{0}`")]
+    JobNotFound(JobId),
+    #[error("job `{0}` has ended already: its state cannot change any more")]
+    InvalidJobState(JobId),
+    #[error("the output variables are {0} bytes, more than 122880")]
+    OutputVariablesTooLarge(usize),
+    #[error("there is no resource `{0}`")]
+    ResourceNotFound(String),
+    #[error("a pipeline takes at most {0} tags")]
+    TooManyTags(usize),
+    #[error("{0}")]
+    InvalidTags(String),
+}
+
+impl Refusal {
+    /// The error's name in the API.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Validation(_) => "ValidationException",
+            Self::PipelineNameInUse(_) => "PipelineNameInUseException",
+            Self::InvalidStructure(_) => "InvalidStructureException",
+            Self::InvalidStage(_) => "InvalidStageDeclarationException",
+            Self::InvalidAction(_) => "InvalidActionDeclarationException",
+            Self::LimitExceeded(_) => "LimitExceededException",
+            Self::PipelineNotFound(_) => "PipelineNotFoundException",
+            Self::PipelineVersionNotFound { .. } => "PipelineVersionNotFoundException",
+            Self::ExecutionNotFound(_) => "PipelineExecutionNotFoundException",
+            Self::StageNotFound(_) => "StageNotFoundException",
+            Self::ActionNotFound(_) => "ActionNotFoundException",
+            Self::TooManyExecutions(_) => "ConcurrentPipelineExecutionsLimitExceededException",
+            Self::NotStoppable(_) => "PipelineExecutionNotStoppableException",
+            Self::DuplicatedStop(_) => "DuplicatedStopRequestException",
+            Self::StageNotRetryable(_) => "StageNotRetryableException",
+            Self::NotLatestExecution(_) => "NotLatestPipelineExecutionException",
+            Self::InvalidApprovalToken => "InvalidApprovalTokenException",
+            Self::ApprovalCompleted => "ApprovalAlreadyCompletedException",
+            Self::JobNotFound(_) => "JobNotFoundException",
+            Self::InvalidJobState(_) => "InvalidJobStateException",
+            Self::OutputVariablesTooLarge(_) => "OutputVariablesSizeExceededException",
+            Self::ResourceNotFound(_) => "ResourceNotFoundException",
+            Self::TooManyTags(_) => "TooManyTagsException",
+            Self::InvalidTags(_) => "InvalidTagsException",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What the engine needs of the world around it: functions, an artifact store and an event bus.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::change::StateChange;
+
+/// What a port's call returns.
+pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Invokes functions.
+pub trait FunctionInvoker: Send + Sync {
+    /// Hands an event to a function. The event holds credentials: it is never to be logged.
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        event: Vec<u8>,
+    ) -> PortFuture<'a, Result<Delivery, PortError>>;
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The invoker has it, and retries by itself what the function does not finish.
+    Queued,
+    /// The function ran and returned.
+    Returned,
+    /// The function ran and ended with an error; the engine is to deliver the event again.
+    FunctionError {
+        /// Lambda's `MaximumRetryAttempts`, 0 to 2.
+        retries_allowed: u32,
+    },
+}
+
+/// Keeps artifacts.
+pub trait ArtifactStore: Send + Sync {
+    /// Puts a file into the store.
+    fn put<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        file: &'a Path,
+        encryption_key: Option<&'a str>,
+    ) -> PortFuture<'a, Result<(), PortError>>;
+}
+
+/// Takes events.
+pub trait EventBus: Send + Sync {
+    /// Tells of a change.
+    fn put<'a>(&'a self, change: &'a StateChange, resource: &'a str) -> PortFuture<'a, Result<(), PortError>>;
+}
+
+/// A port's call that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PortError {
+    /// The failure type that an action gets from it.
+    pub code: String,
+    /// What happened, where, and what to do.
+    pub message: String,
+}
+
+/// The world around an engine.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where functions are.
+    pub functions: Arc<dyn FunctionInvoker>,
+    /// Where artifacts are kept.
+    pub artifacts: Arc<dyn ArtifactStore>,
+    /// Who is told of changes.
+    pub events: Arc<dyn EventBus>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ports")
+    }
+}

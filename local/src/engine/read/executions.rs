@@ -1,0 +1,171 @@
+//! `GetPipelineExecution`, `ListPipelineExecutions`, `ListActionExecutions`.
+
+use serde_json::{Value, json};
+
+use crate::engine::execution::{
+    ActionExecution, ActionStatus, Execution, StageStatus, StoredArtifact,
+};
+use crate::engine::identity::{ActionExecutionId, ExecutionId};
+use crate::engine::message::Refusal;
+use crate::engine::state::State;
+
+use super::{epoch_seconds, present};
+
+/// Which action executions are listed (`ActionExecutionFilter`).
+#[derive(Clone, Debug)]
+pub(crate) enum ActionFilter {
+    /// Those of all executions of the pipeline.
+    Pipeline,
+    /// Those of one execution, of all its attempts.
+    Execution(ExecutionId),
+    /// The newest of each action of one execution.
+    Latest(ExecutionId),
+}
+
+impl State {
+    /// `PipelineExecution`.
+    pub(crate) fn read_execution(&self, name: &str, id: &ExecutionId) -> Result<Value, Refusal> {
+        let execution = self.execution(name, id)?;
+        let revision = |revision: &crate::engine::execution::SourceRevision| {
+            Some(present(json!({
+                "name": revision.artifact.as_ref()?,
+                "revisionId": revision.revision,
+                "revisionSummary": revision.summary,
+                "revisionUrl": revision.url,
+                "created": epoch_seconds(revision.created),
+            })))
+        };
+        let revisions: Vec<_> = execution.revisions.iter().filter_map(revision).collect();
+        let variables = execution.variables.iter();
+        let variables: Vec<_> = variables
+            .map(|(name, value)| json!({"name": name, "resolvedValue": value}))
+            .collect();
+        Ok(present(json!({
+            "pipelineName": name,
+            "pipelineVersion": execution.declaration.version,
+            "pipelineExecutionId": id,
+            "status": execution.status,
+            "artifactRevisions": revisions,
+            "variables": Some(variables).filter(|all| !all.is_empty()),
+            "trigger": execution.trigger,
+            "executionMode": execution.mode,
+            "executionType": "STANDARD",
+        })))
+    }
+
+    /// `PipelineExecutionSummary` of every execution, newest first.
+    pub(crate) fn read_executions(
+        &self,
+        name: &str,
+        succeeded_in_stage: Option<&str>,
+    ) -> Result<Vec<Value>, Refusal> {
+        let executions = self.pipeline(name)?.executions.iter().rev();
+        let succeeded = |execution: &&Execution| {
+            succeeded_in_stage.is_none_or(|stage| {
+                let run = execution.stage_runs.get(stage);
+                run.is_some_and(|run| run.status == StageStatus::Succeeded)
+            })
+        };
+        let executions = executions.filter_map(|id| self.executions.get(id)).filter(succeeded);
+        Ok(executions.map(summary).collect())
+    }
+
+    /// `ActionExecutionDetail`, newest first.
+    pub(crate) fn read_actions(
+        &self,
+        name: &str,
+        filter: &ActionFilter,
+    ) -> Result<Vec<Value>, Refusal> {
+        let ids: Vec<&ActionExecutionId> = match filter {
+            ActionFilter::Pipeline => {
+                let executions = self.pipeline(name)?.executions.iter();
+                let executions = executions.filter_map(|id| self.executions.get(id));
+                executions.flat_map(|execution| &execution.actions).collect()
+            }
+            ActionFilter::Execution(id) => self.execution(name, id)?.actions.iter().collect(),
+            ActionFilter::Latest(id) => {
+                let execution = self.execution(name, id)?;
+                let latest = |action: &&ActionExecutionId| {
+                    let mut runs = execution.stage_runs.values();
+                    runs.any(|run| run.latest.values().any(|newest| newest == *action))
+                };
+                execution.actions.iter().filter(latest).collect()
+            }
+        };
+        let mut actions: Vec<_> = ids.into_iter().filter_map(|id| self.actions.get(id)).collect();
+        // Stable: of two that started at the same time the one that was started later comes first.
+        actions.reverse();
+        actions.sort_by_key(|action| std::cmp::Reverse(action.start_time));
+        Ok(actions.into_iter().map(|action| self.detail(action)).collect())
+    }
+
+    fn detail(&self, action: &ActionExecution) -> Value {
+        let execution = self.executions.get(&action.execution);
+        let finished = action.status == ActionStatus::Succeeded;
+        let outputs = if finished { &*action.outputs } else { &[] };
+        let variables = Some(&action.output_variables).filter(|all| !all.is_empty());
+        let result = present(json!({
+            "externalExecutionId": action.details.external_execution_id,
+            "externalExecutionSummary": action.details.summary,
+            "errorDetails": action.error,
+        }));
+        let declared = &action.action;
+        present(json!({
+            "pipelineExecutionId": action.execution,
+            "actionExecutionId": action.id,
+            "pipelineVersion": execution.map(|execution| execution.declaration.version),
+            "stageName": action.stage,
+            "actionName": declared.name,
+            "startTime": epoch_seconds(action.start_time),
+            "lastUpdateTime": epoch_seconds(action.last_update),
+            "updatedBy": action.last_updated_by,
+            "status": action.status,
+            "input": present(json!({
+                "actionTypeId": declared.action_type_id,
+                "configuration": declared.configuration,
+                "resolvedConfiguration": action.resolved,
+                "roleArn": declared.role_arn,
+                "region": self.region,
+                "inputArtifacts": locations(&action.inputs),
+                "namespace": declared.namespace,
+            })),
+            "output": present(json!({
+                "outputArtifacts": locations(outputs),
+                "executionResult": Some(result).filter(|result| result != &json!({})),
+                "outputVariables": variables,
+            })),
+        }))
+    }
+}
+
+fn summary(execution: &Execution) -> Value {
+    let revisions = execution.revisions.iter().map(|revision| {
+        present(json!({
+            "actionName": revision.action,
+            "revisionId": revision.revision,
+            "revisionSummary": revision.summary,
+            "revisionUrl": revision.url,
+        }))
+    });
+    present(json!({
+        "pipelineExecutionId": execution.id,
+        "status": execution.status,
+        "startTime": epoch_seconds(execution.start_time),
+        "lastUpdateTime": epoch_seconds(execution.last_update),
+        "sourceRevisions": revisions.collect::<Vec<_>>(),
+        "trigger": execution.trigger,
+        "stopTrigger": execution.stop_reason.as_ref().map(|reason| json!({"reason": reason})),
+        "executionMode": execution.mode,
+        "executionType": "STANDARD",
+    }))
+}
+
+fn locations(artifacts: &[StoredArtifact]) -> Value {
+    let location = |artifact: &StoredArtifact| {
+        json!({
+            "name": artifact.name,
+            "s3location": {"bucket": artifact.bucket, "key": artifact.key},
+        })
+    };
+    artifacts.iter().map(location).collect()
+}

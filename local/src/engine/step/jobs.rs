@@ -1,0 +1,212 @@
+//! Jobs: handing an action's work to its function, its reports, and the timers around them.
+
+use jiff::Timestamp;
+
+use crate::engine::change::Subject;
+use crate::engine::declaration::Provider;
+use crate::engine::execution::{ActionStatus, ErrorDetails, Job, JobStatus};
+use crate::engine::identity::{ActionExecutionId, JobId};
+use crate::engine::message::{Effect, JobRequest, Refusal, Reply, SuccessReport, Timer};
+
+use super::Step;
+
+/// Largest sum of an action's output variables (User Guide, quotas: 122,880 bytes).
+const MAX_OUTPUT_VARIABLE_BYTES: usize = 122_880;
+
+/// The code of an action that ran out of time. The service's own is not documented.
+const TIMED_OUT: &str = "JobTimedOut";
+
+impl Step<'_> {
+    /// Makes a new job of an action and has its function invoked.
+    pub(super) fn hand_over(&mut self, id: &ActionExecutionId, continuation_token: Option<String>) {
+        let job = Job {
+            id: JobId::from(self.ids.uuid()),
+            action_execution: id.clone(),
+            status: JobStatus::InProgress,
+            continuation_token,
+            deliveries: 1,
+        };
+        let job_id = job.id.clone();
+        self.state.jobs.insert(job_id.clone(), job);
+        self.action_mut(id).job = Some(job_id.clone());
+        self.deliver(&job_id);
+    }
+
+    fn deliver(&mut self, id: &JobId) {
+        if let Some(request) = self.state.job_request(id) {
+            self.effects.push(Effect::Invoke(request));
+        }
+    }
+
+    /// A job that may still report, and its action.
+    fn open_job(&self, id: &JobId) -> Result<ActionExecutionId, Refusal> {
+        let job = self.state.jobs.get(id).ok_or_else(|| Refusal::JobNotFound(id.clone()))?;
+        if job.status != JobStatus::InProgress {
+            return Err(Refusal::InvalidJobState(id.clone()));
+        }
+        Ok(job.action_execution.clone())
+    }
+
+    fn close_job(&mut self, id: &JobId, status: JobStatus) {
+        if let Some(job) = self.state.jobs.get_mut(id) {
+            job.status = status;
+        }
+    }
+
+    pub(super) fn job_succeeded(
+        &mut self,
+        job: &JobId,
+        report: SuccessReport,
+    ) -> Result<Reply, Refusal> {
+        let action_id = self.open_job(job)?;
+        let size = report.output_variables.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if size > MAX_OUTPUT_VARIABLE_BYTES {
+            return Err(Refusal::OutputVariablesTooLarge(size));
+        }
+        if report.continuation_token.is_some() && !report.output_variables.is_empty() {
+            return Err(Refusal::Validation(
+                "outputVariables can be given only without a continuationToken: they are those of \
+                 the whole action"
+                    .to_owned(),
+            ));
+        }
+        self.close_job(job, JobStatus::Succeeded);
+        let now = self.now;
+        let action = self.action_mut(&action_id);
+        action.heard = now;
+        action.details.summary = report.details.summary.or(action.details.summary.take());
+        action.details.external_execution_id =
+            report.details.external_execution_id.or(action.details.external_execution_id.take());
+        action.details.percent_complete = report.details.percent_complete;
+        action.revision = report.revision.or(action.revision.take());
+        match report.continuation_token {
+            Some(token) => self.wait_for_next_job(&action_id, token),
+            None => {
+                action.output_variables = report.output_variables;
+                self.complete(&action_id, ActionStatus::Succeeded, None);
+            }
+        }
+        Ok(Reply::Nothing)
+    }
+
+    fn wait_for_next_job(&mut self, id: &ActionExecutionId, token: String) {
+        let durations = self.state.durations;
+        let action = self.action_mut(id);
+        action.job = None;
+        let (stage, name) = (action.stage.clone(), action.action.name.clone());
+        let (execution, details) = (action.execution.clone(), action.details.clone());
+        self.wake(durations.continuation_delay, Timer::Continue { action: id.clone(), token });
+        self.wake(durations.silence, Timer::Silence { action: id.clone(), heard: self.now });
+        let progress =
+            Subject::Progress { stage, action: name, action_execution_id: id.clone(), details };
+        self.announce(&execution, progress);
+    }
+
+    pub(super) fn job_failed(
+        &mut self,
+        job: &JobId,
+        error: ErrorDetails,
+        external_execution_id: Option<String>,
+    ) -> Result<Reply, Refusal> {
+        let action_id = self.open_job(job)?;
+        self.close_job(job, JobStatus::Failed);
+        let now = self.now;
+        let action = self.action_mut(&action_id);
+        action.heard = now;
+        if external_execution_id.is_some() {
+            action.details.external_execution_id = external_execution_id;
+        }
+        self.complete(&action_id, ActionStatus::Failed, Some(error));
+        Ok(Reply::Nothing)
+    }
+
+    /// The function could not be invoked: nobody will report on the job.
+    pub(super) fn invocation_refused(&mut self, job: &JobId, error: ErrorDetails) -> Reply {
+        if let Ok(action_id) = self.open_job(job) {
+            self.complete(&action_id, ActionStatus::Failed, Some(error));
+        }
+        Reply::Nothing
+    }
+
+    /// Lambda delivers an event again after a function error, whatever became of the job meanwhile.
+    pub(super) fn function_failed(&mut self, id: &JobId, retries_allowed: u32) -> Reply {
+        let delays = self.state.durations.redelivery;
+        if let Some(job) = self.state.jobs.get(id)
+            && job.deliveries <= retries_allowed
+            && let Some(delay) = delays.get(job.deliveries as usize - 1)
+        {
+            self.wake(*delay, Timer::Redeliver { job: id.clone() });
+        }
+        Reply::Nothing
+    }
+
+    pub(super) fn redeliver(&mut self, id: &JobId) {
+        if let Some(job) = self.state.jobs.get_mut(id) {
+            job.deliveries += 1;
+            self.deliver(id);
+        }
+    }
+
+    /// The next job of an action that goes on, unless it has ended meanwhile.
+    pub(super) fn go_on(&mut self, id: &ActionExecutionId, token: String) {
+        let waits = self.state.actions.get(id).is_some_and(|action| {
+            action.status == ActionStatus::InProgress && action.job.is_none()
+        });
+        if waits {
+            self.hand_over(id, Some(token));
+        }
+    }
+
+    pub(super) fn silence_over(&mut self, id: &ActionExecutionId, heard: Timestamp) {
+        let silent = self.state.actions.get(id).is_some_and(|action| action.heard == heard);
+        if silent {
+            let function = self.action(id).resolved.get("FunctionName").cloned().unwrap_or_default();
+            self.time_out(id, format!(
+                "The AWS Lambda function {function} failed to return a result. Check the function to \
+                 verify that it has permission to call the PutJobSuccessResult action and that it \
+                 made a call to PutJobSuccessResult."
+            ));
+        }
+    }
+
+    pub(super) fn action_time_over(&mut self, id: &ActionExecutionId) {
+        let Some(action) = self.state.actions.get(id) else { return };
+        let message = match action.action.provider() {
+            Some(Provider::Manual) => "the approval was not answered in time",
+            Some(Provider::Lambda) => "the action took longer than a Lambda action may in all",
+            Some(Provider::Connection) | None => "the action took longer than it may",
+        };
+        self.time_out(id, message.to_owned());
+    }
+
+    fn time_out(&mut self, id: &ActionExecutionId, message: String) {
+        let action = self.action(id);
+        if action.status != ActionStatus::InProgress {
+            return;
+        }
+        if let Some(job) = action.job.clone() {
+            self.close_job(&job, JobStatus::TimedOut);
+        }
+        let error = ErrorDetails { code: TIMED_OUT.to_owned(), message };
+        self.complete(id, ActionStatus::Failed, Some(error));
+    }
+}
+
+impl crate::engine::state::State {
+    /// What a job's function is handed, without credentials.
+    pub(crate) fn job_request(&self, id: &JobId) -> Option<JobRequest> {
+        let job = self.jobs.get(id)?;
+        let action = self.actions.get(&job.action_execution)?;
+        let execution = self.executions.get(&action.execution)?;
+        let store = execution.declaration.store(&self.region);
+        Some(JobRequest {
+            job: id.clone(),
+            action: action.id.clone(),
+            configuration: action.resolved.clone(),
+            inputs: action.inputs.clone(),
+            outputs: action.outputs.clone(),
+            continuation_token: job.continuation_token.clone(),
+            encryption_key: store.and_then(|store| store.encryption_key.clone()),
+        })
+    }
+}

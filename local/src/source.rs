@@ -1,0 +1,215 @@
+//! A local source: what stands in for the repository behind a connection.
+//!
+//! A Git repository gives commits, as a connection does; a folder without Git gives what is in it now.
+
+mod folder;
+mod git;
+
+use std::path::{Path, PathBuf};
+
+use shared::failure::{ActionError, FailureType};
+use tempfile::NamedTempFile;
+
+/// Largest source archive (User Guide, quotas: 1 GB for connections).
+const MAX_ARCHIVE_BYTES: u64 = 1_000_000_000;
+
+/// Where the pipeline's source comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A Git repository, or one folder of it.
+    Repository {
+        /// The repository's work tree.
+        root: PathBuf,
+        /// The folder that is the application, relative to the root; `None` for all of it.
+        folder: Option<String>,
+    },
+    /// A folder without Git.
+    Folder(PathBuf),
+}
+
+/// A revision of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// The commit, or a hash of the folder's content.
+    pub id: String,
+    /// The commit's message.
+    pub message: String,
+    /// When it was written, ISO 8601 in UTC.
+    pub author_date: String,
+}
+
+/// A revision as a zip archive.
+#[derive(Debug)]
+pub struct Archive {
+    /// What is in it.
+    pub revision: Revision,
+    /// The archive; gone with this value.
+    pub file: NamedTempFile,
+}
+
+impl Source {
+    /// The source in a folder: Git's commits where the folder is tracked by Git, else the folder.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where there is no such folder, or Git cannot be run.
+    pub async fn open(folder: &Path) -> Result<Self, SourceError> {
+        let folder = std::path::absolute(folder)
+            .map_err(|source| SourceError::Read { path: folder.to_owned(), source })?;
+        if !folder.is_dir() {
+            return Err(SourceError::NoFolder { path: folder });
+        }
+        Ok(git::open(&folder).await?.unwrap_or(Self::Folder(folder)))
+    }
+
+    /// The branch that is checked out; `HEAD` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where Git cannot say.
+    pub async fn branch(&self) -> Result<String, SourceError> {
+        match self {
+            Self::Repository { root, .. } => git::current_branch(root).await,
+            Self::Folder(_) => Ok("HEAD".to_owned()),
+        }
+    }
+
+    /// The newest revision of a branch, to see whether something changed.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where there is none.
+    pub async fn revision(&self, branch: &str) -> Result<Revision, SourceError> {
+        match self {
+            Self::Repository { root, .. } => git::revision(root, branch, None).await,
+            Self::Folder(path) => folder::revision(path).await,
+        }
+    }
+
+    /// Makes the archive of a branch's newest revision, or of a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where there is no such revision, or its archive cannot be made.
+    pub async fn fetch(&self, branch: &str, commit: Option<&str>) -> Result<Archive, SourceError> {
+        let file = NamedTempFile::with_suffix(".zip").map_err(SourceError::Write)?;
+        let revision = match self {
+            Self::Repository { root, folder } => {
+                let revision = git::revision(root, branch, commit).await?;
+                git::archive(root, &revision.id, folder.as_deref(), file.path()).await?;
+                revision
+            }
+            Self::Folder(path) => folder::archive(path, commit, file.path()).await?,
+        };
+        let size = file.as_file().metadata().map_err(SourceError::Write)?.len();
+        if size > MAX_ARCHIVE_BYTES {
+            return Err(SourceError::TooLarge { size });
+        }
+        Ok(Archive { revision, file })
+    }
+}
+
+/// Why a source cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no such folder.
+    #[error("there is no folder `{}`", .path.display())]
+    NoFolder {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Git cannot be run.
+    #[error("`git` cannot be run")]
+    NoGit(#[source] std::io::Error),
+    /// Git refused.
+    #[error("`git {command}` in `{}` ended with an error: {message}", .root.display())]
+    Git {
+        /// What it was asked.
+        command: &'static str,
+        /// Where.
+        root: PathBuf,
+        /// What it said.
+        message: String,
+    },
+    /// The repository has no such branch.
+    #[error("the repository `{}` has no branch `{branch}`", .root.display())]
+    NoBranch {
+        /// The repository.
+        root: PathBuf,
+        /// The branch that was asked for.
+        branch: String,
+    },
+    /// The repository has no such commit.
+    #[error("the repository `{}` has no commit `{commit}`", .root.display())]
+    NoCommit {
+        /// The repository.
+        root: PathBuf,
+        /// The commit that was asked for.
+        commit: String,
+    },
+    /// A folder has no commits to choose from.
+    #[error("`{}` is not under Git, so it has no commit `{commit}`", .path.display())]
+    NotARepository {
+        /// The folder.
+        path: PathBuf,
+        /// The commit that was asked for.
+        commit: String,
+    },
+    /// A file of the folder cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The folder cannot be walked.
+    #[error("cannot list the folder")]
+    Walk(#[source] ignore::Error),
+    /// The archive cannot be written.
+    #[error("cannot write the source archive")]
+    Write(#[source] std::io::Error),
+    /// The archive cannot be made.
+    #[error("cannot make the source archive")]
+    Zip(#[source] zip::result::ZipError),
+    /// The archive is larger than the service takes.
+    #[error("the source archive is {size} bytes, more than the {MAX_ARCHIVE_BYTES} of a connection")]
+    TooLarge {
+        /// Its size.
+        size: u64,
+    },
+}
+
+impl ActionError for SourceError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::NoBranch { .. } | Self::NoCommit { .. } | Self::NotARepository { .. } => {
+                FailureType::RevisionUnavailable
+            }
+            Self::NoFolder { .. } | Self::TooLarge { .. } => FailureType::ConfigurationError,
+            Self::NoGit(_)
+            | Self::Git { .. }
+            | Self::Read { .. }
+            | Self::Walk(_)
+            | Self::Write(_)
+            | Self::Zip(_) => FailureType::JobFailed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoFolder { .. } => "name the folder of the application",
+            Self::NoGit(_) => "install Git 2.25 or later, and see that it is on the PATH",
+            Self::Git { .. } => "run the same command in the repository to see more",
+            Self::NoBranch { .. } => {
+                "commit something on that branch, or set `BranchName` of the source action"
+            }
+            Self::NoCommit { .. } => "give the id of a commit that the repository has",
+            Self::NotARepository { .. } => "run `git init` and commit, or leave the revision out",
+            Self::Read { .. } | Self::Walk(_) => "see that the file can be read, or ignore it",
+            Self::Write(_) | Self::Zip(_) => "see that the temporary folder has room",
+            Self::TooLarge { .. } => "keep what is built or downloaded out of the source",
+        };
+        Some(hint.to_owned())
+    }
+}

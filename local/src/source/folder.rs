@@ -1,0 +1,124 @@
+//! A folder without Git: what is in it now, except what its `.gitignore` files leave out.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::{Revision, SourceError};
+
+/// A file of the folder.
+struct Entry {
+    /// Relative to the folder, with `/` between parts.
+    name: String,
+    path: PathBuf,
+    executable: bool,
+}
+
+/// What the folder holds now.
+pub(super) async fn revision(folder: &Path) -> Result<Revision, SourceError> {
+    let folder = folder.to_owned();
+    let worked = tokio::task::spawn_blocking(move || describe(&folder, &entries(&folder)?)).await;
+    worked.map_err(joined)?
+}
+
+/// Writes the folder's zip.
+pub(super) async fn archive(
+    folder: &Path,
+    commit: Option<&str>,
+    to: &Path,
+) -> Result<Revision, SourceError> {
+    if let Some(commit) = commit {
+        return Err(SourceError::NotARepository {
+            path: folder.to_owned(),
+            commit: commit.to_owned(),
+        });
+    }
+    let (folder, to) = (folder.to_owned(), to.to_owned());
+    let worked = tokio::task::spawn_blocking(move || {
+        let entries = entries(&folder)?;
+        write(&entries, &to)?;
+        describe(&folder, &entries)
+    });
+    worked.await.map_err(joined)?
+}
+
+fn joined(error: tokio::task::JoinError) -> SourceError {
+    SourceError::Write(std::io::Error::other(error))
+}
+
+/// The folder's files by name, so that equal folders give equal archives and revisions.
+fn entries(folder: &Path) -> Result<Vec<Entry>, SourceError> {
+    let mut found = Vec::new();
+    let walk = WalkBuilder::new(folder)
+        .hidden(false)
+        .require_git(false)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build();
+    for entry in walk {
+        let entry = entry.map_err(SourceError::Walk)?;
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.into_path();
+        let metadata = path.metadata().map_err(|source| read_error(&path, source))?;
+        let relative = path.strip_prefix(folder).unwrap_or(&path);
+        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+        let executable = metadata.permissions().mode() & 0o100 != 0;
+        found.push(Entry { name: parts.join("/"), path, executable });
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn read_error(path: &Path, source: std::io::Error) -> SourceError {
+    SourceError::Read { path: path.to_owned(), source }
+}
+
+fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
+    let mut hash = Sha256::new();
+    for entry in entries {
+        hash.update(entry.name.as_bytes());
+        hash.update([0, u8::from(entry.executable)]);
+        let mut content = Sha256::new();
+        let mut file = File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let count =
+                file.read(&mut buffer).map_err(|error| read_error(&entry.path, error))?;
+            if count == 0 {
+                break;
+            }
+            content.update(&buffer[..count]);
+        }
+        hash.update(content.finalize());
+    }
+    let id: String = hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    Ok(Revision {
+        id,
+        message: format!("the files of {}", folder.display()),
+        author_date: shared::clock::timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    })
+}
+
+fn write(entries: &[Entry], to: &Path) -> Result<(), SourceError> {
+    let file = File::create(to).map_err(SourceError::Write)?;
+    let mut zip = ZipWriter::new(BufWriter::new(file));
+    for entry in entries {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(DateTime::default())
+            .large_file(true)
+            .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
+        zip.start_file(&*entry.name, options).map_err(SourceError::Zip)?;
+        let mut content = File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
+        std::io::copy(&mut content, &mut zip).map_err(SourceError::Write)?;
+    }
+    let mut writer = zip.finish().map_err(SourceError::Zip)?;
+    writer.flush().map_err(SourceError::Write)
+}
