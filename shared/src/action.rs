@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use aws_config::SdkConfig;
 
 use crate::continuation::ContinuationToken;
 use crate::failure::ActionError;
@@ -23,6 +22,11 @@ mod serve;
 pub use host::{DEADLINE_MARGIN, Host, HostError};
 pub use report::ReportError;
 pub use serve::serve;
+/// The configuration of AWS clients; re-exported so that an action needs no dependency of its own.
+pub use aws_config::SdkConfig;
+
+/// Why the Lambda runtime ended: what `main` returns.
+pub use lambda_runtime::Error as RuntimeError;
 
 /// One kind of CodePipeline action: turns a [`Job`] into an [`Outcome`].
 pub trait Action: Send + Sync + 'static {
