@@ -1,0 +1,20 @@
+//! Artifacts in and out, over real HTTP.
+
+mod memory;
+mod transfer;
+
+use serde_json::Value;
+use shared::job::Job;
+use shared::testing::events::{JobEvent, invocation};
+
+/// The bucket of the artifact store.
+const BUCKET: &str = "store";
+
+/// A job with one input and one output artifact.
+fn job(event: JobEvent) -> Job {
+    let event: Value = event
+        .input("SourceOutput", BUCKET, "greeter/SourceOutp/aB3xY9z")
+        .output("DistOutput", BUCKET, "greeter/DistOutput/cD4wV8u")
+        .build();
+    Job::from_event(&event, invocation()).unwrap()
+}

@@ -1,0 +1,89 @@
+//! What a large artifact costs in memory: bounded parts, never the artifact.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+
+use shared::artifact::Store;
+use shared::testing::events::JobEvent;
+use shared::testing::s3::LocalS3;
+use shared::workspace::Workspace;
+
+use super::{BUCKET, job};
+
+/// The artifact: 300 files of 1 MiB that hardly compress.
+const FILES: usize = 300;
+const FILE_BYTES: usize = 1024 * 1024;
+
+/// What a function with 512 MB of memory may use: the rest is the runtime's and the page cache's.
+const MEMORY_LIMIT_BYTES: u64 = 512 * 1_000_000;
+
+/// Names the S3 to talk to; where it is set, the test is the function and not the one who measures.
+const S3_VARIABLE: &str = "DELIVERY_TEST_MEMORY_S3";
+
+#[tokio::test]
+async fn a_300_mb_artifact_passes_through_a_function_of_512_mb() {
+    if let Some(url) = shared::env::var(S3_VARIABLE) {
+        return pass_through(&url).await;
+    }
+    let s3 = LocalS3::start().await;
+    s3.bucket(BUCKET).create().await;
+    store_input(&s3).await;
+    let url = s3.url();
+    // The function is a process of its own, so that what it holds at most can be read from it.
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "memory::a_300_mb_artifact_passes_through_a_function_of_512_mb"])
+            .env(S3_VARIABLE, url)
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let peak: u64 = text.split("peak ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    println!("peak memory for 300 MB in and out: {} MB", peak / 1_000_000);
+    assert!(peak < MEMORY_LIMIT_BYTES, "{peak} bytes");
+}
+
+async fn store_input(s3: &LocalS3) {
+    let workspace = Workspace::create().unwrap();
+    let tree = workspace.directory("tree").unwrap();
+    for number in 0..FILES {
+        write_noise(&tree.join(format!("{number:03}")), number as u64 + 1);
+    }
+    let job = job(JobEvent::new());
+    let store = Store::for_job(&s3.config(), &job);
+    let size = store.put_directory(job.only_input().unwrap(), &tree, &workspace).await.unwrap();
+    assert!(size >= 300_000_000, "{size} bytes");
+}
+
+fn write_noise(path: &Path, seed: u64) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    for _word in 0..FILE_BYTES / 8 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        file.write_all(&state.to_le_bytes()).unwrap();
+    }
+    file.flush().unwrap();
+}
+
+/// What the function does: download, extract, zip, upload.
+async fn pass_through(url: &str) {
+    let job = job(JobEvent::new());
+    let config = shared::testing::s3::config(url, shared::testing::events::FUNCTION_KEYS);
+    let store = Store::for_job(&config, &job);
+    let workspace = Workspace::create().unwrap();
+    let tree = store.fetch_and_extract(job.only_input().unwrap(), &workspace, "tree").await.unwrap();
+    assert_eq!(fs::read_dir(&tree).unwrap().count(), FILES);
+    let size = store.put_directory(job.only_output().unwrap(), &tree, &workspace).await.unwrap();
+    assert!(size >= 300_000_000, "{size} bytes");
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("peak {} bytes", kilobytes * 1024);
+}
