@@ -1,1 +1,7 @@
-//! Tests that cross crates live in `tests/`; this crate has no code of its own.
+//! What the demo and the whole-pipeline tests share: an application with a history, the `delivery`
+//! program as a user runs it, and a visitor who fetches what was deployed.
+
+pub mod application;
+pub mod checkout;
+pub mod delivery;
+pub mod visitor;

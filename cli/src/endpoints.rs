@@ -1,0 +1,80 @@
+//! Where the local AWS and the engine answer, and how a client reaches them.
+
+use std::collections::BTreeMap;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_codepipeline::config::{Credentials, SharedCredentialsProvider};
+use serde::{Deserialize, Serialize};
+
+/// Addresses, region, and the credentials that the local AWS takes. These open nothing: the local
+/// AWS listens on this machine only, and no real account knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Endpoints {
+    /// The local AWS.
+    pub(crate) aws: String,
+    /// The engine.
+    pub(crate) codepipeline: String,
+    /// The region that both play.
+    pub(crate) region: String,
+    /// The key id that clients sign with.
+    pub(crate) access_key_id: String,
+    /// The key that clients sign with.
+    pub(crate) secret_access_key: String,
+}
+
+impl Endpoints {
+    /// The variables with which `aws` and any SDK find both.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        [
+            ("AWS_ENDPOINT_URL", &self.aws),
+            ("AWS_ENDPOINT_URL_CODEPIPELINE", &self.codepipeline),
+            ("AWS_REGION", &self.region),
+            ("AWS_DEFAULT_REGION", &self.region),
+            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect()
+    }
+
+    /// The variables as shell commands.
+    pub(crate) fn exports(&self) -> String {
+        self.variables()
+            .iter()
+            .fold(String::new(), |text, (name, value)| {
+                format!("{text}export {name}={value}\n")
+            })
+    }
+
+    fn config(&self, endpoint: &str) -> SdkConfig {
+        let credentials = Credentials::new(
+            &self.access_key_id,
+            &self.secret_access_key,
+            None,
+            None,
+            "local",
+        );
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint)
+            .build()
+    }
+
+    /// A client of the engine.
+    pub(crate) fn codepipeline(&self) -> aws_sdk_codepipeline::Client {
+        aws_sdk_codepipeline::Client::new(&self.config(&self.codepipeline))
+    }
+
+    /// A client of the local AWS's functions.
+    pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config(&self.aws))
+    }
+
+    /// A client of the local AWS's logs.
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config(&self.aws))
+    }
+}

@@ -1,0 +1,203 @@
+//! What changed between two looks at an execution. Pure: times and answers come from outside.
+
+use std::collections::BTreeMap;
+
+use crate::event::{ActionReport, Event};
+
+/// One execution as CodePipeline described it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Snapshot {
+    /// The execution's id.
+    pub(crate) execution: String,
+    /// CodePipeline's word for its status; empty before it is known.
+    pub(crate) status: String,
+    /// The revision that Source fetched.
+    pub(crate) revision: Option<String>,
+    /// What the revision says of itself.
+    pub(crate) summary: Option<String>,
+    /// The action executions, oldest first.
+    pub(crate) actions: Vec<ActionSnapshot>,
+}
+
+/// One action execution as CodePipeline described it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ActionSnapshot {
+    /// The action execution's id: a retried action has several.
+    pub(crate) id: String,
+    /// The stage.
+    pub(crate) stage: String,
+    /// The action.
+    pub(crate) action: String,
+    /// CodePipeline's word for its status.
+    pub(crate) status: String,
+    /// When it began, in seconds since the epoch.
+    pub(crate) started: f64,
+    /// How long it took, or has taken so far.
+    pub(crate) seconds: f64,
+    /// What the action says of its result.
+    pub(crate) summary: Option<String>,
+    /// The request id of the invocation that ended it.
+    pub(crate) request: Option<String>,
+    /// The failure's type and message.
+    pub(crate) error: Option<(String, String)>,
+}
+
+impl Snapshot {
+    /// Whether the execution is over.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(
+            self.status.as_str(),
+            "Succeeded" | "Failed" | "Stopped" | "Superseded" | "Cancelled"
+        )
+    }
+
+    /// The actions as they are reported.
+    pub(crate) fn reports(&self) -> Vec<ActionReport> {
+        self.actions
+            .iter()
+            .map(|action| report(&self.execution, action))
+            .collect()
+    }
+
+    /// The actions that are in progress, as a person is told.
+    pub(crate) fn running(&self) -> Vec<String> {
+        self.actions
+            .iter()
+            .filter(|action| action.status == "InProgress")
+            .map(|action| format!("{} / {}", action.stage, action.action))
+            .collect()
+    }
+
+    /// The actions that failed.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &ActionSnapshot> {
+        self.actions
+            .iter()
+            .filter(|action| action.status == "Failed")
+    }
+}
+
+fn report(execution: &str, action: &ActionSnapshot) -> ActionReport {
+    ActionReport {
+        execution: execution.to_owned(),
+        stage: action.stage.clone(),
+        action: action.action.clone(),
+        status: action.status.clone(),
+        seconds: action.seconds,
+        summary: action.summary.clone(),
+    }
+}
+
+/// What a person or a program is told of the difference. An action that began and ended between two
+/// looks is told once, by its end. The end of the execution comes last.
+pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<Event> {
+    let execution = || Event::Execution {
+        execution: now.execution.clone(),
+        status: now.status.clone(),
+        revision: now.revision.clone(),
+        summary: now.summary.clone(),
+    };
+    let known: BTreeMap<&str, &str> = before
+        .actions
+        .iter()
+        .map(|action| (action.id.as_str(), action.status.as_str()))
+        .collect();
+    let told_again = before.status != now.status || before.revision != now.revision;
+
+    let mut events = Vec::new();
+    if told_again && !now.is_over() {
+        events.push(execution());
+    }
+    for action in &now.actions {
+        if known.get(action.id.as_str()) != Some(&action.status.as_str()) {
+            events.push(Event::Action(report(&now.execution, action)));
+        }
+    }
+    if told_again && now.is_over() {
+        events.push(execution());
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(id: &str, action: &str, status: &str) -> ActionSnapshot {
+        ActionSnapshot {
+            id: id.to_owned(),
+            stage: "Commit".to_owned(),
+            action: action.to_owned(),
+            status: status.to_owned(),
+            started: 0.0,
+            seconds: 1.0,
+            summary: None,
+            request: None,
+            error: None,
+        }
+    }
+
+    fn snapshot(status: &str, actions: Vec<ActionSnapshot>) -> Snapshot {
+        Snapshot {
+            execution: "e".to_owned(),
+            status: status.to_owned(),
+            actions,
+            ..Snapshot::default()
+        }
+    }
+
+    fn told(before: &Snapshot, now: &Snapshot) -> Vec<String> {
+        changes(before, now)
+            .into_iter()
+            .map(|event| match event {
+                Event::Execution { status, .. } => format!("execution {status}"),
+                Event::Action(action) => format!("{} {}", action.action, action.status),
+                other => panic!("unexpected {other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_first_look_tells_everything() {
+        let now = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
+        assert_eq!(
+            told(&Snapshot::default(), &now),
+            ["execution InProgress", "Install InProgress"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_told_twice() {
+        let now = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
+        assert_eq!(told(&now, &now), [""; 0]);
+    }
+
+    #[test]
+    fn the_end_of_the_execution_is_told_after_its_actions() {
+        let before = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
+        let now = snapshot("Failed", vec![action("1", "Install", "Failed")]);
+        assert_eq!(told(&before, &now), ["Install Failed", "execution Failed"]);
+    }
+
+    #[test]
+    fn a_retried_action_is_told_again() {
+        let before = snapshot("InProgress", vec![action("1", "Install", "Failed")]);
+        let now = snapshot(
+            "InProgress",
+            vec![
+                action("1", "Install", "Failed"),
+                action("2", "Install", "InProgress"),
+            ],
+        );
+        assert_eq!(told(&before, &now), ["Install InProgress"]);
+    }
+
+    #[test]
+    fn the_revision_is_told_as_soon_as_it_is_known() {
+        let before = snapshot("InProgress", Vec::new());
+        let now = Snapshot {
+            revision: Some("8130db3".to_owned()),
+            ..before.clone()
+        };
+        assert_eq!(told(&before, &now), ["execution InProgress"]);
+    }
+}

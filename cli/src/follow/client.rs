@@ -1,0 +1,217 @@
+//! One pipeline, asked through CodePipeline's own API.
+
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::error::DisplayErrorContext;
+use aws_sdk_codepipeline::types::{ActionExecutionDetail, ActionExecutionFilter};
+
+use super::changes::{ActionSnapshot, Snapshot};
+use crate::error::CliError;
+use crate::event::StageShape;
+
+/// The pipeline that a run follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    client: Client,
+    name: String,
+}
+
+/// A pipeline's shape, and which function each of its actions invokes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Its stages.
+    pub(crate) stages: Vec<StageShape>,
+    /// Stage, action, and the function's name.
+    pub(crate) functions: Vec<(String, String, String)>,
+}
+
+fn refused<E>(operation: &'static str) -> impl FnOnce(E) -> CliError
+where
+    E: std::error::Error + 'static,
+{
+    move |error| CliError::CodePipeline {
+        operation,
+        message: DisplayErrorContext(error).to_string(),
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            client,
+            name: name.into(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Starts an execution and returns its id.
+    pub(crate) async fn start(&self) -> Result<String, CliError> {
+        let started = self
+            .client
+            .start_pipeline_execution()
+            .name(&self.name)
+            .send()
+            .await
+            .map_err(refused("StartPipelineExecution"))?;
+        Ok(started
+            .pipeline_execution_id()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// The pipeline's stages and actions.
+    pub(crate) async fn shape(&self) -> Result<Shape, CliError> {
+        let answer = self
+            .client
+            .get_pipeline()
+            .name(&self.name)
+            .send()
+            .await
+            .map_err(refused("GetPipeline"))?;
+        let mut shape = Shape::default();
+        for stage in answer
+            .pipeline()
+            .map(|pipeline| pipeline.stages())
+            .unwrap_or_default()
+        {
+            let mut actions: Vec<_> = stage.actions().iter().collect();
+            actions.sort_by_key(|action| action.run_order());
+            for action in &actions {
+                let function = action
+                    .configuration()
+                    .and_then(|values| values.get("FunctionName"));
+                if let Some(function) = function {
+                    let names = (
+                        stage.name().to_owned(),
+                        action.name().to_owned(),
+                        function.clone(),
+                    );
+                    shape.functions.push(names);
+                }
+            }
+            shape.stages.push(StageShape {
+                name: stage.name().to_owned(),
+                actions: actions
+                    .iter()
+                    .map(|action| action.name().to_owned())
+                    .collect(),
+            });
+        }
+        Ok(shape)
+    }
+
+    /// An execution as it is now.
+    pub(crate) async fn look(&self, execution: &str) -> Result<Snapshot, CliError> {
+        let answer = self
+            .client
+            .get_pipeline_execution()
+            .pipeline_name(&self.name)
+            .pipeline_execution_id(execution)
+            .send()
+            .await
+            .map_err(refused("GetPipelineExecution"))?;
+        let found = answer.pipeline_execution();
+        let status = found
+            .and_then(|found| found.status())
+            .map(|status| status.as_str().to_owned());
+        let revision = found.and_then(|found| found.artifact_revisions().first());
+        Ok(Snapshot {
+            execution: execution.to_owned(),
+            status: status.unwrap_or_default(),
+            revision: revision
+                .and_then(|revision| revision.revision_id())
+                .map(str::to_owned),
+            summary: revision
+                .and_then(|revision| revision.revision_summary())
+                .map(str::to_owned),
+            actions: self.actions(execution).await?,
+        })
+    }
+
+    async fn actions(&self, execution: &str) -> Result<Vec<ActionSnapshot>, CliError> {
+        let filter = ActionExecutionFilter::builder()
+            .pipeline_execution_id(execution)
+            .build();
+        let mut pages = self
+            .client
+            .list_action_executions()
+            .pipeline_name(&self.name)
+            .filter(filter)
+            .into_paginator()
+            .items()
+            .send();
+        let mut actions = Vec::new();
+        while let Some(detail) = pages.next().await {
+            actions.push(snapshot(&detail.map_err(refused("ListActionExecutions"))?));
+        }
+        // The service lists the newest first.
+        actions.reverse();
+        actions.sort_by(|a: &ActionSnapshot, b| a.started.total_cmp(&b.started));
+        Ok(actions)
+    }
+
+    /// The token with which an approval that waits is answered.
+    pub(crate) async fn approval_token(&self, stage: &str, action: &str) -> Option<String> {
+        let state = self
+            .client
+            .get_pipeline_state()
+            .name(&self.name)
+            .send()
+            .await
+            .ok()?;
+        let stage = state
+            .stage_states()
+            .iter()
+            .find(|state| state.stage_name() == Some(stage))?;
+        let action = stage
+            .action_states()
+            .iter()
+            .find(|state| state.action_name() == Some(action))?;
+        action.latest_execution()?.token().map(str::to_owned)
+    }
+}
+
+fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {
+    let seconds = |time: Option<&aws_sdk_codepipeline::primitives::DateTime>| {
+        time.map_or(0.0, aws_sdk_codepipeline::primitives::DateTime::as_secs_f64)
+    };
+    let status = detail
+        .status()
+        .map_or("", |status| status.as_str())
+        .to_owned();
+    let started = seconds(detail.start_time());
+    let until = if status == "InProgress" {
+        shared::clock::timestamp().as_duration().as_secs_f64()
+    } else {
+        seconds(detail.last_update_time())
+    };
+    let result = detail.output().and_then(|output| output.execution_result());
+    let error = result.and_then(|result| result.error_details());
+    ActionSnapshot {
+        id: detail.action_execution_id().unwrap_or_default().to_owned(),
+        stage: detail.stage_name().unwrap_or_default().to_owned(),
+        action: detail.action_name().unwrap_or_default().to_owned(),
+        status,
+        started,
+        seconds: round((until - started).max(0.0)),
+        summary: result
+            .and_then(|result| result.external_execution_summary())
+            .map(str::to_owned),
+        request: result
+            .and_then(|result| result.external_execution_id())
+            .map(str::to_owned),
+        error: error.map(|error| {
+            (
+                error.code().unwrap_or("JobFailed").to_owned(),
+                error.message().unwrap_or_default().to_owned(),
+            )
+        }),
+    }
+}
+
+/// Milliseconds are as exact as anyone reads.
+pub(crate) fn round(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,107 @@
+//! The local AWS with the CodePipeline engine beside it, in this process.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use local::aws::LocalAws;
+use local::engine::{Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle};
+use local::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use local::ministack::ACCOUNT;
+use local::source::Source;
+use uuid::Uuid;
+
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::home::Settings;
+
+/// The region that the local AWS plays; one that every service exists in.
+const REGION: &str = "us-east-1";
+
+/// What the launched template calls the repository that the application stands in for.
+const REPOSITORY: &str = "local/application";
+
+/// What a job's secret begins with: it opens nothing, and is found wherever it should not be.
+const SECRET_PREFIX: &str = "local-secret-";
+
+/// What a job's session token begins with.
+const SESSION_PREFIX: &str = "local-session-";
+
+/// A running local AWS. Dropping it ends everything too, only without waiting for the end.
+#[derive(Debug)]
+pub(crate) struct Host {
+    endpoints: Endpoints,
+    engine: EngineHandle,
+    aws: LocalAws,
+}
+
+impl Host {
+    /// Starts everything and waits until it answers.
+    pub(crate) async fn start(settings: &Settings) -> Result<Self, CliError> {
+        let source = Source::open(&settings.application)
+            .await
+            .map_err(local_aws)?;
+        let aws = LocalAws::start(settings.home.clone(), REGION)
+            .await
+            .map_err(local_aws)?;
+        let engine = Engine::start(EngineConfig {
+            region: REGION.to_owned(),
+            account_id: ACCOUNT.to_owned(),
+            aws_endpoint: aws.endpoint().to_owned(),
+            credentials: job_credentials(),
+            durations: Durations {
+                continuation_delay: Duration::from_millis(settings.continuation_delay_ms),
+                ..Durations::local()
+            },
+            clock: Clock::System,
+            sources: BTreeMap::from([(REPOSITORY.to_owned(), source)]),
+        })
+        .await
+        .map_err(local_aws)?;
+        let address = engine
+            .endpoint()
+            .trim_start_matches("http://")
+            .parse()
+            .map_err(local_aws)?;
+        aws.route_codepipeline(address);
+        let endpoints = Endpoints {
+            aws: aws.endpoint().to_owned(),
+            codepipeline: engine.endpoint(),
+            region: REGION.to_owned(),
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        };
+        Ok(Self {
+            endpoints,
+            engine,
+            aws,
+        })
+    }
+
+    /// Where it answers.
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Ends everything and waits until it is gone.
+    pub(crate) async fn stop(self) -> Result<(), CliError> {
+        self.engine.shutdown().await;
+        self.aws.stop().await.map_err(local_aws)
+    }
+}
+
+fn local_aws(error: impl Error + Send + Sync + 'static) -> CliError {
+    CliError::LocalAws {
+        source: Box::new(error),
+    }
+}
+
+/// What jobs are handed: of the form of real credentials, and new for each environment.
+fn job_credentials() -> Credentials {
+    let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+    Credentials {
+        access_key_id: format!("ASIA{}", &id[..16]),
+        secret_access_key: format!("{SECRET_PREFIX}{}", Uuid::new_v4().simple()),
+        session_token: format!("{SESSION_PREFIX}{}", Uuid::new_v4().simple()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Launches the template, and reads from its outputs where each stage answers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use local::launch::{Change, Request};
+
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::event::StageUrls;
+use crate::functions::Function;
+
+/// A stack that is complete.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    /// The pipeline's name.
+    pub(crate) pipeline: String,
+    /// Where each stage answers.
+    pub(crate) urls: BTreeMap<String, StageUrls>,
+    /// What the launch did, as a person is told.
+    pub(crate) verb: &'static str,
+}
+
+/// What is launched.
+#[derive(Debug)]
+pub(crate) struct Stack<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// The folder of the templates.
+    pub(crate) templates: &'a Path,
+    /// The template's parameters.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// The action functions.
+    pub(crate) functions: &'a [Function],
+}
+
+/// Launches the stack, or updates it where it is there already.
+pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<Launched, CliError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| CliError::Launch {
+        stack: stack.name.to_owned(),
+        source,
+    };
+    let request = Request {
+        endpoint: endpoints.aws.clone(),
+        codepipeline: endpoints.codepipeline.clone(),
+        region: endpoints.region.clone(),
+        stack_name: stack.name.to_owned(),
+        templates: stack.templates.to_owned(),
+        functions: stack
+            .functions
+            .iter()
+            .map(|function| (function.name.to_owned(), function.path.clone()))
+            .collect(),
+        parameters: stack.parameters.clone(),
+    };
+    let launched = local::launch::launch(&request)
+        .await
+        .map_err(|error| failed(error.into()))?;
+    let Some(pipeline) = launched.outputs.get("Pipeline") else {
+        return Err(failed("the template has no output `Pipeline`".into()));
+    };
+    Ok(Launched {
+        pipeline: pipeline.clone(),
+        urls: urls(&launched.outputs),
+        verb: match launched.change {
+            Change::Created => "launched",
+            Change::Updated => "updated",
+            _ => "is as it should be",
+        },
+    })
+}
+
+/// The stages that have a site and an API, and what the template's outputs call them.
+const STAGES: [(&str, &str); 2] = [("Acceptance", "Test"), ("Production", "Prod")];
+
+fn urls(outputs: &BTreeMap<String, String>) -> BTreeMap<String, StageUrls> {
+    let output = |prefix: &str, name: &str| outputs.get(&format!("{prefix}{name}")).cloned();
+    STAGES
+        .iter()
+        .map(|(stage, prefix)| {
+            let urls = StageUrls {
+                site: output(prefix, "SiteUrl"),
+                api: output(prefix, "ApiUrl"),
+            };
+            ((*stage).to_owned(), urls)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outputs_say_where_each_stage_answers() {
+        let outputs = [
+            ("TestSiteUrl", "a"),
+            ("TestApiUrl", "b"),
+            ("ProdSiteUrl", "c"),
+            ("ProdApiUrl", "d"),
+        ]
+        .map(|(name, url)| (name.to_owned(), url.to_owned()));
+        let urls = urls(&outputs.into());
+        let url = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            urls["Acceptance"],
+            StageUrls {
+                site: url("a"),
+                api: url("b")
+            }
+        );
+        assert_eq!(
+            urls["Production"],
+            StageUrls {
+                site: url("c"),
+                api: url("d")
+            }
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! One line for people for each change.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::event::{ActionReport, Event, Failure, RunResult, Step};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const WAITING: Style = AnsiColor::Yellow.on_default();
+const ID: Style = AnsiColor::Cyan.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// As many characters of an id or a commit as tell one from another.
+const SHORT_ID: usize = 8;
+
+/// The event for people; `None` where it says nothing new to them.
+pub(crate) fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Step {
+            step,
+            done,
+            seconds,
+            detail,
+        } => step_line(*step, *done, *seconds, detail),
+        Event::Pipeline { .. } => return None,
+        Event::Execution {
+            execution,
+            status,
+            revision,
+            summary,
+        } => execution_line(execution, status, revision.as_deref(), summary.as_deref()),
+        Event::Action(action) => action_line(action),
+        Event::Failure(failure) => failure_lines(failure),
+        Event::Approval {
+            stage,
+            action,
+            command,
+            ..
+        } => format!(
+            "{WAITING}• Waiting     {WAITING:#} {stage} / {action} waits for approval:\n    {command}"
+        ),
+        Event::Heartbeat { running, seconds } => format!(
+            "{DIM}… after {}: {}{DIM:#}",
+            duration(*seconds),
+            if running.is_empty() {
+                "waiting".to_owned()
+            } else {
+                running.join(", ")
+            }
+        ),
+        Event::Environment { .. } => return None,
+        Event::Notice { message } => message.clone(),
+        Event::Result(result) => result_line(result),
+    })
+}
+
+fn step_line(step: Step, done: bool, seconds: Option<f64>, detail: &str) -> String {
+    let name = match step {
+        Step::Functions => "functions",
+        Step::LocalAws => "local AWS",
+        Step::Stack => "stack",
+    };
+    let mark = if done {
+        mark("Succeeded")
+    } else {
+        mark("InProgress")
+    };
+    let took = seconds
+        .map(|seconds| format!(" ({})", duration(seconds)))
+        .unwrap_or_default();
+    format!("{mark} {name}: {detail}{DIM}{took}{DIM:#}")
+}
+
+fn execution_line(id: &str, status: &str, revision: Option<&str>, summary: Option<&str>) -> String {
+    let mut text = format!("{} execution {ID}{}{ID:#}", mark(status), short(id));
+    if let Some(revision) = revision {
+        let _infallible = write!(text, " of {ID}{}{ID:#}", short(revision));
+    }
+    if let Some(summary) = summary.and_then(|summary| summary.lines().next()) {
+        let _infallible = write!(text, " {DIM}{summary}{DIM:#}");
+    }
+    text
+}
+
+/// An action with its mark, its word and its time.
+pub(crate) fn action_line(action: &ActionReport) -> String {
+    let mut text = format!(
+        "{} {} / {}",
+        mark(&action.status),
+        action.stage,
+        action.action
+    );
+    if action.status != "InProgress" {
+        let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
+    }
+    if let Some(summary) = action
+        .summary
+        .as_deref()
+        .and_then(|summary| summary.lines().next())
+    {
+        let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
+    }
+    text
+}
+
+fn failure_lines(failure: &Failure) -> String {
+    let mut text = format!(
+        "{BAD}error[{}]{BAD:#}: action {} failed\n  in stage {}, execution {}\n",
+        failure.code, failure.action, failure.stage, failure.execution
+    );
+    for line in failure.message.lines() {
+        let _infallible = writeln!(text, "  {line}");
+    }
+    if !failure.log.is_empty() {
+        let group = failure.log_group.as_deref().unwrap_or("the action");
+        let _infallible = writeln!(text, "  {DIM}log of {group}, its last lines:{DIM:#}");
+        for line in &failure.log {
+            let _infallible = writeln!(text, "    {DIM}{line}{DIM:#}");
+        }
+    }
+    let _infallible = write!(text, "  {ID}help{ID:#}: {}", failure.help);
+    text
+}
+
+fn result_line(result: &RunResult) -> String {
+    let took = duration(result.seconds);
+    match (&result.error, result.status) {
+        (Some(error), _) => format!("{BAD}error{BAD:#}: {}", error.message),
+        (None, "success") => format!("{GOOD}✓ delivered{GOOD:#} {DIM}in {took}{DIM:#}"),
+        (None, status) => format!("{WAITING}• {status}{WAITING:#} {DIM}after {took}{DIM:#}"),
+    }
+}
+
+/// Symbol and word, so that colour is never the only sign.
+pub(crate) fn mark(status: &str) -> String {
+    let (symbol, style) = match status {
+        "Succeeded" => ("✓", GOOD),
+        "Failed" | "Abandoned" => ("✗", BAD),
+        "Superseded" | "Cancelled" => ("⊘", WAITING),
+        "Stopped" | "Stopping" => ("■", WAITING),
+        "InProgress" => ("•", ID),
+        _ => ("·", DIM),
+    };
+    format!("{style}{symbol} {status:<11}{style:#}")
+}
+
+/// The beginning of an id, enough to tell it from others.
+pub(crate) fn short(id: &str) -> &str {
+    let end = id
+        .char_indices()
+        .nth(SHORT_ID)
+        .map_or(id.len(), |(end, _)| end);
+    &id[..end]
+}
+
+/// A duration as a person reads it: `0.4 s`, `12.0 s`, `2 m 05 s`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    format!(
+        "{} m {:02} s",
+        (seconds / 60.0).floor(),
+        (seconds % 60.0).floor()
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::event::{ResultError, StageShape, StageUrls};
+    use crate::exit::Exit;
+
+    fn action(action: &str, status: &str, seconds: f64, summary: Option<&str>) -> ActionReport {
+        ActionReport {
+            execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
+            stage: "Commit".to_owned(),
+            action: action.to_owned(),
+            status: status.to_owned(),
+            seconds,
+            summary: summary.map(str::to_owned),
+        }
+    }
+
+    fn failure() -> Failure {
+        Failure {
+            execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
+            stage: "Commit".to_owned(),
+            action: "TestAndPackage".to_owned(),
+            code: "JobFailed".to_owned(),
+            message: "1 test failed: greetings greets the world\nhint: run `npx gulp package`"
+                .to_owned(),
+            log_group: Some("/aws/lambda/test-and-package".to_owned()),
+            log: vec!["  1 failing".to_owned()],
+            help: "repair it, commit, and run `delivery run` again".to_owned(),
+        }
+    }
+
+    /// One event of each kind.
+    pub(crate) fn examples() -> Vec<Event> {
+        let urls = StageUrls {
+            site: Some("http://127.0.0.1:4566/site/".to_owned()),
+            api: Some("http://127.0.0.1:4566/api/prod".to_owned()),
+        };
+        let execution = "3f2a6c1e-0000-4000-8000-000000000000".to_owned();
+        vec![
+            Event::Step {
+                step: Step::Functions,
+                done: false,
+                seconds: None,
+                detail: "building 6 with cargo".to_owned(),
+            },
+            Event::Step {
+                step: Step::LocalAws,
+                done: true,
+                seconds: Some(4.25),
+                detail: "on port 4566".to_owned(),
+            },
+            Event::Pipeline {
+                name: "greeter".to_owned(),
+                stages: vec![StageShape {
+                    name: "Source".to_owned(),
+                    actions: vec!["Source".to_owned()],
+                }],
+            },
+            Event::Execution {
+                execution: execution.clone(),
+                status: "InProgress".to_owned(),
+                revision: Some("8130db3d2f6d0e78130db3d2f6d0e78130db3d2f".to_owned()),
+                summary: Some("greet in French\n\nlong".to_owned()),
+            },
+            Event::Action(action("NpmInstall", "InProgress", 0.1, None)),
+            Event::Action(action(
+                "NpmInstall",
+                "Succeeded",
+                125.4,
+                Some("290 packages"),
+            )),
+            Event::Failure(failure()),
+            Event::Approval {
+                execution: execution.clone(),
+                stage: "Production".to_owned(),
+                action: "Approve".to_owned(),
+                command: "aws codepipeline put-approval-result ...".to_owned(),
+            },
+            Event::Heartbeat {
+                running: vec!["Commit / NpmInstall".to_owned()],
+                seconds: 30.0,
+            },
+            Event::Environment {
+                variables: BTreeMap::from([("AWS_REGION".to_owned(), "us-east-1".to_owned())]),
+            },
+            Event::Notice {
+                message: "the functions are taken from `dist`".to_owned(),
+            },
+            Event::Result(RunResult {
+                execution: Some(execution),
+                urls: BTreeMap::from([("Production".to_owned(), urls)]),
+                actions: vec![action("NpmInstall", "Succeeded", 8.0, None)],
+                seconds: 61.0,
+                ..RunResult::new(Exit::Success)
+            }),
+            Event::Result(RunResult {
+                seconds: 3.0,
+                error: Some(ResultError {
+                    kind: "tool-missing".to_owned(),
+                    message: "`cargo` is not installed".to_owned(),
+                }),
+                ..RunResult::new(Exit::Failed)
+            }),
+            Event::Result(RunResult {
+                seconds: 3.0,
+                ..RunResult::new(Exit::Superseded)
+            }),
+        ]
+    }
+
+    #[test]
+    fn every_change_is_a_line_that_needs_no_colour() {
+        let lines: Vec<String> = examples().iter().filter_map(line).collect();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&lines.join("\n")).to_string());
+    }
+
+    #[test]
+    fn a_short_id_of_any_script_is_cut_between_characters() {
+        assert_eq!(short("äöüäöüäöüäöü"), "äöüäöüäö");
+        assert_eq!(short("abc"), "abc");
+    }
+}

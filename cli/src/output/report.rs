@@ -1,0 +1,93 @@
+//! What a run leaves a person with: where each stage answers, and how long each action took.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::lines::{duration, mark};
+use crate::event::RunResult;
+
+/// The report, its last line feed included; empty where there is nothing to report.
+pub(crate) fn report(result: &RunResult) -> String {
+    let mut text = String::new();
+    if !result.actions.is_empty() {
+        let _infallible = writeln!(text, "{}\n", actions(result));
+    }
+    if !result.urls.is_empty() {
+        let _infallible = writeln!(text, "{}", urls(result));
+    }
+    text
+}
+
+/// How what is kept is reached, as commands for a shell, and ended.
+pub(crate) fn kept(variables: &BTreeMap<String, String>) -> String {
+    let mut text = "# Everything is kept up; `delivery stop` ends it. To reach it:\n".to_owned();
+    for (name, value) in variables {
+        let _infallible = writeln!(text, "export {name}={value}");
+    }
+    text
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
+
+fn actions(result: &RunResult) -> String {
+    let mut table = table();
+    table.set_header(["STAGE", "ACTION", "STATUS", "TIME"]);
+    for action in &result.actions {
+        let status = anstream::adapter::strip_str(&mark(&action.status)).to_string();
+        table.add_row([
+            action.stage.clone(),
+            action.action.clone(),
+            status.trim_end().to_owned(),
+            duration(action.seconds),
+        ]);
+    }
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    trimmed(&table)
+}
+
+fn urls(result: &RunResult) -> String {
+    let mut table = table();
+    for (stage, urls) in &result.urls {
+        for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
+            if let Some(url) = url {
+                table.add_row([stage.as_str(), what, url]);
+            }
+        }
+    }
+    trimmed(&table)
+}
+
+fn trimmed(table: &Table) -> String {
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::output::lines::tests::examples;
+
+    #[test]
+    fn the_report_shows_times_and_urls() {
+        let reports: Vec<String> = examples()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Result(result) => Some(report(result)),
+                _ => None,
+            })
+            .collect();
+        insta::assert_snapshot!(reports.join("---\n"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The local AWS that a run uses: its own, or one that outlives it.
+
+use std::fs::File;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::endpoints::Endpoints;
+use crate::error::CliError;
+use crate::event::Event;
+use crate::home::{Instance, Settings, State};
+use crate::host::Host;
+use crate::kept;
+use crate::output::Output;
+
+/// How long the process that keeps an environment up may take to announce it: a first start installs
+/// the local AWS from PyPI, which takes a minute on a slow line.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+
+/// How often its announcement is looked for.
+const READY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long its host may take to end once it is told so; the local AWS itself may take 20 s.
+const END_WITHIN: Duration = Duration::from_secs(30);
+
+/// How many of the host's last lines an error carries.
+const TAIL_LINES: usize = 10;
+
+/// The environment of a run, from nothing to ready.
+#[derive(Debug, Default)]
+pub(super) enum Environment {
+    /// Nothing was started yet.
+    #[default]
+    None,
+    /// In this process; ends with it.
+    Own(Host),
+    /// In a process that is starting.
+    Starting(Instance, Child),
+    /// In a process that goes on after this one.
+    Kept(Kept),
+}
+
+/// An environment that outlives the run.
+#[derive(Debug)]
+pub(super) struct Kept {
+    instance: Instance,
+    state: State,
+    /// Whether this run started it: an earlier run's is never ended here.
+    ours: bool,
+    /// Whether there is something in it to keep.
+    ready: bool,
+}
+
+impl Environment {
+    /// Starts an environment of this process's own. Never finds one.
+    pub(super) async fn host(&mut self, settings: &Settings) -> Result<bool, CliError> {
+        *self = Self::Own(Host::start(settings).await?);
+        Ok(false)
+    }
+
+    /// Finds the environment that an earlier run kept, or starts one that is kept; tells whether it
+    /// was found.
+    pub(super) async fn keep(
+        &mut self,
+        instance: Instance,
+        settings: &Settings,
+    ) -> Result<bool, CliError> {
+        if let Some(state) = instance.state()? {
+            *self = Self::Kept(Kept {
+                instance,
+                state,
+                ours: false,
+                ready: true,
+            });
+            return Ok(true);
+        }
+        instance.prepare(settings)?;
+        let child = spawn(&instance)?;
+        *self = Self::Starting(instance.clone(), child);
+        let state = self.announced().await?;
+        *self = Self::Kept(Kept {
+            instance,
+            state,
+            ours: true,
+            ready: false,
+        });
+        Ok(false)
+    }
+
+    /// Waits until the process that is starting says where its environment answers.
+    async fn announced(&mut self) -> Result<State, CliError> {
+        let Self::Starting(instance, child) = self else {
+            unreachable!("called while starting")
+        };
+        let deadline = Instant::now() + READY_WITHIN;
+        let what = loop {
+            if let Some(state) = instance.state()? {
+                return Ok(state);
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                break format!("ended while starting ({status})");
+            }
+            if Instant::now() >= deadline {
+                break format!("did not answer within {} s", READY_WITHIN.as_secs());
+            }
+            sleep(READY_INTERVAL).await;
+        };
+        let log = instance.log_file();
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        Err(CliError::Host { what, log, tail })
+    }
+
+    /// From now on a kept environment stays, also when the run is interrupted.
+    pub(super) fn is_worth_keeping(&mut self) {
+        if let Self::Kept(kept) = self {
+            kept.ready = true;
+        }
+    }
+
+    /// Where it answers.
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        match self {
+            Self::Own(host) => host.endpoints(),
+            Self::Kept(kept) => &kept.state.endpoints,
+            Self::None | Self::Starting(..) => unreachable!("asked only once it is started"),
+        }
+    }
+
+    /// Ends what ends with the run, and says how to reach what does not.
+    pub(super) async fn close(self, output: &mut Output) {
+        let ended = match self {
+            Self::None => Ok(()),
+            Self::Own(host) => host.stop().await,
+            Self::Starting(instance, child) => end_starting(&instance, child).await,
+            Self::Kept(kept) if kept.ours && !kept.ready => {
+                kept::end(&kept.instance, &kept.state).await
+            }
+            Self::Kept(kept) => {
+                let variables = kept.state.endpoints.variables();
+                output.tell(&Event::Environment { variables });
+                Ok(())
+            }
+        };
+        if let Err(error) = ended {
+            output.tell(&Event::Notice {
+                message: error.message(),
+            });
+        }
+    }
+}
+
+/// Starts this very program as the host, in a session of its own: a Ctrl-C in the terminal does not
+/// reach it.
+fn spawn(instance: &Instance) -> Result<Child, CliError> {
+    let failed = |source| CliError::Program {
+        program: "delivery",
+        source,
+    };
+    let log = instance.log_file();
+    let output = File::create(&log).map_err(|source| CliError::File {
+        verb: "write",
+        path: log,
+        source,
+    })?;
+    Command::new(std::env::current_exe().map_err(failed)?)
+        .arg("serve")
+        .arg(instance.settings_file())
+        .arg("-v")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().map_err(failed)?)
+        .stderr(output)
+        .process_group(0)
+        .spawn()
+        .map_err(failed)
+}
+
+async fn end_starting(instance: &Instance, mut child: Child) -> Result<(), CliError> {
+    let Some(pid) = child.id() else { return Ok(()) };
+    kept::terminate(pid);
+    let ended = tokio::time::timeout(END_WITHIN, child.wait()).await;
+    instance.remove();
+    match ended {
+        Ok(_) => Ok(()),
+        Err(_) => Err(CliError::DoesNotEnd {
+            pid,
+            seconds: END_WITHIN.as_secs(),
+        }),
+    }
+}

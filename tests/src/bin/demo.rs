@@ -1,0 +1,137 @@
+//! `scripts/demo`: takes the greeter from a commit to production, twice, and looks at the result.
+#![expect(clippy::print_stderr, reason = "a demo tells what it does")]
+
+use std::io;
+use std::process::ExitCode;
+
+use pipeline_tests::application::Application;
+use pipeline_tests::delivery::{Delivery, Run};
+use pipeline_tests::visitor::Visitor;
+
+/// What everything in the demo's local AWS is called after.
+const STACK: &str = "greeter";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match demo().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo() -> io::Result<()> {
+    let greeter = Application::example("greeter")?;
+    say(&format!(
+        "the application is a copy of examples/greeter: {}",
+        greeter.path().display()
+    ));
+    let delivery = Delivery::of(greeter.path());
+    let outcome = tokio::select! {
+        outcome = deliver_twice(&greeter, &delivery) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(io::Error::other("interrupted")),
+    };
+    say("ending what was started");
+    delivery.stop().await?;
+    outcome
+}
+
+async fn deliver_twice(greeter: &Application, delivery: &Delivery) -> io::Result<()> {
+    let visitor = Visitor::default();
+    let first = greeter.head()?;
+    say(&format!("delivering commit {first}"));
+    let run = deliver(delivery).await?;
+    let (api, site) = run.urls("Production")?;
+    let (greeting, config) = (format!("{api}greeting"), format!("{site}config.json"));
+    for url in [&greeting, &config] {
+        answers(&visitor, url, &first).await?;
+    }
+
+    greeter.replace(
+        "lambda/greetings.js",
+        "[\"es\", \"Hola\"],",
+        "[\"es\", \"Hola\"],\n  [\"it\", \"Ciao\"],",
+    )?;
+    let second = greeter.commit("Greet in Italian")?;
+    say(&format!(
+        "delivering commit {second}, while someone fetches production all the time"
+    ));
+    let urls = vec![
+        greeting.clone(),
+        config.clone(),
+        format!("{site}index.html"),
+    ];
+    let fetching = visitor.keep_fetching(urls);
+    let run = deliver(delivery).await;
+    let seen = fetching.end().await?;
+    run?;
+    for url in [&greeting, &config] {
+        answers(&visitor, url, &second).await?;
+        moved_once(&seen.versions, url, [&first, &second])?;
+    }
+    if let Some(failure) = seen.failures.first() {
+        let count = seen.failures.len();
+        return Err(io::Error::other(format!(
+            "{count} of {} requests failed: {failure}",
+            seen.requests
+        )));
+    }
+    say(&format!(
+        "{} requests while production moved, none failed",
+        seen.requests
+    ));
+    Ok(())
+}
+
+async fn deliver(delivery: &Delivery) -> io::Result<Run> {
+    let run = delivery.run(&["--keep", "--stack-name", STACK]).await?;
+    if run.exit_code != 0 {
+        return Err(io::Error::other(format!(
+            "`delivery run` ended with {}",
+            run.exit_code
+        )));
+    }
+    for (stage, action, status) in run.actions() {
+        if status != "Succeeded" {
+            return Err(io::Error::other(format!("{action} in {stage} is {status}")));
+        }
+    }
+    say(&format!(
+        "{} actions, every one Succeeded",
+        run.actions().len()
+    ));
+    Ok(run)
+}
+
+async fn answers(visitor: &Visitor, url: &str, version: &str) -> io::Result<()> {
+    let answer = visitor.get(url).await?;
+    if answer.version().as_deref() != Some(version) {
+        return Err(io::Error::other(format!(
+            "{url} answered {} {} and not version {version}",
+            answer.status, answer.body
+        )));
+    }
+    say(&format!("{url} answers {}", answer.body.trim()));
+    Ok(())
+}
+
+/// Fails unless the old version answered, then the new one, and never the old one again.
+fn moved_once(versions: &[(String, String)], url: &str, expected: [&String; 2]) -> io::Result<()> {
+    let seen: Vec<&String> = versions
+        .iter()
+        .filter(|(of, _)| of == url)
+        .map(|(_, version)| version)
+        .collect();
+    if seen == expected {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "{url} answered the versions {seen:?} and not {expected:?}"
+    )))
+}
+
+fn say(text: &str) {
+    eprintln!("demo: {text}");
+}

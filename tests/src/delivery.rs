@@ -1,0 +1,197 @@
+//! The `delivery` program, run as a user runs it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::checkout;
+
+/// How `delivery` is run for one application.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    application: PathBuf,
+    home: Option<PathBuf>,
+    silent: bool,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What the program ended with.
+    pub exit_code: i32,
+    /// Every line of its standard output.
+    pub events: Vec<Value>,
+    /// What it told people, where that was kept.
+    pub told: String,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Delivery {
+    /// Runs that people watch: what `delivery` tells them goes to standard error.
+    #[must_use]
+    pub fn of(application: &Path) -> Self {
+        Self {
+            application: application.to_owned(),
+            home: None,
+            silent: false,
+        }
+    }
+
+    /// Runs that nobody watches, with what outlives them in a folder of the caller's choice.
+    #[must_use]
+    pub fn silently(application: &Path, home: &Path) -> Self {
+        Self {
+            application: application.to_owned(),
+            home: Some(home.to_owned()),
+            silent: true,
+        }
+    }
+
+    /// Starts `delivery run --json` with these arguments.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started.
+    pub fn start(&self, arguments: &[&str]) -> io::Result<Running> {
+        let mut command = self.command("run");
+        command
+            .arg("--json")
+            .arg("--functions")
+            .arg(checkout::programs())
+            .args(arguments);
+        command.stdout(Stdio::piped());
+        if self.silent {
+            command.stderr(Stdio::piped());
+        }
+        command.spawn().map(Running)
+    }
+
+    /// Runs `delivery run --json` to its end.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started, or prints something that is not JSON.
+    pub async fn run(&self, arguments: &[&str]) -> io::Result<Run> {
+        self.start(arguments)?.end().await
+    }
+
+    /// The variables with which `aws` and any SDK reach what is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is kept.
+    pub async fn variables(&self) -> io::Result<BTreeMap<String, String>> {
+        let output = self.command("env").arg("--json").output().await?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|_| io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    /// Ends what is kept; nothing is also good.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started.
+    pub async fn stop(&self) -> io::Result<()> {
+        self.command("stop")
+            .arg("--quiet")
+            .stderr(Stdio::null())
+            .status()
+            .await?;
+        Ok(())
+    }
+
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(checkout::programs().join("delivery"));
+        command
+            .arg(verb)
+            .arg(&self.application)
+            .stdin(Stdio::null());
+        if let Some(home) = &self.home {
+            command.arg("--home").arg(home);
+        }
+        command
+    }
+}
+
+impl Running {
+    /// The process.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.0.id()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    ///
+    /// Where the program prints something that is not JSON.
+    pub async fn end(self) -> io::Result<Run> {
+        let output = self.0.wait_with_output().await?;
+        let events = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .map_err(io::Error::other)?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(Run {
+            exit_code: output.status.code().unwrap_or(-1),
+            events,
+            told,
+        })
+    }
+}
+
+impl Run {
+    /// The result object, the last line.
+    #[must_use]
+    pub fn result(&self) -> &Value {
+        self.events.last().unwrap_or(&Value::Null)
+    }
+
+    /// What every action did: stage, action and status.
+    #[must_use]
+    pub fn actions(&self) -> Vec<(String, String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let actions = self.result()["actions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        actions
+            .iter()
+            .map(|action| {
+                (
+                    text(&action["stage"]),
+                    text(&action["action"]),
+                    text(&action["status"]),
+                )
+            })
+            .collect()
+    }
+
+    /// Where a stage answers: its API and its site.
+    ///
+    /// # Errors
+    ///
+    /// Where the result does not say.
+    pub fn urls(&self, stage: &str) -> io::Result<(String, String)> {
+        let urls = &self.result()["urls"][stage];
+        match (urls["api"].as_str(), urls["site"].as_str()) {
+            (Some(api), Some(site)) => Ok((below(api), below(site))),
+            _ => Err(io::Error::other(format!(
+                "the result has no URLs of {stage}"
+            ))),
+        }
+    }
+}
+
+/// A URL that paths can be put after.
+fn below(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
+}

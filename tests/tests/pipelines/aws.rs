@@ -1,0 +1,94 @@
+//! The real `aws` command line, pointed at a kept environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use pipeline_tests::checkout;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// The `aws` program with the variables that `delivery env` printed, and nothing else of the caller's.
+pub(crate) struct Aws {
+    variables: BTreeMap<String, String>,
+}
+
+impl Aws {
+    pub(crate) fn new(variables: BTreeMap<String, String>) -> Self {
+        Self { variables }
+    }
+
+    /// What it answers to these arguments.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> Value {
+        let output = Command::new(program())
+            .args(arguments)
+            .args(["--output", "json", "--no-cli-pager"])
+            .env_clear()
+            .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .envs(&self.variables)
+            .output()
+            .await
+            .expect("`aws` is installed by scripts/test");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "aws {arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// The failed action executions of an execution: action and message.
+    pub(crate) async fn failures(&self, pipeline: &str, execution: &str) -> Vec<(String, String)> {
+        let filter = format!("pipelineExecutionId={execution}");
+        let listed = self
+            .ask(&[
+                "codepipeline",
+                "list-action-executions",
+                "--pipeline-name",
+                pipeline,
+                "--filter",
+                &filter,
+            ])
+            .await;
+        let details = listed["actionExecutionDetails"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        details
+            .iter()
+            .filter(|detail| detail["status"] == "Failed")
+            .map(|detail| {
+                let message = &detail["output"]["executionResult"]["errorDetails"]["message"];
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                (text(&detail["actionName"]), text(message))
+            })
+            .collect()
+    }
+
+    /// Every line in every log group.
+    pub(crate) async fn logs(&self) -> Vec<String> {
+        let groups = self.ask(&["logs", "describe-log-groups"]).await;
+        let mut lines = Vec::new();
+        for group in groups["logGroups"].as_array().into_iter().flatten() {
+            let name = group["logGroupName"].as_str().unwrap_or_default();
+            let events = self
+                .ask(&["logs", "filter-log-events", "--log-group-name", name])
+                .await;
+            let events = events["events"].as_array().cloned().unwrap_or_default();
+            lines.extend(
+                events
+                    .iter()
+                    .filter_map(|event| event["message"].as_str().map(str::to_owned)),
+            );
+        }
+        lines
+    }
+}
+
+/// The one that `scripts/test` installed, else the one on the path.
+fn program() -> PathBuf {
+    let installed = checkout::root().join(".delivery/tools/bin/aws");
+    if installed.exists() {
+        installed
+    } else {
+        PathBuf::from("aws")
+    }
+}

@@ -1,0 +1,146 @@
+//! Ctrl-C leaves nothing behind.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use pipeline_tests::application::Application;
+use pipeline_tests::checkout;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use crate::home::home;
+
+/// When the interruption comes: at the first event for which this holds.
+type Moment = fn(&Value) -> bool;
+
+async fn interrupted_run_leaves_nothing(moment: Moment, arguments: &[&str]) {
+    let greeter = Application::example("greeter").unwrap();
+    let home = home();
+    let temporary = tempfile::Builder::new()
+        .prefix("delivery-tmp-")
+        .tempdir()
+        .unwrap();
+    let mut child = Command::new(checkout::programs().join("delivery"))
+        .args(["run", "--json", "--home"])
+        .arg(home.path())
+        .arg("--functions")
+        .arg(checkout::programs())
+        .args(arguments)
+        .arg(greeter.path())
+        .env("TMPDIR", temporary.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut addresses = BTreeSet::new();
+    let mut started = HashSet::new();
+    let mut last = Value::Null;
+    let mut sent = false;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        last = serde_json::from_str(&line).unwrap();
+        addresses.extend(loopback_addresses(&line));
+        if !sent && moment(&last) {
+            started = below(pid);
+            kill_process(pid, Signal::INT).unwrap();
+            sent = true;
+        }
+    }
+    let status = child.wait().await.unwrap();
+
+    assert_eq!((sent, status.code()), (true, Some(130)), "{last}");
+    assert_eq!(last["status"], "interrupted");
+    let alive: Vec<_> = started
+        .into_iter()
+        .filter(|pid| test_kill_process(*pid).is_ok())
+        .collect();
+    assert_eq!(alive, [], "processes are left");
+    for address in addresses {
+        assert!(
+            TcpStream::connect(&address).await.is_err(),
+            "{address} still answers"
+        );
+    }
+    assert_eq!(
+        entries(temporary.path()),
+        Vec::<PathBuf>::new(),
+        "temporary files are left"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_while_the_local_aws_starts_leaves_nothing() {
+    let starting: Moment = |event| event["step"] == "local-aws" && event["done"] == false;
+    interrupted_run_leaves_nothing(starting, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_while_an_action_runs_leaves_nothing() {
+    let installing: Moment = |event| {
+        event["type"] == "action"
+            && event["action"] == "npm-install"
+            && event["status"] == "InProgress"
+    };
+    interrupted_run_leaves_nothing(installing, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_before_there_is_something_to_keep_leaves_nothing() {
+    let launching: Moment = |event| event["step"] == "stack" && event["done"] == false;
+    interrupted_run_leaves_nothing(launching, &["--keep"]).await;
+}
+
+/// Every process below one.
+fn below(pid: Pid) -> HashSet<Pid> {
+    let mut found = HashSet::new();
+    let mut waiting = vec![pid];
+    while let Some(parent) = waiting.pop() {
+        for child in children(parent) {
+            if found.insert(child) {
+                waiting.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn children(parent: Pid) -> Vec<Pid> {
+    let tasks = PathBuf::from(format!("/proc/{}/task", parent.as_raw_nonzero()));
+    entries(&tasks)
+        .iter()
+        .filter_map(|task| std::fs::read_to_string(task.join("children")).ok())
+        .flat_map(|text| {
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// The loopback addresses that a line names.
+fn loopback_addresses(line: &str) -> Vec<String> {
+    const HOST: &str = "127.0.0.1:";
+    line.match_indices(HOST)
+        .map(|(at, host)| {
+            let port: String = line[at + host.len()..]
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            format!("{host}{port}")
+        })
+        .collect()
+}
