@@ -23,6 +23,9 @@ pub const ACCOUNT: &str = "000000000000";
 /// The program that holds `MiniStack` on a leash.
 const SUPERVISOR: &str = include_str!("ministack/supervise.py");
 
+/// What starts `MiniStack` itself.
+const START: &str = include_str!("ministack/start.py");
+
 /// How long `MiniStack` may take to answer: a first start compiles its Python modules (8 s measured on
 /// two busy cores).
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -258,7 +261,7 @@ fn command(
         .args(["-c", SUPERVISOR])
         .arg(folder)
         .arg(python)
-        .args(["-m", "ministack"])
+        .args(["-c", START])
         .env_clear()
         .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)

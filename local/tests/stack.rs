@@ -91,7 +91,7 @@ async fn a_failing_launch_names_the_resource_that_failed_first() {
     let world = World::start().await;
     world.recorder.refuse("InvalidStageDeclarationException", "stage `Source` is not good");
     let error = world.try_launch().await.unwrap_err().to_string();
-    assert!(error.contains("`Pipeline`") && error.contains("stage `Source` is not good"), "{error}");
+    assert!(error.contains("`Delivery`") && error.contains("stage `Source` is not good"), "{error}");
 
     world.recorder.accept();
     assert_eq!(world.launch().await.change, Change::Created);

@@ -49,7 +49,10 @@ pub fn adapt(template: &Value, locally: &Locally<'_>) -> Value {
     let mut has_pipeline = false;
     for resource in resources.values_mut() {
         match resource["Type"].as_str() {
-            Some("AWS::Lambda::Function") => add_environment(&mut resource["Properties"], locally),
+            Some("AWS::Lambda::Function") => {
+                add_environment(&mut resource["Properties"], locally);
+                drop_storage_parameter(&mut resource["Properties"]);
+            }
             Some("AWS::CodePipeline::Pipeline") => {
                 has_pipeline = true;
                 resource["Type"] = json!("Custom::Pipeline");
@@ -108,6 +111,15 @@ fn add_environment(properties: &mut Value, locally: &Locally<'_>) {
     variables["AWS_ENDPOINT_URL_CODEPIPELINE"] = json!(locally.codepipeline);
     if let Some(log_group) = log_group {
         variables["AWS_LAMBDA_LOG_GROUP_NAME"] = log_group;
+    }
+}
+
+/// The gap: `MiniStack` 1.5.33 keeps a size that comes from a parameter as a text, and no SDK can read its
+/// `GetFunction` and `ListFunctions` then. It limits no function's disk anyway.
+fn drop_storage_parameter(properties: &mut Value) {
+    let size = properties.get("EphemeralStorage").map(|storage| &storage["Size"]);
+    if size.is_some_and(|size| !size.is_number()) {
+        properties.as_object_mut().expect("it has properties").remove("EphemeralStorage");
     }
 }
 
