@@ -1,5 +1,6 @@
 //! Artifacts in and out, over real HTTP.
 
+mod disk;
 mod memory;
 mod transfer;
 

@@ -1,0 +1,96 @@
+//! A disk that is too small: a tmpfs of a few MiB, in a mount namespace of the test's own.
+
+use std::fs;
+use std::process::Command;
+
+use shared::artifact::Store;
+use shared::failure::{Failure, FailureType};
+use shared::testing::events::{FUNCTION_KEYS, JobEvent};
+use shared::testing::s3::{self, LocalS3};
+use shared::workspace::Workspace;
+
+use super::{BUCKET, job};
+
+/// Size of the small disk.
+const DISK_MIB: usize = 4;
+
+/// Names the S3 to talk to; where it is set, the test is the function with the small disk.
+const S3_VARIABLE: &str = "DELIVERY_TEST_DISK_S3";
+
+#[tokio::test]
+async fn a_full_disk_is_said_to_be_full_and_keeps_nothing() {
+    if let Some(url) = shared::env::var(S3_VARIABLE) {
+        return on_a_small_disk(&url).await;
+    }
+    let probe = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no user namespaces here, so no small disk can be made without being root");
+        return;
+    }
+    let s3 = LocalS3::start().await;
+    s3.bucket(BUCKET).create().await;
+    store_inputs(&s3).await;
+    let url = s3.url();
+    let output = tokio::task::spawn_blocking(move || {
+        let disk = tempfile::tempdir().unwrap();
+        let mount = format!(
+            "mount -t tmpfs -o size={DISK_MIB}m none \"$TMPDIR\" && exec \"$0\" --exact --nocapture \
+             disk::a_full_disk_is_said_to_be_full_and_keeps_nothing"
+        );
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mount])
+            .arg(std::env::current_exe().unwrap())
+            .env("TMPDIR", disk.path())
+            .env(S3_VARIABLE, url)
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// One object that is larger than the disk, and one whose content is.
+async fn store_inputs(s3: &LocalS3) {
+    let bucket = s3.bucket(BUCKET);
+    bucket.put("large", vec![1; (DISK_MIB + 1) << 20]).await;
+    let workspace = Workspace::create().unwrap();
+    let tree = workspace.directory("tree").unwrap();
+    fs::write(tree.join("zeros"), vec![0; (DISK_MIB + 1) << 20]).unwrap();
+    let store_job = job(JobEvent::new());
+    Store::for_job(&s3.config(), &store_job)
+        .put_directory(store_job.only_input().unwrap(), &tree, &workspace)
+        .await
+        .unwrap();
+}
+
+async fn on_a_small_disk(url: &str) {
+    let config = s3::config(url, FUNCTION_KEYS);
+    let job = job(JobEvent::new());
+    let store = Store::for_job(&config, &job);
+    let workspace = Workspace::create().unwrap();
+
+    let mut large = job.only_input().unwrap().clone();
+    large.key = "large".to_owned();
+    let error = store.fetch(&large, &workspace.file("large")).await.unwrap_err();
+    let failure = Failure::new(&error);
+    assert!(
+        failure.cause.starts_with(
+            "input artifact `SourceOutput` (`s3://store/large`) needs 5 MiB on the function's disk, which has "
+        ),
+        "{failure:?}"
+    );
+    assert_eq!(failure.failure_type, FailureType::JobFailed);
+    assert!(failure.hint.unwrap().contains("EphemeralStorage"));
+    assert!(!workspace.file("large").exists());
+
+    let input = job.only_input().unwrap();
+    let error = store.fetch_and_extract(input, &workspace, "source").await.unwrap_err();
+    let failure = Failure::new(&error);
+    assert!(failure.message("log").contains("MiB"), "{failure:?}");
+    assert!(failure.hint.unwrap().contains("EphemeralStorage"));
+    assert_eq!(fs::read_dir(workspace.file("source")).map_or(0, Iterator::count), 0);
+    assert!(!workspace.file("source.zip").exists());
+}
