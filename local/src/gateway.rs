@@ -5,6 +5,7 @@
 //! go to the engine, so that one endpoint serves all of AWS.
 
 mod admin;
+mod default_kms_key;
 mod forward;
 mod pipeline_resource;
 mod put_rest_api;
@@ -172,8 +173,9 @@ fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
         .is_some_and(|value| value.contains(&format!("/{service}/aws4_request")))
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Response<Body> {
     let shared = shared.as_ref();
+    default_kms_key::name(request.headers_mut());
     match Route::of(&request) {
         Route::CodePipeline => match shared.codepipeline.get() {
             Some(engine) => engine.forward(request).await,
