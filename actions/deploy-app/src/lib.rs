@@ -1,1 +1,78 @@
-//! deploy-app
+#![doc = include_str!("../README.md")]
+
+use aws_sdk_lambda::Client;
+use shared::action::{Action, SdkConfig};
+use shared::artifact::Store;
+use shared::job::Job;
+use shared::workspace::Workspace;
+
+mod alias;
+mod code;
+mod deployment;
+mod error;
+mod function;
+mod params;
+mod progress;
+
+pub use error::DeployAppError;
+pub use params::{AliasName, DeployAppParams, FunctionName, Strategy};
+pub use progress::DeployAppProgress;
+
+use deployment::Deployment;
+
+/// Publishes a version of a function and moves an alias onto it.
+#[derive(Debug)]
+pub struct DeployApp {
+    config: SdkConfig,
+    lambda: Client,
+}
+
+impl DeployApp {
+    /// The action with clients of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// None today; what a later configuration lacks is reported as the job's failure.
+    pub fn new(config: &SdkConfig) -> Result<Self, DeployAppError> {
+        Ok(Self {
+            config: config.clone(),
+            lambda: Client::new(config),
+        })
+    }
+
+    /// What the jobs of this action execution know so far: from the token, or found out now.
+    async fn progress(
+        &self,
+        job: &Job,
+        params: &DeployAppParams,
+    ) -> Result<DeployAppProgress, DeployAppError> {
+        if let Some(token) = &job.continuation_token {
+            return Ok(shared::continuation::ContinuationToken::read(token)?);
+        }
+        let alias = alias::read(&self.lambda, params).await?;
+        let workspace = Workspace::create()?;
+        let store = Store::for_job(&self.config, job);
+        let code_sha256 = code::hash(&store, job.only_input()?, &workspace).await?;
+        Ok(DeployAppProgress::begin(code_sha256, alias))
+    }
+}
+
+impl Action for DeployApp {
+    const NAME: &'static str = "deploy-app";
+    type Params = DeployAppParams;
+    type Error = DeployAppError;
+
+    async fn run(
+        &self,
+        job: &Job,
+        params: DeployAppParams,
+    ) -> Result<shared::action::Outcome, DeployAppError> {
+        let artifact = job.only_input()?;
+        job.no_output()?;
+        let progress = self.progress(job, &params).await?;
+        let deadline = job.invocation.deadline;
+        Deployment::new(&self.lambda, &params, artifact, deadline, progress)
+            .run()
+            .await
+    }
+}

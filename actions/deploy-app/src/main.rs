@@ -1,3 +1,7 @@
 //! Lambda entry point of the `deploy-app` action.
 
-fn main() {}
+use deploy_app::DeployApp;
+
+fn main() -> Result<(), shared::action::RuntimeError> {
+    shared::action::serve(DeployApp::new)
+}

@@ -1,0 +1,188 @@
+//! The alias: read, moved in one call, made where it is missing, and never deleted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::AliasRoutingConfiguration;
+use serde::{Deserialize, Serialize};
+use shared::aws::CallError;
+
+use crate::error::DeployAppError;
+use crate::function::MAX_DESCRIPTION_CHARS;
+use crate::params::DeployAppParams;
+
+/// What an alias's description ends with, so that an invocation that finds the alias moved already
+/// knows where it was.
+const BEFORE: &str = "before: version ";
+
+/// Where an alias is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AliasState {
+    pub(crate) version: String,
+    /// The share of other versions, in thousandths.
+    pub(crate) weights: BTreeMap<String, u16>,
+    #[serde(skip)]
+    pub(crate) revision_id: String,
+    #[serde(skip)]
+    description: String,
+}
+
+impl AliasState {
+    /// Whether all traffic goes to this version.
+    pub(crate) fn is_wholly_on(&self, version: &str) -> bool {
+        self.version == version && self.weights.is_empty()
+    }
+
+    /// Whether it routes as `other` does, whatever else of it has changed.
+    pub(crate) fn routes_as(&self, other: &Self) -> bool {
+        self.version == other.version && self.weights == other.weights
+    }
+
+    /// The version that it was on before this one, as its description says.
+    pub(crate) fn version_before(&self) -> Option<&str> {
+        let (_, version) = self.description.rsplit_once(BEFORE)?;
+        let is_version = !version.is_empty() && version.chars().all(|c| c.is_ascii_digit());
+        is_version.then_some(version)
+    }
+}
+
+/// Reads the alias; `None` where there is none (or no such function, which other calls tell).
+pub(crate) async fn read(
+    lambda: &Client,
+    params: &DeployAppParams,
+) -> Result<Option<AliasState>, DeployAppError> {
+    let (function, name) = (params.function.as_str(), params.alias.as_str());
+    let sent = lambda
+        .get_alias()
+        .function_name(function)
+        .name(name)
+        .send()
+        .await;
+    match sent {
+        Ok(alias) => Ok(Some(state(
+            alias.function_version(),
+            alias.routing_config(),
+            alias.revision_id(),
+            alias.description(),
+        ))),
+        Err(error) => {
+            let error = CallError::new("lambda:GetAlias", resource(params), &error);
+            if error.is_code("ResourceNotFoundException") {
+                return Ok(None);
+            }
+            Err(DeployAppError::Call(error))
+        }
+    }
+}
+
+/// Makes the alias.
+pub(crate) async fn create(
+    lambda: &Client,
+    params: &DeployAppParams,
+    version: &str,
+) -> Result<AliasState, DeployAppError> {
+    let sent = lambda
+        .create_alias()
+        .function_name(params.function.as_str())
+        .name(params.alias.as_str())
+        .function_version(version)
+        .description(description(params, None))
+        .send()
+        .await;
+    let alias = sent.map_err(|error| {
+        DeployAppError::Call(CallError::new(
+            "lambda:CreateAlias",
+            resource(params),
+            &error,
+        ))
+    })?;
+    Ok(state(
+        alias.function_version(),
+        alias.routing_config(),
+        alias.revision_id(),
+        alias.description(),
+    ))
+}
+
+/// Moves the alias wholly onto a version, if it still is as in `from`. One call carries the version
+/// and the empty weights: `UpdateAlias` keeps the weights that it is not given.
+pub(crate) async fn update(
+    lambda: &Client,
+    params: &DeployAppParams,
+    from: &AliasState,
+    version: &str,
+) -> Result<AliasState, DeployAppError> {
+    let all = AliasRoutingConfiguration::builder()
+        .set_additional_version_weights(Some(HashMap::new()))
+        .build();
+    let sent = lambda
+        .update_alias()
+        .function_name(params.function.as_str())
+        .name(params.alias.as_str())
+        .function_version(version)
+        .routing_config(all)
+        .description(description(params, Some(&from.version)))
+        .revision_id(&from.revision_id)
+        .send()
+        .await;
+    let alias = sent.map_err(|error| {
+        DeployAppError::Call(CallError::new(
+            "lambda:UpdateAlias",
+            resource(params),
+            &error,
+        ))
+    })?;
+    Ok(state(
+        alias.function_version(),
+        alias.routing_config(),
+        alias.revision_id(),
+        alias.description(),
+    ))
+}
+
+/// `function:alias`.
+pub(crate) fn resource(params: &DeployAppParams) -> String {
+    format!("{}:{}", params.function.as_str(), params.alias.as_str())
+}
+
+fn description(params: &DeployAppParams, before: Option<&str>) -> String {
+    let tail = before
+        .map(|version| format!("{BEFORE}{version}"))
+        .unwrap_or_default();
+    let head = params.revision.as_ref().map_or_else(
+        || "deployed by deploy-app; ".to_owned(),
+        |revision| format!("revision {revision}; "),
+    );
+    let room = MAX_DESCRIPTION_CHARS.saturating_sub(tail.chars().count());
+    let head: String = head.chars().take(room).collect();
+    (head + &tail).trim_end_matches("; ").to_owned()
+}
+
+fn state(
+    version: Option<&str>,
+    routing: Option<&AliasRoutingConfiguration>,
+    revision_id: Option<&str>,
+    description: Option<&str>,
+) -> AliasState {
+    let weights = routing.and_then(AliasRoutingConfiguration::additional_version_weights);
+    AliasState {
+        version: version.unwrap_or_default().to_owned(),
+        weights: weights
+            .into_iter()
+            .flatten()
+            .map(|(version, weight)| (version.clone(), thousandths(*weight)))
+            .collect(),
+        revision_id: revision_id.unwrap_or_default().to_owned(),
+        description: description.unwrap_or_default().to_owned(),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the product is within 0 to 1000"
+)]
+fn thousandths(weight: f64) -> u16 {
+    (weight.clamp(0.0, 1.0) * 1_000.0).round() as u16
+}

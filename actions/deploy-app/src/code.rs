@@ -1,0 +1,53 @@
+//! The code: the input artifact and its hash.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+use shared::artifact::{ArtifactError, Store};
+use shared::job::Artifact;
+use shared::workspace::Workspace;
+
+use crate::error::DeployAppError;
+
+/// What every zip file with an entry begins with (APPNOTE.TXT 4.3.7).
+const ZIP_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
+
+/// Bytes that are hashed at a time.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The hash of an artifact as Lambda writes it, checked to be a zip.
+pub(crate) async fn hash(
+    store: &Store,
+    artifact: &Artifact,
+    workspace: &Workspace,
+) -> Result<String, DeployAppError> {
+    let path = workspace.file("code.zip");
+    store.fetch(artifact, &path).await?;
+    let hashed = File::open(&path).and_then(hash_zip);
+    hashed
+        .map_err(|source| ArtifactError::Disk { path, source })?
+        .ok_or_else(|| DeployAppError::NotAZip {
+            artifact: artifact.clone(),
+        })
+}
+
+/// `None` where the file does not begin as a zip does.
+fn hash_zip(mut file: File) -> io::Result<Option<String>> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut first = true;
+    loop {
+        let length = file.read(&mut chunk)?;
+        if first && !chunk[..length].starts_with(&ZIP_SIGNATURE) {
+            return Ok(None);
+        }
+        first = false;
+        if length == 0 {
+            return Ok(Some(BASE64_STANDARD.encode(hasher.finalize())));
+        }
+        hasher.update(&chunk[..length]);
+    }
+}

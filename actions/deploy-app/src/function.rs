@@ -1,0 +1,187 @@
+//! The function's code and versions, one call each.
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use shared::aws::CallError;
+use shared::job::Artifact;
+
+use crate::error::DeployAppError;
+use crate::params::DeployAppParams;
+
+/// What a function (or one of its versions) is right now.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) code_sha256: String,
+    pub(crate) revision_id: String,
+    pub(crate) condition: Condition,
+}
+
+/// Whether it can be worked with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing goes on.
+    Settled,
+    /// It is being made or updated.
+    Busy,
+    /// Its making or last update ended badly.
+    Failed {
+        /// Lambda's code, such as `ImageAccessDenied`.
+        code: String,
+        /// Lambda's words.
+        reason: String,
+    },
+}
+
+/// Reads the function, or one version of it.
+pub(crate) async fn read(
+    lambda: &Client,
+    params: &DeployAppParams,
+    version: Option<&str>,
+) -> Result<Snapshot, DeployAppError> {
+    let function = params.function.as_str();
+    let sent = lambda
+        .get_function_configuration()
+        .function_name(function)
+        .set_qualifier(version.map(str::to_owned))
+        .send()
+        .await;
+    let output = sent.map_err(|error| {
+        let error = CallError::new("lambda:GetFunctionConfiguration", function, &error);
+        if error.is_code("ResourceNotFoundException") {
+            return DeployAppError::FunctionMissing {
+                function: function.to_owned(),
+                source: error,
+            };
+        }
+        DeployAppError::Call(error)
+    })?;
+    Ok(Snapshot {
+        code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
+        revision_id: output.revision_id().unwrap_or_default().to_owned(),
+        condition: condition(
+            output.state(),
+            output.last_update_status(),
+            || {
+                let code = output.state_reason_code().map_or("", |code| code.as_str());
+                (
+                    code.to_owned(),
+                    output.state_reason().unwrap_or_default().to_owned(),
+                )
+            },
+            || {
+                let code = output
+                    .last_update_status_reason_code()
+                    .map_or("", |code| code.as_str());
+                let reason = output.last_update_status_reason().unwrap_or_default();
+                (code.to_owned(), reason.to_owned())
+            },
+        ),
+    })
+}
+
+/// A function whose last update failed still runs its old code and can be updated again, so only
+/// what waits for that very update minds; a function in state `Failed` has never run.
+fn condition(
+    state: Option<&State>,
+    update: Option<&LastUpdateStatus>,
+    state_reason: impl Fn() -> (String, String),
+    update_reason: impl Fn() -> (String, String),
+) -> Condition {
+    match (state, update) {
+        (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Condition::Busy,
+        (Some(State::Failed), _) => {
+            let (code, reason) = state_reason();
+            Condition::Failed { code, reason }
+        }
+        (_, Some(LastUpdateStatus::Failed)) => {
+            let (code, reason) = update_reason();
+            Condition::Failed { code, reason }
+        }
+        _ => Condition::Settled,
+    }
+}
+
+/// Hands the artifact to Lambda by reference, if nobody changed the function since `snapshot`.
+pub(crate) async fn update_code(
+    lambda: &Client,
+    params: &DeployAppParams,
+    artifact: &Artifact,
+    snapshot: &Snapshot,
+) -> Result<(), DeployAppError> {
+    let function = params.function.as_str();
+    let sent = lambda
+        .update_function_code()
+        .function_name(function)
+        .s3_bucket(&artifact.bucket)
+        .s3_key(&artifact.key)
+        .revision_id(&snapshot.revision_id)
+        .send()
+        .await;
+    sent.map(drop).map_err(|error| {
+        let error = CallError::new("lambda:UpdateFunctionCode", function, &error);
+        code_error(error, artifact)
+    })
+}
+
+/// Lambda reads the artifact with the rights of its caller and words what S3 says: tells those
+/// answers from the ones about the function.
+fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
+    let artifact = artifact.clone();
+    let says = |text: &str| error.message.contains(text);
+    if says("S3") && (says("denied") || says("AccessDenied") || says("Forbidden")) {
+        return DeployAppError::ArtifactDenied {
+            artifact,
+            source: error,
+        };
+    }
+    if says("S3") || says("unzip") || says("Unzipped size") {
+        return DeployAppError::CodeRefused {
+            artifact,
+            source: error,
+        };
+    }
+    DeployAppError::Call(error)
+}
+
+/// Publishes the code of this hash as a version, if the function still is as in `snapshot`. Code
+/// and configuration that the last version has already give that version again.
+pub(crate) async fn publish(
+    lambda: &Client,
+    params: &DeployAppParams,
+    code_sha256: &str,
+    snapshot: &Snapshot,
+) -> Result<String, DeployAppError> {
+    let function = params.function.as_str();
+    let sent = lambda
+        .publish_version()
+        .function_name(function)
+        .code_sha256(code_sha256)
+        .revision_id(&snapshot.revision_id)
+        .set_description(params.revision.as_deref().map(description))
+        .send()
+        .await;
+    let output = sent.map_err(|error| {
+        DeployAppError::Call(CallError::new("lambda:PublishVersion", function, &error))
+    })?;
+    if output.code_sha256() != Some(code_sha256) {
+        return Err(DeployAppError::CodeChanged {
+            function: function.to_owned(),
+        });
+    }
+    output
+        .version()
+        .map(str::to_owned)
+        .ok_or_else(|| DeployAppError::NoVersion {
+            function: function.to_owned(),
+        })
+}
+
+/// Longest description of a version or alias, in characters (`API_PublishVersion`, `Description`).
+pub(crate) const MAX_DESCRIPTION_CHARS: usize = 256;
+
+fn description(revision: &str) -> String {
+    format!("revision {revision}")
+        .chars()
+        .take(MAX_DESCRIPTION_CHARS)
+        .collect()
+}
