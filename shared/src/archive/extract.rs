@@ -225,14 +225,14 @@ impl Root {
 
 fn open_or_make(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
     let mode = Mode::from_raw_mode(DIRECTORY_MODE);
-    let made = match rustix::fs::mkdirat(parent, name, mode) {
+    let is_new = match rustix::fs::mkdirat(parent, name, mode) {
         Ok(()) => true,
         Err(rustix::io::Errno::EXIST) => false,
         Err(error) => return Err(error.into()),
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-    if made {
+    if is_new {
         rustix::fs::fchmod(&directory, mode)?;
     }
     Ok(directory)
