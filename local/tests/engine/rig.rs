@@ -1,0 +1,349 @@
+//! An engine with a clock that stands still, functions that the test plays, and a store in memory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
+use local::engine::{
+    ArtifactStore, ChangeState, Changes, Clock, Credentials, Delivery, Durations, Engine,
+    EngineConfig, EngineHandle, EventBus, FunctionInvoker, PortError, PortFuture, Ports,
+    SimulatedClock, StateChange, Subject,
+};
+use local::source::Source;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// How long a test waits for what has to happen; only a test that fails waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const REPOSITORY: &str = "octo/greeter";
+
+/// A job as the function gets it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) function: String,
+    pub(crate) event: Value,
+}
+
+impl Job {
+    pub(crate) fn id(&self) -> &str {
+        self.event["CodePipeline.job"]["id"].as_str().unwrap()
+    }
+
+    pub(crate) fn data(&self) -> &Value {
+        &self.event["CodePipeline.job"]["data"]
+    }
+}
+
+/// Functions that hand their jobs to the test, and end as the test says.
+#[derive(Default)]
+pub(crate) struct Functions {
+    jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
+    /// How the next invocations end; `Returned` once there are no more.
+    pub(crate) endings: Mutex<Vec<Result<Delivery, PortError>>>,
+}
+
+impl FunctionInvoker for Functions {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        event: Vec<u8>,
+    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+        let event = serde_json::from_slice(&event).unwrap();
+        let job = Job { function: function.to_owned(), event };
+        self.jobs.lock().unwrap().as_ref().unwrap().send(job).unwrap();
+        let mut endings = self.endings.lock().unwrap();
+        let ending = if endings.is_empty() { Ok(Delivery::Returned) } else { endings.remove(0) };
+        Box::pin(async move { ending })
+    }
+}
+
+/// Objects by bucket and key.
+#[derive(Default)]
+pub(crate) struct Store(pub(crate) Mutex<BTreeMap<(String, String), Vec<u8>>>);
+
+impl ArtifactStore for Store {
+    fn put<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        file: &'a Path,
+        _encryption_key: Option<&'a str>,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        let content = std::fs::read(file).unwrap();
+        self.0.lock().unwrap().insert((bucket.to_owned(), key.to_owned()), content);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[derive(Default)]
+struct Bus;
+
+impl EventBus for Bus {
+    fn put<'a>(
+        &'a self,
+        _change: &'a StateChange,
+        _resource: &'a str,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The engine and what is around it.
+pub(crate) struct Rig {
+    pub(crate) engine: EngineHandle,
+    pub(crate) clock: SimulatedClock,
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) client: Client,
+    pub(crate) repository: TempDir,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    changes: Changes,
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Self {
+        let repository = repository();
+        let clock = SimulatedClock::new("2026-11-21T00:00:00Z".parse().unwrap());
+        let functions = Arc::new(Functions::default());
+        let (sender, jobs) = mpsc::unbounded_channel();
+        *functions.jobs.lock().unwrap() = Some(sender);
+        let store = Arc::new(Store::default());
+        let source = Source::open(repository.path()).await.unwrap();
+        let config = EngineConfig {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            aws_endpoint: String::new(),
+            credentials: credentials(),
+            durations: Durations::aws(),
+            clock: Clock::Simulated(clock.clone()),
+            sources: BTreeMap::from([(REPOSITORY.to_owned(), source)]),
+        };
+        let ports = Ports {
+            functions: functions.clone(),
+            artifacts: store.clone(),
+            events: Arc::new(Bus),
+        };
+        let engine = Engine::start_with(config, ports).await.unwrap();
+        let changes = engine.subscribe();
+        let client = client(&engine.endpoint());
+        Self { engine, clock, functions, store, client, repository, jobs, changes }
+    }
+
+    /// The next job that a function is invoked with.
+    pub(crate) async fn job(&mut self) -> Job {
+        let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;
+        job.expect("a function is invoked").expect("the engine runs")
+    }
+
+    /// The next job, which has to be that of this function.
+    pub(crate) async fn job_of(&mut self, function: &str) -> Job {
+        let job = self.job().await;
+        assert_eq!(job.function, function);
+        job
+    }
+
+    /// Whether no function has been invoked that the test has not seen.
+    pub(crate) fn no_job(&mut self) -> bool {
+        self.jobs.try_recv().is_err()
+    }
+
+    /// Waits for a change.
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&StateChange) -> bool) -> StateChange {
+        let found = async {
+            loop {
+                let change = self.changes.next().await.expect("the engine runs");
+                if wanted(&change) {
+                    return change;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the change happens")
+    }
+
+    /// Waits until an execution comes to a state.
+    pub(crate) async fn until_pipeline(&mut self, id: &str, wanted: ChangeState) {
+        self.until(|change| {
+            let state = matches!(&change.subject, Subject::Pipeline { state, .. } if *state == wanted);
+            state && change.execution_id.as_str() == id
+        })
+        .await;
+    }
+
+    /// Moves the clock once someone sleeps until then.
+    pub(crate) async fn advance_to_wake(&mut self, by: Duration) {
+        let at = self.clock.now().checked_add(by).unwrap();
+        let asleep = async {
+            while self.clock.next_wake().is_none_or(|wake| wake > at) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asleep).await.expect("someone sleeps until then");
+        self.clock.advance(by);
+    }
+
+    pub(crate) async fn create(&self, declaration: &Value) {
+        let status = self.call("CreatePipeline", &json!({"pipeline": declaration})).await;
+        assert_eq!(status.0, 200, "{}", status.1);
+    }
+
+    /// Calls an operation as it is on the wire.
+    pub(crate) async fn call(&self, operation: &str, input: &Value) -> (u16, Value) {
+        let target = format!("CodePipeline_20150709.{operation}");
+        self.request(&[("x-amz-target", &target)], input.to_string()).await
+    }
+
+    pub(crate) async fn request(&self, headers: &[(&str, &str)], body: String) -> (u16, Value) {
+        use http_body_util::{BodyExt, Full};
+        use hyper_util::client::legacy::Client;
+        use hyper_util::rt::TokioExecutor;
+        let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+        let mut request = http::Request::post(self.engine.endpoint());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn start_execution(&self, pipeline: &str) -> String {
+        let started = self.client.start_pipeline_execution().name(pipeline).send().await.unwrap();
+        started.pipeline_execution_id.unwrap()
+    }
+
+    pub(crate) async fn status(&self, pipeline: &str, id: &str) -> String {
+        let input = json!({"pipelineName": pipeline, "pipelineExecutionId": id});
+        let (_, body) = self.call("GetPipelineExecution", &input).await;
+        body["pipelineExecution"]["status"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) async fn executions(&self, pipeline: &str) -> Vec<Value> {
+        let (_, body) = self.call("ListPipelineExecutions", &json!({"pipelineName": pipeline})).await;
+        body["pipelineExecutionSummaries"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn actions(&self, pipeline: &str, execution: &str) -> Vec<Value> {
+        let filter = json!({"pipelineExecutionId": execution});
+        let input = json!({"pipelineName": pipeline, "filter": filter});
+        let (_, body) = self.call("ListActionExecutions", &input).await;
+        body["actionExecutionDetails"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn succeed(&self, job: &Job) {
+        self.client.put_job_success_result().job_id(job.id()).send().await.unwrap();
+    }
+
+    pub(crate) async fn go_on(&self, job: &Job, token: &str) {
+        let report = self.client.put_job_success_result().job_id(job.id());
+        report.continuation_token(token).send().await.unwrap();
+    }
+
+    pub(crate) async fn fail(&self, job: &Job, message: &str) {
+        let details = json!({"type": "JobFailed", "message": message});
+        let input = json!({"jobId": job.id(), "failureDetails": details});
+        let (status, body) = self.call("PutJobFailureResult", &input).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// The error's name of a call that has to be refused.
+    pub(crate) async fn refused(&self, operation: &str, input: &Value) -> String {
+        let (status, body) = self.call(operation, input).await;
+        assert_eq!(status, 400, "{operation} {input}: {body}");
+        body["__type"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: "AKIAPLANTED".to_owned(),
+        secret_access_key: "planted-secret".to_owned(),
+        session_token: "planted-token".to_owned(),
+    }
+}
+
+fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_codepipeline::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}
+
+/// A repository with one commit.
+pub(crate) fn repository() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    git(folder.path(), &["init", "--quiet", "--initial-branch=main"]);
+    std::fs::write(folder.path().join("index.html"), "one").unwrap();
+    commit(folder.path(), "First commit\n\nwith a body");
+    folder
+}
+
+/// Commits everything, and returns the commit's id.
+pub(crate) fn commit(folder: &Path, message: &str) -> String {
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--allow-empty", "--message", message]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .env("GIT_AUTHOR_DATE", "2026-11-20T10:00:00+02:00")
+        .env("GIT_COMMITTER_DATE", "2026-11-20T10:00:00+02:00")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+pub(crate) fn source_action() -> Value {
+    json!({
+        "name": "Checkout", "namespace": "SourceVariables",
+        "actionTypeId": {"category": "Source", "owner": "AWS",
+            "provider": "CodeStarSourceConnection", "version": "1"},
+        "configuration": {"ConnectionArn": "arn:aws:codeconnections:us-east-1:000000000000:connection/c",
+            "FullRepositoryId": REPOSITORY, "BranchName": "main"},
+        "outputArtifacts": [{"name": "SourceOutput"}],
+    })
+}
+
+pub(crate) fn lambda_action(name: &str, run_order: u32) -> Value {
+    json!({
+        "name": name, "runOrder": run_order,
+        "actionTypeId": {"category": "Invoke", "owner": "AWS", "provider": "Lambda", "version": "1"},
+        "configuration": {"FunctionName": name},
+        "inputArtifacts": [{"name": "SourceOutput"}],
+    })
+}
+
+pub(crate) fn approval_action(name: &str) -> Value {
+    json!({
+        "name": name,
+        "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"},
+    })
+}
+
+/// A pipeline with a source stage and these.
+pub(crate) fn pipeline(name: &str, stages: &[(&str, Vec<Value>)]) -> Value {
+    let mut all = vec![json!({"name": "Source", "actions": [source_action()]})];
+    all.extend(stages.iter().map(|(name, actions)| json!({"name": name, "actions": actions})));
+    json!({
+        "name": name,
+        "roleArn": "arn:aws:iam::000000000000:role/pipeline",
+        "pipelineType": "V2",
+        "artifactStore": {"type": "S3", "location": "artifact-store"},
+        "stages": all,
+    })
+}
