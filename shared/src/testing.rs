@@ -5,5 +5,7 @@
 
 pub mod archives;
 pub mod events;
+pub mod operation;
 pub mod s3;
 mod server;
+pub mod world;

@@ -47,7 +47,7 @@ pub struct StoredObject {
 pub struct Objects {
     service: S3Service,
     requests: Arc<AtomicUsize>,
-    _directory: Arc<TempDir>,
+    directory: Arc<TempDir>,
 }
 
 impl fmt::Debug for Objects {
@@ -80,7 +80,7 @@ impl Objects {
         Self {
             service: builder.build(),
             requests: Arc::default(),
-            _directory: Arc::new(directory),
+            directory: Arc::new(directory),
         }
     }
 
@@ -88,6 +88,12 @@ impl Objects {
     #[must_use]
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// The bytes of an object, read beside HTTP; `None` where there is none.
+    #[must_use]
+    pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.directory.path().join(bucket).join(key)).ok()
     }
 
     /// Answers one request.

@@ -1,0 +1,198 @@
+//! A stateful, strict, in-memory AWS on one loopback port.
+//!
+//! It is at least as strict as AWS about what emulators let pass: stale revision ids, wrong code
+//! hashes, updates in progress, weights out of range, versions that are not there, results of jobs
+//! that have one. Each service is a module with a state and a `route` from request to answer; S3 is
+//! [`Objects`]. All calls are recorded in order.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_config::SdkConfig;
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::response::Response;
+use http_body_util::BodyExt;
+
+use super::events::FUNCTION_KEYS;
+use super::operation::{self, Operation};
+use super::s3::{self, Bucket, Objects};
+use super::server::Server;
+
+mod answer;
+pub mod apigateway;
+pub mod cloudfront;
+pub mod codepipeline;
+pub mod lambda;
+
+pub use answer::{Answer, ApiRequest};
+
+/// One request that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What it was.
+    pub operation: Operation,
+    /// Who it was signed by.
+    pub access_key: Option<String>,
+    /// The answer's HTTP status.
+    pub status: u16,
+}
+
+/// The strict AWS of one test.
+#[derive(Clone, Debug)]
+pub struct World {
+    inner: Arc<Inner>,
+    server: Arc<Server>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    objects: Objects,
+    calls: Mutex<Vec<Call>>,
+    denied: Mutex<BTreeSet<String>>,
+    lambda: Mutex<lambda::Lambda>,
+    code_pipeline: Mutex<codepipeline::CodePipeline>,
+    api_gateway: Mutex<apigateway::RestApis>,
+    cloud_front: Mutex<cloudfront::Distributions>,
+}
+
+impl World {
+    /// Starts an empty one.
+    pub async fn start() -> Self {
+        let inner = Arc::<Inner>::default();
+        let answering = Arc::clone(&inner);
+        let server = Server::start(move |request| {
+            let inner = Arc::clone(&answering);
+            async move { inner.answer(request).await }
+        })
+        .await;
+        Self {
+            inner,
+            server: Arc::new(server),
+        }
+    }
+
+    /// Where it is: `http://127.0.0.1:PORT`, for all services.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// A configuration whose clients talk to it with the function's credentials.
+    #[must_use]
+    pub fn config(&self) -> SdkConfig {
+        s3::config(&self.url(), FUNCTION_KEYS)
+    }
+
+    /// What a test puts into a bucket and looks at; its requests are not recorded by
+    /// [`World::calls`] after [`World::forget_calls`].
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket::new(&self.config(), name)
+    }
+
+    /// Every request so far, in the order in which they were answered.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.inner.calls).clone()
+    }
+
+    /// `service:Operation` of every request so far that changes something, whether it succeeded or
+    /// not.
+    #[must_use]
+    pub fn mutating_calls(&self) -> Vec<String> {
+        let calls = self.calls();
+        calls
+            .iter()
+            .filter(|c| c.operation.mutating)
+            .map(|c| c.operation.action())
+            .collect()
+    }
+
+    /// Forgets the requests so far: what follows is the test's subject.
+    pub fn forget_calls(&self) {
+        lock(&self.inner.calls).clear();
+    }
+
+    /// Refuses an operation (`lambda:UpdateAlias`) with 403 from now on.
+    pub fn deny(&self, action: &str) {
+        lock(&self.inner.denied).insert(action.to_owned());
+    }
+
+    /// The functions. Not to be held while something is awaited.
+    #[must_use]
+    pub fn lambda(&self) -> MutexGuard<'_, lambda::Lambda> {
+        lock(&self.inner.lambda)
+    }
+
+    /// The jobs. Not to be held while something is awaited.
+    #[must_use]
+    pub fn code_pipeline(&self) -> MutexGuard<'_, codepipeline::CodePipeline> {
+        lock(&self.inner.code_pipeline)
+    }
+
+    /// The REST APIs. Not to be held while something is awaited.
+    #[must_use]
+    pub fn api_gateway(&self) -> MutexGuard<'_, apigateway::RestApis> {
+        lock(&self.inner.api_gateway)
+    }
+
+    /// The distributions. Not to be held while something is awaited.
+    #[must_use]
+    pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::Distributions> {
+        lock(&self.inner.cloud_front)
+    }
+}
+
+/// A test that panicked elsewhere does not make the state unreadable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    async fn answer(&self, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let operation = Operation::of(&parts);
+        let access_key = operation::access_key(&parts);
+        let denied = lock(&self.denied).contains(&operation.action());
+        let response = if denied {
+            Answer::denied(&operation).into_response()
+        } else if operation.service == "s3" {
+            self.objects.answer(Request::from_parts(parts, body)).await
+        } else {
+            let body = match body.collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(_) => Bytes::new(),
+            };
+            self.route(&ApiRequest::new(operation.clone(), &parts, body))
+                .into_response()
+        };
+        let status = response.status().as_u16();
+        lock(&self.calls).push(Call {
+            operation,
+            access_key,
+            status,
+        });
+        response
+    }
+
+    fn route(&self, request: &ApiRequest) -> Answer {
+        match request.operation.service.as_str() {
+            "lambda" => lock(&self.lambda).route(request, &self.objects),
+            "codepipeline" => lock(&self.code_pipeline).route(request),
+            "apigateway" => {
+                let (method, path, query) = request.raw();
+                match lock(&self.api_gateway).answer(method, path, query, &request.bytes) {
+                    Ok((status, body)) => Answer::json_with(status, &body),
+                    Err(refused) => Answer::error(refused.status, refused.code, &refused.message),
+                }
+            }
+            "cloudfront" => {
+                let (method, path, _) = request.raw();
+                let mut distributions = lock(&self.cloud_front);
+                Answer::xml(distributions.answer(method, path, &request.bytes))
+            }
+            service => Answer::error(404, "UnknownService", &format!("no service `{service}`")),
+        }
+    }
+}
