@@ -17,6 +17,8 @@ pub(crate) struct Launched {
     pub(crate) pipeline: String,
     /// Where each stage answers.
     pub(crate) urls: BTreeMap<String, StageUrls>,
+    /// Whether there was no such stack before.
+    pub(crate) created: bool,
     /// What the launch did, as a person is told.
     pub(crate) verb: &'static str,
 }
@@ -62,6 +64,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     Ok(Launched {
         pipeline: pipeline.clone(),
         urls: urls(&launched.outputs),
+        created: launched.change == Change::Created,
         verb: match launched.change {
             Change::Created => "launched",
             Change::Updated => "updated",

@@ -65,7 +65,7 @@ async fn work(
     let functions = prepare_functions(global, arguments, output).await?;
     let home = Home::find(global.home.as_deref());
     start(environment, &home, &application, arguments, output).await?;
-    let pipeline = launch_stack(
+    let (pipeline, created) = launch_stack(
         environment,
         &application,
         arguments,
@@ -81,12 +81,14 @@ async fn work(
         name: pipeline.name().to_owned(),
         stages: shape.stages.clone(),
     });
-    let executions = Executions::new(
-        pipeline,
-        shape,
-        environment.endpoints().clone(),
-        arguments.timeout,
-    );
+    let begun = if created {
+        pipeline.begun_by_creation().await?
+    } else {
+        None
+    };
+    let endpoints = environment.endpoints().clone();
+    let mut executions = Executions::new(pipeline, shape, endpoints, arguments.timeout);
+    executions.begin(begun, progress).await?;
     if arguments.watch {
         executions.watch(&application, output, progress).await
     } else {
@@ -171,7 +173,7 @@ async fn launch_stack(
     functions: &[Function],
     output: &mut Output,
     progress: &mut Progress,
-) -> Result<Pipeline, CliError> {
+) -> Result<(Pipeline, bool), CliError> {
     let name = arguments
         .stack_name
         .clone()
@@ -193,10 +195,8 @@ async fn launch_stack(
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;
     step.end(output, format!("{name} {}", launched.verb));
-    Ok(Pipeline::new(
-        environment.endpoints().codepipeline(),
-        launched.pipeline,
-    ))
+    let client = environment.endpoints().codepipeline();
+    Ok((Pipeline::new(client, launched.pipeline), launched.created))
 }
 
 /// A step of the preparation that is being taken.

@@ -2,7 +2,9 @@
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::error::DisplayErrorContext;
-use aws_sdk_codepipeline::types::{ActionExecutionDetail, ActionExecutionFilter};
+use aws_sdk_codepipeline::types::{
+    ActionExecutionDetail, ActionExecutionFilter, PipelineExecutionStatus, TriggerType,
+};
 
 use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
@@ -59,6 +61,31 @@ impl Pipeline {
             .pipeline_execution_id()
             .unwrap_or_default()
             .to_owned())
+    }
+
+    /// The execution that the pipeline's creation started, if it is in progress: a pipeline that is
+    /// created runs at once.
+    pub(crate) async fn begun_by_creation(&self) -> Result<Option<String>, CliError> {
+        let listed = self
+            .client
+            .list_pipeline_executions()
+            .pipeline_name(&self.name)
+            .send()
+            .await
+            .map_err(refused("ListPipelineExecutions"))?;
+        let begun = listed
+            .pipeline_execution_summaries()
+            .iter()
+            .find(|execution| {
+                execution.status() == Some(&PipelineExecutionStatus::InProgress)
+                    && execution
+                        .trigger()
+                        .and_then(|trigger| trigger.trigger_type())
+                        == Some(&TriggerType::CreatePipeline)
+            });
+        Ok(begun
+            .and_then(|execution| execution.pipeline_execution_id())
+            .map(str::to_owned))
     }
 
     /// The pipeline's stages and actions.

@@ -95,14 +95,16 @@ pub(crate) fn action_line(action: &ActionReport) -> String {
     if action.status != "InProgress" {
         let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
     }
-    if let Some(summary) = action
-        .summary
-        .as_deref()
-        .and_then(|summary| summary.lines().next())
-    {
+    if let Some(summary) = action.summary.as_deref().and_then(gist) {
         let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
     }
     text
+}
+
+/// A summary's first line, without the place of the log that ends it.
+fn gist(summary: &str) -> Option<&str> {
+    let line = summary.lines().next()?;
+    Some(line.rsplit_once(" (log: ").map_or(line, |(gist, _)| gist))
 }
 
 fn failure_lines(failure: &Failure) -> String {

@@ -54,13 +54,34 @@ impl Executions {
         }
     }
 
-    /// Takes the current commit through the pipeline.
+    /// Follows an execution that has begun already, else starts one.
+    pub(super) async fn begin(
+        &mut self,
+        begun: Option<String>,
+        progress: &mut Progress,
+    ) -> Result<(), CliError> {
+        let execution = match begun {
+            Some(execution) => execution,
+            None => self.pipeline.start().await?,
+        };
+        let snapshot = Snapshot {
+            execution,
+            ..Snapshot::default()
+        };
+        progress.saw(&snapshot);
+        self.followed.push(Followed {
+            snapshot,
+            since: Instant::now(),
+        });
+        Ok(())
+    }
+
+    /// Follows what has begun to its end.
     pub(super) async fn once(
         mut self,
         output: &mut Output,
         progress: &mut Progress,
     ) -> Result<Outcome, CliError> {
-        self.start(progress).await?;
         while !self.followed.is_empty() {
             self.look(output, progress).await?;
             if self.is_late() {
@@ -71,7 +92,7 @@ impl Executions {
         Ok(Outcome::Over)
     }
 
-    /// Takes the current commit and each new one through the pipeline, until interrupted.
+    /// Follows what has begun, and takes each new commit through the pipeline, until interrupted.
     pub(super) async fn watch(
         mut self,
         application: &Application,
@@ -80,7 +101,6 @@ impl Executions {
     ) -> Result<Outcome, CliError> {
         let mut revision = application.revision().await?;
         let mut asked = Instant::now();
-        self.start(progress).await?;
         loop {
             let busy = !self.followed.is_empty();
             self.look(output, progress).await?;
@@ -96,25 +116,11 @@ impl Executions {
                 let now = application.revision().await?;
                 if now != revision {
                     revision = now;
-                    self.start(progress).await?;
+                    self.begin(None, progress).await?;
                 }
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-    }
-
-    async fn start(&mut self, progress: &mut Progress) -> Result<(), CliError> {
-        let execution = self.pipeline.start().await?;
-        let snapshot = Snapshot {
-            execution,
-            ..Snapshot::default()
-        };
-        progress.saw(&snapshot);
-        self.followed.push(Followed {
-            snapshot,
-            since: Instant::now(),
-        });
-        Ok(())
     }
 
     fn is_late(&self) -> bool {
