@@ -9,9 +9,10 @@ use std::path::Path;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
+use jiff::Timestamp;
 
 use crate::archive::{self, ArchiveError};
-use crate::aws::CallError;
+use crate::aws::{CallError, CallErrorKind};
 use crate::failure::{ActionError, FailureType};
 use crate::job::{Artifact, Job};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -71,6 +72,26 @@ impl Store {
         let length = download::download(&self.client, artifact, to).await?;
         tracing::info!(artifact = artifact.name, size_bytes = length, "fetched artifact");
         Ok(length)
+    }
+
+    /// When an input artifact was stored: the same for every job that gets it.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact.
+    pub async fn modified(&self, artifact: &Artifact) -> Result<Timestamp, ArtifactError> {
+        let head = self.client.head_object().bucket(&artifact.bucket).key(&artifact.key);
+        let object = head.send().await.map_err(|error| {
+            let resource = format!("s3://{}/{}", artifact.bucket, artifact.key);
+            let source = CallError::new("s3:GetObject", resource, &error);
+            let artifact = artifact.clone();
+            match source.kind {
+                CallErrorKind::NotFound => ArtifactError::Missing { artifact, source },
+                _ => ArtifactError::Call { artifact, source },
+            }
+        })?;
+        let seconds = object.last_modified.map_or(0, |time| time.secs());
+        Ok(Timestamp::from_second(seconds).unwrap_or_default())
     }
 
     /// Downloads a zip artifact and extracts it into the workspace's directory of this name, under

@@ -1,3 +1,7 @@
 //! Lambda entry point of the `deploy-api` action.
 
-fn main() {}
+use deploy_api::DeployApi;
+
+fn main() -> Result<(), shared::action::RuntimeError> {
+    shared::action::serve(DeployApi::new)
+}

@@ -1,1 +1,122 @@
-//! deploy-site
+#![doc = include_str!("../README.md")]
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use shared::action::{Action, Completion, Continuation, Outcome};
+use shared::artifact::Store;
+use shared::continuation::ContinuationToken;
+use shared::job::Job;
+use shared::workspace::Workspace;
+
+mod bucket;
+mod error;
+mod headers;
+mod invalidation;
+mod manifest;
+mod params;
+mod progress;
+mod publish;
+mod site;
+mod version;
+
+use bucket::Bucket;
+pub use error::DeploySiteError;
+use invalidation::Place;
+pub use params::{Delete, DeploySiteParams};
+use progress::SiteProgress;
+use publish::{Counts, Published, Release};
+use site::Site;
+
+/// Publishes a site's files and its `config.json` into a bucket.
+#[derive(Clone, Debug)]
+pub struct DeploySite {
+    config: SdkConfig,
+}
+
+impl DeploySite {
+    /// The action with the clients of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// None: all that it needs comes with the job.
+    pub fn new(config: &SdkConfig) -> Result<Self, DeploySiteError> {
+        Ok(Self { config: config.clone() })
+    }
+}
+
+impl Action for DeploySite {
+    const NAME: &'static str = "deploy-site";
+    type Params = DeploySiteParams;
+    type Error = DeploySiteError;
+
+    async fn run(&self, job: &Job, params: DeploySiteParams) -> Result<Outcome, DeploySiteError> {
+        let artifact = job.only_input()?;
+        job.no_output()?;
+        if let Some(token) = &job.continuation_token {
+            let SiteProgress { there } = ContinuationToken::read(token)?;
+            tracing::info!(there, "going on with a site");
+        }
+        let workspace = Workspace::create()?;
+        let store = Store::for_job(&self.config, job);
+        let version = version::of(&store, artifact, params.version.as_deref()).await?;
+        let directory = store.fetch_and_extract(artifact, &workspace, "site").await?;
+        let site = read(artifact.clone(), directory, params.clone(), version.clone()).await?;
+
+        let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
+        let release = Release { site: &site, version: &version, delete: params.delete };
+        let (counts, manifest) =
+            match publish::publish(&bucket, &release, job.invocation.deadline).await? {
+                Published::Wholly(counts, manifest) => (counts, manifest),
+                Published::Partly { there } => return going_on(there, site.len(), &params),
+            };
+        if let Some(distribution) = &params.distribution {
+            let place = Place { bucket: &params.bucket, prefix: &params.prefix };
+            invalidation::invalidate(&self.config, distribution, &place, &manifest).await?;
+        }
+        Ok(Outcome::Complete(completion(&version, counts, &params)))
+    }
+}
+
+/// Reads the release beside the async runtime: every file is hashed.
+async fn read(
+    artifact: shared::job::Artifact,
+    directory: std::path::PathBuf,
+    params: DeploySiteParams,
+    version: String,
+) -> Result<Site, DeploySiteError> {
+    let read = move || site::read(&artifact, &directory, &params, &version);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(site) => site,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn going_on(there: usize, files: usize, params: &DeploySiteParams) -> Result<Outcome, DeploySiteError> {
+    let percent = u8::try_from(there * 100 / files.max(1)).unwrap_or(100);
+    Ok(Outcome::Continue(Continuation {
+        token: ContinuationToken::new(&SiteProgress { there })?,
+        summary: format!("{there} of {files} files are in {}", place(params)),
+        percent_complete: Some(percent),
+    }))
+}
+
+fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Completion {
+    let Counts { uploaded, unchanged, removed } = counts;
+    Completion {
+        summary: format!(
+            "version `{version}` is in {}: {uploaded} uploaded, {unchanged} unchanged, {removed} removed",
+            place(params)
+        ),
+        variables: BTreeMap::from([
+            ("Version".to_owned(), version.to_owned()),
+            ("Uploaded".to_owned(), uploaded.to_string()),
+            ("Unchanged".to_owned(), unchanged.to_string()),
+            ("Removed".to_owned(), removed.to_string()),
+        ]),
+    }
+}
+
+fn place(params: &DeploySiteParams) -> String {
+    format!("`s3://{}/{}`", params.bucket, params.prefix)
+}

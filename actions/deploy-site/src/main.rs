@@ -1,3 +1,7 @@
 //! Lambda entry point of the `deploy-site` action.
 
-fn main() {}
+use deploy_site::DeploySite;
+
+fn main() -> Result<(), shared::action::RuntimeError> {
+    shared::action::serve(DeploySite::new)
+}

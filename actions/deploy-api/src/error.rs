@@ -1,0 +1,276 @@
+//! Why an API could not be deployed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::artifact::ArtifactError;
+use shared::aws::{CallError, CallErrorKind};
+use shared::failure::{ActionError, FailureType};
+use shared::job::{Artifact, ArtifactCountError};
+use shared::workspace::WorkspaceError;
+
+use crate::document::MAX_DOCUMENT_BYTES;
+use crate::gateway::Refusal;
+
+/// Why an API could not be deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployApiError {
+    /// The function's environment names no region.
+    #[error("the function's configuration names no region")]
+    NoRegion,
+    /// The action is wired with the wrong artifacts.
+    #[error(transparent)]
+    ArtifactCount(#[from] ArtifactCountError),
+    /// The artifact cannot be had.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The job's directory failed.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The function's disk failed.
+    #[error("cannot read `{}`", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The zip holds no document.
+    #[error("input artifact {artifact} holds no OpenAPI document")]
+    NoDocument {
+        /// The artifact.
+        artifact: Artifact,
+    },
+    /// The zip holds more than one document.
+    #[error("input artifact {artifact} holds {} OpenAPI documents: {}", .files.len(), quoted(.files))]
+    SeveralDocuments {
+        /// The artifact.
+        artifact: Artifact,
+        /// Their names.
+        files: Vec<String>,
+    },
+    /// The file is neither JSON nor YAML.
+    #[error("`{file}` of input artifact {artifact} cannot be read")]
+    Syntax {
+        /// The artifact.
+        artifact: Artifact,
+        /// The file in it.
+        file: String,
+        /// Where it breaks off.
+        source: SyntaxError,
+    },
+    /// The file is something else.
+    #[error("input artifact {artifact} is no OpenAPI document: it has neither `openapi` nor `swagger`")]
+    NotOpenApi {
+        /// The artifact.
+        artifact: Artifact,
+    },
+    /// The document is larger than API Gateway takes.
+    #[error("`{file}` of input artifact {artifact} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most")]
+    TooLarge {
+        /// The artifact.
+        artifact: Artifact,
+        /// The file in it.
+        file: String,
+        /// Its size.
+        size_bytes: u64,
+    },
+    /// The document has a pseudo parameter that is not known.
+    #[error("`{file}` of input artifact {artifact} has the unknown pseudo parameter `{name}`")]
+    UnknownPseudoParameter {
+        /// The artifact.
+        artifact: Artifact,
+        /// The file in it.
+        file: String,
+        /// The parameter as it stands there.
+        name: String,
+    },
+    /// The document needs an account id and the event has none.
+    #[error("the document has `${{AWS::AccountId}}` and the job's event names no account")]
+    NoAccountId,
+    /// There is no such API.
+    #[error("there is no API with the id or the name `{api}`")]
+    NoApi {
+        /// The parameter.
+        api: String,
+    },
+    /// More than one API has the name.
+    #[error("{} APIs have the name `{name}`: {}", .ids.len(), quoted(.ids))]
+    SeveralApis {
+        /// The parameter.
+        name: String,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// The API has no such stage.
+    #[error("API `{api}` has no stage `{stage}`; its stages are {}", quoted(.stages))]
+    NoStage {
+        /// The API's id.
+        api: String,
+        /// The parameter.
+        stage: String,
+        /// The stages it has.
+        stages: Vec<String>,
+    },
+    /// Someone tries a canary on the stage.
+    #[error("stage `{stage}` of API `{api}` serves deployment `{deployment}` with a canary of deployment `{canary}`")]
+    Canary {
+        /// The API's id.
+        api: String,
+        /// The stage.
+        stage: String,
+        /// What it serves.
+        deployment: String,
+        /// What the canary serves.
+        canary: String,
+    },
+    /// API Gateway does not accept the document.
+    #[error("API Gateway does not accept the document for API `{api}`, and has changed nothing")]
+    Import {
+        /// The API's id.
+        api: String,
+        /// Its reasons.
+        source: CallError,
+    },
+    /// API Gateway accepted the document and then failed.
+    #[error("the import into API `{api}` failed, no stage has changed: {message}")]
+    ImportFailed {
+        /// The API's id.
+        api: String,
+        /// Its reason.
+        message: String,
+    },
+    /// The import goes on and on.
+    #[error("the import into API `{api}` is not complete after {} s, no stage has changed", .limit.as_secs())]
+    Unsettled {
+        /// The API's id.
+        api: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// Another invocation took the deployment away.
+    #[error("deployment `{deployment}` of API `{api}` was removed meanwhile")]
+    Overtaken {
+        /// The API's id.
+        api: String,
+        /// The deployment.
+        deployment: String,
+    },
+    /// A call did not succeed.
+    #[error("cannot {doing} API `{api}`")]
+    Call {
+        /// What was done.
+        doing: &'static str,
+        /// The API.
+        api: String,
+        /// When the service asks to come back.
+        retry_after: Option<Duration>,
+        /// What API Gateway said.
+        source: CallError,
+    },
+}
+
+/// Where a document breaks off.
+#[derive(Debug, thiserror::Error)]
+pub enum SyntaxError {
+    /// Bytes that are no UTF-8.
+    #[error("it is not text in UTF-8")]
+    NotText,
+    /// It begins as JSON and is none.
+    #[error("JSON: {0}")]
+    Json(serde_json::Error),
+    /// It is no YAML.
+    #[error("YAML: {0}")]
+    Yaml(String),
+}
+
+impl DeployApiError {
+    pub(crate) fn call(doing: &'static str, api: &str, refusal: Refusal) -> Self {
+        Self::Call {
+            doing,
+            api: api.to_owned(),
+            retry_after: refusal.retry_after,
+            source: refusal.call,
+        }
+    }
+
+    /// After which pause the work may be begun anew; `None` where that is no use. `pause` is for a
+    /// change of someone else's; a service that throttles names its own.
+    pub(crate) fn retry_in(&self, pause: Duration) -> Option<Duration> {
+        match self {
+            Self::Overtaken { .. } => Some(pause),
+            Self::Call { source, .. } if source.kind == CallErrorKind::Conflict => Some(pause),
+            Self::Call { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl ActionError for DeployApiError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::ArtifactCount(source) => source.failure_type(),
+            Self::Artifact(source) => source.failure_type(),
+            Self::Workspace(source) => source.failure_type(),
+            Self::Call { source, .. } => source.failure_type(),
+            Self::NoRegion
+            | Self::NoAccountId
+            | Self::NoApi { .. }
+            | Self::SeveralApis { .. }
+            | Self::NoStage { .. } => FailureType::ConfigurationError,
+            Self::Disk { .. }
+            | Self::NoDocument { .. }
+            | Self::SeveralDocuments { .. }
+            | Self::Syntax { .. }
+            | Self::NotOpenApi { .. }
+            | Self::TooLarge { .. }
+            | Self::UnknownPseudoParameter { .. }
+            | Self::Import { .. }
+            | Self::ImportFailed { .. } => FailureType::JobFailed,
+            Self::Canary { .. } | Self::Overtaken { .. } => FailureType::RevisionOutOfSync,
+            Self::Unsettled { .. } => FailureType::SystemUnavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoRegion => "run the function in Lambda, which sets `AWS_REGION`",
+            Self::ArtifactCount(source) => return source.hint(),
+            Self::Artifact(source) => return source.hint(),
+            Self::Workspace(source) => return source.hint(),
+            Self::Call { source, .. } => return source.hint(),
+            Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
+            Self::NoDocument { .. } => {
+                "let the artifact be a `.json`, `.yaml` or `.yml` file that begins with `openapi` or \
+                 `swagger`, or a zip with one"
+            }
+            Self::SeveralDocuments { .. } => "leave one document in the artifact",
+            Self::Syntax { .. } => "correct the document in the source",
+            Self::NotOpenApi { .. } => "name the OpenAPI document's path where the artifact is made",
+            Self::TooLarge { .. } => "shorten the document, or make two APIs of it",
+            Self::UnknownPseudoParameter { .. } => {
+                "use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable"
+            }
+            Self::NoAccountId => "invoke this function as a Lambda action of CodePipeline",
+            Self::NoApi { .. } => "correct `api` in the action's `UserParameters`",
+            Self::SeveralApis { .. } => "give the id instead of the name as `api` in `UserParameters`",
+            Self::NoStage { .. } => {
+                "correct `stage` in the action's `UserParameters`, or make the stage in the stack"
+            }
+            Self::Canary { .. } => "promote or remove the canary, then retry the stage",
+            Self::Import { .. } | Self::ImportFailed { .. } => {
+                "correct what API Gateway names in the document; warnings count too"
+            }
+            Self::Unsettled { .. } | Self::Overtaken { .. } => "retry the stage",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}

@@ -1,0 +1,180 @@
+//! The bucket that a site is served from.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use shared::aws::{CallError, CallErrorKind};
+
+use crate::error::DeploySiteError;
+use crate::headers;
+use crate::manifest::{FORMAT, MANIFEST, Manifest};
+use crate::site::{Content, Item};
+
+/// The objects of one bucket below one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    client: Client,
+    name: String,
+    prefix: String,
+}
+
+/// A manifest as it was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    /// What it says; an empty one where there is none.
+    pub(crate) manifest: Manifest,
+    /// Its `ETag`; `None` where there is none.
+    pub(crate) etag: Option<String>,
+}
+
+impl Bucket {
+    pub(crate) fn new(config: &SdkConfig, name: &str, prefix: &str) -> Self {
+        Self { client: Client::new(config), name: name.to_owned(), prefix: prefix.to_owned() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every key below the prefix, with its `ETag` where the listing tells.
+    pub(crate) async fn list(&self) -> Result<BTreeMap<String, Option<String>>, DeploySiteError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(&self.prefix);
+        let mut pages = request.into_paginator().send();
+        let mut objects = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.failed("s3:ListBucket", None, &error))?;
+            for object in page.contents.unwrap_or_default() {
+                objects.insert(object.key.unwrap_or_default(), object.e_tag);
+            }
+        }
+        Ok(objects)
+    }
+
+    /// The `ETag` of one object; `None` where there is none.
+    pub(crate) async fn etag(&self, key: &str) -> Result<Option<String>, DeploySiteError> {
+        match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(object) => Ok(object.e_tag),
+            Err(error) => match self.failed("s3:GetObject", Some(key), &error) {
+                DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => Ok(None),
+                failed => Err(failed),
+            },
+        }
+    }
+
+    /// Uploads an object and returns its `ETag`.
+    pub(crate) async fn put(&self, key: &str, item: &Item) -> Result<String, DeploySiteError> {
+        let body = match &item.content {
+            Content::Bytes(bytes) => ByteStream::from(bytes.clone()),
+            Content::File(path) => ByteStream::from_path(path).await.map_err(|error| {
+                DeploySiteError::Disk { path: path.clone(), source: std::io::Error::other(error) }
+            })?,
+        };
+        let request = self.request(key, &item.content_type, item.cache_control).body(body);
+        let put = request.send().await.map_err(|error| self.failed("s3:PutObject", Some(key), &error))?;
+        Ok(put.e_tag.unwrap_or_default())
+    }
+
+    /// Removes an object; one that is not there counts as removed.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), DeploySiteError> {
+        let request = self.client.delete_object().bucket(&self.name).key(key);
+        request.send().await.map_err(|error| self.failed("s3:DeleteObject", Some(key), &error))?;
+        Ok(())
+    }
+
+    /// Reads the manifest.
+    pub(crate) async fn manifest(&self) -> Result<Kept, DeploySiteError> {
+        let key = self.manifest_key();
+        let object = match self.client.get_object().bucket(&self.name).key(&key).send().await {
+            Ok(object) => object,
+            Err(error) => {
+                return match self.failed("s3:GetObject", Some(&key), &error) {
+                    DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => {
+                        Ok(Kept::default())
+                    }
+                    failed => Err(failed),
+                };
+            }
+        };
+        let etag = object.e_tag.clone();
+        let bytes = object.body.collect().await.map_err(|source| DeploySiteError::ManifestCutShort {
+            bucket: self.name.clone(),
+            key: key.clone(),
+            source: Box::new(source),
+        })?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes.into_bytes()).map_err(|source| DeploySiteError::Manifest {
+                bucket: self.name.clone(),
+                key: key.clone(),
+                source,
+            })?;
+        if manifest.format != FORMAT {
+            return Err(DeploySiteError::ManifestFormat {
+                bucket: self.name.clone(),
+                key,
+                format: manifest.format,
+            });
+        }
+        Ok(Kept { manifest, etag })
+    }
+
+    /// Writes the manifest if it is still the one that was read, and says what it is then; `None`
+    /// where someone else has written it meanwhile.
+    pub(crate) async fn put_manifest(
+        &self,
+        read: &Kept,
+        manifest: Manifest,
+    ) -> Result<Option<Kept>, DeploySiteError> {
+        let key = self.manifest_key();
+        let body = serde_json::to_vec(&manifest).expect("a manifest can be written as JSON");
+        let request = self
+            .request(&key, &headers::content_type(key.as_ref(), true), headers::REVALIDATED)
+            .body(ByteStream::from(body));
+        let request = match &read.etag {
+            Some(etag) => request.if_match(etag),
+            None => request.if_none_match("*"),
+        };
+        match request.send().await {
+            Ok(put) => Ok(Some(Kept { manifest, etag: put.e_tag })),
+            Err(error) => match self.failed("s3:PutObject", Some(&key), &error) {
+                DeploySiteError::Call { source } if source.kind == CallErrorKind::Conflict => Ok(None),
+                failed => Err(failed),
+            },
+        }
+    }
+
+    fn request(&self, key: &str, content_type: &str, cache_control: &str) -> PutObjectFluentBuilder {
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        request.content_type(content_type).cache_control(cache_control)
+    }
+
+    fn manifest_key(&self) -> String {
+        format!("{}{MANIFEST}", self.prefix)
+    }
+
+    fn failed<E>(
+        &self,
+        action: &'static str,
+        key: Option<&str>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> DeploySiteError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let resource = match key {
+            Some(key) => format!("s3://{}/{key}", self.name),
+            None => format!("s3://{}", self.name),
+        };
+        let source = CallError::new(action, resource, error);
+        if source.is_code("NoSuchBucket") || (key.is_none() && source.kind == CallErrorKind::NotFound) {
+            DeploySiteError::NoBucket { bucket: self.name.clone(), source }
+        } else {
+            DeploySiteError::Call { source }
+        }
+    }
+}

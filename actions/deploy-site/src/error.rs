@@ -1,0 +1,189 @@
+//! Why a site could not be published.
+
+use std::path::PathBuf;
+
+use shared::artifact::ArtifactError;
+use shared::aws::CallError;
+use shared::continuation::ContinuationError;
+use shared::failure::{ActionError, FailureType};
+use shared::job::{Artifact, ArtifactCountError};
+use shared::workspace::WorkspaceError;
+
+/// Why a site could not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploySiteError {
+    /// The action is wired with the wrong artifacts.
+    #[error(transparent)]
+    ArtifactCount(#[from] ArtifactCountError),
+    /// The artifact cannot be had.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The job's directory failed.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The token of the job before cannot be read, or the next one's be written.
+    #[error(transparent)]
+    Continuation(#[from] ContinuationError),
+    /// The function's disk failed.
+    #[error("cannot read `{}`", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The artifact is not a site.
+    #[error("input artifact {artifact} has no `index.html` at its root, among {files} other files")]
+    NoIndex {
+        /// The artifact.
+        artifact: Artifact,
+        /// How many files it has.
+        files: usize,
+    },
+    /// A file's name cannot be a key.
+    #[error("input artifact {artifact} has the file `{name}`, whose name is not UTF-8")]
+    Name {
+        /// The artifact.
+        artifact: Artifact,
+        /// The name, as far as it can be shown.
+        name: String,
+    },
+    /// The artifact brings a file of the manifest's name.
+    #[error("input artifact {artifact} has a file `.delivery-manifest.json`, the name of the site's manifest")]
+    Reserved {
+        /// The artifact.
+        artifact: Artifact,
+    },
+    /// A file is larger than an upload may be.
+    #[error("`{file}` of input artifact {artifact} has {size_bytes} bytes, {most_bytes} are the most")]
+    TooLarge {
+        /// The artifact.
+        artifact: Artifact,
+        /// The file in it.
+        file: String,
+        /// Its size.
+        size_bytes: u64,
+        /// The largest there may be.
+        most_bytes: u64,
+    },
+    /// There is no such bucket.
+    #[error("bucket `{bucket}` does not exist")]
+    NoBucket {
+        /// The parameter.
+        bucket: String,
+        /// What S3 said.
+        source: CallError,
+    },
+    /// A call to the bucket did not succeed.
+    #[error("the site is not deployed wholly; its pages work as they are")]
+    Call {
+        /// What S3 said.
+        source: CallError,
+    },
+    /// The manifest is none.
+    #[error("`s3://{bucket}/{key}` is no manifest of this action")]
+    Manifest {
+        /// The bucket.
+        bucket: String,
+        /// The manifest's key.
+        key: String,
+        /// Where it breaks off.
+        source: serde_json::Error,
+    },
+    /// The manifest did not come whole.
+    #[error("`s3://{bucket}/{key}` came incomplete")]
+    ManifestCutShort {
+        /// The bucket.
+        bucket: String,
+        /// The manifest's key.
+        key: String,
+        /// What broke it off.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The manifest is of another version of this action.
+    #[error("`s3://{bucket}/{key}` has format {format}, this function reads format 1")]
+    ManifestFormat {
+        /// The bucket.
+        bucket: String,
+        /// The manifest's key.
+        key: String,
+        /// Its format.
+        format: u32,
+    },
+    /// Another release came into the bucket meanwhile.
+    #[error("another release came into bucket `{bucket}` while `{version}` did; its manifest names `{other}`")]
+    Overtaken {
+        /// The bucket.
+        bucket: String,
+        /// This job's version.
+        version: String,
+        /// The version that the manifest names now.
+        other: String,
+    },
+    /// The site is there and CloudFront still serves what it kept of the one before.
+    #[error("the site is deployed as `{version}`, but the cache of distribution `{distribution}` is stale: the invalidation `{reference}` failed")]
+    StaleCache {
+        /// The distribution's id.
+        distribution: String,
+        /// This job's version.
+        version: String,
+        /// The invalidation's caller reference.
+        reference: String,
+        /// What CloudFront said.
+        source: CallError,
+    },
+}
+
+impl ActionError for DeploySiteError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::ArtifactCount(source) => source.failure_type(),
+            Self::Artifact(source) => source.failure_type(),
+            Self::Workspace(source) => source.failure_type(),
+            Self::Continuation(source) => source.failure_type(),
+            Self::Call { source } | Self::StaleCache { source, .. } => source.failure_type(),
+            Self::Disk { .. }
+            | Self::NoIndex { .. }
+            | Self::Name { .. }
+            | Self::Reserved { .. }
+            | Self::TooLarge { .. } => FailureType::JobFailed,
+            Self::NoBucket { .. } | Self::Manifest { .. } | Self::ManifestFormat { .. } => {
+                FailureType::ConfigurationError
+            }
+            Self::ManifestCutShort { .. } => FailureType::SystemUnavailable,
+            Self::Overtaken { .. } => FailureType::RevisionOutOfSync,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::ArtifactCount(source) => return source.hint(),
+            Self::Artifact(source) => return source.hint(),
+            Self::Workspace(source) => return source.hint(),
+            Self::Continuation(source) => return source.hint(),
+            Self::Call { source } => return source.hint(),
+            Self::StaleCache { source, .. } => {
+                let cause = source.hint().unwrap_or_default();
+                return Some(format!("{cause}; retrying the stage only repeats the invalidation"));
+            }
+            Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
+            Self::NoIndex { .. } => {
+                "name the directory that holds `index.html` where the artifact is made"
+            }
+            Self::Name { .. } => "rename the file",
+            Self::Reserved { .. } => "remove the file from the site",
+            Self::TooLarge { .. } => "leave the file out of the site, or split it",
+            Self::NoBucket { .. } => "correct `bucket` in the action's `UserParameters`",
+            Self::Manifest { .. } => {
+                "restore the object's last version, or remove it: then all is uploaded anew, and \
+                 nothing older is removed"
+            }
+            Self::ManifestCutShort { .. } => "retry the stage",
+            Self::ManifestFormat { .. } => "update the function",
+            Self::Overtaken { .. } => {
+                "let one pipeline at a time deploy to a bucket and prefix, then retry the stage"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

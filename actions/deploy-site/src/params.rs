@@ -1,0 +1,152 @@
+//! The action's `UserParameters`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use shared::job::Job;
+use shared::parameters::{Params, ParametersError, UserParameters};
+
+/// What the keys of a site's own configuration begin with.
+const CONFIG: &str = "Config.";
+
+/// Keys of `config.json` that the action sets itself.
+const OWN_CONFIG: [&str; 2] = ["apiBaseurl", "version"];
+
+/// The parameters of `deploy-site`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploySiteParams {
+    /// The bucket that the site is served from.
+    pub bucket: String,
+    /// What the keys of all its objects begin with: empty, or ending in `/`.
+    pub prefix: String,
+    /// Where the site finds its API.
+    pub api_baseurl: Option<String>,
+    /// What the site calls its version.
+    pub version: Option<String>,
+    /// Further keys of `config.json`.
+    pub config: BTreeMap<String, String>,
+    /// Whether what no release has any more is removed.
+    pub delete: Delete,
+    /// The CloudFront distribution in front of the bucket.
+    pub distribution: Option<String>,
+}
+
+/// Whether what no release has any more is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delete {
+    /// What neither this release nor the one before it has.
+    #[default]
+    Unused,
+    /// Nothing.
+    Never,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Fixed {
+    bucket: String,
+    prefix: Option<String>,
+    api_baseurl: Option<String>,
+    version: Option<String>,
+    #[serde(default)]
+    delete: Delete,
+    distribution: Option<String>,
+}
+
+impl Params for DeploySiteParams {
+    fn from_user_parameters(
+        mut parameters: UserParameters,
+        _job: &Job,
+    ) -> Result<Self, ParametersError> {
+        let config = parameters.take_prefixed(CONFIG)?;
+        let fixed: Fixed = parameters.deserialize()?;
+        let invalid = |key: &str, expected: &str| ParametersError::Invalid {
+            key: key.to_owned(),
+            expected: expected.to_owned(),
+        };
+        if let Some(own) = OWN_CONFIG.iter().find(|own| config.contains_key(**own)) {
+            return Err(invalid(
+                &format!("{CONFIG}{own}"),
+                &format!("another name: the parameter `{own}` sets this one"),
+            ));
+        }
+        if fixed.bucket.trim().is_empty() {
+            return Err(invalid("bucket", "the name of a bucket"));
+        }
+        let prefix = prefix(fixed.prefix.as_deref().unwrap_or_default())
+            .ok_or_else(|| invalid("prefix", "a path without `.`, `..` and empty parts"))?;
+        let given = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+        Ok(Self {
+            bucket: fixed.bucket,
+            prefix,
+            api_baseurl: given(fixed.api_baseurl),
+            version: given(fixed.version),
+            config,
+            delete: fixed.delete,
+            distribution: given(fixed.distribution),
+        })
+    }
+}
+
+/// A prefix with exactly one `/` at its end, or none at all.
+fn prefix(text: &str) -> Option<String> {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    let text = text.strip_suffix('/').unwrap_or(text);
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let parts_are_plain = text.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    parts_are_plain.then(|| format!("{text}/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::testing::events::invocation;
+    use test_case::test_case;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<DeploySiteParams, ParametersError> {
+        let event = json!({"CodePipeline.job": {"id": "1", "data": {}}});
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let job = Job::from_event(&event, invocation()).unwrap();
+        DeploySiteParams::from_user_parameters(UserParameters::parse(Some(text))?, &job)
+    }
+
+    #[test]
+    fn all_keys_are_read() {
+        let text = "bucket=www&prefix=/app&apiBaseurl=https://a.example&version=v1&Config.title=Hi\
+                    &delete=never&distribution=E1";
+        let expected = DeploySiteParams {
+            bucket: "www".to_owned(),
+            prefix: "app/".to_owned(),
+            api_baseurl: Some("https://a.example".to_owned()),
+            version: Some("v1".to_owned()),
+            config: BTreeMap::from([("title".to_owned(), "Hi".to_owned())]),
+            delete: Delete::Never,
+            distribution: Some("E1".to_owned()),
+        };
+        assert_eq!(read(text), Ok(expected));
+    }
+
+    #[test_case("prefix=a", "`UserParameters` lacks `bucket`")]
+    #[test_case("bucket=", "`bucket` in `UserParameters` is not valid: expected the name of a bucket")]
+    #[test_case("bucket=b&x=1", "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `Config.NAME`")]
+    #[test_case("bucket=b&prefix=a/../b", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts")]
+    #[test_case("bucket=b&prefix=//", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"; "empty parts")]
+    #[test_case("bucket=b&delete=all", "`delete` in `UserParameters` is not valid: expected one of `unused`, `never`")]
+    #[test_case("bucket=b&Config.version=1", "`Config.version` in `UserParameters` is not valid: expected another name: the parameter `version` sets this one")]
+    fn what_is_wrong_is_named(text: &str, message: &str) {
+        assert_eq!(read(text).unwrap_err().to_string(), message);
+    }
+
+    #[test_case("", "")]
+    #[test_case("/", "")]
+    #[test_case("a/b/", "a/b/")]
+    fn a_prefix_ends_in_one_slash(text: &str, expected: &str) {
+        assert_eq!(prefix(text).as_deref(), Some(expected));
+    }
+}
