@@ -45,12 +45,18 @@ pub(crate) fn serve(driver: &Arc<Driver>, listener: TcpListener) {
 async fn handle(State(driver): State<Arc<Driver>>, headers: HeaderMap, body: Bytes) -> Response {
     let answer = answer(&driver, &headers, &body);
     let (status, body) = match answer {
-        Ok(body) => (StatusCode::OK, body.map(|body| body.to_string()).unwrap_or_default()),
+        Ok(body) => (
+            StatusCode::OK,
+            body.map(|body| body.to_string()).unwrap_or_default(),
+        ),
         Err(error) => (error.status(), error.body().to_string()),
     };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
         headers.insert("x-amzn-requestid", id);
     }
@@ -85,8 +91,9 @@ fn is_loopback(host: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    let is_loopback_address =
-        name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_loopback_address = name
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|address| address.is_loopback());
     is_loopback_address || name.eq_ignore_ascii_case("localhost")
 }
 
@@ -96,10 +103,22 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_served() {
-        for host in ["127.0.0.1:4567", "localhost", "LOCALHOST:1", "[::1]:80", "127.8.8.8"] {
+        for host in [
+            "127.0.0.1:4567",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:80",
+            "127.8.8.8",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["example.com", "127.0.0.1.example.com:80", "localhost.example", "", "[::2]"] {
+        for host in [
+            "example.com",
+            "127.0.0.1.example.com:80",
+            "localhost.example",
+            "",
+            "[::2]",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

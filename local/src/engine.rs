@@ -49,9 +49,7 @@ pub use execution::{
     ActionStatus, Details, ErrorDetails, ExecutionStatus, StageStatus, Trigger, TriggerType,
 };
 pub use identity::{ActionExecutionId, ExecutionId, JobId, Stamp};
-pub use ports::{
-    ArtifactStore, Delivery, EventBus, FunctionInvoker, PortError, PortFuture, Ports,
-};
+pub use ports::{ArtifactStore, Delivery, EventBus, FunctionInvoker, PortError, PortFuture, Ports};
 
 use driver::Driver;
 use message::{Event, Refusal, Reply, Start};
@@ -96,7 +94,10 @@ pub struct StartError {
 
 impl From<Refusal> for StartError {
     fn from(refusal: Refusal) -> Self {
-        Self { code: refusal.code(), message: refusal.to_string() }
+        Self {
+            code: refusal.code(),
+            message: refusal.to_string(),
+        }
     }
 }
 
@@ -125,14 +126,22 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError`] where no port can be had.
-    pub async fn start_with(config: EngineConfig, ports: Ports) -> Result<EngineHandle, EngineError> {
+    pub async fn start_with(
+        config: EngineConfig,
+        ports: Ports,
+    ) -> Result<EngineHandle, EngineError> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(EngineError::Listen)?;
         let address = listener.local_addr().map_err(EngineError::Listen)?;
         let state = State::new(&config.region, &config.account_id, config.durations);
-        let driver =
-            Driver::start(state, config.clock, config.credentials, ports, config.sources);
+        let driver = Driver::start(
+            state,
+            config.clock,
+            config.credentials,
+            ports,
+            config.sources,
+        );
         api::serve(&driver, listener);
         Ok(EngineHandle { driver, address })
     }
@@ -160,7 +169,11 @@ impl EngineHandle {
 
     /// Lets a local source stand in for a repository, in place of any before it.
     pub fn set_source(&self, repository_id: &str, source: Source) {
-        let mut sources = self.driver.sources.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self
+            .driver
+            .sources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         sources.insert(repository_id.to_owned(), source);
     }
 

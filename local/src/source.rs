@@ -54,8 +54,10 @@ impl Source {
     ///
     /// [`SourceError`] where there is no such folder, or Git cannot be run.
     pub async fn open(folder: &Path) -> Result<Self, SourceError> {
-        let folder = std::path::absolute(folder)
-            .map_err(|source| SourceError::Read { path: folder.to_owned(), source })?;
+        let folder = std::path::absolute(folder).map_err(|source| SourceError::Read {
+            path: folder.to_owned(),
+            source,
+        })?;
         if !folder.is_dir() {
             return Err(SourceError::NoFolder { path: folder });
         }
@@ -173,7 +175,9 @@ pub enum SourceError {
     #[error("cannot make the source archive")]
     Zip(#[source] zip::result::ZipError),
     /// The archive is larger than the service takes.
-    #[error("the source archive is {size} bytes, more than the {MAX_ARCHIVE_BYTES} of a connection")]
+    #[error(
+        "the source archive is {size} bytes, more than the {MAX_ARCHIVE_BYTES} of a connection"
+    )]
     TooLarge {
         /// Its size.
         size: u64,

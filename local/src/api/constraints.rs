@@ -64,7 +64,9 @@ enum Kind {
 fn pattern<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<(String, Regex)>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     let whole = Regex::new(&format!("^(?:{text})$")).map_err(serde::de::Error::custom)?;
     Ok(Some((text, whole)))
 }
@@ -147,7 +149,10 @@ impl Check {
             (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp, Value::Number(_)) => {}
             (kind, _) => {
                 let place = if path.is_empty() { "the request" } else { path };
-                return Err(ApiError::Serialization(format!("{place} is not a {}", name(kind))));
+                return Err(ApiError::Serialization(format!(
+                    "{place} is not a {}",
+                    name(kind)
+                )));
             }
         }
         Ok(())
@@ -165,7 +170,10 @@ impl Check {
         if let Some(allowed) = &shape.allowed
             && !allowed.iter().any(|value| value == text)
         {
-            let rule = format!("Member must satisfy enum value set: [{}]", allowed.join(", "));
+            let rule = format!(
+                "Member must satisfy enum value set: [{}]",
+                allowed.join(", ")
+            );
             self.refuse(shown, path, &rule);
         }
     }
@@ -206,7 +214,11 @@ impl Check {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn name(kind: &Kind) -> &'static str {
@@ -228,7 +240,9 @@ mod tests {
     use super::*;
 
     fn refused(operation: &str, input: &Value) -> String {
-        check(input_shape(operation).unwrap(), input).unwrap_err().to_string()
+        check(input_shape(operation).unwrap(), input)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -247,10 +261,19 @@ mod tests {
             "PutJobSuccessResult",
             &json!({"continuationToken": "t".repeat(2049), "executionDetails": {"percentComplete": 101}}),
         );
-        assert!(message.starts_with("3 validation errors detected: "), "{message}");
+        assert!(
+            message.starts_with("3 validation errors detected: "),
+            "{message}"
+        );
         assert!(message.contains("'null' at 'jobId'"), "{message}");
-        assert!(message.contains("length less than or equal to 2048"), "{message}");
-        assert!(message.contains("value less than or equal to 100"), "{message}");
+        assert!(
+            message.contains("length less than or equal to 2048"),
+            "{message}"
+        );
+        assert!(
+            message.contains("value less than or equal to 100"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub(crate) fn page(
 ) -> Result<(Vec<Value>, Option<String>), ApiError> {
     let start = match next_token {
         None => 0,
-        Some(token) => token.parse::<usize>().map_err(|_| ApiError::InvalidNextToken)?,
+        Some(token) => token
+            .parse::<usize>()
+            .map_err(|_| ApiError::InvalidNextToken)?,
     };
     if start > items.len() {
         return Err(ApiError::InvalidNextToken);
@@ -48,7 +50,13 @@ mod tests {
 
     #[test]
     fn a_token_of_someone_else_is_refused() {
-        assert!(matches!(page(vec![], None, Some("x"), 1), Err(ApiError::InvalidNextToken)));
-        assert!(matches!(page(vec![], None, Some("7"), 1), Err(ApiError::InvalidNextToken)));
+        assert!(matches!(
+            page(vec![], None, Some("x"), 1),
+            Err(ApiError::InvalidNextToken)
+        ));
+        assert!(matches!(
+            page(vec![], None, Some("7"), 1),
+            Err(ApiError::InvalidNextToken)
+        ));
     }
 }

@@ -117,7 +117,10 @@ fn invocation_error(function: &str, error: &CallError) -> PortError {
         CallErrorKind::Denied => "PermissionError",
         CallErrorKind::Conflict | CallErrorKind::Unavailable => "SystemUnavailable",
     };
-    PortError { code: code.to_owned(), message }
+    PortError {
+        code: code.to_owned(),
+        message,
+    }
 }
 
 struct Bucket(aws_sdk_s3::Client);
@@ -131,10 +134,12 @@ impl ArtifactStore for Bucket {
         encryption_key: Option<&'a str>,
     ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
-            let body = ByteStream::from_path(file).await.map_err(|error| PortError {
-                code: "SystemUnavailable".to_owned(),
-                message: format!("the source archive cannot be read: {error}"),
-            })?;
+            let body = ByteStream::from_path(file)
+                .await
+                .map_err(|error| PortError {
+                    code: "SystemUnavailable".to_owned(),
+                    message: format!("the source archive cannot be read: {error}"),
+                })?;
             // The console's default bucket policy denies everything but this kind of encryption.
             let put = self
                 .0
@@ -147,9 +152,8 @@ impl ArtifactStore for Bucket {
                 .body(body);
             let resource = format!("s3://{bucket}/{key}");
             let sent = put.send().await;
-            sent.map(drop).map_err(|error| {
-                port_error(&CallError::new("s3:PutObject", resource, &error))
-            })
+            sent.map(drop)
+                .map_err(|error| port_error(&CallError::new("s3:PutObject", resource, &error)))
         })
     }
 }
@@ -163,7 +167,9 @@ impl EventBus for Bus {
         resource: &'a str,
     ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
-            let Some(detail_type) = change.detail_type() else { return Ok(()) };
+            let Some(detail_type) = change.detail_type() else {
+                return Ok(());
+            };
             let entry = PutEventsRequestEntry::builder()
                 .source(EVENT_SOURCE)
                 .detail_type(detail_type)
@@ -172,7 +178,11 @@ impl EventBus for Bus {
                 .build();
             let sent = self.0.put_events().entries(entry).send().await;
             let sent = sent.map_err(|error| {
-                port_error(&CallError::new("events:PutEvents", "event bus default", &error))
+                port_error(&CallError::new(
+                    "events:PutEvents",
+                    "event bus default",
+                    &error,
+                ))
             })?;
             match sent.entries().iter().find_map(|entry| entry.error_code()) {
                 None => Ok(()),
@@ -187,7 +197,10 @@ impl EventBus for Bus {
 
 fn port_error(error: &CallError) -> PortError {
     let failure = shared::failure::Failure::new(error);
-    let hint = failure.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = failure
+        .hint
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
     PortError {
         code: format!("{:?}", failure.failure_type),
         message: format!("{}{hint}", failure.cause),

@@ -176,7 +176,11 @@ impl StateChange {
                     detail["stop-execution-comments"] = json!(reason);
                 }
             }
-            Subject::Stage { stage, state, last_retry } => {
+            Subject::Stage {
+                stage,
+                state,
+                last_retry,
+            } => {
                 detail["stage"] = json!(stage);
                 detail["state"] = json!(state);
                 if let Some(time) = last_retry {

@@ -51,7 +51,10 @@ impl SimulatedClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
-        Self { time: Arc::new(watch::Sender::new(start)), sleepers: Arc::default() }
+        Self {
+            time: Arc::new(watch::Sender::new(start)),
+            sleepers: Arc::default(),
+        }
     }
 
     /// The time it stands at.
@@ -62,7 +65,8 @@ impl SimulatedClock {
 
     /// Moves it on; whoever sleeps until then or earlier wakes up.
     pub fn advance(&self, by: Duration) {
-        self.time.send_modify(|time| *time = time.checked_add(by).unwrap_or(Timestamp::MAX));
+        self.time
+            .send_modify(|time| *time = time.checked_add(by).unwrap_or(Timestamp::MAX));
     }
 
     /// The earliest time that someone sleeps until.
@@ -91,7 +95,10 @@ impl Sleeper {
         let mut all = sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         *all.entry(at).or_default() += 1;
         drop(all);
-        Self { sleepers: Arc::clone(sleepers), at }
+        Self {
+            sleepers: Arc::clone(sleepers),
+            at,
+        }
     }
 }
 

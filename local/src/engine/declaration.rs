@@ -49,14 +49,20 @@ impl PipelineDeclaration {
     /// The artifact store of a region.
     #[must_use]
     pub fn store(&self, region: &str) -> Option<&ArtifactStore> {
-        let regional = self.artifact_stores.as_ref().and_then(|stores| stores.get(region));
+        let regional = self
+            .artifact_stores
+            .as_ref()
+            .and_then(|stores| stores.get(region));
         self.artifact_store.as_ref().or(regional)
     }
 
     /// A stage and its place.
     #[must_use]
     pub fn stage(&self, name: &str) -> Option<(usize, &StageDeclaration)> {
-        self.stages.iter().enumerate().find(|(_, stage)| stage.name == name)
+        self.stages
+            .iter()
+            .enumerate()
+            .find(|(_, stage)| stage.name == name)
     }
 }
 
@@ -133,7 +139,10 @@ impl StageDeclaration {
     #[must_use]
     pub fn automatic_retry(&self) -> Option<RetryMode> {
         let on_failure = self.on_failure.as_ref()?;
-        let configured = on_failure.retry_configuration.as_ref().and_then(|retry| retry.retry_mode);
+        let configured = on_failure
+            .retry_configuration
+            .as_ref()
+            .and_then(|retry| retry.retry_mode);
         match on_failure.result.as_deref() {
             Some("RETRY") => Some(configured.unwrap_or(RetryMode::FailedActions)),
             _ => None,

@@ -23,7 +23,7 @@ use super::read;
 use super::state::State;
 
 /// How long a job's credentials are good for (semantics: role chaining suggests at most an hour).
-const CREDENTIALS_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const CREDENTIALS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// The running machine.
 #[derive(Debug)]
@@ -75,7 +75,13 @@ impl Driver {
     pub(crate) fn apply(self: &Arc<Self>, event: Event) -> Result<Reply, Refusal> {
         let seed = Uuid::new_v4().as_u128();
         let mut state = self.state();
-        let applied = state.apply(Stamp { now: self.clock.now(), seed }, event)?;
+        let applied = state.apply(
+            Stamp {
+                now: self.clock.now(),
+                seed,
+            },
+            event,
+        )?;
         // Under the lock, so that changes are announced in the order in which they happened.
         for effect in applied.effects {
             self.carry_out(effect);
@@ -92,7 +98,10 @@ impl Driver {
 
     pub(crate) fn subscribe(&self) -> mpsc::UnboundedReceiver<StateChange> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
         receiver
     }
 
@@ -101,7 +110,10 @@ impl Driver {
         self.end.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// Runs a task until it ends or the engine does.
@@ -129,7 +141,10 @@ impl Driver {
     }
 
     fn announce(&self, change: StateChange) {
-        let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut subscribers = self
+            .subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(change.clone()).is_ok());
         if self.announcements.send(change).is_err() {
             tracing::debug!("the event bus is closed: the engine is ending");
@@ -146,31 +161,59 @@ impl Driver {
     }
 
     async fn invoke(self: Arc<Self>, request: JobRequest) {
-        let function = request.configuration.get("FunctionName").cloned().unwrap_or_default();
-        let expiration =
-            self.clock.now().checked_add(CREDENTIALS_LIFETIME).unwrap_or(Timestamp::MAX);
+        let function = request
+            .configuration
+            .get("FunctionName")
+            .cloned()
+            .unwrap_or_default();
+        let expiration = self
+            .clock
+            .now()
+            .checked_add(CREDENTIALS_LIFETIME)
+            .unwrap_or(Timestamp::MAX);
         let event = read::event(&request, &self.account_id, &self.credentials, expiration);
         let job = request.job;
-        match self.ports.functions.invoke(&function, event.to_string().into_bytes()).await {
+        match self
+            .ports
+            .functions
+            .invoke(&function, event.to_string().into_bytes())
+            .await
+        {
             Ok(Delivery::Queued | Delivery::Returned) => {}
             Ok(Delivery::FunctionError { retries_allowed }) => {
-                self.report(Event::FunctionFailed { job, retries_allowed });
+                self.report(Event::FunctionFailed {
+                    job,
+                    retries_allowed,
+                });
             }
             Err(error) => {
-                self.report(Event::InvocationRefused { job, error: ErrorDetails::from(error) });
+                self.report(Event::InvocationRefused {
+                    job,
+                    error: ErrorDetails::from(error),
+                });
             }
         }
     }
 
     async fn fetch(self: Arc<Self>, request: SourceRequest) {
-        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let sources = self
+            .sources
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let result = super::fetch::fetch(&request, &sources, &*self.ports.artifacts).await;
-        self.report(Event::SourceFinished { action: request.action, result });
+        self.report(Event::SourceFinished {
+            action: request.action,
+            result,
+        });
     }
 }
 
 impl From<PortError> for ErrorDetails {
     fn from(error: PortError) -> Self {
-        Self { code: error.code, message: error.message }
+        Self {
+            code: error.code,
+            message: error.message,
+        }
     }
 }

@@ -28,20 +28,20 @@ const AWS_CONTINUATION_DELAY: Duration = Duration::from_secs(30);
 const LOCAL_CONTINUATION_DELAY: Duration = Duration::from_millis(500);
 
 /// Silence of a Lambda action (User Guide, quotas: 20 minutes).
-const SILENCE: Duration = Duration::from_secs(20 * 60);
+const SILENCE: Duration = Duration::from_mins(20);
 
 /// Run of a Lambda action (User Guide, quotas: 24 hours).
-const LAMBDA_ACTION: Duration = Duration::from_secs(24 * 60 * 60);
+const LAMBDA_ACTION: Duration = Duration::from_hours(24);
 
 /// Run of any other action without a figure of its own (User Guide, quotas: 1 hour).
-const SOURCE_ACTION: Duration = Duration::from_secs(60 * 60);
+const SOURCE_ACTION: Duration = Duration::from_hours(1);
 
 /// Wait of a manual approval (User Guide, quotas: 7 days).
-const APPROVAL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const APPROVAL: Duration = Duration::from_hours(7 * 24);
 
 /// Lambda's two retries of an asynchronous event (Developer Guide, "How Lambda handles errors and
 /// retries with asynchronous invocation").
-const REDELIVERY: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const REDELIVERY: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 impl Durations {
     /// The waits of the service.
@@ -60,7 +60,10 @@ impl Durations {
     /// The waits of the service, but a short one before a continuation.
     #[must_use]
     pub const fn local() -> Self {
-        Self { continuation_delay: LOCAL_CONTINUATION_DELAY, ..Self::aws() }
+        Self {
+            continuation_delay: LOCAL_CONTINUATION_DELAY,
+            ..Self::aws()
+        }
     }
 }
 

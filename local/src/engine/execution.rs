@@ -44,13 +44,18 @@ impl Execution {
     /// The stage that the execution is in or waits for.
     pub(crate) fn stage(&self) -> Option<&StageDeclaration> {
         match self.position {
-            Position::Waiting(index) | Position::Inside(index) => self.declaration.stages.get(index),
+            Position::Waiting(index) | Position::Inside(index) => {
+                self.declaration.stages.get(index)
+            }
             Position::Done => None,
         }
     }
 
     pub(crate) fn is_active(&self) -> bool {
-        matches!(self.status, ExecutionStatus::InProgress | ExecutionStatus::Stopping)
+        matches!(
+            self.status,
+            ExecutionStatus::InProgress | ExecutionStatus::Stopping
+        )
     }
 
     pub(crate) fn is_parallel(&self) -> bool {

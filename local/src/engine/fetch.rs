@@ -32,7 +32,9 @@ pub(crate) async fn fetch(
         .map_err(|error| source_error(&error))?;
     for output in &request.outputs {
         let key = request.encryption_key.as_ref().map(|key| &*key.id);
-        store.put(&output.bucket, &output.key, archive.file.path(), key).await?;
+        store
+            .put(&output.bucket, &output.key, archive.file.path(), key)
+            .await?;
     }
     let revision = archive.revision;
     let variables = BTreeMap::from([
@@ -56,7 +58,10 @@ const MAX_SUMMARY_CHARS: usize = 2_048;
 
 fn source_error(error: &SourceError) -> ErrorDetails {
     let failure = Failure::new(error);
-    let hint = failure.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = failure
+        .hint
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
     ErrorDetails {
         code: format!("{:?}", failure.failure_type),
         message: format!("{}{hint}", failure.cause),

@@ -94,7 +94,9 @@ impl Ids {
     pub(crate) fn uuid(&mut self) -> String {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.bytes()[..16]);
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
     }
 
     /// A fresh artifact key: `<pipeline, 20>/<artifact, 10>/<7 random>`, as AWS lays them out.

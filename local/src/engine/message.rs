@@ -12,24 +12,72 @@ use super::identity::{ActionExecutionId, ExecutionId, JobId};
 /// Something that happened, or that someone asks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    CreatePipeline { declaration: Box<PipelineDeclaration>, tags: Vec<Tag> },
-    UpdatePipeline { declaration: Box<PipelineDeclaration> },
-    DeletePipeline { name: String },
+    CreatePipeline {
+        declaration: Box<PipelineDeclaration>,
+        tags: Vec<Tag>,
+    },
+    UpdatePipeline {
+        declaration: Box<PipelineDeclaration>,
+    },
+    DeletePipeline {
+        name: String,
+    },
     Start(Start),
-    Stop { pipeline: String, execution: ExecutionId, abandon: bool, reason: Option<String> },
-    Retry { pipeline: String, stage: String, execution: ExecutionId, mode: RetryMode },
-    DisableTransition { pipeline: String, stage: String, side: TransitionSide, reason: String },
-    EnableTransition { pipeline: String, stage: String, side: TransitionSide },
+    Stop {
+        pipeline: String,
+        execution: ExecutionId,
+        abandon: bool,
+        reason: Option<String>,
+    },
+    Retry {
+        pipeline: String,
+        stage: String,
+        execution: ExecutionId,
+        mode: RetryMode,
+    },
+    DisableTransition {
+        pipeline: String,
+        stage: String,
+        side: TransitionSide,
+        reason: String,
+    },
+    EnableTransition {
+        pipeline: String,
+        stage: String,
+        side: TransitionSide,
+    },
     AnswerApproval(ApprovalAnswer),
-    JobSucceeded { job: JobId, report: Box<SuccessReport> },
-    JobFailed { job: JobId, error: ErrorDetails, external_execution_id: Option<String> },
-    Tag { arn: String, tags: Vec<Tag> },
-    Untag { arn: String, keys: Vec<String> },
-    SourceFinished { action: ActionExecutionId, result: Result<SourceOutput, ErrorDetails> },
+    JobSucceeded {
+        job: JobId,
+        report: Box<SuccessReport>,
+    },
+    JobFailed {
+        job: JobId,
+        error: ErrorDetails,
+        external_execution_id: Option<String>,
+    },
+    Tag {
+        arn: String,
+        tags: Vec<Tag>,
+    },
+    Untag {
+        arn: String,
+        keys: Vec<String>,
+    },
+    SourceFinished {
+        action: ActionExecutionId,
+        result: Result<SourceOutput, ErrorDetails>,
+    },
     /// The function could not be invoked at all.
-    InvocationRefused { job: JobId, error: ErrorDetails },
+    InvocationRefused {
+        job: JobId,
+        error: ErrorDetails,
+    },
     /// The function ended with an error; only from invokers that do not retry by themselves.
-    FunctionFailed { job: JobId, retries_allowed: u32 },
+    FunctionFailed {
+        job: JobId,
+        retries_allowed: u32,
+    },
     Timer(Timer),
 }
 
@@ -90,11 +138,17 @@ pub(crate) struct SourceOutput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// Nothing was heard of the action since `heard`.
-    Silence { action: ActionExecutionId, heard: Timestamp },
+    Silence {
+        action: ActionExecutionId,
+        heard: Timestamp,
+    },
     /// The action's whole time is over.
     ActionTime { action: ActionExecutionId },
     /// The next job of an action that goes on.
-    Continue { action: ActionExecutionId, token: String },
+    Continue {
+        action: ActionExecutionId,
+        token: String,
+    },
     /// The next delivery of a job's event.
     Redeliver { job: JobId },
 }

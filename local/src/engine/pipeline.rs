@@ -26,7 +26,9 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     pub(crate) fn current(&self) -> &Arc<PipelineDeclaration> {
-        self.versions.last().expect("a pipeline is created with its first version")
+        self.versions
+            .last()
+            .expect("a pipeline is created with its first version")
     }
 
     pub(crate) fn slot(&mut self, stage: &str) -> &mut StageSlot {

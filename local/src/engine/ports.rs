@@ -48,7 +48,11 @@ pub trait ArtifactStore: Send + Sync {
 /// Takes events.
 pub trait EventBus: Send + Sync {
     /// Tells of a change.
-    fn put<'a>(&'a self, change: &'a StateChange, resource: &'a str) -> PortFuture<'a, Result<(), PortError>>;
+    fn put<'a>(
+        &'a self,
+        change: &'a StateChange,
+        resource: &'a str,
+    ) -> PortFuture<'a, Result<(), PortError>>;
 }
 
 /// A port's call that did not succeed.

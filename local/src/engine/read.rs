@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 
 /// JSON 1.1 has time as seconds since 1970, with a fraction.
 pub(crate) fn epoch_seconds(time: Timestamp) -> f64 {
-    std::time::Duration::try_from(time.as_duration()).unwrap_or_default().as_secs_f64()
+    std::time::Duration::try_from(time.as_duration())
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
 /// An object without the members that have no value.

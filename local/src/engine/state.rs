@@ -44,11 +44,17 @@ impl State {
     }
 
     pub(crate) fn pipeline(&self, name: &str) -> Result<&Pipeline, Refusal> {
-        self.pipelines.get(name).ok_or_else(|| Refusal::PipelineNotFound(name.to_owned()))
+        self.pipelines
+            .get(name)
+            .ok_or_else(|| Refusal::PipelineNotFound(name.to_owned()))
     }
 
     /// An execution of a pipeline.
-    pub(crate) fn execution(&self, pipeline: &str, id: &ExecutionId) -> Result<&Execution, Refusal> {
+    pub(crate) fn execution(
+        &self,
+        pipeline: &str,
+        id: &ExecutionId,
+    ) -> Result<&Execution, Refusal> {
         self.pipeline(pipeline)?;
         self.executions
             .get(id)
@@ -57,7 +63,10 @@ impl State {
     }
 
     pub(crate) fn pipeline_arn(&self, pipeline: &str) -> String {
-        format!("arn:aws:codepipeline:{}:{}:{pipeline}", self.region, self.account_id)
+        format!(
+            "arn:aws:codepipeline:{}:{}:{pipeline}",
+            self.region, self.account_id
+        )
     }
 
     /// The pipeline of an ARN.

@@ -32,7 +32,12 @@ pub(crate) struct Step<'s> {
 
 impl<'s> Step<'s> {
     pub(crate) fn new(state: &'s mut State, now: Timestamp, ids: Ids) -> Self {
-        Self { state, now, ids, effects: Vec::new() }
+        Self {
+            state,
+            now,
+            ids,
+            effects: Vec::new(),
+        }
     }
 
     pub(crate) fn into_effects(self) -> Vec<Effect> {
@@ -46,30 +51,44 @@ impl<'s> Step<'s> {
             Event::UpdatePipeline { declaration } => self.update(*declaration),
             Event::DeletePipeline { name } => Ok(self.delete(&name)),
             Event::Start(start) => self.start(start),
-            Event::Stop { pipeline, execution, abandon, reason } => {
-                self.stop(&pipeline, &execution, abandon, reason)
-            }
-            Event::Retry { pipeline, stage, execution, mode } => {
-                self.retry(&pipeline, &stage, &execution, mode)
-            }
-            Event::DisableTransition { pipeline, stage, side, reason } => {
-                self.set_transition(&pipeline, &stage, side, Some(reason))
-            }
-            Event::EnableTransition { pipeline, stage, side } => {
-                self.set_transition(&pipeline, &stage, side, None)
-            }
+            Event::Stop {
+                pipeline,
+                execution,
+                abandon,
+                reason,
+            } => self.stop(&pipeline, &execution, abandon, reason),
+            Event::Retry {
+                pipeline,
+                stage,
+                execution,
+                mode,
+            } => self.retry(&pipeline, &stage, &execution, mode),
+            Event::DisableTransition {
+                pipeline,
+                stage,
+                side,
+                reason,
+            } => self.set_transition(&pipeline, &stage, side, Some(reason)),
+            Event::EnableTransition {
+                pipeline,
+                stage,
+                side,
+            } => self.set_transition(&pipeline, &stage, side, None),
             Event::AnswerApproval(answer) => self.answer_approval(&answer),
             Event::JobSucceeded { job, report } => self.job_succeeded(&job, *report),
-            Event::JobFailed { job, error, external_execution_id } => {
-                self.job_failed(&job, error, external_execution_id)
-            }
+            Event::JobFailed {
+                job,
+                error,
+                external_execution_id,
+            } => self.job_failed(&job, error, external_execution_id),
             Event::Tag { arn, tags } => self.tag(&arn, tags),
             Event::Untag { arn, keys } => self.untag(&arn, &keys),
             Event::SourceFinished { action, result } => Ok(self.source_finished(&action, result)),
             Event::InvocationRefused { job, error } => Ok(self.invocation_refused(&job, error)),
-            Event::FunctionFailed { job, retries_allowed } => {
-                Ok(self.function_failed(&job, retries_allowed))
-            }
+            Event::FunctionFailed {
+                job,
+                retries_allowed,
+            } => Ok(self.function_failed(&job, retries_allowed)),
             Event::Timer(timer) => Ok(self.timer(timer)),
         }
     }
@@ -86,31 +105,46 @@ impl<'s> Step<'s> {
 
     /// An execution that is known to exist: its id came out of the state in this very step.
     fn execution(&self, id: &ExecutionId) -> &Execution {
-        self.state.executions.get(id).expect("executions go only with their pipeline")
+        self.state
+            .executions
+            .get(id)
+            .expect("executions go only with their pipeline")
     }
 
     fn execution_mut(&mut self, id: &ExecutionId) -> &mut Execution {
         let now = self.now;
-        let execution =
-            self.state.executions.get_mut(id).expect("executions go only with their pipeline");
+        let execution = self
+            .state
+            .executions
+            .get_mut(id)
+            .expect("executions go only with their pipeline");
         execution.last_update = now;
         execution
     }
 
     fn action(&self, id: &ActionExecutionId) -> &ActionExecution {
-        self.state.actions.get(id).expect("action executions go only with their pipeline")
+        self.state
+            .actions
+            .get(id)
+            .expect("action executions go only with their pipeline")
     }
 
     fn action_mut(&mut self, id: &ActionExecutionId) -> &mut ActionExecution {
         let now = self.now;
-        let action =
-            self.state.actions.get_mut(id).expect("action executions go only with their pipeline");
+        let action = self
+            .state
+            .actions
+            .get_mut(id)
+            .expect("action executions go only with their pipeline");
         action.last_update = now;
         action
     }
 
     fn pipeline_mut(&mut self, name: &str) -> &mut Pipeline {
-        self.state.pipelines.get_mut(name).expect("executions go only with their pipeline")
+        self.state
+            .pipelines
+            .get_mut(name)
+            .expect("executions go only with their pipeline")
     }
 
     fn slot(&mut self, pipeline: &str, stage: &str) -> &mut StageSlot {
@@ -148,7 +182,14 @@ impl<'s> Step<'s> {
     fn announce_stage(&mut self, id: &ExecutionId, stage: &str, state: ChangeState) {
         let run = self.execution(id).stage_runs.get(stage);
         let last_retry = run.and_then(|run| run.last_retry).map(|(_, time)| time);
-        self.announce(id, Subject::Stage { stage: stage.to_owned(), state, last_retry });
+        self.announce(
+            id,
+            Subject::Stage {
+                stage: stage.to_owned(),
+                state,
+                last_retry,
+            },
+        );
     }
 
     /// The newest action executions of a stage as this execution runs it.
@@ -159,8 +200,8 @@ impl<'s> Step<'s> {
     }
 
     fn running_actions(&self, id: &ExecutionId, stage: &str) -> Vec<ActionExecutionId> {
-        let actions = self.stage_actions(id, stage).into_iter();
-        let running = actions.filter(|action| action.status == ActionStatus::InProgress);
+        let all = self.stage_actions(id, stage).into_iter();
+        let running = all.filter(|action| action.status == ActionStatus::InProgress);
         running.map(|action| action.id.clone()).collect()
     }
 }

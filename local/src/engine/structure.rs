@@ -31,7 +31,11 @@ pub(crate) fn is_v2(declaration: &PipelineDeclaration) -> bool {
 
 /// Fills in what the service fills in.
 pub(crate) fn complete(declaration: &mut PipelineDeclaration) {
-    let kind = if is_v2(declaration) { PipelineType::V2 } else { PipelineType::V1 };
+    let kind = if is_v2(declaration) {
+        PipelineType::V2
+    } else {
+        PipelineType::V1
+    };
     declaration.pipeline_type = Some(kind);
 }
 
@@ -63,7 +67,10 @@ pub(crate) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(
             check_action(stage, action, region)?;
         }
     }
-    if declaration.stages[1..].iter().all(|stage| stage.actions.is_empty()) {
+    if declaration.stages[1..]
+        .iter()
+        .all(|stage| stage.actions.is_empty())
+    {
         return invalid("a pipeline needs at least one action that is not a source");
     }
     check_artifacts(declaration)
@@ -76,17 +83,27 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
 fn check_pipeline(declaration: &PipelineDeclaration, region: &str) -> Result<(), Refusal> {
     let stages = declaration.stages.len();
     if !STAGES.contains(&stages) {
-        return invalid(format!("a pipeline has 2 to 50 stages, this one has {stages}"));
+        return invalid(format!(
+            "a pipeline has 2 to 50 stages, this one has {stages}"
+        ));
     }
-    let actions: usize = declaration.stages.iter().map(|stage| stage.actions.len()).sum();
+    let actions: usize = declaration
+        .stages
+        .iter()
+        .map(|stage| stage.actions.len())
+        .sum();
     if actions > MAX_ACTIONS {
-        return invalid(format!("a pipeline has at most {MAX_ACTIONS} actions, this one has {actions}"));
+        return invalid(format!(
+            "a pipeline has at most {MAX_ACTIONS} actions, this one has {actions}"
+        ));
     }
     if declaration.artifact_store.is_some() == declaration.artifact_stores.is_some() {
         return invalid("give either `artifactStore` or `artifactStores`");
     }
     if declaration.store(region).is_none() {
-        return invalid(format!("`artifactStores` has no store for the pipeline's region `{region}`"));
+        return invalid(format!(
+            "`artifactStores` has no store for the pipeline's region `{region}`"
+        ));
     }
     if declaration.pipeline_type == Some(PipelineType::V1)
         && let Some(member) = needs_v2(declaration)
@@ -110,7 +127,10 @@ fn check_names(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
     if let Some(twice) = first_duplicate(namespaces()) {
         return invalid(format!("two actions have the namespace `{twice}`"));
     }
-    let reserved = [variables::EXECUTION_NAMESPACE, variables::PIPELINE_NAMESPACE];
+    let reserved = [
+        variables::EXECUTION_NAMESPACE,
+        variables::PIPELINE_NAMESPACE,
+    ];
     if let Some(name) = namespaces().find(|name| reserved.contains(name)) {
         return invalid(format!("the namespace `{name}` is reserved"));
     }
@@ -150,7 +170,9 @@ fn check_stage(stage: &StageDeclaration) -> Result<(), Refusal> {
             return refuse(format!("`onFailure.conditions` {not_served}"));
         }
         if on_failure.result.as_deref() != Some("RETRY") {
-            return refuse(format!("an `onFailure.result` other than `RETRY` {not_served}"));
+            return refuse(format!(
+                "an `onFailure.result` other than `RETRY` {not_served}"
+            ));
         }
     }
     Ok(())
@@ -223,39 +245,61 @@ fn check_action(
     action: &ActionDeclaration,
     region: &str,
 ) -> Result<(), Refusal> {
-    let Some(provider) = action.provider() else { return Ok(()) };
+    let Some(provider) = action.provider() else {
+        return Ok(());
+    };
     let rules = rules(provider);
     let refuse = |why: String| {
         let place = format!("action `{}` of stage `{}`", action.name, stage.name);
         Err(Refusal::InvalidAction(format!("{place}: {why}")))
     };
-    if let Some(key) = rules.required.iter().find(|key| !action.configuration.contains_key(**key)) {
+    if let Some(key) = rules
+        .required
+        .iter()
+        .find(|key| !action.configuration.contains_key(**key))
+    {
         return refuse(format!("the configuration has no `{key}`"));
     }
-    let known = |key: &&String| rules.required.contains(&&***key) || rules.optional.contains(&&***key);
+    let known =
+        |key: &&String| rules.required.contains(&&***key) || rules.optional.contains(&&***key);
     if let Some(key) = action.configuration.keys().find(|key| !known(key)) {
-        return refuse(format!("the configuration key `{key}` is unknown to the provider"));
+        return refuse(format!(
+            "the configuration key `{key}` is unknown to the provider"
+        ));
     }
     let (inputs, outputs) = (action.input_artifacts.len(), action.output_artifacts.len());
     if !rules.inputs.contains(&inputs) || !rules.outputs.contains(&outputs) {
         return refuse(format!(
             "the provider takes {} to {} input and {} to {} output artifacts, not {inputs} and {outputs}",
-            rules.inputs.start(), rules.inputs.end(), rules.outputs.start(), rules.outputs.end(),
+            rules.inputs.start(),
+            rules.inputs.end(),
+            rules.outputs.start(),
+            rules.outputs.end(),
         ));
     }
     if action.timeout_in_minutes.is_some() && provider != Provider::Manual {
         return refuse("only a manual approval takes `timeoutInMinutes`".to_owned());
     }
     if let Some(other) = action.region.as_deref().filter(|other| *other != region) {
-        return refuse(format!("this engine serves only its own region `{region}`, not `{other}`"));
+        return refuse(format!(
+            "this engine serves only its own region `{region}`, not `{other}`"
+        ));
     }
     if provider == Provider::Connection {
         let uses = |text: &String| variables::namespaces(text).next().is_some();
         if let Some((key, _)) = action.configuration.iter().find(|(_, value)| uses(value)) {
-            return refuse(format!("a source action takes no variables, `{key}` has one"));
+            return refuse(format!(
+                "a source action takes no variables, `{key}` has one"
+            ));
         }
-        if action.configuration.get("OutputArtifactFormat").is_some_and(|it| it != "CODE_ZIP") {
-            return refuse("this engine serves only the `OutputArtifactFormat` `CODE_ZIP`".to_owned());
+        if action
+            .configuration
+            .get("OutputArtifactFormat")
+            .is_some_and(|it| it != "CODE_ZIP")
+        {
+            return refuse(
+                "this engine serves only the `OutputArtifactFormat` `CODE_ZIP`".to_owned(),
+            );
         }
     }
     Ok(())

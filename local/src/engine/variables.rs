@@ -30,12 +30,17 @@ pub(crate) fn resolve<'v>(
 ) -> Result<BTreeMap<String, String>, VariableError> {
     let mut resolved = BTreeMap::new();
     for (key, value) in configuration {
-        let value = resolve_value(value, &lookup).map_err(|reference| {
-            VariableError::Unresolved { key: key.clone(), reference }
-        })?;
+        let value =
+            resolve_value(value, &lookup).map_err(|reference| VariableError::Unresolved {
+                key: key.clone(),
+                reference,
+            })?;
         resolved.insert(key.clone(), value);
     }
-    let size = resolved.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let size = resolved
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
     if size > MAX_RESOLVED_BYTES {
         return Err(VariableError::TooLarge { size });
     }
@@ -53,7 +58,9 @@ fn resolve_value<'v>(
         let Some((reference, after)) = from.split_once('}') else {
             return Err(from.to_owned());
         };
-        let value = reference.split_once('.').and_then(|(space, key)| lookup(space, key));
+        let value = reference
+            .split_once('.')
+            .and_then(|(space, key)| lookup(space, key));
         resolved.push_str(value.ok_or_else(|| reference.to_owned())?);
         rest = after;
     }
@@ -65,7 +72,11 @@ fn resolve_value<'v>(
 pub(crate) fn namespaces(text: &str) -> impl Iterator<Item = &str> {
     text.split("#{").skip(1).filter_map(|from| {
         let (reference, _) = from.split_once('}')?;
-        Some(reference.split_once('.').map_or(reference, |(space, _)| space))
+        Some(
+            reference
+                .split_once('.')
+                .map_or(reference, |(space, _)| space),
+        )
     })
 }
 
@@ -88,7 +99,10 @@ mod tests {
 
     #[test]
     fn references_are_replaced_once_and_everything_else_is_kept() {
-        assert_eq!(one("a=#{Source.CommitId}&b=#{Source.CommitId}#x").unwrap(), "a=abc&b=abc#x");
+        assert_eq!(
+            one("a=#{Source.CommitId}&b=#{Source.CommitId}#x").unwrap(),
+            "a=abc&b=abc#x"
+        );
         assert_eq!(one("#{variables.tier}").unwrap(), "#{Source.CommitId}");
         assert_eq!(one("plain # { } text").unwrap(), "plain # { } text");
     }

@@ -1,5 +1,6 @@
 //! A folder without Git: what is in it now, except what its `.gitignore` files leave out.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +12,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Revision, SourceError};
+
+/// Length of a folder's revision: that of a commit's id.
+const REVISION_BYTES: usize = 20;
 
 /// A file of the folder.
 struct Entry {
@@ -66,18 +70,27 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, SourceError> {
             continue;
         }
         let path = entry.into_path();
-        let metadata = path.metadata().map_err(|source| read_error(&path, source))?;
+        let metadata = path
+            .metadata()
+            .map_err(|source| read_error(&path, source))?;
         let relative = path.strip_prefix(folder).unwrap_or(&path);
         let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         let executable = metadata.permissions().mode() & 0o100 != 0;
-        found.push(Entry { name: parts.join("/"), path, executable });
+        found.push(Entry {
+            name: parts.join("/"),
+            path,
+            executable,
+        });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> SourceError {
-    SourceError::Read { path: path.to_owned(), source }
+    SourceError::Read {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
@@ -89,8 +102,9 @@ fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
         let mut file = File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let count =
-                file.read(&mut buffer).map_err(|error| read_error(&entry.path, error))?;
+            let count = file
+                .read(&mut buffer)
+                .map_err(|error| read_error(&entry.path, error))?;
             if count == 0 {
                 break;
             }
@@ -98,11 +112,16 @@ fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
         }
         hash.update(content.finalize());
     }
-    let id: String = hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    let mut id = String::new();
+    for byte in hash.finalize().iter().take(REVISION_BYTES) {
+        let _infallible = write!(id, "{byte:02x}");
+    }
     Ok(Revision {
         id,
         message: format!("the files of {}", folder.display()),
-        author_date: shared::clock::timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        author_date: shared::clock::timestamp()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
     })
 }
 
@@ -115,8 +134,10 @@ fn write(entries: &[Entry], to: &Path) -> Result<(), SourceError> {
             .last_modified_time(DateTime::default())
             .large_file(true)
             .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
-        zip.start_file(&*entry.name, options).map_err(SourceError::Zip)?;
-        let mut content = File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
+        zip.start_file(&*entry.name, options)
+            .map_err(SourceError::Zip)?;
+        let mut content =
+            File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
         std::io::copy(&mut content, &mut zip).map_err(SourceError::Write)?;
     }
     let mut writer = zip.finish().map_err(SourceError::Zip)?;

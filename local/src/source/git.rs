@@ -15,15 +15,32 @@ pub(super) async fn open(folder: &Path) -> Result<Option<Source>, SourceError> {
     let Some(root) = ask(folder, &["rev-parse", "--show-toplevel"]).await? else {
         return Ok(None);
     };
-    let prefix = ask(folder, &["rev-parse", "--show-prefix"]).await?.unwrap_or_default();
+    let prefix = ask(folder, &["rev-parse", "--show-prefix"])
+        .await?
+        .unwrap_or_default();
     let prefix = prefix.trim_end_matches('/').to_owned();
     let tree = format!("{HEAD}:{prefix}");
     // A repository without commits, or one that does not track this folder, has nothing to give.
-    if ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &tree]).await?.is_none() {
+    if ask(
+        folder,
+        &[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &tree,
+        ],
+    )
+    .await?
+    .is_none()
+    {
         return Ok(None);
     }
     let folder = Some(prefix).filter(|prefix| !prefix.is_empty());
-    Ok(Some(Source::Repository { root: PathBuf::from(root), folder }))
+    Ok(Some(Source::Repository {
+        root: PathBuf::from(root),
+        folder,
+    }))
 }
 
 pub(super) async fn current_branch(root: &Path) -> Result<String, SourceError> {
@@ -44,20 +61,40 @@ pub(super) async fn revision(
         None => format!("refs/heads/{branch}"),
     };
     let peeled = format!("{wanted}^{{commit}}");
-    let id = ask(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &peeled]).await?;
+    let id = ask(
+        root,
+        &[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &peeled,
+        ],
+    )
+    .await?;
     let id = id.ok_or_else(|| match commit {
         Some(commit) => no_commit(root, commit),
-        None => SourceError::NoBranch { root: root.to_owned(), branch: branch.to_owned() },
+        None => SourceError::NoBranch {
+            root: root.to_owned(),
+            branch: branch.to_owned(),
+        },
     })?;
     let format = "--format=%ad%n%B";
     let date = "--date=format-local:%Y-%m-%dT%H:%M:%SZ";
     let text = require(root, "log", &["log", "-1", date, format, &id]).await?;
     let (author_date, message) = text.split_once('\n').unwrap_or((&text, ""));
-    Ok(Revision { id, message: message.trim().to_owned(), author_date: author_date.to_owned() })
+    Ok(Revision {
+        id,
+        message: message.trim().to_owned(),
+        author_date: author_date.to_owned(),
+    })
 }
 
 fn no_commit(root: &Path, commit: &str) -> SourceError {
-    SourceError::NoCommit { root: root.to_owned(), commit: commit.to_owned() }
+    SourceError::NoCommit {
+        root: root.to_owned(),
+        commit: commit.to_owned(),
+    }
 }
 
 /// Writes the zip of a commit, or of one folder of it; there is no `.git` in it.
@@ -69,7 +106,12 @@ pub(super) async fn archive(
 ) -> Result<(), SourceError> {
     let tree = folder.map_or_else(|| commit.to_owned(), |folder| format!("{commit}:{folder}"));
     let output = format!("--output={}", to.display());
-    require(root, "archive", &["archive", "--format=zip", &output, &tree]).await?;
+    require(
+        root,
+        "archive",
+        &["archive", "--format=zip", &output, &tree],
+    )
+    .await?;
     Ok(())
 }
 
@@ -89,7 +131,11 @@ async fn require(
     if output.status.success() {
         return Ok(text(&output.stdout));
     }
-    Err(SourceError::Git { command, root: root.to_owned(), message: text(&output.stderr) })
+    Err(SourceError::Git {
+        command,
+        root: root.to_owned(),
+        message: text(&output.stderr),
+    })
 }
 
 async fn run(folder: &Path, arguments: &[&str]) -> Result<Output, SourceError> {

@@ -14,9 +14,13 @@ const ARN: &str = "arn:aws:codepipeline:us-east-1:000000000000:p";
 fn command() -> Option<PathBuf> {
     let on_path = || {
         let path = shared::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|folder| folder.join("aws")).find(|file| file.is_file())
+        std::env::split_paths(&path)
+            .map(|folder| folder.join("aws"))
+            .find(|file| file.is_file())
     };
-    shared::env::var_os("DELIVERY_AWS_CLI").map(PathBuf::from).or_else(on_path)
+    shared::env::var_os("DELIVERY_AWS_CLI")
+        .map(PathBuf::from)
+        .or_else(on_path)
 }
 
 /// Runs `aws codepipeline ...`: its answer, or its complaint.
@@ -32,7 +36,10 @@ async fn aws(rig: &Rig, arguments: &[&str]) -> Result<Value, String> {
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", home.path().join("config"))
-        .env("AWS_SHARED_CREDENTIALS_FILE", home.path().join("credentials"))
+        .env(
+            "AWS_SHARED_CREDENTIALS_FILE",
+            home.path().join("credentials"),
+        )
         .env("AWS_PAGER", "")
         .env_remove("AWS_PROFILE")
         .stdin(Stdio::null())
@@ -44,11 +51,17 @@ async fn aws(rig: &Rig, arguments: &[&str]) -> Result<Value, String> {
         return Err(text(&output.stderr));
     }
     let answer = text(&output.stdout);
-    Ok(if answer.is_empty() { Value::Null } else { serde_json::from_str(&answer).unwrap() })
+    Ok(if answer.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&answer).unwrap()
+    })
 }
 
 async fn ok(rig: &Rig, arguments: &[&str]) -> Value {
-    aws(rig, arguments).await.unwrap_or_else(|complaint| panic!("{arguments:?}: {complaint}"))
+    aws(rig, arguments)
+        .await
+        .unwrap_or_else(|complaint| panic!("{arguments:?}: {complaint}"))
 }
 
 #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
@@ -67,8 +80,15 @@ async fn the_aws_command_reads_and_changes_pipelines() {
     }
     let rig = Rig::start().await;
     let declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
-    let (tags, text) = (json!([{"key": "team", "value": "x"}]).to_string(), declaration.to_string());
-    let created = ok(&rig, &["create-pipeline", "--pipeline", &text, "--tags", &tags]).await;
+    let (tags, text) = (
+        json!([{"key": "team", "value": "x"}]).to_string(),
+        declaration.to_string(),
+    );
+    let created = ok(
+        &rig,
+        &["create-pipeline", "--pipeline", &text, "--tags", &tags],
+    )
+    .await;
     assert_eq!(created["pipeline"]["version"], 1);
     assert_eq!(created["tags"][0]["key"], "team");
     let got = ok(&rig, &["get-pipeline", "--name", "p"]).await;
@@ -77,19 +97,47 @@ async fn the_aws_command_reads_and_changes_pipelines() {
     // Version 1 of the command shows seconds, version 2 a date.
     let created = &got["metadata"]["created"];
     let seconds = created.as_f64() == Some(1_795_219_200.0);
-    assert!(seconds || created.as_str().unwrap().starts_with("2026-11-21T"), "{created}");
+    assert!(
+        seconds || created.as_str().unwrap().starts_with("2026-11-21T"),
+        "{created}"
+    );
     let updated = ok(&rig, &["update-pipeline", "--pipeline", &text]).await;
     assert_eq!(updated["pipeline"]["version"], 2);
     let listed = ok(&rig, &["list-pipelines"]).await;
     assert_eq!(listed["pipelines"][0]["name"], "p");
     assert_eq!(listed["pipelines"][0]["pipelineType"], "V2");
-    ok(&rig, &["tag-resource", "--resource-arn", ARN, "--tags", "key=stage,value=y"]).await;
-    ok(&rig, &["untag-resource", "--resource-arn", ARN, "--tag-keys", "team"]).await;
+    ok(
+        &rig,
+        &[
+            "tag-resource",
+            "--resource-arn",
+            ARN,
+            "--tags",
+            "key=stage,value=y",
+        ],
+    )
+    .await;
+    ok(
+        &rig,
+        &[
+            "untag-resource",
+            "--resource-arn",
+            ARN,
+            "--tag-keys",
+            "team",
+        ],
+    )
+    .await;
     let tags = ok(&rig, &["list-tags-for-resource", "--resource-arn", ARN]).await;
     assert_eq!(tags, json!({"tags": [{"key": "stage", "value": "y"}]}));
     ok(&rig, &["delete-pipeline", "--name", "p"]).await;
-    let complaint = aws(&rig, &["get-pipeline-state", "--name", "p"]).await.unwrap_err();
-    assert!(complaint.contains("(PipelineNotFoundException)"), "{complaint}");
+    let complaint = aws(&rig, &["get-pipeline-state", "--name", "p"])
+        .await
+        .unwrap_err();
+    assert!(
+        complaint.contains("(PipelineNotFoundException)"),
+        "{complaint}"
+    );
 }
 
 #[tokio::test]
@@ -98,7 +146,10 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
         return;
     }
     let mut rig = Rig::start().await;
-    let stages = [("Commit", vec![lambda_action("a", 1)]), ("Sign", vec![approval_action("Ask")])];
+    let stages = [
+        ("Commit", vec![lambda_action("a", 1)]),
+        ("Sign", vec![approval_action("Ask")]),
+    ];
     rig.create(&pipeline("p", &stages)).await;
     let first = rig.job_of("a").await;
     let failure = "type=JobFailed,message=broken,externalExecutionId=x-1";
@@ -109,38 +160,88 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
     let id = started["pipelineExecutionId"].as_str().unwrap().to_owned();
     let job = rig.job_of("a").await;
     let details = ok(&rig, &["get-job-details", "--job-id", job.id()]).await;
-    assert_eq!(details["jobDetails"]["data"]["pipelineContext"]["pipelineExecutionId"], id);
+    assert_eq!(
+        details["jobDetails"]["data"]["pipelineContext"]["pipelineExecutionId"],
+        id
+    );
     rig.fail(&job, "broken again").await;
     let execution = ["--pipeline-name", "p", "--pipeline-execution-id", &id];
-    let retry = ["retry-stage-execution", "--stage-name", "Commit", "--retry-mode", "FAILED_ACTIONS"];
+    let retry = [
+        "retry-stage-execution",
+        "--stage-name",
+        "Commit",
+        "--retry-mode",
+        "FAILED_ACTIONS",
+    ];
     let retried = ok(&rig, &[&retry[..], &execution[..]].concat()).await;
     assert_eq!(retried["pipelineExecutionId"], id);
     let job = rig.job_of("a").await;
-    let report = ["put-job-success-result", "--job-id", job.id(), "--output-variables",
-        "Version=7", "--execution-details", "summary=done,percentComplete=100"];
+    let report = [
+        "put-job-success-result",
+        "--job-id",
+        job.id(),
+        "--output-variables",
+        "Version=7",
+        "--execution-details",
+        "summary=done,percentComplete=100",
+    ];
     ok(&rig, &report).await;
-    rig.until(|change| matches!(&change.subject, Subject::ApprovalNeeded { .. })).await;
+    rig.until(|change| matches!(&change.subject, Subject::ApprovalNeeded { .. }))
+        .await;
     let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
     let action = &state["stageStates"][1]["actionStates"][0]["latestExecution"];
-    assert_eq!((&action["status"], &action["summary"]), (&json!("Succeeded"), &json!("done")));
+    assert_eq!(
+        (&action["status"], &action["summary"]),
+        (&json!("Succeeded"), &json!("done"))
+    );
     let asked = &state["stageStates"][2]["actionStates"][0]["latestExecution"];
     let token = asked["token"].as_str().unwrap();
-    let answer = ["put-approval-result", "--pipeline-name", "p", "--stage-name", "Sign",
-        "--action-name", "Ask", "--result", "summary=ok,status=Approved", "--token", token];
+    let answer = [
+        "put-approval-result",
+        "--pipeline-name",
+        "p",
+        "--stage-name",
+        "Sign",
+        "--action-name",
+        "Ask",
+        "--result",
+        "summary=ok,status=Approved",
+        "--token",
+        token,
+    ];
     ok(&rig, &answer).await;
     rig.until_pipeline(&id, ChangeState::Succeeded).await;
 
-    let got = ok(&rig, &[&["get-pipeline-execution"], &execution[..]].concat()).await;
+    let got = ok(
+        &rig,
+        &[&["get-pipeline-execution"], &execution[..]].concat(),
+    )
+    .await;
     assert_eq!(got["pipelineExecution"]["status"], "Succeeded");
     let all = ok(&rig, &["list-pipeline-executions", "--pipeline-name", "p"]).await;
-    assert_eq!(all["pipelineExecutionSummaries"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        all["pipelineExecutionSummaries"].as_array().unwrap().len(),
+        2
+    );
     let filter = format!("pipelineExecutionId={id}");
-    let list = ["list-action-executions", "--pipeline-name", "p", "--filter", &filter];
+    let list = [
+        "list-action-executions",
+        "--pipeline-name",
+        "p",
+        "--filter",
+        &filter,
+    ];
     let actions = ok(&rig, &list).await;
     let actions = actions["actionExecutionDetails"].as_array().unwrap();
-    let statuses: Vec<_> = actions.iter().map(|it| it["status"].as_str().unwrap()).collect();
+    let statuses: Vec<_> = actions
+        .iter()
+        .map(|it| it["status"].as_str().unwrap())
+        .collect();
     assert_eq!(statuses, ["Succeeded", "Succeeded", "Failed", "Succeeded"]);
-    assert_eq!(actions[1]["output"]["outputVariables"], json!({"Version": "7"}));
+    assert_eq!(
+        actions[1]["output"]["outputVariables"],
+        json!({"Version": "7"})
+    );
 }
 
 #[tokio::test]
@@ -149,22 +250,58 @@ async fn the_aws_command_stops_executions_and_closes_transitions() {
         return;
     }
     let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])])).await;
+    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+        .await;
     rig.job_of("a").await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
-    let stop = ["stop-pipeline-execution", "--pipeline-name", "p", "--pipeline-execution-id", &id,
-        "--abandon", "--reason", "wrong"];
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let stop = [
+        "stop-pipeline-execution",
+        "--pipeline-name",
+        "p",
+        "--pipeline-execution-id",
+        &id,
+        "--abandon",
+        "--reason",
+        "wrong",
+    ];
     let stopped = ok(&rig, &stop).await;
     assert_eq!(stopped["pipelineExecutionId"], id);
     let complaint = aws(&rig, &stop).await.unwrap_err();
-    assert!(complaint.contains("(PipelineExecutionNotStoppableException)"), "{complaint}");
-    let transition = ["--pipeline-name", "p", "--stage-name", "Commit", "--transition-type", "Inbound"];
-    let disable = [&["disable-stage-transition", "--reason", "freeze"], &transition[..]].concat();
+    assert!(
+        complaint.contains("(PipelineExecutionNotStoppableException)"),
+        "{complaint}"
+    );
+    let transition = [
+        "--pipeline-name",
+        "p",
+        "--stage-name",
+        "Commit",
+        "--transition-type",
+        "Inbound",
+    ];
+    let disable = [
+        &["disable-stage-transition", "--reason", "freeze"],
+        &transition[..],
+    ]
+    .concat();
     ok(&rig, &disable).await;
     let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
     let inbound = &state["stageStates"][1]["inboundTransitionState"];
-    assert_eq!((&inbound["enabled"], &inbound["disabledReason"]), (&json!(false), &json!("freeze")));
-    ok(&rig, &[&["enable-stage-transition"], &transition[..]].concat()).await;
+    assert_eq!(
+        (&inbound["enabled"], &inbound["disabledReason"]),
+        (&json!(false), &json!("freeze"))
+    );
+    ok(
+        &rig,
+        &[&["enable-stage-transition"], &transition[..]].concat(),
+    )
+    .await;
     let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
-    assert_eq!(state["stageStates"][1]["inboundTransitionState"]["enabled"], true);
+    assert_eq!(
+        state["stageStates"][1]["inboundTransitionState"]["enabled"],
+        true
+    );
 }

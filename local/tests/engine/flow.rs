@@ -16,15 +16,25 @@ async fn a_commit_goes_through_every_stage() {
     let mut deploy = lambda_action("deploy", 1);
     deploy["configuration"]["UserParameters"] = json!("version=#{Build.Version}");
     deploy["inputArtifacts"] = json!([{"name": "BuildOutput"}]);
-    rig.create(&pipeline("greeter", &[("Commit", vec![build]), ("Production", vec![deploy])])).await;
+    rig.create(&pipeline(
+        "greeter",
+        &[("Commit", vec![build]), ("Production", vec![deploy])],
+    ))
+    .await;
 
     let head = git(rig.repository.path(), &["rev-parse", "HEAD"]);
     let job = rig.job_of("build").await;
     let executions = rig.executions("greeter").await;
-    let id = executions[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = executions[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let source_key = job.data()["inputArtifacts"][0]["location"]["s3Location"]["objectKey"].clone();
     let output = job.data()["outputArtifacts"][0]["location"]["s3Location"]["objectKey"].clone();
-    assert!(output.as_str().unwrap().starts_with("greeter/BuildOutpu/"), "{output}");
+    assert!(
+        output.as_str().unwrap().starts_with("greeter/BuildOutpu/"),
+        "{output}"
+    );
     assert_eq!(
         job.event,
         json!({"CodePipeline.job": {"id": job.id(), "accountId": "000000000000", "data": {
@@ -39,21 +49,38 @@ async fn a_commit_goes_through_every_stage() {
                 "expirationTime": 1_795_219_200_000_i64 + 3_600_000},
         }}})
     );
-    let stored = rig.store.0.lock().unwrap().keys().cloned().collect::<Vec<_>>();
+    let stored = rig
+        .store
+        .0
+        .lock()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect::<Vec<_>>();
     let source_key = source_key.as_str().unwrap().to_owned();
     assert_eq!(stored, [("artifact-store".to_owned(), source_key)]);
 
     let report = rig.client.put_job_success_result().job_id(job.id());
-    report.output_variables("Version", "7").send().await.unwrap();
+    report
+        .output_variables("Version", "7")
+        .send()
+        .await
+        .unwrap();
     let job = rig.job_of("deploy").await;
     let configuration = &job.data()["actionConfiguration"]["configuration"];
     assert_eq!(configuration["UserParameters"], "version=7");
-    assert_eq!(job.data()["inputArtifacts"][0]["location"]["s3Location"]["objectKey"], output);
+    assert_eq!(
+        job.data()["inputArtifacts"][0]["location"]["s3Location"]["objectKey"],
+        output
+    );
     rig.succeed(&job).await;
     rig.until_pipeline(&id, ChangeState::Succeeded).await;
     assert_eq!(rig.status("greeter", &id).await, "Succeeded");
     let actions = rig.actions("greeter", &id).await;
-    let names: Vec<_> = actions.iter().map(|it| it["actionName"].as_str().unwrap()).collect();
+    let names: Vec<_> = actions
+        .iter()
+        .map(|it| it["actionName"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["deploy", "build", "Checkout"]);
     rig.engine.shutdown().await;
 }
@@ -61,17 +88,27 @@ async fn a_commit_goes_through_every_stage() {
 #[tokio::test]
 async fn a_failure_stops_the_pipeline_after_its_siblings_have_ended_and_can_be_retried() {
     let mut rig = Rig::start().await;
-    let actions = vec![lambda_action("a", 1), lambda_action("b", 1), lambda_action("c", 2)];
+    let actions = vec![
+        lambda_action("a", 1),
+        lambda_action("b", 1),
+        lambda_action("c", 2),
+    ];
     rig.create(&pipeline("p", &[("Commit", actions)])).await;
     let (a, b) = (rig.job_of("a").await, rig.job_of("b").await);
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     rig.fail(&a, "unit test `adds` failed").await;
     assert_eq!(rig.status("p", &id).await, "InProgress");
     rig.succeed(&b).await;
     assert_eq!(rig.status("p", &id).await, "Failed");
     assert!(rig.no_job());
     let failed = rig.actions("p", &id).await;
-    let failed = failed.iter().find(|action| action["actionName"] == "a").unwrap();
+    let failed = failed
+        .iter()
+        .find(|action| action["actionName"] == "a")
+        .unwrap();
     assert_eq!(
         failed["output"]["executionResult"]["errorDetails"],
         json!({"code": "JobFailed", "message": "unit test `adds` failed"})
@@ -83,12 +120,18 @@ async fn a_failure_stops_the_pipeline_after_its_siblings_have_ended_and_can_be_r
     assert_eq!(answer["pipelineExecutionId"], id);
     let again = rig.job_of("a").await;
     assert_ne!(again.id(), a.id());
-    assert_eq!(rig.refused("RetryStageExecution", &retry).await, "StageNotRetryableException");
+    assert_eq!(
+        rig.refused("RetryStageExecution", &retry).await,
+        "StageNotRetryableException"
+    );
     rig.succeed(&again).await;
     let c = rig.job_of("c").await;
     rig.succeed(&c).await;
     assert_eq!(rig.status("p", &id).await, "Succeeded");
-    assert_eq!(rig.refused("RetryStageExecution", &retry).await, "StageNotRetryableException");
+    assert_eq!(
+        rig.refused("RetryStageExecution", &retry).await,
+        "StageNotRetryableException"
+    );
 }
 
 #[tokio::test]
@@ -96,13 +139,19 @@ async fn all_actions_of_a_stage_are_retried_on_request_and_a_later_execution_for
     let mut rig = Rig::start().await;
     let actions = vec![lambda_action("a", 1), lambda_action("b", 2)];
     rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let a = rig.job_of("a").await;
     rig.succeed(&a).await;
     let b = rig.job_of("b").await;
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "ALL_ACTIONS"});
-    assert_eq!(rig.refused("RetryStageExecution", &retry).await, "StageNotRetryableException");
+    assert_eq!(
+        rig.refused("RetryStageExecution", &retry).await,
+        "StageNotRetryableException"
+    );
     rig.fail(&b, "m").await;
     let (status, _) = rig.call("RetryStageExecution", &retry).await;
     assert_eq!(status, 200);
@@ -123,16 +172,25 @@ async fn a_stop_that_waits_lets_running_actions_end_and_starts_no_other() {
     let mut rig = Rig::start().await;
     let actions = vec![lambda_action("a", 1), lambda_action("b", 2)];
     rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let a = rig.job_of("a").await;
     let stop = json!({"pipelineName": "p", "pipelineExecutionId": id, "reason": "wrong commit"});
     let (_, answer) = rig.call("StopPipelineExecution", &stop).await;
     assert_eq!(answer["pipelineExecutionId"], id);
     assert_eq!(rig.status("p", &id).await, "Stopping");
-    assert_eq!(rig.refused("StopPipelineExecution", &stop).await, "DuplicatedStopRequestException");
+    assert_eq!(
+        rig.refused("StopPipelineExecution", &stop).await,
+        "DuplicatedStopRequestException"
+    );
     rig.succeed(&a).await;
     assert_eq!(rig.status("p", &id).await, "Stopped");
-    assert_eq!(rig.executions("p").await[0]["stopTrigger"]["reason"], "wrong commit");
+    assert_eq!(
+        rig.executions("p").await[0]["stopTrigger"]["reason"],
+        "wrong commit"
+    );
     assert_eq!(
         rig.refused("StopPipelineExecution", &stop).await,
         "PipelineExecutionNotStoppableException"
@@ -149,23 +207,39 @@ async fn a_stop_that_waits_lets_running_actions_end_and_starts_no_other() {
 #[tokio::test]
 async fn an_abandoned_action_can_report_no_more() {
     let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+        .await;
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let a = rig.job_of("a").await;
     let stop = json!({"pipelineName": "p", "pipelineExecutionId": id, "abandon": true});
     assert_eq!(rig.call("StopPipelineExecution", &stop).await.0, 200);
     assert_eq!(rig.status("p", &id).await, "Stopped");
     assert_eq!(rig.actions("p", &id).await[0]["status"], "Abandoned");
     let late = json!({"jobId": a.id()});
-    assert_eq!(rig.refused("PutJobSuccessResult", &late).await, "InvalidJobStateException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &late).await,
+        "InvalidJobStateException"
+    );
 }
 
 #[tokio::test]
 async fn an_approval_is_answered_once_and_only_with_its_token() {
     let mut rig = Rig::start().await;
-    let stages = [("Approval", vec![approval_action("Sign")]), ("Prod", vec![lambda_action("a", 1)])];
+    let stages = [
+        ("Approval", vec![approval_action("Sign")]),
+        ("Prod", vec![lambda_action("a", 1)]),
+    ];
     rig.create(&pipeline("p", &stages)).await;
-    rig.until(|change| matches!(&change.subject, local::engine::Subject::ApprovalNeeded { .. })).await;
+    rig.until(|change| {
+        matches!(
+            &change.subject,
+            local::engine::Subject::ApprovalNeeded { .. }
+        )
+    })
+    .await;
     let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
     let latest = &state["stageStates"][1]["actionStates"][0]["latestExecution"];
     let token = latest["token"].as_str().unwrap().to_owned();
@@ -175,13 +249,17 @@ async fn an_approval_is_answered_once_and_only_with_its_token() {
     };
     let other = "00000000-0000-0000-0000-000000000000";
     assert_eq!(
-        rig.refused("PutApprovalResult", &answer(other, "Approved")).await,
+        rig.refused("PutApprovalResult", &answer(other, "Approved"))
+            .await,
         "InvalidApprovalTokenException"
     );
-    let (_, approved) = rig.call("PutApprovalResult", &answer(&token, "Approved")).await;
+    let (_, approved) = rig
+        .call("PutApprovalResult", &answer(&token, "Approved"))
+        .await;
     assert_eq!(approved["approvedAt"], json!(1_795_219_200.0));
     assert_eq!(
-        rig.refused("PutApprovalResult", &answer(&token, "Rejected")).await,
+        rig.refused("PutApprovalResult", &answer(&token, "Rejected"))
+            .await,
         "ApprovalAlreadyCompletedException"
     );
     rig.job_of("a").await;
@@ -190,14 +268,28 @@ async fn an_approval_is_answered_once_and_only_with_its_token() {
 #[tokio::test]
 async fn a_rejected_approval_fails_and_its_retry_asks_with_a_new_token() {
     let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Approval", vec![approval_action("Sign")])])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    rig.create(&pipeline(
+        "p",
+        &[("Approval", vec![approval_action("Sign")])],
+    ))
+    .await;
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut tokens = Vec::new();
     for _ in 0..2 {
         let asked = rig
-            .until(|change| matches!(change.subject, local::engine::Subject::ApprovalNeeded { .. }))
+            .until(|change| {
+                matches!(
+                    change.subject,
+                    local::engine::Subject::ApprovalNeeded { .. }
+                )
+            })
             .await;
-        let local::engine::Subject::ApprovalNeeded { token, .. } = asked.subject else { unreachable!() };
+        let local::engine::Subject::ApprovalNeeded { token, .. } = asked.subject else {
+            unreachable!()
+        };
         let rejected = json!({"pipelineName": "p", "stageName": "Approval", "actionName": "Sign",
             "token": token, "result": {"summary": "not yet", "status": "Rejected"}});
         tokens.push(token);
@@ -213,11 +305,19 @@ async fn a_rejected_approval_fails_and_its_retry_asks_with_a_new_token() {
 #[tokio::test]
 async fn an_update_cancels_what_runs_and_a_deletion_forgets_it() {
     let mut rig = Rig::start().await;
-    let declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1), lambda_action("b", 2)])]);
+    let declaration = pipeline(
+        "p",
+        &[("Commit", vec![lambda_action("a", 1), lambda_action("b", 2)])],
+    );
     rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let a = rig.job_of("a").await;
-    let (_, updated) = rig.call("UpdatePipeline", &json!({"pipeline": declaration})).await;
+    let (_, updated) = rig
+        .call("UpdatePipeline", &json!({"pipeline": declaration}))
+        .await;
     assert_eq!(updated["pipeline"]["version"], 2);
     assert_eq!(rig.status("p", &id).await, "InProgress");
     rig.succeed(&a).await;
@@ -225,15 +325,27 @@ async fn an_update_cancels_what_runs_and_a_deletion_forgets_it() {
     assert!(rig.no_job());
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "FAILED_ACTIONS"});
-    assert_eq!(rig.refused("RetryStageExecution", &retry).await, "StageNotRetryableException");
+    assert_eq!(
+        rig.refused("RetryStageExecution", &retry).await,
+        "StageNotRetryableException"
+    );
 
     rig.start_execution("p").await;
     let a = rig.job_of("a").await;
-    assert_eq!(rig.call("DeletePipeline", &json!({"name": "p"})).await.0, 200);
+    assert_eq!(
+        rig.call("DeletePipeline", &json!({"name": "p"})).await.0,
+        200
+    );
     let late = json!({"jobId": a.id()});
-    assert_eq!(rig.refused("PutJobSuccessResult", &late).await, "JobNotFoundException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &late).await,
+        "JobNotFoundException"
+    );
     let gone = json!({"name": "p"});
-    assert_eq!(rig.refused("GetPipeline", &gone).await, "PipelineNotFoundException");
+    assert_eq!(
+        rig.refused("GetPipeline", &gone).await,
+        "PipelineNotFoundException"
+    );
 }
 
 #[tokio::test]
@@ -241,8 +353,12 @@ async fn a_variable_without_a_value_fails_the_action() {
     let mut rig = Rig::start().await;
     let mut action = lambda_action("a", 1);
     action["configuration"]["UserParameters"] = json!("v=#{Build.Version}");
-    rig.create(&pipeline("p", &[("Commit", vec![action])])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    rig.create(&pipeline("p", &[("Commit", vec![action])]))
+        .await;
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     rig.until_pipeline(&id, ChangeState::Failed).await;
     let action = &rig.actions("p", &id).await[0];
     assert_eq!(
@@ -265,7 +381,10 @@ async fn pipeline_variables_and_revisions_are_chosen_at_the_start() {
     rig.create(&declaration).await;
     assert_eq!(rig.executions("p").await, Vec::<serde_json::Value>::new());
     let without = json!({"name": "p"});
-    assert_eq!(rig.refused("StartPipelineExecution", &without).await, "ValidationException");
+    assert_eq!(
+        rig.refused("StartPipelineExecution", &without).await,
+        "ValidationException"
+    );
     let start = json!({"name": "p", "variables": [{"name": "tier", "value": "gold"}],
         "clientRequestToken": "once", "sourceRevisions": [{"actionName": "Checkout",
             "revisionType": "COMMIT_ID", "revisionValue": first}]});

@@ -7,11 +7,15 @@ use serde_json::json;
 
 use crate::rig::{Rig, lambda_action, pipeline};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn started(rig: &Rig) -> String {
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])])).await;
-    rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned()
+    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+        .await;
+    rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -30,13 +34,20 @@ async fn an_action_of_forty_minutes_goes_through_continuation_tokens() {
         rig.advance_to_wake(Duration::from_secs(30)).await;
         job = rig.job_of("a").await;
         assert_eq!(job.data()["continuationToken"], token);
-        assert!(!ids.contains(&job.id().to_owned()), "each continuation is a new job");
+        assert!(
+            !ids.contains(&job.id().to_owned()),
+            "each continuation is a new job"
+        );
         ids.push(job.id().to_owned());
     }
     rig.succeed(&job).await;
     assert_eq!(rig.status("p", &id).await, "Succeeded");
     assert_eq!(ids.len(), 81);
-    assert_eq!(rig.actions("p", &id).await.len(), 2, "one action execution, however many jobs");
+    assert_eq!(
+        rig.actions("p", &id).await.len(),
+        2,
+        "one action execution, however many jobs"
+    );
 }
 
 #[tokio::test]
@@ -50,9 +61,18 @@ async fn an_action_that_never_reports_fails_after_twenty_minutes() {
     rig.until_pipeline(&id, ChangeState::Failed).await;
     let error = rig.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"].clone();
     assert_eq!(error["code"], "JobTimedOut");
-    assert!(error["message"].as_str().unwrap().contains("a failed to return a result"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("a failed to return a result"),
+        "{error}"
+    );
     let late = json!({"jobId": job.id()});
-    assert_eq!(rig.refused("PutJobSuccessResult", &late).await, "InvalidJobStateException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &late).await,
+        "InvalidJobStateException"
+    );
     assert_eq!(rig.status("p", &id).await, "Failed");
 }
 
@@ -85,10 +105,16 @@ async fn a_job_that_is_delivered_twice_has_one_result() {
     let job = rig.job_of("a").await;
     rig.succeed(&job).await;
     let again = json!({"jobId": job.id()});
-    assert_eq!(rig.refused("PutJobSuccessResult", &again).await, "InvalidJobStateException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &again).await,
+        "InvalidJobStateException"
+    );
     let failure = json!({"jobId": job.id(),
         "failureDetails": {"type": "JobFailed", "message": "m"}});
-    assert_eq!(rig.refused("PutJobFailureResult", &failure).await, "InvalidJobStateException");
+    assert_eq!(
+        rig.refused("PutJobFailureResult", &failure).await,
+        "InvalidJobStateException"
+    );
     assert_eq!(rig.status("p", &id).await, "Succeeded");
 }
 
@@ -113,7 +139,8 @@ async fn an_event_is_delivered_again_after_a_function_error() {
 #[tokio::test]
 async fn an_event_is_not_delivered_again_where_the_function_allows_no_retries() {
     let mut rig = Rig::start().await;
-    *rig.functions.endings.lock().unwrap() = vec![Ok(Delivery::FunctionError { retries_allowed: 0 })];
+    *rig.functions.endings.lock().unwrap() =
+        vec![Ok(Delivery::FunctionError { retries_allowed: 0 })];
     let id = started(&rig).await;
     rig.job_of("a").await;
     rig.advance_to_wake(20 * MINUTE).await;
@@ -124,7 +151,10 @@ async fn an_event_is_not_delivered_again_where_the_function_allows_no_retries() 
 #[tokio::test]
 async fn a_function_that_cannot_be_invoked_fails_the_action() {
     let mut rig = Rig::start().await;
-    let error = PortError { code: "ConfigurationError".to_owned(), message: "no `a`".to_owned() };
+    let error = PortError {
+        code: "ConfigurationError".to_owned(),
+        message: "no `a`".to_owned(),
+    };
     *rig.functions.endings.lock().unwrap() = vec![Err(error)];
     let id = started(&rig).await;
     rig.until_pipeline(&id, ChangeState::Failed).await;
@@ -141,14 +171,26 @@ async fn job_details_are_the_event_and_where_it_belongs() {
     let job = rig.job_of("a").await;
     let (_, body) = rig.call("GetJobDetails", &json!({"jobId": job.id()})).await;
     let details = &body["jobDetails"];
-    assert_eq!(details["data"]["inputArtifacts"], job.data()["inputArtifacts"]);
-    assert_eq!(details["data"]["artifactCredentials"]["sessionToken"], "planted-token");
+    assert_eq!(
+        details["data"]["inputArtifacts"],
+        job.data()["inputArtifacts"]
+    );
+    assert_eq!(
+        details["data"]["artifactCredentials"]["sessionToken"],
+        "planted-token"
+    );
     let context = &details["data"]["pipelineContext"];
     assert_eq!(context["pipelineExecutionId"], id);
     assert_eq!(context["stage"]["name"], "Commit");
-    assert_eq!(context["pipelineArn"], "arn:aws:codepipeline:us-east-1:000000000000:p");
+    assert_eq!(
+        context["pipelineArn"],
+        "arn:aws:codepipeline:us-east-1:000000000000:p"
+    );
     let unknown = json!({"jobId": "00000000-0000-0000-0000-000000000000"});
-    assert_eq!(rig.refused("GetJobDetails", &unknown).await, "JobNotFoundException");
+    assert_eq!(
+        rig.refused("GetJobDetails", &unknown).await,
+        "JobNotFoundException"
+    );
 }
 
 #[tokio::test]
@@ -157,16 +199,28 @@ async fn reports_are_held_to_the_limits_of_the_service() {
     started(&rig).await;
     let job = rig.job_of("a").await;
     let both = json!({"jobId": job.id(), "continuationToken": "t", "outputVariables": {"a": "b"}});
-    assert_eq!(rig.refused("PutJobSuccessResult", &both).await, "ValidationException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &both).await,
+        "ValidationException"
+    );
     let large = json!({"jobId": job.id(), "outputVariables": {"a": "b".repeat(122_880)}});
     assert_eq!(
         rig.refused("PutJobSuccessResult", &large).await,
         "OutputVariablesSizeExceededException"
     );
     let long = json!({"jobId": job.id(), "continuationToken": "t".repeat(2_049)});
-    assert_eq!(rig.refused("PutJobSuccessResult", &long).await, "ValidationException");
+    assert_eq!(
+        rig.refused("PutJobSuccessResult", &long).await,
+        "ValidationException"
+    );
     let kind = json!({"jobId": job.id(), "failureDetails": {"type": "Broken", "message": "m"}});
-    assert_eq!(rig.refused("PutJobFailureResult", &kind).await, "ValidationException");
+    assert_eq!(
+        rig.refused("PutJobFailureResult", &kind).await,
+        "ValidationException"
+    );
     let empty = json!({"jobId": job.id(), "failureDetails": {"type": "JobFailed", "message": ""}});
-    assert_eq!(rig.refused("PutJobFailureResult", &empty).await, "ValidationException");
+    assert_eq!(
+        rig.refused("PutJobFailureResult", &empty).await,
+        "ValidationException"
+    );
 }

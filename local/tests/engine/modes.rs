@@ -8,10 +8,16 @@ use crate::rig::{Rig, commit, lambda_action, pipeline};
 #[tokio::test]
 async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
     let mut rig = Rig::start().await;
-    let stages = [("Commit", vec![lambda_action("a", 1)]), ("Prod", vec![lambda_action("b", 1)])];
+    let stages = [
+        ("Commit", vec![lambda_action("a", 1)]),
+        ("Prod", vec![lambda_action("b", 1)]),
+    ];
     rig.create(&pipeline("p", &stages)).await;
     let a = rig.job_of("a").await;
-    let first = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let first = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let arrived = |change: &local::engine::StateChange, id: &str| {
         change.execution_id.as_str() == id
             && matches!(&change.subject, local::engine::Subject::Stage { stage, state, .. }
@@ -28,20 +34,39 @@ async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
 
     let executions = rig.executions("p").await;
     let revision = |id: &str| {
-        let execution = executions.iter().find(|it| it["pipelineExecutionId"] == id).unwrap();
-        execution["sourceRevisions"][0]["revisionId"].as_str().unwrap().to_owned()
+        let execution = executions
+            .iter()
+            .find(|it| it["pipelineExecutionId"] == id)
+            .unwrap();
+        execution["sourceRevisions"][0]["revisionId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
-    assert_eq!([revision(&older), revision(&newer)], [older_commit, newer_commit]);
+    assert_eq!(
+        [revision(&older), revision(&newer)],
+        [older_commit, newer_commit]
+    );
 
     let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
     let commit_stage = &state["stageStates"][1];
-    assert_eq!(commit_stage["latestExecution"]["pipelineExecutionId"], first);
-    assert_eq!(commit_stage["inboundExecution"]["pipelineExecutionId"], newer);
+    assert_eq!(
+        commit_stage["latestExecution"]["pipelineExecutionId"],
+        first
+    );
+    assert_eq!(
+        commit_stage["inboundExecution"]["pipelineExecutionId"],
+        newer
+    );
     rig.succeed(&a).await;
     let (x, y) = (rig.job().await, rig.job().await);
     let mut functions = [x.function.as_str(), y.function.as_str()];
     functions.sort_unstable();
-    assert_eq!(functions, ["a", "b"], "the stage is free for the newer as the first goes on");
+    assert_eq!(
+        functions,
+        ["a", "b"],
+        "the stage is free for the newer as the first goes on"
+    );
     for job in [&x, &y] {
         rig.succeed(job).await;
     }
@@ -58,8 +83,12 @@ async fn queued_executions_go_one_after_another_and_none_is_dropped() {
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["executionMode"] = json!("QUEUED");
     rig.create(&declaration).await;
-    let mut ids =
-        vec![rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned()];
+    let mut ids = vec![
+        rig.executions("p").await[0]["pipelineExecutionId"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    ];
     for _ in 0..3 {
         ids.push(rig.start_execution("p").await);
     }
@@ -83,7 +112,8 @@ async fn more_than_fifty_queued_executions_are_refused() {
         rig.start_execution("p").await;
     }
     assert_eq!(
-        rig.refused("StartPipelineExecution", &json!({"name": "p"})).await,
+        rig.refused("StartPipelineExecution", &json!({"name": "p"}))
+            .await,
         "ConcurrentPipelineExecutionsLimitExceededException"
     );
 }
@@ -91,7 +121,9 @@ async fn more_than_fifty_queued_executions_are_refused() {
 #[tokio::test]
 async fn parallel_executions_share_a_stage_and_run_five_actions_each() {
     let mut rig = Rig::start().await;
-    let actions = (0..7).map(|number| lambda_action(&format!("a{number}"), 1)).collect();
+    let actions = (0..7)
+        .map(|number| lambda_action(&format!("a{number}"), 1))
+        .collect();
     let mut declaration = pipeline("p", &[("Commit", actions)]);
     declaration["executionMode"] = json!("PARALLEL");
     rig.create(&declaration).await;
@@ -108,7 +140,8 @@ async fn parallel_executions_share_a_stage_and_run_five_actions_each() {
     while let Some(job) = jobs.pop() {
         rig.succeed(&job).await;
         while jobs.len() < 4
-            && let Ok(job) = tokio::time::timeout(std::time::Duration::from_millis(200), rig.job()).await
+            && let Ok(job) =
+                tokio::time::timeout(std::time::Duration::from_millis(200), rig.job()).await
         {
             jobs.push(job);
         }
@@ -121,7 +154,8 @@ async fn parallel_executions_share_a_stage_and_run_five_actions_each() {
 #[tokio::test]
 async fn a_disabled_transition_holds_the_newest_execution_until_it_is_enabled() {
     let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])])).await;
+    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+        .await;
     let a = rig.job_of("a").await;
     rig.succeed(&a).await;
     let disable = json!({"pipelineName": "p", "stageName": "Commit", "transitionType": "Inbound",
@@ -142,7 +176,10 @@ async fn a_disabled_transition_holds_the_newest_execution_until_it_is_enabled() 
     assert_eq!(rig.status("p", &newer).await, "Succeeded");
     let bad = json!({"pipelineName": "p", "stageName": "Commit", "transitionType": "Inbound",
         "reason": "tabs\tare not allowed"});
-    assert_eq!(rig.refused("DisableStageTransition", &bad).await, "ValidationException");
+    assert_eq!(
+        rig.refused("DisableStageTransition", &bad).await,
+        "ValidationException"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +189,10 @@ async fn a_stage_that_asks_for_it_is_retried_once_by_itself() {
     declaration["stages"][1]["onFailure"] = json!({"result": "RETRY",
         "retryConfiguration": {"retryMode": "ALL_ACTIONS"}});
     rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     for _ in 0..2 {
         let a = rig.job_of("a").await;
         rig.fail(&a, "m").await;

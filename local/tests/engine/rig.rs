@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// How long a test waits for what has to happen; only a test that fails waits that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) const REPOSITORY: &str = "octo/greeter";
 
@@ -55,10 +55,23 @@ impl FunctionInvoker for Functions {
         event: Vec<u8>,
     ) -> PortFuture<'a, Result<Delivery, PortError>> {
         let event = serde_json::from_slice(&event).unwrap();
-        let job = Job { function: function.to_owned(), event };
-        self.jobs.lock().unwrap().as_ref().unwrap().send(job).unwrap();
+        let job = Job {
+            function: function.to_owned(),
+            event,
+        };
+        self.jobs
+            .lock()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .send(job)
+            .unwrap();
         let mut endings = self.endings.lock().unwrap();
-        let ending = if endings.is_empty() { Ok(Delivery::Returned) } else { endings.remove(0) };
+        let ending = if endings.is_empty() {
+            Ok(Delivery::Returned)
+        } else {
+            endings.remove(0)
+        };
         Box::pin(async move { ending })
     }
 }
@@ -76,7 +89,10 @@ impl ArtifactStore for Store {
         _encryption_key: Option<&'a str>,
     ) -> PortFuture<'a, Result<(), PortError>> {
         let content = std::fs::read(file).unwrap();
-        self.0.lock().unwrap().insert((bucket.to_owned(), key.to_owned()), content);
+        self.0
+            .lock()
+            .unwrap()
+            .insert((bucket.to_owned(), key.to_owned()), content);
         Box::pin(async { Ok(()) })
     }
 }
@@ -132,13 +148,23 @@ impl Rig {
         let engine = Engine::start_with(config, ports).await.unwrap();
         let changes = engine.subscribe();
         let client = client(&engine.endpoint());
-        Self { engine, clock, functions, store, client, repository, jobs, changes }
+        Self {
+            engine,
+            clock,
+            functions,
+            store,
+            client,
+            repository,
+            jobs,
+            changes,
+        }
     }
 
     /// The next job that a function is invoked with.
     pub(crate) async fn job(&mut self) -> Job {
         let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;
-        job.expect("a function is invoked").expect("the engine runs")
+        job.expect("a function is invoked")
+            .expect("the engine runs")
     }
 
     /// The next job, which has to be that of this function.
@@ -163,13 +189,16 @@ impl Rig {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.expect("the change happens")
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .expect("the change happens")
     }
 
     /// Waits until an execution comes to a state.
     pub(crate) async fn until_pipeline(&mut self, id: &str, wanted: ChangeState) {
         self.until(|change| {
-            let state = matches!(&change.subject, Subject::Pipeline { state, .. } if *state == wanted);
+            let state =
+                matches!(&change.subject, Subject::Pipeline { state, .. } if *state == wanted);
             state && change.execution_id.as_str() == id
         })
         .await;
@@ -183,19 +212,24 @@ impl Rig {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, asleep).await.expect("someone sleeps until then");
+        tokio::time::timeout(PATIENCE, asleep)
+            .await
+            .expect("someone sleeps until then");
         self.clock.advance(by);
     }
 
     pub(crate) async fn create(&self, declaration: &Value) {
-        let status = self.call("CreatePipeline", &json!({"pipeline": declaration})).await;
+        let status = self
+            .call("CreatePipeline", &json!({"pipeline": declaration}))
+            .await;
         assert_eq!(status.0, 200, "{}", status.1);
     }
 
     /// Calls an operation as it is on the wire.
     pub(crate) async fn call(&self, operation: &str, input: &Value) -> (u16, Value) {
         let target = format!("CodePipeline_20150709.{operation}");
-        self.request(&[("x-amz-target", &target)], input.to_string()).await
+        self.request(&[("x-amz-target", &target)], input.to_string())
+            .await
     }
 
     pub(crate) async fn request(&self, headers: &[(&str, &str)], body: String) -> (u16, Value) {
@@ -207,26 +241,43 @@ impl Rig {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+        let response = client
+            .request(request.body(Full::from(body)).unwrap())
+            .await
+            .unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
     pub(crate) async fn start_execution(&self, pipeline: &str) -> String {
-        let started = self.client.start_pipeline_execution().name(pipeline).send().await.unwrap();
+        let started = self
+            .client
+            .start_pipeline_execution()
+            .name(pipeline)
+            .send()
+            .await
+            .unwrap();
         started.pipeline_execution_id.unwrap()
     }
 
     pub(crate) async fn status(&self, pipeline: &str, id: &str) -> String {
         let input = json!({"pipelineName": pipeline, "pipelineExecutionId": id});
         let (_, body) = self.call("GetPipelineExecution", &input).await;
-        body["pipelineExecution"]["status"].as_str().unwrap_or_default().to_owned()
+        body["pipelineExecution"]["status"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     pub(crate) async fn executions(&self, pipeline: &str) -> Vec<Value> {
-        let (_, body) = self.call("ListPipelineExecutions", &json!({"pipelineName": pipeline})).await;
-        body["pipelineExecutionSummaries"].as_array().unwrap().clone()
+        let (_, body) = self
+            .call("ListPipelineExecutions", &json!({"pipelineName": pipeline}))
+            .await;
+        body["pipelineExecutionSummaries"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 
     pub(crate) async fn actions(&self, pipeline: &str, execution: &str) -> Vec<Value> {
@@ -237,7 +288,12 @@ impl Rig {
     }
 
     pub(crate) async fn succeed(&self, job: &Job) {
-        self.client.put_job_success_result().job_id(job.id()).send().await.unwrap();
+        self.client
+            .put_job_success_result()
+            .job_id(job.id())
+            .send()
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn go_on(&self, job: &Job, token: &str) {
@@ -290,7 +346,10 @@ pub(crate) fn repository() -> TempDir {
 /// Commits everything, and returns the commit's id.
 pub(crate) fn commit(folder: &Path, message: &str) -> String {
     git(folder, &["add", "--all"]);
-    git(folder, &["commit", "--quiet", "--allow-empty", "--message", message]);
+    git(
+        folder,
+        &["commit", "--quiet", "--allow-empty", "--message", message],
+    );
     git(folder, &["rev-parse", "HEAD"])
 }
 
@@ -298,13 +357,24 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)
-        .args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"])
+        .args([
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ])
         .args(arguments)
         .env("GIT_AUTHOR_DATE", "2026-11-20T10:00:00+02:00")
         .env("GIT_COMMITTER_DATE", "2026-11-20T10:00:00+02:00")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -338,7 +408,11 @@ pub(crate) fn approval_action(name: &str) -> Value {
 /// A pipeline with a source stage and these.
 pub(crate) fn pipeline(name: &str, stages: &[(&str, Vec<Value>)]) -> Value {
     let mut all = vec![json!({"name": "Source", "actions": [source_action()]})];
-    all.extend(stages.iter().map(|(name, actions)| json!({"name": name, "actions": actions})));
+    all.extend(
+        stages
+            .iter()
+            .map(|(name, actions)| json!({"name": name, "actions": actions})),
+    );
     json!({
         "name": name,
         "roleArn": "arn:aws:iam::000000000000:role/pipeline",

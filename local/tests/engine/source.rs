@@ -32,11 +32,17 @@ async fn a_repository_gives_what_is_committed_without_git_itself() {
     let source = Source::open(folder.path()).await.unwrap();
     assert_eq!(source.branch().await.unwrap(), "main");
     let archive = source.fetch("main", None).await.unwrap();
-    assert_eq!(archive.revision.id, git(folder.path(), &["rev-parse", "HEAD"]));
+    assert_eq!(
+        archive.revision.id,
+        git(folder.path(), &["rev-parse", "HEAD"])
+    );
     assert_eq!(archive.revision.message, "First commit\n\nwith a body");
     assert_eq!(archive.revision.author_date, "2026-11-20T08:00:00Z");
     let zip = fs::read(archive.file.path()).unwrap();
-    assert_eq!(files(&zip), BTreeMap::from([("index.html".to_owned(), "one".to_owned())]));
+    assert_eq!(
+        files(&zip),
+        BTreeMap::from([("index.html".to_owned(), "one".to_owned())])
+    );
 }
 
 #[tokio::test]
@@ -49,7 +55,10 @@ async fn a_folder_of_a_repository_is_the_root_of_its_archive() {
     let source = Source::open(&application).await.unwrap();
     let archive = source.fetch("main", None).await.unwrap();
     let zip = fs::read(archive.file.path()).unwrap();
-    assert_eq!(files(&zip), BTreeMap::from([("package.json".to_owned(), "{}".to_owned())]));
+    assert_eq!(
+        files(&zip),
+        BTreeMap::from([("package.json".to_owned(), "{}".to_owned())])
+    );
 }
 
 #[tokio::test]
@@ -63,12 +72,18 @@ async fn a_folder_without_git_gives_what_is_not_ignored() {
     assert_eq!(source, Source::Folder(folder.path().to_owned()));
     let first = source.fetch("main", None).await.unwrap();
     let zip = fs::read(first.file.path()).unwrap();
-    assert_eq!(files(&zip).into_keys().collect::<Vec<_>>(), [".gitignore", "index.html"]);
+    assert_eq!(
+        files(&zip).into_keys().collect::<Vec<_>>(),
+        [".gitignore", "index.html"]
+    );
     assert_eq!(source.revision("main").await.unwrap().id, first.revision.id);
     fs::write(folder.path().join("index.html"), "two").unwrap();
     assert_ne!(source.revision("main").await.unwrap().id, first.revision.id);
     let error = source.fetch("main", Some("abc")).await.unwrap_err();
-    assert!(matches!(error, SourceError::NotARepository { .. }), "{error}");
+    assert!(
+        matches!(error, SourceError::NotARepository { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -77,11 +92,24 @@ async fn what_is_not_there_is_named() {
     let source = Source::open(folder.path()).await.unwrap();
     let error = source.fetch("release", None).await.unwrap_err().to_string();
     assert!(error.ends_with("has no branch `release`"), "{error}");
-    for commit in ["0123456789abcdef0123456789abcdef01234567", "--output=/tmp/x", "main"] {
-        let error = source.fetch("main", Some(commit)).await.unwrap_err().to_string();
-        assert!(error.ends_with(&format!("has no commit `{commit}`")), "{error}");
+    for commit in [
+        "0123456789abcdef0123456789abcdef01234567",
+        "--output=/tmp/x",
+        "main",
+    ] {
+        let error = source
+            .fetch("main", Some(commit))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with(&format!("has no commit `{commit}`")),
+            "{error}"
+        );
     }
-    let error = Source::open(&folder.path().join("nowhere")).await.unwrap_err();
+    let error = Source::open(&folder.path().join("nowhere"))
+        .await
+        .unwrap_err();
     assert!(matches!(error, SourceError::NoFolder { .. }), "{error}");
 }
 
@@ -91,10 +119,16 @@ async fn a_missing_branch_fails_the_source_action_with_a_hint() {
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["stages"][0]["actions"][0]["configuration"]["BranchName"] = json!("release");
     rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     rig.until_pipeline(&id, ChangeState::Failed).await;
     let error = rig.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"].clone();
     assert_eq!(error["code"], "RevisionUnavailable");
     let message = error["message"].as_str().unwrap();
-    assert!(message.contains("has no branch `release`\nhint: commit something"), "{message}");
+    assert!(
+        message.contains("has no branch `release`\nhint: commit something"),
+        "{message}"
+    );
 }

@@ -49,16 +49,22 @@ pub(super) fn start(driver: &Arc<Driver>, input: Value) -> Answer {
     let input: StartInput = read(input)?;
     let mut variables = BTreeMap::new();
     for variable in input.variables {
-        if variables.insert(variable.name.clone(), variable.value).is_some() {
+        if variables
+            .insert(variable.name.clone(), variable.value)
+            .is_some()
+        {
             let message = format!("variable `{}` is given twice", variable.name);
             return Err(ApiError::Validation(message));
         }
     }
-    let overrides = input.source_revisions.into_iter().map(|revision| RevisionOverride {
-        action: revision.action_name,
-        kind: revision.revision_type,
-        value: revision.revision_value,
-    });
+    let overrides = input
+        .source_revisions
+        .into_iter()
+        .map(|revision| RevisionOverride {
+            action: revision.action_name,
+            kind: revision.revision_type,
+            value: revision.revision_value,
+        });
     let account = driver.state().account_id.clone();
     let start = Start {
         pipeline: input.name,
@@ -130,8 +136,9 @@ struct GetInput {
 
 pub(super) fn get(driver: &Arc<Driver>, input: Value) -> Answer {
     let input: GetInput = read(input)?;
-    let execution =
-        driver.state().read_execution(&input.pipeline_name, &input.pipeline_execution_id)?;
+    let execution = driver
+        .state()
+        .read_execution(&input.pipeline_name, &input.pipeline_execution_id)?;
     Ok(Some(json!({"pipelineExecution": execution})))
 }
 
@@ -174,17 +181,31 @@ enum StartTimeRange {
 pub(super) fn list(driver: &Arc<Driver>, input: Value) -> Answer {
     let input: ListInput = read(input)?;
     let filter = input.filter.unwrap_or_default();
-    let stage = filter.succeeded_in_stage.and_then(|filter| filter.stage_name);
-    let all = driver.state().read_executions(&input.pipeline_name, stage.as_deref())?;
-    let (page, next) =
-        pages::page(all, input.max_results, input.next_token.as_deref(), EXECUTIONS_PAGE)?;
-    Ok(Some(with_token(json!({"pipelineExecutionSummaries": page}), next)))
+    let stage = filter
+        .succeeded_in_stage
+        .and_then(|filter| filter.stage_name);
+    let all = driver
+        .state()
+        .read_executions(&input.pipeline_name, stage.as_deref())?;
+    let (page, next) = pages::page(
+        all,
+        input.max_results,
+        input.next_token.as_deref(),
+        EXECUTIONS_PAGE,
+    )?;
+    Ok(Some(with_token(
+        json!({"pipelineExecutionSummaries": page}),
+        next,
+    )))
 }
 
 pub(super) fn list_actions(driver: &Arc<Driver>, input: Value) -> Answer {
     let input: ListInput = read(input)?;
     let filter = input.filter.unwrap_or_default();
-    let filter = match (filter.pipeline_execution_id, filter.latest_in_pipeline_execution) {
+    let filter = match (
+        filter.pipeline_execution_id,
+        filter.latest_in_pipeline_execution,
+    ) {
         (None, None) => ActionFilter::Pipeline,
         (Some(id), None) => ActionFilter::Execution(id),
         (None, Some(latest)) => match latest.start_time_range {
@@ -198,7 +219,14 @@ pub(super) fn list_actions(driver: &Arc<Driver>, input: Value) -> Answer {
         }
     };
     let all = driver.state().read_actions(&input.pipeline_name, &filter)?;
-    let (page, next) =
-        pages::page(all, input.max_results, input.next_token.as_deref(), EXECUTIONS_PAGE)?;
-    Ok(Some(with_token(json!({"actionExecutionDetails": page}), next)))
+    let (page, next) = pages::page(
+        all,
+        input.max_results,
+        input.next_token.as_deref(),
+        EXECUTIONS_PAGE,
+    )?;
+    Ok(Some(with_token(
+        json!({"actionExecutionDetails": page}),
+        next,
+    )))
 }

@@ -53,7 +53,10 @@ pub(super) fn succeed(driver: &Arc<Driver>, input: Value) -> Answer {
         revision: input.current_revision,
         output_variables: input.output_variables,
     };
-    driver.apply(Event::JobSucceeded { job: input.job_id, report: Box::new(report) })?;
+    driver.apply(Event::JobSucceeded {
+        job: input.job_id,
+        report: Box::new(report),
+    })?;
     Ok(None)
 }
 
@@ -74,10 +77,16 @@ struct FailureDetails {
 }
 
 pub(super) fn fail(driver: &Arc<Driver>, input: Value) -> Answer {
-    let FailureInput { job_id, failure_details: details } = read(input)?;
+    let FailureInput {
+        job_id,
+        failure_details: details,
+    } = read(input)?;
     let event = Event::JobFailed {
         job: job_id,
-        error: ErrorDetails { code: details.kind, message: details.message },
+        error: ErrorDetails {
+            code: details.kind,
+            message: details.message,
+        },
         external_execution_id: details.external_execution_id,
     };
     driver.apply(event)?;

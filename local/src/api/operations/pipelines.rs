@@ -29,15 +29,22 @@ pub(super) fn create(driver: &Arc<Driver>, input: Value) -> Answer {
     let Declared { pipeline, tags } = read(input)?;
     let name = pipeline.name.clone();
     let shown = json!(tags);
-    driver.apply(Event::CreatePipeline { declaration: Box::new(pipeline), tags })?;
+    driver.apply(Event::CreatePipeline {
+        declaration: Box::new(pipeline),
+        tags,
+    })?;
     let mut read = driver.state().read_pipeline(&name, Some(1))?;
-    Ok(Some(json!({"pipeline": read["pipeline"].take(), "tags": shown})))
+    Ok(Some(
+        json!({"pipeline": read["pipeline"].take(), "tags": shown}),
+    ))
 }
 
 pub(super) fn update(driver: &Arc<Driver>, input: Value) -> Answer {
     let Declared { pipeline, .. } = read(input)?;
     let name = pipeline.name.clone();
-    driver.apply(Event::UpdatePipeline { declaration: Box::new(pipeline) })?;
+    driver.apply(Event::UpdatePipeline {
+        declaration: Box::new(pipeline),
+    })?;
     let mut read = driver.state().read_pipeline(&name, None)?;
     Ok(Some(json!({"pipeline": read["pipeline"].take()})))
 }
@@ -74,8 +81,12 @@ struct Page {
 pub(super) fn list(driver: &Arc<Driver>, input: Value) -> Answer {
     let page: Page = read(input)?;
     let all = driver.state().read_pipelines();
-    let (pipelines, next) =
-        pages::page(all, page.max_results, page.next_token.as_deref(), PIPELINES_PAGE)?;
+    let (pipelines, next) = pages::page(
+        all,
+        page.max_results,
+        page.next_token.as_deref(),
+        PIPELINES_PAGE,
+    )?;
     Ok(Some(with_token(json!({"pipelines": pipelines}), next)))
 }
 
@@ -100,19 +111,29 @@ struct Tagged {
 }
 
 pub(super) fn tag(driver: &Arc<Driver>, input: Value) -> Answer {
-    let Tagged { resource_arn: arn, tags, .. } = read(input)?;
+    let Tagged {
+        resource_arn: arn,
+        tags,
+        ..
+    } = read(input)?;
     driver.apply(Event::Tag { arn, tags })?;
     Ok(Some(json!({})))
 }
 
 pub(super) fn untag(driver: &Arc<Driver>, input: Value) -> Answer {
-    let Tagged { resource_arn: arn, tag_keys: keys, .. } = read(input)?;
+    let Tagged {
+        resource_arn: arn,
+        tag_keys: keys,
+        ..
+    } = read(input)?;
     driver.apply(Event::Untag { arn, keys })?;
     Ok(Some(json!({})))
 }
 
 pub(super) fn list_tags(driver: &Arc<Driver>, input: Value) -> Answer {
-    let Tagged { resource_arn, page, .. } = read(input)?;
+    let Tagged {
+        resource_arn, page, ..
+    } = read(input)?;
     let all = driver.state().read_tags(&resource_arn)?;
     let (tags, next) = pages::page(all, page.max_results, page.next_token.as_deref(), TAGS_PAGE)?;
     Ok(Some(with_token(json!({"tags": tags}), next)))

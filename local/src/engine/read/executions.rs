@@ -66,7 +66,9 @@ impl State {
                 run.is_some_and(|run| run.status == StageStatus::Succeeded)
             })
         };
-        let executions = executions.filter_map(|id| self.executions.get(id)).filter(succeeded);
+        let executions = executions
+            .filter_map(|id| self.executions.get(id))
+            .filter(succeeded);
         Ok(executions.map(summary).collect())
     }
 
@@ -80,7 +82,9 @@ impl State {
             ActionFilter::Pipeline => {
                 let executions = self.pipeline(name)?.executions.iter();
                 let executions = executions.filter_map(|id| self.executions.get(id));
-                executions.flat_map(|execution| &execution.actions).collect()
+                executions
+                    .flat_map(|execution| &execution.actions)
+                    .collect()
             }
             ActionFilter::Execution(id) => self.execution(name, id)?.actions.iter().collect(),
             ActionFilter::Latest(id) => {
@@ -92,11 +96,17 @@ impl State {
                 execution.actions.iter().filter(latest).collect()
             }
         };
-        let mut actions: Vec<_> = ids.into_iter().filter_map(|id| self.actions.get(id)).collect();
+        let mut actions: Vec<_> = ids
+            .into_iter()
+            .filter_map(|id| self.actions.get(id))
+            .collect();
         // Stable: of two that started at the same time the one that was started later comes first.
         actions.reverse();
         actions.sort_by_key(|action| std::cmp::Reverse(action.start_time));
-        Ok(actions.into_iter().map(|action| self.detail(action)).collect())
+        Ok(actions
+            .into_iter()
+            .map(|action| self.detail(action))
+            .collect())
     }
 
     fn detail(&self, action: &ActionExecution) -> Value {

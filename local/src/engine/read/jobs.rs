@@ -17,7 +17,10 @@ impl State {
         let not_found = || Refusal::JobNotFound(id.clone());
         let request = self.job_request(id).ok_or_else(not_found)?;
         let action = self.actions.get(&request.action).ok_or_else(not_found)?;
-        let execution = self.executions.get(&action.execution).ok_or_else(not_found)?;
+        let execution = self
+            .executions
+            .get(&action.execution)
+            .ok_or_else(not_found)?;
         let mut data = data(&request, credentials, None);
         data["actionTypeId"] = json!(action.action.action_type_id);
         data["pipelineContext"] = json!({

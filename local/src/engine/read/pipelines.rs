@@ -54,7 +54,12 @@ impl State {
     /// The tags of a pipeline's ARN.
     pub(crate) fn read_tags(&self, arn: &str) -> Result<Vec<Value>, Refusal> {
         let name = self.pipeline_of_arn(arn)?;
-        Ok(self.pipeline(&name)?.tags.iter().map(|tag| json!(tag)).collect())
+        Ok(self
+            .pipeline(&name)?
+            .tags
+            .iter()
+            .map(|tag| json!(tag))
+            .collect())
     }
 
     /// `GetPipelineStateOutput`.
@@ -79,11 +84,22 @@ impl State {
         }))
     }
 
-    fn read_stage(&self, declaration: &PipelineDeclaration, stage: &str, slot: &StageSlot) -> Value {
+    fn read_stage(
+        &self,
+        declaration: &PipelineDeclaration,
+        stage: &str,
+        slot: &StageSlot,
+    ) -> Value {
         let inbound = |id: &ExecutionId| stage_execution(id, StageStatus::InProgress);
-        let latest = slot.latest.as_ref().and_then(|id| Some((id, self.executions.get(id)?)));
+        let latest = slot
+            .latest
+            .as_ref()
+            .and_then(|id| Some((id, self.executions.get(id)?)));
         let run = latest.and_then(|(_, execution)| execution.stage_runs.get(stage));
-        let actions = declaration.stage(stage).map(|(_, stage)| &*stage.actions).unwrap_or_default();
+        let actions = declaration
+            .stage(stage)
+            .map(|(_, stage)| &*stage.actions)
+            .unwrap_or_default();
         let actions: Vec<_> = actions
             .iter()
             .map(|action| {
@@ -114,13 +130,15 @@ impl State {
         let revision = newest.and_then(|newest| {
             let execution = self.executions.get(&newest.execution)?;
             let mut revisions = execution.revisions.iter();
-            let source = revisions.find(|revision| revision.action == name).map(|revision| {
-                json!({
-                    "revisionId": revision.revision,
-                    "revisionChangeId": revision.revision,
-                    "created": epoch_seconds(revision.created),
-                })
-            });
+            let source = revisions
+                .find(|revision| revision.action == name)
+                .map(|revision| {
+                    json!({
+                        "revisionId": revision.revision,
+                        "revisionChangeId": revision.revision,
+                        "created": epoch_seconds(revision.created),
+                    })
+                });
             let reported = newest.revision.as_ref().map(|revision| {
                 json!({
                     "revisionId": revision.revision,

@@ -9,8 +9,8 @@ use crate::engine::execution::{
     StoredArtifact,
 };
 use crate::engine::identity::{ActionExecutionId, ExecutionId};
-use crate::engine::message::{Effect, SourceOutput, SourceRequest, Timer};
 use crate::engine::message::Reply;
+use crate::engine::message::{Effect, SourceOutput, SourceRequest, Timer};
 use crate::engine::variables::{
     self, EXECUTION_ID_KEY, EXECUTION_NAMESPACE, PIPELINE_NAMESPACE, VariableError,
 };
@@ -24,8 +24,12 @@ impl Step<'_> {
     /// Starts an action of the stage that an execution is in. It may fail at once.
     pub(super) fn start_action(&mut self, id: &ExecutionId, name: &str) {
         let execution = self.execution(id);
-        let Some(stage) = execution.stage() else { return };
-        let Some(action) = stage.actions.iter().find(|action| action.name == name) else { return };
+        let Some(stage) = execution.stage() else {
+            return;
+        };
+        let Some(action) = stage.actions.iter().find(|action| action.name == name) else {
+            return;
+        };
         let (action, stage) = (action.clone(), stage.name.clone());
         let resolved = resolve(execution, &action);
         let inputs = inputs(execution, &action);
@@ -57,7 +61,10 @@ impl Step<'_> {
         self.announce_action(&action_id, ChangeState::Started);
         match error {
             Some(message) => {
-                let error = ErrorDetails { code: "ConfigurationError".to_owned(), message };
+                let error = ErrorDetails {
+                    code: "ConfigurationError".to_owned(),
+                    message,
+                };
                 self.end_action(&action_id, ActionStatus::Failed, Some(error));
             }
             None => self.dispatch(&action_id),
@@ -67,7 +74,9 @@ impl Step<'_> {
     fn record(&mut self, id: &ExecutionId, stage: &str, action_execution: ActionExecution) {
         let action_id = action_execution.id.clone();
         let name = action_execution.action.name.clone();
-        self.state.actions.insert(action_id.clone(), action_execution);
+        self.state
+            .actions
+            .insert(action_id.clone(), action_execution);
         let execution = self.execution_mut(id);
         execution.actions.push(action_id.clone());
         if let Some(run) = execution.stage_runs.get_mut(stage) {
@@ -75,7 +84,9 @@ impl Step<'_> {
         }
         let (pipeline, parallel) = (execution.pipeline.clone(), execution.is_parallel());
         if !parallel {
-            self.slot(&pipeline, stage).latest_actions.insert(name, action_id);
+            self.slot(&pipeline, stage)
+                .latest_actions
+                .insert(name, action_id);
         }
     }
 
@@ -92,13 +103,21 @@ impl Step<'_> {
             }
             Some(Provider::Lambda) => {
                 self.hand_over(id, None);
-                self.wake(durations.silence, Timer::Silence { action: id.clone(), heard: self.now });
+                self.wake(
+                    durations.silence,
+                    Timer::Silence {
+                        action: id.clone(),
+                        heard: self.now,
+                    },
+                );
                 self.wake(durations.lambda_action, time);
             }
             Some(Provider::Manual) => {
                 let minutes = action_execution.action.timeout_in_minutes;
-                let (stage, action) =
-                    (action_execution.stage.clone(), action_execution.action.name.clone());
+                let (stage, action) = (
+                    action_execution.stage.clone(),
+                    action_execution.action.name.clone(),
+                );
                 let execution = action_execution.execution.clone();
                 let token = self.ids.uuid();
                 let waiting = self.action_mut(id);
@@ -108,7 +127,14 @@ impl Step<'_> {
                     std::time::Duration::from_secs(u64::from(minutes) * MINUTE_SECONDS)
                 });
                 self.wake(wait, time);
-                self.announce(&execution, Subject::ApprovalNeeded { stage, action, token });
+                self.announce(
+                    &execution,
+                    Subject::ApprovalNeeded {
+                        stage,
+                        action,
+                        token,
+                    },
+                );
             }
             None => {
                 let error = ErrorDetails {
@@ -217,7 +243,9 @@ impl Step<'_> {
         }
         if status == ActionStatus::Succeeded {
             let execution = self.execution_mut(&execution);
-            let named = outputs.into_iter().map(|artifact| (artifact.name.clone(), artifact));
+            let named = outputs
+                .into_iter()
+                .map(|artifact| (artifact.name.clone(), artifact));
             execution.artifacts.extend(named);
             if let Some(namespace) = namespace {
                 execution.outputs.insert(namespace, variables);
@@ -234,7 +262,11 @@ impl Step<'_> {
 
     fn announce_action(&mut self, id: &ActionExecutionId, state: ChangeState) {
         let action = self.action(id);
-        let outputs = if state == ChangeState::Succeeded { &*action.outputs } else { &[] };
+        let outputs = if state == ChangeState::Succeeded {
+            &*action.outputs
+        } else {
+            &[]
+        };
         let change = ActionChange {
             stage: action.stage.clone(),
             action: action.action.name.clone(),
@@ -257,7 +289,9 @@ impl Step<'_> {
         let execution = self.execution(id);
         let pipeline = execution.pipeline.clone();
         let store = execution.declaration.store(&self.state.region);
-        let bucket = store.map(|store| store.location.clone()).unwrap_or_default();
+        let bucket = store
+            .map(|store| store.location.clone())
+            .unwrap_or_default();
         let place = |artifact: &crate::engine::declaration::ArtifactName| StoredArtifact {
             name: artifact.name.clone(),
             revision: None,
@@ -287,5 +321,9 @@ fn inputs(
         let artifact = execution.artifacts.get(name).cloned();
         artifact.ok_or_else(|| format!("the input artifact `{name}` was not made by any action"))
     };
-    action.input_artifacts.iter().map(|input| stored(&input.name)).collect()
+    action
+        .input_artifacts
+        .iter()
+        .map(|input| stored(&input.name))
+        .collect()
 }

@@ -12,10 +12,17 @@ impl Step<'_> {
             .current()
             .stage(&answer.stage)
             .ok_or_else(|| Refusal::StageNotFound(answer.stage.clone()))?;
-        if !stage.actions.iter().any(|action| action.name == answer.action) {
+        if !stage
+            .actions
+            .iter()
+            .any(|action| action.name == answer.action)
+        {
             return Err(Refusal::ActionNotFound(answer.action.clone()));
         }
-        let mut actions = pipeline.executions.iter().flat_map(|id| &self.execution(id).actions);
+        let mut actions = pipeline
+            .executions
+            .iter()
+            .flat_map(|id| &self.execution(id).actions);
         let asked = actions
             .find(|id| {
                 let action = self.action(id);
@@ -52,8 +59,9 @@ impl Step<'_> {
         disabled_reason: Option<String>,
     ) -> Result<Reply, Refusal> {
         let declaration = self.state.pipeline(pipeline)?.current().clone();
-        let (index, _) =
-            declaration.stage(stage).ok_or_else(|| Refusal::StageNotFound(stage.to_owned()))?;
+        let (index, _) = declaration
+            .stage(stage)
+            .ok_or_else(|| Refusal::StageNotFound(stage.to_owned()))?;
         let now = self.now;
         let slot = self.slot(pipeline, stage);
         let transition = match side {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::change::ChangeState;
-use crate::engine::declaration::{ExecutionMode, PipelineDeclaration, Provider};
+use crate::engine::declaration::{ActionDeclaration, ExecutionMode, PipelineDeclaration, Provider};
 use crate::engine::execution::{
     ActionStatus, Execution, ExecutionStatus, Halt, Position, StageStatus,
 };
@@ -65,7 +65,11 @@ impl Step<'_> {
     /// Checks that one more execution may be in progress.
     pub(super) fn check_room(&self, pipeline: &str) -> Result<(), Refusal> {
         let pipeline = self.state.pipeline(pipeline)?;
-        let active = pipeline.executions.iter().filter(|id| self.execution(id).is_active()).count();
+        let active = pipeline
+            .executions
+            .iter()
+            .filter(|id| self.execution(id).is_active())
+            .count();
         match pipeline.current().execution_mode {
             ExecutionMode::Queued | ExecutionMode::Parallel if active >= MAX_EXECUTIONS => {
                 Err(Refusal::TooManyExecutions(MAX_EXECUTIONS))
@@ -97,7 +101,10 @@ impl Step<'_> {
         let execution = self.execution_mut(id);
         execution.halt = Some(Halt::Stop);
         execution.stop_reason = reason.or(execution.stop_reason.take());
-        let stage = execution.stage().map(|stage| stage.name.clone()).unwrap_or_default();
+        let stage = execution
+            .stage()
+            .map(|stage| stage.name.clone())
+            .unwrap_or_default();
         if let Position::Waiting(_) = execution.position {
             self.leave_entrance(id);
             self.finish(id, ExecutionStatus::Stopped);
@@ -156,19 +163,37 @@ fn start_variables(
     declaration: &PipelineDeclaration,
     given: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    let declared = |name: &String| declaration.variables.iter().any(|known| known.name == *name);
+    let declared = |name: &String| {
+        declaration
+            .variables
+            .iter()
+            .any(|known| known.name == *name)
+    };
     if let Some(unknown) = given.keys().find(|name| !declared(name)) {
-        return Err(Refusal::Validation(format!("the pipeline declares no variable `{unknown}`")));
+        return Err(Refusal::Validation(format!(
+            "the pipeline declares no variable `{unknown}`"
+        )));
     }
     let value = |name: &String, default: &Option<String>| {
-        given.get(name).or(default.as_ref()).cloned().ok_or_else(|| {
-            Refusal::Validation(format!("variable `{name}` has no default value and must be given"))
-        })
+        given
+            .get(name)
+            .or(default.as_ref())
+            .cloned()
+            .ok_or_else(|| {
+                Refusal::Validation(format!(
+                    "variable `{name}` has no default value and must be given"
+                ))
+            })
     };
     declaration
         .variables
         .iter()
-        .map(|known| Ok((known.name.clone(), value(&known.name, &known.default_value)?)))
+        .map(|known| {
+            Ok((
+                known.name.clone(),
+                value(&known.name, &known.default_value)?,
+            ))
+        })
         .collect()
 }
 
@@ -177,13 +202,19 @@ fn start_overrides(
     given: &[RevisionOverride],
 ) -> Result<BTreeMap<String, String>, Refusal> {
     if !given.is_empty() && !structure::is_v2(declaration) {
-        return Err(Refusal::Validation("sourceRevisions needs a V2 pipeline".to_owned()));
+        return Err(Refusal::Validation(
+            "sourceRevisions needs a V2 pipeline".to_owned(),
+        ));
     }
     let mut overrides = BTreeMap::new();
     for asked in given {
-        let sources = declaration.stages.first().map(|stage| &*stage.actions).unwrap_or_default();
+        let sources = declaration
+            .stages
+            .first()
+            .map(|stage| &*stage.actions)
+            .unwrap_or_default();
         let source = sources.iter().find(|action| action.name == asked.action);
-        match source.and_then(|action| action.provider()) {
+        match source.and_then(ActionDeclaration::provider) {
             Some(Provider::Connection) if asked.kind == "COMMIT_ID" => {
                 overrides.insert(asked.action.clone(), asked.value.clone());
             }

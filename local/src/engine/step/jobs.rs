@@ -40,7 +40,11 @@ impl Step<'_> {
 
     /// A job that may still report, and its action.
     fn open_job(&self, id: &JobId) -> Result<ActionExecutionId, Refusal> {
-        let job = self.state.jobs.get(id).ok_or_else(|| Refusal::JobNotFound(id.clone()))?;
+        let job = self
+            .state
+            .jobs
+            .get(id)
+            .ok_or_else(|| Refusal::JobNotFound(id.clone()))?;
         if job.status != JobStatus::InProgress {
             return Err(Refusal::InvalidJobState(id.clone()));
         }
@@ -59,7 +63,11 @@ impl Step<'_> {
         report: SuccessReport,
     ) -> Result<Reply, Refusal> {
         let action_id = self.open_job(job)?;
-        let size = report.output_variables.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let size = report
+            .output_variables
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
         if size > MAX_OUTPUT_VARIABLE_BYTES {
             return Err(Refusal::OutputVariablesTooLarge(size));
         }
@@ -75,16 +83,17 @@ impl Step<'_> {
         let action = self.action_mut(&action_id);
         action.heard = now;
         action.details.summary = report.details.summary.or(action.details.summary.take());
-        action.details.external_execution_id =
-            report.details.external_execution_id.or(action.details.external_execution_id.take());
+        action.details.external_execution_id = report
+            .details
+            .external_execution_id
+            .or(action.details.external_execution_id.take());
         action.details.percent_complete = report.details.percent_complete;
         action.revision = report.revision.or(action.revision.take());
-        match report.continuation_token {
-            Some(token) => self.wait_for_next_job(&action_id, token),
-            None => {
-                action.output_variables = report.output_variables;
-                self.complete(&action_id, ActionStatus::Succeeded, None);
-            }
+        if let Some(token) = report.continuation_token {
+            self.wait_for_next_job(&action_id, token);
+        } else {
+            action.output_variables = report.output_variables;
+            self.complete(&action_id, ActionStatus::Succeeded, None);
         }
         Ok(Reply::Nothing)
     }
@@ -95,10 +104,26 @@ impl Step<'_> {
         action.job = None;
         let (stage, name) = (action.stage.clone(), action.action.name.clone());
         let (execution, details) = (action.execution.clone(), action.details.clone());
-        self.wake(durations.continuation_delay, Timer::Continue { action: id.clone(), token });
-        self.wake(durations.silence, Timer::Silence { action: id.clone(), heard: self.now });
-        let progress =
-            Subject::Progress { stage, action: name, action_execution_id: id.clone(), details };
+        self.wake(
+            durations.continuation_delay,
+            Timer::Continue {
+                action: id.clone(),
+                token,
+            },
+        );
+        self.wake(
+            durations.silence,
+            Timer::Silence {
+                action: id.clone(),
+                heard: self.now,
+            },
+        );
+        let progress = Subject::Progress {
+            stage,
+            action: name,
+            action_execution_id: id.clone(),
+            details,
+        };
         self.announce(&execution, progress);
     }
 
@@ -158,9 +183,18 @@ impl Step<'_> {
     }
 
     pub(super) fn silence_over(&mut self, id: &ActionExecutionId, heard: Timestamp) {
-        let silent = self.state.actions.get(id).is_some_and(|action| action.heard == heard);
+        let silent = self
+            .state
+            .actions
+            .get(id)
+            .is_some_and(|action| action.heard == heard);
         if silent {
-            let function = self.action(id).resolved.get("FunctionName").cloned().unwrap_or_default();
+            let function = self
+                .action(id)
+                .resolved
+                .get("FunctionName")
+                .cloned()
+                .unwrap_or_default();
             self.time_out(id, format!(
                 "The AWS Lambda function {function} failed to return a result. Check the function to \
                  verify that it has permission to call the PutJobSuccessResult action and that it \
@@ -170,7 +204,9 @@ impl Step<'_> {
     }
 
     pub(super) fn action_time_over(&mut self, id: &ActionExecutionId) {
-        let Some(action) = self.state.actions.get(id) else { return };
+        let Some(action) = self.state.actions.get(id) else {
+            return;
+        };
         let message = match action.action.provider() {
             Some(Provider::Manual) => "the approval was not answered in time",
             Some(Provider::Lambda) => "the action took longer than a Lambda action may in all",
@@ -187,7 +223,10 @@ impl Step<'_> {
         if let Some(job) = action.job.clone() {
             self.close_job(&job, JobStatus::TimedOut);
         }
-        let error = ErrorDetails { code: TIMED_OUT.to_owned(), message };
+        let error = ErrorDetails {
+            code: TIMED_OUT.to_owned(),
+            message,
+        };
         self.complete(id, ActionStatus::Failed, Some(error));
     }
 }

@@ -38,7 +38,10 @@ impl Step<'_> {
         let tags = merged_tags(&[], tags)?;
         declaration.version = 1;
         structure::complete(&mut declaration);
-        let startable = declaration.variables.iter().all(|known| known.default_value.is_some());
+        let startable = declaration
+            .variables
+            .iter()
+            .all(|known| known.default_value.is_some());
         let pipeline = Pipeline {
             versions: vec![Arc::new(declaration)],
             created: self.now,
@@ -71,7 +74,10 @@ impl Step<'_> {
     }
 
     /// A new version; executions that share stages are cancelled, those of `PARALLEL` mode go on.
-    pub(super) fn update(&mut self, mut declaration: PipelineDeclaration) -> Result<Reply, Refusal> {
+    pub(super) fn update(
+        &mut self,
+        mut declaration: PipelineDeclaration,
+    ) -> Result<Reply, Refusal> {
         let name = declaration.name.clone();
         // The API has no PipelineNotFoundException here; the service answers with it all the same.
         let version = self.state.pipeline(&name)?.current().version + 1;
@@ -94,11 +100,17 @@ impl Step<'_> {
     /// Deletes a pipeline with all that belongs to it; late reports find no job any more.
     pub(super) fn delete(&mut self, name: &str) -> Reply {
         self.state.pipelines.remove(name);
-        self.state.executions.retain(|_, execution| execution.pipeline != name);
+        self.state
+            .executions
+            .retain(|_, execution| execution.pipeline != name);
         let executions = &self.state.executions;
-        self.state.actions.retain(|_, action| executions.contains_key(&action.execution));
+        self.state
+            .actions
+            .retain(|_, action| executions.contains_key(&action.execution));
         let actions = &self.state.actions;
-        self.state.jobs.retain(|_, job| actions.contains_key(&job.action_execution));
+        self.state
+            .jobs
+            .retain(|_, job| actions.contains_key(&job.action_execution));
         Reply::Nothing
     }
 
@@ -111,7 +123,9 @@ impl Step<'_> {
 
     pub(super) fn untag(&mut self, arn: &str, keys: &[String]) -> Result<Reply, Refusal> {
         let name = self.state.pipeline_of_arn(arn)?;
-        self.pipeline_mut(&name).tags.retain(|tag| !keys.contains(&tag.key));
+        self.pipeline_mut(&name)
+            .tags
+            .retain(|tag| !keys.contains(&tag.key));
         Ok(Reply::Nothing)
     }
 }
@@ -119,14 +133,21 @@ impl Step<'_> {
 fn merged_tags(old: &[Tag], new: Vec<Tag>) -> Result<Vec<Tag>, Refusal> {
     let mut tags = old.to_vec();
     for (index, tag) in new.iter().enumerate() {
-        if tag.key.to_ascii_lowercase().starts_with(RESERVED_TAG_PREFIX) {
+        if tag
+            .key
+            .to_ascii_lowercase()
+            .starts_with(RESERVED_TAG_PREFIX)
+        {
             return Err(Refusal::InvalidTags(format!(
                 "tag key `{}` begins with `{RESERVED_TAG_PREFIX}`, which is kept for AWS",
                 tag.key
             )));
         }
         if new[..index].iter().any(|earlier| earlier.key == tag.key) {
-            return Err(Refusal::InvalidTags(format!("tag key `{}` is given twice", tag.key)));
+            return Err(Refusal::InvalidTags(format!(
+                "tag key `{}` is given twice",
+                tag.key
+            )));
         }
     }
     for tag in new {

@@ -27,15 +27,39 @@ const STAGES: [&str; 4] = ["Source", "Commit", "Acceptance", "Production"];
 #[derive(Clone, Debug)]
 enum Op {
     Start,
-    Stop { execution: Index, abandon: bool },
-    Retry { execution: Index, stage: usize, all: bool },
-    Update { mode: ExecutionMode },
-    Transition { stage: usize, outbound: bool, enable: bool },
-    Report { job: Index, report: Report },
-    Source { good: bool },
-    Approve { good: bool },
-    FunctionFailed { job: Index },
-    Refused { job: Index },
+    Stop {
+        execution: Index,
+        abandon: bool,
+    },
+    Retry {
+        execution: Index,
+        stage: usize,
+        all: bool,
+    },
+    Update {
+        mode: ExecutionMode,
+    },
+    Transition {
+        stage: usize,
+        outbound: bool,
+        enable: bool,
+    },
+    Report {
+        job: Index,
+        report: Report,
+    },
+    Source {
+        good: bool,
+    },
+    Approve {
+        good: bool,
+    },
+    FunctionFailed {
+        job: Index,
+    },
+    Refused {
+        job: Index,
+    },
     Fire,
 }
 
@@ -143,14 +167,25 @@ impl World {
             ended: BTreeMap::new(),
         };
         let declaration = Box::new(declaration(mode, retries));
-        world.apply(Event::CreatePipeline { declaration, tags: Vec::new() }).unwrap();
+        world
+            .apply(Event::CreatePipeline {
+                declaration,
+                tags: Vec::new(),
+            })
+            .unwrap();
         world
     }
 
     fn apply(&mut self, event: Event) -> Result<Reply, Refusal> {
         self.seed += 1;
         let before = self.state.clone();
-        match self.state.apply(Stamp { now: self.now, seed: self.seed }, event) {
+        match self.state.apply(
+            Stamp {
+                now: self.now,
+                seed: self.seed,
+            },
+            event,
+        ) {
             Ok(applied) => {
                 for effect in applied.effects {
                     match effect {
@@ -159,7 +194,12 @@ impl World {
                         Effect::Wake { at, timer } => self.timers.push((at, timer)),
                         Effect::Announce(change) => {
                             use crate::engine::change::Subject;
-                            if let Subject::ApprovalNeeded { stage, action, token } = change.subject {
+                            if let Subject::ApprovalNeeded {
+                                stage,
+                                action,
+                                token,
+                            } = change.subject
+                            {
                                 self.approvals.push((stage, action, token));
                             }
                         }
@@ -168,7 +208,10 @@ impl World {
                 Ok(applied.reply)
             }
             Err(refusal) => {
-                assert_eq!(self.state, before, "a refused event changed something: {refusal}");
+                assert_eq!(
+                    self.state, before,
+                    "a refused event changed something: {refusal}"
+                );
                 Err(refusal)
             }
         }
@@ -190,20 +233,37 @@ impl World {
             Op::Stop { execution, abandon } => {
                 let execution = self.execution_at(*execution)?;
                 let (pipeline, abandon) = (PIPELINE.to_owned(), *abandon);
-                drop(self.apply(Event::Stop { pipeline, execution, abandon, reason: None }));
+                drop(self.apply(Event::Stop {
+                    pipeline,
+                    execution,
+                    abandon,
+                    reason: None,
+                }));
             }
-            Op::Retry { execution, stage, all } => return self.retry(*execution, *stage, *all),
+            Op::Retry {
+                execution,
+                stage,
+                all,
+            } => return self.retry(*execution, *stage, *all),
             Op::Update { mode } => {
                 let declaration = Box::new(declaration(*mode, true));
                 self.apply(Event::UpdatePipeline { declaration }).unwrap();
             }
-            Op::Transition { stage, outbound, enable } => {
+            Op::Transition {
+                stage,
+                outbound,
+                enable,
+            } => {
                 self.transition(*stage, *outbound, *enable);
             }
             Op::Report { job, report } => self.report(*job, *report),
             Op::Source { good } => {
                 let action = self.sources.pop()?;
-                self.apply(Event::SourceFinished { action, result: source(*good) }).unwrap();
+                self.apply(Event::SourceFinished {
+                    action,
+                    result: source(*good),
+                })
+                .unwrap();
             }
             Op::Approve { good } => {
                 let (stage, action, token) = self.approvals.last()?.clone();
@@ -218,11 +278,19 @@ impl World {
             }
             Op::FunctionFailed { job } => {
                 let job = self.job_at(*job)?;
-                self.apply(Event::FunctionFailed { job, retries_allowed: 2 }).unwrap();
+                self.apply(Event::FunctionFailed {
+                    job,
+                    retries_allowed: 2,
+                })
+                .unwrap();
             }
             Op::Refused { job } => {
                 let job = self.job_at(*job)?;
-                self.apply(Event::InvocationRefused { job, error: error() }).unwrap();
+                self.apply(Event::InvocationRefused {
+                    job,
+                    error: error(),
+                })
+                .unwrap();
             }
             Op::Fire => drop(self.fire()),
         }
@@ -232,7 +300,11 @@ impl World {
     fn retry(&mut self, execution: Index, stage: usize, all: bool) -> Option<ExecutionId> {
         let execution = self.execution_at(execution)?;
         let count = self.state.executions.len();
-        let mode = if all { RetryMode::AllActions } else { RetryMode::FailedActions };
+        let mode = if all {
+            RetryMode::AllActions
+        } else {
+            RetryMode::FailedActions
+        };
         let event = Event::Retry {
             pipeline: PIPELINE.to_owned(),
             stage: STAGES[stage].to_owned(),
@@ -241,7 +313,11 @@ impl World {
         };
         match self.apply(event) {
             Ok(reply) => {
-                assert_eq!(reply, Reply::Execution(execution.clone()), "a retry keeps the id");
+                assert_eq!(
+                    reply,
+                    Reply::Execution(execution.clone()),
+                    "a retry keeps the id"
+                );
                 assert_eq!(self.state.executions.len(), count);
                 Some(execution)
             }
@@ -250,12 +326,25 @@ impl World {
     }
 
     fn transition(&mut self, stage: usize, outbound: bool, enable: bool) {
-        let side = if outbound { TransitionSide::Outbound } else { TransitionSide::Inbound };
+        let side = if outbound {
+            TransitionSide::Outbound
+        } else {
+            TransitionSide::Inbound
+        };
         let (pipeline, stage) = (PIPELINE.to_owned(), STAGES[stage].to_owned());
         let event = if enable {
-            Event::EnableTransition { pipeline, stage, side }
+            Event::EnableTransition {
+                pipeline,
+                stage,
+                side,
+            }
         } else {
-            Event::DisableTransition { pipeline, stage, side, reason: "r".to_owned() }
+            Event::DisableTransition {
+                pipeline,
+                stage,
+                side,
+                reason: "r".to_owned(),
+            }
         };
         self.apply(event).unwrap();
     }
@@ -275,21 +364,35 @@ impl World {
             Report::GoesOn => success(Some("t")),
             Report::Failed => {
                 let job = job.clone();
-                Event::JobFailed { job, error: error(), external_execution_id: None }
+                Event::JobFailed {
+                    job,
+                    error: error(),
+                    external_execution_id: None,
+                }
             }
         };
         let result = self.apply(event);
         if open {
             result.unwrap();
         } else {
-            assert_eq!(result, Err(Refusal::InvalidJobState(job)), "one job has one result");
+            assert_eq!(
+                result,
+                Err(Refusal::InvalidJobState(job)),
+                "one job has one result"
+            );
         }
     }
 
     /// Lets time pass until the next timer.
     fn fire(&mut self) -> bool {
-        let earliest = self.timers.iter().enumerate().min_by_key(|(_, (at, _))| *at);
-        let Some((index, _)) = earliest else { return false };
+        let earliest = self
+            .timers
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (at, _))| *at);
+        let Some((index, _)) = earliest else {
+            return false;
+        };
         let (at, timer) = self.timers.remove(index);
         self.now = self.now.max(at);
         self.apply(Event::Timer(timer)).unwrap();
@@ -302,16 +405,26 @@ impl World {
         self.check_run_order();
         self.check_jobs();
         self.check_ends(retried);
-        let outputs = self.state.actions.values().flat_map(|action| &action.outputs);
+        let outputs = self
+            .state
+            .actions
+            .values()
+            .flat_map(|action| &action.outputs);
         let mut keys = BTreeSet::new();
         for artifact in outputs {
-            assert!(keys.insert(&artifact.key), "two action executions share a key");
+            assert!(
+                keys.insert(&artifact.key),
+                "two action executions share a key"
+            );
         }
     }
 
     fn active(&self) -> impl Iterator<Item = &Execution> {
         let executions = &self.state.pipelines[PIPELINE].executions;
-        executions.iter().map(|id| &self.state.executions[id]).filter(|it| it.is_active())
+        executions
+            .iter()
+            .map(|id| &self.state.executions[id])
+            .filter(|it| it.is_active())
     }
 
     fn check_locks(&self) {
@@ -323,12 +436,21 @@ impl World {
             });
             let inside: Vec<_> = inside.map(|execution| &execution.id).collect();
             assert!(inside.len() <= 1, "`{name}` holds {inside:?}");
-            assert_eq!(slot.holder.as_ref(), inside.first().copied(), "the lock of `{name}`");
+            assert_eq!(
+                slot.holder.as_ref(),
+                inside.first().copied(),
+                "the lock of `{name}`"
+            );
             let waiting = slot.waiting.iter().map(|id| &self.state.executions[id]);
-            let superseding = waiting.clone().filter(|it| it.mode == ExecutionMode::Superseded);
+            let superseding = waiting
+                .clone()
+                .filter(|it| it.mode == ExecutionMode::Superseded);
             assert!(superseding.count() <= 1, "`{name}` has one place to wait");
             for execution in waiting {
-                assert!(execution.is_active(), "an ended execution waits at `{name}`");
+                assert!(
+                    execution.is_active(),
+                    "an ended execution waits at `{name}`"
+                );
                 assert!(matches!(execution.position, Position::Waiting(_)));
             }
         }
@@ -343,20 +465,35 @@ impl World {
         };
         let sharing: Vec<_> = self.active().filter(|it| !it.is_parallel()).collect();
         for pair in sharing.windows(2) {
-            assert!(place(pair[0]) >= place(pair[1]), "a newer execution overtook an older one");
+            assert!(
+                place(pair[0]) >= place(pair[1]),
+                "a newer execution overtook an older one"
+            );
         }
     }
 
     fn check_run_order(&self) {
         for execution in self.active() {
-            let Some(stage) = execution.stage() else { continue };
-            let Some(run) = execution.stage_runs.get(&stage.name) else { continue };
+            let Some(stage) = execution.stage() else {
+                continue;
+            };
+            let Some(run) = execution.stage_runs.get(&stage.name) else {
+                continue;
+            };
             let status = |name: &str| run.latest.get(name).map(|id| self.state.actions[id].status);
-            for action in stage.actions.iter().filter(|action| status(&action.name).is_some()) {
-                let mut earlier = stage.actions.iter().filter(|it| it.run_order < action.run_order);
+            for action in stage
+                .actions
+                .iter()
+                .filter(|action| status(&action.name).is_some())
+            {
+                let mut earlier = stage
+                    .actions
+                    .iter()
+                    .filter(|it| it.run_order < action.run_order);
                 assert!(
                     earlier.all(|it| status(&it.name) == Some(ActionStatus::Succeeded)),
-                    "`{}` started before its run order came", action.name
+                    "`{}` started before its run order came",
+                    action.name
                 );
             }
             if execution.is_parallel() {
@@ -369,19 +506,40 @@ impl World {
 
     /// Whatever runs will end: something is there that ends it.
     fn check_jobs(&self) {
-        for job in self.state.jobs.values().filter(|job| job.status == JobStatus::InProgress) {
+        for job in self
+            .state
+            .jobs
+            .values()
+            .filter(|job| job.status == JobStatus::InProgress)
+        {
             let action = &self.state.actions[&job.action_execution];
-            assert_eq!(action.status, ActionStatus::InProgress, "an open job of an ended action");
-            assert_eq!(action.job.as_ref(), Some(&job.id), "two open jobs of one action");
+            assert_eq!(
+                action.status,
+                ActionStatus::InProgress,
+                "an open job of an ended action"
+            );
+            assert_eq!(
+                action.job.as_ref(),
+                Some(&job.id),
+                "two open jobs of one action"
+            );
         }
         for action in self.state.actions.values() {
             let execution = &self.state.executions[&action.execution];
             if action.status != ActionStatus::InProgress {
                 continue;
             }
-            assert!(execution.is_active(), "an action runs in an ended execution");
-            let timer = Timer::ActionTime { action: action.id.clone() };
-            assert!(self.timers.iter().any(|(_, set)| *set == timer), "no timer ends the action");
+            assert!(
+                execution.is_active(),
+                "an action runs in an ended execution"
+            );
+            let timer = Timer::ActionTime {
+                action: action.id.clone(),
+            };
+            assert!(
+                self.timers.iter().any(|(_, set)| *set == timer),
+                "no timer ends the action"
+            );
         }
     }
 
@@ -390,7 +548,10 @@ impl World {
             self.ended.remove(id);
         }
         for (id, execution) in &self.ended {
-            assert_eq!(&self.state.executions[id], execution, "an ended execution changed");
+            assert_eq!(
+                &self.state.executions[id], execution,
+                "an ended execution changed"
+            );
         }
         for execution in self.state.executions.values().filter(|it| !it.is_active()) {
             self.ended.insert(execution.id.clone(), execution.clone());
@@ -412,7 +573,10 @@ fn start() -> Event {
 }
 
 fn error() -> ErrorDetails {
-    ErrorDetails { code: "JobFailed".to_owned(), message: "m".to_owned() }
+    ErrorDetails {
+        code: "JobFailed".to_owned(),
+        message: "m".to_owned(),
+    }
 }
 
 fn source(good: bool) -> Result<SourceOutput, ErrorDetails> {
@@ -420,7 +584,11 @@ fn source(good: bool) -> Result<SourceOutput, ErrorDetails> {
         return Err(error());
     }
     let variables = BTreeMap::from([("CommitId".to_owned(), "abc".to_owned())]);
-    Ok(SourceOutput { revision: "abc".to_owned(), summary: None, variables })
+    Ok(SourceOutput {
+        revision: "abc".to_owned(),
+        summary: None,
+        variables,
+    })
 }
 
 proptest! {

@@ -47,7 +47,10 @@ impl Step<'_> {
             return Err(Refusal::StageNotFound(stage.to_owned()));
         }
         let not_latest = || Refusal::NotLatestExecution(id.clone());
-        let execution = self.state.execution(pipeline, id).map_err(|_| not_latest())?;
+        let execution = self
+            .state
+            .execution(pipeline, id)
+            .map_err(|_| not_latest())?;
         let latest = known.slots.get(stage).and_then(|slot| slot.latest.as_ref());
         if !execution.is_parallel() && latest != Some(id) {
             return Err(not_latest());
@@ -56,7 +59,9 @@ impl Step<'_> {
             return not_retryable("the pipeline has changed since");
         }
         let here = matches!(execution.position, Position::Inside(_))
-            && execution.stage().is_some_and(|declared| declared.name == stage);
+            && execution
+                .stage()
+                .is_some_and(|declared| declared.name == stage);
         let Some(run) = execution.stage_runs.get(stage).filter(|_| here) else {
             return not_retryable("the execution did not fail in this stage");
         };
@@ -72,9 +77,14 @@ impl Step<'_> {
         }
         let actions = self.stage_actions(id, stage);
         let failed = actions.iter().any(|action| {
-            matches!(action.status, ActionStatus::Failed | ActionStatus::Abandoned)
+            matches!(
+                action.status,
+                ActionStatus::Failed | ActionStatus::Abandoned
+            )
         });
-        let running = actions.iter().any(|action| action.status == ActionStatus::InProgress);
+        let running = actions
+            .iter()
+            .any(|action| action.status == ActionStatus::InProgress);
         match mode {
             RetryMode::AllActions if running => not_retryable("actions of it are in progress"),
             _ if failed || run.status == StageStatus::Stopped => Ok(()),

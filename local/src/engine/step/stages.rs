@@ -50,9 +50,13 @@ impl Step<'_> {
     /// Takes an execution out of the entrance that it waits at.
     pub(super) fn leave_entrance(&mut self, id: &ExecutionId) {
         let execution = self.execution(id);
-        let Some(stage) = execution.stage().map(|stage| stage.name.clone()) else { return };
+        let Some(stage) = execution.stage().map(|stage| stage.name.clone()) else {
+            return;
+        };
         let pipeline = execution.pipeline.clone();
-        self.slot(&pipeline, &stage).waiting.retain(|waiting| waiting != id);
+        self.slot(&pipeline, &stage)
+            .waiting
+            .retain(|waiting| waiting != id);
     }
 
     /// Lets in whoever waits at a stage's entrance and may enter.
@@ -66,22 +70,30 @@ impl Step<'_> {
         let pipeline = self.state.pipelines.get(pipeline)?;
         let slot = pipeline.slots.get(stage)?;
         let may_enter = |execution: &&Execution| {
-            let Position::Waiting(index) = execution.position else { return false };
+            let Position::Waiting(index) = execution.position else {
+                return false;
+            };
             let before = index.checked_sub(1).and_then(|before| {
-                pipeline.slots.get(&execution.declaration.stages[before].name)
+                pipeline
+                    .slots
+                    .get(&execution.declaration.stages[before].name)
             });
             slot.inbound.is_enabled()
                 && before.is_none_or(|before| before.outbound.is_enabled())
                 && (execution.is_parallel() || slot.holder.is_none())
         };
         let mut waiting = slot.waiting.iter().map(|id| self.execution(id));
-        waiting.find(may_enter).map(|execution| execution.id.clone())
+        waiting
+            .find(may_enter)
+            .map(|execution| execution.id.clone())
     }
 
     fn enter(&mut self, id: &ExecutionId) {
         self.leave_entrance(id);
         let execution = self.execution_mut(id);
-        let Position::Waiting(index) = execution.position else { return };
+        let Position::Waiting(index) = execution.position else {
+            return;
+        };
         execution.position = Position::Inside(index);
         let stage = execution.declaration.stages[index].name.clone();
         execution.stage_runs.insert(stage.clone(), StageRun::new());
@@ -124,16 +136,28 @@ impl Step<'_> {
             return Move::Rest;
         };
         let latest = self.stage_actions(id, &stage.name);
-        let count = |status| latest.iter().filter(|action| action.status == status).count();
+        let count = |status| {
+            latest
+                .iter()
+                .filter(|action| action.status == status)
+                .count()
+        };
         let running = count(ActionStatus::InProgress);
         if let Some(halt) = execution.halt {
-            return if running == 0 { Move::Settle(halt) } else { Move::Rest };
+            return if running == 0 {
+                Move::Settle(halt)
+            } else {
+                Move::Rest
+            };
         }
         if count(ActionStatus::Failed) > 0 {
             return if running == 0 { Move::Fail } else { Move::Rest };
         }
         let status_of = |name: &str| {
-            latest.iter().find(|action| action.action.name == name).map(|action| action.status)
+            latest
+                .iter()
+                .find(|action| action.action.name == name)
+                .map(|action| action.status)
         };
         let unfinished = stage
             .actions
@@ -151,11 +175,17 @@ impl Step<'_> {
             .take(room)
             .map(|action| action.name.clone())
             .collect();
-        if to_start.is_empty() { Move::Rest } else { Move::Start(to_start) }
+        if to_start.is_empty() {
+            Move::Rest
+        } else {
+            Move::Start(to_start)
+        }
     }
 
     fn leave(&mut self, id: &ExecutionId) {
-        let Position::Inside(index) = self.execution(id).position else { return };
+        let Position::Inside(index) = self.execution(id).position else {
+            return;
+        };
         let stage = self.end_stage(id, StageStatus::Succeeded);
         let execution = self.execution_mut(id);
         let pipeline = execution.pipeline.clone();
@@ -177,12 +207,18 @@ impl Step<'_> {
 
     /// Ends an execution that was stopped or cancelled once its last action has ended.
     fn settle(&mut self, id: &ExecutionId, halt: Halt) {
-        let Some(stage) = self.execution(id).stage().cloned() else { return };
+        let Some(stage) = self.execution(id).stage().cloned() else {
+            return;
+        };
         let (halted, status) = match halt {
             Halt::Stop => (StageStatus::Stopped, ExecutionStatus::Stopped),
             Halt::Cancel => (StageStatus::Cancelled, ExecutionStatus::Cancelled),
         };
-        let stage_status = if self.all_succeeded(id, &stage) { StageStatus::Succeeded } else { halted };
+        let stage_status = if self.all_succeeded(id, &stage) {
+            StageStatus::Succeeded
+        } else {
+            halted
+        };
         self.end_stage(id, stage_status);
         self.finish(id, status);
         let pipeline = self.execution(id).pipeline.clone();
@@ -192,14 +228,19 @@ impl Step<'_> {
     fn all_succeeded(&self, id: &ExecutionId, stage: &StageDeclaration) -> bool {
         let latest = self.stage_actions(id, &stage.name);
         latest.len() == stage.actions.len()
-            && latest.iter().all(|action| action.status == ActionStatus::Succeeded)
+            && latest
+                .iter()
+                .all(|action| action.status == ActionStatus::Succeeded)
     }
 
     /// Notes how a stage ended for an execution and gives its lock back.
     fn end_stage(&mut self, id: &ExecutionId, status: StageStatus) -> String {
         let execution = self.execution_mut(id);
         let pipeline = execution.pipeline.clone();
-        let stage = execution.stage().map(|stage| stage.name.clone()).unwrap_or_default();
+        let stage = execution
+            .stage()
+            .map(|stage| stage.name.clone())
+            .unwrap_or_default();
         if let Some(run) = execution.stage_runs.get_mut(&stage) {
             run.status = status;
         }
@@ -222,10 +263,18 @@ impl Step<'_> {
     /// The one automatic retry of a stage that asks for it; false where there is none (left).
     fn retry_automatically(&mut self, id: &ExecutionId) -> bool {
         let execution = self.execution(id);
-        let Some(stage) = execution.stage() else { return false };
-        let Some(mode) = stage.automatic_retry() else { return false };
+        let Some(stage) = execution.stage() else {
+            return false;
+        };
+        let Some(mode) = stage.automatic_retry() else {
+            return false;
+        };
         let name = stage.name.clone();
-        if execution.stage_runs.get(&name).is_none_or(|run| run.automatic_retries > 0) {
+        if execution
+            .stage_runs
+            .get(&name)
+            .is_none_or(|run| run.automatic_retries > 0)
+        {
             return false;
         }
         self.announce_stage(id, &name, ChangeState::Failed);
@@ -246,7 +295,10 @@ impl Step<'_> {
             RetryMode::FailedActions => {
                 let latest = self.stage_actions(id, stage).into_iter();
                 let kept = latest.filter(|action| {
-                    matches!(action.status, ActionStatus::Succeeded | ActionStatus::InProgress)
+                    matches!(
+                        action.status,
+                        ActionStatus::Succeeded | ActionStatus::InProgress
+                    )
                 });
                 kept.map(|action| action.action.name.clone()).collect()
             }
