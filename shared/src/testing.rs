@@ -5,7 +5,10 @@
 
 pub mod archives;
 pub mod events;
+pub mod matrix;
 pub mod operation;
+pub mod proxy;
+pub mod runtime;
 pub mod s3;
 mod server;
 pub mod world;

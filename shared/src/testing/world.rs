@@ -52,8 +52,8 @@ struct Inner {
     denied: Mutex<BTreeSet<String>>,
     lambda: Mutex<lambda::Lambda>,
     code_pipeline: Mutex<codepipeline::CodePipeline>,
-    api_gateway: Mutex<apigateway::RestApis>,
-    cloud_front: Mutex<cloudfront::Distributions>,
+    api_gateway: Mutex<apigateway::ApiGateway>,
+    cloud_front: Mutex<cloudfront::CloudFront>,
 }
 
 impl World {
@@ -133,13 +133,13 @@ impl World {
 
     /// The REST APIs. Not to be held while something is awaited.
     #[must_use]
-    pub fn api_gateway(&self) -> MutexGuard<'_, apigateway::RestApis> {
+    pub fn api_gateway(&self) -> MutexGuard<'_, apigateway::ApiGateway> {
         lock(&self.inner.api_gateway)
     }
 
     /// The distributions. Not to be held while something is awaited.
     #[must_use]
-    pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::Distributions> {
+    pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::CloudFront> {
         lock(&self.inner.cloud_front)
     }
 }
@@ -180,18 +180,8 @@ impl Inner {
         match request.operation.service.as_str() {
             "lambda" => lock(&self.lambda).route(request, &self.objects),
             "codepipeline" => lock(&self.code_pipeline).route(request),
-            "apigateway" => {
-                let (method, path, query) = request.raw();
-                match lock(&self.api_gateway).answer(method, path, query, &request.bytes) {
-                    Ok((status, body)) => Answer::json_with(status, &body),
-                    Err(refused) => Answer::error(refused.status, refused.code, &refused.message),
-                }
-            }
-            "cloudfront" => {
-                let (method, path, _) = request.raw();
-                let mut distributions = lock(&self.cloud_front);
-                Answer::xml(distributions.answer(method, path, &request.bytes))
-            }
+            "apigateway" => lock(&self.api_gateway).route(request),
+            "cloudfront" => lock(&self.cloud_front).route(request),
             service => Answer::error(404, "UnknownService", &format!("no service `{service}`")),
         }
     }

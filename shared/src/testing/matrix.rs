@@ -1,0 +1,359 @@
+//! The fault matrix of an action: each mutating call x each fault x each way of delivering the job
+//! again, with the function's real binary.
+//!
+//! In every cell the end state is the fault-free one or the one before, the job has exactly one
+//! result, and a job that was reported as a success has the fault-free state.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::operation::Operation;
+use super::proxy::{Fault, Hook, Proxy, Rule};
+use super::runtime::{Ended, Function, KillSwitch};
+use super::world::World;
+use super::world::codepipeline::Reported;
+
+/// Cells at work at once: most of a cell is waiting, so more than the processors there are.
+const PARALLEL_CELLS: usize = 6;
+
+/// A delivery that takes longer hangs. The SDK's pauses between attempts are some seconds.
+const LONGEST_DELIVERY: Duration = Duration::from_secs(60);
+
+/// How long a delivery that is held at a call waits for the other one before it goes on anyway.
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
+
+/// One action on one world.
+pub trait Scenario: Sync {
+    /// What cells are compared by.
+    type State: PartialEq + fmt::Debug + Send + Sync;
+
+    /// The function's binary: `env!("CARGO_BIN_EXE_deploy-app")`.
+    fn binary(&self) -> &Path;
+
+    /// The job's event.
+    fn event(&self) -> Value;
+
+    /// Puts into an empty world what the job needs.
+    fn seed(&self, world: &World) -> impl Future<Output = ()> + Send;
+
+    /// What the job changes, without what differs between two equal runs.
+    fn snapshot(&self, world: &World) -> impl Future<Output = Self::State> + Send;
+
+    /// What else has to hold after every cell, such as what was served meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold.
+    fn check(&self, world: &World) -> Result<(), String>;
+}
+
+/// What happens to one call of the first delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    /// Nothing: only the second delivery disturbs.
+    Nothing,
+    /// One request fails and does nothing; the SDK tries again.
+    FailsBefore,
+    /// Every request from this one on fails and does nothing.
+    Outage,
+    /// It takes effect, and no answer comes; the SDK tries again.
+    ReplyLost,
+    /// Every request from this one on takes effect, and no answer comes.
+    RepliesLost,
+    /// The process is killed before the request reaches the service.
+    KilledBefore,
+    /// The process is killed after the request took effect.
+    KilledAfter,
+}
+
+const MISHAPS: [Mishap; 7] = [
+    Mishap::Nothing,
+    Mishap::FailsBefore,
+    Mishap::Outage,
+    Mishap::ReplyLost,
+    Mishap::RepliesLost,
+    Mishap::KilledBefore,
+    Mishap::KilledAfter,
+];
+
+/// How the job is delivered a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// When the first delivery has ended.
+    Later,
+    /// At the same time: both start together.
+    AtOnce,
+    /// At the same time: the first is held at the call until the second has ended.
+    WhileHeld,
+}
+
+const AGAIN: [Again; 3] = [Again::Later, Again::AtOnce, Again::WhileHeld];
+
+/// One mutating call of the fault-free run.
+#[derive(Clone, Debug)]
+struct Call {
+    operation: Operation,
+    /// How often this very operation was on this resource before it, from 1.
+    nth: usize,
+}
+
+struct Cell<'a> {
+    call: &'a Call,
+    mishap: Mishap,
+    again: Again,
+}
+
+impl fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Call { operation, nth } = self.call;
+        write!(
+            f,
+            "{} on `{}` ({nth}) x {:?} x {:?}",
+            operation.action(),
+            operation.resource,
+            self.mishap,
+            self.again
+        )
+    }
+}
+
+/// What a matrix came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The mutating calls of the fault-free run, in order.
+    pub calls: Vec<String>,
+    /// How many cells were run.
+    pub cells: usize,
+    /// The cells that broke a promise, and which.
+    pub broken: Vec<String>,
+}
+
+/// Runs all cells of a scenario.
+///
+/// # Panics
+///
+/// Where the fault-free run does not succeed.
+pub async fn run<S: Scenario>(scenario: &S) -> Summary {
+    let (before, fault_free, calls) = fault_free(scenario).await;
+    let cells: Vec<Cell<'_>> = calls
+        .iter()
+        .flat_map(|call| MISHAPS.map(|mishap| (call, mishap)))
+        .flat_map(|(call, mishap)| {
+            AGAIN.map(|again| Cell {
+                call,
+                mishap,
+                again,
+            })
+        })
+        .collect();
+    let count = cells.len();
+    let (before, fault_free) = (&before, &fault_free);
+    let broken = stream::iter(cells)
+        .map(|cell| async move {
+            let ended = run_cell(scenario, &cell, before, fault_free).await;
+            ended.err().map(|promise| format!("{cell}: {promise}"))
+        })
+        .buffer_unordered(PARALLEL_CELLS)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    let calls = calls.iter().map(|call| call.operation.action()).collect();
+    Summary {
+        calls,
+        cells: count,
+        broken,
+    }
+}
+
+async fn seeded<S: Scenario>(scenario: &S) -> World {
+    let world = World::start().await;
+    scenario.seed(&world).await;
+    world.code_pipeline().add_job(&scenario.event());
+    world.forget_calls();
+    world
+}
+
+/// The states before and after a run without faults, and its mutating calls.
+async fn fault_free<S: Scenario>(scenario: &S) -> (S::State, S::State, Vec<Call>) {
+    let world = seeded(scenario).await;
+    let before = scenario.snapshot(&world).await;
+    world.forget_calls();
+    let ended = deliver(scenario, &world.url(), &KillSwitch::default()).await;
+    let mut seen = BTreeMap::new();
+    let calls = world
+        .calls()
+        .into_iter()
+        .map(|call| call.operation)
+        .filter(|operation| operation.mutating)
+        .map(|operation| {
+            let nth = seen
+                .entry((operation.action(), operation.resource.clone()))
+                .or_insert(0);
+            *nth += 1;
+            Call {
+                operation,
+                nth: *nth,
+            }
+        })
+        .collect();
+    let after = scenario.snapshot(&world).await;
+    let promise = judge(scenario, &world, &before, &after, &after);
+    assert_eq!(
+        (ended.0, promise),
+        (Ended::Succeeded, Ok(())),
+        "fault-free run:\n{}",
+        ended.1
+    );
+    assert!(
+        matches!(
+            world.code_pipeline().accepted()[..],
+            [Reported::Success { .. }]
+        ),
+        "the fault-free run is no success: {:?}",
+        world.code_pipeline().reports()
+    );
+    (before, after, calls)
+}
+
+async fn run_cell<S: Scenario>(
+    scenario: &S,
+    cell: &Cell<'_>,
+    before: &S::State,
+    fault_free: &S::State,
+) -> Result<(), String> {
+    let world = seeded(scenario).await;
+    let kill = KillSwitch::default();
+    let second_ended = Arc::new(Notify::new());
+    let held = Arc::new(Notify::new());
+    let proxy = Proxy::start(&world.url(), rules(cell, &kill, &held, &second_ended)).await;
+    let (proxy_url, world_url) = (proxy.url(), world.url());
+    let first = deliver(scenario, &proxy_url, &kill);
+    let spare = KillSwitch::default();
+    let second = async {
+        let ended = deliver(scenario, &world_url, &spare).await;
+        second_ended.notify_one();
+        ended
+    };
+    let (first, second) = match cell.again {
+        Again::Later => (first.await, second.await),
+        Again::AtOnce => tokio::join!(first, second),
+        Again::WhileHeld => tokio::join!(first, async {
+            if tokio::time::timeout(LONGEST_HOLD, held.notified())
+                .await
+                .is_err()
+            {
+                tracing::warn!("the first delivery never came to the call");
+            }
+            second.await
+        }),
+    };
+    let after = scenario.snapshot(&world).await;
+    let lambda_content = second.0 == Ended::Succeeded;
+    let promise = judge(scenario, &world, before, fault_free, &after).and_then(|()| {
+        if lambda_content {
+            Ok(())
+        } else {
+            Err("the second delivery did not succeed".to_owned())
+        }
+    });
+    promise.map_err(|promise| {
+        format!(
+            "{promise}\nfirst: {:?}\n{}\nsecond: {:?}\n{}\nreports: {:#?}",
+            first.0,
+            first.1,
+            second.0,
+            second.1,
+            world.code_pipeline().reports()
+        )
+    })
+}
+
+/// How one delivery ended, and its log.
+async fn deliver<S: Scenario>(scenario: &S, url: &str, kill: &KillSwitch) -> (Ended, String) {
+    let mut function = Function::start(scenario.binary(), url, kill).await;
+    let event = scenario.event();
+    let ended = tokio::time::timeout(LONGEST_DELIVERY, function.invoke(&event)).await;
+    let ended = ended.unwrap_or_else(|_| Ended::Failed("the delivery hangs".to_owned()));
+    (ended, function.log())
+}
+
+fn judge<S: Scenario>(
+    scenario: &S,
+    world: &World,
+    before: &S::State,
+    fault_free: &S::State,
+    after: &S::State,
+) -> Result<(), String> {
+    let pipeline = world.code_pipeline();
+    let [result] = pipeline.accepted()[..] else {
+        return Err(format!("the job has {} results", pipeline.accepted().len()));
+    };
+    let success = matches!(result, Reported::Success { .. });
+    if after != fault_free && (success || after != before) {
+        return Err(format!(
+            "success: {success}, but the state is {after:#?}, not {fault_free:#?}"
+        ));
+    }
+    drop(pipeline);
+    scenario.check(world)
+}
+
+/// The faults of the first delivery's proxy.
+fn rules(
+    cell: &Cell<'_>,
+    kill: &KillSwitch,
+    held: &Arc<Notify>,
+    second_ended: &Arc<Notify>,
+) -> Vec<Rule> {
+    let rule = |times: usize, fault: Fault| Rule {
+        action: cell.call.operation.action(),
+        resource: Some(cell.call.operation.resource.clone()),
+        nth: cell.call.nth,
+        times,
+        fault,
+    };
+    let mut rules = Vec::new();
+    if cell.again == Again::WhileHeld {
+        let (held, second_ended) = (Arc::clone(held), Arc::clone(second_ended));
+        let hold: Hook = Arc::new(move || {
+            let (held, second_ended) = (Arc::clone(&held), Arc::clone(&second_ended));
+            Box::pin(async move {
+                held.notify_one();
+                if tokio::time::timeout(LONGEST_HOLD, second_ended.notified())
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!("the second delivery waits for the first, which goes on");
+                }
+            })
+        });
+        rules.push(rule(1, Fault::Before(hold)));
+    }
+    let killing = || -> Hook {
+        let kill = kill.clone();
+        Arc::new(move || {
+            let kill = kill.clone();
+            Box::pin(async move { kill.kill() })
+        })
+    };
+    match cell.mishap {
+        Mishap::Nothing => {}
+        Mishap::FailsBefore => rules.push(rule(1, Fault::Status(503))),
+        Mishap::Outage => rules.push(rule(usize::MAX, Fault::Status(503))),
+        Mishap::ReplyLost => rules.push(rule(1, Fault::LoseReply)),
+        Mishap::RepliesLost => rules.push(rule(usize::MAX, Fault::LoseReply)),
+        Mishap::KilledBefore => {
+            rules.push(rule(1, Fault::Before(killing())));
+            rules.push(rule(1, Fault::Reset));
+        }
+        Mishap::KilledAfter => rules.push(rule(1, Fault::AfterInsteadOfReply(killing()))),
+    }
+    rules
+}
