@@ -35,7 +35,11 @@ impl LocalAws {
     pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
         let bound = Bound::new().await.map_err(Error::Port)?;
         let endpoint = bound.endpoint();
-        let options = ministack::Options { home, endpoint, region: region.to_owned() };
+        let options = ministack::Options {
+            home,
+            endpoint,
+            region: region.to_owned(),
+        };
         let ministack = Ministack::start(&options).await?;
         let gateway = bound.serve(ministack.address());
         Ok(Self { gateway, ministack })

@@ -68,14 +68,20 @@ impl Bound {
             snapshots: Snapshots::default(),
             websites: Websites::default(),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&shared));
         let endpoint = self.endpoint();
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(self.listener, router).await {
                 tracing::error!(error = %error, "the gateway stopped answering");
             }
         });
-        Gateway { endpoint, shared, task }
+        Gateway {
+            endpoint,
+            shared,
+            task,
+        }
     }
 }
 
@@ -123,16 +129,27 @@ enum Route {
     CodePipeline,
     Own,
     ListRestApis,
-    PutRestApi { api: String },
-    CreateDeployment { api: String },
+    PutRestApi {
+        api: String,
+    },
+    CreateDeployment {
+        api: String,
+    },
     /// A request of an API's client.
-    Execute { api: String, stage: String, path: String },
+    Execute {
+        api: String,
+        stage: String,
+        path: String,
+    },
     MiniStack,
 }
 
 impl Route {
     fn of<B>(request: &Request<B>) -> Self {
-        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|value| value.to_str().ok());
         if target.is_some_and(|target| target.starts_with(CODEPIPELINE_TARGET)) {
             return Self::CodePipeline;
         }
@@ -144,7 +161,11 @@ impl Route {
             let mut parts = rest.splitn(3, '/').map(ToOwned::to_owned);
             let api = parts.next().unwrap_or_default();
             let stage = parts.next().unwrap_or_default();
-            return Self::Execute { api, stage, path: parts.next().unwrap_or_default() };
+            return Self::Execute {
+                api,
+                stage,
+                path: parts.next().unwrap_or_default(),
+            };
         }
         if is_signed_for(request, "apigateway") {
             return Self::of_rest_api(request.method(), path);
@@ -156,10 +177,12 @@ impl Route {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match (method.as_str(), parts.as_slice()) {
             ("GET", ["restapis"]) => Self::ListRestApis,
-            ("PUT", ["restapis", api]) => Self::PutRestApi { api: (*api).to_owned() },
-            ("POST", ["restapis", api, "deployments"]) => {
-                Self::CreateDeployment { api: (*api).to_owned() }
-            }
+            ("PUT", ["restapis", api]) => Self::PutRestApi {
+                api: (*api).to_owned(),
+            },
+            ("POST", ["restapis", api, "deployments"]) => Self::CreateDeployment {
+                api: (*api).to_owned(),
+            },
             _ => Self::MiniStack,
         }
     }
@@ -179,12 +202,17 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
     match Route::of(&request) {
         Route::CodePipeline => match shared.codepipeline.get() {
             Some(engine) => engine.forward(request).await,
-            None => forward::text(StatusCode::SERVICE_UNAVAILABLE, "no CodePipeline engine is running yet"),
+            None => forward::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no CodePipeline engine is running yet",
+            ),
         },
         Route::Own => admin::answer(shared, request).await,
         Route::ListRestApis => stage_snapshots::list_rest_apis(shared, request).await,
         Route::PutRestApi { api } => put_rest_api::answer(shared, &api, request).await,
-        Route::CreateDeployment { api } => stage_snapshots::create_deployment(shared, &api, request).await,
+        Route::CreateDeployment { api } => {
+            stage_snapshots::create_deployment(shared, &api, request).await
+        }
         Route::Execute { api, stage, path } => {
             stage_snapshots::execute(shared, &api, &stage, &path, request).await
         }
@@ -197,15 +225,27 @@ mod tests {
     use super::*;
 
     fn request(method: &str, path: &str, service: &str) -> Request<()> {
-        let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
-        Request::builder().method(method).uri(path).header("authorization", scope).body(()).unwrap()
+        let scope =
+            format!("AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request");
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", scope)
+            .body(())
+            .unwrap()
     }
 
     #[test]
     fn a_bucket_called_restapis_stays_with_ministack() {
-        assert_eq!(Route::of(&request("PUT", "/restapis/key", "s3")), Route::MiniStack);
+        assert_eq!(
+            Route::of(&request("PUT", "/restapis/key", "s3")),
+            Route::MiniStack
+        );
         let api = "key".to_owned();
-        assert_eq!(Route::of(&request("PUT", "/restapis/key", "apigateway")), Route::PutRestApi { api });
+        assert_eq!(
+            Route::of(&request("PUT", "/restapis/key", "apigateway")),
+            Route::PutRestApi { api }
+        );
     }
 
     #[test]
@@ -220,6 +260,13 @@ mod tests {
     fn a_request_of_an_api_client_keeps_the_rest_of_its_path() {
         let route = Route::of(&request("GET", "/_aws/execute-api/abc/test/a/b%20c", "s3"));
         let (api, stage) = ("abc".to_owned(), "test".to_owned());
-        assert_eq!(route, Route::Execute { api, stage, path: "a/b%20c".to_owned() });
+        assert_eq!(
+            route,
+            Route::Execute {
+                api,
+                stage,
+                path: "a/b%20c".to_owned()
+            }
+        );
     }
 }

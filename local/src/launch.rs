@@ -79,7 +79,9 @@ pub enum Error {
         source: template::Error,
     },
     /// A package cannot be made.
-    #[error("cannot make the package of the function `{function}` from `{path}`; check that the binary was built")]
+    #[error(
+        "cannot make the package of the function `{function}` from `{path}`; check that the binary was built"
+    )]
     Package {
         /// Which.
         function: String,
@@ -127,7 +129,9 @@ pub enum Error {
         reason: String,
     },
     /// It takes too long.
-    #[error("the stack `{stack}` is still {status} after {seconds} seconds; look into MiniStack's log")]
+    #[error(
+        "the stack `{stack}` is still {status} after {seconds} seconds; look into MiniStack's log"
+    )]
     Slow {
         /// Which stack.
         stack: String,
@@ -148,19 +152,27 @@ pub async fn launch(request: &Request) -> Result<Launch, Error> {
     let clients = Clients::new(&request.endpoint, &request.region);
     let templates = read_templates(request)?;
     let sites = open_sites(&clients, &request.stack_name, &templates).await?;
-    let locally =
-        adapt::Locally { endpoint: &request.endpoint, codepipeline: &request.codepipeline, sites: &sites };
-    let copies: BTreeMap<&String, Value> =
-        templates.iter().map(|(name, template)| (name, adapt::adapt(template, &locally))).collect();
+    let locally = adapt::Locally {
+        endpoint: &request.endpoint,
+        codepipeline: &request.codepipeline,
+        sites: &sites,
+    };
+    let copies: BTreeMap<&String, Value> = templates
+        .iter()
+        .map(|(name, template)| (name, adapt::adapt(template, &locally)))
+        .collect();
 
     let uploaded = upload::upload(&clients, request, &copies).await?;
     let parameters = parameters(request, &uploaded);
-    let root = copies.iter().find(|(name, _)| **name == ROOT_TEMPLATE).map(|(_, copy)| copy.to_string());
-    let root = root.expect("the root template was read");
+    let root = adapt::adapt(&templates[ROOT_TEMPLATE], &locally).to_string();
     let change = stack::change(&clients, &request.stack_name, &root, &parameters).await?;
     let outputs = stack::outputs(&clients, &request.stack_name).await?;
     connect_sites(&clients, &request.stack_name, &templates).await?;
-    Ok(Launch { stack_name: request.stack_name.clone(), change, outputs })
+    Ok(Launch {
+        stack_name: request.stack_name.clone(),
+        change,
+        outputs,
+    })
 }
 
 /// All templates of the folder by their file names.
@@ -177,21 +189,34 @@ fn read_templates(request: &Request) -> Result<BTreeMap<String, Value>, Error> {
             continue;
         }
         let text = std::fs::read_to_string(&path).map_err(file(&path))?;
-        let template =
-            template::parse(&text).map_err(|source| Error::Template { path: path.clone(), source })?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let template = template::parse(&text).map_err(|source| Error::Template {
+            path: path.clone(),
+            source,
+        })?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         templates.insert(name, template);
     }
     if !templates.contains_key(ROOT_TEMPLATE) {
         let path = folder.join(ROOT_TEMPLATE);
-        return Err(Error::File { path, source: io::ErrorKind::NotFound.into() });
+        return Err(Error::File {
+            path,
+            source: io::ErrorKind::NotFound.into(),
+        });
     }
     Ok(templates)
 }
 
 /// The parameters of the root template: the caller's, and what is the same in every local launch.
 fn parameters(request: &Request, uploaded: &upload::Uploaded) -> BTreeMap<String, String> {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "x86_64"
+    };
     let mut parameters: BTreeMap<String, String> = [
         ("ConnectionArn", CONNECTION),
         ("FullRepositoryId", "local/application"),
@@ -236,7 +261,9 @@ async fn connect_sites(
     let sites: Vec<String> = templates.values().flat_map(adapt::sites).collect();
     let buckets = stack::physical_ids(clients, stack, "AWS::S3::Bucket").await?;
     for site in sites {
-        let Some(bucket) = buckets.get(&site) else { continue };
+        let Some(bucket) = buckets.get(&site) else {
+            continue;
+        };
         let path = format!("/_delivery/sites/{}", site_name(stack, &site));
         let body = serde_json::json!({ "bucket": bucket }).to_string();
         clients.gateway("PUT", &path, &body).await?;

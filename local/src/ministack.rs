@@ -48,7 +48,9 @@ const LAST_LINES: usize = 15;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder of ours cannot be made.
-    #[error("cannot prepare `{path}` for MiniStack; check that the folder is writable and its disk not full")]
+    #[error(
+        "cannot prepare `{path}` for MiniStack; check that the folder is writable and its disk not full"
+    )]
     Home {
         /// What could not be made.
         path: PathBuf,
@@ -56,10 +58,14 @@ pub enum Error {
         source: io::Error,
     },
     /// No Python at all.
-    #[error("no `python3` on the PATH; MiniStack, the local AWS, needs Python 3.10 or later: install it")]
+    #[error(
+        "no `python3` on the PATH; MiniStack, the local AWS, needs Python 3.10 or later: install it"
+    )]
     PythonMissing,
     /// Only old ones.
-    #[error("Python {found} is too old; MiniStack, the local AWS, needs Python 3.10 or later: install it")]
+    #[error(
+        "Python {found} is too old; MiniStack, the local AWS, needs Python 3.10 or later: install it"
+    )]
     PythonTooOld {
         /// The newest that is there.
         found: String,
@@ -91,7 +97,9 @@ pub enum Error {
         source: io::Error,
     },
     /// It ended at once.
-    #[error("MiniStack ended while it was starting ({status}); the end of its log, `{log}`:\n{lines}")]
+    #[error(
+        "MiniStack ended while it was starting ({status}); the end of its log, `{log}`:\n{lines}"
+    )]
     Ended {
         /// How.
         status: ExitStatus,
@@ -144,10 +152,7 @@ impl Ministack {
     ///
     /// When it cannot be installed or started; the error says what to do.
     pub async fn start(options: &Options) -> Result<Self, Error> {
-        let home = options.home.clone();
-        let python = tokio::task::spawn_blocking(move || install(&home))
-            .await
-            .expect("the installation does not panic and is not cancelled")?;
+        let python = install_beside(options.home.clone()).await?;
         for _ in 1..PORT_ATTEMPTS {
             match Self::start_once(&python, options).await {
                 Err(Error::Ended { lines, .. }) if lines.contains("already in use") => {}
@@ -158,20 +163,34 @@ impl Ministack {
     }
 
     async fn start_once(python: &Path, options: &Options) -> Result<Self, Error> {
-        let home = |source| Error::Home { path: options.home.clone(), source };
+        let home = |source| Error::Home {
+            path: options.home.clone(),
+            source,
+        };
         let address = free_address().map_err(home)?;
         let folder = tempfile::Builder::new()
             .prefix("delivery-ministack-")
             .tempdir()
             .map_err(home)?
             .keep(); // the supervisor removes it
-        let log = options.home.join(format!("ministack-{}.log", address.port()));
+        let log = options
+            .home
+            .join(format!("ministack-{}.log", address.port()));
         let mut supervisor = command(python, options, address, &folder, &log)
             .map_err(home)?
             .spawn()
-            .map_err(|source| Error::Run { program: python.display().to_string(), source })?;
+            .map_err(|source| Error::Run {
+                program: python.display().to_string(),
+                source,
+            })?;
         let leash = supervisor.stdin.take();
-        let mut ministack = Self { address, supervisor, leash, folder, log };
+        let mut ministack = Self {
+            address,
+            supervisor,
+            leash,
+            folder,
+            log,
+        };
         ministack.wait_until_ready().await?;
         Ok(ministack)
     }
@@ -181,14 +200,21 @@ impl Ministack {
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.supervisor.try_wait() {
                 let lines = self.last_log_lines();
-                return Err(Error::Ended { status, log: self.log.clone(), lines });
+                return Err(Error::Ended {
+                    status,
+                    log: self.log.clone(),
+                    lines,
+                });
             }
             if is_ready(self.address).await {
                 return Ok(());
             }
             sleep(READY_EVERY).await;
         }
-        Err(Error::NotReady { log: self.log.clone(), lines: self.last_log_lines() })
+        Err(Error::NotReady {
+            log: self.log.clone(),
+            lines: self.last_log_lines(),
+        })
     }
 
     /// Where it listens; only on the loopback interface.
@@ -239,6 +265,14 @@ impl Ministack {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
+}
+
+/// Installs without blocking the executor.
+async fn install_beside(home: PathBuf) -> Result<PathBuf, Error> {
+    let installing = tokio::task::spawn_blocking(move || install(&home));
+    installing
+        .await
+        .expect("the installation does not panic and is not cancelled")
 }
 
 /// A loopback address that nobody listens on.
@@ -292,7 +326,9 @@ async fn is_ready(address: SocketAddr) -> bool {
 
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /_ministack/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET /_ministack/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut status = [0; 12];
         stream.read_exact(&mut status).await?;

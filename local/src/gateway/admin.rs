@@ -33,7 +33,10 @@ pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
 
 async fn open_site(shared: &Shared, name: &str) -> Response<Body> {
     match shared.websites.open(name, &shared.ministack).await {
-        Ok(address) => forward::json(StatusCode::OK, &json!({ "url": format!("http://{address}") })),
+        Ok(address) => forward::json(
+            StatusCode::OK,
+            &json!({ "url": format!("http://{address}") }),
+        ),
         Err(error) => forward::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

@@ -13,7 +13,10 @@ const DEFAULT_KEY: HeaderValue = HeaderValue::from_static("alias/aws/s3");
 
 /// Names the key that S3 would take.
 pub(super) fn name(headers: &mut HeaderMap) {
-    if headers.get(ALGORITHM).is_some_and(|algorithm| algorithm == "aws:kms") {
+    if headers
+        .get(ALGORITHM)
+        .is_some_and(|algorithm| algorithm == "aws:kms")
+    {
         headers.entry(KEY).or_insert(DEFAULT_KEY);
     }
 }
@@ -35,7 +38,10 @@ mod tests {
     fn only_kms_encryption_without_a_key_gets_one() {
         assert_eq!(key(&[(ALGORITHM, "aws:kms")]), Some(DEFAULT_KEY));
         let own = HeaderValue::from_static("alias/own");
-        assert_eq!(key(&[(ALGORITHM, "aws:kms"), (KEY, "alias/own")]), Some(own));
+        assert_eq!(
+            key(&[(ALGORITHM, "aws:kms"), (KEY, "alias/own")]),
+            Some(own)
+        );
         assert_eq!(key(&[(ALGORITHM, "AES256")]), None);
         assert_eq!(key(&[]), None);
     }

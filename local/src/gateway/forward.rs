@@ -20,8 +20,13 @@ const IDLE: Duration = Duration::from_secs(20);
 const LARGEST_DOCUMENT: usize = 6 * 1024 * 1024;
 
 /// Header fields that belong to one connection (RFC 9110, 7.6.1), and `Expect`, which we answered.
-const OF_THE_CONNECTION: [HeaderName; 5] =
-    [header::CONNECTION, header::EXPECT, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
+const OF_THE_CONNECTION: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::EXPECT,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// Why a call got no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +36,20 @@ pub(super) enum Error {
         address: SocketAddr,
         source: hyper_util::client::legacy::Error,
     },
-    #[error("cannot read the body that came with `{path}`; it must have at most {LARGEST_DOCUMENT} bytes")]
+    #[error(
+        "cannot read the body that came with `{path}`; it must have at most {LARGEST_DOCUMENT} bytes"
+    )]
     Body {
         path: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("`{method} {path}` was answered with {status}: {body}")]
-    Refused { method: Method, path: String, status: StatusCode, body: String },
+    Refused {
+        method: Method,
+        path: String,
+        status: StatusCode,
+        body: String,
+    },
 }
 
 /// A server behind the gateway.
@@ -68,7 +80,10 @@ impl Upstream {
 
     /// Sends the request there: same method, path, header fields (`Host`, too) and body.
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         let uri = Uri::builder()
             .scheme("http")
             .authority(self.address.to_string())
@@ -88,7 +103,12 @@ impl Upstream {
     }
 
     /// A call of our own with a JSON body, whose JSON answer is wanted.
-    pub(super) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
         let body = body.map_or_else(Body::empty, |value| Body::from(value.to_string()));
         let request = Request::builder()
             .method(method.clone())
@@ -101,7 +121,12 @@ impl Upstream {
         let body = read(path, response.into_body()).await?;
         if !status.is_success() {
             let body = String::from_utf8_lossy(&body).into_owned();
-            return Err(Error::Refused { method, path: path.to_owned(), status, body });
+            return Err(Error::Refused {
+                method,
+                path: path.to_owned(),
+                status,
+                body,
+            });
         }
         Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
@@ -116,7 +141,10 @@ fn remove_connection_fields(headers: &mut HeaderMap) {
 /// The whole of a body that may not be large.
 pub(super) async fn read(path: &str, body: Body) -> Result<Bytes, Error> {
     let collected = Limited::new(body, LARGEST_DOCUMENT).collect().await;
-    let collected = collected.map_err(|source| Error::Body { path: path.to_owned(), source })?;
+    let collected = collected.map_err(|source| Error::Body {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(collected.to_bytes())
 }
 

@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::forward::{self, Upstream};
 use super::Shared;
+use super::forward::{self, Upstream};
 
 /// CloudFormation's reasons may have this many characters (custom resource response objects: 4 KB in
 /// all).
@@ -49,27 +49,40 @@ struct Made {
 }
 
 async fn change(shared: &Shared, event: &Value) -> Result<Made, String> {
-    let engine = shared.codepipeline.get().ok_or("no CodePipeline engine is running yet")?;
+    let engine = shared
+        .codepipeline
+        .get()
+        .ok_or("no CodePipeline engine is running yet")?;
     let existing = event["PhysicalResourceId"].as_str();
     match (event["RequestType"].as_str(), existing) {
         (Some("Delete"), Some(name)) => {
             call(engine, "DeletePipeline", &json!({ "name": name })).await?;
-            Ok(Made { name: name.to_owned(), version: 0 })
+            Ok(Made {
+                name: name.to_owned(),
+                version: 0,
+            })
         }
         (Some("Update"), Some(name)) => update(engine, event, name).await,
         (Some("Create"), _) => create(engine, event).await,
-        (kind, _) => Err(format!("`RequestType` {kind:?} without a pipeline's name is not understood")),
+        (kind, _) => Err(format!(
+            "`RequestType` {kind:?} without a pipeline's name is not understood"
+        )),
     }
 }
 
 async fn create(engine: &Upstream, event: &Value) -> Result<Made, String> {
     let properties = &event["ResourceProperties"];
-    let name = properties["Name"].as_str().map_or_else(|| unique_name(event), ToOwned::to_owned);
+    let name = properties["Name"]
+        .as_str()
+        .map_or_else(|| unique_name(event), ToOwned::to_owned);
     let pipeline = declaration::of(properties, &name)?;
     let input = json!({ "pipeline": pipeline, "tags": declaration::tags(properties) });
     let output = call(engine, "CreatePipeline", &input).await?;
     disable_transitions(engine, properties, &name).await?;
-    Ok(Made { version: output["pipeline"]["version"].as_u64().unwrap_or(1), name })
+    Ok(Made {
+        version: output["pipeline"]["version"].as_u64().unwrap_or(1),
+        name,
+    })
 }
 
 async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, String> {
@@ -84,11 +97,22 @@ async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, St
         call(engine, "StartPipelineExecution", &json!({ "name": name })).await?;
     }
     disable_transitions(engine, properties, name).await?;
-    Ok(Made { name: name.to_owned(), version: output["pipeline"]["version"].as_u64().unwrap_or(1) })
+    Ok(Made {
+        name: name.to_owned(),
+        version: output["pipeline"]["version"].as_u64().unwrap_or(1),
+    })
 }
 
-async fn disable_transitions(engine: &Upstream, properties: &Value, name: &str) -> Result<(), String> {
-    for transition in properties["DisableInboundStageTransitions"].as_array().into_iter().flatten() {
+async fn disable_transitions(
+    engine: &Upstream,
+    properties: &Value,
+    name: &str,
+) -> Result<(), String> {
+    for transition in properties["DisableInboundStageTransitions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         let input = json!({
             "pipelineName": name,
             "stageName": transition["StageName"],
@@ -103,7 +127,10 @@ async fn disable_transitions(engine: &Upstream, properties: &Value, name: &str) 
 /// `STACK-LOGICALID-RANDOM`, cut to the 100 characters of a pipeline's name.
 fn unique_name(event: &Value) -> String {
     const LONGEST_NAME: usize = 100; // PipelineName, API reference
-    let stack = event["StackId"].as_str().and_then(|arn| arn.split('/').nth(1)).unwrap_or("stack");
+    let stack = event["StackId"]
+        .as_str()
+        .and_then(|arn| arn.split('/').nth(1))
+        .unwrap_or("stack");
     let logical = event["LogicalResourceId"].as_str().unwrap_or("Pipeline");
     let random = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
     let suffix = &random[..SUFFIX];
@@ -118,17 +145,34 @@ async fn call(engine: &Upstream, operation: &str, input: &Value) -> Result<Value
         .method(Method::POST)
         .uri("/")
         .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-        .header("x-amz-target", format!("{}{operation}", super::CODEPIPELINE_TARGET))
+        .header(
+            "x-amz-target",
+            format!("{}{operation}", super::CODEPIPELINE_TARGET),
+        )
         .body(Body::from(input.to_string()))
         .expect("its parts are valid");
-    let response = engine.send(request).await.map_err(|error| error.to_string())?;
+    let response = engine
+        .send(request)
+        .await
+        .map_err(|error| error.to_string())?;
     let status = response.status();
-    let body = forward::read("/", response.into_body()).await.map_err(|error| error.to_string())?;
+    let body = forward::read("/", response.into_body())
+        .await
+        .map_err(|error| error.to_string())?;
     let output: Value = serde_json::from_slice(&body).unwrap_or_default();
     if status.is_success() {
         return Ok(output);
     }
-    let kind = output["__type"].as_str().and_then(|kind| kind.rsplit('#').next()).unwrap_or("error");
-    let message = output.get("message").or_else(|| output.get("Message")).and_then(Value::as_str);
-    Err(format!("{operation}: {kind}: {}", message.unwrap_or("no message")))
+    let kind = output["__type"]
+        .as_str()
+        .and_then(|kind| kind.rsplit('#').next())
+        .unwrap_or("error");
+    let message = output
+        .get("message")
+        .or_else(|| output.get("Message"))
+        .and_then(Value::as_str);
+    Err(format!(
+        "{operation}: {kind}: {}",
+        message.unwrap_or("no message")
+    ))
 }

@@ -11,14 +11,20 @@ use serde_json::{Value, json};
 use super::{Shared, forward};
 
 pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -> Response<Body> {
-    let overwrite = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "mode=overwrite"));
+    let overwrite = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| pair == "mode=overwrite"));
     if !overwrite {
         return bad_request("`mode` must be `overwrite`: the local API Gateway cannot merge");
     }
     let path = format!("/restapis/{api}");
     let described = match shared.ministack.call(Method::GET, &path, None).await {
         Ok(described) => described,
-        Err(forward::Error::Refused { status: StatusCode::NOT_FOUND, .. }) => return not_found(),
+        Err(forward::Error::Refused {
+            status: StatusCode::NOT_FOUND,
+            ..
+        }) => return not_found(),
         Err(error) => return forward::bad_gateway(&error),
     };
     let body = match forward::read(&path, request.into_body()).await {
@@ -36,14 +42,20 @@ pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -
 
 /// The document as JSON, if it is one that API Gateway would take.
 fn parse(body: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(body).map_err(|error| format!("Invalid OpenAPI input: {error}"))?;
+    let text =
+        std::str::from_utf8(body).map_err(|error| format!("Invalid OpenAPI input: {error}"))?;
     let document: Value = serde_json::from_str(text)
         .or_else(|_| serde_saphyr::from_str(text))
         .map_err(|error| format!("Invalid OpenAPI input: {error}"))?;
     let swagger = document.get("swagger").and_then(Value::as_str) == Some("2.0");
-    let openapi = document.get("openapi").and_then(Value::as_str).is_some_and(|version| version.starts_with("3.0"));
+    let openapi = document
+        .get("openapi")
+        .and_then(Value::as_str)
+        .is_some_and(|version| version.starts_with("3.0"));
     if !swagger && !openapi {
-        return Err("Invalid OpenAPI input: neither `swagger: \"2.0\"` nor `openapi: 3.0.x`".to_owned());
+        return Err(
+            "Invalid OpenAPI input: neither `swagger: \"2.0\"` nor `openapi: 3.0.x`".to_owned(),
+        );
     }
     if !document.get("paths").is_some_and(Value::is_object) {
         return Err("Invalid OpenAPI input: `paths` is missing".to_owned());
@@ -56,7 +68,11 @@ fn bad_request(message: &str) -> Response<Body> {
 }
 
 fn not_found() -> Response<Body> {
-    error(StatusCode::NOT_FOUND, "NotFoundException", "Invalid API identifier specified")
+    error(
+        StatusCode::NOT_FOUND,
+        "NotFoundException",
+        "Invalid API identifier specified",
+    )
 }
 
 fn error(status: StatusCode, kind: &'static str, message: &str) -> Response<Body> {
@@ -79,8 +95,16 @@ mod tests {
 
     #[test]
     fn a_document_that_is_no_openapi_is_refused() {
-        assert!(parse(b"[1, 2").unwrap_err().contains("Invalid OpenAPI input"));
+        assert!(
+            parse(b"[1, 2")
+                .unwrap_err()
+                .contains("Invalid OpenAPI input")
+        );
         assert!(parse(b"{}").unwrap_err().contains("swagger"));
-        assert!(parse(br#"{"swagger": "2.0"}"#).unwrap_err().contains("paths"));
+        assert!(
+            parse(br#"{"swagger": "2.0"}"#)
+                .unwrap_err()
+                .contains("paths")
+        );
     }
 }

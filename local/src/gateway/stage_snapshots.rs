@@ -45,7 +45,9 @@ struct Served {
 
 impl Snapshots {
     pub(super) fn put_draft(&self, api: &str, document: Value) {
-        self.documents().drafts.insert(api.to_owned(), Arc::new(document));
+        self.documents()
+            .drafts
+            .insert(api.to_owned(), Arc::new(document));
     }
 
     /// Keeps an API out of what `GetRestApis` lists.
@@ -54,11 +56,16 @@ impl Snapshots {
     }
 
     fn documents(&self) -> MutexGuard<'_, Documents> {
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deployed(&self, api: &str, deployment: &str) -> Option<Arc<Value>> {
-        self.documents().deployed.get(&(api.to_owned(), deployment.to_owned())).cloned()
+        self.documents()
+            .deployed
+            .get(&(api.to_owned(), deployment.to_owned()))
+            .cloned()
     }
 }
 
@@ -77,14 +84,22 @@ pub(super) async fn list_rest_apis(shared: &Shared, request: Request<Body>) -> R
     let documents = shared.snapshots.documents();
     for key in ["item", "items"] {
         if let Some(apis) = listed.get_mut(key).and_then(Value::as_array_mut) {
-            apis.retain(|api| !api["id"].as_str().is_some_and(|id| documents.hidden.contains(id)));
+            apis.retain(|api| {
+                !api["id"]
+                    .as_str()
+                    .is_some_and(|id| documents.hidden.contains(id))
+            });
         }
     }
     forward::json(status, &listed)
 }
 
 /// `CreateDeployment`, which takes the snapshot and sets the stage's variables.
-pub(super) async fn create_deployment(shared: &Shared, api: &str, request: Request<Body>) -> Response<Body> {
+pub(super) async fn create_deployment(
+    shared: &Shared,
+    api: &str,
+    request: Request<Body>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let body = match forward::read(&path, body).await {
@@ -94,7 +109,10 @@ pub(super) async fn create_deployment(shared: &Shared, api: &str, request: Reque
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let draft = shared.snapshots.documents().drafts.get(api).cloned();
     let Some(draft) = draft else {
-        return shared.ministack.forward(Request::from_parts(parts, Body::from(body))).await;
+        return shared
+            .ministack
+            .forward(Request::from_parts(parts, Body::from(body)))
+            .await;
     };
     match deploy(shared, api, &asked, draft).await {
         Ok(deployment) => forward::json(axum::http::StatusCode::CREATED, &deployment),
@@ -110,25 +128,45 @@ pub(super) async fn create_deployment(shared: &Shared, api: &str, request: Reque
 
 /// Makes the deployment without a stage, keeps its document, and only then points the stage at it: so
 /// no request finds a deployment whose document is not known yet.
-async fn deploy(shared: &Shared, api: &str, asked: &Value, draft: Arc<Value>) -> Result<Value, forward::Error> {
+async fn deploy(
+    shared: &Shared,
+    api: &str,
+    asked: &Value,
+    draft: Arc<Value>,
+) -> Result<Value, forward::Error> {
     let ministack = &shared.ministack;
     let deployments = format!("/restapis/{api}/deployments");
     let made = json!({ "description": asked.get("description").cloned().unwrap_or_default() });
-    let deployment = ministack.call(Method::POST, &deployments, Some(&made)).await?;
+    let deployment = ministack
+        .call(Method::POST, &deployments, Some(&made))
+        .await?;
     let id = deployment["id"].as_str().unwrap_or_default().to_owned();
-    shared.snapshots.documents().deployed.insert((api.to_owned(), id.clone()), draft);
+    shared
+        .snapshots
+        .documents()
+        .deployed
+        .insert((api.to_owned(), id.clone()), draft);
 
-    let Some(stage) = asked.get("stageName").and_then(Value::as_str) else { return Ok(deployment) };
-    let variables = asked.get("variables").filter(|variables| variables.is_object()).cloned();
+    let Some(stage) = asked.get("stageName").and_then(Value::as_str) else {
+        return Ok(deployment);
+    };
+    let variables = asked
+        .get("variables")
+        .filter(|variables| variables.is_object())
+        .cloned();
     let stage_path = format!("/restapis/{api}/stages/{stage}");
     match ministack.call(Method::GET, &stage_path, None).await {
         Ok(_) => {
-            let mut operations = vec![json!({ "op": "replace", "path": "/deploymentId", "value": id })];
+            let mut operations =
+                vec![json!({ "op": "replace", "path": "/deploymentId", "value": id })];
             if let Some(variables) = variables {
-                operations.push(json!({ "op": "replace", "path": "/variables", "value": variables }));
+                operations
+                    .push(json!({ "op": "replace", "path": "/variables", "value": variables }));
             }
             let patch = json!({ "patchOperations": operations });
-            ministack.call(Method::PATCH, &stage_path, Some(&patch)).await?;
+            ministack
+                .call(Method::PATCH, &stage_path, Some(&patch))
+                .await?;
         }
         Err(forward::Error::Refused { .. }) => {
             let stage = json!({
@@ -137,7 +175,13 @@ async fn deploy(shared: &Shared, api: &str, asked: &Value, draft: Arc<Value>) ->
                 "description": asked.get("stageDescription").cloned().unwrap_or_default(),
                 "variables": variables.unwrap_or_else(|| json!({})),
             });
-            ministack.call(Method::POST, &format!("/restapis/{api}/stages"), Some(&stage)).await?;
+            ministack
+                .call(
+                    Method::POST,
+                    &format!("/restapis/{api}/stages"),
+                    Some(&stage),
+                )
+                .await?;
         }
         Err(error) => return Err(error),
     }
@@ -157,7 +201,11 @@ pub(super) async fn execute(
         Err(error) => return forward::bad_gateway(&error),
     };
     if let Some(serving) = serving {
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         let uri = format!("/_aws/execute-api/{serving}/{stage}/{path}{query}");
         *request.uri_mut() = Uri::try_from(uri).expect("its parts are those of a valid path");
     }
@@ -165,14 +213,31 @@ pub(super) async fn execute(
 }
 
 /// The API of `MiniStack` that serves a stage; `None` where that is the API itself.
-async fn serving_api(shared: &Shared, api: &str, stage: &str) -> Result<Option<String>, forward::Error> {
-    let described = match shared.ministack.call(Method::GET, &format!("/restapis/{api}/stages/{stage}"), None).await {
+async fn serving_api(
+    shared: &Shared,
+    api: &str,
+    stage: &str,
+) -> Result<Option<String>, forward::Error> {
+    let described = match shared
+        .ministack
+        .call(
+            Method::GET,
+            &format!("/restapis/{api}/stages/{stage}"),
+            None,
+        )
+        .await
+    {
         Ok(described) => described,
         Err(forward::Error::Refused { .. }) => return Ok(None), // MiniStack says what is not there
         Err(error) => return Err(error),
     };
-    let deployment = described["deploymentId"].as_str().unwrap_or_default().to_owned();
-    let Some(document) = shared.snapshots.deployed(api, &deployment) else { return Ok(None) };
+    let deployment = described["deploymentId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let Some(document) = shared.snapshots.deployed(api, &deployment) else {
+        return Ok(None);
+    };
     let variables = described.get("variables").cloned().unwrap_or_default();
 
     let mut served = shared.snapshots.served.lock().await;

@@ -56,14 +56,23 @@ impl Websites {
             task.abort(); // someone else opened it meanwhile
             return Ok(site.address);
         }
-        sites.insert(name.to_owned(), Site { address, bucket, task });
+        sites.insert(
+            name.to_owned(),
+            Site {
+                address,
+                bucket,
+                task,
+            },
+        );
         Ok(address)
     }
 
     /// Says which bucket a site serves; whether there is such a site.
     pub(super) fn serve(&self, name: &str, bucket: &str) -> bool {
         let sites = self.sites();
-        let Some(site) = sites.get(name) else { return false };
+        let Some(site) = sites.get(name) else {
+            return false;
+        };
         *site.bucket.lock().unwrap_or_else(PoisonError::into_inner) = Some(bucket.to_owned());
         true
     }
@@ -82,13 +91,22 @@ impl Websites {
 
 type SiteState = (Upstream, Arc<Mutex<Option<String>>>);
 
-async fn answer(State((ministack, bucket)): State<SiteState>, request: Request<Body>) -> Response<Body> {
+async fn answer(
+    State((ministack, bucket)): State<SiteState>,
+    request: Request<Body>,
+) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return forward::text(StatusCode::METHOD_NOT_ALLOWED, "405 Method Not Allowed");
     }
-    let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let bucket = bucket
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let Some(bucket) = bucket else {
-        return forward::text(StatusCode::SERVICE_UNAVAILABLE, "503 the stack of this site is not complete yet");
+        return forward::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "503 the stack of this site is not complete yet",
+        );
     };
     match fetch(&ministack, &bucket, &request.into_parts().0).await {
         Ok(response) => response,
@@ -98,10 +116,18 @@ async fn answer(State((ministack, bucket)): State<SiteState>, request: Request<B
 
 /// What S3's website endpoint answers: the object, the folder's index document, a redirect into the
 /// folder, or the error document.
-async fn fetch(ministack: &Upstream, bucket: &str, request: &Parts) -> Result<Response<Body>, forward::Error> {
+async fn fetch(
+    ministack: &Upstream,
+    bucket: &str,
+    request: &Parts,
+) -> Result<Response<Body>, forward::Error> {
     let (index, error_document) = documents(ministack, bucket).await?;
     let path = request.uri.path();
-    let key = if path.ends_with('/') { format!("{path}{index}") } else { path.to_owned() };
+    let key = if path.ends_with('/') {
+        format!("{path}{index}")
+    } else {
+        path.to_owned()
+    };
     let response = get(ministack, bucket, &key, request).await?;
     if response.status() != StatusCode::NOT_FOUND {
         return Ok(response);
@@ -124,13 +150,21 @@ async fn fetch(ministack: &Upstream, bucket: &str, request: &Parts) -> Result<Re
 }
 
 /// The bucket's index and error documents.
-async fn documents(ministack: &Upstream, bucket: &str) -> Result<(String, Option<String>), forward::Error> {
+async fn documents(
+    ministack: &Upstream,
+    bucket: &str,
+) -> Result<(String, Option<String>), forward::Error> {
     let path = format!("/{bucket}?website");
-    let request = Request::get(&path).body(Body::empty()).expect("a bucket's name is a valid path");
+    let request = Request::get(&path)
+        .body(Body::empty())
+        .expect("a bucket's name is a valid path");
     let response = ministack.send(request).await?;
     let body = forward::read(&path, response.into_body()).await?;
     let text = String::from_utf8_lossy(&body);
-    Ok((element(&text, "Suffix").unwrap_or_else(|| INDEX.to_owned()), element(&text, "Key")))
+    Ok((
+        element(&text, "Suffix").unwrap_or_else(|| INDEX.to_owned()),
+        element(&text, "Key"),
+    ))
 }
 
 /// The text of the first element of that name. The configuration is what `MiniStack`'s CloudFormation
@@ -150,12 +184,18 @@ async fn get(
     let mut asked = Request::builder()
         .method(request.method.clone())
         .uri(Uri::try_from(format!("/{bucket}{key}")).expect("a valid path below a bucket's name"));
-    for name in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::RANGE] {
+    for name in [
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::RANGE,
+    ] {
         if let Some(value) = request.headers.get(&name) {
             asked = asked.header(name, value);
         }
     }
-    ministack.send(asked.body(Body::empty()).expect("its parts are valid")).await
+    ministack
+        .send(asked.body(Body::empty()).expect("its parts are valid"))
+        .await
 }
 
 fn redirect(location: &str) -> Response<Body> {

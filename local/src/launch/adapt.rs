@@ -45,7 +45,9 @@ pub fn sites(template: &Value) -> BTreeSet<String> {
 #[must_use]
 pub fn adapt(template: &Value, locally: &Locally<'_>) -> Value {
     let mut copy = addresses(template, locally);
-    let Some(resources) = copy.get_mut("Resources").and_then(Value::as_object_mut) else { return copy };
+    let Some(resources) = copy.get_mut("Resources").and_then(Value::as_object_mut) else {
+        return copy;
+    };
     let mut has_pipeline = false;
     for resource in resources.values_mut() {
         match resource["Type"].as_str() {
@@ -56,7 +58,8 @@ pub fn adapt(template: &Value, locally: &Locally<'_>) -> Value {
             Some("AWS::CodePipeline::Pipeline") => {
                 has_pipeline = true;
                 resource["Type"] = json!("Custom::Pipeline");
-                resource["Properties"]["ServiceToken"] = json!({ "Fn::GetAtt": [PIPELINE_FUNCTION_ID, "Arn"] });
+                resource["Properties"]["ServiceToken"] =
+                    json!({ "Fn::GetAtt": [PIPELINE_FUNCTION_ID, "Arn"] });
             }
             _ => {}
         }
@@ -76,7 +79,9 @@ fn addresses(value: &Value, locally: &Locally<'_>) -> Value {
             if let Some(site) = website_url(object).and_then(|id| locally.sites.get(id)) {
                 return json!(site);
             }
-            let copied = object.iter().map(|(key, value)| (key.clone(), addresses(value, locally)));
+            let copied = object
+                .iter()
+                .map(|(key, value)| (key.clone(), addresses(value, locally)));
             Value::Object(copied.collect::<Map<_, _>>())
         }
         other => other.clone(),
@@ -84,9 +89,15 @@ fn addresses(value: &Value, locally: &Locally<'_>) -> Value {
 }
 
 fn local_address(text: &str, locally: &Locally<'_>) -> String {
-    let mut text = text.replace(TEMPLATES_ON_AWS, &format!("{}/${{CodeBucket}}/", locally.endpoint));
+    let mut text = text.replace(
+        TEMPLATES_ON_AWS,
+        &format!("{}/${{CodeBucket}}/", locally.endpoint),
+    );
     for api in API_ON_AWS {
-        text = text.replace(api, &format!("{}/_aws/execute-api/${{Api}}/", locally.endpoint));
+        text = text.replace(
+            api,
+            &format!("{}/_aws/execute-api/${{Api}}/", locally.endpoint),
+        );
     }
     text
 }
@@ -117,9 +128,14 @@ fn add_environment(properties: &mut Value, locally: &Locally<'_>) {
 /// The gap: `MiniStack` 1.5.33 keeps a size that comes from a parameter as a text, and no SDK can read its
 /// `GetFunction` and `ListFunctions` then. It limits no function's disk anyway.
 fn drop_storage_parameter(properties: &mut Value) {
-    let size = properties.get("EphemeralStorage").map(|storage| &storage["Size"]);
+    let size = properties
+        .get("EphemeralStorage")
+        .map(|storage| &storage["Size"]);
     if size.is_some_and(|size| !size.is_number()) {
-        properties.as_object_mut().expect("it has properties").remove("EphemeralStorage");
+        properties
+            .as_object_mut()
+            .expect("it has properties")
+            .remove("EphemeralStorage");
     }
 }
 
@@ -144,8 +160,11 @@ mod tests {
 
     fn adapted(template: &Value) -> Value {
         let sites = BTreeMap::from([("Site".to_owned(), "http://127.0.0.1:2".to_owned())]);
-        let locally =
-            Locally { endpoint: "http://127.0.0.1:1", codepipeline: "http://127.0.0.1:3", sites: &sites };
+        let locally = Locally {
+            endpoint: "http://127.0.0.1:1",
+            codepipeline: "http://127.0.0.1:3",
+            sites: &sites,
+        };
         adapt(template, &locally)
     }
 
@@ -159,8 +178,14 @@ mod tests {
         let pipeline = &copy["Resources"]["P"];
         assert_eq!(pipeline["Type"], "Custom::Pipeline");
         assert_eq!(pipeline["Properties"]["RoleArn"], "r");
-        assert_eq!(pipeline["Properties"]["ServiceToken"]["Fn::GetAtt"], json!([PIPELINE_FUNCTION_ID, "Arn"]));
-        assert_eq!(copy["Resources"][PIPELINE_FUNCTION_ID]["Type"], "AWS::Lambda::Function");
+        assert_eq!(
+            pipeline["Properties"]["ServiceToken"]["Fn::GetAtt"],
+            json!([PIPELINE_FUNCTION_ID, "Arn"])
+        );
+        assert_eq!(
+            copy["Resources"][PIPELINE_FUNCTION_ID]["Type"],
+            "AWS::Lambda::Function"
+        );
     }
 
     #[test]
@@ -170,7 +195,8 @@ mod tests {
             "LoggingConfig": { "LogGroup": { "Ref": "LogGroup" } },
         });
         let template = json!({ "Resources": { "F": { "Type": "AWS::Lambda::Function", "Properties": properties } } });
-        let variables = &adapted(&template)["Resources"]["F"]["Properties"]["Environment"]["Variables"];
+        let variables =
+            &adapted(&template)["Resources"]["F"]["Properties"]["Environment"]["Variables"];
         let expected = json!({
             "MINE": "1",
             "AWS_ENDPOINT_URL": "http://127.0.0.1:1",

@@ -49,7 +49,12 @@ impl Clients {
     }
 
     /// Asks the gateway itself.
-    pub(super) async fn gateway(&self, method: &str, path: &str, body: &str) -> Result<Value, Error> {
+    pub(super) async fn gateway(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<Value, Error> {
         let refused = |answer: String| Error::Gateway {
             endpoint: self.endpoint.clone(),
             call: format!("{method} {path}"),
@@ -61,11 +66,23 @@ impl Clients {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body.to_owned()))
             .map_err(|error| refused(error.to_string()))?;
-        let response = self.http.request(request).await.map_err(|error| refused(error.to_string()))?;
+        let response = self
+            .http
+            .request(request)
+            .await
+            .map_err(|error| refused(error.to_string()))?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|error| refused(error.to_string()))?.to_bytes();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| refused(error.to_string()))?
+            .to_bytes();
         if !status.is_success() {
-            return Err(refused(format!("{status}: {}", String::from_utf8_lossy(&body))));
+            return Err(refused(format!(
+                "{status}: {}",
+                String::from_utf8_lossy(&body)
+            )));
         }
         Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
@@ -77,7 +94,9 @@ where
     E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug + 'static,
 {
-    let metadata = error.as_service_error().map(|error| (error.code(), error.message()));
+    let metadata = error
+        .as_service_error()
+        .map(|error| (error.code(), error.message()));
     match metadata {
         Some((Some(code), Some(message))) => format!("{code}: {message}"),
         Some((Some(code), None)) => code.to_owned(),

@@ -13,7 +13,7 @@ use super::clients::{Clients, message};
 
 /// How long a stack may take: what it makes is local, and six packages are unpacked (5 s measured on two
 /// busy cores).
-const COMPLETE_WITHIN: Duration = Duration::from_secs(180);
+const COMPLETE_WITHIN: Duration = Duration::from_mins(3);
 
 /// How often its status is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -40,7 +40,10 @@ pub(super) async fn change(
     template: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<Change, Error> {
-    let change = match describe(clients, stack).await?.and_then(|stack| stack.stack_status) {
+    let change = match describe(clients, stack)
+        .await?
+        .and_then(|stack| stack.stack_status)
+    {
         None | Some(StackStatus::DeleteComplete | StackStatus::ReviewInProgress) => Change::Created,
         Some(StackStatus::RollbackComplete | StackStatus::CreateFailed) => {
             delete(clients, stack).await?; // a stack whose creation failed can only be deleted
@@ -58,7 +61,10 @@ pub(super) async fn change(
         .change_set_name(change_set)
         .send()
         .await;
-    executed.map_err(|error| Error::Aws { operation: "ExecuteChangeSet", message: message(&error) })?;
+    executed.map_err(|error| Error::Aws {
+        operation: "ExecuteChangeSet",
+        message: message(&error),
+    })?;
     wait(clients, stack).await?;
     Ok(change)
 }
@@ -71,11 +77,18 @@ async fn prepare(
     parameters: &BTreeMap<String, String>,
     change: Change,
 ) -> Result<Option<String>, Error> {
-    let kind = if change == Change::Created { ChangeSetType::Create } else { ChangeSetType::Update };
+    let kind = if change == Change::Created {
+        ChangeSetType::Create
+    } else {
+        ChangeSetType::Update
+    };
     let name = format!("delivery-{}", uuid::Uuid::new_v4().simple());
-    let parameters = parameters
-        .iter()
-        .map(|(key, value)| Parameter::builder().parameter_key(key).parameter_value(value).build());
+    let parameters = parameters.iter().map(|(key, value)| {
+        Parameter::builder()
+            .parameter_key(key)
+            .parameter_value(value)
+            .build()
+    });
     let made = clients
         .cloudformation
         .create_change_set()
@@ -87,7 +100,10 @@ async fn prepare(
         .capabilities(Capability::CapabilityIam)
         .send()
         .await;
-    made.map_err(|error| Error::Aws { operation: "CreateChangeSet", message: message(&error) })?;
+    made.map_err(|error| Error::Aws {
+        operation: "CreateChangeSet",
+        message: message(&error),
+    })?;
     let deadline = Instant::now() + COMPLETE_WITHIN;
     loop {
         let described = clients
@@ -97,15 +113,23 @@ async fn prepare(
             .change_set_name(&name)
             .send()
             .await
-            .map_err(|error| Error::Aws { operation: "DescribeChangeSet", message: message(&error) })?;
+            .map_err(|error| Error::Aws {
+                operation: "DescribeChangeSet",
+                message: message(&error),
+            })?;
         let reason = described.status_reason.unwrap_or_default();
         match described.status {
             Some(ChangeSetStatus::CreateComplete) => return Ok(Some(name)),
-            Some(ChangeSetStatus::Failed) if NO_CHANGES.iter().any(|text| reason.contains(text)) => {
+            Some(ChangeSetStatus::Failed)
+                if NO_CHANGES.iter().any(|text| reason.contains(text)) =>
+            {
                 return Ok(None);
             }
             Some(ChangeSetStatus::Failed) => {
-                return Err(Error::Refused { stack: stack.to_owned(), reason });
+                return Err(Error::Refused {
+                    stack: stack.to_owned(),
+                    reason,
+                });
             }
             status if Instant::now() > deadline => return Err(slow(stack, format!("{status:?}"))),
             _ => sleep(ASK_EVERY).await,
@@ -117,14 +141,24 @@ async fn prepare(
 async fn wait(clients: &Clients, stack: &str) -> Result<(), Error> {
     let deadline = Instant::now() + COMPLETE_WITHIN;
     loop {
-        let status = describe(clients, stack).await?.and_then(|stack| stack.stack_status);
+        let status = describe(clients, stack)
+            .await?
+            .and_then(|stack| stack.stack_status);
         let status = status.map_or_else(|| "gone".to_owned(), |status| status.as_str().to_owned());
         match status.as_str() {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(()),
             "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => {}
-            _ if status.ends_with("_FAILED") || status.contains("ROLLBACK_COMPLETE") || status == "gone" => {
+            _ if status.ends_with("_FAILED")
+                || status.contains("ROLLBACK_COMPLETE")
+                || status == "gone" =>
+            {
                 let (resource, reason) = first_failure(clients, stack.to_owned()).await?;
-                return Err(Error::Failed { stack: stack.to_owned(), status, resource, reason });
+                return Err(Error::Failed {
+                    stack: stack.to_owned(),
+                    status,
+                    resource,
+                    reason,
+                });
             }
             _ => {}
         }
@@ -136,12 +170,24 @@ async fn wait(clients: &Clients, stack: &str) -> Result<(), Error> {
 }
 
 fn slow(stack: &str, status: String) -> Error {
-    Error::Slow { stack: stack.to_owned(), status, seconds: COMPLETE_WITHIN.as_secs() }
+    Error::Slow {
+        stack: stack.to_owned(),
+        status,
+        seconds: COMPLETE_WITHIN.as_secs(),
+    }
 }
 
 async fn delete(clients: &Clients, stack: &str) -> Result<(), Error> {
-    let deleted = clients.cloudformation.delete_stack().stack_name(stack).send().await;
-    deleted.map_err(|error| Error::Aws { operation: "DeleteStack", message: message(&error) })?;
+    let deleted = clients
+        .cloudformation
+        .delete_stack()
+        .stack_name(stack)
+        .send()
+        .await;
+    deleted.map_err(|error| Error::Aws {
+        operation: "DeleteStack",
+        message: message(&error),
+    })?;
     let deadline = Instant::now() + COMPLETE_WITHIN;
     while let Some(found) = describe(clients, stack).await? {
         match found.stack_status {
@@ -155,22 +201,39 @@ async fn delete(clients: &Clients, stack: &str) -> Result<(), Error> {
 
 /// The stack; `None` where there is none of that name.
 async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, Error> {
-    match clients.cloudformation.describe_stacks().stack_name(stack).send().await {
+    match clients
+        .cloudformation
+        .describe_stacks()
+        .stack_name(stack)
+        .send()
+        .await
+    {
         Ok(output) => Ok(output.stacks.unwrap_or_default().into_iter().next()),
         Err(error) => {
             let message = message(&error);
             if message.contains("does not exist") {
                 return Ok(None);
             }
-            Err(Error::Aws { operation: "DescribeStacks", message })
+            Err(Error::Aws {
+                operation: "DescribeStacks",
+                message,
+            })
         }
     }
 }
 
 /// The stack's outputs.
-pub(super) async fn outputs(clients: &Clients, stack: &str) -> Result<BTreeMap<String, String>, Error> {
-    let outputs = describe(clients, stack).await?.and_then(|stack| stack.outputs).unwrap_or_default();
-    let outputs = outputs.into_iter().filter_map(|output| Some((output.output_key?, output.output_value?)));
+pub(super) async fn outputs(
+    clients: &Clients,
+    stack: &str,
+) -> Result<BTreeMap<String, String>, Error> {
+    let outputs = describe(clients, stack)
+        .await?
+        .and_then(|stack| stack.outputs)
+        .unwrap_or_default();
+    let outputs = outputs
+        .into_iter()
+        .filter_map(|output| Some((output.output_key?, output.output_value?)));
     Ok(outputs.collect())
 }
 
@@ -183,11 +246,19 @@ pub(super) async fn physical_ids(
     let mut found = BTreeMap::new();
     let mut stacks = vec![stack.to_owned()];
     while let Some(stack) = stacks.pop() {
-        let described = clients.cloudformation.describe_stack_resources().stack_name(&stack).send().await;
-        let described = described
-            .map_err(|error| Error::Aws { operation: "DescribeStackResources", message: message(&error) })?;
+        let described = clients
+            .cloudformation
+            .describe_stack_resources()
+            .stack_name(&stack)
+            .send()
+            .await;
+        let described = described.map_err(|error| Error::Aws {
+            operation: "DescribeStackResources",
+            message: message(&error),
+        })?;
         for resource in described.stack_resources.unwrap_or_default() {
-            let (Some(logical), Some(physical)) = (resource.logical_resource_id, resource.physical_resource_id)
+            let (Some(logical), Some(physical)) =
+                (resource.logical_resource_id, resource.physical_resource_id)
             else {
                 continue;
             };
@@ -206,20 +277,44 @@ pub(super) async fn physical_ids(
 /// The resource that failed first, and why; in a nested stack where the failure is one's.
 async fn first_failure(clients: &Clients, mut stack: String) -> Result<(String, String), Error> {
     loop {
-        let described = clients.cloudformation.describe_stack_events().stack_name(&stack).send().await;
-        let described = described
-            .map_err(|error| Error::Aws { operation: "DescribeStackEvents", message: message(&error) })?;
+        let described = clients
+            .cloudformation
+            .describe_stack_events()
+            .stack_name(&stack)
+            .send()
+            .await;
+        let described = described.map_err(|error| Error::Aws {
+            operation: "DescribeStackEvents",
+            message: message(&error),
+        })?;
         // The newest event comes first.
         let events = described.stack_events.unwrap_or_default().into_iter().rev();
-        let failed = [ResourceStatus::CreateFailed, ResourceStatus::UpdateFailed, ResourceStatus::DeleteFailed];
+        let failed = [
+            ResourceStatus::CreateFailed,
+            ResourceStatus::UpdateFailed,
+            ResourceStatus::DeleteFailed,
+        ];
         let first = events
-            .filter(|event| event.resource_status.as_ref().is_some_and(|status| failed.contains(status)))
+            .filter(|event| {
+                event
+                    .resource_status
+                    .as_ref()
+                    .is_some_and(|status| failed.contains(status))
+            })
             .find(|event| event.logical_resource_id != event.stack_name);
-        let Some(first) = first else { return Ok(("?".to_owned(), "no event says why".to_owned())) };
+        let Some(first) = first else {
+            return Ok(("?".to_owned(), "no event says why".to_owned()));
+        };
         let reason = first.resource_status_reason.unwrap_or_default();
-        let nested = first.physical_resource_id.filter(|id| id.contains(":stack/") && *id != stack);
+        let nested = first
+            .physical_resource_id
+            .filter(|id| id.contains(":stack/") && *id != stack);
         match nested {
-            Some(nested) if first.resource_type.as_deref() == Some("AWS::CloudFormation::Stack") => stack = nested,
+            Some(nested)
+                if first.resource_type.as_deref() == Some("AWS::CloudFormation::Stack") =>
+            {
+                stack = nested
+            }
             _ => return Ok((first.logical_resource_id.unwrap_or_default(), reason)),
         }
     }

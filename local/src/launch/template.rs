@@ -106,7 +106,10 @@ fn intrinsic(name: &str, value: Value) -> Value {
     let (key, value) = match name {
         "Ref" | "Condition" => (name.to_owned(), value),
         "GetAtt" => {
-            let parts = value.as_str().and_then(|text| text.split_once('.')).map(|(id, name)| json!([id, name]));
+            let parts = value
+                .as_str()
+                .and_then(|text| text.split_once('.'))
+                .map(|(id, name)| json!([id, name]));
             ("Fn::GetAtt".to_owned(), parts.unwrap_or(value))
         }
         _ => (format!("Fn::{name}"), value),
@@ -120,7 +123,9 @@ mod tests {
 
     #[test]
     fn short_intrinsics_are_spelled_out() {
-        let parsed = parse("A: !Ref B\nC: !GetAtt D.Outputs.E\nF: !If [G, [!Sub '${H}'], !Ref 'AWS::NoValue']\n");
+        let parsed = parse(
+            "A: !Ref B\nC: !GetAtt D.Outputs.E\nF: !If [G, [!Sub '${H}'], !Ref 'AWS::NoValue']\n",
+        );
         let expected = json!({
             "A": { "Ref": "B" },
             "C": { "Fn::GetAtt": ["D", "Outputs.E"] },
@@ -131,7 +136,9 @@ mod tests {
 
     #[test]
     fn scalars_keep_their_kind() {
-        let parsed = parse("a: 30 # seconds\nb: '30'\nc: true\nd: 2012-10-17\ne: 0123\nf: -1.5\ng: |\n  x\n  y\n");
+        let parsed = parse(
+            "a: 30 # seconds\nb: '30'\nc: true\nd: 2012-10-17\ne: 0123\nf: -1.5\ng: |\n  x\n  y\n",
+        );
         let expected = json!({
             "a": 30, "b": "30", "c": true, "d": "2012-10-17", "e": "0123", "f": -1.5, "g": "x\ny\n",
         });
@@ -140,7 +147,10 @@ mod tests {
 
     #[test]
     fn what_cloudformation_does_not_take_is_refused() {
-        assert!(matches!(parse("a: &x 1\nb: *x\n"), Err(Error::Unsupported(_))));
+        assert!(matches!(
+            parse("a: &x 1\nb: *x\n"),
+            Err(Error::Unsupported(_))
+        ));
         assert!(matches!(parse("a: [1"), Err(Error::Yaml(_))));
         assert!(matches!(parse(""), Err(Error::Incomplete)));
     }

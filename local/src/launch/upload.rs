@@ -38,7 +38,13 @@ pub(super) async fn upload(
     let templates_prefix = format!("templates/{}", &hexadecimal(&hash.finalize())[..DIGITS]);
     for (name, template) in templates {
         let key = format!("{templates_prefix}/{name}");
-        put(clients, &bucket, &key, ByteStream::from(template.to_string().into_bytes())).await?;
+        put(
+            clients,
+            &bucket,
+            &key,
+            ByteStream::from(template.to_string().into_bytes()),
+        )
+        .await?;
     }
 
     let digests = digests(&request.functions).await?;
@@ -53,7 +59,11 @@ pub(super) async fn upload(
             put_package(clients, &bucket, &key, function, binary).await?;
         }
     }
-    Ok(Uploaded { bucket, actions_prefix, templates_prefix })
+    Ok(Uploaded {
+        bucket,
+        actions_prefix,
+        templates_prefix,
+    })
 }
 
 async fn make_bucket(clients: &Clients, bucket: &str) -> Result<(), Error> {
@@ -61,17 +71,37 @@ async fn make_bucket(clients: &Clients, bucket: &str) -> Result<(), Error> {
         return Ok(());
     }
     let made = clients.s3.create_bucket().bucket(bucket).send().await;
-    made.map_err(|error| Error::Aws { operation: "CreateBucket", message: message(&error) })?;
+    made.map_err(|error| Error::Aws {
+        operation: "CreateBucket",
+        message: message(&error),
+    })?;
     Ok(())
 }
 
 async fn exists(clients: &Clients, bucket: &str, key: &str) -> bool {
-    clients.s3.head_object().bucket(bucket).key(key).send().await.is_ok()
+    clients
+        .s3
+        .head_object()
+        .bucket(bucket)
+        .key(key)
+        .send()
+        .await
+        .is_ok()
 }
 
 async fn put(clients: &Clients, bucket: &str, key: &str, body: ByteStream) -> Result<(), Error> {
-    let put = clients.s3.put_object().bucket(bucket).key(key).body(body).send().await;
-    put.map_err(|error| Error::Aws { operation: "PutObject", message: message(&error) })?;
+    let put = clients
+        .s3
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .body(body)
+        .send()
+        .await;
+    put.map_err(|error| Error::Aws {
+        operation: "PutObject",
+        message: message(&error),
+    })?;
     Ok(())
 }
 
@@ -88,7 +118,9 @@ async fn put_package(
         source,
     };
     let binary = binary.to_path_buf();
-    let file = blocking(move || packages::package(&binary)).await.map_err(failed)?;
+    let file = blocking(move || packages::package(&binary))
+        .await
+        .map_err(failed)?;
     let body = ByteStream::from_path(file.path()).await;
     let body = body.map_err(|error| failed(std::io::Error::other(error)))?;
     put(clients, bucket, key, body).await
@@ -99,11 +131,13 @@ async fn digests(functions: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<Strin
     let mut digests = BTreeMap::new();
     for (function, path) in functions {
         let binary = path.clone();
-        let digest = blocking(move || packages::digest(&binary)).await.map_err(|source| Error::Package {
-            function: function.clone(),
-            path: path.clone(),
-            source,
-        })?;
+        let digest = blocking(move || packages::digest(&binary))
+            .await
+            .map_err(|source| Error::Package {
+                function: function.clone(),
+                path: path.clone(),
+                source,
+            })?;
         digests.insert(function.clone(), digest);
     }
     Ok(digests)
@@ -113,7 +147,9 @@ async fn digests(functions: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<Strin
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work).await.expect("the work does not panic and is not cancelled")
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("the work does not panic and is not cancelled")
 }
 
 /// Bytes as hexadecimal digits.

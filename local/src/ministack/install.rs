@@ -14,7 +14,14 @@ pub const VERSION: &str = "1.5.33";
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// The interpreters that are tried, in this order: what a user calls Python first.
-const PYTHONS: [&str; 6] = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
+const PYTHONS: [&str; 6] = [
+    "python3",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+];
 
 /// The oldest Python that `MiniStack` runs on (its package's `requires-python`).
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
@@ -54,7 +61,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
         fs::remove_dir_all(&folder).map_err(io(&folder))?; // an installation that was cut off
     }
     let system_python = find_python()?;
-    make_environment(&system_python, &folder)?;
+    make_environment(system_python, &folder)?;
     let requirements = folder.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(io(&requirements))?;
     pip_install(&python, &requirements)?;
@@ -66,21 +73,28 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
 fn find_python() -> Result<&'static str, Error> {
     let mut newest = None;
     for python in PYTHONS {
-        let Some(version) = version_of(python) else { continue };
+        let Some(version) = version_of(python) else {
+            continue;
+        };
         if version >= OLDEST_PYTHON {
             return Ok(python);
         }
         newest = newest.max(Some(version));
     }
     Err(match newest {
-        Some((major, minor)) => Error::PythonTooOld { found: format!("{major}.{minor}") },
+        Some((major, minor)) => Error::PythonTooOld {
+            found: format!("{major}.{minor}"),
+        },
         None => Error::PythonMissing,
     })
 }
 
 fn version_of(python: &str) -> Option<(u32, u32)> {
     let output = Command::new(python)
-        .args(["-c", "import sys; print(sys.version_info.major, sys.version_info.minor)"])
+        .args([
+            "-c",
+            "import sys; print(sys.version_info.major, sys.version_info.minor)",
+        ])
         .output()
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -93,29 +107,50 @@ fn make_environment(python: &str, folder: &Path) -> Result<(), Error> {
         .args(["-m", "venv"])
         .arg(folder)
         .output()
-        .map_err(|source| Error::Run { program: python.to_owned(), source })?;
+        .map_err(|source| Error::Run {
+            program: python.to_owned(),
+            source,
+        })?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::Venv { python: python.to_owned(), output: last_lines(&output) })
+    Err(Error::Venv {
+        python: python.to_owned(),
+        output: last_lines(&output),
+    })
 }
 
 fn pip_install(python: &Path, requirements: &Path) -> Result<(), Error> {
     let output = Command::new(python)
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--requirement"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--requirement",
+        ])
         .arg(requirements)
         .output()
-        .map_err(|source: io::Error| Error::Run { program: python.display().to_string(), source })?;
+        .map_err(|source: io::Error| Error::Run {
+            program: python.display().to_string(),
+            source,
+        })?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::Pip { output: last_lines(&output) })
+    Err(Error::Pip {
+        output: last_lines(&output),
+    })
 }
 
 /// The last lines of what a program wrote, its errors last.
 fn last_lines(output: &Output) -> String {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }

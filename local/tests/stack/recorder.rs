@@ -25,7 +25,9 @@ impl Recorder {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let recorded = Arc::new(Mutex::new(Recorded::default()));
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&recorded));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&recorded));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, recorded }
     }
@@ -41,8 +43,14 @@ impl Recorder {
     /// The input of the last call of an operation.
     pub(crate) fn last(&self, operation: &str) -> Value {
         let recorded = self.recorded.lock().unwrap();
-        let call = recorded.calls.iter().rev().find(|(name, _)| name == operation);
-        call.unwrap_or_else(|| panic!("`{operation}` was never called")).1.clone()
+        let call = recorded
+            .calls
+            .iter()
+            .rev()
+            .find(|(name, _)| name == operation);
+        call.unwrap_or_else(|| panic!("`{operation}` was never called"))
+            .1
+            .clone()
     }
 
     pub(crate) fn refuse(&self, code: &str, message: &str) {
@@ -65,7 +73,10 @@ async fn answer(
     let mut recorded = recorded.lock().unwrap();
     recorded.calls.push((operation.clone(), input.clone()));
     if let (Some((code, message)), "CreatePipeline") = (&recorded.refusal, operation.as_str()) {
-        return (StatusCode::BAD_REQUEST, json!({ "__type": code, "message": message }).to_string());
+        return (
+            StatusCode::BAD_REQUEST,
+            json!({ "__type": code, "message": message }).to_string(),
+        );
     }
     let mut pipeline = input["pipeline"].clone();
     pipeline["version"] = json!(1);

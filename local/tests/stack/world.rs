@@ -20,7 +20,14 @@ use crate::recorder::Recorder;
 
 const REGION: &str = "us-east-1";
 const STACK: &str = "delivery";
-const ACTIONS: [&str; 6] = ["npm-install", "test-and-package", "deploy-app", "deploy-api", "deploy-site", "e2e"];
+const ACTIONS: [&str; 6] = [
+    "npm-install",
+    "test-and-package",
+    "deploy-app",
+    "deploy-api",
+    "deploy-site",
+    "e2e",
+];
 
 /// Answers each event with its own environment.
 const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
@@ -59,8 +66,13 @@ impl World {
         std::fs::write(&binary, BOOTSTRAP).unwrap();
         std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
         let functions = ACTIONS.map(|name| (name.to_owned(), binary.clone())).into();
-        let credentials =
-            Credentials::new(launch::ACCESS_KEY_ID, launch::SECRET_ACCESS_KEY, None, None, "local");
+        let credentials = Credentials::new(
+            launch::ACCESS_KEY_ID,
+            launch::SECRET_ACCESS_KEY,
+            None,
+            None,
+            "local",
+        );
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -68,7 +80,15 @@ impl World {
             .endpoint_url(aws.endpoint())
             .build();
         let http = Client::builder(TokioExecutor::new()).build_http();
-        Self { aws, recorder, parameters: BTreeMap::new(), functions, _folder: folder, config, http }
+        Self {
+            aws,
+            recorder,
+            parameters: BTreeMap::new(),
+            functions,
+            _folder: folder,
+            config,
+            http,
+        }
     }
 
     pub(crate) async fn stop(self) {
@@ -106,7 +126,14 @@ impl World {
 
     pub(crate) async fn invoke(&self, function: &str) -> String {
         let payload = aws_sdk_lambda::primitives::Blob::new("{}");
-        let invoked = self.lambda().invoke().function_name(function).payload(payload).send().await.unwrap();
+        let invoked = self
+            .lambda()
+            .invoke()
+            .function_name(function)
+            .payload(payload)
+            .send()
+            .await
+            .unwrap();
         String::from_utf8(invoked.payload.unwrap().into_inner()).unwrap()
     }
 
@@ -117,38 +144,79 @@ impl World {
             _ => "E2e",
         };
         let listed = self.lambda().list_functions().send().await.unwrap();
-        let mut names = listed.functions.unwrap_or_default().into_iter().filter_map(|found| found.function_name);
+        let mut names = listed
+            .functions
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|found| found.function_name);
         names.find(|found| found.contains(name)).unwrap()
     }
 
     /// New code, a version of it, and the alias on that version.
     pub(crate) async fn publish_and_move(&self, function: &str, alias: &str) -> String {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("index.js", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file("index.js", zip::write::SimpleFileOptions::default())
+            .unwrap();
         let unique = uuid::Uuid::new_v4();
-        zip.write_all(format!("// {unique}\n{HANDLER}").as_bytes()).unwrap();
+        zip.write_all(format!("// {unique}\n{HANDLER}").as_bytes())
+            .unwrap();
         let zip = aws_sdk_lambda::primitives::Blob::new(zip.finish().unwrap().into_inner());
         let lambda = self.lambda();
-        lambda.update_function_code().function_name(function).zip_file(zip).send().await.unwrap();
-        let version = lambda.publish_version().function_name(function).send().await.unwrap().version.unwrap();
-        lambda.update_alias().function_name(function).name(alias).function_version(&version).send().await.unwrap();
+        lambda
+            .update_function_code()
+            .function_name(function)
+            .zip_file(zip)
+            .send()
+            .await
+            .unwrap();
+        let version = lambda
+            .publish_version()
+            .function_name(function)
+            .send()
+            .await
+            .unwrap()
+            .version
+            .unwrap();
+        lambda
+            .update_alias()
+            .function_name(function)
+            .name(alias)
+            .function_version(&version)
+            .send()
+            .await
+            .unwrap();
         version
     }
 
     pub(crate) async fn alias(&self, function: &str, alias: &str) -> String {
-        let found = self.lambda().get_alias().function_name(function).name(alias).send().await.unwrap();
+        let found = self
+            .lambda()
+            .get_alias()
+            .function_name(function)
+            .name(alias)
+            .send()
+            .await
+            .unwrap();
         found.function_version.unwrap()
     }
 
     pub(crate) async fn put_object(&self, bucket: &str, key: &str, kind: &str, text: &str) {
         let body = text.as_bytes().to_vec().into();
         let s3 = aws_sdk_s3::Client::new(&self.config);
-        s3.put_object().bucket(bucket).key(key).content_type(kind).body(body).send().await.unwrap();
+        s3.put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type(kind)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
     }
 
     /// A call of the API Gateway API, signed as far as anyone looks.
     async fn api_gateway(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let scope = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/apigateway/aws4_request");
+        let scope =
+            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/apigateway/aws4_request");
         let request = axum::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.aws.endpoint()))
@@ -158,33 +226,56 @@ impl World {
         let response = self.http.request(request).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{method} {path}: {status} {}", String::from_utf8_lossy(&body));
+        assert!(
+            status.is_success(),
+            "{method} {path}: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
         serde_json::from_slice(&body).unwrap()
     }
 
     pub(crate) async fn put_rest_api(&self, api: &str, document: &Value) {
         let path = format!("/restapis/{api}?failonwarnings=true&mode=overwrite");
-        assert_eq!(self.api_gateway("PUT", &path, Some(document.clone())).await["id"], api);
+        assert_eq!(
+            self.api_gateway("PUT", &path, Some(document.clone())).await["id"],
+            api
+        );
     }
 
     pub(crate) async fn create_deployment(&self, api: &str, stage: &str, function: &str) {
-        let body = json!({ "stageName": stage, "variables": { "function": function, "alias": stage } });
-        let made = self.api_gateway("POST", &format!("/restapis/{api}/deployments"), Some(body)).await;
-        let found = self.api_gateway("GET", &format!("/restapis/{api}/stages/{stage}"), None).await;
+        let body =
+            json!({ "stageName": stage, "variables": { "function": function, "alias": stage } });
+        let made = self
+            .api_gateway("POST", &format!("/restapis/{api}/deployments"), Some(body))
+            .await;
+        let found = self
+            .api_gateway("GET", &format!("/restapis/{api}/stages/{stage}"), None)
+            .await;
         assert_eq!(found["deploymentId"], made["id"]);
     }
 
     pub(crate) async fn rest_apis(&self) -> Vec<String> {
         let listed = self.api_gateway("GET", "/restapis", None).await;
-        let items = listed.get("item").or_else(|| listed.get("items")).unwrap().as_array().unwrap();
-        items.iter().map(|api| api["id"].as_str().unwrap().to_owned()).collect()
+        let items = listed
+            .get("item")
+            .or_else(|| listed.get("items"))
+            .unwrap()
+            .as_array()
+            .unwrap();
+        items
+            .iter()
+            .map(|api| api["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
 /// An OpenAPI document with one path, for whatever function and alias the stage names.
 pub(crate) fn document(path: &str) -> Value {
     let functions = format!("arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions");
-    let function = format!("arn:aws:lambda:{REGION}:{}:function", local::ministack::ACCOUNT);
+    let function = format!(
+        "arn:aws:lambda:{REGION}:{}:function",
+        local::ministack::ACCOUNT
+    );
     let name = "${stageVariables.function}:${stageVariables.alias}";
     json!({
         "openapi": "3.0.1",

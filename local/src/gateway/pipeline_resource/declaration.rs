@@ -18,7 +18,9 @@ const NUMBERS: [&str; 2] = ["RunOrder", "TimeoutInMinutes"];
 
 /// The declaration, named `name`.
 pub(super) fn of(properties: &Value, name: &str) -> Result<Value, String> {
-    let properties = properties.as_object().ok_or("`ResourceProperties` is not an object")?;
+    let properties = properties
+        .as_object()
+        .ok_or("`ResourceProperties` is not an object")?;
     let mut declared = Map::new();
     declared.insert("name".to_owned(), json!(name));
     for (key, value) in properties {
@@ -40,25 +42,36 @@ pub(super) fn of(properties: &Value, name: &str) -> Result<Value, String> {
 /// The pipeline's tags.
 pub(super) fn tags(properties: &Value) -> Value {
     let tags = properties["Tags"].as_array().into_iter().flatten();
-    tags.map(|tag| json!({ "key": tag["Key"], "value": tag["Value"] })).collect()
+    tags.map(|tag| json!({ "key": tag["Key"], "value": tag["Value"] }))
+        .collect()
 }
 
 /// A value below `key`. The keys inside a `Configuration` belong to the provider and stay.
 fn translate(key: &str, value: &Value) -> Result<Value, String> {
     if NUMBERS.contains(&key) {
-        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        let number: u64 = text.parse().map_err(|_| format!("`{key}` must be a number, not `{text}`"))?;
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let number: u64 = text
+            .parse()
+            .map_err(|_| format!("`{key}` must be a number, not `{text}`"))?;
         return Ok(json!(number));
     }
     match value {
         Value::Object(_) if key == "Configuration" => Ok(value.clone()),
         Value::Object(object) => {
-            let translated = object.iter().map(|(key, value)| Ok((lower_first(key), translate(key, value)?)));
-            translated.collect::<Result<Map<_, _>, String>>().map(Value::Object)
+            let translated = object
+                .iter()
+                .map(|(key, value)| Ok((lower_first(key), translate(key, value)?)));
+            translated
+                .collect::<Result<Map<_, _>, String>>()
+                .map(Value::Object)
         }
         Value::Array(items) => {
             let translated = items.iter().map(|item| translate("", item));
-            translated.collect::<Result<Vec<_>, String>>().map(Value::Array)
+            translated
+                .collect::<Result<Vec<_>, String>>()
+                .map(Value::Array)
         }
         other => Ok(other.clone()),
     }
@@ -66,7 +79,9 @@ fn translate(key: &str, value: &Value) -> Result<Value, String> {
 
 fn lower_first(key: &str) -> String {
     let mut letters = key.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }
 
 #[cfg(test)]
@@ -115,13 +130,20 @@ mod tests {
     #[test]
     fn a_run_order_that_is_no_number_is_named() {
         let properties = json!({ "Stages": [{ "Actions": [{ "RunOrder": "first" }] }] });
-        assert_eq!(of(&properties, "p").unwrap_err(), "`RunOrder` must be a number, not `first`");
+        assert_eq!(
+            of(&properties, "p").unwrap_err(),
+            "`RunOrder` must be a number, not `first`"
+        );
     }
 
     #[test]
     fn artifact_stores_are_kept_by_region() {
-        let store = json!({ "Region": "eu-west-1", "ArtifactStore": { "Type": "S3", "Location": "b" } });
+        let store =
+            json!({ "Region": "eu-west-1", "ArtifactStore": { "Type": "S3", "Location": "b" } });
         let declared = of(&json!({ "ArtifactStores": [store] }), "p").unwrap();
-        assert_eq!(declared["artifactStores"]["eu-west-1"], json!({ "type": "S3", "location": "b" }));
+        assert_eq!(
+            declared["artifactStores"]["eu-west-1"],
+            json!({ "type": "S3", "location": "b" })
+        );
     }
 }

@@ -33,7 +33,9 @@ pub(super) async fn import(
         "name": format!("{api}-{stage}-snapshot"),
         "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types").cloned().unwrap_or_else(|| json!([])),
     });
-    let made = ministack.call(Method::POST, "/restapis", Some(&made)).await?;
+    let made = ministack
+        .call(Method::POST, "/restapis", Some(&made))
+        .await?;
     let id = made["id"].as_str().unwrap_or_default().to_owned();
     shared.snapshots.hide(&id);
 
@@ -47,7 +49,13 @@ pub(super) async fn import(
         }
     }
     let deployment = json!({ "stageName": stage, "variables": variables });
-    ministack.call(Method::POST, &format!("/restapis/{id}/deployments"), Some(&deployment)).await?;
+    ministack
+        .call(
+            Method::POST,
+            &format!("/restapis/{id}/deployments"),
+            Some(&deployment),
+        )
+        .await?;
     Ok(id)
 }
 
@@ -60,14 +68,29 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     async fn of(shared: &'a Shared, api: &'a str) -> Result<Self, forward::Error> {
-        let listed = shared.ministack.call(Method::GET, &format!("/restapis/{api}/resources"), None).await?;
-        let items = listed.get("item").or_else(|| listed.get("items")).and_then(Value::as_array);
+        let listed = shared
+            .ministack
+            .call(Method::GET, &format!("/restapis/{api}/resources"), None)
+            .await?;
+        let items = listed
+            .get("item")
+            .or_else(|| listed.get("items"))
+            .and_then(Value::as_array);
         let resources = items
             .into_iter()
             .flatten()
-            .filter_map(|item| Some((item["path"].as_str()?.to_owned(), item["id"].as_str()?.to_owned())))
+            .filter_map(|item| {
+                Some((
+                    item["path"].as_str()?.to_owned(),
+                    item["id"].as_str()?.to_owned(),
+                ))
+            })
             .collect();
-        Ok(Self { shared, api, resources })
+        Ok(Self {
+            shared,
+            api,
+            resources,
+        })
     }
 
     /// The resource of a path, made with all above it if need be.
@@ -82,8 +105,15 @@ impl<'a> Tree<'a> {
             }
             let body = json!({ "pathPart": part });
             let made = format!("/restapis/{}/resources/{parent}", self.api);
-            let made = self.shared.ministack.call(Method::POST, &made, Some(&body)).await?;
-            made["id"].as_str().unwrap_or_default().clone_into(&mut parent);
+            let made = self
+                .shared
+                .ministack
+                .call(Method::POST, &made, Some(&body))
+                .await?;
+            made["id"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut parent);
             self.resources.insert(so_far.clone(), parent.clone());
         }
         Ok(parent)
@@ -102,11 +132,24 @@ async fn put_operation(
     let path = format!("/restapis/{api}/resources/{resource}/methods/{method}");
     let body = json!({ "authorizationType": "NONE" });
     ministack.call(Method::PUT, &path, Some(&body)).await?;
-    let Some(integration) = operation.get("x-amazon-apigateway-integration") else { return Ok(()) };
+    let Some(integration) = operation.get("x-amazon-apigateway-integration") else {
+        return Ok(());
+    };
 
     let put = format!("{path}/integration");
-    ministack.call(Method::PUT, &put, Some(&integration_input(integration, variables))).await?;
-    for (pattern, response) in integration.get("responses").and_then(Value::as_object).into_iter().flatten() {
+    ministack
+        .call(
+            Method::PUT,
+            &put,
+            Some(&integration_input(integration, variables)),
+        )
+        .await?;
+    for (pattern, response) in integration
+        .get("responses")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         let status = response["statusCode"].as_str().unwrap_or("200").to_owned();
         let mut body = Map::new();
         if pattern != "default" {
@@ -117,8 +160,20 @@ async fn put_operation(
                 body.insert(key.to_owned(), value.clone());
             }
         }
-        ministack.call(Method::PUT, &format!("{path}/responses/{status}"), Some(&json!({}))).await?;
-        ministack.call(Method::PUT, &format!("{put}/responses/{status}"), Some(&Value::Object(body))).await?;
+        ministack
+            .call(
+                Method::PUT,
+                &format!("{path}/responses/{status}"),
+                Some(&json!({})),
+            )
+            .await?;
+        ministack
+            .call(
+                Method::PUT,
+                &format!("{put}/responses/{status}"),
+                Some(&Value::Object(body)),
+            )
+            .await?;
     }
     Ok(())
 }
@@ -126,12 +181,21 @@ async fn put_operation(
 /// `PutIntegration`'s input for an `x-amazon-apigateway-integration`.
 fn integration_input(integration: &Value, variables: &Value) -> Value {
     let mut input = Map::new();
-    let kind = integration["type"].as_str().unwrap_or_default().to_uppercase();
+    let kind = integration["type"]
+        .as_str()
+        .unwrap_or_default()
+        .to_uppercase();
     input.insert("type".to_owned(), json!(kind));
     if let Some(uri) = integration.get("uri").and_then(Value::as_str) {
         input.insert("uri".to_owned(), json!(fill_in(uri, variables)));
     }
-    let copied = ["httpMethod", "requestTemplates", "requestParameters", "passthroughBehavior", "contentHandling"];
+    let copied = [
+        "httpMethod",
+        "requestTemplates",
+        "requestParameters",
+        "passthroughBehavior",
+        "contentHandling",
+    ];
     for key in copied {
         if let Some(value) = integration.get(key) {
             input.insert(key.to_owned(), value.clone());
@@ -165,9 +229,15 @@ mod tests {
     #[test]
     fn stage_variables_are_filled_into_a_uri() {
         let variables = json!({ "function": "app", "alias": "test" });
-        let filled = fill_in("f:${stageVariables.function}:${stageVariables.alias}/x", &variables);
+        let filled = fill_in(
+            "f:${stageVariables.function}:${stageVariables.alias}/x",
+            &variables,
+        );
         assert_eq!(filled, "f:app:test/x");
         assert_eq!(fill_in("a${stageVariables.none}b", &variables), "ab");
-        assert_eq!(fill_in("a${stageVariables.cut", &variables), "a${stageVariables.cut");
+        assert_eq!(
+            fill_in("a${stageVariables.cut", &variables),
+            "a${stageVariables.cut"
+        );
     }
 }

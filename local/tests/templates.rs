@@ -1,0 +1,317 @@
+//! What the templates promise, read from the templates themselves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "the helpers of tests are tests, too; a skip is said aloud"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use local::launch::template;
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation")
+}
+
+fn templates() -> BTreeMap<String, Value> {
+    let entries = std::fs::read_dir(folder()).unwrap().flatten();
+    let read = entries.map(|entry| {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        (
+            entry.file_name().into_string().unwrap(),
+            template::parse(&text).unwrap(),
+        )
+    });
+    read.collect()
+}
+
+fn resources<'a>(
+    template: &'a Value,
+    kind: &'a str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let all = template["Resources"].as_object().unwrap().iter();
+    all.filter(move |(_, resource)| resource["Type"] == kind)
+}
+
+/// A value that may be one or a list.
+fn list(value: &Value) -> Vec<Value> {
+    value
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| vec![value.clone()])
+}
+
+fn statements(role: &Value) -> Vec<Value> {
+    let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
+    policies
+        .flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+        .collect()
+}
+
+/// The IAM actions that a role allows.
+fn allowed(role: &Value) -> BTreeSet<String> {
+    let actions = statements(role)
+        .into_iter()
+        .flat_map(|statement| list(&statement["Action"]));
+    actions
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// What each function's action calls, and no more. A call that is added to an action is added here and
+/// in its role.
+const CALLS: [(&str, &[&str]); 6] = [
+    (
+        "NpmInstall",
+        &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+    ),
+    (
+        "TestAndPackage",
+        &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+    ),
+    ("E2e", &["s3:GetObject"]),
+    (
+        "DeployApp",
+        &[
+            "s3:GetObject",
+            "lambda:GetFunctionConfiguration",
+            "lambda:UpdateFunctionCode",
+            "lambda:PublishVersion",
+            "lambda:GetAlias",
+            "lambda:CreateAlias",
+            "lambda:UpdateAlias",
+        ],
+    ),
+    (
+        "DeployApi",
+        &[
+            "s3:GetObject",
+            "apigateway:GET",
+            "apigateway:POST",
+            "apigateway:PUT",
+            "apigateway:PATCH",
+            "apigateway:DELETE",
+        ],
+    ),
+    (
+        "DeploySite",
+        &[
+            "s3:GetObject",
+            "s3:PutObject",
+            "s3:DeleteObject",
+            "s3:ListBucket",
+        ],
+    ),
+];
+
+/// What every function does: logs, and its job's result.
+const EVERY: [&str; 4] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "codepipeline:PutJobSuccessResult",
+    "codepipeline:PutJobFailureResult",
+];
+
+/// Those that run the application's own code.
+const UNTRUSTED: [&str; 3] = ["NpmInstall", "TestAndPackage", "E2e"];
+
+#[test]
+fn each_role_allows_what_its_action_calls_and_no_more() {
+    let actions = &templates()["actions.yaml"];
+    let functions: BTreeSet<&str> = resources(actions, "AWS::Lambda::Function")
+        .map(|(id, _)| id.as_str())
+        .collect();
+    assert_eq!(functions, CALLS.iter().map(|(id, _)| *id).collect());
+    for (id, calls) in CALLS {
+        let role = &actions["Resources"][format!("{id}Role")];
+        let expected: BTreeSet<String> = EVERY
+            .iter()
+            .chain(calls)
+            .map(|call| (*call).to_owned())
+            .collect();
+        assert_eq!(allowed(role), expected, "{id}");
+        let used = &actions["Resources"][id]["Properties"]["Role"];
+        assert_eq!(
+            used,
+            &json!({ "Fn::GetAtt": [format!("{id}Role"), "Arn"] }),
+            "a role of its own"
+        );
+    }
+}
+
+#[test]
+fn functions_that_run_the_applications_code_reach_nothing_but_artifacts_logs_and_results() {
+    let actions = &templates()["actions.yaml"];
+    for id in UNTRUSTED {
+        for statement in statements(&actions["Resources"][format!("{id}Role")]) {
+            let resource = statement["Resource"].to_string();
+            let calls = list(&statement["Action"]);
+            let all = |prefix: &str| {
+                calls
+                    .iter()
+                    .all(|call| call.as_str().unwrap().starts_with(prefix))
+            };
+            let fits = (all("s3:") && resource.contains("${ArtifactBucket}/*"))
+                || (all("logs:") && resource.contains(&format!("{id}LogGroup")))
+                || (all("codepipeline:PutJob") && resource == "\"*\"");
+            assert!(fits, "{id}: {statement}");
+        }
+    }
+}
+
+#[test]
+fn no_role_allows_a_wildcard_of_actions_or_more_resources_than_it_must() {
+    for (file, template) in templates() {
+        for (id, role) in resources(&template, "AWS::IAM::Role") {
+            for statement in statements(role) {
+                let calls = list(&statement["Action"]);
+                assert!(
+                    calls
+                        .iter()
+                        .all(|call| !call.as_str().unwrap().contains('*')),
+                    "{file} {id}: {statement}"
+                );
+                let reports = calls
+                    .iter()
+                    .all(|call| call.as_str().unwrap().starts_with("codepipeline:PutJob"));
+                assert!(
+                    statement["Resource"] != "*" || reports,
+                    "{file} {id}: {statement}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_function_logs_into_a_group_with_a_retention() {
+    for (file, template) in templates() {
+        for (id, function) in resources(&template, "AWS::Lambda::Function") {
+            let group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"].as_str();
+            let group = &template["Resources"]
+                [group.unwrap_or_else(|| panic!("{file}: `{id}` has no log group"))];
+            assert!(
+                group["Properties"].get("RetentionInDays").is_some(),
+                "{file}: {id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn lambdas_own_retries_stay_on() {
+    for (file, template) in templates() {
+        assert_eq!(
+            resources(&template, "AWS::Lambda::EventInvokeConfig").count(),
+            0,
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn buckets_keep_their_data_and_refuse_acls() {
+    for (file, template) in templates() {
+        for (id, bucket) in resources(&template, "AWS::S3::Bucket") {
+            assert_eq!(bucket["DeletionPolicy"], "Retain", "{file}: {id}");
+            assert_eq!(bucket["UpdateReplacePolicy"], "Retain", "{file}: {id}");
+            let properties = &bucket["Properties"];
+            assert_eq!(
+                properties["PublicAccessBlockConfiguration"]["BlockPublicAcls"], true,
+                "{file}: {id}"
+            );
+            assert_eq!(
+                properties["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+                "BucketOwnerEnforced"
+            );
+            let rules = properties["LifecycleConfiguration"]["Rules"]
+                .as_array()
+                .unwrap();
+            assert!(
+                rules
+                    .iter()
+                    .any(|rule| rule.get("AbortIncompleteMultipartUpload").is_some()),
+                "{file}: {id}"
+            );
+            let private = properties.get("WebsiteConfiguration").is_none();
+            assert_eq!(
+                properties["PublicAccessBlockConfiguration"]["RestrictPublicBuckets"], private,
+                "{file}: {id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn user_parameters_fit_into_a_configuration_value() {
+    const LONGEST: usize = 1000; // ActionConfigurationValue
+    let pipeline = &templates()["pipeline.yaml"];
+    let stages = pipeline["Resources"]["Pipeline"]["Properties"]["Stages"]
+        .as_array()
+        .unwrap();
+    for action in stages
+        .iter()
+        .flat_map(|stage| stage["Actions"].as_array().unwrap())
+    {
+        let parameters = action["Configuration"]["UserParameters"].to_string();
+        // A Sub grows by what it names: 200 characters each are more than any name or address here has.
+        let names = parameters.matches("${").count();
+        assert!(
+            parameters.len() + names * 200 <= LONGEST,
+            "{}",
+            action["Name"]
+        );
+    }
+}
+
+#[test]
+fn every_parameter_and_output_says_what_it_is_for() {
+    for (file, template) in templates() {
+        for section in ["Parameters", "Outputs"] {
+            for (id, entry) in template[section].as_object().unwrap() {
+                assert!(
+                    entry["Description"]
+                        .as_str()
+                        .is_some_and(|text| text.len() > 10),
+                    "{file}: {id}"
+                );
+            }
+        }
+        for (id, parameter) in template["Parameters"].as_object().unwrap() {
+            let checked = ["AllowedPattern", "AllowedValues", "MinValue"]
+                .iter()
+                .any(|key| parameter.get(key).is_some());
+            assert!(checked, "{file}: `{id}` takes anything");
+        }
+    }
+}
+
+/// `scripts/test` installs the pinned cfn-lint and runs it on the templates as well; here it runs where it
+/// is installed, so that `cargo test` alone finds a mistake in a template.
+#[test]
+fn cfn_lint_finds_nothing() {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery/tools/bin/cfn-lint");
+    let program = if tools.exists() {
+        tools
+    } else {
+        "cfn-lint".into()
+    };
+    let files = templates().into_keys().map(|name| folder().join(name));
+    match Command::new(program).args(files).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success(),
+                "{said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Err(error) => eprintln!(
+            "skipped: cfn-lint is not installed ({error}); scripts/test installs and runs it"
+        ),
+    }
+}
