@@ -170,7 +170,7 @@ pub enum HostError {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the action did not end within the function's time: it was stopped {} s before the end of {} s",
-    .margin.as_secs(), .whole.as_secs_f32().round()
+    .margin.as_secs_f32().round(), .whole.as_secs_f32().round()
 )]
 struct OutOfTime {
     whole: Duration,
