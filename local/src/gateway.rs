@@ -7,6 +7,7 @@
 mod admin;
 mod default_kms_key;
 mod forward;
+mod guard;
 mod pipeline_resource;
 mod put_rest_api;
 mod stage_snapshots;
@@ -198,6 +199,12 @@ fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
 
 async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Response<Body> {
     let shared = shared.as_ref();
+    if !guard::is_local(request.headers()) {
+        return forward::text(
+            StatusCode::FORBIDDEN,
+            "the local AWS answers this machine's programs and its own pages only",
+        );
+    }
     default_kms_key::name(request.headers_mut());
     match Route::of(&request) {
         Route::CodePipeline => match shared.codepipeline.get() {

@@ -171,6 +171,19 @@ async fn a_stage_serves_the_document_of_its_own_deployment() {
         .await;
     assert_eq!(status, 503, "production still has its placeholder");
 
+    // As deploy-api does it: a deployment without a stage, then the stage moved onto it.
+    world.move_stage(api, "prod", function, "test").await;
+    let (status, body) = world
+        .get(&format!("{}/hello?x=2", launch.outputs["ProdApiUrl"]))
+        .await;
+    assert_eq!(
+        (status, body),
+        (
+            200,
+            format!("version {version}, stage prod, path /hello, x 2")
+        )
+    );
+
     world.put_rest_api(api, &world::document("/other")).await;
     let (status, _) = world
         .get(&format!("{}/hello", launch.outputs["TestApiUrl"]))

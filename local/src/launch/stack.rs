@@ -313,7 +313,7 @@ async fn first_failure(clients: &Clients, mut stack: String) -> Result<(String, 
             Some(nested)
                 if first.resource_type.as_deref() == Some("AWS::CloudFormation::Stack") =>
             {
-                stack = nested
+                stack = nested;
             }
             _ => return Ok((first.logical_resource_id.unwrap_or_default(), reason)),
         }

@@ -60,7 +60,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(io(&folder))?; // an installation that was cut off
     }
-    let system_python = find_python()?;
+    let system_python = find_python(version_of)?;
     make_environment(system_python, &folder)?;
     let requirements = folder.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(io(&requirements))?;
@@ -70,7 +70,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The first interpreter that is new enough.
-fn find_python() -> Result<&'static str, Error> {
+fn find_python(version_of: impl Fn(&str) -> Option<(u32, u32)>) -> Result<&'static str, Error> {
     let mut newest = None;
     for python in PYTHONS {
         let Some(version) = version_of(python) else {
@@ -153,4 +153,40 @@ fn last_lines(output: &Output) -> String {
         .filter(|line| !line.trim().is_empty())
         .collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine where these are the Pythons.
+    fn machine<'a>(pythons: &'a [(&'a str, u32)]) -> impl Fn(&str) -> Option<(u32, u32)> + 'a {
+        move |name| {
+            pythons
+                .iter()
+                .find(|(found, _)| *found == name)
+                .map(|(_, minor)| (3, *minor))
+        }
+    }
+
+    #[test]
+    fn the_first_python_that_is_new_enough_is_taken() {
+        let both = machine(&[("python3", 9), ("python3.12", 12), ("python3.10", 10)]);
+        assert_eq!(find_python(both).unwrap(), "python3.12");
+    }
+
+    #[test]
+    fn a_machine_without_a_fitting_python_is_told_which_it_needs() {
+        let old = find_python(machine(&[("python3", 9)]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            old.contains("Python 3.9 is too old") && old.contains("3.10 or later"),
+            "{old}"
+        );
+        assert!(matches!(
+            find_python(machine(&[])),
+            Err(Error::PythonMissing)
+        ));
+    }
 }

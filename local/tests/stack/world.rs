@@ -254,6 +254,24 @@ impl World {
         assert_eq!(found["deploymentId"], made["id"]);
     }
 
+    /// A deployment without a stage, and the stage moved onto it with its variables.
+    pub(crate) async fn move_stage(&self, api: &str, stage: &str, function: &str, alias: &str) {
+        let described = json!({ "description": "moved" });
+        let deployments = format!("/restapis/{api}/deployments");
+        let made = self
+            .api_gateway("POST", &deployments, Some(described))
+            .await;
+        let replace =
+            |path: &str, value: &str| json!({ "op": "replace", "path": path, "value": value });
+        let operations = json!({ "patchOperations": [
+            replace("/deploymentId", made["id"].as_str().unwrap()),
+            replace("/variables/function", function),
+            replace("/variables/alias", alias),
+        ] });
+        let path = format!("/restapis/{api}/stages/{stage}");
+        self.api_gateway("PATCH", &path, Some(operations)).await;
+    }
+
     pub(crate) async fn rest_apis(&self) -> Vec<String> {
         let listed = self.api_gateway("GET", "/restapis", None).await;
         let items = listed
