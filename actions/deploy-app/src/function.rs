@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
-use shared::aws::CallError;
+use shared::aws::{CallError, CallErrorKind};
 use shared::job::Artifact;
 
 use crate::error::DeployAppError;
@@ -161,7 +161,12 @@ pub(crate) async fn publish(
         .send()
         .await;
     let output = sent.map_err(|error| {
-        DeployAppError::Call(CallError::new("lambda:PublishVersion", function, &error))
+        let mut error = CallError::new("lambda:PublishVersion", function, &error);
+        // Lambda words a wrong hash as a wrong parameter; what is wrong is the function's code.
+        if error.message.contains("CodeSHA256") {
+            error.kind = CallErrorKind::Conflict;
+        }
+        DeployAppError::Call(error)
     })?;
     if output.code_sha256() != Some(code_sha256) {
         return Err(DeployAppError::CodeChanged {

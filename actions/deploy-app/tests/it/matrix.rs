@@ -1,0 +1,78 @@
+//! Each mutating call x each mishap x each second delivery, with the real binary.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use shared::testing::matrix::{Scenario, run};
+use shared::testing::world::World;
+use shared::testing::world::lambda::Function;
+
+use crate::harness::{event, seed};
+
+/// A deployment onto an alias that is there, or one that is not.
+struct Deployment {
+    alias: &'static str,
+}
+
+impl Scenario for Deployment {
+    type State = BTreeMap<String, Function>;
+
+    fn binary(&self) -> &Path {
+        Path::new(env!("CARGO_BIN_EXE_deploy-app"))
+    }
+
+    fn event(&self) -> Value {
+        let parameters = format!("function=greeter&alias={}&revision=1a2b3c4", self.alias);
+        event().user_parameters(&parameters).build()
+    }
+
+    async fn seed(&self, world: &World) {
+        seed(world).await;
+        world.lambda().take_polls(1);
+    }
+
+    async fn snapshot(&self, world: &World) -> Self::State {
+        let mut functions = world.lambda().snapshot();
+        for function in functions.values_mut() {
+            function.in_progress = 0;
+            function
+                .versions
+                .values_mut()
+                .for_each(|version| version.pending = 0);
+        }
+        functions
+    }
+
+    fn check(&self, world: &World) -> Result<(), String> {
+        let lambda = world.lambda();
+        match lambda.alias_events().iter().find(|event| !event.served) {
+            None => Ok(()),
+            Some(event) => Err(format!("an alias was not served: {event:?}")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(
+    clippy::print_stdout,
+    reason = "the number of cells is what a reader asks for"
+)]
+async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
+    let mut cells = 0;
+    for alias in ["prod", "new"] {
+        let summary = run(&Deployment { alias }).await;
+        assert_eq!(
+            summary.broken,
+            Vec::<String>::new(),
+            "{} cells",
+            summary.cells
+        );
+        println!(
+            "deploy-app, alias `{alias}`: {} cells over {:?}",
+            summary.cells, summary.calls
+        );
+        cells += summary.cells;
+    }
+    assert_eq!(cells, 168);
+}

@@ -1,0 +1,51 @@
+//! Parameters and artifacts that the action does not take.
+
+use test_case::test_case;
+
+use crate::harness::{KEY, STORE, changes, event, failure, run, world};
+use shared::testing::events::JobEvent;
+
+#[test_case("alias=prod", "`UserParameters` lacks `function`"; "no function")]
+#[test_case("function=greeter", "`UserParameters` lacks `alias`"; "no alias")]
+#[test_case("function=greeter&alias=prod&alarms=A", "`UserParameters` has an unknown key `alarms`; known keys are `function`, `alias`, `revision`, `strategy`"; "unknown")]
+#[test_case("function=greeter&alias=prod&alias=test", "`UserParameters` has `alias` twice"; "twice")]
+#[test_case("function=greeter&alias=7", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "a version as alias")]
+#[test_case("function=greeter&alias=$LATEST", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "latest as alias")]
+#[test_case("function=greeter:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified")]
+#[test_case("function=greeter&alias=prod&strategy=canary:10@5m", "`strategy` in `UserParameters` is not valid: expected `all-at-once`; this release does not have `canary` and `linear` yet"; "canary")]
+#[test_case("function=greeter&alias=prod&strategy=slowly", "`strategy` in `UserParameters` is not valid: expected `all-at-once`"; "other strategy")]
+#[tokio::test]
+async fn wrong_parameters_are_named_and_nothing_is_done(parameters: &str, cause: &str) {
+    let world = world().await;
+    run(&world, event().user_parameters(parameters)).await;
+    let (failure_type, message) = failure(&world);
+    assert_eq!(
+        (failure_type.as_str(), message.lines().next()),
+        ("ConfigurationError", Some(cause))
+    );
+    assert_eq!(changes(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn exactly_one_input_artifact_is_taken() {
+    let world = world().await;
+    run(
+        &world,
+        JobEvent::new().user_parameters("function=greeter&alias=prod"),
+    )
+    .await;
+    assert_eq!(
+        failure(&world).1.lines().next(),
+        Some("the action takes 1 input artifact(s) and is configured with none")
+    );
+}
+
+#[tokio::test]
+async fn an_output_artifact_is_refused() {
+    let world = world().await;
+    run(&world, event().output("Out", STORE, KEY)).await;
+    let (failure_type, message) = failure(&world);
+    assert_eq!(failure_type, "ConfigurationError");
+    assert!(message.contains("0 output artifact(s)"), "{message}");
+    assert_eq!(changes(&world), [""; 0]);
+}
