@@ -236,3 +236,71 @@ fn locations(artifacts: &[ArtifactLocation]) -> Value {
     };
     artifacts.iter().map(location).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::execution::TriggerType;
+
+    #[test]
+    fn the_detail_of_a_failed_action_is_that_of_the_service() {
+        let change = StateChange {
+            time: Timestamp::UNIX_EPOCH,
+            pipeline: "p".to_owned(),
+            version: 3,
+            execution_id: "e".to_owned().into(),
+            start_time: Timestamp::UNIX_EPOCH,
+            trigger: Trigger {
+                trigger_type: TriggerType::StartPipelineExecution,
+                trigger_detail: "arn".to_owned(),
+            },
+            attempt: 1,
+            subject: Subject::Action(Box::new(ActionChange {
+                stage: "Commit".to_owned(),
+                action: "Build".to_owned(),
+                action_execution_id: "a".to_owned().into(),
+                state: ChangeState::Failed,
+                action_type: ActionTypeId {
+                    category: "Invoke".to_owned(),
+                    owner: "AWS".to_owned(),
+                    provider: "Lambda".to_owned(),
+                    version: "1".to_owned(),
+                },
+                function: None,
+                region: "us-east-1".to_owned(),
+                inputs: vec![ArtifactLocation {
+                    name: "Source".to_owned(),
+                    bucket: "b".to_owned(),
+                    key: "k".to_owned(),
+                }],
+                outputs: Vec::new(),
+                details: Details::default(),
+                error: Some(ErrorDetails {
+                    code: "JobFailed".to_owned(),
+                    message: "m".to_owned(),
+                }),
+            })),
+        };
+        assert_eq!(
+            change.detail(),
+            json!({
+                "pipeline": "p", "execution-id": "e", "start-time": "1970-01-01T00:00:00Z",
+                "execution-trigger":
+                    {"trigger-type": "StartPipelineExecution", "trigger-detail": "arn"},
+                "version": 3.0, "pipeline-execution-attempt": 1.0,
+                "stage": "Commit", "action": "Build", "action-execution-id": "a",
+                "state": "FAILED", "region": "us-east-1",
+                "type": {"owner": "AWS", "provider": "Lambda", "category": "Invoke", "version": "1"},
+                "input-artifacts": [{"name": "Source", "s3location": {"bucket": "b", "key": "k"}}],
+                "output-artifacts": [],
+                "execution-result":
+                    {"external-execution-summary": "m", "error-code": "JobFailed"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_cancelled_execution_is_spelled_as_in_the_events_of_the_service() {
+        assert_eq!(json!(ChangeState::Canceled), "CANCELED");
+    }
+}
