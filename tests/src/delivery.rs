@@ -18,6 +18,21 @@ pub struct Delivery {
     silent: bool,
 }
 
+/// What is kept as long as this value lives.
+#[derive(Debug)]
+pub struct Kept(Delivery);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut command = self.0.command("stop");
+        let _nothing_kept_is_good_too = command
+            .as_std_mut()
+            .arg("--quiet")
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
 /// A run that is over.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -105,6 +120,12 @@ impl Delivery {
             .status()
             .await?;
         Ok(())
+    }
+
+    /// Ends what is kept when the returned value goes, also where a test fails before it ends it.
+    #[must_use]
+    pub fn ends_with_this(&self) -> Kept {
+        Kept(self.clone())
     }
 
     fn command(&self, verb: &str) -> Command {

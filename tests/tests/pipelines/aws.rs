@@ -21,9 +21,10 @@ impl Aws {
     pub(crate) async fn ask(&self, arguments: &[&str]) -> Value {
         let output = Command::new(program())
             .args(arguments)
-            .args(["--output", "json", "--no-cli-pager"])
+            .args(["--output", "json"])
             .env_clear()
             .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+            .env("AWS_PAGER", "")
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .envs(&self.variables)

@@ -57,6 +57,7 @@ async fn only_a_commit_that_passes_every_test_reaches_production_and_no_log_hold
     let greeter = Application::example("greeter").unwrap();
     let home = home();
     let delivery = Delivery::silently(greeter.path(), home.path());
+    let _kept = delivery.ends_with_this();
     let day = Day {
         greeter: &greeter,
         delivery: &delivery,
@@ -71,7 +72,6 @@ async fn only_a_commit_that_passes_every_test_reaches_production_and_no_log_hold
     ];
     runs.push(good);
     no_log_holds_a_credential(&day, home.path(), &runs).await;
-    delivery.stop().await.unwrap();
 }
 
 async fn a_good_commit_reaches_production(day: &Day<'_>) -> Run {

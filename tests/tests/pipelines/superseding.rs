@@ -13,6 +13,7 @@ async fn of_two_commits_in_quick_succession_the_older_is_superseded_where_it_wai
     let greeter = Application::example("greeter").unwrap();
     let home = home();
     let delivery = Delivery::silently(greeter.path(), home.path());
+    let _kept = delivery.ends_with_this();
     let launched = delivery.run(&["--keep"]).await.unwrap();
     assert_eq!(launched.exit_code, 0, "{}", launched.told);
     let aws = Aws::new(delivery.variables().await.unwrap());
@@ -58,7 +59,6 @@ async fn of_two_commits_in_quick_succession_the_older_is_superseded_where_it_wai
         .await
         .unwrap();
     assert_eq!(answer.version().as_ref(), Some(&commits[1]));
-    delivery.stop().await.unwrap();
 }
 
 /// Closes or opens the entrance of the stage Commit.
