@@ -35,6 +35,10 @@ use tree::Tree;
 /// How long the output of an ended child may take to be read: all who could write to it are gone.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
+/// The grace is at most this part of the time that a child had, so that a short job still ends in
+/// time.
+const LARGEST_GRACE_PART: u32 = 8;
+
 /// The kernel's out-of-memory killer takes the process with the highest score: the child, so that
 /// the function lives to report (`proc_pid_oom_score_adj(5)`, the highest value).
 const CHILD_OOM_SCORE: &str = "1000";
@@ -94,7 +98,8 @@ impl Command {
 
     /// Runs the program and ends its whole tree of processes with it.
     ///
-    /// At the deadline the tree gets SIGTERM, and SIGKILL after [`TERMINATION_GRACE`]. What a child
+    /// At the deadline the tree gets SIGTERM, and SIGKILL after [`TERMINATION_GRACE`], or sooner where
+    /// the child had little time. What a child
     /// that ended by itself left running is killed at once. Dropping the future kills the tree.
     ///
     /// # Errors
@@ -120,6 +125,7 @@ impl Command {
         ));
 
         let mut streams_ended = false;
+        let grace = TERMINATION_GRACE.min(deadline.remaining() / LARGEST_GRACE_PART);
         let status = loop {
             tokio::select! {
                 status = tree.wait() => break Some(status.map_err(unreadable)?),
@@ -127,20 +133,21 @@ impl Command {
                 () = tokio::time::sleep_until(deadline.instant()) => break None,
             }
         };
+        let elapsed = started.elapsed();
         let ending = async {
             match status {
                 Some(_) => tree.kill().await,
-                None => tree.terminate().await,
+                None => tree.terminate(grace).await,
             }
         };
         if streams_ended {
             ending.await;
         } else {
             // A child that is told to end may block on a full pipe unless it is read meanwhile.
-            let reading = tokio::time::timeout(TERMINATION_GRACE + OUTPUT_GRACE, reading);
+            let reading = tokio::time::timeout(grace + OUTPUT_GRACE, reading);
             let _read_as_far_as_it_goes = join(ending, reading).await;
         }
-        self.conclude(status, &output, started.elapsed())
+        self.conclude(status, &output, elapsed)
     }
 
     fn spawn(&self) -> Result<tokio::process::Child, ProcessError> {

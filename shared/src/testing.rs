@@ -11,4 +11,5 @@ pub mod proxy;
 pub mod runtime;
 pub mod s3;
 mod server;
+pub mod source;
 pub mod world;

@@ -17,8 +17,8 @@ mod npm;
 mod npmrc;
 mod params;
 
-pub use error::NpmInstallError;
-pub use params::{NpmInstallParams, Subcommand};
+pub use error::{NpmInstallError, Untrusted};
+pub use params::{NpmInstallParams, Omit, Subcommand};
 
 use lock::LockFile;
 

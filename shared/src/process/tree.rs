@@ -83,11 +83,11 @@ impl Tree {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// Asks all to end, and kills after [`TERMINATION_GRACE`] those that did not.
-    pub(super) async fn terminate(&mut self) {
+    /// Asks all to end, and kills after `grace` those that did not.
+    pub(super) async fn terminate(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
-        let grace = tokio::time::Instant::now() + TERMINATION_GRACE;
-        while tokio::time::Instant::now() < grace && !self.is_gone() {
+        let end = tokio::time::Instant::now() + grace;
+        while tokio::time::Instant::now() < end && !self.is_gone() {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         self.kill().await;
@@ -204,23 +204,27 @@ fn processes() -> HashMap<Pid, Process> {
     entries
         .flatten()
         .filter_map(|entry| {
-            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+            let pid = pid(entry.file_name().to_str()?.parse().ok()?)?;
             let stat = std::fs::read(entry.path().join("stat")).ok()?;
             Some((pid, parse_stat(&stat)?))
         })
         .collect()
 }
 
-/// `PID (NAME) STATE PARENT GROUP ...`; the name may hold spaces and parentheses (`proc_pid_stat(5)`).
+/// `PID (NAME) STATE PARENT GROUP ...`; the name may hold spaces and parentheses (`proc_pid_stat(5)`). The
+/// group of a process that is just being reaped is -1: there is nothing left to end.
 fn parse_stat(stat: &[u8]) -> Option<Process> {
     let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    let mut fields = std::str::from_utf8(&stat[name_end + 1..])
-        .ok()?
-        .split_ascii_whitespace()
-        .skip(1);
-    let parent = Pid::from_raw(fields.next()?.parse().ok()?);
-    let group = Pid::from_raw(fields.next()?.parse().ok()?)?;
+    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
+    let mut fields = fields.split_ascii_whitespace().skip(1);
+    let parent = pid(fields.next()?.parse().ok()?);
+    let group = pid(fields.next()?.parse().ok()?)?;
     Some(Process { parent, group })
+}
+
+/// A process's number; `None` for what is none.
+fn pid(raw: i32) -> Option<Pid> {
+    if raw > 0 { Pid::from_raw(raw) } else { None }
 }
 
 #[cfg(test)]
@@ -237,6 +241,11 @@ mod tests {
                 group: Pid::from_raw(8).unwrap()
             })
         );
+    }
+
+    #[test]
+    fn a_process_that_is_being_reaped_is_none() {
+        assert_eq!(parse_stat(b"42 (sh) Z 0 -1 -1 0 -1"), None);
     }
 
     #[test]

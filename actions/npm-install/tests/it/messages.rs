@@ -1,0 +1,201 @@
+//! What the pipeline's owner reads, for each way to fail.
+
+use npm_install::{NpmInstallError, Untrusted};
+use shared::failure::Failure;
+use shared::process::ProcessError;
+
+fn told(error: &NpmInstallError) -> String {
+    let failure = Failure::new(error);
+    format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
+}
+
+fn ended(output: &str) -> ProcessError {
+    ProcessError::Exit {
+        command: "npm ci".to_owned(),
+        code: 1,
+        output: output.to_owned(),
+    }
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn about_the_project() {
+    let no_manifest = NpmInstallError::NoManifest {
+        directory: text("web"),
+    };
+    insta::assert_snapshot!(told(&no_manifest), @"
+    ConfigurationError: there is no `package.json` in `web`
+    hint: set `directory` to the folder that holds `package.json`
+    log: LOG
+    ");
+    let unreadable = NpmInstallError::Unreadable {
+        path: text("package-lock.json"),
+        reason: text("it is empty"),
+    };
+    insta::assert_snapshot!(told(&unreadable), @"
+    JobFailed: `package-lock.json` cannot be read: it is empty
+    hint: correct `package-lock.json` in the source
+    log: LOG
+    ");
+    let npmrc = NpmInstallError::Npmrc {
+        path: text(".npmrc"),
+        key: text("git"),
+    };
+    insta::assert_snapshot!(told(&npmrc), @"
+    JobFailed: `.npmrc` sets `git`, which makes npm run a program of the project's choice
+    hint: remove `git` from `.npmrc`
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_the_lock_file() {
+    let version = NpmInstallError::LockFileVersion {
+        path: text("package-lock.json"),
+        version: 1,
+    };
+    insta::assert_snapshot!(told(&version), @"
+    JobFailed: `package-lock.json` has format version 1, 2 or 3 with `packages` is needed
+    hint: write the lock file anew with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
+    log: LOG
+    ");
+    let entries = [
+        Untrusted::NoIntegrity,
+        Untrusted::PlainHttp,
+        Untrusted::Git,
+        Untrusted::Address,
+    ]
+    .iter()
+    .cycle()
+    .take(12)
+    .enumerate()
+    .map(|(index, why)| (format!("node_modules/p{index}"), *why))
+    .collect();
+    let untrusted = NpmInstallError::UntrustedEntries {
+        path: text("package-lock.json"),
+        entries,
+    };
+    insta::assert_snapshot!(told(&untrusted), @"
+    JobFailed: `package-lock.json` has 12 entries that cannot be verified: `node_modules/p0` (no integrity hash), `node_modules/p1` (plain http), `node_modules/p2` (from Git), `node_modules/p3` (no https address), `node_modules/p4` (no integrity hash), `node_modules/p5` (plain http), `node_modules/p6` (from Git), `node_modules/p7` (no https address), `node_modules/p8` (no integrity hash), `node_modules/p9` (plain http) and 2 more
+    hint: install these packages anew from an https registry and commit the lock file, or set `integrity=off` to accept them
+    log: LOG
+    ");
+    let no_lock = NpmInstallError::NoLockFile {
+        directory: text("."),
+    };
+    insta::assert_snapshot!(told(&no_lock), @"
+    JobFailed: `npm ci` needs a lock file and there is none in `.`
+    hint: commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`
+    log: LOG
+    ");
+    let mismatch = NpmInstallError::LockFileMismatch {
+        output: text("Missing: a@1.0.0 from lock file"),
+        source: ended(""),
+    };
+    insta::assert_snapshot!(told(&mismatch), @"
+    JobFailed: the lock file does not match `package.json`: `npm ci` ended with exit code 1
+    hint: run `npm install` and commit `package-lock.json` together with `package.json`
+    last lines of output:
+    Missing: a@1.0.0 from lock file
+    log: LOG
+    ");
+    let integrity = NpmInstallError::Integrity {
+        package: Some(text("a")),
+        source: ended("npm error code EINTEGRITY"),
+    };
+    insta::assert_snapshot!(told(&integrity), @"
+    JobFailed: package `a` does not have the hash that the lock file names: `npm ci` ended with exit code 1
+    hint: do not deploy it: compare the package in the registry with the one that was locked
+    last lines of output:
+    npm error code EINTEGRITY
+    log: LOG
+    ");
+    let integrity = NpmInstallError::Integrity {
+        package: None,
+        source: ended(""),
+    };
+    insta::assert_snapshot!(told(&integrity), @"
+    JobFailed: a package does not have the hash that the lock file names: `npm ci` ended with exit code 1
+    hint: do not deploy it: compare the package in the registry with the one that was locked
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_the_registry() {
+    let unreachable = NpmInstallError::RegistryUnreachable {
+        code: text("ENOTFOUND"),
+        source: ended("npm error code ENOTFOUND"),
+    };
+    insta::assert_snapshot!(told(&unreachable), @"
+    SystemUnavailable: registry unreachable: npm got ENOTFOUND: `npm ci` ended with exit code 1
+    hint: retry the stage; if it goes on, check the registry's address in `.npmrc` and the function's network
+    last lines of output:
+    npm error code ENOTFOUND
+    log: LOG
+    ");
+    let denied = NpmInstallError::RegistryDenied {
+        code: text("E401"),
+        source: ended("npm error code E401"),
+    };
+    insta::assert_snapshot!(told(&denied), @"
+    PermissionError: the registry denies a package: npm got E401: `npm ci` ended with exit code 1
+    hint: give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc` and `Env.NPM_TOKEN`
+    last lines of output:
+    npm error code E401
+    log: LOG
+    ");
+    let git = NpmInstallError::GitDependency {
+        source: ended("npm error code EALLOWGIT"),
+    };
+    insta::assert_snapshot!(told(&git), @"
+    JobFailed: a dependency comes from a Git repository, which has no integrity hash: `npm ci` ended with exit code 1
+    hint: publish the dependency to a registry, or set `integrity=off` to accept it
+    last lines of output:
+    npm error code EALLOWGIT
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_the_function() {
+    let engine = NpmInstallError::Engine {
+        source: ended("npm error code EBADENGINE"),
+    };
+    insta::assert_snapshot!(told(&engine), @"
+    JobFailed: the project does not accept this version of Node.js or npm: `npm ci` ended with exit code 1
+    hint: change `engines` in `package.json`, or the Node.js layer of the function
+    last lines of output:
+    npm error code EBADENGINE
+    log: LOG
+    ");
+    let disk = NpmInstallError::DiskFull {
+        source: ended("npm error code ENOSPC"),
+    };
+    insta::assert_snapshot!(told(&disk), @"
+    JobFailed: the function's disk is full: `npm ci` ended with exit code 1
+    hint: raise the function's `EphemeralStorage`
+    last lines of output:
+    npm error code ENOSPC
+    log: LOG
+    ");
+    let other = NpmInstallError::Npm {
+        source: ended("npm error code ERESOLVE"),
+    };
+    insta::assert_snapshot!(told(&other), @"
+    JobFailed: npm did not install the dependencies: `npm ci` ended with exit code 1
+    last lines of output:
+    npm error code ERESOLVE
+    log: LOG
+    ");
+    let process = NpmInstallError::Process(ended("npm error"));
+    insta::assert_snapshot!(told(&process), @"
+    JobFailed: `npm ci` ended with exit code 1
+    last lines of output:
+    npm error
+    log: LOG
+    ");
+}

@@ -1,0 +1,159 @@
+//! What the pipeline's owner reads, for each way to fail.
+
+use shared::failure::{ActionError, Failure};
+use shared::junit::Report;
+use shared::process::ProcessError;
+use shared::project::ProjectError;
+use shared::task::{Runner, TaskError};
+use test_and_package::TestAndPackageError;
+
+fn told(error: &dyn ActionError) -> String {
+    let failure = Failure::new(error);
+    format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn ended() -> ProcessError {
+    ProcessError::Exit {
+        command: text("gulp package"),
+        code: 1,
+        output: text("1 failing\n"),
+    }
+}
+
+#[test]
+fn about_outputs() {
+    let without = TestAndPackageError::OutputWithoutKey {
+        artifact: text("Site"),
+    };
+    insta::assert_snapshot!(told(&without), @"
+    ConfigurationError: output artifact `Site` has no path: `UserParameters` lacks the key `Site`
+    hint: add `Site=PATH` to the action's `UserParameters`: the file or folder, relative to `directory`, that becomes the artifact
+    log: LOG
+    ");
+    let named = TestAndPackageError::OutputNamedAsKey {
+        artifact: text("task"),
+    };
+    insta::assert_snapshot!(told(&named), @"
+    ConfigurationError: output artifact `task` has the name of a key of this action
+    hint: give the output artifact `task` another name
+    log: LOG
+    ");
+    let output = |source| TestAndPackageError::Output {
+        artifact: text("Site"),
+        source,
+    };
+    insta::assert_snapshot!(told(&output(ProjectError::Missing { path: text("dist") })), @"
+    ConfigurationError: output artifact `Site` cannot be made: `dist` is not in the source
+    hint: have the task write `dist`, or correct the key `Site`, a path relative to `directory`
+    log: LOG
+    ");
+    insta::assert_snapshot!(told(&output(ProjectError::Leaves { path: text("..") })), @"
+    ConfigurationError: output artifact `Site` cannot be made: `..` leaves the source
+    hint: give a relative path that stays inside the source
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_a_task_that_is_not_there() {
+    let unknown = |runner, tasks| {
+        TestAndPackageError::Task(TaskError::Unknown {
+            task: text("pack"),
+            runner,
+            tasks,
+        })
+    };
+    insta::assert_snapshot!(told(&unknown(Runner::Npm, vec![text("package")])), @"
+    ConfigurationError: there is no npm task `pack`; there are `package`
+    hint: correct `task`, or add a script of that name to `package.json`
+    log: LOG
+    ");
+    insta::assert_snapshot!(told(&unknown(Runner::Gulp, vec![])), @"
+    ConfigurationError: there is no gulp task `pack`; none could be found
+    hint: correct `task`, or export a task of that name from the gulpfile
+    log: LOG
+    ");
+    let many = (0..45).map(|index| format!("t{index}")).collect();
+    assert!(told(&unknown(Runner::Npm, many)).contains("`t39` and 5 more\n"));
+    insta::assert_snapshot!(told(&TaskError::Name { task: text("-x") }), @"
+    ConfigurationError: `-x` is no name of a task
+    hint: give `task` the name of a gulp task or of an npm script
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_a_project_without_what_it_needs() {
+    insta::assert_snapshot!(told(&TaskError::NoGulpfile { directory: text("web") }), @"
+    ConfigurationError: there is no gulpfile in `web`
+    hint: correct `directory`, or set `runner=npm`
+    log: LOG
+    ");
+    insta::assert_snapshot!(told(&TaskError::NoGulp { directory: text("web") }), @"
+    ConfigurationError: gulp is not installed for `web`: no `node_modules/.bin/gulp` there or above
+    hint: add `gulp` to the project's dependencies and give this action the artifact of npm-install; with `omit=dev` development dependencies are not in it
+    log: LOG
+    ");
+    insta::assert_snapshot!(told(&TaskError::NoManifest { directory: text("web") }), @"
+    ConfigurationError: there is neither a gulpfile nor a `package.json` in `web`
+    hint: correct `directory`
+    log: LOG
+    ");
+    let manifest = TaskError::Manifest {
+        path: text("package.json"),
+        reason: text("line 1"),
+    };
+    insta::assert_snapshot!(told(&manifest), @"
+    JobFailed: `package.json` cannot be read: line 1
+    hint: correct `package.json` in the source
+    log: LOG
+    ");
+}
+
+#[test]
+fn about_a_task_that_failed() {
+    let failed = |report: Option<Report>| TaskError::Failed {
+        task: text("package"),
+        runner: Runner::Gulp,
+        report: report.map(Box::new),
+        source: ended(),
+    };
+    insta::assert_snapshot!(told(&failed(None)), @"
+    JobFailed: the gulp task `package` failed: `gulp package` ended with exit code 1
+    hint: run `npx gulp package` in the project's directory
+    last lines of output:
+    1 failing
+    log: LOG
+    ");
+    let names = (0..12).map(|index| format!("test {index}")).collect();
+    let report = Report {
+        files: 1,
+        tests: 40,
+        failed: 12,
+        skipped: 1,
+        failed_names: names,
+    };
+    insta::assert_snapshot!(told(&failed(Some(report))), @"
+    JobFailed: the gulp task `package` failed: 12 of 40 tests failed: `test 0`, `test 1`, `test 2`, `test 3`, `test 4`, `test 5`, `test 6`, `test 7`, `test 8`, `test 9` and 2 more: `gulp package` ended with exit code 1
+    hint: run `npx gulp package` in the project's directory
+    last lines of output:
+    1 failing
+    log: LOG
+    ");
+    let passed = Report {
+        files: 1,
+        tests: 40,
+        ..Report::default()
+    };
+    insta::assert_snapshot!(told(&failed(Some(passed))), @"
+    JobFailed: the gulp task `package` failed (40 tests: 40 passed): `gulp package` ended with exit code 1
+    hint: run `npx gulp package` in the project's directory
+    last lines of output:
+    1 failing
+    log: LOG
+    ");
+}

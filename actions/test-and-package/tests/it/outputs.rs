@@ -1,0 +1,119 @@
+//! What becomes an output artifact.
+
+use shared::failure::FailureType;
+use shared::testing::archives::{FILE, LINK};
+use shared::testing::source::SourceStore;
+use test_and_package::TestAndPackage;
+use test_case::test_case;
+
+use crate::projects::{manifest, run};
+
+#[tokio::test]
+async fn a_file_is_stored_as_it_is_and_a_folder_as_a_zip() {
+    let script =
+        "mkdir -p dist/site/a; echo page > dist/site/a/index.html; printf {} > dist/api.json";
+    let parameters = "task=package&Site=dist/site&Api=dist/api.json";
+    let (store, ended) = run(
+        &[("package.json", &manifest(script))],
+        parameters,
+        &["Site", "Api"],
+    )
+    .await;
+    let summary = ended.unwrap().summary;
+    assert!(
+        summary.ends_with("; Api from `dist/api.json` (2 bytes)"),
+        "{summary}"
+    );
+    assert_eq!(store.output("Api").await.unwrap().body, b"{}");
+    let site = store.output_files("Site").await;
+    assert_eq!(
+        site.into_iter().collect::<Vec<_>>(),
+        [("a/index.html".to_owned(), b"page\n".to_vec())]
+    );
+}
+
+#[tokio::test]
+async fn two_runs_give_the_same_bytes() {
+    let script = "mkdir -p dist/b dist/a; echo one > dist/b/x; echo two > dist/a/y";
+    let run_once = || async {
+        let files = [("package.json", &*manifest(script))];
+        let (store, ended) = run(&files, "task=package&Site=dist", &["Site"]).await;
+        ended.unwrap();
+        store.output("Site").await.unwrap().body
+    };
+    assert_eq!(run_once().await, run_once().await);
+}
+
+#[test_case("task=package", &["Site"], "output artifact `Site` has no path: `UserParameters` lacks the key `Site`"; "an output without a key")]
+#[test_case("task=package&Site=a&Api=b", &["Site"], "`UserParameters` has an unknown key `Api`; known keys are `task`, `runner`, `directory`, `report`, `Env.NAME`, `Site`"; "a key without an output")]
+#[test_case("task=package", &["task"], "output artifact `task` has the name of a key of this action"; "an output called as a key")]
+#[test_case("task=package&Site=dist", &["Site"], "output artifact `Site` cannot be made: `dist` is not in the source"; "a path that is not there")]
+#[test_case("task=package&Site=../other", &["Site"], "output artifact `Site` cannot be made: `../other` leaves the source"; "a path upwards")]
+#[test_case("task=package&Site=%2Fetc%2Fpasswd", &["Site"], "output artifact `Site` cannot be made: `/etc/passwd` leaves the source"; "an absolute path")]
+#[tokio::test]
+async fn an_output_that_cannot_be_made_is_named(parameters: &str, outputs: &[&str], message: &str) {
+    let (store, ended) = run(&[("package.json", &manifest("true"))], parameters, outputs).await;
+    let failure = ended.unwrap_err();
+    assert_eq!(
+        (failure.failure_type, failure.cause.as_str()),
+        (FailureType::ConfigurationError, message)
+    );
+    for output in outputs {
+        assert_eq!(store.output(output).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_a_task_makes_leads_nowhere_else() {
+    let manifest = manifest("ln -s /etc out");
+    let (_store, ended) = run(
+        &[("package.json", &manifest)],
+        "task=package&Site=out",
+        &["Site"],
+    )
+    .await;
+    assert_eq!(
+        ended.unwrap_err().cause,
+        "output artifact `Site` cannot be made: `out` leaves the source"
+    );
+}
+
+#[tokio::test]
+async fn one_output_that_is_missing_leaves_the_others_unstored() {
+    let manifest = manifest("mkdir dist");
+    let parameters = "task=package&Site=dist&Api=api.json";
+    let (store, ended) = run(&[("package.json", &manifest)], parameters, &["Site", "Api"]).await;
+    assert!(
+        ended
+            .unwrap_err()
+            .cause
+            .contains("`api.json` is not in the source")
+    );
+    assert_eq!(store.output("Site").await, None);
+}
+
+#[tokio::test]
+async fn an_input_that_is_no_zip_is_named() {
+    let store = SourceStore::of_bytes(b"no zip".to_vec()).await;
+    let action = TestAndPackage::new(&store.s3().config());
+    let failure = store
+        .run(&action, store.event("task=package"))
+        .await
+        .unwrap_err();
+    assert!(failure.cause.contains("`SourceOutput`"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_link_in_the_source_cannot_lead_the_task_elsewhere() {
+    let entries = [
+        ("package.json", b"{}".as_slice(), FILE),
+        ("web", b"../../..".as_slice(), LINK),
+    ];
+    let store = SourceStore::of_entries(&entries).await;
+    let action = TestAndPackage::new(&store.s3().config());
+    let failure = store
+        .run(&action, store.event("task=x&directory=web"))
+        .await
+        .unwrap_err();
+    assert!(failure.cause.contains("`web`"), "{failure:?}");
+}

@@ -1,0 +1,7 @@
+//! Children as they really are: each test runs in a process of its own, as the function would, and as
+//! an unprivileged user where this one is root (a root child can read everything).
+
+mod ending;
+mod isolation;
+mod messages;
+mod secrets;
