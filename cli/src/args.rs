@@ -207,7 +207,7 @@ mod tests {
             panic!("not `run`");
         };
         assert_eq!(run.application, PathBuf::from("."));
-        assert_eq!(run.timeout, Duration::from_secs(3600));
+        assert_eq!(run.timeout, Duration::from_hours(1));
         assert_eq!(run.continuation_delay, Duration::from_secs(1));
         assert!(!run.keep && !run.watch && !run.json);
     }

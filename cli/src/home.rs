@@ -58,11 +58,9 @@ pub(crate) fn checkout() -> Option<PathBuf> {
 }
 
 fn cache() -> PathBuf {
-    shared::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| {
-            PathBuf::from(shared::env::var_os("HOME").unwrap_or_default()).join(".cache")
-        })
+    let of_the_user = || PathBuf::from(shared::env::var_os("HOME").unwrap_or_default());
+    let cache = shared::env::var_os("XDG_CACHE_HOME");
+    cache.map_or_else(|| of_the_user().join(".cache"), PathBuf::from)
 }
 
 /// A kept environment's directory.

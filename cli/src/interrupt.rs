@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Waits for the signals that ask a process to end.
 #[derive(Debug)]
 pub(crate) struct Interrupt {
-    interrupt: Signal,
+    control_c: Signal,
     terminate: Signal,
     hangup: Signal,
 }
@@ -14,7 +14,7 @@ impl Interrupt {
     /// From now on these signals do not end the process.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
+            control_c: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
@@ -23,7 +23,7 @@ impl Interrupt {
     /// Returns with the next signal.
     pub(crate) async fn received(&mut self) {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
+            _ = self.control_c.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hangup.recv() => {}
         }

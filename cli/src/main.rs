@@ -87,16 +87,12 @@ fn help(arguments: &Help) -> Exit {
         return Exit::Success;
     }
     cli.build();
-    match cli.find_subcommand_mut(topic) {
-        Some(command) => {
-            write_stdout(&command.render_long_help().ansi().to_string());
-            Exit::Success
-        }
-        None => {
-            write_stderr(&format!(
-                "error: there is no help on `{topic}`\n  help: `delivery help` lists the commands"
-            ));
-            Exit::Usage
-        }
-    }
+    let Some(command) = cli.find_subcommand_mut(topic) else {
+        write_stderr(&format!(
+            "error: there is no help on `{topic}`\n  help: `delivery help` lists the commands"
+        ));
+        return Exit::Usage;
+    };
+    write_stdout(&command.render_long_help().ansi().to_string());
+    Exit::Success
 }

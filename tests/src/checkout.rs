@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// The checkout's root.
+///
+/// # Panics
+///
+/// Never: the crate is a folder of the checkout.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -3,7 +3,8 @@
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::error::DisplayErrorContext;
 use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, PipelineExecutionStatus, TriggerType,
+    ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
+    TriggerType,
 };
 
 use super::changes::{ActionSnapshot, Snapshot};
@@ -100,7 +101,7 @@ impl Pipeline {
         let mut shape = Shape::default();
         for stage in answer
             .pipeline()
-            .map(|pipeline| pipeline.stages())
+            .map(PipelineDeclaration::stages)
             .unwrap_or_default()
         {
             let mut actions: Vec<_> = stage.actions().iter().collect();
@@ -181,22 +182,20 @@ impl Pipeline {
 
     /// The token with which an approval that waits is answered.
     pub(crate) async fn approval_token(&self, stage: &str, action: &str) -> Option<String> {
-        let state = self
+        let pipeline = self
             .client
             .get_pipeline_state()
             .name(&self.name)
             .send()
             .await
             .ok()?;
-        let stage = state
-            .stage_states()
-            .iter()
-            .find(|state| state.stage_name() == Some(stage))?;
-        let action = stage
+        let mut stages = pipeline.stage_states().iter();
+        let mut actions = stages
+            .find(|state| state.stage_name() == Some(stage))?
             .action_states()
-            .iter()
-            .find(|state| state.action_name() == Some(action))?;
-        action.latest_execution()?.token().map(str::to_owned)
+            .iter();
+        let waiting = actions.find(|state| state.action_name() == Some(action))?;
+        waiting.latest_execution()?.token().map(str::to_owned)
     }
 }
 

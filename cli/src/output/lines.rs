@@ -24,7 +24,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             seconds,
             detail,
         } => step_line(*step, *done, *seconds, detail),
-        Event::Pipeline { .. } => return None,
+        Event::Pipeline { .. } | Event::Environment { .. } => return None,
         Event::Execution {
             execution,
             status,
@@ -50,7 +50,6 @@ pub(crate) fn line(event: &Event) -> Option<String> {
                 running.join(", ")
             }
         ),
-        Event::Environment { .. } => return None,
         Event::Notice { message } => message.clone(),
         Event::Result(result) => result_line(result),
     })
@@ -203,6 +202,7 @@ pub(crate) mod tests {
     }
 
     /// One event of each kind.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub(crate) fn examples() -> Vec<Event> {
         let urls = StageUrls {
             site: Some("http://127.0.0.1:4566/site/".to_owned()),

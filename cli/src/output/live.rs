@@ -44,12 +44,10 @@ impl Live {
             Event::Pipeline { stages, .. } => self.stages.clone_from(stages),
             Event::Execution {
                 execution, status, ..
-            } if status == "InProgress" => {
-                if self.execution.as_ref() != Some(execution) {
-                    self.close();
-                    self.execution = Some(execution.clone());
-                    self.open();
-                }
+            } if status == "InProgress" && self.execution.as_ref() != Some(execution) => {
+                self.close();
+                self.execution = Some(execution.clone());
+                self.open();
             }
             Event::Action(action) if self.execution.as_ref() == Some(&action.execution) => {
                 self.show(action);

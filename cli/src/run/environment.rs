@@ -16,8 +16,8 @@ use crate::kept;
 use crate::output::Output;
 
 /// How long the process that keeps an environment up may take to announce it: a first start installs
-/// the local AWS from PyPI, which takes a minute on a slow line.
-const READY_WITHIN: Duration = Duration::from_secs(300);
+/// the local AWS from `PyPI`, which takes a minute on a slow line.
+const READY_WITHIN: Duration = Duration::from_mins(5);
 
 /// How often its announcement is looked for.
 const READY_INTERVAL: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ pub(super) enum Environment {
     #[default]
     None,
     /// In this process; ends with it.
-    Own(Host),
+    Own(Box<Host>),
     /// In a process that is starting.
     Starting(Instance, Child),
     /// In a process that goes on after this one.
@@ -56,7 +56,7 @@ pub(super) struct Kept {
 impl Environment {
     /// Starts an environment of this process's own. Never finds one.
     pub(super) async fn host(&mut self, settings: &Settings) -> Result<bool, CliError> {
-        *self = Self::Own(Host::start(settings).await?);
+        *self = Self::Own(Box::new(Host::start(settings).await?));
         Ok(false)
     }
 

@@ -154,8 +154,11 @@ mod tests {
         progress
     }
 
-    fn told(outcome: Result<Outcome, CliError>, progress: &Progress) -> (u8, &'static str, String) {
-        let result = result(&outcome, progress, 1.0);
+    fn told(
+        outcome: &Result<Outcome, CliError>,
+        progress: &Progress,
+    ) -> (u8, &'static str, String) {
+        let result = result(outcome, progress, 1.0);
         (
             result.exit_code,
             result.status,
@@ -166,17 +169,17 @@ mod tests {
     #[test]
     fn every_end_has_a_code_of_its_own() {
         let told = [
-            told(Ok(Outcome::Over), &progress("Succeeded", None)),
+            told(&Ok(Outcome::Over), &progress("Succeeded", None)),
             told(
-                Ok(Outcome::Over),
+                &Ok(Outcome::Over),
                 &progress("Failed", Some("1 test failed: a b\nhint: c")),
             ),
-            told(Ok(Outcome::Over), &progress("Superseded", None)),
-            told(Ok(Outcome::Over), &progress("Stopped", None)),
-            told(Ok(Outcome::TimedOut), &progress("InProgress", None)),
-            told(Ok(Outcome::Interrupted), &progress("InProgress", None)),
+            told(&Ok(Outcome::Over), &progress("Superseded", None)),
+            told(&Ok(Outcome::Over), &progress("Stopped", None)),
+            told(&Ok(Outcome::TimedOut), &progress("InProgress", None)),
+            told(&Ok(Outcome::Interrupted), &progress("InProgress", None)),
             told(
-                Err(CliError::NothingKept {
+                &Err(CliError::NothingKept {
                     application: "/app".into(),
                 }),
                 &Progress::default(),
