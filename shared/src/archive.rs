@@ -12,7 +12,6 @@
     clippy::panic,
     clippy::unwrap_used
 )]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests may panic"))]
 
 mod bytes;
 mod contents;

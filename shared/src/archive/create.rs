@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use rustix::fs::{Mode, OFlags};
@@ -19,8 +19,9 @@ use super::open::conflict_error;
 use super::tree::Tree;
 use super::write::{Header, Writer};
 
-/// Deflate's level.
-const LEVEL: u32 = 6;
+/// Deflate's level. Measured with zlib-rs on 2,000 files of npm packages (14 MB): level 3 gives 4.17 MB,
+/// level 2 4.41 MB in nearly the same time, level 6 4.03 MB in about twice the time.
+const LEVEL: u32 = 3;
 
 /// Files up to this size are read whole, and deflated before their header is written; of larger ones
 /// this much is deflated to see whether it is worth it.
@@ -79,8 +80,11 @@ fn archive(dir: &Path, to: impl Write + Seek, path: &Path) -> Result<Created, Ar
     let bytes = items
         .iter()
         .fold(0_u64, |sum, item| sum.saturating_add(item.bytes));
-    let full = |entry: &str, source: io::Error| match is_full(&source) {
-        true => ArchiveError::NoRoom {
+    let full = |entry: &str, source: io::Error| {
+        if !is_full(&source) {
+            return ArchiveError::io("write", path, source);
+        }
+        ArchiveError::NoRoom {
             entry: shown(entry),
             path: path.to_owned(),
             needed_bytes: bytes,
@@ -88,16 +92,16 @@ fn archive(dir: &Path, to: impl Write + Seek, path: &Path) -> Result<Created, Ar
                 .parent()
                 .and_then(|parent| free_bytes(parent).ok())
                 .unwrap_or(0),
-        },
-        false => ArchiveError::io("write", path, source),
+        }
     };
     let mut writer = Writer::new(to).map_err(|source| full("", source))?;
     let mut deflater = Deflater::new();
+    let mut input = vec![0; PROBE_BYTES];
     let mut created = Created::default();
     for item in &items {
         created.bytes = created.bytes.saturating_add(
             match &item.content {
-                Content::File => add_file(&mut writer, &mut deflater, dir, item),
+                Content::File => add_file(&mut writer, &mut deflater, &mut input, dir, item),
                 Content::Directory => add_small(&mut writer, item, DIRECTORY_MODE, &[]),
                 Content::Link(target) => add_small(&mut writer, item, LINK_MODE, target.as_bytes()),
             }
@@ -280,117 +284,129 @@ fn add_small(
 fn add_file(
     writer: &mut Writer<impl Write + Seek>,
     deflater: &mut Deflater,
+    input: &mut [u8],
     dir: &Path,
     item: &Item,
 ) -> Result<u64, Failure> {
-    let path = dir.join(&item.path);
-    let unreadable = |source| ArchiveError::io("read", &path, source);
-    let changed = || ArchiveError::entry(&item.path, Problem::Changed);
-    let mut file = open(&path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() || metadata.len() != item.bytes {
-        return Err(changed().into());
-    }
-    let executable = metadata.permissions().mode() & 0o111 != 0;
-    let mode = if executable {
-        EXECUTABLE_MODE
-    } else {
-        FILE_MODE
-    };
-    let mut input = std::mem::take(&mut deflater.input);
-    let mut source = FileReader {
-        file: &mut file,
-        left: item.bytes,
-    };
-    let added = (|| {
-        let first = source
-            .fill(&mut input)
-            .map_err(unreadable)?
-            .ok_or_else(changed)?;
-        let worth = deflater.probe(first);
-        let mut header = Header {
-            name: &item.path,
-            method: if worth {
-                Method::Deflated
-            } else {
-                Method::Stored
-            },
-            mode,
-            crc: crc32fast::hash(first),
-            size: item.bytes,
-            compressed_size: if worth {
-                deflater.probed.len() as u64
-            } else {
-                item.bytes
-            },
-        };
-        let begun = writer.begin(&header)?;
-        if source.left == 0 {
-            writer.write(if worth { &deflater.probed } else { first })?;
+    let (mut reader, executable) = Reader::open(dir.join(&item.path), item)?;
+    let first = reader.fill(input)?;
+    let whole = reader.left == 0;
+    let worth = deflater.probe(first);
+    let mut header = Header {
+        name: &item.path,
+        method: if worth {
+            Method::Deflated
         } else {
-            let mut crc = crc32fast::Hasher::new();
-            deflater.compress.reset();
-            let mut len = first.len();
-            while len > 0 {
-                let piece = input.get(..len).unwrap_or_default();
-                crc.update(piece);
-                if worth {
-                    deflater.deflate(piece, source.left == 0, |bytes| writer.write(bytes))?;
-                } else {
-                    writer.write(piece)?;
-                }
-                len = source
-                    .fill(&mut input)
-                    .map_err(unreadable)?
-                    .ok_or_else(changed)?
-                    .len();
+            Method::Stored
+        },
+        mode: if executable {
+            EXECUTABLE_MODE
+        } else {
+            FILE_MODE
+        },
+        crc: crc32fast::hash(first),
+        size: item.bytes,
+        compressed_size: if worth {
+            deflater.probed.len() as u64
+        } else {
+            item.bytes
+        },
+    };
+    let begun = writer.begin(&header)?;
+    if whole {
+        writer.write(if worth { &deflater.probed } else { first })?;
+    } else {
+        let len = first.len();
+        let mut crc = crc32fast::Hasher::new();
+        deflater.compress.reset();
+        let mut piece = input.get(..len).unwrap_or_default();
+        while !piece.is_empty() {
+            crc.update(piece);
+            if worth {
+                deflater.deflate(piece, reader.left == 0, |bytes| writer.write(bytes))?;
+            } else {
+                writer.write(piece)?;
             }
-            header.crc = crc.finalize();
-            header.compressed_size = writer.written(&begun);
-            writer.correct(&begun, &header)?;
+            piece = reader.fill(input)?;
         }
-        writer.end(&begun, &header);
-        Ok(())
-    })();
-    deflater.input = input;
-    added.map(|()| item.bytes)
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+        header.crc = crc.finalize();
+        header.compressed_size = writer.written(&begun);
+        writer.correct(&begun, &header)?;
+    }
+    writer.end(&begun, &header);
+    Ok(item.bytes)
 }
 
 /// A file of which a known number of bytes is to come.
-struct FileReader<'f> {
-    file: &'f mut File,
+struct Reader<'i> {
+    file: File,
+    path: PathBuf,
+    item: &'i Item,
     left: u64,
 }
 
-impl FileReader<'_> {
-    /// Fills the buffer as far as bytes are left. `None` where the file is shorter or longer.
-    fn fill<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
+impl<'i> Reader<'i> {
+    /// Opens a file, and says whether it can be run.
+    fn open(path: PathBuf, item: &'i Item) -> Result<(Self, bool), ArchiveError> {
+        // What was a file when it was listed may be something else by now: a link is not followed,
+        // and a pipe does not block.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::open(&path, flags, Mode::empty())
+            .map_err(|error| ArchiveError::io("open", &path, error.into()))?;
+        let reader = Self {
+            file: File::from(file),
+            path,
+            item,
+            left: item.bytes,
+        };
+        let metadata = reader
+            .file
+            .metadata()
+            .map_err(|error| reader.unreadable(error))?;
+        if !metadata.is_file() || metadata.len() != item.bytes {
+            return Err(reader.changed());
+        }
+        Ok((reader, metadata.permissions().mode() & 0o111 != 0))
+    }
+
+    /// Fills the buffer as far as bytes are left; a file that is shorter or longer has changed.
+    fn fill<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], ArchiveError> {
         let wanted = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
         let (wanted, _) = buffer.split_at_mut(wanted);
         match self.file.read_exact(wanted) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(self.changed());
+            }
+            Err(error) => return Err(self.unreadable(error)),
         }
         self.left = self.left.saturating_sub(wanted.len() as u64);
-        if self.left == 0 && self.file.read(&mut [0])? > 0 {
-            return Ok(None);
+        if self.left == 0
+            && self
+                .file
+                .read(&mut [0])
+                .map_err(|error| self.unreadable(error))?
+                > 0
+        {
+            return Err(self.changed());
         }
-        Ok(Some(wanted))
+        Ok(wanted)
+    }
+
+    fn unreadable(&self, source: io::Error) -> ArchiveError {
+        ArchiveError::io("read", &self.path, source)
+    }
+
+    fn changed(&self) -> ArchiveError {
+        ArchiveError::entry(&self.item.path, Problem::Changed)
     }
 }
 
 /// Deflate's state and buffers, which all files use in turn.
 struct Deflater {
     compress: Compress,
-    input: Vec<u8>,
     output: Vec<u8>,
     /// The deflated data of the last probe.
     probed: Vec<u8>,
@@ -400,7 +416,6 @@ impl Deflater {
     fn new() -> Self {
         Self {
             compress: Compress::new(Compression::new(LEVEL), false),
-            input: vec![0; PROBE_BYTES],
             output: vec![0; OUTPUT_BYTES],
             probed: Vec::new(),
         }

@@ -18,9 +18,9 @@ const END_SIGNATURE: u32 = 0x0605_4b50;
 const END_BYTES: usize = 22;
 const MAX_COMMENT_BYTES: usize = 0xFFFF;
 const LOCATOR_SIGNATURE: u32 = 0x0706_4b50;
-const LOCATOR_BYTES: u64 = 20;
+const LOCATOR_BYTES: usize = 20;
 const END64_SIGNATURE: u32 = 0x0606_4b50;
-const END64_BYTES: u64 = 56;
+const END64_BYTES: usize = 56;
 /// What the Zip64 end record says of its own length: without signature and this field.
 const END64_SIZE_FIELD: u64 = 44;
 const RECORD_SIGNATURE: u32 = 0x0201_4b50;
@@ -56,7 +56,7 @@ struct End {
 /// Finds the one central directory.
 pub(super) fn find(source: &Source) -> Result<Directory, ArchiveError> {
     let (end, end_offset) = find_end(source)?;
-    let located = match end_offset.checked_sub(LOCATOR_BYTES) {
+    let located = match end_offset.checked_sub(LOCATOR_BYTES as u64) {
         Some(offset) => read_locator(source, offset)?.map(|end64| (offset, end64)),
         None => None,
     };
@@ -153,7 +153,7 @@ fn parse_end(record: &[u8]) -> Option<(Option<End>, &[u8])> {
 
 /// Where the Zip64 end record begins, if a locator stands here.
 fn read_locator(source: &Source, offset: u64) -> Result<Option<u64>, ArchiveError> {
-    let mut record = [0; LOCATOR_BYTES as usize];
+    let mut record = [0; LOCATOR_BYTES];
     source.read_at(&mut record, offset)?;
     let mut fields = Fields(&record);
     if fields.signature(LOCATOR_SIGNATURE).is_none() {
@@ -171,12 +171,12 @@ fn read_end64(
     offset: u64,
     locator_offset: u64,
 ) -> Result<Directory, ArchiveError> {
-    if offset.checked_add(END64_BYTES) != Some(locator_offset) {
+    if offset.checked_add(END64_BYTES as u64) != Some(locator_offset) {
         return Err(framing(
             "its Zip64 end record is not where the locator says",
         ));
     }
-    let mut record = [0; END64_BYTES as usize];
+    let mut record = [0; END64_BYTES];
     source.read_at(&mut record, offset)?;
     parse_end64(&record, end)
         .ok_or_else(|| framing("its Zip64 end record contradicts its end record"))

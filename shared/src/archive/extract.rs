@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::contents::{CopyError, Inflater};
 use super::entry::{Entry, Kind};
@@ -53,7 +53,7 @@ impl Archive {
     }
 
     fn write_all(&self, into: &Path) -> Result<Extracted, Failure> {
-        let mut root = Root::open(into).map_err(|error| Failure::at("", error))?;
+        let mut root = Destination::open(into).map_err(|error| Failure::at("", error))?;
         let mut inflater = Inflater::new();
         let mut extracted = Extracted::default();
         for entry in &self.entries {
@@ -160,16 +160,20 @@ fn empty(directory: &Path) -> Result<(), ArchiveError> {
 
 /// The directory that is extracted into, and the directories that lead to the place of the last
 /// entry: entries of one directory mostly follow each other.
-struct Root {
+struct Destination {
     root: OwnedFd,
     open: Vec<(String, OwnedFd)>,
+    /// Whether the process's umask takes bits of the modes away; asking once saves a call a file.
+    umask_cuts: bool,
 }
 
-impl Root {
+impl Destination {
     fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Self {
-            root: rustix::fs::open(path, flags, Mode::empty())?,
+            umask_cuts: umask_cuts(&root)?,
+            root,
             open: Vec::new(),
         })
     }
@@ -184,8 +188,10 @@ impl Root {
             FILE_MODE
         });
         let file = rustix::fs::openat(parent, name, flags, mode)?;
-        // The umask has cut the mode; by descriptor, so that no link can stand in between.
-        rustix::fs::fchmod(&file, mode)?;
+        if self.umask_cuts {
+            // By descriptor, so that no link can stand in between.
+            rustix::fs::fchmod(&file, mode)?;
+        }
         Ok(File::from(file))
     }
 
@@ -221,6 +227,16 @@ impl Root {
             .last()
             .map_or(self.root.as_fd(), |(_, directory)| directory.as_fd())
     }
+}
+
+/// Tries the umask out on a directory: it can be read only by changing it, for all threads.
+fn umask_cuts(root: &OwnedFd) -> io::Result<bool> {
+    const PROBE: &str = ".umask";
+    let mode = Mode::from_raw_mode(DIRECTORY_MODE);
+    rustix::fs::mkdirat(root, PROBE, mode)?;
+    let stat = rustix::fs::statat(root, PROBE, AtFlags::SYMLINK_NOFOLLOW);
+    rustix::fs::unlinkat(root, PROBE, AtFlags::REMOVEDIR)?;
+    Ok(!Mode::from_raw_mode(stat?.st_mode).contains(mode))
 }
 
 fn open_or_make(parent: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {

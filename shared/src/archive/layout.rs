@@ -12,9 +12,9 @@ const HEADER_SIGNATURE: u32 = 0x0403_4b50;
 const HEADER_BYTES: usize = 30;
 const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
 /// Signature, checksum and two sizes of 32 bits.
-const DESCRIPTOR_BYTES: u64 = 16;
+const DESCRIPTOR_BYTES: usize = 16;
 /// The same with sizes of 64 bits.
-const DESCRIPTOR64_BYTES: u64 = 24;
+const DESCRIPTOR64_BYTES: usize = 24;
 
 /// Read at once for a header: it holds all of nearly every one.
 const READ_BYTES: usize = 512;
@@ -31,18 +31,14 @@ pub(super) fn check(
 ) -> Result<(), ArchiveError> {
     entries.sort_unstable_by_key(|entry| entry.header);
     let mut position = 0_u64;
-    let mut buffer = vec![0; READ_BYTES];
+    let mut buffer = vec![0; MAX_HEADER_BYTES];
     for entry in &mut *entries {
-        let problem = match entry.header.checked_sub(position) {
-            Some(0) => None,
-            Some(gap) => Some(Problem::Gap(gap)),
-            None => Some(Problem::Overlap),
-        };
-        let end = match problem {
-            None => check_entry(source, directory.offset, entry, &mut buffer)?,
-            Some(problem) => Err(problem),
-        };
-        position = end.map_err(|problem| ArchiveError::entry(&entry.name, problem))?;
+        match entry.header.checked_sub(position) {
+            Some(0) => {}
+            Some(gap) => return Err(ArchiveError::entry(&entry.name, Problem::Gap(gap))),
+            None => return Err(ArchiveError::entry(&entry.name, Problem::Overlap)),
+        }
+        (entry.data, position) = check_entry(source, directory.offset, entry, &mut buffer)?;
     }
     match (directory.offset.checked_sub(position), entries.last()) {
         (Some(0), _) => Ok(()),
@@ -53,44 +49,34 @@ pub(super) fn check(
     }
 }
 
-/// Checks one local header and returns where the entry ends. The outer error is a failed read.
+/// Checks one local header and returns where the entry's data begins and where the entry ends.
 fn check_entry(
     source: &Source,
     limit: u64,
-    entry: &mut Entry,
-    buffer: &mut Vec<u8>,
-) -> Result<Result<u64, Problem>, ArchiveError> {
-    let bytes = source.read_before(buffer, entry.header, limit)?;
-    let header_len = match Header::parse(bytes) {
-        Some(header) => header.len(),
-        None => return Ok(Err(Problem::NoHeader(entry.header))),
-    };
-    if header_len > buffer.len() {
-        buffer.resize(header_len.min(MAX_HEADER_BYTES), 0);
+    entry: &Entry,
+    buffer: &mut [u8],
+) -> Result<(u64, u64), ArchiveError> {
+    let broken = |problem| ArchiveError::entry(&entry.name, problem);
+    let (likely, _) = buffer.split_at_mut(READ_BYTES.min(buffer.len()));
+    let mut bytes = source.read_before(likely, entry.header, limit)?;
+    let no_header = || broken(Problem::NoHeader(entry.header));
+    let header = Header::parse(bytes).ok_or_else(no_header)?;
+    if header.len() > READ_BYTES {
+        bytes = source.read_before(buffer, entry.header, limit)?;
     }
-    let bytes = source.read_before(buffer, entry.header, limit)?;
-    let data = entry.header.saturating_add(header_len as u64);
-    let Some(header) = Header::parse(bytes).filter(|_| data <= limit) else {
-        return Ok(Err(Problem::Overlap));
-    };
-    let descriptor_len = match header.agrees(bytes, entry) {
-        Ok(descriptor_len) => descriptor_len,
-        Err(problem) => return Ok(Err(problem)),
-    };
-    entry.data = data;
+    let descriptor_len = header.agrees(bytes, entry).map_err(broken)?;
+    let data = entry.header.saturating_add(header.len() as u64);
     let data_end = data.saturating_add(entry.compressed_size);
     let end = data_end.saturating_add(descriptor_len);
     if end > limit {
-        return Ok(Err(Problem::Overlap));
+        return Err(broken(Problem::Overlap));
     }
     if descriptor_len > 0 {
-        let mut descriptor = [0; DESCRIPTOR64_BYTES as usize];
+        let mut descriptor = [0; DESCRIPTOR64_BYTES];
         let descriptor = source.read_before(&mut descriptor, data_end, end)?;
-        if descriptor_agrees(descriptor, entry).is_none() {
-            return Ok(Err(Problem::Descriptor));
-        }
+        descriptor_agrees(descriptor, entry).ok_or_else(|| broken(Problem::Descriptor))?;
     }
-    Ok(Ok(end))
+    Ok((data, end))
 }
 
 /// The fixed part of a local header.
@@ -170,8 +156,8 @@ impl Header {
         let large = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
         Ok(match (descriptor, extra.has_zip64() || large) {
             (false, _) => 0,
-            (true, false) => DESCRIPTOR_BYTES,
-            (true, true) => DESCRIPTOR64_BYTES,
+            (true, false) => DESCRIPTOR_BYTES as u64,
+            (true, true) => DESCRIPTOR64_BYTES as u64,
         })
     }
 }
@@ -181,7 +167,7 @@ fn descriptor_agrees(bytes: &[u8], entry: &Entry) -> Option<()> {
     let mut fields = Fields(bytes);
     fields.signature(DESCRIPTOR_SIGNATURE)?;
     let crc = fields.u32()?;
-    let (compressed_size, size) = match bytes.len() as u64 {
+    let (compressed_size, size) = match bytes.len() {
         DESCRIPTOR_BYTES => (fields.u32()?.into(), fields.u32()?.into()),
         _ => (fields.u64()?, fields.u64()?),
     };

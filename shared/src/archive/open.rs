@@ -67,6 +67,7 @@ impl Archive {
     }
 
     /// The entries, in the order of their bytes.
+    #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.iter()
     }

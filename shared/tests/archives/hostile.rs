@@ -1,0 +1,319 @@
+//! Hostile archives: nothing outside, nothing left, little memory, and words that help.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use shared::archive::{self, Archive, ArchiveError, Limits};
+use shared::failure::ActionError;
+use shared::testing::archives::{Expected, for_each_hostile};
+
+use super::support::{Node, cpu_time, memory, tree};
+
+/// Longest time of a processor for one archive (G1).
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// What the test's file system is taken to hold, so that no bomb is written to its end.
+const ROOM_BYTES: u64 = 256 * 1024 * 1024;
+
+/// A directory beside which nothing may change.
+struct Cell {
+    outer: tempfile::TempDir,
+}
+
+impl Cell {
+    fn new() -> Self {
+        let outer = tempfile::tempdir().unwrap();
+        fs::write(outer.path().join("sentinel"), "untouched").unwrap();
+        fs::create_dir(outer.path().join("into")).unwrap();
+        Self { outer }
+    }
+
+    fn inside(&self) -> PathBuf {
+        self.outer.path().join("into")
+    }
+
+    fn extract(&self, bytes: &[u8]) -> Result<archive::Extracted, ArchiveError> {
+        let zip = self.outer.path().join("zip");
+        fs::write(&zip, bytes).unwrap();
+        let mut limits = Limits::for_free_space(&self.inside()).unwrap();
+        limits.free_bytes = Some(ROOM_BYTES);
+        let outcome = archive::extract(&fs::File::open(&zip).unwrap(), &self.inside(), &limits);
+        fs::remove_file(&zip).unwrap();
+        outcome
+    }
+
+    /// The paths that our reader lists.
+    fn listed(&self, bytes: &[u8]) -> Vec<String> {
+        let zip = self.outer.path().join("zip");
+        fs::write(&zip, bytes).unwrap();
+        let archive = Archive::open(&zip, Limits::default()).unwrap();
+        let mut paths: Vec<String> = archive
+            .entries()
+            .map(|entry| entry.path().to_owned())
+            .collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// What is wrong after an extraction.
+    fn complaints(&self, refused: bool) -> Vec<String> {
+        let all = tree(self.outer.path());
+        let mut complaints: Vec<String> = all
+            .iter()
+            .filter(|(path, _)| *path != "into" && !path.starts_with("into/"))
+            .filter(|(path, node)| {
+                *path != "sentinel"
+                    || **node
+                        != Node::File {
+                            executable: false,
+                            bytes: b"untouched".to_vec(),
+                        }
+            })
+            .map(|(path, _)| format!("wrote outside: {path}"))
+            .collect();
+        for (path, node) in all.iter().filter(|(path, _)| path.starts_with("into/")) {
+            if refused {
+                complaints.push(format!("left behind: {path}"));
+            }
+            if let Node::Link(target) = node {
+                let place = self.outer.path().join(path);
+                let ends = fs::canonicalize(&place);
+                let root = fs::canonicalize(self.inside()).unwrap();
+                if target.starts_with('/') || ends.is_ok_and(|end| !end.starts_with(root)) {
+                    complaints.push(format!("points out: {path} -> {target}"));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+/// Names the archive that [`one_archive_in_a_process_of_its_own`] is to extract.
+const CHILD_ZIP: &str = "ARCHIVE_TEST_ZIP";
+
+/// Most memory of a process that extracts a hostile archive, in KiB: resident (G1: 64 MiB), and
+/// reserved, which a size that lies would drive up without a page being touched.
+const MAX_RESIDENT_KIB: u64 = 64 * 1024;
+const MAX_RESERVED_KIB: u64 = 512 * 1024;
+
+/// Classes that could take memory; damage of a small archive cannot by more than its sizes, which
+/// these classes have all of.
+const MEASURED: [&str; 4] = ["bomb/", "link/200-mb", "zip64/", "lie/"];
+
+/// Harmless but slow to write and to remove: once is enough.
+const ONLY_IN_CHILD: &str = "bomb/65000-entries";
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the test talks to itself in another process"
+)]
+fn one_archive_in_a_process_of_its_own() {
+    let Some(zip) = std::env::var_os(CHILD_ZIP) else {
+        return;
+    };
+    let cell = Cell::new();
+    let mut limits = Limits::for_free_space(&cell.inside()).unwrap();
+    limits.free_bytes = Some(ROOM_BYTES);
+    let zip = fs::File::open(zip).unwrap();
+    let outcome = archive::extract(&zip, &cell.inside(), &limits);
+    let (resident, reserved) = (memory("VmHWM:"), memory("VmPeak:"));
+    assert_eq!(cell.complaints(outcome.is_err()), Vec::<String>::new());
+    println!("measured {resident} {reserved} {}", outcome.is_ok());
+}
+
+/// Peak of resident and reserved memory of a process that extracts one archive.
+fn measured(bytes: &[u8]) -> (u64, u64) {
+    let zip = tempfile::NamedTempFile::new().unwrap();
+    fs::write(zip.path(), bytes).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "hostile::one_archive_in_a_process_of_its_own",
+            "--nocapture",
+        ])
+        .env(CHILD_ZIP, zip.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<&str> = text
+        .split_whitespace()
+        .skip_while(|word| *word != "measured")
+        .collect();
+    (words[1].parse().unwrap(), words[2].parse().unwrap())
+}
+
+/// The names that other readers list, in the form of our paths.
+fn listed_by_others(bytes: &[u8]) -> Vec<(&'static str, Vec<String>)> {
+    let path = |name: &[u8]| {
+        let name = String::from_utf8(name.to_vec()).unwrap();
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        name.strip_suffix('/').unwrap_or(name).to_owned()
+    };
+    let by_zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let mut names = Vec::new();
+    let by_rawzip = rawzip::ZipArchive::from_slice(bytes).unwrap();
+    let mut entries = by_rawzip.entries();
+    while let Some(entry) = entries.next_entry().unwrap() {
+        names.push(path(entry.file_path().as_bytes()));
+    }
+    let mut lists = vec![
+        (
+            "zip",
+            by_zip
+                .file_names()
+                .map(|name| path(name.unwrap().as_bytes()))
+                .collect(),
+        ),
+        ("rawzip", names),
+    ];
+    for (_, names) in &mut lists {
+        names.sort_unstable();
+    }
+    lists
+}
+
+#[test]
+fn hostile_archives_write_nothing_outside_and_leave_nothing() {
+    let (mut count, mut refused) = (0, 0);
+    let (mut worst_memory, mut worst_time) = ((0, 0), Duration::ZERO);
+    let mut complaints: Vec<String> = Vec::new();
+    let mut cell = Cell::new();
+    for_each_hostile(|hostile| {
+        let mut complain = |what: String| complaints.push(format!("{}: {what}", hostile.name));
+        if MEASURED.iter().any(|class| hostile.name.starts_with(class)) {
+            let (resident, reserved) = measured(&hostile.bytes);
+            worst_memory = worst_memory.max((resident, reserved));
+            if resident > MAX_RESIDENT_KIB || reserved > MAX_RESERVED_KIB {
+                complain(format!("{resident} KiB resident, {reserved} KiB reserved"));
+            }
+        }
+        if hostile.name == ONLY_IN_CHILD {
+            count += 1;
+            return;
+        }
+        let started = cpu_time();
+        let outcome = cell.extract(&hostile.bytes);
+        worst_time = worst_time.max(cpu_time().saturating_sub(started));
+        for what in cell.complaints(outcome.is_err()) {
+            complain(what);
+        }
+        match (&outcome, hostile.expected) {
+            (Ok(_), Expected::Refused) => complain("was accepted".into()),
+            (Err(error), Expected::Accepted) => complain(format!("was refused: {error}")),
+            _ => {}
+        }
+        if let Err(error) = &outcome {
+            refused += 1;
+            let message = error.to_string();
+            if message.chars().count() > 1_000 || message.chars().any(char::is_control) {
+                complain(format!("unreadable message: {message:?}"));
+            }
+            if error.hint().is_none_or(|hint| hint.is_empty()) {
+                complain("no hint".into());
+            }
+        } else {
+            for (reader, names) in listed_by_others(&hostile.bytes) {
+                let ours = cell.listed(&hostile.bytes);
+                if names != ours {
+                    complain(format!("`{reader}` lists {names:?}, we list {ours:?}"));
+                }
+            }
+            cell = Cell::new();
+        }
+        count += 1;
+    });
+    println!(
+        "{count} hostile archives, {refused} refused; at most {} KiB resident and {} KiB reserved, \
+         at most {worst_time:?} of a processor",
+        worst_memory.0, worst_memory.1
+    );
+    assert_eq!(complaints, Vec::<String>::new());
+    assert!(count >= 1_366, "only {count} archives");
+    assert!(worst_time < MAX_TIME, "one took {worst_time:?}");
+}
+
+/// Accepted by the collection's makers, refused here: their declared sizes lie, so readers that
+/// trust them cut the file off where others go on.
+const REFUSED_OF_ACCEPTED: [&str; 2] = ["short_usize.zip", "short_usize_zip64.zip"];
+
+#[test]
+fn the_confusion_collection_is_judged_as_its_makers_do() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/zip-confusion");
+    if !corpus.is_dir() {
+        println!("skipped: no `{}`", corpus.display());
+        return;
+    }
+    let judged = |folder: &str| {
+        let mut accepted = Vec::new();
+        let mut refused = Vec::new();
+        for found in fs::read_dir(corpus.join(folder)).unwrap() {
+            let found = found.unwrap();
+            let name = found.file_name().into_string().unwrap();
+            let cell = Cell::new();
+            let outcome = cell.extract(&fs::read(found.path()).unwrap());
+            assert_eq!(
+                cell.complaints(outcome.is_err()),
+                Vec::<String>::new(),
+                "{name}"
+            );
+            match outcome {
+                Ok(_) => accepted.push(name),
+                Err(_) => refused.push(name),
+            }
+        }
+        accepted.sort_unstable();
+        refused.sort_unstable();
+        (accepted, refused)
+    };
+    let (accepted, refused) = judged("reject");
+    println!("{} of the archives to reject are refused", refused.len());
+    assert_eq!(accepted, Vec::<String>::new());
+    assert_eq!(refused.len(), 35);
+    let (accepted, refused) = judged("accept");
+    println!("{} of the archives to accept are accepted", accepted.len());
+    assert_eq!(refused, REFUSED_OF_ACCEPTED);
+    assert_eq!(accepted.len(), 8);
+}
+
+#[test]
+fn an_archive_that_does_not_fit_on_the_disk_says_so_before_writing() {
+    let cell = Cell::new();
+    let zip = cell.outer.path().join("zip");
+    fs::write(
+        &zip,
+        shared::testing::archives::zip_of(&[("big", &vec![7; 9_000])]),
+    )
+    .unwrap();
+    let mut limits = Limits::for_free_space(&cell.inside()).unwrap();
+    limits.free_bytes = Some(8 * 1024);
+    let error =
+        archive::extract(&fs::File::open(&zip).unwrap(), &cell.inside(), &limits).unwrap_err();
+    assert!(matches!(
+        error,
+        ArchiveError::NoRoom { needed_bytes: 12_288, free_bytes: 8_192, ref entry, .. } if entry == "big"
+    ));
+    assert_eq!(tree(&cell.inside()).len(), 0);
+}
+
+#[test]
+fn a_directory_that_is_not_empty_is_left_alone() {
+    let cell = Cell::new();
+    fs::write(cell.inside().join("mine"), "mine").unwrap();
+    let error = cell
+        .extract(&shared::testing::archives::zip_of(&[("a", b"a")]))
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ArchiveError::Io {
+                action: "extract into",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(tree(&cell.inside()).len(), 1);
+}

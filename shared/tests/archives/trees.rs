@@ -1,0 +1,224 @@
+//! Directories into archives and back.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Cursor, Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use shared::archive::{self, Archive, ArchiveError, Limits, Problem};
+
+use super::support::{Node, forget_peak, memory, plant, tree};
+
+const MIB: usize = 1024 * 1024;
+
+fn node() -> impl Strategy<Value = Node> {
+    prop_oneof![
+        6 => (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..5_000))
+            .prop_map(|(executable, bytes)| Node::File { executable, bytes }),
+        2 => (any::<bool>(), 1..3_000_usize)
+            .prop_map(|(executable, count)| Node::File { executable, bytes: b"abc".repeat(count) }),
+        1 => Just(Node::Directory),
+        1 => "[a-d]{1,2}(/[a-d]){0,2}".prop_map(Node::Link),
+    ]
+}
+
+/// Paths of which none lies below another that is no directory.
+fn nodes() -> impl Strategy<Value = BTreeMap<String, Node>> {
+    let path = "[a-d]{1,2}(/[a-dé ]{1,3}){0,3}\\.x";
+    proptest::collection::btree_map(path, node(), 0..20).prop_map(|nodes| {
+        let names: Vec<String> = nodes.keys().cloned().collect();
+        let below = |path: &str| {
+            names
+                .iter()
+                .any(|name| path.starts_with(&format!("{name}/")))
+        };
+        nodes.into_iter().filter(|(path, _)| !below(path)).collect()
+    })
+}
+
+fn created(source: &Path) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    archive::create(source, &mut bytes).unwrap();
+    bytes.into_inner()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_tree_comes_back_equal_and_equal_trees_give_equal_bytes(nodes in nodes()) {
+        let outer = tempfile::tempdir().unwrap();
+        let (source, into) = (outer.path().join("source"), outer.path().join("into"));
+        fs::create_dir_all(&source).unwrap();
+        fs::create_dir(&into).unwrap();
+        plant(&source, &nodes);
+        let first = created(&source);
+        let zip = outer.path().join("zip");
+        fs::write(&zip, &first).unwrap();
+        archive::extract_file(&zip, &into).unwrap();
+        prop_assert_eq!(tree(&into), tree(&source));
+        prop_assert_eq!(created(&into), first);
+    }
+}
+
+fn refused(make: impl FnOnce(&Path)) -> ArchiveError {
+    let outer = tempfile::tempdir().unwrap();
+    let (source, zip) = (outer.path().join("source"), outer.path().join("zip"));
+    fs::create_dir(&source).unwrap();
+    make(&source);
+    let error = archive::create_file(&source, &zip).unwrap_err();
+    assert!(!zip.exists(), "half an archive stayed");
+    error
+}
+
+#[test]
+fn a_link_that_leaves_the_directory_is_refused_by_name() {
+    for target in ["../outside", "/etc/passwd", "d/../../outside"] {
+        let error = refused(|source| {
+            std::os::unix::fs::symlink(target, source.join("link")).unwrap();
+        });
+        assert!(
+            error
+                .to_string()
+                .starts_with("entry `link` is a symbolic link to"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_socket_is_refused_by_name() {
+    let error = refused(|source| drop(UnixListener::bind(source.join("s")).unwrap()));
+    assert!(
+        matches!(&error, ArchiveError::Entry { entry, problem: Problem::Special("socket") } if entry == "s"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_apart_while_archiving() {
+    let outer = tempfile::tempdir().unwrap();
+    fs::write(outer.path().join("f"), vec![1; 9_000]).unwrap();
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl std::io::Seek for Full {
+        fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+            Ok(0)
+        }
+    }
+    let error = archive::create(outer.path(), Full).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ArchiveError::NoRoom {
+                needed_bytes: 9_000,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn entries_are_listed_and_one_is_read() {
+    let outer = tempfile::tempdir().unwrap();
+    let zip = outer.path().join("zip");
+    let files: [(&str, &[u8]); 2] = [("a/openapi.yaml", b"openapi: 3.0.1"), ("b", b"b")];
+    fs::write(&zip, shared::testing::archives::zip_of(&files)).unwrap();
+    let archive = Archive::open(&zip, Limits::default()).unwrap();
+    let paths: Vec<(&str, u64)> = archive
+        .entries()
+        .map(|entry| (entry.path(), entry.size()))
+        .collect();
+    assert_eq!(paths, [("a/openapi.yaml", 14), ("b", 1)]);
+    assert_eq!(
+        archive.read("a/openapi.yaml", 14).unwrap(),
+        b"openapi: 3.0.1"
+    );
+    assert!(matches!(
+        archive.read("a/openapi.yaml", 13),
+        Err(ArchiveError::EntryTooLarge { .. })
+    ));
+    assert!(matches!(
+        archive.read("c", 13),
+        Err(ArchiveError::Missing { .. })
+    ));
+}
+
+#[test]
+fn three_hundred_mebibytes_pass_in_bounded_memory() {
+    let outer = tempfile::tempdir().unwrap();
+    let (source, into) = (outer.path().join("source"), outer.path().join("into"));
+    fs::create_dir(&source).unwrap();
+    fs::create_dir(&into).unwrap();
+    // Half of it does not compress, as in real artifacts; two files, so that both ways are taken.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut noise = vec![0; MIB];
+    let mut random = File::create(source.join("random")).unwrap();
+    let mut text = File::create(source.join("text")).unwrap();
+    for number in 0..150 {
+        for word in noise.chunks_exact_mut(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word.copy_from_slice(&state.to_le_bytes());
+        }
+        random.write_all(&noise).unwrap();
+        text.write_all(
+            format!("line {number}\n")
+                .repeat(MIB / 6)
+                .get(..MIB)
+                .unwrap()
+                .as_bytes(),
+        )
+        .unwrap();
+    }
+    drop((random, text, noise));
+    forget_peak();
+    let before = memory("VmRSS:");
+    let zip = outer.path().join("zip");
+    let created = archive::create_file(&source, &zip).unwrap();
+    let extracted = archive::extract_file(&zip, &into).unwrap();
+    let grown = memory("VmHWM:").saturating_sub(before);
+    println!(
+        "300 MiB out and in: {} bytes, memory grew by {grown} KiB",
+        created.archive_bytes
+    );
+    assert_eq!(
+        (created.bytes, extracted.bytes),
+        (300 * MIB as u64, 300 * MIB as u64)
+    );
+    for name in ["random", "text"] {
+        assert!(same(&source.join(name), &into.join(name)), "{name} differs");
+    }
+    // Other tests of this binary run beside this one and count too; a function has 512 MiB.
+    assert!(grown < 96 * 1024, "memory grew by {grown} KiB");
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    let (mut a, mut b) = (File::open(a).unwrap(), File::open(b).unwrap());
+    let (mut left, mut right) = (vec![0; MIB], vec![0; MIB]);
+    loop {
+        let count = a.read(&mut left).unwrap();
+        if count == 0 {
+            return b.read(&mut right).unwrap() == 0;
+        }
+        if b.read_exact(&mut right[..count]).is_err() || left[..count] != right[..count] {
+            return false;
+        }
+    }
+}
