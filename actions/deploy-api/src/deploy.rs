@@ -73,18 +73,29 @@ pub(crate) async fn deploy(
     release: &Release<'_>,
     deadline: Deadline,
 ) -> Result<Deployed, DeployApiError> {
-    let mut job = Rounds { gateway, release, before: None, imported: false };
+    let mut job = Rounds {
+        gateway,
+        release,
+        before: None,
+        imported: false,
+    };
     let mut round = 1;
     loop {
         let error = match job.round().await {
             Ok(deployed) => return Ok(deployed),
             Err(error) => error,
         };
-        let Some(pause) = error.retry_in(ROUND_PAUSE) else { return Err(error) };
+        let Some(pause) = error.retry_in(ROUND_PAUSE) else {
+            return Err(error);
+        };
         if round == MAX_ROUNDS || deadline.remaining() < pause + LEAST_TIME {
             return Err(error);
         }
-        tracing::warn!(error = shared::failure::chain(&error), ?pause, "beginning anew");
+        tracing::warn!(
+            error = shared::failure::chain(&error),
+            ?pause,
+            "beginning anew"
+        );
         tokio::time::sleep(pause).await;
         round += 1;
     }
@@ -110,7 +121,9 @@ impl Rounds<'_> {
                 same.push(made);
             }
         }
-        let served = same.iter().find(|deployment| deployment.id == stage.deployment_id);
+        let served = same
+            .iter()
+            .find(|deployment| deployment.id == stage.deployment_id);
         let target = served.unwrap_or(&same[0]).id.clone();
         let changed = self.move_stage(&stage, &target).await?;
         self.prune(&same, &target).await;
@@ -121,17 +134,31 @@ impl Rounds<'_> {
             true => Change::Variables,
             false => Change::Nothing,
         };
-        Ok(Deployed { id: target, previous_id: before.deployment_id.clone(), change })
+        Ok(Deployed {
+            id: target,
+            previous_id: before.deployment_id.clone(),
+            change,
+        })
     }
 
     async fn stage(&mut self) -> Result<Stage, DeployApiError> {
-        let Release { api, stage: name, .. } = *self.release;
-        let stage = self.gateway.stage(api, name).await.map_err(|refusal| self.failed("read", refusal))?;
+        let Release {
+            api, stage: name, ..
+        } = *self.release;
+        let stage = self
+            .gateway
+            .stage(api, name)
+            .await
+            .map_err(|refusal| self.failed("read", refusal))?;
         let Some(stage) = stage else {
             let stages = self.gateway.stages(api).await.unwrap_or_default();
             let mut stages: Vec<_> = stages.into_iter().map(|(name, _)| name).collect();
             stages.dedup();
-            return Err(DeployApiError::NoStage { api: api.to_owned(), stage: name.to_owned(), stages });
+            return Err(DeployApiError::NoStage {
+                api: api.to_owned(),
+                stage: name.to_owned(),
+                stages,
+            });
         };
         if let Some(canary) = stage.canary_deployment_id {
             return Err(DeployApiError::Canary {
@@ -158,7 +185,12 @@ impl Rounds<'_> {
     }
 
     async fn import(&mut self) -> Result<Deployment, DeployApiError> {
-        let Release { api, document, revision, .. } = *self.release;
+        let Release {
+            api,
+            document,
+            revision,
+            ..
+        } = *self.release;
         self.gateway.import(api, &document.body).await?;
         let mut description = marker(document);
         if let Some(revision) = revision {
@@ -170,14 +202,23 @@ impl Rounds<'_> {
             .create_deployment(api, &description)
             .await
             .map_err(|refusal| self.failed("make a deployment of", refusal))?;
-        tracing::info!(deployment = made.id, sha256 = document.sha256, "made a deployment");
+        tracing::info!(
+            deployment = made.id,
+            sha256 = document.sha256,
+            "made a deployment"
+        );
         self.imported = true;
         Ok(made)
     }
 
     /// Moves the stage where it is not there yet, and says whether anything had to change.
     async fn move_stage(&self, stage: &Stage, target: &str) -> Result<bool, DeployApiError> {
-        let Release { api, stage: name, variables, .. } = *self.release;
+        let Release {
+            api,
+            stage: name,
+            variables,
+            ..
+        } = *self.release;
         let changed: BTreeMap<_, _> = variables
             .iter()
             .filter(|(name, value)| stage.variables.get(*name) != Some(value))
@@ -187,12 +228,28 @@ impl Rounds<'_> {
         if changed.is_empty() && deployment.is_none() {
             return Ok(false);
         }
-        let Err(refusal) = self.gateway.update_stage(api, name, deployment, &changed).await else {
+        let Err(refusal) = self
+            .gateway
+            .update_stage(api, name, deployment, &changed)
+            .await
+        else {
             return Ok(true);
         };
-        let refused = matches!(refusal.call.kind, CallErrorKind::NotFound | CallErrorKind::Invalid);
-        if refused && self.gateway.has_deployment(api, target).await.is_ok_and(|there| !there) {
-            return Err(DeployApiError::Overtaken { api: api.to_owned(), deployment: target.to_owned() });
+        let refused = matches!(
+            refusal.call.kind,
+            CallErrorKind::NotFound | CallErrorKind::Invalid
+        );
+        if refused
+            && self
+                .gateway
+                .has_deployment(api, target)
+                .await
+                .is_ok_and(|there| !there)
+        {
+            return Err(DeployApiError::Overtaken {
+                api: api.to_owned(),
+                deployment: target.to_owned(),
+            });
         }
         Err(self.failed("move the stage of", refusal))
     }
@@ -205,15 +262,23 @@ impl Rounds<'_> {
             return;
         }
         let served: HashSet<_> = match self.gateway.stages(api).await {
-            Ok(stages) => stages.into_iter().map(|(_, deployment)| deployment).collect(),
+            Ok(stages) => stages
+                .into_iter()
+                .map(|(_, deployment)| deployment)
+                .collect(),
             Err(refusal) => {
                 tracing::warn!(error = %refusal.call, "repeated deployments stay");
                 return;
             }
         };
-        for deployment in same.iter().filter(|same| same.id != target && !served.contains(&same.id)) {
+        for deployment in same
+            .iter()
+            .filter(|same| same.id != target && !served.contains(&same.id))
+        {
             match self.gateway.delete_deployment(api, &deployment.id).await {
-                Ok(()) => tracing::info!(deployment = deployment.id, "removed a repeated deployment"),
+                Ok(()) => {
+                    tracing::info!(deployment = deployment.id, "removed a repeated deployment")
+                }
                 Err(refusal) => {
                     tracing::warn!(deployment = deployment.id, error = %refusal.call, "a repeated deployment stays");
                 }
@@ -232,7 +297,9 @@ fn marker(document: &Document) -> String {
 }
 
 fn has_marker(description: &str, marker: &str) -> bool {
-    description.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    description
+        .strip_prefix(marker)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 #[cfg(test)]
@@ -241,11 +308,17 @@ mod tests {
 
     #[test]
     fn a_marker_is_found_with_and_without_a_revision() {
-        let document = Document { body: Vec::new(), sha256: "ab".to_owned() };
+        let document = Document {
+            body: Vec::new(),
+            sha256: "ab".to_owned(),
+        };
         let marker = marker(&document);
         assert_eq!(marker, "serverless-delivery sha256:ab");
         assert!(has_marker("serverless-delivery sha256:ab", &marker));
-        assert!(has_marker("serverless-delivery sha256:ab revision 1", &marker));
+        assert!(has_marker(
+            "serverless-delivery sha256:ab revision 1",
+            &marker
+        ));
         assert!(!has_marker("serverless-delivery sha256:abc", &marker));
         assert!(!has_marker("made by hand", &marker));
     }

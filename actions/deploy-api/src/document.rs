@@ -62,28 +62,49 @@ fn prepare(
     pseudo: &PseudoParameters<'_>,
 ) -> Result<Document, DeployApiError> {
     let value = pseudo.replace(value).map_err(|error| match error {
-        SubstituteError::Unknown { name } => {
-            DeployApiError::UnknownPseudoParameter { artifact: artifact.clone(), file: file.clone(), name }
-        }
+        SubstituteError::Unknown { name } => DeployApiError::UnknownPseudoParameter {
+            artifact: artifact.clone(),
+            file: file.clone(),
+            name,
+        },
         SubstituteError::NoAccountId => DeployApiError::NoAccountId,
     })?;
     let body = serde_json::to_vec(&value).expect("a JSON value can be written");
     let size_bytes = body.len() as u64;
     if size_bytes > MAX_DOCUMENT_BYTES {
-        return Err(DeployApiError::TooLarge { artifact: artifact.clone(), file, size_bytes });
+        return Err(DeployApiError::TooLarge {
+            artifact: artifact.clone(),
+            file,
+            size_bytes,
+        });
     }
-    Ok(Document { sha256: hex::encode(Sha256::digest(&body)), body })
+    Ok(Document {
+        sha256: hex::encode(Sha256::digest(&body)),
+        body,
+    })
 }
 
 /// The document's name and content.
-fn read(artifact: &Artifact, file: &Path, directory: &Path) -> Result<(String, Value), DeployApiError> {
+fn read(
+    artifact: &Artifact,
+    file: &Path,
+    directory: &Path,
+) -> Result<(String, Value), DeployApiError> {
     let mut start = Vec::new();
-    let disk = |source| DeployApiError::Disk { path: file.to_owned(), source };
+    let disk = |source| DeployApiError::Disk {
+        path: file.to_owned(),
+        source,
+    };
     let opened = File::open(file).map_err(disk)?;
-    opened.take(ZIP_SIGNATURE.len() as u64).read_to_end(&mut start).map_err(disk)?;
+    opened
+        .take(ZIP_SIGNATURE.len() as u64)
+        .read_to_end(&mut start)
+        .map_err(disk)?;
     if start == ZIP_SIGNATURE || start == EMPTY_ZIP_SIGNATURE {
-        archive::extract_file(file, directory)
-            .map_err(|source| ArtifactError::Archive { artifact: artifact.clone(), source })?;
+        archive::extract_file(file, directory).map_err(|source| ArtifactError::Archive {
+            artifact: artifact.clone(),
+            source,
+        })?;
         return only_in(artifact, directory);
     }
     let name = artifact.name.clone();
@@ -91,7 +112,9 @@ fn read(artifact: &Artifact, file: &Path, directory: &Path) -> Result<(String, V
     if is_openapi(&value) {
         Ok((name, value))
     } else {
-        Err(DeployApiError::NotOpenApi { artifact: artifact.clone() })
+        Err(DeployApiError::NotOpenApi {
+            artifact: artifact.clone(),
+        })
     }
 }
 
@@ -110,7 +133,9 @@ fn only_in(artifact: &Artifact, directory: &Path) -> Result<(String, Value), Dep
     match (documents.len(), unreadable) {
         (1, _) => Ok(documents.remove(0)),
         (0, Some(error)) => Err(error),
-        (0, None) => Err(DeployApiError::NoDocument { artifact: artifact.clone() }),
+        (0, None) => Err(DeployApiError::NoDocument {
+            artifact: artifact.clone(),
+        }),
         _ => Err(DeployApiError::SeveralDocuments {
             artifact: artifact.clone(),
             files: documents.into_iter().map(|(name, _)| name).collect(),
@@ -126,7 +151,10 @@ fn candidates(directory: &Path) -> Result<Vec<(String, PathBuf)>, DeployApiError
             path: directory.to_owned(),
             source: error.into(),
         })?;
-        let extension = entry.path().extension().map(std::ffi::OsStr::to_ascii_lowercase);
+        let extension = entry
+            .path()
+            .extension()
+            .map(std::ffi::OsStr::to_ascii_lowercase);
         let may_be = extension.is_some_and(|has| EXTENSIONS.iter().any(|wanted| has == *wanted));
         if entry.file_type().is_file() && may_be {
             let below = entry.path().strip_prefix(directory).unwrap_or(entry.path());
@@ -137,7 +165,10 @@ fn candidates(directory: &Path) -> Result<Vec<(String, PathBuf)>, DeployApiError
 }
 
 fn parse_file(artifact: &Artifact, name: &str, path: &Path) -> Result<Value, DeployApiError> {
-    let disk = |source| DeployApiError::Disk { path: path.to_owned(), source };
+    let disk = |source| DeployApiError::Disk {
+        path: path.to_owned(),
+        source,
+    };
     let size_bytes = std::fs::metadata(path).map_err(disk)?.len();
     if size_bytes > MAX_DOCUMENT_BYTES {
         return Err(DeployApiError::TooLarge {
@@ -188,7 +219,10 @@ mod tests {
     #[test]
     fn yaml_anchors_are_resolved() {
         let value = parse(b"swagger: '2.0'\na: &x {y: 1}\nb: *x\n").unwrap();
-        assert_eq!(value, json!({"swagger": "2.0", "a": {"y": 1}, "b": {"y": 1}}));
+        assert_eq!(
+            value,
+            json!({"swagger": "2.0", "a": {"y": 1}, "b": {"y": 1}})
+        );
     }
 
     #[test]

@@ -60,13 +60,17 @@ pub enum DeployApiError {
         source: SyntaxError,
     },
     /// The file is something else.
-    #[error("input artifact {artifact} is no OpenAPI document: it has neither `openapi` nor `swagger`")]
+    #[error(
+        "input artifact {artifact} is no OpenAPI document: it has neither `openapi` nor `swagger`"
+    )]
     NotOpenApi {
         /// The artifact.
         artifact: Artifact,
     },
     /// The document is larger than API Gateway takes.
-    #[error("`{file}` of input artifact {artifact} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most")]
+    #[error(
+        "`{file}` of input artifact {artifact} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most"
+    )]
     TooLarge {
         /// The artifact.
         artifact: Artifact,
@@ -113,7 +117,9 @@ pub enum DeployApiError {
         stages: Vec<String>,
     },
     /// Someone tries a canary on the stage.
-    #[error("stage `{stage}` of API `{api}` serves deployment `{deployment}` with a canary of deployment `{canary}`")]
+    #[error(
+        "stage `{stage}` of API `{api}` serves deployment `{deployment}` with a canary of deployment `{canary}`"
+    )]
     Canary {
         /// The API's id.
         api: String,
@@ -246,14 +252,18 @@ impl ActionError for DeployApiError {
             }
             Self::SeveralDocuments { .. } => "leave one document in the artifact",
             Self::Syntax { .. } => "correct the document in the source",
-            Self::NotOpenApi { .. } => "name the OpenAPI document's path where the artifact is made",
+            Self::NotOpenApi { .. } => {
+                "name the OpenAPI document's path where the artifact is made"
+            }
             Self::TooLarge { .. } => "shorten the document, or make two APIs of it",
             Self::UnknownPseudoParameter { .. } => {
                 "use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable"
             }
             Self::NoAccountId => "invoke this function as a Lambda action of CodePipeline",
             Self::NoApi { .. } => "correct `api` in the action's `UserParameters`",
-            Self::SeveralApis { .. } => "give the id instead of the name as `api` in `UserParameters`",
+            Self::SeveralApis { .. } => {
+                "give the id instead of the name as `api` in `UserParameters`"
+            }
             Self::NoStage { .. } => {
                 "correct `stage` in the action's `UserParameters`, or make the stage in the stack"
             }
@@ -273,4 +283,96 @@ fn quoted(names: &[String]) -> String {
     }
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use shared::failure::Failure;
+
+    use super::*;
+
+    fn message(error: &DeployApiError) -> String {
+        format!(
+            "{:?}: {}",
+            error.failure_type(),
+            Failure::new(error).message("here")
+        )
+    }
+
+    #[test]
+    fn no_region() {
+        assert_snapshot!(message(&DeployApiError::NoRegion), @"
+        ConfigurationError: the function's configuration names no region
+        hint: run the function in Lambda, which sets `AWS_REGION`
+        log: here
+        ");
+    }
+
+    #[test]
+    fn no_account() {
+        assert_snapshot!(message(&DeployApiError::NoAccountId), @"
+        ConfigurationError: the document has `${AWS::AccountId}` and the job's event names no account
+        hint: invoke this function as a Lambda action of CodePipeline
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_disk_that_fails() {
+        let source = std::io::Error::other("device error");
+        let error = DeployApiError::Disk {
+            path: "/tmp/x".into(),
+            source,
+        };
+        assert_snapshot!(message(&error), @"
+        JobFailed: cannot read `/tmp/x`: device error
+        hint: raise the function's `EphemeralStorage` (10,240 MiB at most)
+        log: here
+        ");
+    }
+
+    #[test]
+    fn an_import_that_fails_afterwards() {
+        let error = DeployApiError::ImportFailed {
+            api: "a1".to_owned(),
+            message: "too many".to_owned(),
+        };
+        assert_snapshot!(message(&error), @"
+        JobFailed: the import into API `a1` failed, no stage has changed: too many
+        hint: correct what API Gateway names in the document; warnings count too
+        log: here
+        ");
+    }
+
+    #[test]
+    fn an_import_that_does_not_end() {
+        let limit = Duration::from_mins(2);
+        let error = DeployApiError::Unsettled {
+            api: "a1".to_owned(),
+            limit,
+        };
+        assert_snapshot!(message(&error), @"
+        SystemUnavailable: the import into API `a1` is not complete after 120 s, no stage has changed
+        hint: retry the stage
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_deployment_that_is_gone() {
+        let error = DeployApiError::Overtaken {
+            api: "a1".to_owned(),
+            deployment: "d1".to_owned(),
+        };
+        assert_snapshot!(message(&error), @"
+        RevisionOutOfSync: deployment `d1` of API `a1` was removed meanwhile
+        hint: retry the stage
+        log: here
+        ");
+        assert_eq!(
+            error.retry_in(Duration::from_secs(1)),
+            Some(Duration::from_secs(1))
+        );
+    }
 }

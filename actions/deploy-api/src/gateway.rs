@@ -71,7 +71,10 @@ pub(crate) struct Deployment {
 
 impl Gateway {
     pub(crate) fn new(config: &SdkConfig, region: &str) -> Self {
-        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        let retries = config
+            .retry_config()
+            .cloned()
+            .unwrap_or_else(RetryConfig::standard);
         let client = aws_sdk_apigateway::config::Builder::from(config)
             .retry_config(retries.with_max_attempts(MAX_ATTEMPTS))
             .build();
@@ -84,7 +87,9 @@ impl Gateway {
 
     /// The id of the API that has this id or, if there is none, this name.
     pub(crate) async fn resolve(&self, api: &str) -> Result<String, DeployApiError> {
-        let by_id = api.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let by_id = api
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         if by_id {
             match self.client.get_rest_api().rest_api_id(api).send().await {
                 Ok(_) => return Ok(api.to_owned()),
@@ -105,29 +110,56 @@ impl Gateway {
             .collect();
         let mut ids: Vec<_> = named.into_iter().filter_map(|found| found.id).collect();
         match ids.len() {
-            0 => Err(DeployApiError::NoApi { api: api.to_owned() }),
+            0 => Err(DeployApiError::NoApi {
+                api: api.to_owned(),
+            }),
             1 => Ok(ids.remove(0)),
-            _ => Err(DeployApiError::SeveralApis { name: api.to_owned(), ids }),
+            _ => Err(DeployApiError::SeveralApis {
+                name: api.to_owned(),
+                ids,
+            }),
         }
     }
 
     async fn apis(&self) -> Result<Vec<RestApi>, Refusal> {
-        let pages = self.client.get_rest_apis().limit(PAGE).into_paginator().items().send();
-        pages.collect::<Result<_, _>>().await.map_err(|error| self.refusal("apigateway:GET", "", &error))
+        let pages = self
+            .client
+            .get_rest_apis()
+            .limit(PAGE)
+            .into_paginator()
+            .items()
+            .send();
+        pages
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| self.refusal("apigateway:GET", "", &error))
     }
 
     /// A stage; `None` where the API has none of this name.
     pub(crate) async fn stage(&self, api: &str, stage: &str) -> Result<Option<Stage>, Refusal> {
-        let read = self.client.get_stage().rest_api_id(api).stage_name(stage).send().await;
+        let read = self
+            .client
+            .get_stage()
+            .rest_api_id(api)
+            .stage_name(stage)
+            .send()
+            .await;
         match read {
             Ok(read) => Ok(Some(Stage {
                 deployment_id: read.deployment_id.unwrap_or_default(),
-                canary_deployment_id: read.canary_settings.map(|canary| canary.deployment_id.unwrap_or_default()),
+                canary_deployment_id: read
+                    .canary_settings
+                    .map(|canary| canary.deployment_id.unwrap_or_default()),
                 variables: read.variables.unwrap_or_default().into_iter().collect(),
             })),
             Err(error) => {
-                let refusal = self.refusal("apigateway:GET", &format!("/{api}/stages/{stage}"), &error);
-                if refusal.call.kind == CallErrorKind::NotFound { Ok(None) } else { Err(refusal) }
+                let refusal =
+                    self.refusal("apigateway:GET", &format!("/{api}/stages/{stage}"), &error);
+                if refusal.call.kind == CallErrorKind::NotFound {
+                    Ok(None)
+                } else {
+                    Err(refusal)
+                }
             }
         }
     }
@@ -135,12 +167,20 @@ impl Gateway {
     /// The names of an API's stages and what they serve, a canary's deployment too.
     pub(crate) async fn stages(&self, api: &str) -> Result<Vec<(String, String)>, Refusal> {
         let read = self.client.get_stages().rest_api_id(api).send().await;
-        let read = read.map_err(|error| self.refusal("apigateway:GET", &format!("/{api}/stages"), &error))?;
+        let read = read
+            .map_err(|error| self.refusal("apigateway:GET", &format!("/{api}/stages"), &error))?;
         let mut stages = Vec::new();
         for stage in read.item.unwrap_or_default() {
             let name = stage.stage_name.unwrap_or_default();
-            let canary = stage.canary_settings.and_then(|canary| canary.deployment_id);
-            stages.extend([stage.deployment_id, canary].into_iter().flatten().map(|id| (name.clone(), id)));
+            let canary = stage
+                .canary_settings
+                .and_then(|canary| canary.deployment_id);
+            stages.extend(
+                [stage.deployment_id, canary]
+                    .into_iter()
+                    .flatten()
+                    .map(|id| (name.clone(), id)),
+            );
         }
         stages.sort();
         Ok(stages)
@@ -148,11 +188,17 @@ impl Gateway {
 
     /// All deployments of an API, the oldest first.
     pub(crate) async fn deployments(&self, api: &str) -> Result<Vec<Deployment>, Refusal> {
-        let pages = self.client.get_deployments().rest_api_id(api).limit(PAGE).into_paginator().items().send();
-        let read: Vec<_> = pages
-            .collect::<Result<_, _>>()
-            .await
-            .map_err(|error| self.refusal("apigateway:GET", &format!("/{api}/deployments"), &error))?;
+        let pages = self
+            .client
+            .get_deployments()
+            .rest_api_id(api)
+            .limit(PAGE)
+            .into_paginator()
+            .items()
+            .send();
+        let read: Vec<_> = pages.collect::<Result<_, _>>().await.map_err(|error| {
+            self.refusal("apigateway:GET", &format!("/{api}/deployments"), &error)
+        })?;
         let mut deployments: Vec<_> = read
             .into_iter()
             .map(|read| Deployment {
@@ -179,7 +225,10 @@ impl Gateway {
             .map_err(|error| {
                 let refusal = self.refusal("apigateway:PUT", &format!("/{api}"), &error);
                 if refusal.call.kind == CallErrorKind::Invalid {
-                    DeployApiError::Import { api: api.to_owned(), source: refusal.call }
+                    DeployApiError::Import {
+                        api: api.to_owned(),
+                        source: refusal.call,
+                    }
                 } else {
                     DeployApiError::call("import the document into", api, refusal)
                 }
@@ -189,12 +238,25 @@ impl Gateway {
         let limit = tokio::time::Instant::now() + SETTLE_LIMIT;
         while let Some(ApiStatus::Updating | ApiStatus::Pending) = status {
             if tokio::time::Instant::now() > limit {
-                return Err(DeployApiError::Unsettled { api: api.to_owned(), limit: SETTLE_LIMIT });
+                return Err(DeployApiError::Unsettled {
+                    api: api.to_owned(),
+                    limit: SETTLE_LIMIT,
+                });
             }
             tokio::time::sleep(SETTLE_INTERVAL).await;
-            let read = self.client.get_rest_api().rest_api_id(api).send().await.map_err(|error| {
-                DeployApiError::call("read", api, self.refusal("apigateway:GET", &format!("/{api}"), &error))
-            })?;
+            let read = self
+                .client
+                .get_rest_api()
+                .rest_api_id(api)
+                .send()
+                .await
+                .map_err(|error| {
+                    DeployApiError::call(
+                        "read",
+                        api,
+                        self.refusal("apigateway:GET", &format!("/{api}"), &error),
+                    )
+                })?;
             status = read.api_status;
             message = read.api_status_message;
         }
@@ -208,10 +270,21 @@ impl Gateway {
     }
 
     /// Takes a snapshot of an API; no stage serves it yet.
-    pub(crate) async fn create_deployment(&self, api: &str, description: &str) -> Result<Deployment, Refusal> {
-        let made = self.client.create_deployment().rest_api_id(api).description(description).send().await;
-        let made =
-            made.map_err(|error| self.refusal("apigateway:POST", &format!("/{api}/deployments"), &error))?;
+    pub(crate) async fn create_deployment(
+        &self,
+        api: &str,
+        description: &str,
+    ) -> Result<Deployment, Refusal> {
+        let made = self
+            .client
+            .create_deployment()
+            .rest_api_id(api)
+            .description(description)
+            .send()
+            .await;
+        let made = made.map_err(|error| {
+            self.refusal("apigateway:POST", &format!("/{api}/deployments"), &error)
+        })?;
         Ok(Deployment {
             created: made.created_date.map_or(0, |at| at.secs()),
             id: made.id.unwrap_or_default(),
@@ -221,12 +294,26 @@ impl Gateway {
 
     /// Whether a deployment is there.
     pub(crate) async fn has_deployment(&self, api: &str, id: &str) -> Result<bool, Refusal> {
-        let read = self.client.get_deployment().rest_api_id(api).deployment_id(id).send().await;
+        let read = self
+            .client
+            .get_deployment()
+            .rest_api_id(api)
+            .deployment_id(id)
+            .send()
+            .await;
         match read {
             Ok(_) => Ok(true),
             Err(error) => {
-                let refusal = self.refusal("apigateway:GET", &format!("/{api}/deployments/{id}"), &error);
-                if refusal.call.kind == CallErrorKind::NotFound { Ok(false) } else { Err(refusal) }
+                let refusal = self.refusal(
+                    "apigateway:GET",
+                    &format!("/{api}/deployments/{id}"),
+                    &error,
+                );
+                if refusal.call.kind == CallErrorKind::NotFound {
+                    Ok(false)
+                } else {
+                    Err(refusal)
+                }
             }
         }
     }
@@ -240,34 +327,68 @@ impl Gateway {
         variables: &BTreeMap<&str, &str>,
     ) -> Result<(), Refusal> {
         let replace = |path: String, value: &str| {
-            PatchOperation::builder().op(Op::Replace).path(path).value(value).build()
+            PatchOperation::builder()
+                .op(Op::Replace)
+                .path(path)
+                .value(value)
+                .build()
         };
-        let variables =
-            variables.iter().map(|(name, value)| replace(format!("/variables/{name}"), value));
+        let variables = variables
+            .iter()
+            .map(|(name, value)| replace(format!("/variables/{name}"), value));
         let deployment = deployment.map(|id| replace("/deploymentId".to_owned(), id));
         let patch: Vec<_> = variables.chain(deployment).collect();
-        let update = self.client.update_stage().rest_api_id(api).stage_name(stage);
+        let update = self
+            .client
+            .update_stage()
+            .rest_api_id(api)
+            .stage_name(stage);
         update
             .set_patch_operations(Some(patch))
             .send()
             .await
-            .map_err(|error| self.refusal("apigateway:PATCH", &format!("/{api}/stages/{stage}"), &error))?;
+            .map_err(|error| {
+                self.refusal(
+                    "apigateway:PATCH",
+                    &format!("/{api}/stages/{stage}"),
+                    &error,
+                )
+            })?;
         Ok(())
     }
 
     /// Removes a deployment; one that is not there counts as removed.
     pub(crate) async fn delete_deployment(&self, api: &str, id: &str) -> Result<(), Refusal> {
-        let deleted = self.client.delete_deployment().rest_api_id(api).deployment_id(id).send().await;
+        let deleted = self
+            .client
+            .delete_deployment()
+            .rest_api_id(api)
+            .deployment_id(id)
+            .send()
+            .await;
         match deleted {
             Ok(_) => Ok(()),
             Err(error) => {
-                let refusal = self.refusal("apigateway:DELETE", &format!("/{api}/deployments/{id}"), &error);
-                if refusal.call.kind == CallErrorKind::NotFound { Ok(()) } else { Err(refusal) }
+                let refusal = self.refusal(
+                    "apigateway:DELETE",
+                    &format!("/{api}/deployments/{id}"),
+                    &error,
+                );
+                if refusal.call.kind == CallErrorKind::NotFound {
+                    Ok(())
+                } else {
+                    Err(refusal)
+                }
             }
         }
     }
 
-    fn refusal<E>(&self, action: &'static str, path: &str, error: &SdkError<E, HttpResponse>) -> Refusal
+    fn refusal<E>(
+        &self,
+        action: &'static str,
+        path: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Refusal
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

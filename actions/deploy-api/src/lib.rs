@@ -90,13 +90,19 @@ impl Action for DeployApi {
 }
 
 fn summary(api: &str, stage: &str, deployed: &Deployed) -> String {
-    let Deployed { id, previous_id, change } = deployed;
+    let Deployed {
+        id,
+        previous_id,
+        change,
+    } = deployed;
     let what = match change {
         Change::Imported => format!("serves new deployment `{id}`, before `{previous_id}`"),
         Change::Promoted => {
             format!("serves deployment `{id}` of an earlier import, before `{previous_id}`")
         }
-        Change::Variables => format!("still serves deployment `{id}`, with changed stage variables"),
+        Change::Variables => {
+            format!("still serves deployment `{id}`, with changed stage variables")
+        }
         Change::Nothing => format!("already served deployment `{id}` of this document"),
     };
     format!("stage `{stage}` of API `{api}` {what}")

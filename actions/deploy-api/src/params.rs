@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use shared::job::Job;
-use shared::parameters::{Params, ParametersError, UserParameters};
+use shared::parameters::{ParametersError, Params, UserParameters};
 
 /// What the keys of stage variables begin with.
 const VARIABLE: &str = "Variable.";
@@ -53,11 +53,26 @@ impl Params for DeployApiParams {
         _job: &Job,
     ) -> Result<Self, ParametersError> {
         let variables = parameters.take_prefixed(VARIABLE)?;
-        let Fixed { api, stage, revision } = parameters.deserialize()?;
+        let Fixed {
+            api,
+            stage,
+            revision,
+        } = parameters.deserialize()?;
         let one_of = |key: &str, valid: bool, expected: String| {
-            if valid { Ok(()) } else { Err(ParametersError::Invalid { key: key.to_owned(), expected }) }
+            if valid {
+                Ok(())
+            } else {
+                Err(ParametersError::Invalid {
+                    key: key.to_owned(),
+                    expected,
+                })
+            }
         };
-        one_of("api", !api.trim().is_empty(), "the id or the name of an API".to_owned())?;
+        one_of(
+            "api",
+            !api.trim().is_empty(),
+            "the id or the name of an API".to_owned(),
+        )?;
         one_of(
             "stage",
             is_name(&stage, "-_", MAX_STAGE_CHARS),
@@ -82,13 +97,20 @@ impl Params for DeployApiParams {
         let revision = revision
             .filter(|revision| !revision.is_empty())
             .map(|revision| revision.chars().take(MAX_REVISION_CHARS).collect());
-        Ok(Self { api, stage, revision, variables })
+        Ok(Self {
+            api,
+            stage,
+            revision,
+            variables,
+        })
     }
 }
 
 fn is_name(text: &str, signs: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
 }
 
 #[cfg(test)]
@@ -101,7 +123,10 @@ mod tests {
 
     fn read(text: &str) -> Result<DeployApiParams, ParametersError> {
         let event = json!({"CodePipeline.job": {"id": "1", "data": {}}});
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let _entered = runtime.enter();
         let job = Job::from_event(&event, invocation()).unwrap();
         DeployApiParams::from_user_parameters(UserParameters::parse(Some(text))?, &job)
@@ -109,7 +134,8 @@ mod tests {
 
     #[test]
     fn all_keys_are_read() {
-        let text = "api=a1b2c3&stage=prod&revision=abc&Variable.alias=prod&Variable.url=http://x/?a";
+        let text =
+            "api=a1b2c3&stage=prod&revision=abc&Variable.alias=prod&Variable.url=http://x/?a";
         let expected = DeployApiParams {
             api: "a1b2c3".to_owned(),
             stage: "prod".to_owned(),
@@ -123,11 +149,26 @@ mod tests {
 
     #[test_case("stage=prod", "`UserParameters` lacks `api`")]
     #[test_case("api=a", "`UserParameters` lacks `stage`")]
-    #[test_case("api=a&stage=p&x=1", "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `Variable.NAME`")]
-    #[test_case("api=a&stage=a/b", "`stage` in `UserParameters` is not valid: expected 1 to 128 letters, digits, `-` and `_`")]
-    #[test_case("api=+&stage=a", "`api` in `UserParameters` is not valid: expected the id or the name of an API")]
-    #[test_case("api=a&stage=p&Variable.a-b=1", "`Variable.a-b` in `UserParameters` is not valid: expected a name of 1 to 64 letters, digits and `_`")]
-    #[test_case("api=a&stage=p&Variable.a=%3C", "`Variable.a` in `UserParameters` is not valid: expected a value of 1 to 512 letters, digits and `-._~:/?#&=,`")]
+    #[test_case(
+        "api=a&stage=p&x=1",
+        "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `Variable.NAME`"
+    )]
+    #[test_case(
+        "api=a&stage=a/b",
+        "`stage` in `UserParameters` is not valid: expected 1 to 128 letters, digits, `-` and `_`"
+    )]
+    #[test_case(
+        "api=+&stage=a",
+        "`api` in `UserParameters` is not valid: expected the id or the name of an API"
+    )]
+    #[test_case(
+        "api=a&stage=p&Variable.a-b=1",
+        "`Variable.a-b` in `UserParameters` is not valid: expected a name of 1 to 64 letters, digits and `_`"
+    )]
+    #[test_case(
+        "api=a&stage=p&Variable.a=%3C",
+        "`Variable.a` in `UserParameters` is not valid: expected a value of 1 to 512 letters, digits and `-._~:/?#&=,`"
+    )]
     fn what_is_wrong_is_named(text: &str, message: &str) {
         assert_eq!(read(text).unwrap_err().to_string(), message);
     }

@@ -12,14 +12,62 @@ pub(crate) struct Partition {
 /// Partitions by what their regions begin with (`partitions.json` of the AWS SDKs); a prefix that
 /// another one begins with comes later.
 const PARTITIONS: [(&str, Partition); 8] = [
-    ("cn-", Partition { name: "aws-cn", dns_suffix: "amazonaws.com.cn" }),
-    ("us-gov-", Partition { name: "aws-us-gov", dns_suffix: "amazonaws.com" }),
-    ("us-isob-", Partition { name: "aws-iso-b", dns_suffix: "sc2s.sgov.gov" }),
-    ("us-isof-", Partition { name: "aws-iso-f", dns_suffix: "csp.hci.ic.gov" }),
-    ("eu-isoe-", Partition { name: "aws-iso-e", dns_suffix: "cloud.adc-e.uk" }),
-    ("us-iso-", Partition { name: "aws-iso", dns_suffix: "c2s.ic.gov" }),
-    ("eusc-", Partition { name: "aws-eusc", dns_suffix: "amazonaws.eu" }),
-    ("", Partition { name: "aws", dns_suffix: "amazonaws.com" }),
+    (
+        "cn-",
+        Partition {
+            name: "aws-cn",
+            dns_suffix: "amazonaws.com.cn",
+        },
+    ),
+    (
+        "us-gov-",
+        Partition {
+            name: "aws-us-gov",
+            dns_suffix: "amazonaws.com",
+        },
+    ),
+    (
+        "us-isob-",
+        Partition {
+            name: "aws-iso-b",
+            dns_suffix: "sc2s.sgov.gov",
+        },
+    ),
+    (
+        "us-isof-",
+        Partition {
+            name: "aws-iso-f",
+            dns_suffix: "csp.hci.ic.gov",
+        },
+    ),
+    (
+        "eu-isoe-",
+        Partition {
+            name: "aws-iso-e",
+            dns_suffix: "cloud.adc-e.uk",
+        },
+    ),
+    (
+        "us-iso-",
+        Partition {
+            name: "aws-iso",
+            dns_suffix: "c2s.ic.gov",
+        },
+    ),
+    (
+        "eusc-",
+        Partition {
+            name: "aws-eusc",
+            dns_suffix: "amazonaws.eu",
+        },
+    ),
+    (
+        "",
+        Partition {
+            name: "aws",
+            dns_suffix: "amazonaws.com",
+        },
+    ),
 ];
 
 impl Partition {

@@ -33,9 +33,12 @@ impl PseudoParameters<'_> {
     pub(crate) fn replace(&self, value: Value) -> Result<Value, SubstituteError> {
         Ok(match value {
             Value::String(text) => Value::String(self.replace_in(text)?),
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.replace(item)).collect::<Result<_, _>>()?)
-            }
+            Value::Array(items) => Value::Array(
+                items
+                    .into_iter()
+                    .map(|item| self.replace(item))
+                    .collect::<Result<_, _>>()?,
+            ),
             Value::Object(entries) => {
                 let mut replaced = Map::with_capacity(entries.len());
                 for (key, value) in entries {
@@ -69,7 +72,9 @@ impl PseudoParameters<'_> {
             "AccountId" => Ok(self.account_id),
             "Region" => Ok(self.region),
             "Partition" => Ok(self.partition),
-            _ => Err(SubstituteError::Unknown { name: format!("{OPEN}{name}}}") }),
+            _ => Err(SubstituteError::Unknown {
+                name: format!("{OPEN}{name}}}"),
+            }),
         }
     }
 }
@@ -105,15 +110,26 @@ mod tests {
     fn an_unknown_pseudo_parameter_is_named() {
         assert_eq!(
             PSEUDO.replace(json!({"a": {"b": "x${AWS::StackName}y"}})),
-            Err(SubstituteError::Unknown { name: "${AWS::StackName}".to_owned() })
+            Err(SubstituteError::Unknown {
+                name: "${AWS::StackName}".to_owned()
+            })
         );
     }
 
     #[test]
     fn a_missing_account_matters_only_where_it_is_used() {
-        let pseudo = PseudoParameters { account_id: "", ..PSEUDO };
-        assert_eq!(pseudo.replace(json!("${AWS::Region}")), Ok(json!("eu-west-1")));
-        assert_eq!(pseudo.replace(json!("${AWS::AccountId}")), Err(SubstituteError::NoAccountId));
+        let pseudo = PseudoParameters {
+            account_id: "",
+            ..PSEUDO
+        };
+        assert_eq!(
+            pseudo.replace(json!("${AWS::Region}")),
+            Ok(json!("eu-west-1"))
+        );
+        assert_eq!(
+            pseudo.replace(json!("${AWS::AccountId}")),
+            Err(SubstituteError::NoAccountId)
+        );
     }
 
     proptest::proptest! {

@@ -16,6 +16,10 @@ use crate::headers;
 use crate::manifest::{FORMAT, MANIFEST, Manifest};
 use crate::site::{Content, Item};
 
+/// How often a manifest is read whose body breaks off: the SDK repeats a request, not the reading of
+/// its answer.
+const MAX_READS: u32 = 3;
+
 /// The objects of one bucket below one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
@@ -35,7 +39,11 @@ pub(crate) struct Kept {
 
 impl Bucket {
     pub(crate) fn new(config: &SdkConfig, name: &str, prefix: &str) -> Self {
-        Self { client: Client::new(config), name: name.to_owned(), prefix: prefix.to_owned() }
+        Self {
+            client: Client::new(config),
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -44,7 +52,11 @@ impl Bucket {
 
     /// Every key below the prefix, with its `ETag` where the listing tells.
     pub(crate) async fn list(&self) -> Result<BTreeMap<String, Option<String>>, DeploySiteError> {
-        let request = self.client.list_objects_v2().bucket(&self.name).prefix(&self.prefix);
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .prefix(&self.prefix);
         let mut pages = request.into_paginator().send();
         let mut objects = BTreeMap::new();
         while let Some(page) = pages.next().await {
@@ -58,10 +70,19 @@ impl Bucket {
 
     /// The `ETag` of one object; `None` where there is none.
     pub(crate) async fn etag(&self, key: &str) -> Result<Option<String>, DeploySiteError> {
-        match self.client.head_object().bucket(&self.name).key(key).send().await {
+        match self
+            .client
+            .head_object()
+            .bucket(&self.name)
+            .key(key)
+            .send()
+            .await
+        {
             Ok(object) => Ok(object.e_tag),
             Err(error) => match self.failed("s3:GetObject", Some(key), &error) {
-                DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => Ok(None),
+                DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => {
+                    Ok(None)
+                }
                 failed => Err(failed),
             },
         }
@@ -71,26 +92,57 @@ impl Bucket {
     pub(crate) async fn put(&self, key: &str, item: &Item) -> Result<String, DeploySiteError> {
         let body = match &item.content {
             Content::Bytes(bytes) => ByteStream::from(bytes.clone()),
-            Content::File(path) => ByteStream::from_path(path).await.map_err(|error| {
-                DeploySiteError::Disk { path: path.clone(), source: std::io::Error::other(error) }
-            })?,
+            Content::File(path) => {
+                ByteStream::from_path(path)
+                    .await
+                    .map_err(|error| DeploySiteError::Disk {
+                        path: path.clone(),
+                        source: std::io::Error::other(error),
+                    })?
+            }
         };
-        let request = self.request(key, &item.content_type, item.cache_control).body(body);
-        let put = request.send().await.map_err(|error| self.failed("s3:PutObject", Some(key), &error))?;
+        let request = self
+            .request(key, &item.content_type, item.cache_control)
+            .body(body);
+        let put = request
+            .send()
+            .await
+            .map_err(|error| self.failed("s3:PutObject", Some(key), &error))?;
         Ok(put.e_tag.unwrap_or_default())
     }
 
     /// Removes an object; one that is not there counts as removed.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), DeploySiteError> {
         let request = self.client.delete_object().bucket(&self.name).key(key);
-        request.send().await.map_err(|error| self.failed("s3:DeleteObject", Some(key), &error))?;
+        request
+            .send()
+            .await
+            .map_err(|error| self.failed("s3:DeleteObject", Some(key), &error))?;
         Ok(())
     }
 
-    /// Reads the manifest.
+    /// Reads the manifest, again where it does not come whole.
     pub(crate) async fn manifest(&self) -> Result<Kept, DeploySiteError> {
+        let mut read = self.read_manifest().await;
+        for _ in 1..MAX_READS {
+            let Err(DeploySiteError::ManifestCutShort { .. }) = read else {
+                break;
+            };
+            read = self.read_manifest().await;
+        }
+        read
+    }
+
+    async fn read_manifest(&self) -> Result<Kept, DeploySiteError> {
         let key = self.manifest_key();
-        let object = match self.client.get_object().bucket(&self.name).key(&key).send().await {
+        let object = match self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(&key)
+            .send()
+            .await
+        {
             Ok(object) => object,
             Err(error) => {
                 return match self.failed("s3:GetObject", Some(&key), &error) {
@@ -102,17 +154,23 @@ impl Bucket {
             }
         };
         let etag = object.e_tag.clone();
-        let bytes = object.body.collect().await.map_err(|source| DeploySiteError::ManifestCutShort {
-            bucket: self.name.clone(),
-            key: key.clone(),
-            source: Box::new(source),
-        })?;
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes.into_bytes()).map_err(|source| DeploySiteError::Manifest {
+        let bytes =
+            object
+                .body
+                .collect()
+                .await
+                .map_err(|source| DeploySiteError::ManifestCutShort {
+                    bucket: self.name.clone(),
+                    key: key.clone(),
+                    source: Box::new(source),
+                })?;
+        let manifest: Manifest = serde_json::from_slice(&bytes.into_bytes()).map_err(|source| {
+            DeploySiteError::Manifest {
                 bucket: self.name.clone(),
                 key: key.clone(),
                 source,
-            })?;
+            }
+        })?;
         if manifest.format != FORMAT {
             return Err(DeploySiteError::ManifestFormat {
                 bucket: self.name.clone(),
@@ -133,24 +191,40 @@ impl Bucket {
         let key = self.manifest_key();
         let body = serde_json::to_vec(&manifest).expect("a manifest can be written as JSON");
         let request = self
-            .request(&key, &headers::content_type(key.as_ref(), true), headers::REVALIDATED)
+            .request(
+                &key,
+                &headers::content_type(key.as_ref(), true),
+                headers::REVALIDATED,
+            )
             .body(ByteStream::from(body));
         let request = match &read.etag {
             Some(etag) => request.if_match(etag),
             None => request.if_none_match("*"),
         };
         match request.send().await {
-            Ok(put) => Ok(Some(Kept { manifest, etag: put.e_tag })),
+            Ok(put) => Ok(Some(Kept {
+                manifest,
+                etag: put.e_tag,
+            })),
             Err(error) => match self.failed("s3:PutObject", Some(&key), &error) {
-                DeploySiteError::Call { source } if source.kind == CallErrorKind::Conflict => Ok(None),
+                DeploySiteError::Call { source } if source.kind == CallErrorKind::Conflict => {
+                    Ok(None)
+                }
                 failed => Err(failed),
             },
         }
     }
 
-    fn request(&self, key: &str, content_type: &str, cache_control: &str) -> PutObjectFluentBuilder {
+    fn request(
+        &self,
+        key: &str,
+        content_type: &str,
+        cache_control: &str,
+    ) -> PutObjectFluentBuilder {
         let request = self.client.put_object().bucket(&self.name).key(key);
-        request.content_type(content_type).cache_control(cache_control)
+        request
+            .content_type(content_type)
+            .cache_control(cache_control)
     }
 
     fn manifest_key(&self) -> String {
@@ -171,8 +245,13 @@ impl Bucket {
             None => format!("s3://{}", self.name),
         };
         let source = CallError::new(action, resource, error);
-        if source.is_code("NoSuchBucket") || (key.is_none() && source.kind == CallErrorKind::NotFound) {
-            DeploySiteError::NoBucket { bucket: self.name.clone(), source }
+        if source.is_code("NoSuchBucket")
+            || (key.is_none() && source.kind == CallErrorKind::NotFound)
+        {
+            DeploySiteError::NoBucket {
+                bucket: self.name.clone(),
+                source,
+            }
         } else {
             DeploySiteError::Call { source }
         }

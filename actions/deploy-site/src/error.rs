@@ -49,13 +49,17 @@ pub enum DeploySiteError {
         name: String,
     },
     /// The artifact brings a file of the manifest's name.
-    #[error("input artifact {artifact} has a file `.delivery-manifest.json`, the name of the site's manifest")]
+    #[error(
+        "input artifact {artifact} has a file `.delivery-manifest.json`, the name of the site's manifest"
+    )]
     Reserved {
         /// The artifact.
         artifact: Artifact,
     },
     /// A file is larger than an upload may be.
-    #[error("`{file}` of input artifact {artifact} has {size_bytes} bytes, {most_bytes} are the most")]
+    #[error(
+        "`{file}` of input artifact {artifact} has {size_bytes} bytes, {most_bytes} are the most"
+    )]
     TooLarge {
         /// The artifact.
         artifact: Artifact,
@@ -111,7 +115,9 @@ pub enum DeploySiteError {
         format: u32,
     },
     /// Another release came into the bucket meanwhile.
-    #[error("another release came into bucket `{bucket}` while `{version}` did; its manifest names `{other}`")]
+    #[error(
+        "another release came into bucket `{bucket}` while `{version}` did; its manifest names `{other}`"
+    )]
     Overtaken {
         /// The bucket.
         bucket: String,
@@ -121,7 +127,9 @@ pub enum DeploySiteError {
         other: String,
     },
     /// The site is there and CloudFront still serves what it kept of the one before.
-    #[error("the site is deployed as `{version}`, but the cache of distribution `{distribution}` is stale: the invalidation `{reference}` failed")]
+    #[error(
+        "the site is deployed as `{version}`, but the cache of distribution `{distribution}` is stale: the invalidation `{reference}` failed"
+    )]
     StaleCache {
         /// The distribution's id.
         distribution: String,
@@ -164,7 +172,9 @@ impl ActionError for DeploySiteError {
             Self::Call { source } => return source.hint(),
             Self::StaleCache { source, .. } => {
                 let cause = source.hint().unwrap_or_default();
-                return Some(format!("{cause}; retrying the stage only repeats the invalidation"));
+                return Some(format!(
+                    "{cause}; retrying the stage only repeats the invalidation"
+                ));
             }
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoIndex { .. } => {
@@ -185,5 +195,96 @@ impl ActionError for DeploySiteError {
             }
         };
         Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use shared::failure::Failure;
+
+    use super::*;
+
+    fn artifact() -> Artifact {
+        Artifact {
+            name: "DistSiteOutput".to_owned(),
+            revision: None,
+            bucket: "store".to_owned(),
+            key: "p/Site/x".to_owned(),
+        }
+    }
+
+    fn message(error: &DeploySiteError) -> String {
+        format!(
+            "{:?}: {}",
+            error.failure_type(),
+            Failure::new(error).message("here")
+        )
+    }
+
+    #[test]
+    fn a_disk_that_fails() {
+        let source = std::io::Error::other("device error");
+        let error = DeploySiteError::Disk {
+            path: "/tmp/x".into(),
+            source,
+        };
+        assert_snapshot!(message(&error), @"
+        JobFailed: cannot read `/tmp/x`: device error
+        hint: raise the function's `EphemeralStorage` (10,240 MiB at most)
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_name_that_is_no_text() {
+        let error = DeploySiteError::Name {
+            artifact: artifact(),
+            name: "a\u{fffd}".to_owned(),
+        };
+        assert_snapshot!(message(&error), @"
+        JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has the file `a�`, whose name is not UTF-8
+        hint: rename the file
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large() {
+        let error = DeploySiteError::TooLarge {
+            artifact: artifact(),
+            file: "film.mp4".to_owned(),
+            size_bytes: 6_000_000_000,
+            most_bytes: 5_000_000_000,
+        };
+        assert_snapshot!(message(&error), @"
+        JobFailed: `film.mp4` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has 6000000000 bytes, 5000000000 are the most
+        hint: leave the file out of the site, or split it
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_manifest_that_breaks_off() {
+        let error = DeploySiteError::ManifestCutShort {
+            bucket: "www".to_owned(),
+            key: ".delivery-manifest.json".to_owned(),
+            source: "connection reset".into(),
+        };
+        assert_snapshot!(message(&error), @"
+        SystemUnavailable: `s3://www/.delivery-manifest.json` came incomplete: connection reset
+        hint: retry the stage
+        log: here
+        ");
+    }
+
+    #[test]
+    fn a_token_of_another_action() {
+        let error = DeploySiteError::Continuation(ContinuationError::Unreadable);
+        assert_snapshot!(message(&error), @"
+        JobFailed: the continuation token cannot be read
+        hint: retry the stage: the action then begins anew
+        log: here
+        ");
     }
 }

@@ -46,32 +46,52 @@ const SHORTEST_DIGEST: usize = 8;
 pub(crate) fn content_type(path: &Path, is_utf8: bool) -> String {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
-    let ours = TYPES.iter().find(|(known, _)| *known == extension).map(|(_, kind)| *kind);
-    let kind = ours.or_else(|| mime_guess::from_ext(&extension).first_raw()).unwrap_or(UNKNOWN);
+    let ours = TYPES
+        .iter()
+        .find(|(known, _)| *known == extension)
+        .map(|(_, kind)| *kind);
+    let kind = ours
+        .or_else(|| mime_guess::from_ext(&extension).first_raw())
+        .unwrap_or(UNKNOWN);
     let is_text = kind.starts_with("text/") || TEXT_TYPES.contains(&kind);
-    if is_text && is_utf8 { format!("{kind}; charset=utf-8") } else { kind.to_owned() }
+    if is_text && is_utf8 {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_owned()
+    }
 }
 
 /// Whether a file is a page: what visitors come to first, and what refers to everything else.
 pub(crate) fn is_page(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
-        ["html", "htm", "xhtml"].iter().any(|page| extension.eq_ignore_ascii_case(page))
+        ["html", "htm", "xhtml"]
+            .iter()
+            .any(|page| extension.eq_ignore_ascii_case(page))
     })
 }
 
 /// How long a file may be kept.
 pub(crate) fn cache_control(path: &Path) -> &'static str {
-    if !is_page(path) && is_fingerprinted(path) { IMMUTABLE } else { REVALIDATED }
+    if !is_page(path) && is_fingerprinted(path) {
+        IMMUTABLE
+    } else {
+        REVALIDATED
+    }
 }
 
 /// Whether a name holds a digest of the content, as bundlers write them: `app.3f2a9c81.js`,
 /// `index-BkX9d2Qa.js`. A digest missed costs a request, a word taken for one would be kept for a year:
 /// so what could be a word, a date or a number is none.
 fn is_fingerprinted(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let mut parts = name.split('.');
-    let (Some(stem), Some(_)) = (parts.next(), parts.next_back()) else { return false };
+    let (Some(stem), Some(_)) = (parts.next(), parts.next_back()) else {
+        return false;
+    };
     let after_dash = stem.rsplit_once('-').map(|(_, last)| last);
     parts.chain(after_dash).any(is_digest)
 }

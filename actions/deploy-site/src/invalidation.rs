@@ -32,15 +32,23 @@ pub(crate) async fn invalidate(
     manifest: &Manifest,
 ) -> Result<(), DeploySiteError> {
     let paths = paths(&manifest.changed, place.prefix);
-    let Ok(quantity) = i32::try_from(paths.len()) else { return Ok(()) };
+    let Ok(quantity) = i32::try_from(paths.len()) else {
+        return Ok(());
+    };
     if quantity == 0 {
         return Ok(());
     }
     let reference = reference(place, manifest, &paths);
     let complete = "both fields of the builder are set";
     let items = Some(paths.into_iter().collect());
-    let paths = Paths::builder().quantity(quantity).set_items(items).build().expect(complete);
-    let batch = InvalidationBatch::builder().caller_reference(&reference).paths(paths);
+    let paths = Paths::builder()
+        .quantity(quantity)
+        .set_items(items)
+        .build()
+        .expect(complete);
+    let batch = InvalidationBatch::builder()
+        .caller_reference(&reference)
+        .paths(paths);
     let made = Client::new(config)
         .create_invalidation()
         .distribution_id(distribution)
@@ -49,7 +57,10 @@ pub(crate) async fn invalidate(
         .await;
     match made {
         Ok(made) => {
-            let id = made.invalidation.map(|invalidation| invalidation.id).unwrap_or_default();
+            let id = made
+                .invalidation
+                .map(|invalidation| invalidation.id)
+                .unwrap_or_default();
             tracing::info!(distribution, id, reference, "invalidated what changed");
             Ok(())
         }
@@ -88,7 +99,11 @@ fn paths(changed: &BTreeSet<String>, prefix: &str) -> BTreeSet<String> {
             }
         }
     }
-    if paths.len() > MAX_PATHS { BTreeSet::from([ALL.to_owned()]) } else { paths }
+    if paths.len() > MAX_PATHS {
+        BTreeSet::from([ALL.to_owned()])
+    } else {
+        paths
+    }
 }
 
 /// A key as a path: a `*` at the end would stand for everything.
@@ -112,7 +127,10 @@ fn reference(place: &Place<'_>, manifest: &Manifest, paths: &BTreeSet<String>) -
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    format!("serverless-delivery-{}", &hex::encode(hash.finalize())[..32])
+    format!(
+        "serverless-delivery-{}",
+        &hex::encode(hash.finalize())[..32]
+    )
 }
 
 #[cfg(test)]
@@ -126,14 +144,23 @@ mod tests {
     #[test]
     fn a_directory_is_dropped_with_its_index() {
         let changed = set(&["index.html", "a/index.html", "not-index.html", "ü *.js"]);
-        let expected =
-            ["/", "/%C3%BC%20%2A.js", "/a/", "/a/index.html", "/index.html", "/not-index.html"];
+        let expected = [
+            "/",
+            "/%C3%BC%20%2A.js",
+            "/a/",
+            "/a/index.html",
+            "/index.html",
+            "/not-index.html",
+        ];
         assert_eq!(paths(&changed, ""), set(&expected));
     }
 
     #[test]
     fn a_prefix_is_dropped_with_and_without_its_name() {
-        assert_eq!(paths(&set(&["app/x.js"]), "app/"), set(&["/app/x.js", "/x.js"]));
+        assert_eq!(
+            paths(&set(&["app/x.js"]), "app/"),
+            set(&["/app/x.js", "/x.js"])
+        );
     }
 
     #[test]
@@ -144,11 +171,27 @@ mod tests {
 
     #[test]
     fn a_reference_follows_the_transition() {
-        let place = Place { bucket: "www", prefix: "" };
-        let first = Manifest { sequence: 1, release: "r".to_owned(), ..Manifest::default() };
-        let back = Manifest { sequence: 3, ..first.clone() };
+        let place = Place {
+            bucket: "www",
+            prefix: "",
+        };
+        let first = Manifest {
+            sequence: 1,
+            release: "r".to_owned(),
+            ..Manifest::default()
+        };
+        let back = Manifest {
+            sequence: 3,
+            ..first.clone()
+        };
         let paths = set(&["/a"]);
-        assert_eq!(reference(&place, &first, &paths), reference(&place, &first.clone(), &paths));
-        assert_ne!(reference(&place, &first, &paths), reference(&place, &back, &paths));
+        assert_eq!(
+            reference(&place, &first, &paths),
+            reference(&place, &first.clone(), &paths)
+        );
+        assert_ne!(
+            reference(&place, &first, &paths),
+            reference(&place, &back, &paths)
+        );
     }
 }

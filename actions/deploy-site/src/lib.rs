@@ -41,7 +41,9 @@ impl DeploySite {
     ///
     /// None: all that it needs comes with the job.
     pub fn new(config: &SdkConfig) -> Result<Self, DeploySiteError> {
-        Ok(Self { config: config.clone() })
+        Ok(Self {
+            config: config.clone(),
+        })
     }
 }
 
@@ -60,18 +62,27 @@ impl Action for DeploySite {
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
         let version = version::of(&store, artifact, params.version.as_deref()).await?;
-        let directory = store.fetch_and_extract(artifact, &workspace, "site").await?;
+        let directory = store
+            .fetch_and_extract(artifact, &workspace, "site")
+            .await?;
         let site = read(artifact.clone(), directory, params.clone(), version.clone()).await?;
 
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
-        let release = Release { site: &site, version: &version, delete: params.delete };
+        let release = Release {
+            site: &site,
+            version: &version,
+            delete: params.delete,
+        };
         let (counts, manifest) =
             match publish::publish(&bucket, &release, job.invocation.deadline).await? {
                 Published::Wholly(counts, manifest) => (counts, manifest),
                 Published::Partly { there } => return going_on(there, site.len(), &params),
             };
         if let Some(distribution) = &params.distribution {
-            let place = Place { bucket: &params.bucket, prefix: &params.prefix };
+            let place = Place {
+                bucket: &params.bucket,
+                prefix: &params.prefix,
+            };
             invalidation::invalidate(&self.config, distribution, &place, &manifest).await?;
         }
         Ok(Outcome::Complete(completion(&version, counts, &params)))
@@ -92,7 +103,11 @@ async fn read(
     }
 }
 
-fn going_on(there: usize, files: usize, params: &DeploySiteParams) -> Result<Outcome, DeploySiteError> {
+fn going_on(
+    there: usize,
+    files: usize,
+    params: &DeploySiteParams,
+) -> Result<Outcome, DeploySiteError> {
     let percent = u8::try_from(there * 100 / files.max(1)).unwrap_or(100);
     Ok(Outcome::Continue(Continuation {
         token: ContinuationToken::new(&SiteProgress { there })?,
@@ -102,7 +117,11 @@ fn going_on(there: usize, files: usize, params: &DeploySiteParams) -> Result<Out
 }
 
 fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Completion {
-    let Counts { uploaded, unchanged, removed } = counts;
+    let Counts {
+        uploaded,
+        unchanged,
+        removed,
+    } = counts;
     Completion {
         summary: format!(
             "version `{version}` is in {}: {uploaded} uploaded, {unchanged} unchanged, {removed} removed",

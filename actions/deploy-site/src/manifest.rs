@@ -102,9 +102,20 @@ impl Entry {
 
 impl Manifest {
     /// Uploads of an item's very content and headers under a key that are known of.
-    pub(crate) fn uploads_of<'a>(&'a self, key: &str, item: &'a Item) -> impl Iterator<Item = &'a Entry> {
-        let unfinished = self.unfinished.as_ref().and_then(|unfinished| unfinished.files.get(key));
-        self.files.get(key).into_iter().chain(unfinished).filter(move |entry| entry.is(item))
+    pub(crate) fn uploads_of<'a>(
+        &'a self,
+        key: &str,
+        item: &'a Item,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let unfinished = self
+            .unfinished
+            .as_ref()
+            .and_then(|unfinished| unfinished.files.get(key));
+        self.files
+            .get(key)
+            .into_iter()
+            .chain(unfinished)
+            .filter(move |entry| entry.is(item))
     }
 
     /// Whether a release is complete, and nothing is under way.
@@ -114,7 +125,10 @@ impl Manifest {
 
     /// Whether the last that was done to the bucket was to bring this release there.
     pub(crate) fn is_about(&self, release: &str) -> bool {
-        self.unfinished.as_ref().map_or(self.release.as_str(), |unfinished| &unfinished.release) == release
+        self.unfinished
+            .as_ref()
+            .map_or(self.release.as_str(), |unfinished| &unfinished.release)
+            == release
     }
 
     /// The manifest while a release comes: every key of it is known of from now on.
@@ -137,7 +151,11 @@ impl Manifest {
             return BTreeSet::new();
         }
         let used = |key: &str| site.contains_key(key) || self.files.contains_key(key);
-        self.retained.iter().filter(|key| !used(key)).cloned().collect()
+        self.retained
+            .iter()
+            .filter(|key| !used(key))
+            .cloned()
+            .collect()
     }
 
     /// The manifest once a release is there and `removed` are not.
@@ -148,7 +166,10 @@ impl Manifest {
         files: BTreeMap<String, Entry>,
         removed: &BTreeSet<String>,
     ) -> Self {
-        let changed = self.unfinished.iter().flat_map(|unfinished| &unfinished.changed);
+        let changed = self
+            .unfinished
+            .iter()
+            .flat_map(|unfinished| &unfinished.changed);
         let kept = self.retained.iter().chain(self.files.keys());
         Self {
             format: FORMAT,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use shared::job::Job;
-use shared::parameters::{Params, ParametersError, UserParameters};
+use shared::parameters::{ParametersError, Params, UserParameters};
 
 /// What the keys of a site's own configuration begin with.
 const CONFIG: &str = "Config.";
@@ -110,7 +110,10 @@ mod tests {
 
     fn read(text: &str) -> Result<DeploySiteParams, ParametersError> {
         let event = json!({"CodePipeline.job": {"id": "1", "data": {}}});
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let _entered = runtime.enter();
         let job = Job::from_event(&event, invocation()).unwrap();
         DeploySiteParams::from_user_parameters(UserParameters::parse(Some(text))?, &job)
@@ -133,12 +136,27 @@ mod tests {
     }
 
     #[test_case("prefix=a", "`UserParameters` lacks `bucket`")]
-    #[test_case("bucket=", "`bucket` in `UserParameters` is not valid: expected the name of a bucket")]
-    #[test_case("bucket=b&x=1", "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `Config.NAME`")]
-    #[test_case("bucket=b&prefix=a/../b", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts")]
-    #[test_case("bucket=b&prefix=//", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"; "empty parts")]
-    #[test_case("bucket=b&delete=all", "`delete` in `UserParameters` is not valid: expected one of `unused`, `never`")]
-    #[test_case("bucket=b&Config.version=1", "`Config.version` in `UserParameters` is not valid: expected another name: the parameter `version` sets this one")]
+    #[test_case(
+        "bucket=",
+        "`bucket` in `UserParameters` is not valid: expected the name of a bucket"
+    )]
+    #[test_case(
+        "bucket=b&x=1",
+        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `Config.NAME`"
+    )]
+    #[test_case(
+        "bucket=b&prefix=a/../b",
+        "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"
+    )]
+    #[test_case("bucket=b&prefix=a//b", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"; "empty parts")]
+    #[test_case(
+        "bucket=b&delete=all",
+        "`delete` in `UserParameters` is not valid: expected one of `unused`, `never`"
+    )]
+    #[test_case(
+        "bucket=b&Config.version=1",
+        "`Config.version` in `UserParameters` is not valid: expected another name: the parameter `version` sets this one"
+    )]
     fn what_is_wrong_is_named(text: &str, message: &str) {
         assert_eq!(read(text).unwrap_err().to_string(), message);
     }

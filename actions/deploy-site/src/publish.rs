@@ -32,7 +32,7 @@ const CHECKPOINT: Duration = Duration::from_secs(60);
 
 /// The checkpoint is at most this part of the time there is, so that a function with a short timeout
 /// gets something done.
-const LARGEST_CHECKPOINT_PART: u32 = 3;
+const LARGEST_CHECKPOINT_PART: u32 = 2;
 
 /// What is to be served.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,12 @@ pub(crate) async fn publish(
 ) -> Result<Published, DeploySiteError> {
     let margin = CHECKPOINT.min(deadline.remaining() / LARGEST_CHECKPOINT_PART);
     let digest = site::digest(release.site);
-    let publication = Publication { bucket, release, digest, until: deadline.earlier_by(margin) };
+    let publication = Publication {
+        bucket,
+        release,
+        digest,
+        until: deadline.earlier_by(margin),
+    };
     publication.run().await
 }
 
@@ -97,7 +102,10 @@ impl Publication<'_> {
     async fn run(&self) -> Result<Published, DeploySiteError> {
         let (kept, plan) = match self.begin().await? {
             Begun::Complete(manifest) => {
-                let counts = Counts { unchanged: self.release.site.len(), ..Counts::default() };
+                let counts = Counts {
+                    unchanged: self.release.site.len(),
+                    ..Counts::default()
+                };
                 return Ok(Published::Wholly(counts, Box::new(manifest)));
             }
             Begun::UnderWay(kept, plan) => (kept, plan),
@@ -113,8 +121,11 @@ impl Publication<'_> {
         }
         self.remove(&plan).await?;
         let removed = plan.removals.intersection(&plan.there).count();
-        let counts =
-            Counts { uploaded: plan.uploads.len(), unchanged: plan.unchanged.len(), removed };
+        let counts = Counts {
+            uploaded: plan.uploads.len(),
+            unchanged: plan.unchanged.len(),
+            removed,
+        };
         let manifest = self.complete(kept, files, &plan.removals).await?;
         Ok(Published::Wholly(counts, Box::new(manifest)))
     }
@@ -128,7 +139,9 @@ impl Publication<'_> {
                 return Ok(Begun::Complete(read.manifest));
             }
             let changes = plan.uploads.union(&plan.removals).cloned().collect();
-            let begun = read.manifest.begun(&self.digest, self.release.site, changes);
+            let begun = read
+                .manifest
+                .begun(&self.digest, self.release.site, changes);
             if begun == read.manifest {
                 return Ok(Begun::UnderWay(read, plan));
             }
@@ -144,7 +157,9 @@ impl Publication<'_> {
         let site = self.release.site;
         let mut unchanged = BTreeMap::new();
         for (key, item) in site {
-            let Some(etag) = listed.get(key) else { continue };
+            let Some(etag) = listed.get(key) else {
+                continue;
+            };
             let known: Vec<_> = manifest.uploads_of(key, item).collect();
             if known.is_empty() {
                 continue;
@@ -154,7 +169,10 @@ impl Publication<'_> {
                 Some(etag) => Some(etag.clone()),
                 None => self.bucket.etag(key).await?,
             };
-            if let Some(entry) = known.into_iter().find(|entry| Some(&entry.etag) == etag.as_ref()) {
+            if let Some(entry) = known
+                .into_iter()
+                .find(|entry| Some(&entry.etag) == etag.as_ref())
+            {
                 unchanged.insert(key.clone(), entry.clone());
             }
         }
@@ -163,7 +181,11 @@ impl Publication<'_> {
             Delete::Never => BTreeSet::new(),
         };
         Ok(Plan {
-            uploads: site.keys().filter(|key| !unchanged.contains_key(*key)).cloned().collect(),
+            uploads: site
+                .keys()
+                .filter(|key| !unchanged.contains_key(*key))
+                .cloned()
+                .collect(),
             there: listed.into_keys().collect(),
             unchanged,
             removals,
@@ -176,9 +198,15 @@ impl Publication<'_> {
         let mut batches: BTreeMap<(Phase, bool), Vec<_>> = BTreeMap::new();
         for key in &plan.uploads {
             let item = &self.release.site[key];
-            batches.entry((item.phase, plan.there.contains(key))).or_default().push((key, item));
+            batches
+                .entry((item.phase, plan.there.contains(key)))
+                .or_default()
+                .push((key, item));
         }
-        batches.into_iter().map(|((phase, _), batch)| (phase, batch)).collect()
+        batches
+            .into_iter()
+            .map(|((phase, _), batch)| (phase, batch))
+            .collect()
     }
 
     /// Uploads one batch; `false` where the time ran out first.
@@ -187,7 +215,10 @@ impl Publication<'_> {
         batch: &[(&String, &Item)],
         files: &mut BTreeMap<String, Entry>,
     ) -> Result<bool, DeploySiteError> {
-        let uploads: Vec<_> = batch.iter().map(|(key, item)| self.upload_one(key, item)).collect();
+        let uploads: Vec<_> = batch
+            .iter()
+            .map(|(key, item)| self.upload_one(key, item))
+            .collect();
         let mut uploads = stream::iter(uploads).buffer_unordered(PARALLEL_REQUESTS);
         let mut in_time = true;
         while let Some((key, entry)) = uploads.try_next().await? {
@@ -201,7 +232,11 @@ impl Publication<'_> {
         Ok(in_time)
     }
 
-    async fn upload_one(&self, key: &str, item: &Item) -> Result<(String, Option<Entry>), DeploySiteError> {
+    async fn upload_one(
+        &self,
+        key: &str,
+        item: &Item,
+    ) -> Result<(String, Option<Entry>), DeploySiteError> {
         if self.until.remaining().is_zero() {
             return Ok((key.to_owned(), None));
         }
@@ -211,15 +246,25 @@ impl Publication<'_> {
     }
 
     async fn remove(&self, plan: &Plan) -> Result<(), DeploySiteError> {
-        let removals: Vec<_> =
-            plan.removals.intersection(&plan.there).map(|key| self.bucket.delete(key)).collect();
-        stream::iter(removals).buffer_unordered(PARALLEL_REQUESTS).try_collect().await
+        let removals: Vec<_> = plan
+            .removals
+            .intersection(&plan.there)
+            .map(|key| self.bucket.delete(key))
+            .collect();
+        stream::iter(removals)
+            .buffer_unordered(PARALLEL_REQUESTS)
+            .try_collect()
+            .await
     }
 
     /// Stops an invocation that was overtaken by another release before it replaces that one's pages.
     async fn check_still_ours(&self) -> Result<(), DeploySiteError> {
         let now = self.bucket.manifest().await?.manifest;
-        if now.is_about(&self.digest) { Ok(()) } else { Err(self.overtaken(&now)) }
+        if now.is_about(&self.digest) {
+            Ok(())
+        } else {
+            Err(self.overtaken(&now))
+        }
     }
 
     /// Writes the manifest of the complete release.
@@ -231,7 +276,8 @@ impl Publication<'_> {
     ) -> Result<Manifest, DeploySiteError> {
         for _ in 0..MAX_ROUNDS {
             let complete =
-                kept.manifest.completed(&self.digest, self.release.version, files.clone(), removed);
+                kept.manifest
+                    .completed(&self.digest, self.release.version, files.clone(), removed);
             if let Some(written) = self.bucket.put_manifest(&kept, complete).await? {
                 return Ok(written.manifest);
             }
@@ -247,7 +293,10 @@ impl Publication<'_> {
     }
 
     /// Notes what is uploaded, so that the next job does not do it again.
-    async fn checkpoint(&self, files: BTreeMap<String, Entry>) -> Result<Published, DeploySiteError> {
+    async fn checkpoint(
+        &self,
+        files: BTreeMap<String, Entry>,
+    ) -> Result<Published, DeploySiteError> {
         for _ in 0..MAX_ROUNDS {
             let kept = self.bucket.manifest().await?;
             if kept.manifest.is_complete(&self.digest) {
@@ -257,7 +306,11 @@ impl Publication<'_> {
                 return Err(self.overtaken(&kept.manifest));
             }
             let mut noted = kept.manifest.clone();
-            noted.unfinished.get_or_insert_default().files.extend(files.clone());
+            noted
+                .unfinished
+                .get_or_insert_default()
+                .files
+                .extend(files.clone());
             if self.bucket.put_manifest(&kept, noted).await?.is_some() {
                 return Ok(Published::Partly { there: files.len() });
             }

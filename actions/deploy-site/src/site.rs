@@ -77,7 +77,10 @@ pub(crate) fn read(
     version: &str,
 ) -> Result<Site, DeploySiteError> {
     let mut site = Site::new();
-    for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name() {
+    for entry in WalkDir::new(directory)
+        .follow_links(true)
+        .sort_by_file_name()
+    {
         let entry = entry.map_err(|error| DeploySiteError::Disk {
             path: error.path().unwrap_or(directory).to_owned(),
             source: error.into(),
@@ -93,7 +96,9 @@ pub(crate) fn read(
             });
         };
         if name == MANIFEST {
-            return Err(DeploySiteError::Reserved { artifact: artifact.clone() });
+            return Err(DeploySiteError::Reserved {
+                artifact: artifact.clone(),
+            });
         }
         if name != CONFIG {
             let item = file(artifact, name, entry.path())?;
@@ -101,14 +106,23 @@ pub(crate) fn read(
         }
     }
     if !site.contains_key(&format!("{}{INDEX}", params.prefix)) {
-        return Err(DeploySiteError::NoIndex { artifact: artifact.clone(), files: site.len() });
+        return Err(DeploySiteError::NoIndex {
+            artifact: artifact.clone(),
+            files: site.len(),
+        });
     }
-    site.insert(format!("{}{CONFIG}", params.prefix), config(params, version));
+    site.insert(
+        format!("{}{CONFIG}", params.prefix),
+        config(params, version),
+    );
     Ok(site)
 }
 
 fn file(artifact: &Artifact, name: &str, path: &Path) -> Result<Item, DeploySiteError> {
-    let disk = |source| DeploySiteError::Disk { path: path.to_owned(), source };
+    let disk = |source| DeploySiteError::Disk {
+        path: path.to_owned(),
+        source,
+    };
     let mut opened = File::open(path).map_err(disk)?;
     let mut hash = Sha256::new();
     let mut utf8 = Utf8::default();
@@ -200,7 +214,12 @@ impl Utf8 {
 pub(crate) fn digest(site: &Site) -> String {
     let mut hash = Sha256::new();
     for (key, item) in site {
-        for part in [key.as_str(), &item.sha256, &item.content_type, item.cache_control] {
+        for part in [
+            key.as_str(),
+            &item.sha256,
+            &item.content_type,
+            item.cache_control,
+        ] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

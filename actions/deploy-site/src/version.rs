@@ -20,7 +20,11 @@ pub(crate) async fn of(
     if let Some(version) = parameter {
         return Ok(version.to_owned());
     }
-    if let Some(revision) = artifact.revision.as_deref().filter(|revision| is_commit_id(revision)) {
+    if let Some(revision) = artifact
+        .revision
+        .as_deref()
+        .filter(|revision| is_commit_id(revision))
+    {
         return Ok(revision.to_owned());
     }
     Ok(written(store.modified(artifact).await?))
@@ -41,7 +45,10 @@ mod tests {
 
     #[test]
     fn a_time_is_written_without_separators() {
-        assert_eq!(written(Timestamp::from_second(1_732_180_445).unwrap()), "20241121-091405");
+        assert_eq!(
+            written(Timestamp::from_second(1_732_180_445).unwrap()),
+            "20241121-091405"
+        );
     }
 
     #[test]

@@ -1,0 +1,201 @@
+//! What a job says of what it cannot use; nothing is changed by it.
+
+use insta::assert_snapshot;
+
+use crate::frame::{API, DOCUMENT, Frame};
+
+const PARAMETERS: &str = "api=a1b2c3&stage=test";
+
+async fn failed(frame: &Frame, parameters: &str) -> String {
+    let message = frame.fail(parameters).await;
+    assert_eq!(frame.changes(), Vec::<String>::new());
+    message
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_not_there() {
+    let frame = Frame::start().await;
+    frame.world.bucket("store").delete("p/Swagger/x").await;
+    let message = failed(&frame, PARAMETERS).await;
+    let first = "RevisionUnavailable: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) does not exist";
+    assert!(message.starts_with(first), "{message}");
+}
+
+#[tokio::test]
+async fn a_zip_without_a_document() {
+    let frame = Frame::start().await;
+    frame
+        .zip(&[("package.json", "{}"), ("README.md", "openapi")])
+        .await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) holds no OpenAPI document
+    hint: let the artifact be a `.json`, `.yaml` or `.yml` file that begins with `openapi` or `swagger`, or a zip with one
+    ");
+}
+
+#[tokio::test]
+async fn a_zip_with_two_documents() {
+    let frame = Frame::start().await;
+    frame
+        .zip(&[("b/api.yml", "openapi: 3.0.1"), ("a.json", DOCUMENT)])
+        .await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) holds 2 OpenAPI documents: `a.json`, `b/api.yml`
+    hint: leave one document in the artifact
+    ");
+}
+
+#[tokio::test]
+async fn a_zip_whose_only_document_is_broken() {
+    let frame = Frame::start().await;
+    frame.zip(&[("api.json", "{\"openapi\":\n oops}")]).await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: `api.json` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: JSON: expected value at line 2 column 2
+    hint: correct the document in the source
+    ");
+}
+
+#[tokio::test]
+async fn a_damaged_zip() {
+    let frame = Frame::start().await;
+    frame.artifact(b"PK\x03\x04 and no more".to_vec()).await;
+    let message = failed(&frame, PARAMETERS).await;
+    assert!(
+        message.contains("artifact `DistSwaggerOutput`"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn broken_yaml() {
+    let frame = Frame::start().await;
+    frame.artifact("openapi: [3.0.1\npaths: {}\n").await;
+    let message = failed(&frame, PARAMETERS).await;
+    assert!(
+        message.starts_with("JobFailed: `DistSwaggerOutput` of input artifact"),
+        "{message}"
+    );
+    assert!(message.contains("cannot be read: YAML: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_text() {
+    let frame = Frame::start().await;
+    frame.artifact(vec![0xff, 0xfe, 0, 1]).await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: `DistSwaggerOutput` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: it is not text in UTF-8
+    hint: correct the document in the source
+    ");
+}
+
+#[tokio::test]
+async fn a_file_that_is_something_else() {
+    let frame = Frame::start().await;
+    frame.artifact("name: greeter\n").await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is no OpenAPI document: it has neither `openapi` nor `swagger`
+    hint: name the OpenAPI document's path where the artifact is made
+    ");
+}
+
+#[tokio::test]
+async fn an_unknown_pseudo_parameter() {
+    let frame = Frame::start().await;
+    frame
+        .artifact(DOCUMENT.replace("AWS::Region", "AWS::StackName"))
+        .await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: `DistSwaggerOutput` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) has the unknown pseudo parameter `${AWS::StackName}`
+    hint: use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable
+    ");
+}
+
+#[tokio::test]
+async fn a_document_larger_than_api_gateway_takes() {
+    let frame = Frame::start().await;
+    frame
+        .artifact(DOCUMENT.replace("greeter", &"x".repeat(6 * 1024 * 1024)))
+        .await;
+    let message = failed(&frame, PARAMETERS).await;
+    assert!(
+        message.contains("bytes, 6291456 are the most\nhint: shorten the document"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn an_api_that_does_not_exist() {
+    let frame = Frame::start().await;
+    assert_snapshot!(failed(&frame, "api=nothere&stage=test").await, @"
+    ConfigurationError: there is no API with the id or the name `nothere`
+    hint: correct `api` in the action's `UserParameters`
+    ");
+}
+
+#[tokio::test]
+async fn a_name_that_several_apis_have() {
+    let frame = Frame::start().await;
+    frame.world.api_gateway().create("z9", "greeter", &["test"]);
+    assert_snapshot!(failed(&frame, "api=greeter&stage=test").await, @"
+    ConfigurationError: 2 APIs have the name `greeter`: `a1b2c3`, `z9`
+    hint: give the id instead of the name as `api` in `UserParameters`
+    ");
+}
+
+#[tokio::test]
+async fn a_stage_that_does_not_exist() {
+    let frame = Frame::start().await;
+    assert_snapshot!(failed(&frame, "api=a1b2c3&stage=staging").await, @"
+    ConfigurationError: API `a1b2c3` has no stage `staging`; its stages are `prod`, `test`
+    hint: correct `stage` in the action's `UserParameters`, or make the stage in the stack
+    ");
+}
+
+#[tokio::test]
+async fn a_canary_of_someone_else() {
+    let frame = Frame::start().await;
+    {
+        let mut apis = frame.world.api_gateway();
+        let stage = apis.api_mut(API).stages.get_mut("test").unwrap();
+        stage.deployment = "d1".to_owned();
+        stage.canary = Some("d2".to_owned());
+    }
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    RevisionOutOfSync: stage `test` of API `a1b2c3` serves deployment `d1` with a canary of deployment `d2`
+    hint: promote or remove the canary, then retry the stage
+    ");
+}
+
+#[tokio::test]
+async fn an_unknown_key() {
+    let frame = Frame::start().await;
+    assert_snapshot!(failed(&frame, "api=a1b2c3&stage=test&stages=prod").await, @"
+    ConfigurationError: `UserParameters` has an unknown key `stages`; known keys are `api`, `stage`, `revision`, `Variable.NAME`
+    hint: correct or remove the key in the action's `UserParameters`
+    ");
+}
+
+#[tokio::test]
+async fn an_import_with_warnings() {
+    let frame = Frame::start().await;
+    frame
+        .artifact(r#"{"openapi": "3.0.1", "paths": {"/a": {"get": {}}}}"#)
+        .await;
+    assert_snapshot!(frame.fail(PARAMETERS).await, @"
+    JobFailed: API Gateway does not accept the document for API `a1b2c3`, and has changed nothing: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` did not succeed: BadRequestException: Warnings found during import:
+    	Unable to find responses of method 'GET' of resource '/a' (request id world-request)
+    hint: correct what API Gateway names in the document; warnings count too
+    ");
+    assert_eq!(frame.world.api_gateway().api(API).definition, None);
+}
+
+#[tokio::test]
+async fn access_denied_names_the_permission() {
+    let frame = Frame::start().await;
+    frame.world.deny("apigateway:PutRestApi");
+    assert_snapshot!(frame.fail(PARAMETERS).await, @"
+    PermissionError: cannot import the document into API `a1b2c3`: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` did not succeed: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/r/f is not authorized to perform: apigateway:PutRestApi because no identity-based policy allows the action (request id world-request)
+    hint: allow `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` for this function's role
+    ");
+    assert_eq!(frame.changes(), ["apigateway:PutRestApi"]);
+}

@@ -1,0 +1,249 @@
+//! Faults at every mutating call, and what others do meanwhile.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deploy_site::DeploySite;
+use serde_json::Value;
+use shared::action::Host;
+use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
+use shared::testing::matrix::{self, Scenario};
+use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
+use shared::testing::s3::{self, StoredObject};
+use shared::testing::world::World;
+use shared::testing::world::codepipeline::Reported;
+
+use crate::frame::{FIRST, Frame, MANIFEST, PARAMETERS, succeeded, zip};
+
+/// A release with something new, replaced and gone.
+const CHANGED: [(&str, &str); 3] = [
+    (
+        "index.html",
+        "<link rel=stylesheet href=style.css><script src=app.5e6f7a8b.js></script>",
+    ),
+    ("style.css", "body { color: white }"),
+    ("app.5e6f7a8b.js", "fetch('config.json') // again"),
+];
+
+/// A release over two others, so that the job uploads, replaces, removes and
+/// invalidates.
+struct Release {
+    before: BTreeMap<String, StoredObject>,
+}
+
+impl Release {
+    /// The bucket as two releases leave it.
+    async fn prepare() -> Self {
+        let frame = Frame::start().await;
+        let mut older = FIRST.to_vec();
+        older.push(("oldest.txt", "only in the oldest release"));
+        frame.release(&older).await;
+        frame.succeed("bucket=www&version=v0").await;
+        frame.release(&FIRST).await;
+        frame.succeed("bucket=www&version=v1").await;
+        Self {
+            before: frame.world.bucket("www").snapshot().await,
+        }
+    }
+}
+
+/// The bucket and the invalidations.
+#[derive(Debug, PartialEq)]
+struct State {
+    site: BTreeMap<String, StoredObject>,
+    manifest: Value,
+    invalidations: BTreeMap<String, Vec<String>>,
+}
+
+impl Scenario for Release {
+    type State = State;
+
+    fn binary(&self) -> &Path {
+        Path::new(env!("CARGO_BIN_EXE_deploy-site"))
+    }
+
+    fn event(&self) -> Value {
+        JobEvent::new()
+            .input("DistSiteOutput", "store", "p/Site/x")
+            .user_parameters("bucket=www&version=v2&distribution=E1")
+            .build()
+    }
+
+    async fn seed(&self, world: &World) {
+        world.cloud_front().create("E1");
+        world
+            .bucket("store")
+            .create()
+            .await
+            .put("p/Site/x", zip(&CHANGED))
+            .await;
+        let www = world.bucket("www");
+        www.create().await;
+        for (key, object) in &self.before {
+            www.put(key, object.body.clone()).await;
+        }
+    }
+
+    async fn snapshot(&self, world: &World) -> State {
+        let mut site = world.bucket("www").snapshot().await;
+        let manifest = site.remove(MANIFEST).expect("there is always a manifest");
+        let mut manifest: Value = serde_json::from_slice(&manifest.body).unwrap();
+        // Before the first page is replaced, an announcement is all that may differ.
+        if manifest.get("unfinished").is_some() {
+            manifest = Value::from("announced");
+        }
+        let invalidations = world.cloud_front().invalidations("E1").clone();
+        State {
+            site,
+            manifest,
+            invalidations,
+        }
+    }
+
+    fn check(&self, _world: &World) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_call_ends_in_the_release_or_before_it() {
+    let summary = matrix::run(&Release::prepare().await).await;
+    println!(
+        "deploy-site: {} cells, {} mutating calls: {:?}",
+        summary.cells,
+        summary.calls.len(),
+        summary.calls
+    );
+    assert_eq!(summary.broken, Vec::<String>::new());
+    assert!(
+        summary.calls.contains(&"s3:DeleteObject".to_owned()),
+        "{:?}",
+        summary.calls
+    );
+    assert!(
+        summary
+            .calls
+            .contains(&"cloudfront:CreateInvalidation".to_owned()),
+        "{:?}",
+        summary.calls
+    );
+}
+
+/// Runs one job through a proxy with these faults.
+async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
+    run_with_time(frame, rules, Duration::from_secs(300)).await
+}
+
+async fn run_with_time(frame: &Frame, rules: Vec<Rule>, time: Duration) -> Reported {
+    let proxy = Proxy::start(&frame.world.url(), rules).await;
+    let event = frame.event(PARAMETERS, None).build();
+    frame.world.code_pipeline().add_job(&event);
+    let config = s3::config(&proxy.url(), FUNCTION_KEYS);
+    let host = Host::<DeploySite, _>::new(DeploySite::new, config);
+    host.invoke(event, invocation_of(time)).await.unwrap();
+    let reports = frame.world.code_pipeline().reports().to_vec();
+    reports
+        .last()
+        .expect("a result was reported")
+        .result
+        .clone()
+}
+
+#[tokio::test]
+async fn a_release_that_another_one_overtakes_replaces_no_page() {
+    let frame = Frame::start().await;
+    let other = Frame::start().await;
+    other.succeed("bucket=www&version=other").await;
+    let manifest = other.text(MANIFEST).await;
+    let bucket = frame.world.bucket("www");
+    let overtake: Hook = Arc::new(move || {
+        let (bucket, manifest) = (bucket.clone(), manifest.clone());
+        Box::pin(async move {
+            bucket.put(MANIFEST, manifest).await;
+        })
+    });
+    let rule = Rule {
+        action: "s3:PutObject".to_owned(),
+        resource: Some("www/style.css".to_owned()),
+        nth: 1,
+        times: 1,
+        fault: Fault::Before(overtake),
+    };
+    let Reported::Failure {
+        failure_type,
+        message,
+    } = run_with(&frame, vec![rule]).await
+    else {
+        panic!("the job did not fail");
+    };
+    assert_eq!(failure_type, "RevisionOutOfSync");
+    let first =
+        "another release came into bucket `www` while `v1` did; its manifest names `other`\n";
+    assert!(message.starts_with(first), "{message}");
+    assert!(!frame.keys().await.contains(&"index.html".to_owned()));
+}
+
+/// One asset takes so long that half of the function's 12 s are over, and not yet all of the action's 9.
+#[tokio::test]
+async fn a_job_without_time_goes_on_in_the_next_one() {
+    let frame = Frame::start().await;
+    let slow = Rule {
+        resource: Some("www/logo.png".to_owned()),
+        ..Rule::once("s3:PutObject", Fault::Delay(Duration::from_secs(7)))
+    };
+    let reported = run_with_time(&frame, vec![slow], Duration::from_secs(12)).await;
+    let Reported::Continuation { token, summary } = reported else {
+        panic!("{reported:?}")
+    };
+    assert_eq!(
+        summary.split(" (log").next(),
+        Some("4 of 7 files are in `s3://www/`")
+    );
+    assert_eq!(
+        frame.world.bucket("www").get("index.html").await,
+        None,
+        "pages come last"
+    );
+    let event = frame.event(PARAMETERS, None).continuation_token(&token);
+    let variables = succeeded(frame.run_job(event, Duration::from_secs(300)).await);
+    assert_eq!(
+        (
+            variables["Uploaded"].as_str(),
+            variables["Unchanged"].as_str()
+        ),
+        ("3", "4")
+    );
+}
+
+#[tokio::test]
+async fn a_bucket_that_asks_to_slow_down_is_asked_again() {
+    let frame = Frame::start().await;
+    let rule = Rule {
+        times: 2,
+        ..Rule::once("s3:PutObject", Fault::Status(503))
+    };
+    let reported = run_with(&frame, vec![rule]).await;
+    assert!(matches!(reported, Reported::Success { .. }), "{reported:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_in_lasting_trouble_is_reported_as_such() {
+    let frame = Frame::start().await;
+    let started = tokio::time::Instant::now();
+    let rule = Rule::always("s3:PutObject", Fault::Status(503));
+    let Reported::Failure {
+        failure_type,
+        message,
+    } = run_with(&frame, vec![rule]).await
+    else {
+        panic!("the job did not fail");
+    };
+    assert_eq!(failure_type, "SystemUnavailable");
+    assert!(
+        message.contains("`s3:PutObject` on `s3://www/.delivery-manifest.json`"),
+        "{message}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
