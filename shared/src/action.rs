@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-
 use crate::continuation::ContinuationToken;
 use crate::failure::ActionError;
 use crate::job::Job;
@@ -19,11 +18,11 @@ mod host;
 mod report;
 mod serve;
 
+/// The configuration of AWS clients; re-exported so that an action needs no dependency of its own.
+pub use aws_config::SdkConfig;
 pub use host::{DEADLINE_MARGIN, Host, HostError};
 pub use report::ReportError;
 pub use serve::serve;
-/// The configuration of AWS clients; re-exported so that an action needs no dependency of its own.
-pub use aws_config::SdkConfig;
 
 /// Why the Lambda runtime ended: what `main` returns.
 pub use lambda_runtime::Error as RuntimeError;

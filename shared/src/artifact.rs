@@ -70,7 +70,11 @@ impl Store {
     /// [`ArtifactError`] names the artifact.
     pub async fn fetch(&self, artifact: &Artifact, to: &Path) -> Result<u64, ArtifactError> {
         let length = download::download(&self.client, artifact, to).await?;
-        tracing::info!(artifact = artifact.name, size_bytes = length, "fetched artifact");
+        tracing::info!(
+            artifact = artifact.name,
+            size_bytes = length,
+            "fetched artifact"
+        );
         Ok(length)
     }
 
@@ -80,7 +84,11 @@ impl Store {
     ///
     /// [`ArtifactError`] names the artifact.
     pub async fn modified(&self, artifact: &Artifact) -> Result<Timestamp, ArtifactError> {
-        let head = self.client.head_object().bucket(&artifact.bucket).key(&artifact.key);
+        let head = self
+            .client
+            .head_object()
+            .bucket(&artifact.bucket)
+            .key(&artifact.key);
         let object = head.send().await.map_err(|error| {
             let resource = format!("s3://{}/{}", artifact.bucket, artifact.key);
             let source = CallError::new("s3:GetObject", resource, &error);
@@ -112,7 +120,10 @@ impl Store {
         let (source, target) = (zip.clone(), into.clone());
         let extracted = blocking(move || archive::extract_file(&source, &target)).await;
         remove(&zip)?;
-        extracted.map_err(|source| ArtifactError::Archive { artifact: artifact.clone(), source })?;
+        extracted.map_err(|source| ArtifactError::Archive {
+            artifact: artifact.clone(),
+            source,
+        })?;
         Ok(into)
     }
 
@@ -123,7 +134,11 @@ impl Store {
     /// [`ArtifactError`] names the artifact; no part of an upload that failed stays in the store.
     pub async fn put_file(&self, artifact: &Artifact, file: &Path) -> Result<u64, ArtifactError> {
         let length = upload::upload(self, artifact, file).await?;
-        tracing::info!(artifact = artifact.name, size_bytes = length, "stored artifact");
+        tracing::info!(
+            artifact = artifact.name,
+            size_bytes = length,
+            "stored artifact"
+        );
         Ok(length)
     }
 
@@ -142,7 +157,10 @@ impl Store {
         let (source, target) = (directory.to_owned(), zip.clone());
         blocking(move || archive::create_file(&source, &target))
             .await
-            .map_err(|source| ArtifactError::Archive { artifact: artifact.clone(), source })?;
+            .map_err(|source| ArtifactError::Archive {
+                artifact: artifact.clone(),
+                source,
+            })?;
         let length = self.put_file(artifact, &zip).await?;
         remove(&zip)?;
         Ok(length)
@@ -161,12 +179,17 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn remove(file: &Path) -> Result<(), ArtifactError> {
-    std::fs::remove_file(file)
-        .map_err(|source| ArtifactError::Disk { path: file.to_owned(), source })
+    std::fs::remove_file(file).map_err(|source| ArtifactError::Disk {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 fn open(file: &Path) -> Result<File, ArtifactError> {
-    File::open(file).map_err(|source| ArtifactError::Disk { path: file.to_owned(), source })
+    File::open(file).map_err(|source| ArtifactError::Disk {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 /// An artifact could not be fetched or stored.
@@ -259,7 +282,9 @@ impl ActionError for ArtifactError {
             Self::Incomplete { .. } => FailureType::SystemUnavailable,
             Self::Archive { source, .. } => source.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
-            Self::TooLarge { .. } | Self::DiskFull { .. } | Self::Disk { .. } => FailureType::JobFailed,
+            Self::TooLarge { .. } | Self::DiskFull { .. } | Self::Disk { .. } => {
+                FailureType::JobFailed
+            }
             Self::Workspace(source) => source.failure_type(),
         }
     }

@@ -24,7 +24,10 @@ pub(super) async fn download(
     artifact: &Artifact,
     to: &Path,
 ) -> Result<u64, ArtifactError> {
-    let disk = |source| ArtifactError::Disk { path: to.to_owned(), source };
+    let disk = |source| ArtifactError::Disk {
+        path: to.to_owned(),
+        source,
+    };
     let source = Source { client, artifact };
     let Some(first) = source.first_part().await? else {
         File::create_new(to).map_err(disk)?;
@@ -33,7 +36,8 @@ pub(super) async fn download(
     check_space(artifact, to, first.length)?;
     let file = Arc::new(File::create_new(to).map_err(disk)?);
     write(&file, 0, first.bytes, to).await?;
-    let starts = (PART_BYTES..first.length).step_by(usize::try_from(PART_BYTES).unwrap_or(usize::MAX));
+    let starts =
+        (PART_BYTES..first.length).step_by(usize::try_from(PART_BYTES).unwrap_or(usize::MAX));
     stream::iter(starts.map(Ok))
         .try_for_each_concurrent(PARALLEL_PARTS, |start| {
             let (source, file, etag) = (&source, &file, &first.etag);
@@ -74,7 +78,13 @@ impl Source<'_> {
             let length = whole_length(&output);
             let etag = output.e_tag().map(str::to_owned);
             match collect(output, length.min(PART_BYTES)).await {
-                Ok(bytes) => return Ok(Some(First { bytes, length, etag })),
+                Ok(bytes) => {
+                    return Ok(Some(First {
+                        bytes,
+                        length,
+                        etag,
+                    }));
+                }
                 Err(source) if attempt == PART_ATTEMPTS => return Err(self.incomplete(source)),
                 Err(error) => self.warn(&error, attempt),
             }
@@ -121,7 +131,11 @@ impl Source<'_> {
     }
 
     fn incomplete(&self, source: Box<dyn std::error::Error + Send + Sync>) -> ArtifactError {
-        ArtifactError::Incomplete { artifact: self.artifact.clone(), attempts: PART_ATTEMPTS, source }
+        ArtifactError::Incomplete {
+            artifact: self.artifact.clone(),
+            attempts: PART_ATTEMPTS,
+            source,
+        }
     }
 
     fn warn(&self, error: &dyn std::fmt::Display, attempt: u32) {
@@ -160,12 +174,19 @@ fn check_space(artifact: &Artifact, to: &Path, needed_bytes: u64) -> Result<(), 
     if needed_bytes <= free_bytes {
         return Ok(());
     }
-    Err(ArtifactError::DiskFull { artifact: artifact.clone(), needed_bytes, free_bytes })
+    Err(ArtifactError::DiskFull {
+        artifact: artifact.clone(),
+        needed_bytes,
+        free_bytes,
+    })
 }
 
 async fn write(file: &Arc<File>, at: u64, bytes: Bytes, path: &Path) -> Result<(), ArtifactError> {
     let file = Arc::clone(file);
     blocking(move || file.write_all_at(&bytes, at))
         .await
-        .map_err(|source| ArtifactError::Disk { path: path.to_owned(), source })
+        .map_err(|source| ArtifactError::Disk {
+            path: path.to_owned(),
+            source,
+        })
 }

@@ -21,7 +21,10 @@ pub(super) async fn upload(
     artifact: &Artifact,
     file: &Path,
 ) -> Result<u64, ArtifactError> {
-    let disk = |source| ArtifactError::Disk { path: file.to_owned(), source };
+    let disk = |source| ArtifactError::Disk {
+        path: file.to_owned(),
+        source,
+    };
     let length = open(file)?.metadata().map_err(disk)?.len();
     let target = Target { store, artifact };
     if length <= SINGLE_BYTES {
@@ -29,7 +32,10 @@ pub(super) async fn upload(
     } else if length <= PART_BYTES * MAX_PARTS {
         target.put_in_parts(file, length).await?;
     } else {
-        return Err(ArtifactError::TooLarge { artifact: artifact.clone(), size_bytes: length });
+        return Err(ArtifactError::TooLarge {
+            artifact: artifact.clone(),
+            size_bytes: length,
+        });
     }
     Ok(length)
 }
@@ -44,7 +50,10 @@ async fn read(file: &Path, start: u64, end: u64) -> Result<Vec<u8>, ArtifactErro
         Ok(bytes)
     })
     .await
-    .map_err(|source| ArtifactError::Disk { path: path.to_path_buf(), source })
+    .map_err(|source| ArtifactError::Disk {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 struct Target<'a> {
@@ -112,14 +121,23 @@ impl Target<'_> {
             .bucket(&self.artifact.bucket)
             .key(&self.artifact.key)
             .upload_id(id)
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .multipart_upload(
+                CompletedMultipartUpload::builder()
+                    .set_parts(Some(parts))
+                    .build(),
+            )
             .send()
             .await
             .map_err(|error| self.call_error(&error))?;
         Ok(())
     }
 
-    async fn part(&self, id: &str, number: i32, bytes: Vec<u8>) -> Result<CompletedPart, ArtifactError> {
+    async fn part(
+        &self,
+        id: &str,
+        number: i32,
+        bytes: Vec<u8>,
+    ) -> Result<CompletedPart, ArtifactError> {
         let output = self
             .store
             .client
@@ -161,7 +179,10 @@ impl Target<'_> {
     /// own buckets refuse what is not encrypted with KMS (CodePipeline User Guide, "Configure
     /// server-side encryption for artifacts").
     fn encryption(&self) -> (ServerSideEncryption, Option<String>) {
-        (ServerSideEncryption::AwsKms, self.store.encryption_key.clone())
+        (
+            ServerSideEncryption::AwsKms,
+            self.store.encryption_key.clone(),
+        )
     }
 
     fn content_type(&self, bytes: &[u8]) -> &'static str {
@@ -178,13 +199,19 @@ impl Target<'_> {
 
     fn call_error<E>(
         &self,
-        error: &aws_sdk_s3::error::SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
+        error: &aws_sdk_s3::error::SdkError<
+            E,
+            aws_smithy_runtime_api::client::orchestrator::HttpResponse,
+        >,
     ) -> ArtifactError
     where
         E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
     {
         let source = CallError::new("s3:PutObject", self.resource(), error);
-        ArtifactError::Call { artifact: self.artifact.clone(), source }
+        ArtifactError::Call {
+            artifact: self.artifact.clone(),
+            source,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub const ACCOUNT_ID: &str = "111122223333";
 pub const JOB_ID: &str = "11111111-abcd-1111-abcd-111111abcdef";
 
 /// How long an invocation may take where a test does not choose; longer than any test.
-const INVOCATION_TIME: Duration = Duration::from_secs(300);
+const INVOCATION_TIME: Duration = Duration::from_mins(5);
 
 /// A key pair, with or without a session token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,8 @@ impl JobEvent {
     /// The action's `UserParameters`.
     #[must_use]
     pub fn user_parameters(mut self, text: &str) -> Self {
-        self.configuration.insert("UserParameters".to_owned(), text.into());
+        self.configuration
+            .insert("UserParameters".to_owned(), text.into());
         self
     }
 

@@ -99,7 +99,11 @@ impl Objects {
     /// Answers one request.
     pub async fn answer(&self, request: Request) -> Response {
         self.requests.fetch_add(1, Ordering::SeqCst);
-        match self.service.call(request.map(s3s::Body::http_body_unsync)).await {
+        match self
+            .service
+            .call(request.map(s3s::Body::http_body_unsync))
+            .await
+        {
             Ok(response) => response.map(Body::new),
             Err(error) => Response::builder()
                 .status(500)
@@ -187,19 +191,31 @@ impl Bucket {
     /// The bucket of this name; it need not be there yet.
     #[must_use]
     pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(config), name: name.to_owned() }
+        Self {
+            client: Client::new(config),
+            name: name.to_owned(),
+        }
     }
 
     /// Makes the bucket.
     pub async fn create(&self) -> &Self {
-        self.client.create_bucket().bucket(&self.name).send().await.expect("a bucket is made");
+        self.client
+            .create_bucket()
+            .bucket(&self.name)
+            .send()
+            .await
+            .expect("a bucket is made");
         self
     }
 
     /// Puts an object.
     pub async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> &Self {
         let request = self.client.put_object().bucket(&self.name).key(key);
-        request.body(ByteStream::from(body.into())).send().await.expect("an object is put");
+        request
+            .body(ByteStream::from(body.into()))
+            .send()
+            .await
+            .expect("an object is put");
         self
     }
 
@@ -213,8 +229,17 @@ impl Bucket {
         };
         let content_type = object.content_type.clone();
         let cache_control = object.cache_control.clone();
-        let body = object.body.collect().await.expect("an object is read whole").to_vec();
-        Some(StoredObject { body, content_type, cache_control })
+        let body = object
+            .body
+            .collect()
+            .await
+            .expect("an object is read whole")
+            .to_vec();
+        Some(StoredObject {
+            body,
+            content_type,
+            cache_control,
+        })
     }
 
     /// Removes an object.
@@ -226,7 +251,12 @@ impl Bucket {
     /// Everything in it, by key.
     pub async fn snapshot(&self) -> BTreeMap<String, StoredObject> {
         let mut objects = BTreeMap::new();
-        let mut pages = self.client.list_objects_v2().bucket(&self.name).into_paginator().send();
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
             for listed in page.expect("a bucket is listed").contents() {
                 let key = listed.key().expect("a listed object has a key");
@@ -249,16 +279,30 @@ mod tests {
         bucket.create().await.put("a/b.txt", "hello").await;
         assert_eq!(bucket.get("a/b.txt").await.unwrap().body, b"hello");
         assert_eq!(bucket.get("a/c.txt").await, None);
-        assert_eq!(bucket.snapshot().await.keys().collect::<Vec<_>>(), ["a/b.txt"]);
+        assert_eq!(
+            bucket.snapshot().await.keys().collect::<Vec<_>>(),
+            ["a/b.txt"]
+        );
         assert_eq!(s3.requests(), 6);
     }
 
     #[tokio::test]
     async fn a_wrong_key_is_refused() {
         let s3 = LocalS3::start().await;
-        let keys = Keys { secret_access_key: "wrong", ..JOB_KEYS };
-        let refused = Client::new(&config(&s3.url(), keys)).list_buckets().send().await;
-        let status = refused.unwrap_err().raw_response().unwrap().status().as_u16();
+        let keys = Keys {
+            secret_access_key: "wrong",
+            ..JOB_KEYS
+        };
+        let refused = Client::new(&config(&s3.url(), keys))
+            .list_buckets()
+            .send()
+            .await;
+        let status = refused
+            .unwrap_err()
+            .raw_response()
+            .unwrap()
+            .status()
+            .as_u16();
         assert_eq!(status, 403);
     }
 }

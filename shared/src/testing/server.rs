@@ -26,10 +26,14 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a loopback port is free");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
         let router = Router::new().fallback(answer);
         let task = tokio::spawn(async move {
-            axum::serve(listener, router).await.expect("a loopback server does not fail");
+            axum::serve(listener, router)
+                .await
+                .expect("a loopback server does not fail");
         });
         Self { address, task }
     }

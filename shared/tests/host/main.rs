@@ -9,7 +9,7 @@ use shared::aws::SdkConfig;
 use shared::continuation::{ContinuationToken, Progress};
 use shared::failure::{ActionError, FailureType};
 use shared::job::Job;
-use shared::parameters::{Params, ParametersError, UserParameters};
+use shared::parameters::{ParametersError, Params, UserParameters};
 use shared::testing::events::{JOB_ID, JobEvent, invocation, invocation_of};
 use shared::testing::world::World;
 use shared::testing::world::codepipeline::{Report, Reported};
@@ -36,7 +36,10 @@ enum End {
 }
 
 impl Params for SampleParams {
-    fn from_user_parameters(parameters: UserParameters, _job: &Job) -> Result<Self, ParametersError> {
+    fn from_user_parameters(
+        parameters: UserParameters,
+        _job: &Job,
+    ) -> Result<Self, ParametersError> {
         parameters.deserialize()
     }
 }
@@ -107,7 +110,10 @@ fn construct(_config: &SdkConfig) -> Result<Sample, SampleError> {
 /// Runs one event and gives back what was reported.
 async fn reports(world: &World, event: Value) -> Vec<Report> {
     world.code_pipeline().add_job(&event);
-    Host::new(construct, world.config()).invoke(event, invocation()).await.unwrap();
+    Host::new(construct, world.config())
+        .invoke(event, invocation())
+        .await
+        .unwrap();
     world.code_pipeline().reports().to_vec()
 }
 
@@ -118,9 +124,17 @@ fn event(parameters: &str) -> Value {
 /// The type and message of the only report, which is a failure.
 fn only_failure(reports: &[Report]) -> (String, String) {
     match reports {
-        [Report { accepted: true, result: Reported::Failure { failure_type, message }, .. }] => {
-            (failure_type.clone(), message.clone())
-        }
+        [
+            Report {
+                accepted: true,
+                result:
+                    Reported::Failure {
+                        failure_type,
+                        message,
+                    },
+                ..
+            },
+        ] => (failure_type.clone(), message.clone()),
         other => panic!("not one accepted failure: {other:?}"),
     }
 }
@@ -129,12 +143,25 @@ fn only_failure(reports: &[Report]) -> (String, String) {
 async fn a_completed_action_reports_summary_variables_and_its_request() {
     let world = World::start().await;
     let reports = reports(&world, event("end=complete")).await;
-    let [Report { job, accepted: true, external_execution_id, result }] = &reports[..] else {
+    let [
+        Report {
+            job,
+            accepted: true,
+            external_execution_id,
+            result,
+        },
+    ] = &reports[..]
+    else {
         panic!("{reports:?}")
     };
     assert_eq!(job, JOB_ID);
-    assert_eq!(external_execution_id.as_deref(), Some(invocation().request_id.as_str()));
-    let Reported::Success { summary, variables } = result else { panic!("{result:?}") };
+    assert_eq!(
+        external_execution_id.as_deref(),
+        Some(invocation().request_id.as_str())
+    );
+    let Reported::Success { summary, variables } = result else {
+        panic!("{result:?}")
+    };
     assert!(summary.starts_with("all done (log: "), "{summary}");
     assert_eq!(variables["Version"], "7");
 }
@@ -143,7 +170,13 @@ async fn a_completed_action_reports_summary_variables_and_its_request() {
 async fn unfinished_work_reports_a_token_and_no_variables() {
     let world = World::start().await;
     let reports = reports(&world, event("end=continue")).await;
-    let [Report { accepted: true, result: Reported::Continuation { token, .. }, .. }] = &reports[..]
+    let [
+        Report {
+            accepted: true,
+            result: Reported::Continuation { token, .. },
+            ..
+        },
+    ] = &reports[..]
     else {
         panic!("{reports:?}")
     };
@@ -167,8 +200,14 @@ async fn an_error_reports_its_type_hint_and_output_without_secrets() {
 async fn a_panic_is_the_jobs_failure_and_the_function_lives_on() {
     let world = World::start().await;
     let host = Host::new(construct, world.config());
-    for (id, end) in [("11111111-abcd-1111-abcd-111111abc001", "panic"), (JOB_ID, "complete")] {
-        let event = JobEvent::new().id(id).user_parameters(&format!("end={end}")).build();
+    for (id, end) in [
+        ("11111111-abcd-1111-abcd-111111abc001", "panic"),
+        (JOB_ID, "complete"),
+    ] {
+        let event = JobEvent::new()
+            .id(id)
+            .user_parameters(&format!("end={end}"))
+            .build();
         world.code_pipeline().add_job(&event);
         host.invoke(event, invocation()).await.unwrap();
     }
@@ -186,14 +225,19 @@ async fn a_panic_is_the_jobs_failure_and_the_function_lives_on() {
 #[test_case::test_case("end=wait"; "an action that waits")]
 #[test_case::test_case("end=spin"; "an action that never yields")]
 fn before_lambdas_time_runs_out_the_job_fails_with_that_reason(parameters: &str) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let message = runtime.block_on(async {
         let world = World::start().await;
         let event = event(parameters);
         world.code_pipeline().add_job(&event);
         let host = Host::new(construct, world.config());
-        host.invoke(event, invocation_of(Duration::from_secs(4))).await.unwrap();
+        host.invoke(event, invocation_of(Duration::from_secs(4)))
+            .await
+            .unwrap();
         only_failure(world.code_pipeline().reports()).1
     });
     // What never yields cannot be ended: its thread is left behind.
@@ -212,11 +256,18 @@ async fn a_constructor_that_fails_is_reported() {
     let world = World::start().await;
     let event = event("end=complete");
     world.code_pipeline().add_job(&event);
-    let construct = |_: &SdkConfig| -> Result<Sample, SampleError> { Err(SampleError::Missing("name")) };
-    Host::new(construct, world.config()).invoke(event, invocation()).await.unwrap();
+    let construct =
+        |_: &SdkConfig| -> Result<Sample, SampleError> { Err(SampleError::Missing("name")) };
+    Host::new(construct, world.config())
+        .invoke(event, invocation())
+        .await
+        .unwrap();
     let (failure_type, message) = only_failure(world.code_pipeline().reports());
     assert_eq!(failure_type, "ConfigurationError");
-    assert!(message.starts_with("the sample has no `name`\n"), "{message}");
+    assert!(
+        message.starts_with("the sample has no `name`\n"),
+        "{message}"
+    );
 }
 
 #[test_case::test_case(Some("end=complete&end=fail"), "`UserParameters` has `end` twice"; "duplicate")]
@@ -229,7 +280,10 @@ async fn bad_parameters_fail_the_job_by_name(parameters: Option<&str>, expected:
     let event = parameters.map_or_else(|| JobEvent::new().build(), event);
     let (failure_type, message) = only_failure(&reports(&world, event).await);
     assert_eq!(failure_type, "ConfigurationError");
-    assert!(message.starts_with(&format!("{expected}\nhint: ")), "{message}");
+    assert!(
+        message.starts_with(&format!("{expected}\nhint: ")),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -237,7 +291,10 @@ async fn over_long_parameters_fail_the_job() {
     let world = World::start().await;
     let event = event(&format!("end={}", "x".repeat(100_000)));
     let (_, message) = only_failure(&reports(&world, event).await);
-    assert!(message.starts_with("`UserParameters` is 100004 characters long, 100000 is the most"), "{message}");
+    assert!(
+        message.starts_with("`UserParameters` is 100004 characters long, 100000 is the most"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -247,14 +304,20 @@ async fn an_unreadable_event_with_a_job_id_is_reported() {
     event["CodePipeline.job"]["data"]["inputArtifacts"] = json!({"not": "a list"});
     let (failure_type, message) = only_failure(&reports(&world, event).await);
     assert_eq!(failure_type, "ConfigurationError");
-    assert!(message.starts_with("the event's `CodePipeline.job` cannot be read: expected a sequence\n"), "{message}");
+    assert!(
+        message.starts_with("the event's `CodePipeline.job` cannot be read: expected a sequence\n"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn an_event_without_a_job_fails_the_invocation_and_reports_nothing() {
     let world = World::start().await;
     let host = Host::new(construct, world.config());
-    let error = host.invoke(json!({"hello": "world"}), invocation()).await.unwrap_err();
+    let error = host
+        .invoke(json!({"hello": "world"}), invocation())
+        .await
+        .unwrap_err();
     assert!(matches!(error, HostError::NoJob), "{error}");
     assert_eq!(world.code_pipeline().reports(), []);
 }
@@ -265,8 +328,10 @@ async fn a_job_delivered_twice_has_one_result_and_two_successful_invocations() {
     let event = event("end=complete");
     world.code_pipeline().add_job(&event);
     let host = Host::new(construct, world.config());
-    let (first, second) =
-        tokio::join!(host.invoke(event.clone(), invocation()), host.invoke(event, invocation()));
+    let (first, second) = tokio::join!(
+        host.invoke(event.clone(), invocation()),
+        host.invoke(event, invocation())
+    );
     first.unwrap();
     second.unwrap();
     assert_eq!(world.code_pipeline().accepted().len(), 1);
@@ -277,10 +342,23 @@ async fn variables_that_codepipeline_refuses_become_a_failure() {
     let world = World::start().await;
     let event = event("end=too-much");
     world.code_pipeline().add_job(&event);
-    Host::new(construct, world.config()).invoke(event, invocation()).await.unwrap();
-    let accepted: Vec<_> = world.code_pipeline().accepted().into_iter().cloned().collect();
-    let [Reported::Failure { message, .. }] = &accepted[..] else { panic!("{accepted:?}") };
-    assert!(message.contains("OutputVariablesSizeExceededException"), "{message}");
+    Host::new(construct, world.config())
+        .invoke(event, invocation())
+        .await
+        .unwrap();
+    let accepted: Vec<_> = world
+        .code_pipeline()
+        .accepted()
+        .into_iter()
+        .cloned()
+        .collect();
+    let [Reported::Failure { message, .. }] = &accepted[..] else {
+        panic!("{accepted:?}")
+    };
+    assert!(
+        message.contains("OutputVariablesSizeExceededException"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -291,6 +369,9 @@ async fn a_report_that_cannot_be_sent_fails_the_invocation_so_that_lambda_delive
     world.deny("codepipeline:PutJobSuccessResult");
     let host = Host::new(construct, world.config());
     let error = host.invoke(event, invocation()).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the result of job `{JOB_ID}` could not be reported"));
+    assert_eq!(
+        error.to_string(),
+        format!("the result of job `{JOB_ID}` could not be reported")
+    );
     assert_eq!(world.code_pipeline().reports(), []);
 }

@@ -22,9 +22,13 @@ async fn a_full_disk_is_said_to_be_full_and_keeps_nothing() {
     if let Some(url) = shared::env::var(S3_VARIABLE) {
         return on_a_small_disk(&url).await;
     }
-    let probe = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).output();
+    let probe = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "true"])
+        .output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        println!("skipped: no user namespaces here, so no small disk can be made without being root");
+        println!(
+            "skipped: no user namespaces here, so no small disk can be made without being root"
+        );
         return;
     }
     let s3 = LocalS3::start().await;
@@ -48,7 +52,11 @@ async fn a_full_disk_is_said_to_be_full_and_keeps_nothing() {
     .await
     .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(text.contains("1 passed"), "{text}");
 }
 
@@ -74,7 +82,10 @@ async fn on_a_small_disk(url: &str) {
 
     let mut large = job.only_input().unwrap().clone();
     large.key = "large".to_owned();
-    let error = store.fetch(&large, &workspace.file("large")).await.unwrap_err();
+    let error = store
+        .fetch(&large, &workspace.file("large"))
+        .await
+        .unwrap_err();
     let failure = Failure::new(&error);
     assert!(
         failure.cause.starts_with(
@@ -87,10 +98,16 @@ async fn on_a_small_disk(url: &str) {
     assert!(!workspace.file("large").exists());
 
     let input = job.only_input().unwrap();
-    let error = store.fetch_and_extract(input, &workspace, "source").await.unwrap_err();
+    let error = store
+        .fetch_and_extract(input, &workspace, "source")
+        .await
+        .unwrap_err();
     let failure = Failure::new(&error);
     assert!(failure.message("log").contains("MiB"), "{failure:?}");
     assert!(failure.hint.unwrap().contains("EphemeralStorage"));
-    assert_eq!(fs::read_dir(workspace.file("source")).map_or(0, Iterator::count), 0);
+    assert_eq!(
+        fs::read_dir(workspace.file("source")).map_or(0, Iterator::count),
+        0
+    );
     assert!(!workspace.file("source.zip").exists());
 }

@@ -34,7 +34,11 @@ async fn a_300_mb_artifact_passes_through_a_function_of_512_mb() {
     // The function is a process of its own, so that what it holds at most can be read from it.
     let output = tokio::task::spawn_blocking(move || {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "memory::a_300_mb_artifact_passes_through_a_function_of_512_mb"])
+            .args([
+                "--exact",
+                "--nocapture",
+                "memory::a_300_mb_artifact_passes_through_a_function_of_512_mb",
+            ])
             .env(S3_VARIABLE, url)
             .output()
             .unwrap()
@@ -42,8 +46,20 @@ async fn a_300_mb_artifact_passes_through_a_function_of_512_mb() {
     .await
     .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let peak: u64 = text.split("peak ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let peak: u64 = text
+        .split("peak ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     println!("peak memory for 300 MB in and out: {} MB", peak / 1_000_000);
     assert!(peak < MEMORY_LIMIT_BYTES, "{peak} bytes");
 }
@@ -56,7 +72,10 @@ async fn store_input(s3: &LocalS3) {
     }
     let job = job(JobEvent::new());
     let store = Store::for_job(&s3.config(), &job);
-    let size = store.put_directory(job.only_input().unwrap(), &tree, &workspace).await.unwrap();
+    let size = store
+        .put_directory(job.only_input().unwrap(), &tree, &workspace)
+        .await
+        .unwrap();
     assert!(size >= 300_000_000, "{size} bytes");
 }
 
@@ -78,12 +97,21 @@ async fn pass_through(url: &str) {
     let config = shared::testing::s3::config(url, shared::testing::events::FUNCTION_KEYS);
     let store = Store::for_job(&config, &job);
     let workspace = Workspace::create().unwrap();
-    let tree = store.fetch_and_extract(job.only_input().unwrap(), &workspace, "tree").await.unwrap();
+    let tree = store
+        .fetch_and_extract(job.only_input().unwrap(), &workspace, "tree")
+        .await
+        .unwrap();
     assert_eq!(fs::read_dir(&tree).unwrap().count(), FILES);
-    let size = store.put_directory(job.only_output().unwrap(), &tree, &workspace).await.unwrap();
+    let size = store
+        .put_directory(job.only_output().unwrap(), &tree, &workspace)
+        .await
+        .unwrap();
     assert!(size >= 300_000_000, "{size} bytes");
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     println!("peak {} bytes", kilobytes * 1024);
 }

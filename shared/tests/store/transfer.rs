@@ -41,14 +41,41 @@ async fn a_directory_goes_out_and_comes_back_as_it_was() {
     std::os::unix::fs::symlink("run", tree.join("link")).unwrap();
 
     let output = job.only_output().unwrap();
-    store.put_directory(output, &workspace.file("tree"), &workspace).await.unwrap();
-    let back = store.fetch_and_extract(output, &workspace, "back").await.unwrap();
+    store
+        .put_directory(output, &workspace.file("tree"), &workspace)
+        .await
+        .unwrap();
+    let back = store
+        .fetch_and_extract(output, &workspace, "back")
+        .await
+        .unwrap();
 
-    assert_eq!(fs::read_to_string(back.join("bin/link")).unwrap(), "#!/bin/sh\n");
-    assert_eq!(fs::read_link(back.join("bin/link")).unwrap().to_str(), Some("run"));
-    assert_eq!(fs::metadata(back.join("bin/run")).unwrap().permissions().mode() & 0o777, 0o755);
-    let left: Vec<_> = fs::read_dir(workspace.path()).unwrap().flatten().map(|e| e.file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".zip")), "{left:?}");
+    assert_eq!(
+        fs::read_to_string(back.join("bin/link")).unwrap(),
+        "#!/bin/sh\n"
+    );
+    assert_eq!(
+        fs::read_link(back.join("bin/link")).unwrap().to_str(),
+        Some("run")
+    );
+    assert_eq!(
+        fs::metadata(back.join("bin/run"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o755
+    );
+    let left: Vec<_> = fs::read_dir(workspace.path())
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().ends_with(".zip")),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]
@@ -64,10 +91,16 @@ async fn a_large_file_goes_in_parts_and_comes_in_ranges() {
 
     let output = job.only_output().unwrap();
     let before = s3.requests();
-    assert_eq!(store.put_file(output, &file).await.unwrap(), content.len() as u64);
+    assert_eq!(
+        store.put_file(output, &file).await.unwrap(),
+        content.len() as u64
+    );
     assert_eq!(s3.requests() - before, 5, "create, three parts, complete");
     let before = s3.requests();
-    assert_eq!(store.fetch(output, &back).await.unwrap(), content.len() as u64);
+    assert_eq!(
+        store.fetch(output, &back).await.unwrap(),
+        content.len() as u64
+    );
     assert_eq!(s3.requests() - before, 3, "three ranges");
     assert!(fs::read(&back).unwrap() == content);
 }
@@ -79,7 +112,9 @@ async fn an_empty_object_is_an_empty_file() {
     let job = job(JobEvent::new());
     let workspace = Workspace::create().unwrap();
     let file = workspace.file("empty");
-    let length = Store::for_job(&s3.config(), &job).fetch(job.only_input().unwrap(), &file).await;
+    let length = Store::for_job(&s3.config(), &job)
+        .fetch(job.only_input().unwrap(), &file)
+        .await;
     assert_eq!((length.unwrap(), fs::read(&file).unwrap()), (0, Vec::new()));
 }
 
@@ -102,21 +137,31 @@ async fn a_missing_artifact_is_named_with_its_place() {
         "{}",
         failure.cause
     );
-    assert_eq!(failure.failure_type, shared::failure::FailureType::RevisionUnavailable);
+    assert_eq!(
+        failure.failure_type,
+        shared::failure::FailureType::RevisionUnavailable
+    );
     assert!(!workspace.file("x").exists());
 }
 
 #[tokio::test]
 async fn what_is_no_zip_leaves_nothing_behind() {
     let s3 = LocalS3::start().await;
-    s3.bucket(BUCKET).create().await.put(INPUT_KEY, "this is no archive").await;
+    s3.bucket(BUCKET)
+        .create()
+        .await
+        .put(INPUT_KEY, "this is no archive")
+        .await;
     let job = job(JobEvent::new());
     let workspace = Workspace::create().unwrap();
     let error = Store::for_job(&s3.config(), &job)
         .fetch_and_extract(job.only_input().unwrap(), &workspace, "source")
         .await
         .unwrap_err();
-    assert!(shared::failure::chain(&error).contains("SourceOutput"), "{error}");
+    assert!(
+        shared::failure::chain(&error).contains("SourceOutput"),
+        "{error}"
+    );
     assert!(!workspace.file("source.zip").exists());
     let left = fs::read_dir(workspace.file("source")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
@@ -126,7 +171,10 @@ async fn what_is_no_zip_leaves_nothing_behind() {
 async fn the_store_is_used_with_the_jobs_credentials_and_not_the_functions() {
     let s3 = LocalS3::start().await;
     s3.bucket(BUCKET).create().await.put(INPUT_KEY, "x").await;
-    let foreign = Keys { secret_access_key: "not-the-secret", ..FUNCTION_KEYS };
+    let foreign = Keys {
+        secret_access_key: "not-the-secret",
+        ..FUNCTION_KEYS
+    };
     let job = job(JobEvent::new().credentials(Some(foreign)));
     let workspace = Workspace::create().unwrap();
     let error = Store::for_job(&s3.config(), &job)
@@ -134,21 +182,35 @@ async fn the_store_is_used_with_the_jobs_credentials_and_not_the_functions() {
         .await
         .unwrap_err();
     let failure = Failure::new(&error);
-    assert_eq!(failure.failure_type, shared::failure::FailureType::PermissionError, "{failure:?}");
-    assert!(failure.cause.contains("SignatureDoesNotMatch"), "{failure:?}");
+    assert_eq!(
+        failure.failure_type,
+        shared::failure::FailureType::PermissionError,
+        "{failure:?}"
+    );
+    assert!(
+        failure.cause.contains("SignatureDoesNotMatch"),
+        "{failure:?}"
+    );
     assert!(!failure.message("log").contains("not-the-secret"));
 }
 
 #[tokio::test]
 async fn outputs_do_not_replace_anything_but_their_own_key() {
     let s3 = LocalS3::start().await;
-    s3.bucket(BUCKET).create().await.put(INPUT_KEY, "input").await;
+    s3.bucket(BUCKET)
+        .create()
+        .await
+        .put(INPUT_KEY, "input")
+        .await;
     let job = job(JobEvent::new());
     let store = Store::for_job(&s3.config(), &job);
     let workspace = Workspace::create().unwrap();
     fs::write(workspace.file("out"), "output").unwrap();
     for _delivery in 0..2 {
-        store.put_file(job.only_output().unwrap(), &workspace.file("out")).await.unwrap();
+        store
+            .put_file(job.only_output().unwrap(), &workspace.file("out"))
+            .await
+            .unwrap();
     }
     let objects = s3.bucket(BUCKET).snapshot().await;
     assert_eq!(objects.keys().collect::<Vec<_>>(), [OUTPUT_KEY, INPUT_KEY]);
