@@ -179,14 +179,14 @@ impl<'s> Step<'s> {
         self.announce(id, Subject::Pipeline { state, stop_reason });
     }
 
-    fn announce_stage(&mut self, id: &ExecutionId, stage: &str, state: ChangeState) {
+    fn announce_stage(&mut self, id: &ExecutionId, stage: &str, change: ChangeState) {
         let run = self.execution(id).stage_runs.get(stage);
         let last_retry = run.and_then(|run| run.last_retry).map(|(_, time)| time);
         self.announce(
             id,
             Subject::Stage {
                 stage: stage.to_owned(),
-                state,
+                state: change,
                 last_retry,
             },
         );
@@ -196,12 +196,13 @@ impl<'s> Step<'s> {
     fn stage_actions(&self, id: &ExecutionId, stage: &str) -> Vec<&ActionExecution> {
         let run = self.execution(id).stage_runs.get(stage);
         let latest = run.into_iter().flat_map(|run| run.latest.values());
-        latest.map(|action| self.action(action)).collect()
+        latest.map(|newest| self.action(newest)).collect()
     }
 
     fn running_actions(&self, id: &ExecutionId, stage: &str) -> Vec<ActionExecutionId> {
         let all = self.stage_actions(id, stage).into_iter();
-        let running = all.filter(|action| action.status == ActionStatus::InProgress);
-        running.map(|action| action.id.clone()).collect()
+        all.filter(|action| action.status == ActionStatus::InProgress)
+            .map(|action| action.id.clone())
+            .collect()
     }
 }

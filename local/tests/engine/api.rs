@@ -166,7 +166,7 @@ async fn structures_that_the_service_does_not_take_are_refused() {
             "ValidationException",
             |p| {
                 p["stages"][1]["actions"][0]["configuration"]["UserParameters"] =
-                    json!("x".repeat(1_001))
+                    json!("x".repeat(1_001));
             },
             "length less than or equal to 1000",
         ),

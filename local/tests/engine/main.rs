@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a test ends where something is not as it expects"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test that follows an execution is one story"
+)]
 
 mod api;
 mod cli;
