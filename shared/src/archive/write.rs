@@ -251,3 +251,67 @@ fn put32(out: &mut Vec<u8>, value: u32) {
 fn put64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::archive::{Archive, Limits};
+
+    fn reopened(zip: &[u8]) -> Archive {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(zip).unwrap();
+        let limits = Limits {
+            max_ratio: u64::MAX,
+            ..Limits::default()
+        };
+        Archive::from_file(&file, limits).unwrap()
+    }
+
+    fn written(headers: &[(String, u64)]) -> Vec<u8> {
+        let mut zip = Cursor::new(Vec::new());
+        let mut writer = Writer::new(&mut zip).unwrap();
+        for (name, size) in headers {
+            let header = Header {
+                name,
+                method: Method::Deflated,
+                mode: 0o100_644,
+                crc: 0,
+                size: *size,
+                compressed_size: 2,
+            };
+            let begun = writer.begin(&header).unwrap();
+            writer.write(&[3, 0]).unwrap();
+            assert_eq!(writer.written(&begun), 2);
+            writer.correct(&begun, &header).unwrap();
+            writer.end(&begun, &header);
+        }
+        let len = writer.finish().unwrap();
+        assert_eq!(len, zip.get_ref().len() as u64);
+        zip.into_inner()
+    }
+
+    #[test]
+    fn more_entries_than_16_bits_count_are_written_and_read() {
+        let headers: Vec<_> = (0..70_000)
+            .map(|number| (format!("f{number}"), 0))
+            .collect();
+        assert_eq!(reopened(&written(&headers)).entries().len(), 70_000);
+    }
+
+    #[test]
+    fn sizes_beyond_32_bits_are_written_and_read() {
+        for size in [
+            u64::from(u32::MAX) - 1,
+            u32::MAX.into(),
+            5 << 30,
+            WIDE_FROM,
+            WIDE_FROM - 1,
+        ] {
+            let archive = reopened(&written(&[("small".into(), 0), ("big".into(), size)]));
+            let sizes: Vec<u64> = archive.entries().map(super::super::Entry::size).collect();
+            assert_eq!(sizes, [0, size]);
+        }
+    }
+}

@@ -298,6 +298,60 @@ fn an_archive_that_does_not_fit_on_the_disk_says_so_before_writing() {
     assert_eq!(tree(&cell.inside()).len(), 0);
 }
 
+/// Names the small disk that [`extraction_onto_a_small_disk`] is to fill.
+const CHILD_DISK: &str = "ARCHIVE_TEST_DISK";
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the test talks to itself in another process"
+)]
+fn extraction_onto_a_small_disk() {
+    let Some(disk) = std::env::var_os(CHILD_DISK) else {
+        return;
+    };
+    let zip = tempfile::NamedTempFile::new().unwrap();
+    let files: [(&str, &[u8]); 2] = [("d/small", b"small"), ("d/big", &vec![7; 8 << 20])];
+    fs::write(zip.path(), shared::testing::archives::zip_of(&files)).unwrap();
+    let into = Path::new(&disk);
+    // Without the look at the free space, as when another process fills the disk meanwhile.
+    let error = archive::extract(zip.as_file(), into, &Limits::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no room in `{}` for `d/big`: needs 9 MiB, 2 MiB are free",
+            into.display()
+        )
+    );
+    assert_eq!(tree(into).len(), 0);
+    println!("the disk was full");
+}
+
+#[test]
+fn a_disk_that_fills_up_is_told_apart_and_emptied() {
+    const MOUNT: &str = r#"mount -t tmpfs -o size=2m none "$0" && exec "$1" --exact --nocapture \
+        hostile::extraction_onto_a_small_disk"#;
+    let disk = tempfile::tempdir().unwrap();
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", MOUNT])
+        .arg(disk.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD_DISK, disk.path())
+        .output();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output {
+        Ok(output) if text(&output.stdout).contains("running 1 test") => {
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            assert!(text(&output.stdout).contains("the disk was full"));
+        }
+        Ok(output) => println!(
+            "skipped: no mount of its own: {}",
+            text(&output.stderr).trim()
+        ),
+        Err(error) => println!("skipped: no `unshare`: {error}"),
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_empty_is_left_alone() {
     let cell = Cell::new();

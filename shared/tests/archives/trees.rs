@@ -103,6 +103,18 @@ fn a_socket_is_refused_by_name() {
 }
 
 #[test]
+fn paths_that_differ_only_in_case_are_refused_by_name() {
+    let error = refused(|source| {
+        fs::write(source.join("Readme"), "a").unwrap();
+        fs::write(source.join("readme"), "b").unwrap();
+    });
+    assert_eq!(
+        error.to_string(),
+        "entry `readme` differs from `Readme` only in upper and lower case"
+    );
+}
+
+#[test]
 fn a_full_disk_is_told_apart_while_archiving() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("f"), vec![1; 9_000]).unwrap();
