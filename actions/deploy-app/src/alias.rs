@@ -71,7 +71,7 @@ pub(crate) async fn read(
             if error.is_code("ResourceNotFoundException") {
                 return Ok(None);
             }
-            Err(DeployAppError::Call(error))
+            Err(DeployAppError::from(error))
         }
     }
 }
@@ -91,7 +91,7 @@ pub(crate) async fn create(
         .send()
         .await;
     let alias = sent.map_err(|error| {
-        DeployAppError::Call(CallError::new(
+        DeployAppError::from(CallError::new(
             "lambda:CreateAlias",
             resource(params),
             &error,
@@ -127,7 +127,7 @@ pub(crate) async fn update(
         .send()
         .await;
     let alias = sent.map_err(|error| {
-        DeployAppError::Call(CallError::new(
+        DeployAppError::from(CallError::new(
             "lambda:UpdateAlias",
             resource(params),
             &error,

@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the action waits, over all its jobs, for a function that does not settle or that others
 /// keep changing. The SDKs' waiters give up after 5 minutes; a function in a VPC takes longer.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// No call that changes something begins later than this before the end of the job's time; the work
 /// goes on in a later job instead.
@@ -94,7 +94,7 @@ impl<'a> Deployment<'a> {
             return self.later();
         }
         match self.move_alias(&version).await? {
-            Step::Done(moved) => Ok(self.complete(version, moved)),
+            Step::Done(moved) => Ok(self.complete(&version, moved)),
             Step::OutOfTime => self.later(),
         }
     }
@@ -276,7 +276,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    fn complete(self, version: String, moved: Moved) -> Outcome {
+    fn complete(self, version: &str, moved: Moved) -> Outcome {
         let alias = alias::resource(self.params);
         let revision = self.params.revision.as_deref();
         let of_revision = revision
@@ -290,10 +290,10 @@ impl<'a> Deployment<'a> {
         let variables = BTreeMap::from([
             (
                 "PreviousVersion".to_owned(),
-                moved.before.unwrap_or_else(|| version.clone()),
+                moved.before.unwrap_or_else(|| version.to_owned()),
             ),
             ("CodeSha256".to_owned(), self.progress.code_sha256),
-            ("FunctionVersion".to_owned(), version.clone()),
+            ("FunctionVersion".to_owned(), version.to_owned()),
         ]);
         Outcome::Complete(Completion {
             summary: format!("`{alias}` is on version {version}{of_revision}{before}"),

@@ -15,7 +15,7 @@ pub enum DeployAppError {
     Artifacts(#[from] ArtifactCountError),
     /// The artifact cannot be read.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
+    Artifact(Box<ArtifactError>),
     /// The job's directory cannot be made.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -34,7 +34,7 @@ pub enum DeployAppError {
         /// The artifact.
         artifact: Artifact,
         /// What Lambda said.
-        source: CallError,
+        source: Box<CallError>,
     },
     /// Lambda does not take the artifact as code.
     #[error("Lambda does not take input artifact {artifact} as code")]
@@ -42,7 +42,7 @@ pub enum DeployAppError {
         /// The artifact.
         artifact: Artifact,
         /// What Lambda said.
-        source: CallError,
+        source: Box<CallError>,
     },
     /// There is no such function.
     #[error("there is no function `{function}`")]
@@ -50,7 +50,7 @@ pub enum DeployAppError {
         /// The function.
         function: String,
         /// What Lambda said.
-        source: CallError,
+        source: Box<CallError>,
     },
     /// Lambda took the code and cannot run it.
     #[error("Lambda could not make `{what}` ready to run: {code}: {reason}")]
@@ -100,7 +100,19 @@ pub enum DeployAppError {
     },
     /// A call did not succeed.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(Box<CallError>),
+}
+
+impl From<ArtifactError> for DeployAppError {
+    fn from(error: ArtifactError) -> Self {
+        Self::Artifact(Box::new(error))
+    }
+}
+
+impl From<CallError> for DeployAppError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
 }
 
 impl ActionError for DeployAppError {

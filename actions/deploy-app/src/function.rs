@@ -50,10 +50,10 @@ pub(crate) async fn read(
         if error.is_code("ResourceNotFoundException") {
             return DeployAppError::FunctionMissing {
                 function: function.to_owned(),
-                source: error,
+                source: Box::new(error),
             };
         }
-        DeployAppError::Call(error)
+        DeployAppError::from(error)
     })?;
     Ok(Snapshot {
         code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
@@ -131,16 +131,16 @@ fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
     if says("S3") && (says("denied") || says("AccessDenied") || says("Forbidden")) {
         return DeployAppError::ArtifactDenied {
             artifact,
-            source: error,
+            source: Box::new(error),
         };
     }
     if says("S3") || says("unzip") || says("Unzipped size") {
         return DeployAppError::CodeRefused {
             artifact,
-            source: error,
+            source: Box::new(error),
         };
     }
-    DeployAppError::Call(error)
+    DeployAppError::from(error)
 }
 
 /// Publishes the code of this hash as a version, if the function still is as in `snapshot`. Code
@@ -166,7 +166,7 @@ pub(crate) async fn publish(
         if error.message.contains("CodeSHA256") {
             error.kind = CallErrorKind::Conflict;
         }
-        DeployAppError::Call(error)
+        DeployAppError::from(error)
     })?;
     if output.code_sha256() != Some(code_sha256) {
         return Err(DeployAppError::CodeChanged {

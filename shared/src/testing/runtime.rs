@@ -22,7 +22,7 @@ use super::server::Server;
 use crate::clock;
 
 /// The function's timeout where a test does not choose one.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The log group of every function.
 pub const LOG_GROUP: &str = "/aws/lambda/the-function";
@@ -178,7 +178,7 @@ impl Runtime {
         let body = body
             .collect()
             .await
-            .map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+            .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
         let failed = || Ended::Failed(String::from_utf8_lossy(&body).into_owned());
         let ended = if path.ends_with("/response") {
             Ended::Succeeded

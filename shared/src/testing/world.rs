@@ -120,25 +120,21 @@ impl World {
     }
 
     /// The functions. Not to be held while something is awaited.
-    #[must_use]
     pub fn lambda(&self) -> MutexGuard<'_, lambda::Lambda> {
         lock(&self.inner.lambda)
     }
 
     /// The jobs. Not to be held while something is awaited.
-    #[must_use]
     pub fn code_pipeline(&self) -> MutexGuard<'_, codepipeline::CodePipeline> {
         lock(&self.inner.code_pipeline)
     }
 
     /// The REST APIs. Not to be held while something is awaited.
-    #[must_use]
     pub fn api_gateway(&self) -> MutexGuard<'_, apigateway::ApiGateway> {
         lock(&self.inner.api_gateway)
     }
 
     /// The distributions. Not to be held while something is awaited.
-    #[must_use]
     pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::CloudFront> {
         lock(&self.inner.cloud_front)
     }

@@ -40,15 +40,15 @@ fn update(kind: CallErrorKind, code: &str, message: &str) -> CallError {
 #[test_case("not-a-zip", &DeployAppError::NotAZip { artifact: artifact() })]
 #[test_case("artifact-denied", &DeployAppError::ArtifactDenied {
     artifact: artifact(),
-    source: update(CallErrorKind::Denied, "AccessDeniedException", "Your access has been denied by S3"),
+    source: Box::new(update(CallErrorKind::Denied, "AccessDeniedException", "Your access has been denied by S3")),
 })]
 #[test_case("code-refused", &DeployAppError::CodeRefused {
     artifact: artifact(),
-    source: update(CallErrorKind::Invalid, "InvalidParameterValueException", "Could not unzip uploaded file"),
+    source: Box::new(update(CallErrorKind::Invalid, "InvalidParameterValueException", "Could not unzip uploaded file")),
 })]
 #[test_case("function-missing", &DeployAppError::FunctionMissing {
     function: "greeter".to_owned(),
-    source: call("lambda:GetFunctionConfiguration", "greeter", CallErrorKind::NotFound, "ResourceNotFoundException", "Function not found"),
+    source: Box::new(call("lambda:GetFunctionConfiguration", "greeter", CallErrorKind::NotFound, "ResourceNotFoundException", "Function not found")),
 })]
 #[test_case("not-ready", &DeployAppError::NotReady {
     what: "greeter".to_owned(),
@@ -70,7 +70,7 @@ fn update(kind: CallErrorKind, code: &str, message: &str) -> CallError {
     version: "7".to_owned(),
 })]
 #[test_case("no-version", &DeployAppError::NoVersion { function: "greeter".to_owned() })]
-#[test_case("call", &DeployAppError::Call(call("lambda:UpdateAlias", "greeter:prod", CallErrorKind::Denied, "AccessDeniedException", "no policy allows it")))]
+#[test_case("call", &DeployAppError::from(call("lambda:UpdateAlias", "greeter:prod", CallErrorKind::Denied, "AccessDeniedException", "no policy allows it")))]
 fn a_failure_says_what_where_and_what_to_do(name: &str, error: &DeployAppError) {
     let failure = Failure::new(error);
     let message = format!(

@@ -7,6 +7,7 @@ use deploy_app::DeployApp;
 use shared::action::Host;
 use shared::aws::MAX_ATTEMPTS;
 use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
+use shared::testing::operation::Operation;
 use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
 use shared::testing::s3::config;
 use shared::testing::world::World;
@@ -25,11 +26,7 @@ const FOREIGN_CODE: &[u8] = b"PK\x03\x04 someone else's code";
 async fn run_through(world: &World, rules: Vec<Rule>) -> Vec<String> {
     let proxy = Proxy::start(&world.url(), rules).await;
     run_with(world, event(), config(&proxy.url(), FUNCTION_KEYS)).await;
-    proxy
-        .seen()
-        .iter()
-        .map(|operation| operation.action())
-        .collect()
+    proxy.seen().iter().map(Operation::action).collect()
 }
 
 /// Something that another deployment does right before a call reaches Lambda.
@@ -58,7 +55,7 @@ async fn a_service_in_trouble_is_asked_three_times_and_then_named(action: &str) 
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "SystemUnavailable");
     assert!(message.contains(action), "{message}");
-    assert_eq!(count(&seen, action), usize::try_from(MAX_ATTEMPTS).unwrap());
+    assert_eq!(count(&seen, action), MAX_ATTEMPTS as usize);
     assert_eq!(alias(&world, "prod"), "1");
 }
 
@@ -221,7 +218,7 @@ async fn an_alias_that_someone_else_moved_meanwhile_is_left_there() {
 async fn an_alias_that_changed_and_still_routes_as_before_is_moved() {
     let world = world().await;
     let foreign = meanwhile(&world, |lambda| {
-        lambda.change_alias(FUNCTION, "prod", "1", &[])
+        lambda.change_alias(FUNCTION, "prod", "1", &[]);
     });
     let seen = run_through(&world, vec![Rule::once("lambda:UpdateAlias", foreign)]).await;
     assert_eq!(count(&seen, "lambda:UpdateAlias"), 2);
@@ -232,7 +229,7 @@ async fn an_alias_that_changed_and_still_routes_as_before_is_moved() {
 async fn an_alias_that_appears_meanwhile_is_left_there() {
     let world = world().await;
     let foreign = meanwhile(&world, |lambda| {
-        lambda.change_alias(FUNCTION, "new", "1", &[])
+        lambda.change_alias(FUNCTION, "new", "1", &[]);
     });
     let proxy = Proxy::start(&world.url(), [Rule::once("lambda:CreateAlias", foreign)]).await;
     let event = event().user_parameters("function=greeter&alias=new");
@@ -301,7 +298,7 @@ async fn continued(world: &World, event: JobEvent) -> String {
     let host = Host::new(DeployApp::new, world.config());
     host.invoke(event, invocation_of(Duration::from_secs(2)))
         .await
-        .unwrap();
+        .expect("the result is reported");
     let Reported::Continuation { token, summary } = last(world) else {
         panic!("{:?}", last(world))
     };

@@ -6,13 +6,27 @@ use std::path::Path;
 use serde_json::Value;
 use shared::testing::matrix::{Scenario, run};
 use shared::testing::world::World;
+use shared::testing::world::codepipeline::Reported;
 use shared::testing::world::lambda::Function;
 
-use crate::harness::{event, seed};
+use crate::harness::{event, last, seed};
 
 /// A deployment onto an alias that is there, or one that is not.
 struct Deployment {
     alias: &'static str,
+    /// `PreviousVersion`.
+    before: &'static str,
+}
+
+/// `FunctionVersion` and `PreviousVersion`, if the job is a success.
+fn variables_of_success(world: &World) -> Option<(String, String)> {
+    match last(world) {
+        Reported::Success { variables, .. } => Some((
+            variables["FunctionVersion"].clone(),
+            variables["PreviousVersion"].clone(),
+        )),
+        _ => None,
+    }
 }
 
 impl Scenario for Deployment {
@@ -45,6 +59,10 @@ impl Scenario for Deployment {
     }
 
     fn check(&self, world: &World) -> Result<(), String> {
+        let variables = variables_of_success(world);
+        if variables.is_some_and(|found| found != ("2".to_owned(), self.before.to_owned())) {
+            return Err("the output variables are not those of the fault-free run".to_owned());
+        }
         let lambda = world.lambda();
         match lambda.alias_events().iter().find(|event| !event.served) {
             None => Ok(()),
@@ -60,8 +78,8 @@ impl Scenario for Deployment {
 )]
 async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
     let mut cells = 0;
-    for alias in ["prod", "new"] {
-        let summary = run(&Deployment { alias }).await;
+    for (alias, before) in [("prod", "1"), ("new", "2")] {
+        let summary = run(&Deployment { alias, before }).await;
         assert_eq!(
             summary.broken,
             Vec::<String>::new(),
