@@ -69,7 +69,7 @@ impl Target<'_> {
             .put_object()
             .bucket(&self.artifact.bucket)
             .key(&self.artifact.key)
-            .content_type(self.content_type(&bytes))
+            .content_type(Self::content_type(&bytes))
             .server_side_encryption(algorithm)
             .set_ssekms_key_id(key)
             .body(ByteStream::from(bytes))
@@ -88,7 +88,7 @@ impl Target<'_> {
             .create_multipart_upload()
             .bucket(&self.artifact.bucket)
             .key(&self.artifact.key)
-            .content_type(self.content_type(&first))
+            .content_type(Self::content_type(&first))
             .server_side_encryption(algorithm)
             .set_ssekms_key_id(key)
             .send()
@@ -185,7 +185,7 @@ impl Target<'_> {
         )
     }
 
-    fn content_type(&self, bytes: &[u8]) -> &'static str {
+    fn content_type(bytes: &[u8]) -> &'static str {
         if bytes.starts_with(ZIP_SIGNATURE) || bytes.starts_with(EMPTY_ZIP_SIGNATURE) {
             "application/zip"
         } else {

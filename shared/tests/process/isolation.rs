@@ -50,19 +50,19 @@ pub(crate) fn is_own_process(test: &str) -> bool {
         command.uid(NOBODY).gid(NOBODY);
     }
     let output = command.output().unwrap();
-    let text = format!(
+    let said = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
         output.status.success(),
-        "{test} in its own process: {}\n{text}",
+        "{test} in its own process: {}\n{said}",
         output.status
     );
-    assert!(text.contains("1 passed"), "{test} was not run:\n{text}");
+    assert!(said.contains("1 passed"), "{test} was not run:\n{said}");
     assert!(
-        !text.contains(CANARY),
+        !said.contains(CANARY),
         "the canary is in the output of {test}"
     );
     false
@@ -120,7 +120,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// A deadline that no test comes near.
 pub(crate) fn far() -> shared::clock::Deadline {
-    shared::clock::Deadline::after(Duration::from_secs(120))
+    shared::clock::Deadline::after(Duration::from_mins(2))
 }
 
 /// All processes below this one, zombies too, as `PID NAME`.

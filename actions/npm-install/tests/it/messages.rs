@@ -83,6 +83,10 @@ fn about_the_lock_file() {
     hint: install these packages anew from an https registry and commit the lock file, or set `integrity=off` to accept them
     log: LOG
     ");
+}
+
+#[test]
+fn about_what_the_lock_file_says() {
     let no_lock = NpmInstallError::NoLockFile {
         directory: text("."),
     };

@@ -82,7 +82,7 @@ async fn a_registry_that_never_answers_is_unreachable() {
         FailureType::SystemUnavailable,
         "{failure:?}"
     );
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[tokio::test]
