@@ -81,7 +81,7 @@ async fn on_a_small_disk(url: &str) {
     let workspace = Workspace::create().unwrap();
 
     let mut large = job.only_input().unwrap().clone();
-    large.key = "large".to_owned();
+    large.key = "large".into();
     let error = store
         .fetch(&large, &workspace.file("large"))
         .await

@@ -1,5 +1,11 @@
 //! Artifacts in and out, over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it skipped and measured"
+)]
+
 mod disk;
 mod memory;
 mod transfer;
