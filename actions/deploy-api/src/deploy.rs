@@ -277,7 +277,7 @@ impl Rounds<'_> {
         {
             match self.gateway.delete_deployment(api, &deployment.id).await {
                 Ok(()) => {
-                    tracing::info!(deployment = deployment.id, "removed a repeated deployment")
+                    tracing::info!(deployment = deployment.id, "removed a repeated deployment");
                 }
                 Err(refusal) => {
                     tracing::warn!(deployment = deployment.id, error = %refusal.call, "a repeated deployment stays");

@@ -231,7 +231,15 @@ mod tests {
         for level in 1..12 {
             let below = format!("*a{}", level - 1);
             let items = vec![below; 9].join(", ");
-            bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+            bomb.extend([
+                "a",
+                &level.to_string(),
+                ": &a",
+                &level.to_string(),
+                " [",
+                &items,
+                "]\n",
+            ]);
         }
         assert!(parse(bomb.as_bytes()).is_err());
     }

@@ -113,7 +113,7 @@ fn encoded(key: &str) -> String {
         match byte {
             b'/' | b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
             _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-            _ => path.push_str(&format!("%{byte:02X}")),
+            _ => path.extend(format!("%{byte:02X}").chars()),
         }
     }
     path

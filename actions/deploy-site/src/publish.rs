@@ -28,7 +28,7 @@ const MAX_ROUNDS: u32 = 6;
 
 /// What has to be left of the invocation for a further upload: the uploads under way have to end and
 /// the manifest to be written in it, before the action is ended.
-const CHECKPOINT: Duration = Duration::from_secs(60);
+const CHECKPOINT: Duration = Duration::from_mins(1);
 
 /// The checkpoint is at most this part of the time there is, so that a function with a short timeout
 /// gets something done.

@@ -1,5 +1,11 @@
 //! The action through its host, over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the number of cells is a result of its own"
+)]
+
 mod bad_input;
 mod deploying;
 mod faults;

@@ -133,7 +133,7 @@ async fn every_fault_at_every_call_ends_in_the_release_or_before_it() {
 
 /// Runs one job through a proxy with these faults.
 async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
-    run_with_time(frame, rules, Duration::from_secs(300)).await
+    run_with_time(frame, rules, Duration::from_mins(5)).await
 }
 
 async fn run_with_time(frame: &Frame, rules: Vec<Rule>, time: Duration) -> Reported {
@@ -207,7 +207,7 @@ async fn a_job_without_time_goes_on_in_the_next_one() {
         "pages come last"
     );
     let event = frame.event(PARAMETERS, None).continuation_token(&token);
-    let variables = succeeded(frame.run_job(event, Duration::from_secs(300)).await);
+    let variables = succeeded(frame.run_job(event, Duration::from_mins(5)).await);
     assert_eq!(
         (
             variables["Uploaded"].as_str(),

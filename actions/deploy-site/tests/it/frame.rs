@@ -83,7 +83,7 @@ impl Frame {
 
     /// Runs a new job and returns what it reports.
     pub(crate) async fn run(&self, parameters: &str) -> Reported {
-        self.run_job(self.event(parameters, None), Duration::from_secs(300))
+        self.run_job(self.event(parameters, None), Duration::from_mins(5))
             .await
     }
 

@@ -30,7 +30,7 @@ fn references(page: &str, html: &str) -> Vec<String> {
 
 /// Every broken reference of a site.
 fn broken(site: &BTreeMap<String, String>) -> Vec<String> {
-    let pages = site.iter().filter(|(key, _)| key.ends_with(".html"));
+    let pages = site.iter().filter(|(key, _)| key.ends_with("index.html"));
     pages
         .flat_map(|(page, html)| {
             references(page, html)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
-use shared::testing::world::codepipeline::Reported;
 
 use crate::frame::{FIRST, Frame, MANIFEST, PARAMETERS, SECOND, succeeded};
 
@@ -209,7 +208,7 @@ async fn the_version_is_the_revision_where_that_is_a_commit_id() {
     let frame = Frame::start().await;
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let event = frame.event("bucket=www", Some(commit));
-    let variables = succeeded(frame.run_job(event, Duration::from_secs(300)).await);
+    let variables = succeeded(frame.run_job(event, Duration::from_mins(5)).await);
     assert_eq!(variables["Version"], commit);
 }
 

@@ -182,7 +182,7 @@ impl ApiGateway {
                 .iter()
                 .map(|(id, api)| described_api(id, api))
                 .collect();
-            return page(apis, request);
+            return Ok((200, page(apis, request)));
         }
         if operation == "CreateDeployment" {
             return self.create_deployment(&id, request);
@@ -210,7 +210,7 @@ impl ApiGateway {
                     .iter()
                     .map(|(id, made)| described_deployment(id, made))
                     .collect();
-                page(deployments, request)
+                Ok((200, page(deployments, request)))
             }
             "GetDeployment" => {
                 let made = api
@@ -391,7 +391,7 @@ fn described_deployment(id: &str, made: &RestDeployment) -> Value {
 }
 
 /// One page of a list, as `limit` and `position` ask.
-fn page(items: Vec<Value>, request: &ApiRequest) -> Answered {
+fn page(items: Vec<Value>, request: &ApiRequest) -> Value {
     let number = |name: &str| {
         request
             .query
@@ -405,7 +405,7 @@ fn page(items: Vec<Value>, request: &ApiRequest) -> Answered {
     if more {
         page["position"] = json!((start + limit).to_string());
     }
-    Ok((200, page))
+    page
 }
 
 #[cfg(test)]
