@@ -78,10 +78,10 @@ fn check_every_prefix(
 
 #[test]
 fn the_check_finds_a_broken_reference() {
-    let site = BTreeMap::from([("a/b.html".to_owned(), "<img src=../c.png>".to_owned())]);
+    let site = BTreeMap::from([("a/index.html".to_owned(), "<img src=../c.png>".to_owned())]);
     assert_eq!(
         broken(&site),
-        ["a/b.html refers to c.png, which is not there"]
+        ["a/index.html refers to c.png, which is not there"]
     );
 }
 
