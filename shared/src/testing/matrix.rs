@@ -52,6 +52,12 @@ pub trait Scenario: Sync {
     ///
     /// What does not hold.
     fn check(&self, world: &World) -> Result<(), String>;
+
+    /// Whether no delivery may report a failure, not even one that is refused, where the fault
+    /// passes or the process is killed.
+    fn mends_what_passes(&self) -> bool {
+        false
+    }
 }
 
 /// What happens to one call of the first delivery.
@@ -258,6 +264,7 @@ async fn run_cell<S: Scenario>(
     let lambda_content = second.0 == Ended::Succeeded;
     let promise = judge(scenario, &world, before, fault_free, &after)
         .and_then(|()| met(cell, &first.0))
+        .and_then(|()| outcomes(scenario, cell, &world))
         .and_then(|()| {
             if lambda_content {
                 Ok(())
@@ -286,6 +293,24 @@ fn met(cell: &Cell<'_>, first: &Ended) -> Result<(), String> {
         return Ok(());
     }
     Err("the mishap did not come to pass".to_owned())
+}
+
+/// Whether every report, also one that was refused, says success. Only a call that never gets
+/// through may end in a failure; what the SDK's own retries or a second delivery mend may not.
+fn outcomes<S: Scenario>(scenario: &S, cell: &Cell<'_>, world: &World) -> Result<(), String> {
+    let hopeless = matches!(cell.mishap, Mishap::Outage | Mishap::RepliesLost)
+        || !scenario.mends_what_passes();
+    let pipeline = world.code_pipeline();
+    let failed = |result: &Reported| matches!(result, Reported::Failure { .. });
+    if hopeless
+        || !pipeline
+            .reports()
+            .iter()
+            .any(|report| failed(&report.result))
+    {
+        return Ok(());
+    }
+    Err("a delivery reported a failure although all could be mended".to_owned())
 }
 
 /// How one delivery ended, and its log.
