@@ -143,17 +143,16 @@ impl Instance {
             .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
     }
 
-    /// Takes the lock for as long as the returned file is open; `None` where another host has it.
-    pub(crate) fn lock(&self) -> Result<Option<File>, CliError> {
+    /// Takes the lock for as long as the returned value lives; `None` where another host has it.
+    pub(crate) fn lock(&self) -> Result<Option<Lock>, CliError> {
         let path = self.lock_file();
         let file = File::create(&path).map_err(|source| CliError::File {
             verb: "write",
             path,
             source,
         })?;
-        Ok(flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .is_ok()
-            .then_some(file))
+        let taken = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        Ok(taken.then_some(Lock(file)))
     }
 
     /// Makes the directory and writes the settings.
@@ -197,6 +196,17 @@ impl Instance {
         let new = self.directory.join("new");
         fs::write(&new, bytes).map_err(failed)?;
         fs::rename(&new, path).map_err(failed)
+    }
+}
+
+/// A lock that is held.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: a child that is just being started holds the open file, too.
+        let _held_until_closed = flock(&self.0, FlockOperation::Unlock);
     }
 }
 

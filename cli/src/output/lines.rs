@@ -240,7 +240,7 @@ pub(crate) mod tests {
                 "NpmInstall",
                 "Succeeded",
                 125.4,
-                Some("290 packages"),
+                Some("290 packages (log: g s)"),
             )),
             Event::Failure(failure()),
             Event::Approval {
