@@ -212,7 +212,7 @@ mod tests {
         let mut lines = Lines::default();
         for chunk in chunks {
             lines.push(chunk, |line| {
-                found.push(String::from_utf8_lossy(line).into_owned())
+                found.push(String::from_utf8_lossy(line).into_owned());
             });
         }
         lines.end(|line| found.push(String::from_utf8_lossy(line).into_owned()));
@@ -240,9 +240,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_keeps_its_first_and_last_lines_in_bounded_memory() {
-        let flood = (0..200_000)
-            .map(|n| format!("line {n}\n"))
-            .collect::<String>();
+        let lines: Vec<_> = (0..200_000).map(|n| format!("line {n}")).collect();
+        let flood = lines.join("\n");
         let output = Output::new(false);
         output.clone().read(Stream::Stdout, flood.as_bytes()).await;
         let text = output.finish().both;

@@ -52,6 +52,7 @@ fn a_daemon_of_a_child_that_fails_is_left_nowhere_and_the_exit_code_is_the_child
             matches!(error, Err(ProcessError::Exit { code: 7, .. })),
             "{error:?}"
         );
+        assert!(!exists(&daemon_of(&place)), "the daemon lives");
         assert_eq!(descendants(), Vec::<String>::new());
     }
 }
@@ -223,7 +224,7 @@ fn two_children_of_a_hardened_function_take_turns() {
     }
     harden().unwrap();
     let place = Place::new();
-    let one = place.shell("sleep 0.2; [ ! -e two ]; touch one");
+    let one = place.shell("sleep 0.3 && [ ! -e two ] && touch one");
     let two = place.shell("touch two");
     block_on(async {
         let (one, two) = tokio::join!(one.run(far()), two.run(far()));
