@@ -7,6 +7,8 @@ const { PATIENCE_MS, below, get, required, settled } = require("./settled");
 // The version that must answer; without one, whatever is deployed is tested.
 const version = process.env.VERSION ?? process.env.GIT_COMMIT;
 
+const SITE_EXAMPLE = "https://www.example.com/";
+
 describe("API", () => {
   let greeting;
 
@@ -30,7 +32,8 @@ describe("API", () => {
   });
 
   it("may be called by the site, which has another origin", async () => {
-    const response = await get(greeting, { Origin: "https://site.example" });
+    const { origin } = new URL(required("SITE_URL", SITE_EXAMPLE));
+    const response = await get(greeting, { Origin: origin });
     assert.equal(response.headers.get("access-control-allow-origin"), "*");
   });
 });
@@ -40,7 +43,7 @@ describe("site", () => {
 
   before(async function () {
     this.timeout(PATIENCE_MS + 15_000);
-    site = required("SITE_URL", "https://www.example.com/");
+    site = required("SITE_URL", SITE_EXAMPLE);
     await settled(below(site, "config.json"), version);
   });
 
