@@ -1,0 +1,190 @@
+//! Keys and values as serde takes them: texts that are parsed strictly into what a field asks for.
+
+use std::fmt;
+
+use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserializer, forward_to_deserialize_any};
+
+use super::error::{ParametersError, quoted};
+
+/// Hands the entries to serde one by one and remembers whose value is being read.
+pub(super) struct Entries {
+    pub(super) entries: std::collections::btree_map::IntoIter<String, String>,
+    pub(super) current: Option<(String, String)>,
+}
+
+impl<'de> MapAccess<'de> for &mut Entries {
+    type Error = EntryError;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, EntryError> {
+        self.current = self.entries.next();
+        let Some((key, _)) = &self.current else {
+            return Ok(None);
+        };
+        seed.deserialize(key.as_str().into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, EntryError> {
+        let (key, value) = self.current.take().unwrap_or_default();
+        seed.deserialize(Text(value)).map_err(|error| error.at(key))
+    }
+}
+
+/// One value: a text that is parsed strictly into what the field's type asks for.
+struct Text(String);
+
+macro_rules! parse_as {
+    ($($method:ident $visit:ident $type:ty: $expected:literal),* $(,)?) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, EntryError> {
+            let value = self.0.parse::<$type>().map_err(|_| EntryError::expected($expected))?;
+            visitor.$visit(value)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = EntryError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, EntryError> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, EntryError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, EntryError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, EntryError> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    parse_as! {
+        deserialize_bool visit_bool bool: "`true` or `false`",
+        deserialize_u8 visit_u8 u8: "a whole number from 0 to 255",
+        deserialize_u16 visit_u16 u16: "a whole number from 0 to 65535",
+        deserialize_u32 visit_u32 u32: "a whole number, 0 or more",
+        deserialize_u64 visit_u64 u64: "a whole number, 0 or more",
+        deserialize_i64 visit_i64 i64: "a whole number",
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
+        struct identifier ignored_any
+    }
+}
+
+/// What serde says, kept in parts rather than as text.
+#[derive(Debug)]
+pub(super) enum EntryError {
+    Unknown {
+        key: String,
+        known: &'static [&'static str],
+    },
+    Missing {
+        key: &'static str,
+    },
+    Value {
+        key: Option<String>,
+        expected: String,
+    },
+}
+
+impl EntryError {
+    fn expected(expected: &str) -> Self {
+        Self::Value {
+            key: None,
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn at(self, at: String) -> Self {
+        match self {
+            Self::Value {
+                key: None,
+                expected,
+            } => Self::Value {
+                key: Some(at),
+                expected,
+            },
+            Self::Unknown { known, .. } => Self::Value {
+                key: Some(at),
+                expected: format!("one of {}", quoted(known)),
+            },
+            other => other,
+        }
+    }
+
+    pub(super) fn into_public(self, also_known: &[String]) -> ParametersError {
+        match self {
+            Self::Unknown { key, known } => {
+                let known = known.iter().map(|&name| name.to_owned());
+                ParametersError::Unknown {
+                    key,
+                    known: known.chain(also_known.to_vec()).collect(),
+                }
+            }
+            Self::Missing { key } => ParametersError::Missing {
+                key: key.to_owned(),
+            },
+            Self::Value { key, expected } => ParametersError::Invalid {
+                key: key.unwrap_or_default(),
+                expected,
+            },
+        }
+    }
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for EntryError {}
+
+impl de::Error for EntryError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::expected(&message.to_string())
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::Unknown {
+            key: field.to_owned(),
+            known: expected,
+        }
+    }
+
+    fn unknown_variant(_variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::expected(&format!("one of {}", quoted(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing { key: field }
+    }
+
+    fn invalid_type(_found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::expected(&expected.to_string())
+    }
+
+    fn invalid_value(_found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::expected(&expected.to_string())
+    }
+}
