@@ -1,5 +1,7 @@
 //! `delivery serve`: the process behind `run --keep`.
 
+use std::pin::pin;
+
 use crate::args::Serve;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -24,10 +26,17 @@ pub(crate) async fn serve(arguments: &Serve) -> Result<Exit, CliError> {
     let mut interrupt = Interrupt::listen().map_err(|source| CliError::LocalAws {
         source: source.into(),
     })?;
-    let host = tokio::select! {
-        host = Host::start(&settings) => host?,
-        () = interrupt.received() => return Ok(Exit::Interrupted),
+    let mut start = pin!(Host::start(&settings));
+    let started = tokio::select! {
+        host = &mut start => Some(host),
+        () = interrupt.received() => None,
     };
+    let Some(host) = started else {
+        // Dropped halfway, it would end only after this process.
+        start.await?.stop().await?;
+        return Ok(Exit::Interrupted);
+    };
+    let host = host?;
     let endpoints = host.endpoints().clone();
     tracing::info!(aws = %endpoints.aws, codepipeline = %endpoints.codepipeline, "the environment is up");
     instance.announce(&State {

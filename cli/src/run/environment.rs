@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep};
 
 use crate::endpoints::Endpoints;
@@ -34,6 +35,8 @@ pub(super) enum Environment {
     /// Nothing was started yet.
     #[default]
     None,
+    /// In this process, starting: dropped halfway, it would end only after this process.
+    Beginning(JoinHandle<Result<Host, CliError>>),
     /// In this process; ends with it.
     Own(Box<Host>),
     /// In a process that is starting.
@@ -56,7 +59,14 @@ pub(super) struct Kept {
 impl Environment {
     /// Starts an environment of this process's own. Never finds one.
     pub(super) async fn host(&mut self, settings: &Settings) -> Result<bool, CliError> {
-        *self = Self::Own(Box::new(Host::start(settings).await?));
+        let settings = settings.clone();
+        *self = Self::Beginning(tokio::spawn(async move { Host::start(&settings).await }));
+        let Self::Beginning(task) = self else {
+            unreachable!("set above")
+        };
+        let started = task.await;
+        *self = Self::None;
+        *self = Self::Own(Box::new(joined(started)?));
         Ok(false)
     }
 
@@ -126,7 +136,9 @@ impl Environment {
         match self {
             Self::Own(host) => host.endpoints(),
             Self::Kept(kept) => &kept.state.endpoints,
-            Self::None | Self::Starting(..) => unreachable!("asked only once it is started"),
+            Self::None | Self::Beginning(_) | Self::Starting(..) => {
+                unreachable!("asked only once it is started")
+            }
         }
     }
 
@@ -134,6 +146,7 @@ impl Environment {
     pub(super) async fn close(self, output: &mut Output) {
         let ended = match self {
             Self::None => Ok(()),
+            Self::Beginning(task) => end_beginning(task).await,
             Self::Own(host) => host.stop().await,
             Self::Starting(instance, child) => end_starting(&instance, child).await,
             Self::Kept(kept) if kept.ours && !kept.ready => {
@@ -176,6 +189,22 @@ fn spawn(instance: &Instance) -> Result<Child, CliError> {
         .process_group(0)
         .spawn()
         .map_err(failed)
+}
+
+fn joined(started: Result<Result<Host, CliError>, JoinError>) -> Result<Host, CliError> {
+    started.unwrap_or_else(|error| {
+        Err(CliError::LocalAws {
+            source: error.into(),
+        })
+    })
+}
+
+async fn end_beginning(task: JoinHandle<Result<Host, CliError>>) -> Result<(), CliError> {
+    match joined(task.await) {
+        Ok(host) => host.stop().await,
+        // It ended itself; the run was interrupted anyway.
+        Err(_) => Ok(()),
+    }
 }
 
 async fn end_starting(instance: &Instance, mut child: Child) -> Result<(), CliError> {
