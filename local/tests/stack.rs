@@ -13,6 +13,10 @@ use local::launch::Change;
 use serde_json::json;
 use world::World;
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one launch takes seconds, so everything is looked at in it"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn one_launch_makes_everything_and_its_end_leaves_nothing() {
     let world = World::start().await;

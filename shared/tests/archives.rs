@@ -1,6 +1,10 @@
 //! Archives as actions meet them: hostile ones, those of other tools, large ones.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a test says what it skipped and measured"
+)]
 
 #[path = "archives/hostile.rs"]
 mod hostile;

@@ -227,6 +227,7 @@ impl World {
     }
 
     /// Does one thing; returns the execution that was retried, if one was.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn take(&mut self, op: &Op) -> Option<ExecutionId> {
         match op {
             Op::Start => drop(self.apply(start())),
