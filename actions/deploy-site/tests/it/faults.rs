@@ -185,15 +185,15 @@ async fn a_release_that_another_one_overtakes_replaces_no_page() {
     assert!(!frame.keys().await.contains(&"index.html".to_owned()));
 }
 
-/// One asset takes so long that half of the function's 12 s are over, and not yet all of the action's 9.
+/// One asset takes so long that half of the function's 24 s are over, and not yet all of the action's 18.
 #[tokio::test]
 async fn a_job_without_time_goes_on_in_the_next_one() {
     let frame = Frame::start().await;
     let slow = Rule {
         resource: Some("www/logo.png".to_owned()),
-        ..Rule::once("s3:PutObject", Fault::Delay(Duration::from_secs(7)))
+        ..Rule::once("s3:PutObject", Fault::Delay(Duration::from_secs(14)))
     };
-    let reported = run_with_time(&frame, vec![slow], Duration::from_secs(12)).await;
+    let reported = run_with_time(&frame, vec![slow], Duration::from_secs(24)).await;
     let Reported::Continuation { token, summary } = reported else {
         panic!("{reported:?}")
     };
