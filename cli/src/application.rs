@@ -59,13 +59,13 @@ impl Application {
 
     /// The name of a stack for it: what of the directory's name a stack's name may hold.
     pub(crate) fn stack_name(&self) -> String {
-        let name = self
-            .directory
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        stack_name(&name)
+        stack_name_of(&self.directory)
     }
+}
+
+/// The name of a stack for the application in a directory.
+pub(crate) fn stack_name_of(directory: &Path) -> String {
+    stack_name(&directory.file_name().unwrap_or_default().to_string_lossy())
 }
 
 fn stack_name(directory: &str) -> String {

@@ -1,23 +1,30 @@
 //! The command line: what can be asked of `delivery`.
+//!
+//! One file a family of commands. What [`crate::settings`] may also take from `delivery.toml` is an
+//! `Option` here.
+
+pub(crate) mod help;
+pub(crate) mod local;
+pub(crate) mod pipeline;
+pub(crate) mod run;
+pub(crate) mod stack;
+mod values;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::exit;
-
-/// How long locally an action rests before CodePipeline sends its next job; AWS waits 30 s.
-const DEFAULT_CONTINUATION_DELAY: &str = "1s";
-
-/// How long a run may take: no application's pipeline is faster by waiting longer than this, and a
-/// run that nobody watches has to end.
-const DEFAULT_TIMEOUT: &str = "1h";
+use help::{Completions, Help};
+use local::{Local, Serve};
+use pipeline::{Answer, Log, Retry, Start, Status, Stop};
+use run::Run;
+use stack::{Down, Publish, Up, Validate, Wait};
 
 /// Takes a commit from source to production: through AWS CodePipeline, or on this machine.
 ///
-/// A flag wins over its environment variable (`DELIVERY_<FLAG>`), and that over the default. Data goes
-/// to standard output, everything for people to standard error. No telemetry is collected.
+/// A flag wins over its environment variable (`DELIVERY_<FLAG>`), that over `delivery.toml`, and that
+/// over the default. Data goes to standard output, everything for people to standard error. No telemetry
+/// is collected.
 #[derive(Debug, Parser)]
 #[command(
     name = "delivery",
@@ -41,6 +48,33 @@ pub(crate) struct Global {
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 
+    /// The settings [default: the nearest `delivery.toml`, here or above].
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DELIVERY_CONFIG"
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The stack's name [default: that of the directory with `delivery.toml`, else of this one].
+    #[arg(long, global = true, value_name = "NAME", env = "DELIVERY_STACK_NAME")]
+    pub(crate) stack_name: Option<String>,
+
+    /// The AWS region [default: the profile's].
+    #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION")]
+    pub(crate) region: Option<String>,
+
+    /// The profile of the AWS configuration that signs in.
+    #[arg(long, global = true, value_name = "NAME", env = "AWS_PROFILE")]
+    pub(crate) profile: Option<String>,
+
+    /// Print JSON to standard output: one object, or for commands that take their time one a line, the
+    /// last of which is the result.
+    #[arg(long, global = true, env = "DELIVERY_JSON")]
+    pub(crate) json: bool,
+
     /// When to colour what is for people; `NO_COLOR` and `CLICOLOR` are honoured.
     #[arg(
         long,
@@ -51,7 +85,7 @@ pub(crate) struct Global {
     )]
     pub(crate) color: Color,
 
-    /// Say more: once for what the local AWS and the engine do, twice for their details.
+    /// Say more: once for what is done, twice for its details.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -88,13 +122,53 @@ pub(crate) enum Command {
     /// template that AWS would get, and takes the application in DIR through every stage.
     Run(Run),
 
-    /// Print the variables with which `aws` and any SDK reach what `run --keep` left up.
-    ///
-    /// eval "$(delivery env)"
-    Env(Kept),
+    /// Keep a local AWS up, to which every other command can be pointed.
+    Local(Local),
 
-    /// End what `run --keep` left up.
-    Stop(Kept),
+    /// Upload packages, layer and templates to a bucket, and print the root template's URL.
+    ///
+    /// Everything goes below prefixes that are named by its content: what is there already is verified and
+    /// not sent again.
+    Publish(Publish),
+
+    /// Create the stack, or update it, by a change set that is shown first.
+    Up(Up),
+
+    /// Wait until the stack, and with --execution an execution, has come to its end.
+    Wait(Wait),
+
+    /// Show the stack, its outputs, and what each stage of the pipeline is doing.
+    Status(Status),
+
+    /// Show the stack's events, or the logs of an action's function.
+    Log(Log),
+
+    /// Start an execution of the pipeline.
+    Start(Start),
+
+    /// Approve the execution that waits.
+    Approve(Answer),
+
+    /// Reject the execution that waits.
+    Reject(Answer),
+
+    /// Retry the failed actions of a stage, or all of its actions.
+    Retry(Retry),
+
+    /// Stop an execution of the pipeline.
+    Stop(Stop),
+
+    /// Delete the stack and what is in its buckets, and verify that nothing is left.
+    Down(Down),
+
+    /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
+    Doctor,
+
+    /// Check the templates and `delivery.toml`.
+    Validate(Validate),
+
+    /// Print the completions of a shell.
+    Completions(Completions),
 
     /// Explain a command or a topic (`exit-codes`).
     Help(Help),
@@ -104,90 +178,14 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
-/// `delivery run`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Run {
-    /// The application: a Git repository (its checked-out commit is delivered) or a plain folder.
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub(crate) application: PathBuf,
-
-    /// Print one JSON object a line to standard output; the last is the result.
-    #[arg(long, env = "DELIVERY_JSON")]
-    pub(crate) json: bool,
-
-    /// Leave everything up, and print the variables with which `aws` and any SDK reach it.
-    ///
-    /// A later run of the same DIR with --keep updates the stack rather than starting over;
-    /// `delivery stop` ends it.
-    #[arg(long, env = "DELIVERY_KEEP")]
-    pub(crate) keep: bool,
-
-    /// Also run each new commit, until interrupted.
-    #[arg(long)]
-    pub(crate) watch: bool,
-
-    /// How long the run may take (for example 90s, 20m); with --watch, each execution.
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_TIMEOUT, env = "DELIVERY_TIMEOUT")]
-    pub(crate) timeout: Duration,
-
-    /// The stack's name [default: the directory's name].
-    #[arg(long, value_name = "NAME", env = "DELIVERY_STACK_NAME")]
-    pub(crate) stack_name: Option<String>,
-
-    /// A parameter of the template; may be given more than once.
-    #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
-    pub(crate) parameters: Vec<(String, String)>,
-
-    /// How long an action that continues rests before its next job; AWS waits 30s.
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_CONTINUATION_DELAY, env = "DELIVERY_CONTINUATION_DELAY")]
-    pub(crate) continuation_delay: Duration,
-
-    /// Take the functions from here (NAME/bootstrap or NAME each) and build nothing.
-    #[arg(long, value_name = "DIR", env = "DELIVERY_FUNCTIONS")]
-    pub(crate) functions: Option<PathBuf>,
-}
-
-/// A command about a kept environment.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Kept {
-    /// The application that was run.
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub(crate) application: PathBuf,
-
-    /// Print one JSON object instead of shell commands or sentences.
-    #[arg(long, env = "DELIVERY_JSON")]
-    pub(crate) json: bool,
-}
-
-/// `delivery help`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Help {
-    /// A command, or `exit-codes`.
-    #[arg(value_name = "TOPIC")]
-    pub(crate) topic: Option<String>,
-}
-
-/// `delivery serve`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Serve {
-    /// The file of the instance's settings; its state is written beside it.
-    pub(crate) instance: PathBuf,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as `90s` or `20m`"))
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write it as `KEY=VALUE`".to_owned()),
+impl Command {
+    /// Whether it tells events while it works, so that with `--json` a result has to come last.
+    pub(crate) fn tells_events(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish(_) | Self::Up(_) | Self::Wait(_) | Self::Log(_) | Self::Down(_)
+        )
     }
-}
-
-/// The text of a topic that is not a command; `None` where there is no such topic.
-pub(crate) fn topic(name: &str) -> Option<String> {
-    (name == "exit-codes").then(exit::help)
 }
 
 #[cfg(test)]
@@ -199,31 +197,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn run_delivers_the_current_directory_unless_told_otherwise() {
-        let Command::Run(run) = Cli::parse_from(["delivery", "run"]).command else {
-            panic!("not `run`");
-        };
-        assert_eq!(run.application, PathBuf::from("."));
-        assert_eq!(run.timeout, Duration::from_hours(1));
-        assert_eq!(run.continuation_delay, Duration::from_secs(1));
-        assert!(!run.keep && !run.watch && !run.json);
-    }
-
-    #[test]
-    fn parameters_are_keys_and_values() {
-        assert_eq!(parameter("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
-        assert_eq!(parameter("A"), Err("write it as `KEY=VALUE`".to_owned()));
-        assert_eq!(parameter("=b"), Err("write it as `KEY=VALUE`".to_owned()));
-    }
-
-    #[test]
-    fn a_wrong_duration_is_told_the_form() {
-        assert_eq!(
-            duration("soon").unwrap_err(),
-            "expected number at 0; write it as `90s` or `20m`"
-        );
     }
 }

@@ -2,7 +2,19 @@
 
 use std::path::PathBuf;
 
+use shared::aws::{CallError, CallErrorKind};
+
 use crate::exit::Exit;
+
+/// A command's own error: what a command can fail with stands beside the command.
+pub(crate) trait Explained: std::error::Error + Send + Sync {
+    /// What the shell is told.
+    fn exit(&self) -> Exit;
+    /// The word for programs.
+    fn kind(&self) -> &'static str;
+    /// What to do next.
+    fn hint(&self) -> Option<String>;
+}
 
 /// What went wrong outside of the pipeline itself.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +80,27 @@ pub(crate) enum CliError {
         operation: &'static str,
         message: String,
     },
+    /// A command's own.
+    #[error("{0}")]
+    Command(Box<dyn Explained>),
+    /// AWS refused a call or did not answer.
+    #[error(transparent)]
+    Call(#[from] Box<CallError>),
+    /// Nobody is signed in.
+    #[error("there are no AWS credentials{}", .profile.as_ref().map(|name| format!(" in the profile `{name}`")).unwrap_or_default())]
+    Credentials {
+        profile: Option<String>,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No region is known.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// `delivery.toml` cannot be read.
+    #[error("`{}` is not understood", .path.display())]
+    Settings {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
     /// Nothing is kept for this application.
     #[error("nothing is kept for `{}`", .application.display())]
     NothingKept { application: PathBuf },
@@ -76,10 +109,32 @@ pub(crate) enum CliError {
     DoesNotEnd { pid: u32, seconds: u64 },
 }
 
+impl<E: Explained + 'static> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::Command(Box::new(error))
+    }
+}
+
+impl From<CallError> for CliError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
+}
+
 impl CliError {
     /// What the shell is told.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            Self::Command(error) => error.exit(),
+            Self::Call(error) => match error.kind {
+                CallErrorKind::Denied => Exit::Denied,
+                CallErrorKind::NotFound => Exit::NotFound,
+                CallErrorKind::Conflict | CallErrorKind::Unavailable | CallErrorKind::Invalid => {
+                    Exit::Failed
+                }
+            },
+            Self::Credentials { .. } => Exit::Denied,
+            Self::NoRegion | Self::Settings { .. } => Exit::Usage,
             Self::Application { .. } | Self::NothingKept { .. } => Exit::NotFound,
             Self::Launch { .. } => Exit::PipelineFailed,
             Self::Program { .. }
@@ -98,6 +153,17 @@ impl CliError {
     /// The word for programs.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
+            Self::Command(error) => error.kind(),
+            Self::Call(error) => match error.kind {
+                CallErrorKind::Denied => "denied",
+                CallErrorKind::NotFound => "not-found",
+                CallErrorKind::Conflict => "conflict",
+                CallErrorKind::Unavailable => "unavailable",
+                CallErrorKind::Invalid => "invalid",
+            },
+            Self::Credentials { .. } => "credentials",
+            Self::NoRegion => "region",
+            Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
             Self::Program { .. } => "program-missing",
             Self::Build { .. } | Self::NoSources { .. } | Self::FunctionMissing { .. } => {
@@ -115,6 +181,18 @@ impl CliError {
     /// What to do next.
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Command(error) => return error.hint(),
+            Self::Call(error) => call_hint(error),
+            Self::Credentials { profile, .. } => sign_in(profile.as_deref()),
+            Self::NoRegion => {
+                "name one: `--region REGION`, `AWS_REGION`, `region` in `delivery.toml`, or in the profile"
+                    .to_owned()
+            }
+            Self::Settings { .. } => {
+                "`delivery.toml` may hold `stack-name`, `region`, `profile`, `bucket`, `packages`, \
+                 `architecture` and `[parameters]`"
+                    .to_owned()
+            }
             Self::Application { .. } => {
                 "name the directory of an application: `delivery run DIR`".to_owned()
             }
@@ -129,7 +207,9 @@ impl CliError {
                 "put `{name}/bootstrap` or the program `{name}` into `{}`",
                 directory.display()
             ),
-            Self::NothingKept { .. } => "keep one: `delivery run --keep`".to_owned(),
+            Self::NothingKept { .. } => {
+                "keep one: `delivery run --keep` or `delivery local start`".to_owned()
+            }
             Self::State { path, .. } => format!("remove `{}`", path.display()),
             Self::DoesNotEnd { pid, .. } => format!("end it by `kill -9 {pid}`"),
             Self::File { .. }
@@ -143,7 +223,10 @@ impl CliError {
     /// The error, its causes, and what to do.
     pub(crate) fn message(&self) -> String {
         let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
+        let mut cause = match self {
+            Self::Command(error) => error.source(),
+            error => std::error::Error::source(error),
+        };
         while let Some(error) = cause {
             text = format!("{text}: {error}");
             cause = error.source();
@@ -153,6 +236,38 @@ impl CliError {
             None => text,
         }
     }
+}
+
+/// What to do about a call that did not succeed.
+fn call_hint(error: &CallError) -> String {
+    let CallError {
+        action, resource, ..
+    } = error;
+    match error.kind {
+        CallErrorKind::Denied if error.is_about_credentials() => sign_in(None),
+        CallErrorKind::Denied => {
+            format!("allow `{action}` on `{resource}` for whom you are signed in as (`delivery doctor`)")
+        }
+        CallErrorKind::NotFound => {
+            format!("check that `{resource}` exists in this account and region (`delivery doctor`)")
+        }
+        CallErrorKind::Conflict => "wait for the other change to end, then try again".to_owned(),
+        CallErrorKind::Unavailable => {
+            "check the network and `AWS_ENDPOINT_URL`, then try again; if it goes on, see the AWS Health \
+             Dashboard"
+                .to_owned()
+        }
+        CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
+    }
+}
+
+fn sign_in(profile: Option<&str>) -> String {
+    let profile = profile
+        .map(|name| format!(" --profile {name}"))
+        .unwrap_or_default();
+    format!(
+        "sign in (`aws login{profile}` or `aws sso login{profile}`), or name another profile by `--profile`"
+    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -10,7 +11,7 @@ use crate::exit::Exit;
 pub(crate) const FORMAT_VERSION: u8 = 1;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(
     tag = "type",
     rename_all = "kebab-case",
@@ -86,7 +87,7 @@ pub(crate) enum Event {
 }
 
 /// A part of the preparation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
     /// The action functions are built or found.
@@ -98,7 +99,7 @@ pub(crate) enum Step {
 }
 
 /// A stage of the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct StageShape {
     /// The stage's name.
     pub(crate) name: String,
@@ -107,7 +108,7 @@ pub(crate) struct StageShape {
 }
 
 /// An action's execution.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActionReport {
     /// The execution's id.
@@ -126,7 +127,7 @@ pub(crate) struct ActionReport {
 }
 
 /// Why an action failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
     /// The execution's id.
@@ -149,7 +150,7 @@ pub(crate) struct Failure {
 }
 
 /// Where a stage answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct StageUrls {
     /// The site.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +161,7 @@ pub(crate) struct StageUrls {
 }
 
 /// How the run ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunResult {
     /// `success`, `failure`, `superseded`, `timeout` or `interrupted`.
@@ -185,7 +186,7 @@ pub(crate) struct RunResult {
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ResultError {
     /// A word for programs.
     #[serde(rename = "type")]

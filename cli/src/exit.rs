@@ -13,25 +13,31 @@ pub(crate) enum Exit {
     Usage,
     /// The pipeline's execution or the stack's launch failed.
     PipelineFailed,
+    /// AWS does not take the credentials, or they lack a permission.
+    Denied,
     /// What was named is not there.
     NotFound,
     /// The time ran out.
     TimedOut,
     /// A newer execution took the place of this one.
     Superseded,
+    /// A person has to act first: an approval or a connection waits.
+    Pending,
     /// Interrupted by a signal.
     Interrupted,
 }
 
 impl Exit {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
         Self::PipelineFailed,
+        Self::Denied,
         Self::NotFound,
         Self::TimedOut,
         Self::Superseded,
+        Self::Pending,
         Self::Interrupted,
     ];
 
@@ -42,9 +48,11 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::PipelineFailed => 3,
+            Self::Denied => 4,
             Self::NotFound => 5,
             Self::TimedOut => 6,
             Self::Superseded => 7,
+            Self::Pending => 8,
             Self::Interrupted => 130,
         }
     }
@@ -53,9 +61,12 @@ impl Exit {
     pub(crate) fn status(self) -> &'static str {
         match self {
             Self::Success => "success",
-            Self::Failed | Self::Usage | Self::PipelineFailed | Self::NotFound => "failure",
+            Self::Failed | Self::Usage | Self::PipelineFailed | Self::Denied | Self::NotFound => {
+                "failure"
+            }
             Self::TimedOut => "timeout",
             Self::Superseded => "superseded",
+            Self::Pending => "pending",
             Self::Interrupted => "interrupted",
         }
     }
@@ -64,16 +75,18 @@ impl Exit {
         match self {
             Self::Success => "everything asked for was done",
             Self::Failed => {
-                "it could not be done: a tool is missing, the functions do not build, the local AWS \
-                 does not start"
+                "it could not be done: AWS refused or did not answer, a tool is missing, the functions do \
+                 not build, the local AWS does not start"
             }
             Self::Usage => "the command line was not understood",
             Self::PipelineFailed => {
                 "the pipeline's execution failed or was stopped, or the stack did not launch"
             }
+            Self::Denied => "AWS does not take the credentials, or they lack a permission",
             Self::NotFound => "what was named is not there",
             Self::TimedOut => "the time given by `--timeout` ran out",
             Self::Superseded => "a newer execution took the place of this one",
+            Self::Pending => "a person has to act first: an approval or the connection waits",
             Self::Interrupted => "interrupted (Ctrl-C or SIGTERM); everything was ended first",
         }
     }
@@ -122,6 +135,6 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_the_conventions() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 5, 6, 7, 130]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
     }
 }

@@ -19,7 +19,7 @@ use crate::home::Settings;
 const REGION: &str = "us-east-1";
 
 /// What the launched template calls the repository that the application stands in for.
-const REPOSITORY: &str = "local/application";
+pub(crate) const REPOSITORY: &str = "local/application";
 
 /// What a job's secret begins with: it opens nothing, and is found wherever it should not be.
 const SECRET_PREFIX: &str = "local-secret-";

@@ -1,4 +1,4 @@
-//! `delivery env` and `delivery stop`: what `run --keep` left up.
+//! `delivery local env` and `delivery local stop`: what `run --keep` left up.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,10 +6,14 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
-use crate::args::{Global, Kept};
+use crate::args::Global;
+use crate::args::local::Kept;
 use crate::error::CliError;
+use crate::event::Event;
 use crate::exit::Exit;
 use crate::home::{Home, Instance, State};
+use crate::output::ending::Ending;
+use crate::output::json;
 use crate::output::{write_stderr, write_stdout};
 
 /// How long a host may take to end; the local AWS itself may take 20 s.
@@ -21,12 +25,9 @@ const END_INTERVAL: Duration = Duration::from_millis(50);
 /// Prints the variables with which `aws` and any SDK reach what is kept.
 pub(crate) fn env(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
     let (_, state) = find(global, &arguments.application)?;
-    if arguments.json {
-        let variables = serde_json::to_string(&state.endpoints.variables());
-        write_stdout(&format!(
-            "{}\n",
-            variables.expect("names and values are text")
-        ));
+    if global.json {
+        let variables = state.endpoints.variables();
+        write_stdout(&json::line(&Event::Environment { variables }));
     } else {
         write_stdout(&state.endpoints.exports());
     }
@@ -37,8 +38,8 @@ pub(crate) fn env(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
 pub(crate) async fn stop(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
     let (instance, state) = find(global, &arguments.application)?;
     end(&instance, &state).await?;
-    if arguments.json {
-        write_stdout("{\"v\":1,\"type\":\"result\",\"status\":\"success\",\"exitCode\":0}\n");
+    if global.json {
+        Ending::of(&Ok(Exit::Success)).print();
     } else if !global.quiet {
         write_stderr("ended: nothing is kept any more");
     }

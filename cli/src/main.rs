@@ -4,6 +4,9 @@
 
 mod application;
 mod args;
+mod cloud;
+#[cfg(test)]
+mod documented;
 mod endpoints;
 mod error;
 mod event;
@@ -17,17 +20,23 @@ mod kept;
 mod launch;
 mod log;
 mod output;
+mod pipeline;
 mod run;
 mod serve;
+mod settings;
+mod stack;
 mod trace;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Color, Command, Global, Help};
+use args::help::{self, Help};
+use args::local::LocalCommand;
+use args::{Cli, Color, Command, Global};
 use error::CliError;
 use exit::Exit;
+use output::ending::Ending;
 use output::{write_stderr, write_stdout};
 
 #[tokio::main]
@@ -38,6 +47,9 @@ async fn main() -> ExitCode {
         Ok(()) => obey(&cli).await,
         Err(error) => Err(error),
     };
+    if cli.global.json && (cli.command.tells_events() || ended.is_err()) {
+        Ending::of(&ended).print();
+    }
     match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -50,9 +62,35 @@ async fn main() -> ExitCode {
 async fn obey(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
-        Command::Env(arguments) => kept::env(&cli.global, arguments),
-        Command::Stop(arguments) => kept::stop(&cli.global, arguments).await,
-        Command::Help(arguments) => Ok(help(arguments)),
+        Command::Local(local) => match &local.command {
+            LocalCommand::Start(_) => Err(pipeline::NotYet.into()),
+            LocalCommand::Env(arguments) => kept::env(&cli.global, arguments),
+            LocalCommand::Stop(arguments) => kept::stop(&cli.global, arguments).await,
+        },
+        Command::Publish(arguments) => stack::publish(&cli.global, arguments).await,
+        Command::Up(arguments) => stack::up(&cli.global, arguments).await,
+        Command::Wait(arguments) => stack::wait(&cli.global, arguments).await,
+        Command::Down(arguments) => stack::down(&cli.global, arguments).await,
+        Command::Validate(arguments) => stack::validate(&cli.global, arguments).await,
+        Command::Status(arguments) => pipeline::status(&cli.global, arguments).await,
+        Command::Log(arguments) => pipeline::log(&cli.global, arguments).await,
+        Command::Start(arguments) => pipeline::start(&cli.global, arguments).await,
+        Command::Approve(arguments) => pipeline::approve(&cli.global, arguments).await,
+        Command::Reject(arguments) => pipeline::reject(&cli.global, arguments).await,
+        Command::Retry(arguments) => pipeline::retry(&cli.global, arguments).await,
+        Command::Stop(arguments) => pipeline::stop(&cli.global, arguments).await,
+        Command::Doctor => pipeline::doctor(&cli.global).await,
+        Command::Completions(arguments) => {
+            let mut command = Cli::command();
+            clap_complete::generate(
+                arguments.shell,
+                &mut command,
+                "delivery",
+                &mut std::io::stdout(),
+            );
+            Ok(Exit::Success)
+        }
+        Command::Help(arguments) => Ok(explain(arguments)),
         Command::Serve(arguments) => serve::serve(arguments).await,
     }
 }
@@ -76,13 +114,13 @@ fn enter(global: &Global) -> Result<(), CliError> {
     })
 }
 
-fn help(arguments: &Help) -> Exit {
+fn explain(arguments: &Help) -> Exit {
     let mut cli = Cli::command();
     let Some(topic) = &arguments.topic else {
         write_stdout(&cli.render_long_help().ansi().to_string());
         return Exit::Success;
     };
-    if let Some(text) = args::topic(topic) {
+    if let Some(text) = help::topic(topic) {
         write_stdout(&text);
         return Exit::Success;
     }

@@ -1,9 +1,14 @@
 //! Where events go: people read standard error, programs read standard output.
 
+pub(crate) mod document;
+pub(crate) mod ending;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod report;
+#[cfg(test)]
+pub(crate) mod schema;
+pub(crate) mod teller;
 
 use std::io::{IsTerminal, Write};
 
@@ -23,13 +28,13 @@ pub(crate) struct Output {
 
 impl Output {
     /// Output as the command line asks for it: a live view only where a person sees one.
-    pub(crate) fn new(global: &Global, json: bool) -> Self {
+    pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal()
             && shared::env::var("TERM").is_none_or(|terminal| terminal != "dumb");
         // The engine's log lines would tear the live view apart.
         let live = terminal && !global.quiet && global.verbose == 0;
         Self {
-            json,
+            json: global.json,
             quiet: global.quiet,
             live: live.then(Live::new),
             kept: None,

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::application::Application;
-use crate::args::{Global, Run};
+use crate::args::Global;
+use crate::args::run::Run;
 use crate::error::CliError;
 use crate::event::{Event, Step};
 use crate::exit::Exit;
@@ -26,7 +27,7 @@ use outcome::{Outcome, Progress};
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
 /// before this returns, unless it is to be kept.
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
-    let mut output = Output::new(global, arguments.json);
+    let mut output = Output::new(global);
     let started = Instant::now();
     let mut progress = Progress::default();
     let mut environment = Environment::default();
@@ -66,6 +67,7 @@ async fn work(
     let home = Home::find(global.home.as_deref());
     start(environment, &home, &application, arguments, output).await?;
     let (pipeline, created) = launch_stack(
+        global,
         environment,
         &application,
         arguments,
@@ -167,6 +169,7 @@ async fn start(
 }
 
 async fn launch_stack(
+    global: &Global,
     environment: &Environment,
     application: &Application,
     arguments: &Run,
@@ -174,7 +177,7 @@ async fn launch_stack(
     output: &mut Output,
     progress: &mut Progress,
 ) -> Result<(Pipeline, bool), CliError> {
-    let name = arguments
+    let name = global
         .stack_name
         .clone()
         .unwrap_or_else(|| application.stack_name());

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use crate::args::Serve;
+use crate::args::local::Serve;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::home::{Instance, State};

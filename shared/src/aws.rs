@@ -7,10 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -31,15 +31,25 @@ pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The configuration of every client: credentials and region of the function's environment.
 pub async fn load() -> SdkConfig {
+    load_as(None, None).await
+}
+
+/// The same for a person who may have named a profile of the AWS configuration, or a region.
+pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .build();
-    aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-        .timeout_config(timeouts)
-        .load()
-        .await
+        .timeout_config(timeouts);
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    loader.load().await
 }
 
 /// Why a call did not succeed, as far as callers have to tell.
@@ -106,6 +116,14 @@ impl CallError {
             code,
             outcome_unknown,
         }
+    }
+
+    /// Whether the credentials themselves are refused: they are expired, unknown or not good.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
+        self.code
+            .as_deref()
+            .is_some_and(|code| is_expired(code) || BAD_CREDENTIALS.contains(&code))
     }
 
     /// Whether the service answered with this error code.
@@ -176,6 +194,17 @@ fn is_expired(code: &str) -> bool {
     code.starts_with("Expired") || code == "RequestExpired"
 }
 
+/// What services answer to credentials that they do not know or that do not fit.
+const BAD_CREDENTIALS: [&str; 7] = [
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
 /// Classes an answer by its error code, else by its HTTP status; no answer at all is
 /// [`CallErrorKind::Unavailable`].
 fn kind(code: Option<&str>, status: Option<u16>) -> CallErrorKind {
@@ -183,16 +212,11 @@ fn kind(code: Option<&str>, status: Option<u16>) -> CallErrorKind {
         "AccessDenied"
         | "AccessDeniedException"
         | "AllAccessDisabled"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "InvalidClientTokenId"
-        | "InvalidToken"
-        | "MissingAuthenticationToken"
         | "KMS.DisabledException"
         | "KMS.KMSInvalidStateException" => return CallErrorKind::Denied,
-        code if is_expired(code) => return CallErrorKind::Denied,
+        code if is_expired(code) || BAD_CREDENTIALS.contains(&code) => {
+            return CallErrorKind::Denied;
+        }
         "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"

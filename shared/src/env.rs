@@ -1,5 +1,6 @@
 //! The environment variables of a function: the one place that reads them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Where the function's log streams are (`AWS_LAMBDA_LOG_GROUP_NAME`, `AWS_LAMBDA_LOG_STREAM_NAME`;
@@ -30,6 +31,17 @@ pub fn var(name: &str) -> Option<String> {
 )]
 pub fn var_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// The variables whose names begin with a prefix, by the rest of their names; empty and non-Unicode ones
+/// are left out.
+#[must_use]
+pub fn with_prefix(prefix: &str) -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value)))
+        .collect()
 }
 
 /// Where this function logs.

@@ -24,7 +24,7 @@ pub struct Kept(Delivery);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let mut command = self.0.command("stop");
+        let mut command = self.0.command(&["local", "stop"]);
         let _nothing_kept_is_good_too = command
             .as_std_mut()
             .arg("--quiet")
@@ -75,7 +75,7 @@ impl Delivery {
     ///
     /// Where the program cannot be started.
     pub fn start(&self, arguments: &[&str]) -> io::Result<Running> {
-        let mut command = self.command("run");
+        let mut command = self.command(&["run"]);
         command
             .arg("--json")
             .arg("--functions")
@@ -103,8 +103,15 @@ impl Delivery {
     ///
     /// Where nothing is kept.
     pub async fn variables(&self) -> io::Result<BTreeMap<String, String>> {
-        let output = self.command("env").arg("--json").output().await?;
+        let output = self
+            .command(&["local", "env"])
+            .arg("--json")
+            .output()
+            .await?;
         serde_json::from_slice(&output.stdout)
+            .and_then(|mut line: serde_json::Value| {
+                serde_json::from_value(line["variables"].take())
+            })
             .map_err(|_| io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
@@ -114,7 +121,7 @@ impl Delivery {
     ///
     /// Where the program cannot be started.
     pub async fn stop(&self) -> io::Result<()> {
-        self.command("stop")
+        self.command(&["local", "stop"])
             .arg("--quiet")
             .stderr(Stdio::null())
             .status()
@@ -128,10 +135,10 @@ impl Delivery {
         Kept(self.clone())
     }
 
-    fn command(&self, verb: &str) -> Command {
+    fn command(&self, verbs: &[&str]) -> Command {
         let mut command = Command::new(checkout::programs().join("delivery"));
         command
-            .arg(verb)
+            .args(verbs)
             .arg(&self.application)
             .stdin(Stdio::null());
         if let Some(home) = &self.home {

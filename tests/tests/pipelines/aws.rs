@@ -7,7 +7,7 @@ use pipeline_tests::checkout;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The `aws` program with the variables that `delivery env` printed, and nothing else of the caller's.
+/// The `aws` program with the variables that `delivery local env` printed, and nothing else of the caller's.
 pub(crate) struct Aws {
     variables: BTreeMap<String, String>,
 }

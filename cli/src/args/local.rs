@@ -1,0 +1,56 @@
+//! `delivery local`: a local AWS that stays.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// `delivery local`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Local {
+    #[command(subcommand)]
+    pub(crate) command: LocalCommand,
+}
+
+/// What can be done with a local AWS that stays.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum LocalCommand {
+    /// Start it, without a stack, and print the variables with which it is reached.
+    ///
+    /// eval "$(delivery local start)"
+    Start(LocalStart),
+
+    /// Print the variables with which `aws`, any SDK and `delivery` itself reach it.
+    ///
+    /// eval "$(delivery local env)"
+    Env(Kept),
+
+    /// End it, and everything in it.
+    Stop(Kept),
+}
+
+/// `delivery local start`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LocalStart {
+    /// The application: a Git repository or a plain folder.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) application: PathBuf,
+
+    /// What the connection calls the application's repository: the template's `FullRepositoryId`.
+    #[arg(long, value_name = "OWNER/NAME", default_value = crate::host::REPOSITORY, env = "DELIVERY_REPOSITORY")]
+    pub(crate) repository: String,
+}
+
+/// A command about a local AWS that was kept.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Kept {
+    /// The application that it was started for.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) application: PathBuf,
+}
+
+/// `delivery serve`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Serve {
+    /// The file of the instance's settings; its state is written beside it.
+    pub(crate) instance: PathBuf,
+}

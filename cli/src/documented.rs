@@ -1,0 +1,19 @@
+//! Files that are written from the code: a test fails where one is not what the code says.
+//!
+//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery` writes them anew.
+
+use std::path::Path;
+
+/// Compares a file of the checkout with what it has to be.
+pub(crate) fn check(path: &str, expected: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    if shared::env::var("DELIVERY_UPDATE_DOCS").is_some() {
+        std::fs::write(&file, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == expected,
+        "`{path}` is not what the code says; write it anew by \
+         `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery`"
+    );
+}

@@ -1,0 +1,60 @@
+//! The last line of `--json` of every command that tells events, or that failed.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::write_stdout;
+use crate::error::CliError;
+use crate::event::{FORMAT_VERSION, ResultError};
+use crate::exit::Exit;
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ending {
+    /// `success`, `failure`, `pending`, `superseded`, `timeout` or `interrupted`.
+    status: &'static str,
+    /// The exit code that follows.
+    exit_code: u8,
+    /// What went wrong, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ResultError>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    v: u8,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    ending: &'a Ending,
+}
+
+impl Ending {
+    /// How a command ended, without and with an error.
+    pub(crate) fn of(ended: &Result<Exit, CliError>) -> Self {
+        let (exit, error) = match ended {
+            Ok(exit) => (*exit, None),
+            Err(error) => (error.exit(), Some(error)),
+        };
+        Self {
+            status: exit.status(),
+            exit_code: exit.code(),
+            error: error.map(|error| ResultError {
+                kind: error.kind().to_owned(),
+                message: error.message(),
+            }),
+        }
+    }
+
+    /// Prints it as the last line.
+    pub(crate) fn print(&self) {
+        let line = Line {
+            v: FORMAT_VERSION,
+            kind: "result",
+            ending: self,
+        };
+        let text = serde_json::to_string(&line).expect("an ending holds nothing that JSON cannot");
+        write_stdout(&format!("{text}\n"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What a command works with: a flag wins over its environment variable, that over `delivery.toml`, and
+//! that over the default.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::application;
+use crate::args::Global;
+use crate::args::stack::{Architecture, Publish};
+use crate::error::CliError;
+
+pub(crate) use file::File;
+
+/// The file beside the application that holds its settings.
+pub(crate) const FILE_NAME: &str = "delivery.toml";
+
+/// What an environment variable that sets a template's parameter begins with; the parameter's name
+/// follows as it is written in the template.
+pub(crate) const PARAMETER_PREFIX: &str = "DELIVERY_PARAMETER_";
+
+/// Where `scripts/package` writes.
+const DEFAULT_PACKAGES: &str = "target/packages";
+
+/// The settings of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The directory that relative paths begin at: of `delivery.toml`, or the current one.
+    pub(crate) directory: PathBuf,
+    /// The stack's name.
+    pub(crate) stack_name: String,
+    /// The region, where one was named; else the profile's counts.
+    pub(crate) region: Option<String>,
+    /// The profile, where one was named.
+    pub(crate) profile: Option<String>,
+    file: File,
+}
+
+impl Settings {
+    /// Reads the settings that every command needs.
+    pub(crate) fn load(global: &Global) -> Result<Self, CliError> {
+        let current = PathBuf::from(".");
+        let current = std::path::absolute(&current).unwrap_or(current);
+        let (directory, file) = match &global.config {
+            Some(path) => (parent(path), File::read(path)?),
+            None => match find(&current) {
+                Some(path) => (parent(&path), File::read(&path)?),
+                None => (current, File::default()),
+            },
+        };
+        let stack_name = global
+            .stack_name
+            .clone()
+            .or_else(|| file.stack_name.clone())
+            .unwrap_or_else(|| application::stack_name_of(&directory));
+        Ok(Self {
+            stack_name,
+            region: global.region.clone().or_else(|| file.region.clone()),
+            profile: global.profile.clone().or_else(|| file.profile.clone()),
+            directory,
+            file,
+        })
+    }
+
+    /// The bucket to publish to, where one was named.
+    pub(crate) fn bucket(&self, arguments: &Publish) -> Option<String> {
+        arguments
+            .bucket
+            .clone()
+            .or_else(|| self.file.bucket.clone())
+    }
+
+    /// The folder of the packages, with a folder for each architecture in it.
+    pub(crate) fn packages(&self, arguments: &Publish) -> PathBuf {
+        if let Some(path) = &arguments.packages {
+            return path.clone();
+        }
+        match (&self.file.packages, crate::home::checkout()) {
+            (Some(path), _) => self.directory.join(path),
+            (None, Some(checkout)) => checkout.join(DEFAULT_PACKAGES),
+            (None, None) => self.directory.join(DEFAULT_PACKAGES),
+        }
+    }
+
+    /// The architecture that the action functions run on.
+    pub(crate) fn architecture(&self, arguments: &Publish) -> Architecture {
+        arguments
+            .architecture
+            .or(self.file.architecture)
+            .unwrap_or_default()
+    }
+
+    /// The template's parameters: those of the command line, then of the environment, then of the file.
+    pub(crate) fn parameters(&self, arguments: &[(String, String)]) -> BTreeMap<String, String> {
+        let mut parameters = self.file.parameters();
+        parameters.extend(shared::env::with_prefix(PARAMETER_PREFIX));
+        parameters.extend(arguments.iter().cloned());
+        parameters
+    }
+}
+
+/// The nearest file of settings, in a directory or above it.
+fn find(directory: &Path) -> Option<PathBuf> {
+    directory
+        .ancestors()
+        .map(|ancestor| ancestor.join(FILE_NAME))
+        .find(|path| path.is_file())
+}
+
+fn parent(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.parent().unwrap_or(&path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn settings(text: &str, arguments: &[&str]) -> (Settings, Command) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, text).unwrap();
+        let mut line = vec!["delivery", "--config", path.to_str().unwrap()];
+        line.extend(arguments);
+        let cli = Cli::parse_from(line);
+        (Settings::load(&cli.global).unwrap(), cli.command)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let file = "stack-name = \"file\"\nregion = \"eu-west-1\"\n";
+        let (found, _) = settings(file, &["status", "--stack-name", "flag"]);
+        assert_eq!(found.stack_name, "flag");
+        assert_eq!(found.region.as_deref(), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn parameters_of_the_command_line_win_over_those_of_the_file() {
+        let file =
+            "[parameters]\nBranchName = \"file\"\nBuildMemory = 1024\nManualApproval = true\n";
+        let (found, command) = settings(file, &["up", "-p", "BranchName=flag"]);
+        let Command::Up(up) = command else {
+            panic!("not `up`")
+        };
+        let expected = [
+            ("BranchName", "flag"),
+            ("BuildMemory", "1024"),
+            ("ManualApproval", "true"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(found.parameters(&up.parameters), expected.into());
+    }
+
+    #[test]
+    fn paths_of_the_file_begin_beside_it() {
+        let (found, command) = settings("packages = \"built\"\n", &["publish"]);
+        let Command::Publish(publish) = command else {
+            panic!("not `publish`")
+        };
+        assert_eq!(found.packages(&publish), found.directory.join("built"));
+    }
+}
