@@ -29,6 +29,41 @@ fn templates() -> BTreeMap<String, Value> {
     read.collect()
 }
 
+/// The templates with all conditions true, and with all false.
+fn variants() -> Vec<(String, Value)> {
+    let both = |(name, template): (String, Value)| {
+        [true, false].map(|met| (format!("{name}, conditions {met}"), decided(&template, met)))
+    };
+    templates().into_iter().flat_map(both).collect()
+}
+
+/// One template with all conditions true.
+fn with_all(name: &str) -> Value {
+    decided(&templates()[name], true)
+}
+
+/// A value with every `If` decided one way, and without what then is `AWS::NoValue`.
+fn decided(value: &Value, met: bool) -> Value {
+    let none = json!({ "Ref": "AWS::NoValue" });
+    match value {
+        Value::Array(items) => {
+            let items = items.iter().map(|item| decided(item, met));
+            items.filter(|item| *item != none).collect()
+        }
+        Value::Object(object) => {
+            if let Some(branches) = object.get("Fn::If") {
+                return decided(&branches[if met { 1 } else { 2 }], met);
+            }
+            let left_out =
+                |entry: &Value| !met && entry.get("Condition").is_some_and(Value::is_string);
+            let entries = object.iter().filter(|(_, entry)| !left_out(entry));
+            let entries = entries.map(|(key, entry)| (key.clone(), decided(entry, met)));
+            Value::Object(entries.filter(|(_, entry)| *entry != none).collect())
+        }
+        other => other.clone(),
+    }
+}
+
 fn resources<'a>(
     template: &'a Value,
     kind: &'a str,
@@ -121,7 +156,7 @@ const UNTRUSTED: [&str; 3] = ["NpmInstall", "TestAndPackage", "E2e"];
 
 #[test]
 fn each_role_allows_what_its_action_calls_and_no_more() {
-    let actions = &templates()["actions.yaml"];
+    let actions = &with_all("actions.yaml");
     let functions: BTreeSet<&str> = resources(actions, "AWS::Lambda::Function")
         .map(|(id, _)| id.as_str())
         .collect();
@@ -145,7 +180,7 @@ fn each_role_allows_what_its_action_calls_and_no_more() {
 
 #[test]
 fn functions_that_run_the_applications_code_reach_nothing_but_artifacts_logs_and_results() {
-    let actions = &templates()["actions.yaml"];
+    let actions = &with_all("actions.yaml");
     for id in UNTRUSTED {
         for statement in statements(&actions["Resources"][format!("{id}Role")]) {
             let resource = statement["Resource"].to_string();
@@ -165,7 +200,7 @@ fn functions_that_run_the_applications_code_reach_nothing_but_artifacts_logs_and
 
 #[test]
 fn no_role_allows_a_wildcard_of_actions_or_more_resources_than_it_must() {
-    for (file, template) in templates() {
+    for (file, template) in variants() {
         for (id, role) in resources(&template, "AWS::IAM::Role") {
             for statement in statements(role) {
                 let calls = list(&statement["Action"]);
@@ -189,7 +224,7 @@ fn no_role_allows_a_wildcard_of_actions_or_more_resources_than_it_must() {
 
 #[test]
 fn every_function_logs_into_a_group_with_a_retention() {
-    for (file, template) in templates() {
+    for (file, template) in variants() {
         for (id, function) in resources(&template, "AWS::Lambda::Function") {
             let group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"].as_str();
             let group = &template["Resources"]
@@ -204,7 +239,7 @@ fn every_function_logs_into_a_group_with_a_retention() {
 
 #[test]
 fn lambdas_own_retries_stay_on() {
-    for (file, template) in templates() {
+    for (file, template) in variants() {
         assert_eq!(
             resources(&template, "AWS::Lambda::EventInvokeConfig").count(),
             0,
@@ -215,7 +250,7 @@ fn lambdas_own_retries_stay_on() {
 
 #[test]
 fn buckets_keep_their_data_and_refuse_acls() {
-    for (file, template) in templates() {
+    for (file, template) in variants() {
         for (id, bucket) in resources(&template, "AWS::S3::Bucket") {
             assert_eq!(bucket["DeletionPolicy"], "Retain", "{file}: {id}");
             assert_eq!(bucket["UpdateReplacePolicy"], "Retain", "{file}: {id}");
@@ -249,7 +284,7 @@ fn buckets_keep_their_data_and_refuse_acls() {
 #[test]
 fn user_parameters_fit_into_a_configuration_value() {
     const LONGEST: usize = 1000; // ActionConfigurationValue
-    let pipeline = &templates()["pipeline.yaml"];
+    let pipeline = &with_all("pipeline.yaml");
     let stages = pipeline["Resources"]["Pipeline"]["Properties"]["Stages"]
         .as_array()
         .unwrap();
@@ -270,7 +305,7 @@ fn user_parameters_fit_into_a_configuration_value() {
 
 #[test]
 fn every_parameter_and_output_says_what_it_is_for() {
-    for (file, template) in templates() {
+    for (file, template) in variants() {
         for section in ["Parameters", "Outputs"] {
             for (id, entry) in template[section].as_object().unwrap() {
                 assert!(
