@@ -139,6 +139,7 @@ const CALLS: [(&str, &[&str]); 6] = [
             "s3:PutObject",
             "s3:DeleteObject",
             "s3:ListBucket",
+            "cloudfront:CreateInvalidation",
         ],
     ),
 ];
