@@ -44,7 +44,6 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     };
     let request = Request {
         endpoint: endpoints.aws.clone(),
-        codepipeline: endpoints.codepipeline.clone(),
         region: endpoints.region.clone(),
         stack_name: stack.name.to_owned(),
         templates: stack.templates.to_owned(),

@@ -1,10 +1,7 @@
 //! Launches the very template that a user launches on AWS, in the local AWS.
 //!
-//! What CloudFormation gets is a copy of the template that knows where it runs ([`adapt`]). The rest is
-//! as on AWS: packages and nested templates go into a bucket, and a change set creates the stack or
-//! updates it.
+//! As on AWS, packages and templates go into a bucket, and a change set creates the stack or updates it.
 
-pub mod adapt;
 mod clients;
 mod packages;
 mod stack;
@@ -14,8 +11,6 @@ mod upload;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-
-use serde_json::Value;
 
 use clients::Clients;
 pub use clients::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
@@ -33,8 +28,6 @@ const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000000:connect
 pub struct Request {
     /// The endpoint of the local AWS ([`crate::gateway::Gateway::endpoint`]).
     pub endpoint: String,
-    /// The endpoint of the CodePipeline engine.
-    pub codepipeline: String,
     /// The region of both.
     pub region: String,
     /// The stack's name.
@@ -70,14 +63,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A template of ours.
-    #[error("cannot launch the template `{path}`")]
-    Template {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: template::Error,
-    },
     /// A package cannot be made.
     #[error(
         "cannot make the package of the function `{function}` from `{path}`; check that the binary was built"
@@ -89,16 +74,6 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
-    },
-    /// The gateway does not do what it is asked to.
-    #[error("the local AWS at `{endpoint}` refused `{call}`: {answer}")]
-    Gateway {
-        /// Where.
-        endpoint: String,
-        /// What was asked.
-        call: String,
-        /// Its answer.
-        answer: String,
     },
     /// A call of an AWS API failed.
     #[error("`{operation}` failed: {message}")]
@@ -151,23 +126,14 @@ pub enum Error {
 pub async fn launch(request: &Request) -> Result<Launch, Error> {
     let clients = Clients::new(&request.endpoint, &request.region);
     let templates = read_templates(request)?;
-    let sites = open_sites(&clients, &request.stack_name, &templates).await?;
-    let locally = adapt::Locally {
-        endpoint: &request.endpoint,
-        codepipeline: &request.codepipeline,
-        sites: &sites,
-    };
-    let copies: BTreeMap<&String, Value> = templates
-        .iter()
-        .map(|(name, template)| (name, adapt::adapt(template, &locally)))
-        .collect();
-
-    let uploaded = upload::upload(&clients, request, &copies).await?;
+    let uploaded = upload::upload(&clients, request, &templates).await?;
+    let root = format!(
+        "https://{}.s3.{}.amazonaws.com/{}/{ROOT_TEMPLATE}",
+        uploaded.bucket, request.region, uploaded.templates_prefix
+    );
     let parameters = parameters(request, &uploaded);
-    let root = adapt::adapt(&templates[ROOT_TEMPLATE], &locally).to_string();
     let change = stack::change(&clients, &request.stack_name, &root, &parameters).await?;
     let outputs = stack::outputs(&clients, &request.stack_name).await?;
-    connect_sites(&clients, &request.stack_name, &templates).await?;
     Ok(Launch {
         stack_name: request.stack_name.clone(),
         change,
@@ -176,7 +142,7 @@ pub async fn launch(request: &Request) -> Result<Launch, Error> {
 }
 
 /// All templates of the folder by their file names.
-fn read_templates(request: &Request) -> Result<BTreeMap<String, Value>, Error> {
+fn read_templates(request: &Request) -> Result<BTreeMap<String, String>, Error> {
     let file = |path: &std::path::Path| {
         let path = path.to_path_buf();
         move |source| Error::File { path, source }
@@ -189,16 +155,12 @@ fn read_templates(request: &Request) -> Result<BTreeMap<String, Value>, Error> {
             continue;
         }
         let text = std::fs::read_to_string(&path).map_err(file(&path))?;
-        let template = template::parse(&text).map_err(|source| Error::Template {
-            path: path.clone(),
-            source,
-        })?;
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        templates.insert(name, template);
+        templates.insert(name, text);
     }
     if !templates.contains_key(ROOT_TEMPLATE) {
         let path = folder.join(ROOT_TEMPLATE);
@@ -229,44 +191,4 @@ fn parameters(request: &Request, uploaded: &upload::Uploaded) -> BTreeMap<String
     .into();
     parameters.extend(request.parameters.clone());
     parameters
-}
-
-/// What the gateway calls a site.
-fn site_name(stack: &str, bucket: &str) -> String {
-    format!("{stack}.{bucket}")
-}
-
-/// The addresses of all sites, by their bucket's logical id.
-async fn open_sites(
-    clients: &Clients,
-    stack: &str,
-    templates: &BTreeMap<String, Value>,
-) -> Result<BTreeMap<String, String>, Error> {
-    let mut sites = BTreeMap::new();
-    for bucket in templates.values().flat_map(adapt::sites) {
-        let path = format!("/_delivery/sites/{}", site_name(stack, &bucket));
-        let opened = clients.gateway("POST", &path, "{}").await?;
-        let url = opened["url"].as_str().unwrap_or_default().to_owned();
-        sites.insert(bucket, url);
-    }
-    Ok(sites)
-}
-
-/// Tells the gateway which bucket each site is.
-async fn connect_sites(
-    clients: &Clients,
-    stack: &str,
-    templates: &BTreeMap<String, Value>,
-) -> Result<(), Error> {
-    let sites: Vec<String> = templates.values().flat_map(adapt::sites).collect();
-    let buckets = stack::physical_ids(clients, stack, "AWS::S3::Bucket").await?;
-    for site in sites {
-        let Some(bucket) = buckets.get(&site) else {
-            continue;
-        };
-        let path = format!("/_delivery/sites/{}", site_name(stack, &site));
-        let body = serde_json::json!({ "bucket": bucket }).to_string();
-        clients.gateway("PUT", &path, &body).await?;
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! It runs below a small supervisor that ends it, and every process that came from it, as soon as this
 //! process lets go of a pipe. So nothing is left however this process ends.
 
+mod gaps;
 mod install;
 
 use std::io;
@@ -290,12 +291,15 @@ fn command(
     log: &Path,
 ) -> io::Result<Command> {
     let log = std::fs::File::create(log)?;
+    let gaps = gaps::write(folder)?;
     let mut command = Command::new(python);
     command
         .args(["-c", SUPERVISOR])
         .arg(folder)
         .arg(python)
         .args(["-c", START])
+        .arg(folder)
+        .args(gaps)
         .env_clear()
         .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)

@@ -1,4 +1,4 @@
-//! What the gateway answers for itself, for the launcher: sites, and the pipeline's custom resource.
+//! What the gateway answers for itself, to `MiniStack`: sites, and the pipelines of stacks.
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
@@ -18,21 +18,13 @@ pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
         return pipeline_resource::answer(shared, &asked).await;
     }
     match path.strip_prefix("/_delivery/sites/") {
-        Some(name) if method == Method::POST => open_site(shared, name).await,
-        Some(name) if method == Method::PUT => {
-            let bucket = asked["bucket"].as_str().unwrap_or_default();
-            if shared.websites.serve(name, bucket) {
-                forward::json(StatusCode::OK, &json!({}))
-            } else {
-                forward::text(StatusCode::NOT_FOUND, "no such site")
-            }
-        }
+        Some(bucket) if method == Method::PUT => open_site(shared, bucket).await,
         _ => forward::text(StatusCode::NOT_FOUND, "no such path"),
     }
 }
 
-async fn open_site(shared: &Shared, name: &str) -> Response<Body> {
-    match shared.websites.open(name, &shared.ministack).await {
+async fn open_site(shared: &Shared, bucket: &str) -> Response<Body> {
+    match shared.websites.open(bucket, &shared.ministack).await {
         Ok(address) => forward::json(
             StatusCode::OK,
             &json!({ "url": format!("http://{address}") }),

@@ -1,8 +1,8 @@
-//! The gap: `MiniStack` 1.5.33 refuses `AWS::CodePipeline::Pipeline` in templates.
+//! The gap: `MiniStack` 1.5.33 has no `AWS::CodePipeline::Pipeline`.
 //!
-//! The launcher's copy of a template has a custom resource with the same properties in its place. Its
-//! function hands the event over to this file, which does what CloudFormation's own handler does:
-//! `CreatePipeline`, `UpdatePipeline`, `DeletePipeline`, with the API's spelling of the properties.
+//! Its own handler of that type (`gaps/pipelines.py`) hands each change over to this file, which does
+//! what CloudFormation's handler does: `CreatePipeline`, `UpdatePipeline`, `DeletePipeline`, with the
+//! API's spelling of the properties.
 
 mod declaration;
 
@@ -13,32 +13,25 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::forward::{self, Upstream};
 
-/// CloudFormation's reasons may have this many characters (custom resource response objects: 4 KB in
-/// all).
+/// How long a reason may be, in characters: an event's reason is for people.
 const LONGEST_REASON: usize = 2_000;
 
 /// How many characters make a name unique; CloudFormation's own physical ids have about as many.
 const SUFFIX: usize = 12;
 
-/// The answer to a custom resource's event, as CloudFormation wants it at the event's `ResponseURL`.
+/// The answer to a change of the form of a custom resource's event.
 pub(super) async fn answer(shared: &Shared, event: &Value) -> Response<Body> {
-    let mut response = json!({
-        "StackId": event["StackId"],
-        "RequestId": event["RequestId"],
-        "LogicalResourceId": event["LogicalResourceId"],
-        "PhysicalResourceId": event.get("PhysicalResourceId").cloned().unwrap_or_else(|| json!("none")),
-    });
-    match change(shared, event).await {
-        Ok(made) => {
-            response["Status"] = json!("SUCCESS");
-            response["PhysicalResourceId"] = json!(made.name);
-            response["Data"] = json!({ "Version": made.version.to_string() });
-        }
-        Err(reason) => {
-            response["Status"] = json!("FAILED");
-            response["Reason"] = json!(reason.chars().take(LONGEST_REASON).collect::<String>());
-        }
-    }
+    let response = match change(shared, event).await {
+        Ok(made) => json!({
+            "Status": "SUCCESS",
+            "PhysicalResourceId": made.name,
+            "Data": { "Version": made.version.to_string() },
+        }),
+        Err(reason) => json!({
+            "Status": "FAILED",
+            "Reason": reason.chars().take(LONGEST_REASON).collect::<String>(),
+        }),
+    };
     forward::json(StatusCode::OK, &response)
 }
 
@@ -93,7 +86,8 @@ async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, St
     }
     let pipeline = declaration::of(properties, name)?;
     let output = call(engine, "UpdatePipeline", &json!({ "pipeline": pipeline })).await?;
-    if properties["RestartExecutionOnUpdate"].as_str() == Some("true") {
+    let restart = &properties["RestartExecutionOnUpdate"];
+    if restart == true || restart == "true" {
         call(engine, "StartPipelineExecution", &json!({ "name": name })).await?;
     }
     disable_transitions(engine, properties, name).await?;

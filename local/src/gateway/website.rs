@@ -1,8 +1,8 @@
 //! The gap: `MiniStack` 1.5.33 keeps a bucket's website configuration but serves no website.
 //!
 //! Each site gets a loopback port of its own, since a site's pages link to `/`, and names below
-//! `localhost` do not resolve everywhere. The port is taken before the bucket exists, because the site's
-//! address is a parameter of what the stack makes.
+//! `localhost` do not resolve everywhere. `MiniStack` asks for it (`gaps/addresses.py`) when a template
+//! makes a bucket that is a website: its address is the bucket's attribute `WebsiteURL`.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,7 +22,7 @@ use super::forward::{self, Upstream};
 /// The index document of a bucket whose configuration names none.
 const INDEX: &str = "index.html";
 
-/// The sites by the names that their launcher gave them.
+/// The sites by their buckets.
 #[derive(Debug, Default)]
 pub(super) struct Websites {
     sites: Mutex<HashMap<String, Site>>,
@@ -31,20 +31,18 @@ pub(super) struct Websites {
 #[derive(Debug)]
 struct Site {
     address: SocketAddr,
-    bucket: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Websites {
-    /// The address of a site; its port is taken the first time that it is asked for.
-    pub(super) async fn open(&self, name: &str, ministack: &Upstream) -> io::Result<SocketAddr> {
-        if let Some(site) = self.sites().get(name) {
+    /// The address of a bucket's site; its port is taken the first time that it is asked for.
+    pub(super) async fn open(&self, bucket: &str, ministack: &Upstream) -> io::Result<SocketAddr> {
+        if let Some(site) = self.sites().get(bucket) {
             return Ok(site.address);
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let bucket = Arc::new(Mutex::new(None));
-        let state = (ministack.clone(), Arc::clone(&bucket));
+        let state = (ministack.clone(), Arc::from(bucket));
         let router = Router::new().fallback(answer).with_state(state);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
@@ -52,29 +50,12 @@ impl Websites {
             }
         });
         let mut sites = self.sites();
-        if let Some(site) = sites.get(name) {
+        if let Some(site) = sites.get(bucket) {
             task.abort(); // someone else opened it meanwhile
             return Ok(site.address);
         }
-        sites.insert(
-            name.to_owned(),
-            Site {
-                address,
-                bucket,
-                task,
-            },
-        );
+        sites.insert(bucket.to_owned(), Site { address, task });
         Ok(address)
-    }
-
-    /// Says which bucket a site serves; whether there is such a site.
-    pub(super) fn serve(&self, name: &str, bucket: &str) -> bool {
-        let sites = self.sites();
-        let Some(site) = sites.get(name) else {
-            return false;
-        };
-        *site.bucket.lock().unwrap_or_else(PoisonError::into_inner) = Some(bucket.to_owned());
-        true
     }
 
     /// Stops answering.
@@ -89,7 +70,7 @@ impl Websites {
     }
 }
 
-type SiteState = (Upstream, Arc<Mutex<Option<String>>>);
+type SiteState = (Upstream, Arc<str>);
 
 async fn answer(
     State((ministack, bucket)): State<SiteState>,
@@ -98,16 +79,6 @@ async fn answer(
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return forward::text(StatusCode::METHOD_NOT_ALLOWED, "405 Method Not Allowed");
     }
-    let bucket = bucket
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    let Some(bucket) = bucket else {
-        return forward::text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "503 the stack of this site is not complete yet",
-        );
-    };
     match fetch(&ministack, &bucket, &request.into_parts().0).await {
         Ok(response) => response,
         Err(error) => forward::bad_gateway(&error),

@@ -2,16 +2,6 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, SharedCredentialsProvider};
-use axum::body::Body;
-use http::header;
-use http_body_util::BodyExt;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
-
-use super::Error;
-
 /// The access key id that the local AWS takes; it opens nothing.
 pub const ACCESS_KEY_ID: &str = "test";
 
@@ -23,8 +13,6 @@ pub const SECRET_ACCESS_KEY: &str = "test";
 pub(super) struct Clients {
     pub(super) cloudformation: aws_sdk_cloudformation::Client,
     pub(super) s3: aws_sdk_s3::Client,
-    endpoint: String,
-    http: Client<HttpConnector, Body>,
 }
 
 impl Clients {
@@ -43,48 +31,7 @@ impl Clients {
         Self {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
-            endpoint: endpoint.to_owned(),
-            http: Client::builder(TokioExecutor::new()).build_http(),
         }
-    }
-
-    /// Asks the gateway itself.
-    pub(super) async fn gateway(
-        &self,
-        method: &str,
-        path: &str,
-        body: &str,
-    ) -> Result<Value, Error> {
-        let refused = |answer: String| Error::Gateway {
-            endpoint: self.endpoint.clone(),
-            call: format!("{method} {path}"),
-            answer,
-        };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.endpoint))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body.to_owned()))
-            .map_err(|error| refused(error.to_string()))?;
-        let response = self
-            .http
-            .request(request)
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| refused(error.to_string()))?
-            .to_bytes();
-        if !status.is_success() {
-            return Err(refused(format!(
-                "{status}: {}",
-                String::from_utf8_lossy(&body)
-            )));
-        }
-        Ok(serde_json::from_slice(&body).unwrap_or_default())
     }
 }
 

@@ -33,11 +33,11 @@ pub enum Change {
     Unchanged,
 }
 
-/// Brings the stack to the template.
+/// Brings the stack to the template at that address.
 pub(super) async fn change(
     clients: &Clients,
     stack: &str,
-    template: &str,
+    template_url: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<Change, Error> {
     let change = match describe(clients, stack)
@@ -51,7 +51,7 @@ pub(super) async fn change(
         }
         Some(_) => Change::Updated,
     };
-    let Some(change_set) = prepare(clients, stack, template, parameters, change).await? else {
+    let Some(change_set) = prepare(clients, stack, template_url, parameters, change).await? else {
         return Ok(Change::Unchanged);
     };
     let executed = clients
@@ -73,7 +73,7 @@ pub(super) async fn change(
 async fn prepare(
     clients: &Clients,
     stack: &str,
-    template: &str,
+    template_url: &str,
     parameters: &BTreeMap<String, String>,
     change: Change,
 ) -> Result<Option<String>, Error> {
@@ -95,7 +95,7 @@ async fn prepare(
         .stack_name(stack)
         .change_set_name(&name)
         .change_set_type(kind)
-        .template_body(template)
+        .template_url(template_url)
         .set_parameters(Some(parameters.collect()))
         .capabilities(Capability::CapabilityIam)
         .send()
@@ -235,43 +235,6 @@ pub(super) async fn outputs(
         .into_iter()
         .filter_map(|output| Some((output.output_key?, output.output_value?)));
     Ok(outputs.collect())
-}
-
-/// The physical ids of all resources of a type, in the nested stacks too, by their logical ids.
-pub(super) async fn physical_ids(
-    clients: &Clients,
-    stack: &str,
-    kind: &str,
-) -> Result<BTreeMap<String, String>, Error> {
-    let mut found = BTreeMap::new();
-    let mut stacks = vec![stack.to_owned()];
-    while let Some(stack) = stacks.pop() {
-        let described = clients
-            .cloudformation
-            .describe_stack_resources()
-            .stack_name(&stack)
-            .send()
-            .await;
-        let described = described.map_err(|error| Error::Aws {
-            operation: "DescribeStackResources",
-            message: message(&error),
-        })?;
-        for resource in described.stack_resources.unwrap_or_default() {
-            let (Some(logical), Some(physical)) =
-                (resource.logical_resource_id, resource.physical_resource_id)
-            else {
-                continue;
-            };
-            match resource.resource_type.as_deref() {
-                Some("AWS::CloudFormation::Stack") => stacks.push(physical),
-                Some(found_kind) if found_kind == kind => {
-                    found.insert(logical, physical);
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// The resource that failed first, and why; in a nested stack where the failure is one's.

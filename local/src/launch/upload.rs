@@ -1,4 +1,4 @@
-//! Brings packages and nested templates into a bucket, below prefixes that change with what they hold:
+//! Brings packages and templates into a bucket, below prefixes that change with what they hold:
 //! so CloudFormation sees that they changed, and what is there already is not sent again.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::primitives::ByteStream;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::clients::{Clients, message};
@@ -26,7 +25,7 @@ pub(super) struct Uploaded {
 pub(super) async fn upload(
     clients: &Clients,
     request: &Request,
-    templates: &BTreeMap<&String, Value>,
+    templates: &BTreeMap<String, String>,
 ) -> Result<Uploaded, Error> {
     let bucket = format!("{}-code", request.stack_name.to_lowercase());
     make_bucket(clients, &bucket).await?;
@@ -42,7 +41,7 @@ pub(super) async fn upload(
             clients,
             &bucket,
             &key,
-            ByteStream::from(template.to_string().into_bytes()),
+            ByteStream::from(template.clone().into_bytes()),
         )
         .await?;
     }

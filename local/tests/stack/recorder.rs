@@ -36,10 +36,6 @@ impl Recorder {
         self.address
     }
 
-    pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     /// The input of the last call of an operation.
     pub(crate) fn last(&self, operation: &str) -> Value {
         let recorded = self.recorded.lock().unwrap();

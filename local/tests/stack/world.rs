@@ -98,7 +98,6 @@ impl World {
     pub(crate) async fn try_launch(&self) -> Result<Launch, launch::Error> {
         let request = Request {
             endpoint: self.aws.endpoint().to_owned(),
-            codepipeline: self.recorder.endpoint(),
             region: REGION.to_owned(),
             stack_name: STACK.to_owned(),
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Properties that are CloudFormation's own, or go into other calls.
-const NOT_DECLARED: [&str; 7] = [
-    "ServiceToken",
-    "ServiceTimeout",
+const NOT_DECLARED: [&str; 5] = [
     "Name",
     "Tags",
     "ArtifactStores",
@@ -13,7 +11,7 @@ const NOT_DECLARED: [&str; 7] = [
     "RestartExecutionOnUpdate",
 ];
 
-/// Keys whose values are numbers in the API; CloudFormation hands custom resources only texts.
+/// Keys whose values are numbers in the API; a template may have them as texts.
 const NUMBERS: [&str; 2] = ["RunOrder", "TimeoutInMinutes"];
 
 /// The declaration, named `name`.
@@ -91,7 +89,6 @@ mod tests {
     #[test]
     fn properties_become_the_declaration_of_the_api() {
         let properties = json!({
-            "ServiceToken": "arn",
             "PipelineType": "V2",
             "RoleArn": "role",
             "ArtifactStore": { "Type": "S3", "Location": "bucket" },

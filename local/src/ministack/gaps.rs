@@ -1,0 +1,43 @@
+//! The gaps of `MiniStack` that are closed inside its own process, in a small file each.
+//!
+//! `MiniStack`'s CloudFormation calls its own services by their functions, and keeps to itself what a
+//! resource becomes. What nothing in front of it can change is replaced there, at the pinned version:
+//! docs/decisions/0080-gaps-inside-ministack.md
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A module of the package `gaps`.
+type Module = (&'static str, &'static str);
+
+macro_rules! modules {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("gaps/", $name, ".py")))),*]
+    };
+}
+
+/// What the gaps share.
+const HELPERS: [Module; 1] = modules!["gateway"];
+
+/// One gap each, in the order of their installation.
+const GAPS: [Module; 7] = modules![
+    "addresses",
+    "function_environment",
+    "function_settings",
+    "nested_attributes",
+    "pipelines",
+    "template_urls",
+    "nested_deletion",
+];
+
+/// Writes the package into a folder, and gives back the names of its gaps.
+pub(super) fn write(folder: &Path) -> io::Result<Vec<&'static str>> {
+    let package = folder.join("gaps");
+    fs::create_dir(&package)?;
+    fs::write(package.join("__init__.py"), "")?;
+    for (name, source) in HELPERS.iter().chain(&GAPS) {
+        fs::write(package.join(format!("{name}.py")), source)?;
+    }
+    Ok(GAPS.iter().map(|(name, _)| *name).collect())
+}
