@@ -1,5 +1,10 @@
 //! The commands about the stack.
 
+pub(crate) mod description;
+pub(crate) mod events;
+pub(crate) mod resources;
+pub(crate) mod state;
+
 use crate::args::Global;
 use crate::args::stack::{Down, Publish, Up, Validate, Wait};
 use crate::error::CliError;
