@@ -74,12 +74,6 @@ pub(crate) enum CliError {
         stack: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// CodePipeline refused a call or did not answer.
-    #[error("CodePipeline's `{operation}` did not succeed: {message}")]
-    CodePipeline {
-        operation: &'static str,
-        message: String,
-    },
     /// A command's own.
     #[error("{0}")]
     Command(Box<dyn Explained>),
@@ -145,7 +139,6 @@ impl CliError {
             | Self::State { .. }
             | Self::LocalAws { .. }
             | Self::Host { .. }
-            | Self::CodePipeline { .. }
             | Self::DoesNotEnd { .. } => Exit::Failed,
         }
     }
@@ -172,7 +165,6 @@ impl CliError {
             Self::File { .. } | Self::State { .. } => "file",
             Self::LocalAws { .. } | Self::Host { .. } => "local-aws",
             Self::Launch { .. } => "stack",
-            Self::CodePipeline { .. } => "codepipeline",
             Self::NothingKept { .. } => "not-found",
             Self::DoesNotEnd { .. } => "host",
         }
@@ -215,8 +207,7 @@ impl CliError {
             Self::File { .. }
             | Self::LocalAws { .. }
             | Self::Host { .. }
-            | Self::Launch { .. }
-            | Self::CodePipeline { .. } => return None,
+            | Self::Launch { .. } => return None,
         })
     }
 

@@ -2,6 +2,62 @@
 
 mod changes;
 mod client;
+mod explainer;
+pub(crate) mod outcome;
+
+use std::time::{Duration, Instant};
+
+use crate::error::CliError;
+use crate::event::Event;
+use crate::output::Output;
 
 pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
+pub(crate) use explainer::{Explainer, Place};
+use outcome::{Outcome, Progress};
+
+/// After how long without a change a log reader is told that the execution goes on.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often AWS is asked: each look is two calls, and CodePipeline's throttle is not published.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Follows one execution until it is over, and tells what happens; with a timeout, until that has run out.
+pub(crate) async fn to_the_end(
+    explainer: &Explainer,
+    execution: &str,
+    timeout: Option<Duration>,
+    output: &mut Output,
+    progress: &mut Progress,
+) -> Result<Outcome, CliError> {
+    let since = Instant::now();
+    let mut told = since;
+    let mut snapshot = Snapshot {
+        execution: execution.to_owned(),
+        ..Snapshot::default()
+    };
+    progress.saw(&snapshot);
+    loop {
+        let now = explainer.pipeline().look(execution).await?;
+        for event in explainer.explained(&snapshot, &now).await {
+            told = Instant::now();
+            output.tell(&event);
+        }
+        progress.saw(&now);
+        snapshot = now;
+        if snapshot.is_over() {
+            return Ok(Outcome::Over);
+        }
+        if timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
+            return Ok(Outcome::TimedOut);
+        }
+        if told.elapsed() >= HEARTBEAT_INTERVAL {
+            told = Instant::now();
+            output.tell(&Event::Heartbeat {
+                running: snapshot.running(),
+                seconds: round(since.elapsed().as_secs_f64()),
+            });
+        }
+        tokio::time::sleep(explainer.interval()).await;
+    }
+}

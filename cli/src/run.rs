@@ -2,7 +2,6 @@
 
 mod environment;
 mod executions;
-mod outcome;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -13,7 +12,8 @@ use crate::args::run::Run;
 use crate::error::CliError;
 use crate::event::{Event, Step};
 use crate::exit::Exit;
-use crate::follow::{Pipeline, round};
+use crate::follow::outcome::{self, Outcome, Progress};
+use crate::follow::{Explainer, Pipeline, Place, round};
 use crate::functions::{self, Function};
 use crate::home::{self, Home, Settings};
 use crate::interrupt::Interrupt;
@@ -22,7 +22,6 @@ use crate::output::Output;
 
 use environment::Environment;
 use executions::Executions;
-use outcome::{Outcome, Progress};
 
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
 /// before this returns, unless it is to be kept.
@@ -88,8 +87,10 @@ async fn work(
     } else {
         None
     };
-    let endpoints = environment.endpoints().clone();
-    let mut executions = Executions::new(pipeline, shape, endpoints, arguments.timeout);
+    let endpoints = environment.endpoints();
+    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
+    let explainer = Explainer::new(pipeline, shape, lambda, logs, Place::Run);
+    let mut executions = Executions::new(explainer, arguments.timeout);
     executions.begin(begun, progress).await?;
     if arguments.watch {
         executions.watch(&application, output, progress).await

@@ -1,11 +1,13 @@
 //! One pipeline, asked through CodePipeline's own API.
 
 use aws_sdk_codepipeline::Client;
-use aws_sdk_codepipeline::error::DisplayErrorContext;
+use aws_sdk_codepipeline::config::http::HttpResponse;
+use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
-    TriggerType,
+    SourceRevisionOverride, TriggerType,
 };
+use shared::aws::CallError;
 
 use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
@@ -27,13 +29,12 @@ pub(crate) struct Shape {
     pub(crate) functions: Vec<(String, String, String)>,
 }
 
-fn refused<E>(operation: &'static str) -> impl FnOnce(E) -> CliError
-where
-    E: std::error::Error + 'static,
-{
-    move |error| CliError::CodePipeline {
-        operation,
-        message: DisplayErrorContext(error).to_string(),
+impl Shape {
+    /// The function that an action invokes, if it invokes one.
+    pub(crate) fn function(&self, stage: &str, action: &str) -> Option<&str> {
+        let mut functions = self.functions.iter();
+        let found = functions.find(|(of_stage, name, _)| of_stage == stage && name == action);
+        found.map(|(_, _, function)| function.as_str())
     }
 }
 
@@ -49,15 +50,36 @@ impl Pipeline {
         &self.name
     }
 
-    /// Starts an execution and returns its id.
-    pub(crate) async fn start(&self) -> Result<String, CliError> {
+    /// The client that it is asked with.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What a call on this pipeline did not succeed with.
+    pub(crate) fn refused<E>(
+        &self,
+        action: &'static str,
+    ) -> impl Fn(SdkError<E, HttpResponse>) -> CliError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let resource = self.name.clone();
+        move |error| CallError::new(action, &resource, &error).into()
+    }
+
+    /// Starts an execution, of the revisions that are given instead of the newest, and returns its id.
+    pub(crate) async fn start(
+        &self,
+        revisions: Option<Vec<SourceRevisionOverride>>,
+    ) -> Result<String, CliError> {
         let started = self
             .client
             .start_pipeline_execution()
             .name(&self.name)
+            .set_source_revisions(revisions)
             .send()
             .await
-            .map_err(refused("StartPipelineExecution"))?;
+            .map_err(self.refused("codepipeline:StartPipelineExecution"))?;
         Ok(started
             .pipeline_execution_id()
             .unwrap_or_default()
@@ -73,7 +95,7 @@ impl Pipeline {
             .pipeline_name(&self.name)
             .send()
             .await
-            .map_err(refused("ListPipelineExecutions"))?;
+            .map_err(self.refused("codepipeline:ListPipelineExecutions"))?;
         let begun = listed
             .pipeline_execution_summaries()
             .iter()
@@ -97,7 +119,7 @@ impl Pipeline {
             .name(&self.name)
             .send()
             .await
-            .map_err(refused("GetPipeline"))?;
+            .map_err(self.refused("codepipeline:GetPipeline"))?;
         let mut shape = Shape::default();
         for stage in answer
             .pipeline()
@@ -139,7 +161,7 @@ impl Pipeline {
             .pipeline_execution_id(execution)
             .send()
             .await
-            .map_err(refused("GetPipelineExecution"))?;
+            .map_err(self.refused("codepipeline:GetPipelineExecution"))?;
         let found = answer.pipeline_execution();
         let status = found
             .and_then(|found| found.status())
@@ -172,7 +194,9 @@ impl Pipeline {
             .send();
         let mut actions = Vec::new();
         while let Some(detail) = pages.next().await {
-            actions.push(snapshot(&detail.map_err(refused("ListActionExecutions"))?));
+            actions.push(snapshot(
+                &detail.map_err(self.refused("codepipeline:ListActionExecutions"))?,
+            ));
         }
         // The service lists the newest first.
         actions.reverse();
