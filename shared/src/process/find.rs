@@ -1,4 +1,4 @@
-//! Where programs are: the directories of Lambda layers first, then the function's own `PATH`.
+//! Where programs are: on the function's own `PATH`, which on Lambda ends with the layers' `/opt/bin`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -7,27 +7,17 @@ use std::path::{Path, PathBuf};
 use super::{Environment, ProcessError};
 use crate::env;
 
-/// Where a Lambda layer puts programs: `/opt/bin` is on the runtime's own `PATH`, `/opt/nodejs/bin` is
-/// where this project's Node.js layer has `node` and `npm`.
-const LAYER_DIRECTORIES: [&str; 2] = ["/opt/nodejs/bin", "/opt/bin"];
+/// What is searched where the function has no `PATH`: what Lambda sets (Lambda Developer Guide, "Defined
+/// runtime environment variables").
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
 
-/// What is searched where the function has no `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
-/// The `PATH` of children: layers first, then the function's own.
+/// The `PATH` of children: the absolute directories of the function's own, each once.
 #[must_use]
 pub fn search_path() -> OsString {
     let own = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    let layers = LAYER_DIRECTORIES
-        .iter()
-        .map(PathBuf::from)
-        .filter(|directory| directory.is_dir());
-    let own: Vec<_> = std::env::split_paths(&own)
-        .filter(|directory| directory.is_absolute())
-        .collect();
     let mut directories: Vec<PathBuf> = Vec::new();
-    for directory in layers.chain(own) {
-        if !directories.contains(&directory) {
+    for directory in std::env::split_paths(&own) {
+        if directory.is_absolute() && !directories.contains(&directory) {
             directories.push(directory);
         }
     }
