@@ -13,6 +13,7 @@ pub mod events;
 pub mod matrix;
 pub mod operation;
 pub mod proxy;
+pub mod record;
 pub mod runtime;
 pub mod s3;
 mod server;

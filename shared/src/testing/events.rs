@@ -42,6 +42,13 @@ pub const JOB_KEYS: Keys = Keys {
     session_token: Some("job-session-token"),
 };
 
+/// The credentials of the test itself, which puts things in place and looks at what became of them.
+pub const TEST_KEYS: Keys = Keys {
+    access_key_id: "AKIATHETESTITSELF000",
+    secret_access_key: "test-secret",
+    session_token: None,
+};
+
 /// Builds an event.
 ///
 /// ```

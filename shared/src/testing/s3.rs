@@ -1,6 +1,6 @@
 //! An in-process S3: `s3s-fs` in a temporary directory, over real HTTP.
 //!
-//! It checks signatures: [`FUNCTION_KEYS`] and [`JOB_KEYS`] are known to it and no others.
+//! It checks signatures: [`FUNCTION_KEYS`], [`JOB_KEYS`] and [`TEST_KEYS`] are known to it and no others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
-use super::events::{FUNCTION_KEYS, JOB_KEYS, Keys};
+use super::events::{FUNCTION_KEYS, JOB_KEYS, Keys, TEST_KEYS};
+use super::operation::Operation;
+use super::record;
 use super::server::Server;
 use crate::aws;
 
@@ -68,7 +70,7 @@ impl Objects {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let mut auth = SimpleAuth::new();
-        for keys in [FUNCTION_KEYS, JOB_KEYS] {
+        for keys in [FUNCTION_KEYS, JOB_KEYS, TEST_KEYS] {
             auth.register(
                 keys.access_key_id.to_owned(),
                 SecretKey::from(keys.secret_access_key),
@@ -127,7 +129,11 @@ impl LocalS3 {
         let answering = objects.clone();
         let server = Server::start(move |request| {
             let objects = answering.clone();
-            async move { objects.answer(request).await }
+            async move {
+                let (parts, body) = request.into_parts();
+                record::request(&Operation::of(&parts), &parts);
+                objects.answer(Request::from_parts(parts, body)).await
+            }
         })
         .await;
         Self { objects, server }
@@ -154,7 +160,7 @@ impl LocalS3 {
     /// What a test puts in and looks at.
     #[must_use]
     pub fn bucket(&self, name: &str) -> Bucket {
-        Bucket::new(&self.config(), name)
+        Bucket::new(&config(&self.url(), TEST_KEYS), name)
     }
 }
 

@@ -14,8 +14,9 @@ use axum::extract::Request;
 use axum::response::Response;
 use http_body_util::BodyExt;
 
-use super::events::FUNCTION_KEYS;
+use super::events::{FUNCTION_KEYS, TEST_KEYS};
 use super::operation::{self, Operation};
+use super::record;
 use super::s3::{self, Bucket, Objects};
 use super::server::Server;
 
@@ -84,11 +85,17 @@ impl World {
         s3::config(&self.url(), FUNCTION_KEYS)
     }
 
+    /// A configuration whose clients talk to it as the test itself.
+    #[must_use]
+    pub fn test_config(&self) -> SdkConfig {
+        s3::config(&self.url(), TEST_KEYS)
+    }
+
     /// What a test puts into a bucket and looks at; its requests are not recorded by
     /// [`World::calls`] after [`World::forget_calls`].
     #[must_use]
     pub fn bucket(&self, name: &str) -> Bucket {
-        Bucket::new(&self.config(), name)
+        Bucket::new(&self.test_config(), name)
     }
 
     /// Every request so far, in the order in which they were answered.
@@ -150,6 +157,7 @@ impl Inner {
         let (parts, body) = request.into_parts();
         let operation = Operation::of(&parts);
         let access_key = operation::access_key(&parts);
+        record::request(&operation, &parts);
         let denied = lock(&self.denied).contains(&operation.action());
         let response = if denied {
             Answer::denied(&operation).into_response()
@@ -160,8 +168,12 @@ impl Inner {
                 Ok(body) => body.to_bytes(),
                 Err(_) => Bytes::new(),
             };
-            self.route(&ApiRequest::new(operation.clone(), &parts, body))
-                .into_response()
+            let request = ApiRequest::new(operation.clone(), &parts, body);
+            let (bucket, key) = (request.text("S3Bucket"), request.text("S3Key"));
+            if operation.name == "UpdateFunctionCode" && !bucket.is_empty() {
+                record::read_for(&parts, bucket, key);
+            }
+            self.route(&request).into_response()
         };
         let status = response.status().as_u16();
         lock(&self.calls).push(Call {

@@ -11,7 +11,7 @@ use crate::harness::{FUNCTION, KEY, STORE, alias, world};
 
 async fn client() -> (World, Client) {
     let world = world().await;
-    let client = Client::new(&world.config());
+    let client = Client::new(&world.test_config());
     (world, client)
 }
 
