@@ -98,6 +98,9 @@ pub(crate) enum CliError {
     /// Nothing is kept for this application.
     #[error("nothing is kept for `{}`", .application.display())]
     NothingKept { application: PathBuf },
+    /// What is kept delivers the application under another name.
+    #[error("what is kept for `{}` delivers it as the repository `{kept}`", .application.display())]
+    OtherRepository { application: PathBuf, kept: String },
     /// The kept environment did not end.
     #[error("process {pid}, which keeps the environment up, did not end within {seconds} s")]
     DoesNotEnd { pid: u32, seconds: u64 },
@@ -139,6 +142,7 @@ impl CliError {
             | Self::State { .. }
             | Self::LocalAws { .. }
             | Self::Host { .. }
+            | Self::OtherRepository { .. }
             | Self::DoesNotEnd { .. } => Exit::Failed,
         }
     }
@@ -163,7 +167,7 @@ impl CliError {
                 "functions"
             }
             Self::File { .. } | Self::State { .. } => "file",
-            Self::LocalAws { .. } | Self::Host { .. } => "local-aws",
+            Self::LocalAws { .. } | Self::Host { .. } | Self::OtherRepository { .. } => "local-aws",
             Self::Launch { .. } => "stack",
             Self::NothingKept { .. } => "not-found",
             Self::DoesNotEnd { .. } => "host",
@@ -201,6 +205,9 @@ impl CliError {
             ),
             Self::NothingKept { .. } => {
                 "keep one: `delivery run --keep` or `delivery local start`".to_owned()
+            }
+            Self::OtherRepository { .. } => {
+                "end it first: `delivery local stop`, with the same DIR".to_owned()
             }
             Self::State { path, .. } => format!("remove `{}`", path.display()),
             Self::DoesNotEnd { pid, .. } => format!("end it by `kill -9 {pid}`"),

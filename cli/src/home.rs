@@ -74,6 +74,8 @@ pub(crate) struct Instance {
 pub(crate) struct Settings {
     /// The application's directory.
     pub(crate) application: PathBuf,
+    /// What the templates call the application's repository.
+    pub(crate) repository: String,
     /// Where the local AWS is installed.
     pub(crate) home: PathBuf,
     /// How long an action that continues rests, in milliseconds.
@@ -234,6 +236,7 @@ mod tests {
         assert_eq!(instance.state().unwrap(), None);
 
         let settings = Settings {
+            repository: "local/application".to_owned(),
             application: PathBuf::from("/app"),
             home: directory.path().to_owned(),
             continuation_delay_ms: 1000,

@@ -18,7 +18,7 @@ use crate::home::Settings;
 /// The region that the local AWS plays; one that every service exists in.
 const REGION: &str = "us-east-1";
 
-/// What the launched template calls the repository that the application stands in for.
+/// What the templates call the repository that the application stands in for, where nobody says otherwise.
 pub(crate) const REPOSITORY: &str = "local/application";
 
 /// What a job's secret begins with: it opens nothing, and is found wherever it should not be.
@@ -54,7 +54,7 @@ impl Host {
                 ..Durations::local()
             },
             clock: Clock::System,
-            sources: BTreeMap::from([(REPOSITORY.to_owned(), source)]),
+            sources: BTreeMap::from([(settings.repository.clone(), source)]),
         })
         .await
         .map_err(local_aws)?;

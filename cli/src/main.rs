@@ -63,7 +63,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
         Command::Local(local) => match &local.command {
-            LocalCommand::Start(_) => Err(pipeline::NotYet.into()),
+            LocalCommand::Start(arguments) => kept::start(&cli.global, arguments).await,
             LocalCommand::Env(arguments) => kept::env(&cli.global, arguments),
             LocalCommand::Stop(arguments) => kept::stop(&cli.global, arguments).await,
         },

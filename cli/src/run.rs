@@ -1,6 +1,6 @@
 //! `delivery run`: from the current commit to production, on this machine.
 
-mod environment;
+pub(crate) mod environment;
 mod executions;
 
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Explainer, Pipeline, Place, round};
 use crate::functions::{self, Function};
 use crate::home::{self, Home, Settings};
+use crate::host::REPOSITORY;
 use crate::interrupt::Interrupt;
 use crate::launch::{Stack, launch};
 use crate::output::Output;
@@ -141,6 +142,7 @@ async fn start(
 ) -> Result<(), CliError> {
     let settings = Settings {
         application: application.directory.clone(),
+        repository: REPOSITORY.to_owned(),
         home: home.path().to_owned(),
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),

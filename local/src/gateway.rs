@@ -5,6 +5,7 @@
 //! go to the engine, so that one endpoint serves all of AWS.
 
 mod admin;
+mod connections;
 mod default_kms_key;
 mod forward;
 mod guard;
@@ -128,6 +129,9 @@ struct Shared {
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     CodePipeline,
+    CodeConnections {
+        operation: String,
+    },
     Own,
     ListRestApis,
     PutRestApi {
@@ -153,6 +157,9 @@ impl Route {
             .and_then(|value| value.to_str().ok());
         if target.is_some_and(|target| target.starts_with(CODEPIPELINE_TARGET)) {
             return Self::CodePipeline;
+        }
+        if let Some(operation) = connections::operation(request) {
+            return Self::CodeConnections { operation };
         }
         let path = request.uri().path();
         if path.starts_with(OWN_PATH) {
@@ -214,6 +221,7 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
                 "no CodePipeline engine is running yet",
             ),
         },
+        Route::CodeConnections { operation } => connections::answer(&operation, request).await,
         Route::Own => admin::answer(shared, request).await,
         Route::ListRestApis => stage_snapshots::list_rest_apis(shared, request).await,
         Route::PutRestApi { api } => put_rest_api::answer(shared, &api, request).await,

@@ -137,7 +137,7 @@ async fn a_failing_launch_names_the_resource_that_failed_first() {
     );
     let error = world.try_launch().await.unwrap_err().to_string();
     assert!(
-        error.contains("`Delivery`") && error.contains("stage `Source` is not good"),
+        error.contains("`Pipeline`") && error.contains("stage `Source` is not good"),
         "{error}"
     );
 

@@ -31,7 +31,7 @@ const TAIL_LINES: usize = 10;
 
 /// The environment of a run, from nothing to ready.
 #[derive(Debug, Default)]
-pub(super) enum Environment {
+pub(crate) enum Environment {
     /// Nothing was started yet.
     #[default]
     None,
@@ -47,7 +47,7 @@ pub(super) enum Environment {
 
 /// An environment that outlives the run.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     instance: Instance,
     state: State,
     /// Whether this run started it: an earlier run's is never ended here.
@@ -58,7 +58,7 @@ pub(super) struct Kept {
 
 impl Environment {
     /// Starts an environment of this process's own. Never finds one.
-    pub(super) async fn host(&mut self, settings: &Settings) -> Result<bool, CliError> {
+    pub(crate) async fn host(&mut self, settings: &Settings) -> Result<bool, CliError> {
         let settings = settings.clone();
         *self = Self::Beginning(tokio::spawn(async move { Host::start(&settings).await }));
         let Self::Beginning(task) = self else {
@@ -72,7 +72,7 @@ impl Environment {
 
     /// Finds the environment that an earlier run kept, or starts one that is kept; tells whether it
     /// was found.
-    pub(super) async fn keep(
+    pub(crate) async fn keep(
         &mut self,
         instance: Instance,
         settings: &Settings,
@@ -125,14 +125,14 @@ impl Environment {
     }
 
     /// From now on a kept environment stays, also when the run is interrupted.
-    pub(super) fn is_worth_keeping(&mut self) {
+    pub(crate) fn is_worth_keeping(&mut self) {
         if let Self::Kept(kept) = self {
             kept.ready = true;
         }
     }
 
     /// Where it answers.
-    pub(super) fn endpoints(&self) -> &Endpoints {
+    pub(crate) fn endpoints(&self) -> &Endpoints {
         match self {
             Self::Own(host) => host.endpoints(),
             Self::Kept(kept) => &kept.state.endpoints,
@@ -143,7 +143,7 @@ impl Environment {
     }
 
     /// Ends what ends with the run, and says how to reach what does not.
-    pub(super) async fn close(self, output: &mut Output) {
+    pub(crate) async fn close(self, output: &mut Output) {
         let ended = match self {
             Self::None => Ok(()),
             Self::Beginning(task) => end_beginning(task).await,

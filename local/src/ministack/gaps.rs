@@ -21,14 +21,22 @@ macro_rules! modules {
 const HELPERS: [Module; 1] = modules!["gateway"];
 
 /// One gap each, in the order of their installation.
-const GAPS: [Module; 7] = modules![
+const GAPS: [Module; 15] = modules![
     "addresses",
+    "busy_stacks",
+    "change_sets",
+    "full_buckets",
     "function_environment",
     "function_settings",
+    "missing_code",
     "nested_attributes",
-    "pipelines",
-    "template_urls",
     "nested_deletion",
+    "nested_failure",
+    "nested_parents",
+    "pipelines",
+    "simulated_policies",
+    "template_errors",
+    "template_urls",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

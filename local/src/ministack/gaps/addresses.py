@@ -1,7 +1,7 @@
 """The gap: the addresses of APIs and sites are AWS's, where nobody answers for them.
 
 Wherever a template spells an API's address out, the local one comes out. A bucket's `WebsiteURL` is the address
-of the port that the gateway opens for the site.
+of the port that the gateway opens for the site, and so is that of a distribution whose origin is a bucket.
 """
 
 import re
@@ -11,8 +11,11 @@ from ministack.services.cloudformation import changesets, engine, handlers, prov
 
 from . import gateway
 
+DISTRIBUTION = re.compile(r"https://([a-z0-9]+\.cloudfront\.net)(?=/|$)")
+BUCKET = re.compile(r"([a-z0-9][a-z0-9.-]*?)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com")
 API = re.compile(r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?=/|$)")
 
+sites = {}  # by the name of the distribution
 resolve_refs = engine._resolve_refs
 s3_attrs = provisioners._s3_attrs
 
@@ -21,7 +24,24 @@ def with_local_addresses(*arguments):
     value = resolve_refs(*arguments)
     if isinstance(value, str) and ".execute-api." in value:
         return API.sub(rf"{gateway.ENDPOINT}/_aws/execute-api/\1", value)
+    if isinstance(value, str) and ".cloudfront.net" in value:
+        return DISTRIBUTION.sub(lambda found: sites.get(found[1], found[0]), value)
     return value
+
+
+def with_local_site(function):
+    """A distribution's change, after which its name stands for the site of its first bucket."""
+
+    def handler(*arguments):
+        physical_id, attributes = function(*arguments)
+        properties = next(value for value in reversed(arguments) if isinstance(value, dict))
+        origins = (properties.get("DistributionConfig") or {}).get("Origins") or []
+        buckets = [found[1] for origin in origins if (found := BUCKET.fullmatch(str(origin.get("DomainName"))))]
+        if buckets:
+            sites[attributes["DomainName"]] = gateway.call("PUT", f"sites/{buckets[0]}", {})["url"]
+        return physical_id, attributes
+
+    return handler
 
 
 def with_local_website(name):
@@ -35,3 +55,6 @@ def with_local_website(name):
 for module in (engine, changesets, handlers, stacks):
     module._resolve_refs = with_local_addresses
 provisioners._s3_attrs = with_local_website
+distribution = provisioners._RESOURCE_HANDLERS["AWS::CloudFront::Distribution"]
+for operation in ("create", "update"):
+    distribution[operation] = with_local_site(distribution[operation])

@@ -1,0 +1,11 @@
+//! CloudFormation and what a stack's life touches, as the local AWS answers for it: the gaps that are
+//! closed inside `MiniStack` and in front of it. All tests share one `MiniStack`.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
+mod changes;
+mod endings;
+mod functions;
+mod signing_in;
+mod templates;
+mod world;

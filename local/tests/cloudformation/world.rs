@@ -1,0 +1,200 @@
+//! One local AWS for all tests, and what they do there.
+
+use std::future::Future;
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudformation::types::{ChangeSetType, Parameter, StackEvent};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use local::aws::LocalAws;
+use local::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use tokio::runtime::Runtime;
+use tokio::time::{Instant, sleep};
+
+pub(crate) const REGION: &str = "us-east-1";
+
+/// The bucket with templates and packages.
+pub(crate) const CODE: &str = "code";
+
+/// How long a stack of a test may take; each takes less than a second on a machine that is not busy.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// Never dropped: the supervisor ends everything when this process ends.
+static SHARED: LazyLock<(Runtime, World)> = LazyLock::new(|| {
+    let runtime = Runtime::new().unwrap();
+    let world = runtime.block_on(World::start());
+    (runtime, world)
+});
+
+/// Runs a test in the one local AWS.
+pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(&'static World) -> F) {
+    let (runtime, world) = &*SHARED;
+    runtime.block_on(test(world));
+}
+
+pub(crate) struct World {
+    aws: LocalAws,
+    pub(crate) config: SdkConfig,
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
+}
+
+impl World {
+    async fn start() -> Self {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
+        let aws = LocalAws::start(home, REGION).await.unwrap();
+        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(aws.endpoint())
+            .build();
+        let s3 = aws_sdk_s3::Client::new(&config);
+        s3.create_bucket().bucket(CODE).send().await.unwrap();
+        Self {
+            aws,
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            config,
+            s3,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        self.aws.endpoint()
+    }
+
+    pub(crate) async fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
+        let put = self.s3.put_object().bucket(CODE).key(key);
+        put.body(content.into().into()).send().await.unwrap();
+    }
+
+    /// Makes a change set; the error is the code and the message.
+    pub(crate) async fn change_set(
+        &self,
+        kind: ChangeSetType,
+        stack: &str,
+        name: &str,
+        template: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(), String> {
+        let parameters = parameters.iter().map(|(key, value)| {
+            Parameter::builder()
+                .parameter_key(*key)
+                .parameter_value(*value)
+                .build()
+        });
+        let made = self
+            .cloudformation
+            .create_change_set()
+            .change_set_type(kind)
+            .stack_name(stack)
+            .change_set_name(name)
+            .template_body(template)
+            .set_parameters(Some(parameters.collect()))
+            .send()
+            .await;
+        made.map(drop).map_err(|error| said(&error))
+    }
+
+    /// Executes a change set and waits for the stack's end.
+    pub(crate) async fn execute(&self, stack: &str, name: &str) -> String {
+        let execute = self.cloudformation.execute_change_set();
+        let execute = execute.stack_name(stack).change_set_name(name);
+        execute.send().await.unwrap();
+        self.at_rest(stack).await
+    }
+
+    /// Makes a stack by a change set; gives back the status that it ends in.
+    pub(crate) async fn create(&self, stack: &str, template: &str) -> String {
+        let made = self.change_set(ChangeSetType::Create, stack, "create", template, &[]);
+        made.await.unwrap();
+        self.execute(stack, "create").await
+    }
+
+    pub(crate) async fn delete(&self, stack: &str) -> String {
+        let id = self.stack(stack).await.stack_id.unwrap();
+        let delete = self.cloudformation.delete_stack().stack_name(stack);
+        delete.send().await.unwrap();
+        self.at_rest(&id).await
+    }
+
+    pub(crate) async fn stack(&self, stack: &str) -> aws_sdk_cloudformation::types::Stack {
+        let describe = self.cloudformation.describe_stacks().stack_name(stack);
+        describe.send().await.unwrap().stacks.unwrap().remove(0)
+    }
+
+    pub(crate) async fn status(&self, stack: &str) -> String {
+        let status = self.stack(stack).await.stack_status.unwrap();
+        status.as_str().to_owned()
+    }
+
+    /// Waits until a stack is at rest.
+    pub(crate) async fn at_rest(&self, stack: &str) -> String {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let status = self.status(stack).await;
+            if !status.ends_with("_IN_PROGRESS") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "`{stack}` is still {status}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The events of a stack, the first first.
+    pub(crate) async fn events(&self, stack: &str) -> Vec<StackEvent> {
+        let describe = self.cloudformation.describe_stack_events();
+        let described = describe.stack_name(stack).send().await.unwrap();
+        let mut events = described.stack_events.unwrap();
+        events.reverse();
+        events
+    }
+
+    /// The body at an address.
+    pub(crate) async fn get(&self, url: &str) -> String {
+        let client: Client<HttpConnector, Body> =
+            Client::builder(TokioExecutor::new()).build_http();
+        let response = client.get(url.parse().unwrap()).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    pub(crate) async fn output(&self, stack: &str, key: &str) -> String {
+        let outputs = self.stack(stack).await.outputs.unwrap_or_default();
+        let found = outputs
+            .into_iter()
+            .find(|output| output.output_key() == Some(key));
+        found.unwrap().output_value.unwrap()
+    }
+}
+
+/// An error's code and message.
+pub(crate) fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    let error = error.as_service_error().unwrap();
+    format!(
+        "{}: {}",
+        error.code().unwrap_or_default(),
+        error.message().unwrap_or_default()
+    )
+}
+
+/// A package of executable files.
+pub(crate) fn package(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    for (name, content) in files {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
