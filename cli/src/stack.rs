@@ -1,32 +1,29 @@
 //! The commands about the stack.
 
+mod change_set;
+pub(crate) mod connection;
+pub(crate) mod console;
 pub(crate) mod description;
+mod down;
 pub(crate) mod events;
+mod failure;
+mod follow;
+mod parameters;
+mod publish;
+pub(crate) mod question;
 pub(crate) mod resources;
 pub(crate) mod state;
+pub(crate) mod template;
+pub(crate) mod told;
+mod up;
+mod validate;
+pub(crate) mod view;
+mod wait;
 
-use crate::args::Global;
-use crate::args::stack::{Down, Publish, Up, Validate, Wait};
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::pipeline::NotYet;
-
-pub(crate) async fn publish(_: &Global, _: &Publish) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn up(_: &Global, _: &Up) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn wait(_: &Global, _: &Wait) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn down(_: &Global, _: &Down) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn validate(_: &Global, _: &Validate) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
+pub(crate) use down::down;
+pub(crate) use publish::publish;
+pub(crate) use up::up;
+#[cfg(test)]
+pub(crate) use validate::Validation;
+pub(crate) use validate::validate;
+pub(crate) use wait::wait;

@@ -24,6 +24,10 @@ pub(crate) struct Publish {
     /// The architecture that the action functions run on [default: arm64].
     #[arg(long, value_enum, value_name = "ARCH", env = "DELIVERY_ARCHITECTURE")]
     pub(crate) architecture: Option<Architecture>,
+
+    /// Publish no Node.js layer; then `node` and `npm` have to be on the functions' path otherwise.
+    #[arg(long, env = "DELIVERY_NO_NODE_LAYER")]
+    pub(crate) no_node_layer: bool,
 }
 
 /// A processor architecture of Lambda, as it spells it.

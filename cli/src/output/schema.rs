@@ -8,6 +8,8 @@ use super::document::Document;
 use super::ending::Ending;
 use super::teller::Told;
 use crate::event::{Event, FORMAT_VERSION};
+use crate::stack::Validation;
+use crate::stack::told::News;
 
 /// One schema that every line of every command satisfies.
 pub(crate) fn schema() -> Value {
@@ -15,6 +17,8 @@ pub(crate) fn schema() -> Value {
     let lines = vec![
         line(generator.subschema_for::<Event>()),
         typed::<Ending>(&mut generator, "result"),
+        told::<News>(&mut generator),
+        document::<Validation>(&mut generator),
     ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -25,14 +29,12 @@ pub(crate) fn schema() -> Value {
 }
 
 /// The lines of a command that tells events.
-#[expect(dead_code, reason = "the commands that use it are being written")]
 fn told<T: Told>(generator: &mut SchemaGenerator) -> Schema {
     let schema = generator.subschema_for::<T>();
     line(schema)
 }
 
 /// The answer of a short command.
-#[expect(dead_code, reason = "the commands that use it are being written")]
 fn document<D: Document>(generator: &mut SchemaGenerator) -> Schema {
     typed::<D>(generator, D::TYPE)
 }

@@ -1,0 +1,483 @@
+//! A change set: made, read in the nested ones too, and taken away.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, PolicyAction, Replacement,
+    ResourceChange,
+};
+use shared::aws::CallError;
+use tokio::time::sleep;
+
+use super::parameters::{self, Value};
+use super::resources::NESTED_STACK;
+use super::told::{Action, Change};
+use crate::error::CliError;
+
+/// How often a change set is asked for: it is ready within some seconds.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// The types whose resources hold what cannot be made again from the template and the pipeline. Log groups
+/// are not among them: logs expire by themselves. Of a nested stack nobody knows without looking into it.
+const HOLDS_DATA: [&str; 14] = [
+    NESTED_STACK,
+    "AWS::Cognito::UserPool",
+    "AWS::DocDB::DBCluster",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EC2::Volume",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::KMS::Key",
+    "AWS::Neptune::DBCluster",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::S3::Bucket",
+    "AWS::SecretsManager::Secret",
+];
+
+/// What CloudFormation says of a change set without changes: it has no status for it.
+const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+
+/// What is to be made of a stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// The stack's name.
+    pub(crate) stack: &'a str,
+    /// The change set's name, which is its token too.
+    pub(crate) name: &'a str,
+    /// Whether the stack is created.
+    pub(crate) creates: bool,
+    /// Where the template is.
+    pub(crate) template_url: &'a str,
+    /// The parameters.
+    pub(crate) parameters: &'a BTreeMap<String, Value>,
+}
+
+/// A change set as CloudFormation has worked it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    /// It can be executed.
+    Ready {
+        /// The stack's id.
+        stack_id: String,
+        /// What it would change.
+        changes: Vec<Change>,
+    },
+    /// There is nothing to change.
+    Nothing,
+    /// CloudFormation refuses it.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Asks for a change set.
+pub(crate) async fn create(client: &Client, wanted: &Wanted<'_>) -> Result<(), CallError> {
+    let kind = if wanted.creates {
+        ChangeSetType::Create
+    } else {
+        ChangeSetType::Update
+    };
+    client
+        .create_change_set()
+        .stack_name(wanted.stack)
+        .change_set_name(wanted.name)
+        .client_token(wanted.name)
+        .change_set_type(kind)
+        .template_url(wanted.template_url)
+        .set_parameters(Some(parameters::for_the_call(wanted.parameters)))
+        .capabilities(Capability::CapabilityIam)
+        .capabilities(Capability::CapabilityAutoExpand)
+        .include_nested_stacks(true)
+        .description("delivery up")
+        .send()
+        .await
+        .map_err(|error| CallError::new("cloudformation:CreateChangeSet", wanted.stack, &error))?;
+    Ok(())
+}
+
+/// Waits until CloudFormation has worked it out.
+pub(crate) async fn prepared(
+    client: &Client,
+    stack: &str,
+    name: &str,
+) -> Result<Prepared, CliError> {
+    loop {
+        let found = describe(client, Some(stack), name).await?;
+        match found.status {
+            Some(ChangeSetStatus::CreateComplete) => return ready(client, found).await,
+            Some(ChangeSetStatus::Failed) => return refused(client, found).await,
+            _ => sleep(ASK_EVERY).await,
+        }
+    }
+}
+
+async fn ready(client: &Client, found: Described) -> Result<Prepared, CliError> {
+    let mut changes = Vec::new();
+    let mut open = vec![(String::new(), found.changes)];
+    while let Some((prefix, found)) = open.pop() {
+        for change in found {
+            let nested = change.change_set_id.clone().filter(|id| !id.is_empty());
+            let is_stack = change.resource_type() == Some(NESTED_STACK);
+            let told = read(&prefix, &change);
+            if let (true, Some(id)) = (is_stack, nested) {
+                let inner = describe(client, None, &id).await?;
+                // CloudFormation lists every nested stack as changed; what is in it tells the truth.
+                if told.action == Action::Change && inner.changes.is_empty() {
+                    continue;
+                }
+                open.push((format!("{}/", told.path), inner.changes));
+            }
+            changes.push(told);
+        }
+    }
+    drop_empty_stacks(&mut changes);
+    if changes.is_empty() {
+        return Ok(Prepared::Nothing);
+    }
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Prepared::Ready {
+        stack_id: found.stack_id,
+        changes,
+    })
+}
+
+/// Takes out the nested stacks that change only because what is in a stack nested in them may; those whose
+/// own properties change stay.
+fn drop_empty_stacks(changes: &mut Vec<Change>) {
+    loop {
+        let empty = changes.iter().position(|one| {
+            let inside = format!("{}/", one.path);
+            one.resource_type == NESTED_STACK
+                && one.action == Action::Change
+                && one.properties.is_empty()
+                && !changes.iter().any(|other| other.path.starts_with(&inside))
+        });
+        match empty {
+            Some(place) => {
+                changes.remove(place);
+            }
+            None => return,
+        }
+    }
+}
+
+/// Why it failed; where a nested one did, its own reason.
+async fn refused(client: &Client, found: Described) -> Result<Prepared, CliError> {
+    let is_nothing = |reason: &str| NO_CHANGES.iter().any(|text| reason.contains(text));
+    let mut reason = found.reason;
+    if is_nothing(&reason) {
+        return Ok(Prepared::Nothing);
+    }
+    let mut nested: Vec<String> = nested_change_sets(&reason);
+    while let Some(id) = nested.pop() {
+        let inner = describe(client, None, &id).await?;
+        if inner.status == Some(ChangeSetStatus::Failed) && !is_nothing(&inner.reason) {
+            nested = nested_change_sets(&inner.reason);
+            reason = inner.reason;
+        }
+    }
+    Ok(Prepared::Refused { reason })
+}
+
+/// The nested change sets that a reason names.
+fn nested_change_sets(reason: &str) -> Vec<String> {
+    reason
+        .split(|character: char| character.is_whitespace() || ",[]\"'".contains(character))
+        .filter(|word| word.contains(":changeSet/"))
+        .map(|word| word.trim_end_matches(['.', ':']).to_owned())
+        .collect()
+}
+
+/// A change set as it is read.
+#[derive(Debug, Default)]
+struct Described {
+    stack_id: String,
+    status: Option<ChangeSetStatus>,
+    reason: String,
+    changes: Vec<ResourceChange>,
+}
+
+async fn describe(
+    client: &Client,
+    stack: Option<&str>,
+    name: &str,
+) -> Result<Described, CallError> {
+    let mut pages = client
+        .describe_change_set()
+        .set_stack_name(stack.map(str::to_owned))
+        .change_set_name(name)
+        .into_paginator()
+        .send();
+    let mut described = Described::default();
+    while let Some(page) = pages.next().await {
+        let page: DescribeChangeSetOutput = page.map_err(|error| {
+            CallError::new(
+                "cloudformation:DescribeChangeSet",
+                stack.unwrap_or(name),
+                &error,
+            )
+        })?;
+        described.stack_id = page.stack_id.unwrap_or_default();
+        described.status = page.status;
+        described.reason = page.status_reason.unwrap_or_default();
+        let changes = page.changes.unwrap_or_default();
+        described.changes.extend(
+            changes
+                .into_iter()
+                .filter_map(|change| change.resource_change),
+        );
+    }
+    Ok(described)
+}
+
+/// What a change means.
+fn read(prefix: &str, change: &ResourceChange) -> Change {
+    let kind = change.resource_type().unwrap_or_default().to_owned();
+    let action = action(change);
+    let holds_data = HOLDS_DATA.contains(&kind.as_str());
+    let goes = matches!(
+        action,
+        Action::Replace | Action::MayReplace | Action::Remove
+    );
+    let stays = matches!(
+        change.policy_action,
+        Some(
+            PolicyAction::Retain
+                | PolicyAction::ReplaceAndRetain
+                | PolicyAction::Snapshot
+                | PolicyAction::ReplaceAndSnapshot
+        )
+    );
+    Change {
+        path: format!(
+            "{prefix}{}",
+            change.logical_resource_id().unwrap_or_default()
+        ),
+        properties: properties(change),
+        physical_id: change
+            .physical_resource_id
+            .clone()
+            .filter(|id| !id.is_empty()),
+        resource_type: kind,
+        loses_data: holds_data && goes && !stays,
+        holds_data,
+        action,
+    }
+}
+
+fn action(change: &ResourceChange) -> Action {
+    match (&change.action, &change.replacement) {
+        (Some(ChangeAction::Add), _) => Action::Add,
+        (Some(ChangeAction::Import), _) => Action::Import,
+        (Some(ChangeAction::Remove), _) => match change.policy_action {
+            Some(PolicyAction::Retain) => Action::Leave,
+            _ => Action::Remove,
+        },
+        (_, Some(Replacement::True)) => Action::Replace,
+        (_, Some(Replacement::Conditional)) => Action::MayReplace,
+        _ => Action::Change,
+    }
+}
+
+/// The names of what changes, each once: properties, else attributes such as `Tags`. What CloudFormation
+/// adds to every nested stack (`Automatic`) is no change of its own.
+fn properties(change: &ResourceChange) -> Vec<String> {
+    let mut names: Vec<String> = change
+        .details()
+        .iter()
+        .filter(|detail| {
+            detail
+                .change_source()
+                .is_none_or(|source| source.as_str() != "Automatic")
+        })
+        .filter_map(|detail| {
+            let target = detail.target()?;
+            let attribute = target.attribute().map(|attribute| attribute.as_str());
+            target.name().or(attribute).map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Begins what the change set holds. Buckets that are to be kept are not kept where they were made by a
+/// creation that fails: nothing is in them, and they would stand in the way of the next one.
+pub(crate) async fn execute(
+    client: &Client,
+    stack_id: &str,
+    name: &str,
+    token: &str,
+) -> Result<(), CallError> {
+    client
+        .execute_change_set()
+        .stack_name(stack_id)
+        .change_set_name(name)
+        .client_request_token(token)
+        .retain_except_on_create(true)
+        .send()
+        .await
+        .map_err(|error| CallError::new("cloudformation:ExecuteChangeSet", stack_id, &error))?;
+    Ok(())
+}
+
+/// Takes it away; one that is gone already is good too.
+pub(crate) async fn delete(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
+    let deleted = client
+        .delete_change_set()
+        .stack_name(stack)
+        .change_set_name(name)
+        .send()
+        .await;
+    match deleted {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let error = CallError::new("cloudformation:DeleteChangeSet", stack, &error);
+            let gone = is_gone(&error) || super::description::is_absent(&error);
+            if gone { Ok(()) } else { Err(error) }
+        }
+    }
+}
+
+/// Whether the change set is not there: deleted, or overtaken by another one that was executed.
+pub(crate) fn is_gone(error: &CallError) -> bool {
+    error.is_code("ChangeSetNotFound") || error.is_code("ChangeSetNotFoundException")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudformation::types::{
+        ChangeSource, ResourceAttribute, ResourceChangeDetail, ResourceTargetDefinition,
+    };
+
+    use super::*;
+    use crate::output::teller::Told;
+    use crate::stack::told::News;
+
+    fn change(
+        action: ChangeAction,
+        kind: &str,
+        replacement: Option<Replacement>,
+        policy: Option<PolicyAction>,
+        property: Option<&str>,
+    ) -> Change {
+        let details = property.map(|name| {
+            let target = ResourceTargetDefinition::builder()
+                .attribute(ResourceAttribute::Properties)
+                .name(name)
+                .build();
+            ResourceChangeDetail::builder()
+                .target(target)
+                .change_source(ChangeSource::DirectModification)
+                .build()
+        });
+        let change = ResourceChange::builder()
+            .action(action)
+            .logical_resource_id("Thing")
+            .resource_type(kind)
+            .set_replacement(replacement)
+            .set_policy_action(policy)
+            .set_details(details.map(|detail| vec![detail]))
+            .build();
+        read("Application/", &change)
+    }
+
+    #[test]
+    fn changes_are_told_with_what_becomes_of_data() {
+        let bucket = "AWS::S3::Bucket";
+        let changes = [
+            change(ChangeAction::Add, bucket, None, None, None),
+            change(
+                ChangeAction::Modify,
+                "AWS::Lambda::Function",
+                Some(Replacement::False),
+                None,
+                Some("Code"),
+            ),
+            change(
+                ChangeAction::Modify,
+                bucket,
+                Some(Replacement::True),
+                Some(PolicyAction::ReplaceAndRetain),
+                Some("BucketName"),
+            ),
+            change(
+                ChangeAction::Modify,
+                bucket,
+                Some(Replacement::True),
+                Some(PolicyAction::ReplaceAndDelete),
+                Some("BucketName"),
+            ),
+            change(
+                ChangeAction::Modify,
+                "AWS::DynamoDB::Table",
+                Some(Replacement::Conditional),
+                None,
+                Some("KeySchema"),
+            ),
+            change(
+                ChangeAction::Remove,
+                bucket,
+                None,
+                Some(PolicyAction::Retain),
+                None,
+            ),
+            change(
+                ChangeAction::Remove,
+                "AWS::RDS::DBInstance",
+                None,
+                Some(PolicyAction::Delete),
+                None,
+            ),
+            change(
+                ChangeAction::Remove,
+                "AWS::Logs::LogGroup",
+                None,
+                Some(PolicyAction::Delete),
+                None,
+            ),
+        ];
+        let lines: Vec<String> = changes
+            .iter()
+            .map(|change| {
+                let line = News::Change(change.clone()).line().unwrap();
+                let critical = if change.is_critical() { "!" } else { " " };
+                format!("{critical}{}", anstream::adapter::strip_str(&line))
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_nested_stack_without_changes_is_none() {
+        let stack = |path: &str, properties: &[&str]| Change {
+            path: path.to_owned(),
+            properties: properties.iter().map(|name| (*name).to_owned()).collect(),
+            ..change(ChangeAction::Modify, NESTED_STACK, None, None, None)
+        };
+        let mut changes = vec![
+            stack("A", &[]),
+            stack("A/B", &[]),
+            stack("C", &["TemplateURL"]),
+        ];
+        drop_empty_stacks(&mut changes);
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["C"]);
+    }
+
+    #[test]
+    fn the_nested_change_set_of_a_reason_is_found() {
+        let id =
+            "arn:aws:cloudformation:eu-west-1:111122223333:changeSet/delivery-1-Application-X/2";
+        let reason =
+            format!("Nested change set {id} was not successfully created: Currently in FAILED.");
+        assert_eq!(nested_change_sets(&reason), [id]);
+        assert!(nested_change_sets("Parameters: [X] must have values").is_empty());
+    }
+}

@@ -1,0 +1,511 @@
+//! `delivery down`: deletes the stack and what is in its buckets, and verifies that nothing is left.
+//!
+//! A bucket that CloudFormation itself deletes is emptied before; one that it is to leave is emptied and
+//! deleted after the stack, when nothing writes to it any more.
+
+mod bucket;
+mod policies;
+mod remnants;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::StackStatus;
+use shared::aws::CallError;
+
+use super::description::{Description, describe};
+use super::events::{self, Follower};
+use super::failure::StackError;
+use super::follow::{Followed, Patience, conclude, follow};
+use super::publish;
+use super::question::{Answer, type_out};
+use super::resources::{self, NESTED_STACK, Resource};
+use super::state::State;
+use super::told::News;
+use super::up::recover::busy;
+use super::view::View;
+use crate::args::Global;
+use crate::args::stack::Down;
+use crate::cloud::Cloud;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+use bucket::Bucket;
+use policies::{Policies, Policy};
+use remnants::{Remnant, remnants};
+
+/// The type of a bucket.
+const BUCKET: &str = "AWS::S3::Bucket";
+
+/// Why not everything was deleted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DownError {
+    /// The question was not answered with the stack's name.
+    #[error("nothing was deleted: the name of the stack `{stack}` was not typed")]
+    NotConfirmed {
+        /// The stack's name.
+        stack: String,
+        /// Whether there was nobody to ask.
+        nobody: bool,
+    },
+    /// The stack is protected.
+    #[error("the stack `{stack}` is protected from being deleted")]
+    Protected {
+        /// The stack's name.
+        stack: String,
+    },
+    /// CloudFormation would delete data of production.
+    #[error(
+        "nothing was deleted: the stack's deletion would take `{bucket}` with it, which holds production's data"
+    )]
+    TakesData {
+        /// The bucket.
+        bucket: String,
+    },
+    /// S3 did not delete an object.
+    #[error("s3://{bucket}/{key} could not be deleted ({code}: {message}){}", if *.others > 0 { format!(", and {others} others neither") } else { String::new() })]
+    NotDeleted {
+        /// The bucket.
+        bucket: String,
+        /// The first object's key.
+        key: String,
+        /// How many more were not.
+        others: usize,
+        /// S3's error code.
+        code: String,
+        /// S3's words.
+        message: String,
+    },
+    /// Something still exists.
+    #[error("the stack `{stack}` is deleted, but {} of its resources still exist: {}", .paths.len(), .paths.join(", "))]
+    Left {
+        /// The stack's name.
+        stack: String,
+        /// What exists.
+        paths: Vec<String>,
+    },
+}
+
+impl Explained for DownError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Left { .. } => Exit::PipelineFailed,
+            Self::NotConfirmed { .. }
+            | Self::Protected { .. }
+            | Self::TakesData { .. }
+            | Self::NotDeleted { .. } => Exit::Failed,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotConfirmed { .. } => "not-confirmed",
+            Self::Protected { .. } | Self::TakesData { .. } => "protected",
+            Self::NotDeleted { .. } => "bucket",
+            Self::Left { .. } => "left",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotConfirmed { nobody: true, .. } => {
+                "there is no terminal to ask at: if it is meant, run it again with `--yes`".to_owned()
+            }
+            Self::NotConfirmed { nobody: false, .. } => return None,
+            Self::Protected { stack } => format!(
+                "if it is meant: `aws cloudformation update-termination-protection --stack-name {stack} \
+                 --no-enable-termination-protection`, then `delivery down` again"
+            ),
+            Self::TakesData { .. } => {
+                "if that is meant too, run it again with `--include-data`".to_owned()
+            }
+            Self::NotDeleted { .. } => {
+                "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and see that no lock holds the \
+                 object; then run `delivery down` again: it goes on where it stopped"
+                    .to_owned()
+            }
+            Self::Left { .. } => {
+                "delete them by hand; what they are is listed above".to_owned()
+            }
+        })
+    }
+}
+
+/// What every step needs.
+struct Work<'a> {
+    arguments: &'a Down,
+    name: &'a str,
+    region: &'a str,
+    account: String,
+    view: &'a View,
+    client: Client,
+    s3: aws_sdk_s3::Client,
+}
+
+impl Work<'_> {
+    fn bucket<'b>(&'b self, name: &'b str) -> Bucket<'b> {
+        Bucket {
+            name,
+            owner: &self.account,
+        }
+    }
+
+    fn confirm(&self) -> Result<(), DownError> {
+        if self.arguments.yes {
+            return Ok(());
+        }
+        self.view.rest();
+        let question = format!("type the stack's name (`{}`) to delete all this", self.name);
+        match type_out(&question, self.name) {
+            Answer::Yes => Ok(()),
+            answer => Err(DownError::NotConfirmed {
+                stack: self.name.to_owned(),
+                nobody: answer == Answer::Nobody,
+            }),
+        }
+    }
+}
+
+/// The command.
+pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliError> {
+    let settings = Settings::load(global)?;
+    let mut patience = Patience::new(arguments.timeout)?;
+    let cloud = Cloud::connect(&settings).await?;
+    let view = View::new(global);
+    let work = Work {
+        arguments,
+        name: &settings.stack_name,
+        region: cloud.region(),
+        account: publish::account(&cloud).await?,
+        view: &view,
+        client: cloud.cloudformation(),
+        s3: cloud.s3(),
+    };
+    let found = describe(&work.client, work.name).await?;
+    let ended = match found.filter(|stack| stack.state() != State::Gone) {
+        Some(stack) => stack_goes(&work, &stack, &mut patience).await,
+        None => rest_goes(&work, &mut patience).await,
+    };
+    view.rest();
+    ended
+}
+
+/// Deletes a stack that is there.
+async fn stack_goes(
+    work: &Work<'_>,
+    stack: &Description,
+    patience: &mut Patience,
+) -> Result<Exit, CliError> {
+    let state = stack.state();
+    if matches!(state, State::Working | State::GoingBack) {
+        return Err(busy(&work.client, stack).await?.into());
+    }
+    let mut policies = Policies::default();
+    let doomed = doomed(work, stack, &mut policies).await?;
+    show(work, stack, &doomed);
+    if work.arguments.dry_run {
+        work.view.say("a dry run: nothing was deleted");
+        return Ok(Exit::Success);
+    }
+    if stack.protected {
+        return Err(DownError::Protected {
+            stack: stack.name.clone(),
+        }
+        .into());
+    }
+    let begun = state == State::Deleting;
+    let to_empty: Vec<&Doomed> = doomed.iter().filter(|one| one.is_emptied_first()).collect();
+    if let Some(production) = to_empty.iter().find(|one| one.stays(work)) {
+        return Err(DownError::TakesData {
+            bucket: production.name().to_owned(),
+        }
+        .into());
+    }
+    if !begun {
+        work.confirm()?;
+    }
+    let emptied = async {
+        for one in to_empty {
+            let bucket = work.bucket(one.name());
+            if bucket.exists(&work.s3).await? {
+                bucket.empty(&work.s3, work.view).await?;
+            }
+        }
+        Ok::<(), CliError>(())
+    };
+    tokio::select! {
+        emptied = emptied => emptied?,
+        () = patience.interrupt.received() => return Ok(interrupted(work)),
+    }
+    let mut follower = if begun {
+        Follower::of_the_latest(&work.client, &stack.id).await?
+    } else {
+        begin(work, stack).await?
+    };
+    match follow(&work.client, work.view, &mut follower, &stack.id, patience).await? {
+        Followed::Interrupted => Ok(interrupted(work)),
+        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+        Followed::Ended(stack, events) if stack.state() == State::Gone => {
+            work.view.tell(&News::Stack {
+                name: stack.name.clone(),
+                id: stack.id.clone(),
+                status: stack.status.clone(),
+                outputs: std::collections::BTreeMap::new(),
+            });
+            drop(events);
+            let left = left_of(work, &[stack.id]).await?;
+            clean(work, &left, &mut policies, patience).await
+        }
+        Followed::Ended(stack, events) => {
+            conclude(work.view, &stack, &events)?;
+            Err(StackError::failed(&stack, &events).into())
+        }
+    }
+}
+
+fn interrupted(work: &Work<'_>) -> Exit {
+    work.view
+        .say("interrupted: `delivery down` again goes on where this stopped");
+    Exit::Interrupted
+}
+
+/// Asks CloudFormation to delete the stack.
+async fn begin(work: &Work<'_>, stack: &Description) -> Result<Follower, CliError> {
+    let follower = Follower::from_now(&work.client, &stack.id).await?;
+    work.client
+        .delete_stack()
+        .stack_name(&stack.id)
+        .client_request_token(format!("delivery-{}", uuid::Uuid::new_v4().simple()))
+        .send()
+        .await
+        .map_err(|error| CallError::new("cloudformation:DeleteStack", &stack.name, &error))?;
+    Ok(follower)
+}
+
+/// Deletes what earlier deletions of stacks of this name left.
+async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, CliError> {
+    let deleted = deleted_stacks(&work.client, work.name).await?;
+    let left = left_of(work, &deleted).await?;
+    let mut policies = Policies::default();
+    let mut there = Vec::new();
+    for remnant in left {
+        let Some(name) = remnant.physical.clone().filter(|_| remnant.kind == BUCKET) else {
+            continue;
+        };
+        if work.bucket(&name).exists(&work.s3).await? {
+            there.push(remnant);
+        }
+    }
+    if there.is_empty() {
+        work.view.say(format!(
+            "nothing to delete: there is no stack `{}` in {}, and nothing of one is left",
+            work.name, work.region
+        ));
+        return Ok(Exit::Success);
+    }
+    work.view.say(format!(
+        "the stack `{}` is deleted; of its buckets these are still there:",
+        work.name
+    ));
+    let mut goes = false;
+    for remnant in &there {
+        let stays = stays(work, &mut policies, remnant).await?;
+        goes |= !stays;
+        tell_going(
+            work,
+            remnant.path(),
+            &remnant.kind,
+            remnant.physical.clone(),
+            stays,
+        );
+    }
+    if work.arguments.dry_run {
+        work.view.say("a dry run: nothing was deleted");
+        return Ok(Exit::Success);
+    }
+    if goes {
+        work.confirm()?;
+    }
+    clean(work, &there, &mut policies, patience).await
+}
+
+/// The ids of the deleted stacks of a name, as long as CloudFormation keeps them.
+async fn deleted_stacks(client: &Client, name: &str) -> Result<Vec<String>, CallError> {
+    let mut pages = client
+        .list_stacks()
+        .stack_status_filter(StackStatus::DeleteComplete)
+        .into_paginator()
+        .send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| CallError::new("cloudformation:ListStacks", "*", &error))?;
+        let of_the_name = page.stack_summaries.unwrap_or_default().into_iter();
+        let of_the_name = of_the_name
+            .filter(|stack| stack.stack_name.as_deref() == Some(name))
+            .filter_map(|stack| stack.stack_id);
+        found.extend(of_the_name);
+    }
+    Ok(found)
+}
+
+async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Remnant>, CliError> {
+    let mut left = Vec::new();
+    for stack in stacks {
+        left.extend(remnants(&events::all(&work.client, stack).await?));
+    }
+    Ok(left)
+}
+
+/// Empties and deletes the buckets that are left, and says what stays.
+async fn clean(
+    work: &Work<'_>,
+    left: &[Remnant],
+    policies: &mut Policies,
+    patience: &mut Patience,
+) -> Result<Exit, CliError> {
+    let mut unwanted = Vec::new();
+    let mut kept = false;
+    for remnant in left {
+        let stays = stays(work, policies, remnant).await?;
+        let name = remnant.physical.as_deref().unwrap_or_default();
+        if remnant.kind == BUCKET && !stays {
+            let gone = tokio::select! {
+                gone = bucket_goes(work, name) => gone,
+                () = patience.interrupt.received() => return Ok(interrupted(work)),
+            };
+            gone?;
+            if !work.bucket(name).exists(&work.s3).await? {
+                continue;
+            }
+        }
+        work.view.tell(&News::Left {
+            path: remnant.path(),
+            resource_type: remnant.kind.clone(),
+            physical_id: remnant.physical.clone(),
+            wanted: stays,
+        });
+        if stays {
+            kept = true;
+        } else {
+            unwanted.push(remnant.path());
+        }
+    }
+    if !unwanted.is_empty() {
+        return Err(DownError::Left {
+            stack: work.name.to_owned(),
+            paths: unwanted,
+        }
+        .into());
+    }
+    work.view.say(if kept {
+        "verified: nothing else is left; what stays holds production's data, and `delivery down --include-data` \
+         deletes it too"
+    } else {
+        "verified: nothing of the stack is left; the bucket that was published to stays, since other stacks may use it"
+    });
+    Ok(Exit::Success)
+}
+
+async fn bucket_goes(work: &Work<'_>, name: &str) -> Result<(), CliError> {
+    let bucket = work.bucket(name);
+    if bucket.exists(&work.s3).await? {
+        bucket.empty(&work.s3, work.view).await?;
+        bucket.delete(&work.s3, work.view).await?;
+    }
+    Ok(())
+}
+
+/// Whether it holds data of production that is not to be deleted.
+async fn stays(
+    work: &Work<'_>,
+    policies: &mut Policies,
+    remnant: &Remnant,
+) -> Result<bool, CliError> {
+    if work.arguments.include_data {
+        return Ok(false);
+    }
+    let policy = policies.of(&work.client, &remnant.stack_id, &remnant.logical);
+    Ok(policy.await?.is_production)
+}
+
+/// A resource that the deletion is about.
+struct Doomed {
+    resource: Resource,
+    policy: Policy,
+}
+
+impl Doomed {
+    fn is_bucket(&self) -> bool {
+        self.resource.kind == BUCKET && self.resource.physical.is_some()
+    }
+
+    fn name(&self) -> &str {
+        self.resource.physical.as_deref().unwrap_or_default()
+    }
+
+    /// Whether CloudFormation deletes it, which it can only where it is empty.
+    fn is_emptied_first(&self) -> bool {
+        self.is_bucket() && !self.policy.is_retained
+    }
+
+    fn stays(&self, work: &Work<'_>) -> bool {
+        self.policy.is_production && !work.arguments.include_data
+    }
+}
+
+async fn doomed(
+    work: &Work<'_>,
+    stack: &Description,
+    policies: &mut Policies,
+) -> Result<Vec<Doomed>, CliError> {
+    let resources = resources::list(&work.client, &stack.id).await?;
+    let mut stacks = std::collections::HashMap::from([(String::new(), stack.id.clone())]);
+    let mut doomed = Vec::new();
+    for resource in resources {
+        if resource.is_deleted() {
+            continue;
+        }
+        if let (NESTED_STACK, Some(id)) = (resource.kind.as_str(), &resource.physical) {
+            stacks.insert(resource.path.clone(), id.clone());
+        }
+        let parent = resource
+            .path
+            .rsplit_once('/')
+            .map_or("", |(parent, _)| parent);
+        let policy = match (resource.kind.as_str(), stacks.get(parent)) {
+            (BUCKET, Some(stack_id)) => {
+                policies
+                    .of(&work.client, stack_id, resource.logical())
+                    .await?
+            }
+            _ => Policy::default(),
+        };
+        doomed.push(Doomed { resource, policy });
+    }
+    Ok(doomed)
+}
+
+fn show(work: &Work<'_>, stack: &Description, doomed: &[Doomed]) {
+    work.view.say(format!(
+        "the stack `{}` ({}) in {} of account {}:",
+        stack.name, stack.status, work.region, work.account
+    ));
+    for one in doomed {
+        tell_going(
+            work,
+            one.resource.path.clone(),
+            &one.resource.kind,
+            one.resource.physical.clone(),
+            one.stays(work),
+        );
+    }
+}
+
+fn tell_going(work: &Work<'_>, path: String, kind: &str, physical_id: Option<String>, stays: bool) {
+    work.view.tell(&News::Going {
+        path,
+        resource_type: kind.to_owned(),
+        physical_id,
+        stays,
+    });
+}

@@ -1,0 +1,202 @@
+//! A bucket is emptied, of all versions, delete markers and unfinished uploads, and deleted.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{Delete, MultipartUpload, ObjectIdentifier};
+use shared::aws::{CallError, CallErrorKind};
+
+use super::DownError;
+use crate::error::CliError;
+use crate::stack::told::News;
+use crate::stack::view::View;
+
+/// How many keys one call deletes at most (`API_DeleteObjects`).
+const BATCH: usize = 1000;
+
+/// A bucket of the account that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bucket<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// The account that has to own it.
+    pub(super) owner: &'a str,
+}
+
+impl Bucket<'_> {
+    fn resource(&self) -> String {
+        format!("s3://{}", self.name)
+    }
+
+    /// Whether it is there.
+    pub(super) async fn exists(&self, s3: &Client) -> Result<bool, CallError> {
+        let head = s3
+            .head_bucket()
+            .bucket(self.name)
+            .expected_bucket_owner(self.owner)
+            .send()
+            .await;
+        match head {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let error = CallError::new("s3:ListBucket", self.resource(), &error);
+                if error.kind == CallErrorKind::NotFound {
+                    return Ok(false);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes everything in it. What is written meanwhile is deleted too.
+    pub(super) async fn empty(&self, s3: &Client, view: &View) -> Result<(), CliError> {
+        let mut deleted = 0;
+        loop {
+            let page = self.page(s3).await?;
+            if page.is_empty() {
+                break;
+            }
+            deleted += self.delete_all(s3, page).await?;
+            let seen = view.show(&format!("emptying s3://{}: {deleted} deleted", self.name));
+            if !seen {
+                self.tell(view, deleted, false);
+            }
+        }
+        deleted += self.abort_uploads(s3).await?;
+        self.tell(view, deleted, true);
+        Ok(())
+    }
+
+    fn tell(&self, view: &View, deleted: u64, done: bool) {
+        view.tell(&News::Emptying {
+            bucket: self.name.to_owned(),
+            deleted,
+            done,
+        });
+    }
+
+    /// The first versions and delete markers that are there. Each page is deleted before the next is asked
+    /// for, so the first page is always the next one.
+    async fn page(&self, s3: &Client) -> Result<Vec<ObjectIdentifier>, CallError> {
+        let page = s3
+            .list_object_versions()
+            .bucket(self.name)
+            .expected_bucket_owner(self.owner)
+            .send()
+            .await
+            .map_err(|error| CallError::new("s3:ListBucketVersions", self.resource(), &error))?;
+        let versions = page
+            .versions()
+            .iter()
+            .map(|version| (version.key(), version.version_id()));
+        let markers = page
+            .delete_markers()
+            .iter()
+            .map(|marker| (marker.key(), marker.version_id()));
+        let identifier = |(key, version): (Option<&str>, Option<&str>)| {
+            ObjectIdentifier::builder()
+                .key(key?)
+                .set_version_id(version.map(str::to_owned))
+                .build()
+                .ok()
+        };
+        Ok(versions.chain(markers).filter_map(identifier).collect())
+    }
+
+    async fn delete_all(
+        &self,
+        s3: &Client,
+        objects: Vec<ObjectIdentifier>,
+    ) -> Result<u64, CliError> {
+        let mut deleted = 0;
+        for batch in objects.chunks(BATCH) {
+            let request = Delete::builder()
+                .set_objects(Some(batch.to_vec()))
+                .quiet(true)
+                .build()
+                .expect("the objects are set");
+            let answer = s3
+                .delete_objects()
+                .bucket(self.name)
+                .expected_bucket_owner(self.owner)
+                .delete(request)
+                .send()
+                .await
+                .map_err(|error| {
+                    CallError::new("s3:DeleteObjectVersion", self.resource(), &error)
+                })?;
+            if let Some(first) = answer.errors().first() {
+                return Err(DownError::NotDeleted {
+                    bucket: self.name.to_owned(),
+                    key: first.key().unwrap_or_default().to_owned(),
+                    others: answer.errors().len() - 1,
+                    code: first.code().unwrap_or_default().to_owned(),
+                    message: first.message().unwrap_or_default().to_owned(),
+                }
+                .into());
+            }
+            deleted += batch.len() as u64;
+        }
+        Ok(deleted)
+    }
+
+    async fn abort_uploads(&self, s3: &Client) -> Result<u64, CliError> {
+        let mut aborted = 0;
+        loop {
+            let page = s3
+                .list_multipart_uploads()
+                .bucket(self.name)
+                .expected_bucket_owner(self.owner)
+                .send()
+                .await
+                .map_err(|error| {
+                    CallError::new("s3:ListBucketMultipartUploads", self.resource(), &error)
+                })?;
+            if page.uploads().is_empty() {
+                return Ok(aborted);
+            }
+            for upload in page.uploads() {
+                self.abort(s3, upload).await?;
+                aborted += 1;
+            }
+        }
+    }
+
+    async fn abort(&self, s3: &Client, upload: &MultipartUpload) -> Result<(), CallError> {
+        let ended = s3
+            .abort_multipart_upload()
+            .bucket(self.name)
+            .expected_bucket_owner(self.owner)
+            .set_key(upload.key().map(str::to_owned))
+            .set_upload_id(upload.upload_id().map(str::to_owned))
+            .send()
+            .await;
+        let error = match ended {
+            Ok(_) => return Ok(()),
+            Err(error) => CallError::new("s3:AbortMultipartUpload", self.resource(), &error),
+        };
+        // It was finished or aborted meanwhile.
+        if error.kind == CallErrorKind::NotFound {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Deletes it, empty as it is.
+    pub(super) async fn delete(&self, s3: &Client, view: &View) -> Result<(), CliError> {
+        let deleted = s3
+            .delete_bucket()
+            .bucket(self.name)
+            .expected_bucket_owner(self.owner)
+            .send()
+            .await;
+        if let Err(error) = deleted {
+            let error = CallError::new("s3:DeleteBucket", self.resource(), &error);
+            if error.kind != CallErrorKind::NotFound {
+                return Err(error.into());
+            }
+        }
+        view.tell(&News::BucketDeleted {
+            bucket: self.name.to_owned(),
+        });
+        Ok(())
+    }
+}

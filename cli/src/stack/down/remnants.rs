@@ -1,0 +1,129 @@
+//! What a deleted stack left behind, as its events tell it.
+//!
+//! CloudFormation keeps the events of a deleted stack for 90 days, so what a deletion left is found also by
+//! a later run.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::stack::events::StackEvent;
+use crate::stack::resources::NESTED_STACK;
+
+/// A resource that its stack left where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remnant {
+    /// The id of its stack.
+    pub(super) stack_id: String,
+    /// The name of its stack.
+    pub(super) stack: String,
+    /// Its logical id.
+    pub(super) logical: String,
+    /// Its type.
+    pub(super) kind: String,
+    /// Its physical id.
+    pub(super) physical: Option<String>,
+}
+
+impl Remnant {
+    /// Where it was.
+    pub(super) fn path(&self) -> String {
+        format!("{}/{}", self.stack, self.logical)
+    }
+}
+
+/// The resources that deletions skipped and that were not deleted since. What an update left on purpose
+/// is not among them.
+pub(super) fn remnants(events: &[StackEvent]) -> Vec<Remnant> {
+    let mut deleting = HashSet::new();
+    let mut left = BTreeMap::new();
+    for event in events {
+        if event.is_of_the_stack() {
+            if event.status == "DELETE_IN_PROGRESS" {
+                deleting.insert(event.stack_id.clone());
+            }
+            continue;
+        }
+        let key = (
+            event.stack_id.clone(),
+            event.resource.clone(),
+            event.physical.clone(),
+        );
+        if event.status == "DELETE_SKIPPED" && deleting.contains(&event.stack_id) {
+            left.insert(key, event);
+        } else if event.status == "DELETE_COMPLETE" {
+            left.remove(&key);
+        }
+    }
+    left.into_values()
+        .filter(|event| event.kind != NESTED_STACK)
+        .map(|event| Remnant {
+            stack_id: event.stack_id.clone(),
+            stack: event.stack.clone(),
+            logical: event.resource.clone(),
+            kind: event.kind.clone(),
+            physical: event.physical.clone(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::events::tests::{NESTED, ROOT, event};
+
+    #[test]
+    fn what_deletions_skipped_is_left_and_what_updates_left_is_not_ours() {
+        let bucket = "AWS::S3::Bucket";
+        let events = [
+            event(1, NESTED, "OldSite", bucket, "old", "DELETE_SKIPPED", ""),
+            event(
+                2,
+                ROOT,
+                "shop",
+                NESTED_STACK,
+                ROOT,
+                "DELETE_IN_PROGRESS",
+                "",
+            ),
+            event(
+                3,
+                NESTED,
+                "shop-Application-X",
+                NESTED_STACK,
+                NESTED,
+                "DELETE_IN_PROGRESS",
+                "",
+            ),
+            event(4, NESTED, "ProdSite", bucket, "prod", "DELETE_SKIPPED", ""),
+            event(
+                5,
+                NESTED,
+                "Table",
+                "AWS::DynamoDB::Table",
+                "t",
+                "DELETE_SKIPPED",
+                "",
+            ),
+            event(
+                6,
+                NESTED,
+                "Role",
+                "AWS::IAM::Role",
+                "r",
+                "DELETE_COMPLETE",
+                "",
+            ),
+            event(
+                7,
+                NESTED,
+                "Table",
+                "AWS::DynamoDB::Table",
+                "t",
+                "DELETE_COMPLETE",
+                "",
+            ),
+        ];
+        let left = remnants(&events);
+        let paths: Vec<String> = left.iter().map(Remnant::path).collect();
+        assert_eq!(paths, ["shop-Application-X/ProdSite"]);
+    }
+}

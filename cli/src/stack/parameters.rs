@@ -1,0 +1,268 @@
+//! The values of the template's parameters: what was given, what publishing fills in, and what the stack
+//! has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use aws_sdk_cloudformation::types::Parameter;
+
+use super::template::{Declared, nearest};
+use crate::error::Explained;
+use crate::exit::Exit;
+use crate::settings::PARAMETER_PREFIX;
+
+/// The parameters that `delivery publish` fills in: they say where the published things are, so an update
+/// takes them from the template and never from what the stack has.
+pub(crate) const FILLED_IN: [&str; 5] = [
+    "CodeBucket",
+    "ActionsPrefix",
+    "TemplatesPrefix",
+    "NodeLayerKey",
+    "Architecture",
+];
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// It is this one.
+    Given(String),
+    /// It stays what the stack has.
+    Previous,
+}
+
+/// What is wrong with the parameters; all of it at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the template's parameters are not right:{}", list(.problems))]
+pub(crate) struct ParameterError {
+    problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Problem {
+    Unknown {
+        name: String,
+        meant: Option<String>,
+    },
+    Missing {
+        name: String,
+        description: Option<String>,
+    },
+    Refused {
+        name: String,
+        value: String,
+        why: String,
+    },
+    FilledIn {
+        name: String,
+    },
+}
+
+impl Problem {
+    fn line(&self) -> String {
+        match self {
+            Self::Unknown {
+                name,
+                meant: Some(meant),
+            } => format!("`{name}` is not a parameter; `{meant}` is"),
+            Self::Unknown { name, meant: None } => format!("`{name}` is not a parameter"),
+            Self::Missing {
+                name,
+                description: Some(description),
+            } => format!("`{name}` is missing: {description}"),
+            Self::Missing {
+                name,
+                description: None,
+            } => format!("`{name}` is missing"),
+            Self::Refused { name, value, why } => format!("`{name}` is `{value}`: {why}"),
+            Self::FilledIn { name } => {
+                format!("`{name}` is filled in by publishing (see `delivery publish --help`)")
+            }
+        }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().fold(String::new(), |mut text, problem| {
+        let _infallible = write!(text, "\n  - {}", problem.line());
+        text
+    })
+}
+
+impl Explained for ParameterError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "parameters"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let missing = self.problems.iter().find_map(|problem| match problem {
+            Problem::Missing { name, .. } => Some(name),
+            _ => None,
+        });
+        let name = missing.map_or("NAME", String::as_str);
+        Some(format!(
+            "give a parameter by `--parameter {name}=VALUE`, by the environment variable \
+             `{PARAMETER_PREFIX}{name}`, or in `delivery.toml` under `[parameters]`"
+        ))
+    }
+}
+
+/// Merges and checks.
+///
+/// `previous` are the names of the parameters that the stack has; `publishes` says whether the template is
+/// one that is being published, whose addresses are filled in.
+pub(crate) fn merge(
+    declared: &[Declared],
+    given: &BTreeMap<String, String>,
+    previous: &BTreeSet<String>,
+    publishes: bool,
+) -> Result<BTreeMap<String, Value>, ParameterError> {
+    let mut problems = problems_of_given(declared, given, publishes);
+    let mut values = BTreeMap::new();
+    for one in declared {
+        let filled_in = FILLED_IN.contains(&one.name.as_str());
+        let value = match (given.get(&one.name), &one.default) {
+            (Some(value), _) => Value::Given(value.clone()),
+            (None, Some(default)) if filled_in => Value::Given(default.clone()),
+            (None, _) if previous.contains(&one.name) => Value::Previous,
+            (None, Some(_)) => continue,
+            (None, None) => {
+                problems.push(Problem::Missing {
+                    name: one.name.clone(),
+                    description: one.description.clone(),
+                });
+                continue;
+            }
+        };
+        values.insert(one.name.clone(), value);
+    }
+    if problems.is_empty() {
+        Ok(values)
+    } else {
+        Err(ParameterError { problems })
+    }
+}
+
+fn problems_of_given(
+    declared: &[Declared],
+    given: &BTreeMap<String, String>,
+    publishes: bool,
+) -> Vec<Problem> {
+    let problem = |(name, value): (&String, &String)| {
+        let Some(one) = declared.iter().find(|one| one.name == *name) else {
+            let known = declared.iter().map(|one| one.name.as_str());
+            return Some(Problem::Unknown {
+                name: name.clone(),
+                meant: nearest(name, known).map(str::to_owned),
+            });
+        };
+        if publishes && FILLED_IN.contains(&name.as_str()) {
+            return Some(Problem::FilledIn { name: name.clone() });
+        }
+        one.refusal(value).map(|why| Problem::Refused {
+            name: name.clone(),
+            value: value.clone(),
+            why,
+        })
+    };
+    given.iter().filter_map(problem).collect()
+}
+
+/// The parameters as CloudFormation takes them.
+pub(crate) fn for_the_call(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
+    values
+        .iter()
+        .map(|(key, value)| {
+            let parameter = Parameter::builder().parameter_key(key);
+            match value {
+                Value::Given(value) => parameter.parameter_value(value),
+                Value::Previous => parameter.use_previous_value(true),
+            }
+            .build()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared() -> Vec<Declared> {
+        let one = |name: &str, default: Option<&str>, pattern: Option<&str>| Declared {
+            name: name.to_owned(),
+            description: Some(format!("What {name} is.")),
+            default: default.map(str::to_owned),
+            allowed_pattern: pattern.map(str::to_owned),
+            constraint: pattern.map(|_| "must be OWNER/NAME".to_owned()),
+            ..Declared::default()
+        };
+        vec![
+            one("ConnectionArn", None, None),
+            one("FullRepositoryId", None, Some("^[a-z]+/[a-z]+$")),
+            one("BranchName", Some("main"), None),
+            one("CodeBucket", Some("delivery-1-x"), None),
+        ]
+    }
+
+    fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn what_is_given_wins_over_what_the_stack_has_and_that_over_the_default() {
+        let previous: BTreeSet<String> = ["ConnectionArn", "FullRepositoryId", "CodeBucket"]
+            .map(str::to_owned)
+            .into();
+        let values = merge(
+            &declared(),
+            &given(&[("FullRepositoryId", "a/b")]),
+            &previous,
+            true,
+        )
+        .unwrap();
+        let expected = [
+            ("ConnectionArn", Value::Previous),
+            ("FullRepositoryId", Value::Given("a/b".to_owned())),
+            ("CodeBucket", Value::Given("delivery-1-x".to_owned())),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(values, expected.into());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_named_at_once_with_how_to_put_it_right() {
+        let error = merge(
+            &declared(),
+            &given(&[
+                ("Branchname", "x"),
+                ("Zone", "x"),
+                ("FullRepositoryId", "x"),
+                ("CodeBucket", "mine"),
+            ]),
+            &BTreeSet::new(),
+            true,
+        )
+        .unwrap_err();
+        insta::assert_snapshot!(crate::error::CliError::from(error).message());
+    }
+
+    #[test]
+    fn a_template_that_was_published_before_takes_other_addresses_where_asked() {
+        let values = merge(
+            &declared(),
+            &given(&[
+                ("ConnectionArn", "c"),
+                ("FullRepositoryId", "a/b"),
+                ("CodeBucket", "mine"),
+            ]),
+            &BTreeSet::new(),
+            false,
+        )
+        .unwrap();
+        assert_eq!(values["CodeBucket"], Value::Given("mine".to_owned()));
+    }
+}

@@ -1,0 +1,390 @@
+//! `delivery publish`: packages, layer and templates go into a bucket, below prefixes that their content
+//! names.
+
+pub(crate) mod bucket;
+pub(crate) mod content;
+pub(crate) mod defaults;
+pub(crate) mod objects;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_s3::Client;
+use shared::aws::CallError;
+
+use super::console;
+use super::template::Template;
+use super::told::News;
+use super::view::View;
+use crate::args::Global;
+use crate::args::stack::{Architecture, Publish};
+use crate::cloud::Cloud;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::output::write_stdout;
+use crate::settings::Settings;
+use crate::{functions, home};
+
+use bucket::Bucket;
+use content::{Files, Object, Unreadable};
+use defaults::FillError;
+use objects::Sent;
+
+/// The template that a user launches.
+const ROOT: &str = "delivery.yaml";
+
+/// The layer with Node.js.
+const LAYER: &str = "node-layer.zip";
+
+/// Why nothing, or not everything, was published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// There are no templates.
+    #[error("the checkout that this program was built from is not there: its templates are needed")]
+    NoCheckout,
+    /// Packages were not built.
+    #[error("packages are not built: {}", names(.paths))]
+    NotBuilt {
+        /// Those that are missing.
+        paths: Vec<PathBuf>,
+        /// What they are to be built for.
+        architecture: &'static str,
+    },
+    /// A template cannot be read.
+    #[error("the template `{}` cannot be read", .path.display())]
+    Template {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: local::launch::template::Error,
+    },
+    /// The addresses cannot be filled into the root template.
+    #[error("the addresses cannot be filled into `{}`", .path.display())]
+    Fill {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: FillError,
+    },
+    /// An object of that key has another content.
+    #[error("`s3://{bucket}/{key}` is there with another content ({what}); it is not overwritten")]
+    Different {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// How it differs.
+        what: String,
+    },
+    /// The bucket is not to be used.
+    #[error(
+        "the bucket `{bucket}` belongs to another account than {account}, or access to it is denied"
+    )]
+    BucketDenied {
+        /// The bucket.
+        bucket: String,
+        /// The account that is signed in.
+        account: String,
+    },
+    /// The bucket is in another region.
+    #[error(
+        "the bucket `{bucket}` is in {region}; Lambda takes code only from a bucket in its own region, {wanted}"
+    )]
+    BucketElsewhere {
+        /// The bucket.
+        bucket: String,
+        /// Its region.
+        region: String,
+        /// The stack's.
+        wanted: String,
+    },
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    names.join(", ")
+}
+
+impl Explained for PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::BucketDenied { .. } => Exit::Denied,
+            Self::NoCheckout
+            | Self::NotBuilt { .. }
+            | Self::Template { .. }
+            | Self::Fill { .. }
+            | Self::Different { .. }
+            | Self::BucketElsewhere { .. } => Exit::Failed,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoCheckout | Self::NotBuilt { .. } => "functions",
+            Self::Template { .. } | Self::Fill { .. } => "template",
+            Self::Different { .. } => "conflict",
+            Self::BucketDenied { .. } | Self::BucketElsewhere { .. } => "bucket",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoCheckout => {
+                "build `delivery` in a checkout that stays, or launch what was published by \
+                 `delivery up --template-url URL`"
+                    .to_owned()
+            }
+            Self::NotBuilt {
+                paths,
+                architecture,
+            } => {
+                let is_layer = |path: &PathBuf| path.ends_with(LAYER);
+                let script = |name: &str| format!("`scripts/{name} --arch {architecture}`");
+                let commands = match (paths.iter().all(is_layer), paths.iter().any(is_layer)) {
+                    (true, _) => script("node-layer"),
+                    (_, true) => format!("{} and {}", script("package"), script("node-layer")),
+                    _ => script("package"),
+                };
+                format!("build them: {commands}; or name their folder: `--packages DIR`")
+            }
+            Self::Template { .. } | Self::Fill { .. } => {
+                "check the templates: `delivery validate`".to_owned()
+            }
+            Self::Different { bucket, key, .. } => format!(
+                "somebody changed it; look at it, and if it is not needed remove it (`aws s3 rm s3://{bucket}/{key}`) \
+                 and try again, or publish to another bucket: `--bucket NAME`"
+            ),
+            Self::BucketDenied { .. } | Self::BucketElsewhere { .. } => {
+                "name another bucket, which is made if it is not there: `--bucket NAME`".to_owned()
+            }
+        })
+    }
+}
+
+/// What is to be published.
+#[derive(Clone, Debug)]
+pub(crate) struct Publication {
+    /// Where to.
+    pub(crate) bucket: Bucket,
+    /// Packages and the layer.
+    pub(crate) packages: Vec<Object>,
+    /// The nested templates.
+    pub(crate) nested: Vec<Object>,
+    /// The root template, its addresses filled in.
+    pub(crate) root: Object,
+    /// The same.
+    pub(crate) template: Template,
+}
+
+impl Publication {
+    /// Where the root template will be.
+    pub(crate) fn template_url(&self) -> String {
+        console::object_url(&self.bucket.name, &self.bucket.region, &self.root.key)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Object> {
+        let root = std::iter::once(&self.root);
+        // The root comes last: a template that can be launched has everything that it names.
+        self.packages.iter().chain(&self.nested).chain(root)
+    }
+}
+
+/// Reads everything that is published; nothing is sent.
+pub(crate) fn prepare(
+    settings: &Settings,
+    arguments: &Publish,
+    account: &str,
+    region: &str,
+) -> Result<Publication, CliError> {
+    let checkout = home::checkout().ok_or(PublishError::NoCheckout)?;
+    let architecture = settings.architecture(arguments);
+    let layer = !arguments.no_node_layer;
+    let packages = read_packages(&settings.packages(arguments), architecture, layer)?;
+    let (templates, root_path) = read_templates(&checkout.join("cloudformation"))?;
+    let bucket = Bucket::of(settings.bucket(arguments), account, region);
+
+    let (layers, actions): (Files, Files) =
+        packages.into_iter().partition(|(name, _)| name == LAYER);
+    let (roots, nested): (Files, Files) = templates.into_iter().partition(|(name, _)| name == ROOT);
+    let actions_prefix = content::prefix("actions", &actions);
+    let layers_prefix = content::prefix("layers", &layers);
+    let templates_prefix = content::prefix("templates", &nested);
+    let layer_key = layers
+        .first()
+        .map_or_else(String::new, |_| format!("{layers_prefix}/{LAYER}"));
+
+    let text = roots.into_iter().next().map(|(_, body)| body);
+    let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+    let original = Template::read(&text).map_err(|source| PublishError::Template {
+        path: root_path.clone(),
+        source,
+    })?;
+    let defaults = BTreeMap::from([
+        ("CodeBucket", bucket.name.clone()),
+        ("ActionsPrefix", actions_prefix.clone()),
+        ("TemplatesPrefix", templates_prefix.clone()),
+        ("NodeLayerKey", layer_key),
+        ("Architecture", architecture.name().to_owned()),
+    ]);
+    let filled = |source| PublishError::Fill {
+        path: root_path.clone(),
+        source,
+    };
+    let text = defaults::fill(&original, &defaults).map_err(filled)?;
+    let root_file = vec![(ROOT.to_owned(), text.as_bytes().to_vec())];
+    let root_prefix = content::prefix("templates", &root_file);
+    let template = Template::read(&text).map_err(|_| filled(FillError::Form))?;
+    let zip = |prefix: &str, files: Files| -> Vec<Object> {
+        files
+            .into_iter()
+            .map(|(name, body)| Object::zip(format!("{prefix}/{name}"), body))
+            .collect()
+    };
+    let mut packages = zip(&actions_prefix, actions);
+    packages.extend(zip(&layers_prefix, layers));
+    let nested = nested.iter().map(|(name, body)| {
+        Object::template(
+            format!("{templates_prefix}/{name}"),
+            &String::from_utf8_lossy(body),
+        )
+    });
+    Ok(Publication {
+        bucket,
+        packages,
+        nested: nested.collect(),
+        root: Object::template(format!("{root_prefix}/{ROOT}"), &text),
+        template,
+    })
+}
+
+fn read_packages(
+    folder: &Path,
+    architecture: Architecture,
+    layer: bool,
+) -> Result<Files, CliError> {
+    let folder = folder.join(architecture.name());
+    let mut names: Vec<String> = functions::NAMES
+        .iter()
+        .map(|name| format!("{name}.zip"))
+        .collect();
+    names.sort();
+    if layer {
+        names.push(LAYER.to_owned());
+    }
+    content::read_all(&folder, &names).map_err(|error| match error {
+        Unreadable::Missing(paths) => PublishError::NotBuilt {
+            paths,
+            architecture: architecture.name(),
+        }
+        .into(),
+        Unreadable::File { path, source } => CliError::File {
+            verb: "read",
+            path,
+            source,
+        },
+    })
+}
+
+/// All templates of a folder by name, and the path of the root.
+fn read_templates(folder: &Path) -> Result<(Files, PathBuf), CliError> {
+    let unreadable = |path: &Path, source| CliError::File {
+        verb: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let entries = std::fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    names.sort();
+    let mut files = Files::new();
+    for name in names {
+        let path = folder.join(&name);
+        let body = std::fs::read(&path).map_err(|source| unreadable(&path, source))?;
+        files.push((name, body));
+    }
+    Ok((files, folder.join(ROOT)))
+}
+
+/// The account that is signed in.
+pub(crate) async fn account(cloud: &Cloud) -> Result<String, CliError> {
+    let identity = cloud
+        .sts()
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| CallError::new("sts:GetCallerIdentity", "*", &error))?;
+    Ok(identity.account.unwrap_or_default())
+}
+
+/// Sends what is not there yet.
+pub(crate) async fn send(
+    s3: &Client,
+    publication: &Publication,
+    view: &View,
+) -> Result<(), CliError> {
+    ensure_bucket(s3, &publication.bucket, view).await?;
+    for object in publication.all() {
+        view.show(&format!("publishing {}", object.key));
+        let sent = objects::bring(s3, &publication.bucket, object).await?;
+        view.tell(&News::Object {
+            key: object.key.clone(),
+            bytes: object.bytes(),
+            uploaded: sent == Sent::New,
+        });
+    }
+    view.rest();
+    Ok(())
+}
+
+/// Makes the bucket where it is not there; says whether it did.
+pub(crate) async fn ensure_bucket(
+    s3: &Client,
+    bucket: &Bucket,
+    view: &View,
+) -> Result<bool, CliError> {
+    if !bucket.exists(s3).await? {
+        bucket.make(s3).await?;
+        view.tell(&News::BucketMade {
+            bucket: bucket.name.clone(),
+        });
+        return Ok(true);
+    }
+    if bucket.is_unfinished(s3).await? {
+        bucket.secure(s3).await?;
+        view.tell(&News::BucketMade {
+            bucket: bucket.name.clone(),
+        });
+    }
+    Ok(false)
+}
+
+/// The command.
+pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit, CliError> {
+    let settings = Settings::load(global)?;
+    let cloud = Cloud::connect(&settings).await?;
+    let view = View::new(global);
+    let account = account(&cloud).await?;
+    let publication = prepare(&settings, arguments, &account, cloud.region())?;
+    send(&cloud.s3(), &publication, &view).await?;
+    let template_url = publication.template_url();
+    let launch_url = console::launch_url(cloud.region(), &template_url, &settings.stack_name);
+    if !view.is_json() {
+        write_stdout(&format!(
+            "template  {template_url}\nlaunch    {launch_url}\n"
+        ));
+    }
+    view.tell(&News::Published {
+        bucket: publication.bucket.name.clone(),
+        template_url: template_url.clone(),
+        launch_url,
+    });
+    view.say(format!(
+        "next: `delivery up --template-url {template_url}`, or open the launch link in a browser"
+    ));
+    Ok(Exit::Success)
+}

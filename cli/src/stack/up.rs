@@ -1,0 +1,438 @@
+//! `delivery up`: creates the stack or updates it, by a change set that is shown first.
+
+mod error;
+mod leftovers;
+pub(crate) mod recover;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudformation::Client;
+use shared::aws::CallError;
+
+use super::change_set::{self, Prepared, Wanted};
+use super::connection;
+use super::console;
+use super::description::{Description, describe};
+use super::events::Follower;
+use super::failure::StackError;
+use super::follow::{Followed, Patience, conclude, follow};
+use super::parameters::{self, Value};
+use super::publish::objects::{self, Sent};
+use super::publish::{self, Publication};
+use super::state::State;
+use super::template::Template;
+use super::told::{Action, Change, News};
+use super::view::View;
+use crate::args::Global;
+use crate::args::stack::Up;
+use crate::cloud::Cloud;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::write_stdout;
+use crate::settings::Settings;
+
+pub(crate) use error::UpError;
+use leftovers::Leftovers;
+use recover::{Beginning, agree};
+
+/// What every step of `up` needs.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    view: &'a View,
+    arguments: &'a Up,
+    settings: &'a Settings,
+    cloud: &'a Cloud,
+    client: Client,
+}
+
+/// What the preparation ends with.
+enum Plan {
+    /// The change set waits to be executed.
+    Execute { stack_id: String, name: String },
+    /// The stack is as it should be.
+    Nothing(Option<Description>),
+    /// The changes were shown.
+    Shown,
+    /// A signal came.
+    Interrupted,
+}
+
+/// The command.
+pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError> {
+    let settings = Settings::load(global)?;
+    let mut patience = Patience::new(arguments.timeout)?;
+    let cloud = Cloud::connect(&settings).await?;
+    let view = View::new(global);
+    let work = Work {
+        view: &view,
+        arguments,
+        settings: &settings,
+        client: cloud.cloudformation(),
+        cloud: &cloud,
+    };
+    let mut left = Leftovers::default();
+    let plan = plan(&work, &mut left, &mut patience).await;
+    view.rest();
+    match plan {
+        Ok(Plan::Execute { stack_id, name }) => {
+            execute(&work, &left, &stack_id, &name, &mut patience).await
+        }
+        Ok(Plan::Nothing(stack)) => {
+            left.clear(&cloud).await?;
+            view.say("nothing to change: the stack is as it should be");
+            match stack {
+                Some(stack) => end(&work, &stack).await,
+                None => Ok(Exit::Success),
+            }
+        }
+        Ok(Plan::Shown) => {
+            left.clear(&cloud).await?;
+            view.say("a dry run: nothing was changed, and nothing of it is left");
+            Ok(Exit::Success)
+        }
+        Ok(Plan::Interrupted) => {
+            left.clear(&cloud).await?;
+            view.say("interrupted: nothing was changed, and what was made for it is taken away");
+            Ok(Exit::Interrupted)
+        }
+        Err(error) => {
+            if let Err(also) = left.clear(&cloud).await {
+                view.say(format!(
+                    "what was made for the change could not be taken away: {}",
+                    also.message()
+                ));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Everything up to the change set that is shown and agreed to.
+async fn plan(
+    work: &Work<'_>,
+    left: &mut Leftovers,
+    patience: &mut Patience,
+) -> Result<Plan, CliError> {
+    let stack_name = &work.settings.stack_name;
+    let found = describe(&work.client, stack_name).await?;
+    let source = source(work).await?;
+    let values = values(work, found.as_ref(), &source)?;
+    let beginning = recover::ready(work, found.as_ref(), patience).await?;
+    if beginning == Beginning::Interrupted {
+        return Ok(Plan::Interrupted);
+    }
+    let prepared = tokio::select! {
+        prepared = prepare(work, left, &source, &values, beginning) => prepared?,
+        () = patience.interrupt.received() => return Ok(Plan::Interrupted),
+    };
+    work.view.rest();
+    let (stack_id, changes) = match prepared {
+        Prepared::Ready { stack_id, changes } => (stack_id, changes),
+        Prepared::Nothing => return Ok(Plan::Nothing(found)),
+        Prepared::Refused { reason } => {
+            return Err(UpError::Refused {
+                stack: stack_name.clone(),
+                reason,
+            }
+            .into());
+        }
+    };
+    show(work, &changes);
+    if work.arguments.dry_run {
+        return Ok(Plan::Shown);
+    }
+    let critical: Vec<&str> = changes
+        .iter()
+        .filter(|change| change.is_critical())
+        .map(|change| change.path.as_str())
+        .collect();
+    if !critical.is_empty() {
+        agree(work, "replace or remove what holds data?", || {
+            format!(
+                "{} would be replaced or removed, with the data in it",
+                critical.join(", ")
+            )
+        })?;
+    }
+    let name = left.change_set.as_ref().map(|(_, name)| name.clone());
+    Ok(Plan::Execute {
+        stack_id,
+        name: name.unwrap_or_default(),
+    })
+}
+
+/// Where the template comes from.
+enum Source {
+    /// It is published first.
+    Publication(Box<Publication>),
+    /// It is there.
+    Published { url: String, template: Template },
+}
+
+impl Source {
+    fn template(&self) -> &Template {
+        match self {
+            Self::Publication(publication) => &publication.template,
+            Self::Published { template, .. } => template,
+        }
+    }
+}
+
+async fn source(work: &Work<'_>) -> Result<Source, CliError> {
+    let Some(url) = &work.arguments.template_url else {
+        let account = publish::account(work.cloud).await?;
+        let region = work.cloud.region();
+        let publication =
+            publish::prepare(work.settings, &work.arguments.publish, &account, region)?;
+        return Ok(Source::Publication(Box::new(publication)));
+    };
+    let (bucket, key) =
+        console::object_of(url).ok_or_else(|| UpError::NotAnObject { url: url.clone() })?;
+    let resource = format!("s3://{bucket}/{key}");
+    let object = work
+        .cloud
+        .s3()
+        .get_object()
+        .bucket(&bucket)
+        .key(&key)
+        .send()
+        .await
+        .map_err(|error| CallError::new("s3:GetObject", &resource, &error))?;
+    let body = object.body.collect().await;
+    let body = body.map_err(|source| CliError::File {
+        verb: "read",
+        path: resource.into(),
+        source: source.into(),
+    })?;
+    let text = String::from_utf8_lossy(&body.into_bytes()).into_owned();
+    let template = Template::read(&text).map_err(|source| UpError::Template {
+        url: url.clone(),
+        source,
+    })?;
+    Ok(Source::Published {
+        url: url.clone(),
+        template,
+    })
+}
+
+fn values(
+    work: &Work<'_>,
+    found: Option<&Description>,
+    source: &Source,
+) -> Result<BTreeMap<String, Value>, CliError> {
+    let keeps = |stack: &&Description| {
+        matches!(
+            stack.state(),
+            State::Complete | State::RolledBack | State::LeftFailed | State::StuckUpdate
+        )
+    };
+    let previous: BTreeSet<String> = found
+        .filter(keeps)
+        .map(|stack| stack.parameters.keys().cloned().collect())
+        .unwrap_or_default();
+    let given = work.settings.parameters(&work.arguments.parameters);
+    let publishes = matches!(source, Source::Publication(_));
+    let declared = source.template().parameters();
+    Ok(parameters::merge(&declared, &given, &previous, publishes)?)
+}
+
+/// Publishes and has the change worked out.
+async fn prepare(
+    work: &Work<'_>,
+    left: &mut Leftovers,
+    source: &Source,
+    values: &BTreeMap<String, Value>,
+    beginning: Beginning,
+) -> Result<Prepared, CliError> {
+    let template_url = match source {
+        Source::Published { url, .. } => url.clone(),
+        Source::Publication(publication) => {
+            if work.arguments.dry_run {
+                lend(work, left, publication).await?;
+            } else {
+                publish::send(&work.cloud.s3(), publication, work.view).await?;
+            }
+            publication.template_url()
+        }
+    };
+    let stack = &work.settings.stack_name;
+    let name = format!("delivery-{}", uuid::Uuid::new_v4().simple());
+    // Noted first: a call whose answer does not come may have been obeyed.
+    left.change_set = Some((stack.clone(), name.clone()));
+    left.makes_stack = beginning == Beginning::Create;
+    work.view.show("working out the changes");
+    let wanted = Wanted {
+        stack,
+        name: &name,
+        creates: beginning != Beginning::Update,
+        template_url: &template_url,
+        parameters: values,
+    };
+    if let Err(error) = change_set::create(&work.client, &wanted).await {
+        return Err(refusal(work, error).await?);
+    }
+    change_set::prepared(&work.client, stack, &name).await
+}
+
+/// What a refused call means: somebody else may have begun to change the stack.
+async fn refusal(work: &Work<'_>, error: CallError) -> Result<CliError, CliError> {
+    let stack = &work.settings.stack_name;
+    let is_about_the_stack =
+        error.is_code("AlreadyExistsException") || error.is_code("ValidationError");
+    if is_about_the_stack
+        && let Some(found) = describe(&work.client, stack).await?
+        && found.state().is_in_progress()
+    {
+        return Ok(recover::busy(&work.client, &found).await?.into());
+    }
+    if error.is_code("ValidationError") {
+        return Ok(UpError::Refused {
+            stack: stack.clone(),
+            reason: error.message,
+        }
+        .into());
+    }
+    Ok(error.into())
+}
+
+/// Sends the templates for a dry run, and notes what has to be taken back.
+async fn lend(
+    work: &Work<'_>,
+    left: &mut Leftovers,
+    publication: &Publication,
+) -> Result<(), CliError> {
+    let s3 = work.cloud.s3();
+    left.makes_bucket = !publication.bucket.exists(&s3).await?;
+    left.bucket = Some(publication.bucket.clone());
+    publish::ensure_bucket(&s3, &publication.bucket, work.view).await?;
+    for object in publication.nested.iter().chain([&publication.root]) {
+        if objects::bring(&s3, &publication.bucket, object).await? == Sent::New {
+            left.keys.push(object.key.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Shows the changes, and how many there are of each kind.
+fn show(work: &Work<'_>, changes: &[Change]) {
+    work.view.say(format!(
+        "changes of the stack `{}`:",
+        work.settings.stack_name
+    ));
+    for change in changes {
+        work.view.tell(&News::Change(change.clone()));
+    }
+    work.view.say(summary(changes));
+}
+
+fn summary(changes: &[Change]) -> String {
+    let count = |actions: &[Action]| {
+        changes
+            .iter()
+            .filter(|change| actions.contains(&change.action))
+            .count()
+    };
+    format!(
+        "{} to add, {} to change, {} to replace, {} to remove",
+        count(&[Action::Add, Action::Import]),
+        count(&[Action::Change]),
+        count(&[Action::Replace, Action::MayReplace]),
+        count(&[Action::Remove, Action::Leave]),
+    )
+}
+
+/// Executes the change set and follows it to its end.
+async fn execute(
+    work: &Work<'_>,
+    left: &Leftovers,
+    stack_id: &str,
+    name: &str,
+    patience: &mut Patience,
+) -> Result<Exit, CliError> {
+    let mut follower = Follower::from_now(&work.client, stack_id).await?;
+    if let Err(error) = change_set::execute(&work.client, stack_id, name, name).await {
+        let overtaken = change_set::is_gone(&error) || error.is_code("InvalidChangeSetStatus");
+        if error.outcome_unknown {
+            return Err(error.into());
+        }
+        left.clear(work.cloud).await?;
+        if overtaken {
+            return Err(StackError::Overtaken {
+                stack: work.settings.stack_name.clone(),
+            }
+            .into());
+        }
+        return Err(error.into());
+    }
+    match follow(&work.client, work.view, &mut follower, stack_id, patience).await? {
+        Followed::Ended(stack, events) => {
+            conclude(work.view, &stack, &events)?;
+            end(work, &stack).await
+        }
+        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+        Followed::Interrupted => {
+            work.view.say(
+                "interrupted: CloudFormation goes on; `delivery wait` follows it, `delivery log` shows its events",
+            );
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+/// The outputs, the connection, and what to do next.
+async fn end(work: &Work<'_>, stack: &Description) -> Result<Exit, CliError> {
+    if !work.view.is_json() {
+        let width = stack.outputs.keys().map(String::len).max().unwrap_or(0);
+        for (key, value) in &stack.outputs {
+            write_stdout(&format!("{key:<width$}  {value}\n"));
+        }
+    }
+    if let Some(arn) = stack.parameters.get(connection::PARAMETER) {
+        match connection::find(&work.cloud.codeconnections(), arn).await {
+            Ok(found) if found.is_pending() => {
+                work.view.tell(&found.pending());
+                work.view.say(
+                    "then start the pipeline: `delivery start`; `delivery doctor` looks at the connection again",
+                );
+                return Ok(Exit::Pending);
+            }
+            Ok(_) => {}
+            Err(error) => work.view.say(format!(
+                "the connection's state is not known: {error}; `delivery doctor` looks at it again"
+            )),
+        }
+    }
+    work.view.say("next: `delivery status`");
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_changes_are_counted_by_what_happens() {
+        let change = |action| Change {
+            path: "A".to_owned(),
+            resource_type: "AWS::S3::Bucket".to_owned(),
+            action,
+            physical_id: None,
+            properties: Vec::new(),
+            holds_data: true,
+            loses_data: false,
+        };
+        let changes: Vec<Change> = [
+            Action::Add,
+            Action::Replace,
+            Action::MayReplace,
+            Action::Leave,
+        ]
+        .into_iter()
+        .map(change)
+        .collect();
+        assert_eq!(
+            summary(&changes),
+            "1 to add, 0 to change, 2 to replace, 1 to remove"
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Why `up` did not begin.
+
+use crate::error::Explained;
+use crate::exit::Exit;
+
+/// Why `up` did not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpError {
+    /// The template's address is none of an object.
+    #[error("`{url}` is not the address of an object in S3")]
+    NotAnObject {
+        /// The address.
+        url: String,
+    },
+    /// The template cannot be read.
+    #[error("the template at `{url}` cannot be read")]
+    Template {
+        /// The address.
+        url: String,
+        /// Why.
+        source: local::launch::template::Error,
+    },
+    /// CloudFormation refuses the change.
+    #[error("CloudFormation refuses the change of the stack `{stack}`: {reason}")]
+    Refused {
+        /// The stack's name.
+        stack: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// A question was not answered with yes.
+    #[error("nothing was changed: {what}")]
+    NotConfirmed {
+        /// What was asked about.
+        what: String,
+        /// Whether there was nobody to ask.
+        nobody: bool,
+    },
+    /// The stack cannot be changed, only deleted.
+    #[error("the stack `{stack}` is {status}; it can only be deleted{}", .reason.as_ref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Broken {
+        /// The stack's name.
+        stack: String,
+        /// CloudFormation's word.
+        status: String,
+        /// What CloudFormation says of it.
+        reason: Option<String>,
+    },
+    /// A dry run cannot show changes of a stack in this state.
+    #[error("the stack `{stack}` is {status}: CloudFormation works out no change of it as it is")]
+    NothingToShow {
+        /// The stack's name.
+        stack: String,
+        /// CloudFormation's word.
+        status: String,
+    },
+}
+
+impl Explained for UpError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotAnObject { .. } => Exit::Usage,
+            Self::Template { .. }
+            | Self::Refused { .. }
+            | Self::NotConfirmed { .. }
+            | Self::Broken { .. }
+            | Self::NothingToShow { .. } => Exit::Failed,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotAnObject { .. } => "usage",
+            Self::Template { .. } | Self::Refused { .. } => "template",
+            Self::NotConfirmed { .. } => "not-confirmed",
+            Self::Broken { .. } | Self::NothingToShow { .. } => "stack",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NotAnObject { .. } => {
+                "give the URL that `delivery publish` printed: https://BUCKET.s3.REGION.amazonaws.com/KEY"
+            }
+            Self::Template { .. } => "publish it again: `delivery publish`",
+            Self::Refused { .. } => {
+                "correct what the reason names; `delivery validate` checks templates and settings"
+            }
+            Self::NotConfirmed { nobody: true, .. } => {
+                "there is no terminal to ask at: if it is meant, run it again with `--yes`"
+            }
+            Self::NotConfirmed { nobody: false, .. } => return None,
+            Self::Broken { .. } => "delete it: `delivery down`; then run `delivery up` again",
+            Self::NothingToShow { .. } => {
+                "run `delivery up` without `--dry-run`: it says what it is about to do, and asks first"
+            }
+        };
+        Some(text.to_owned())
+    }
+}

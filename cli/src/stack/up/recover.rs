@@ -1,0 +1,203 @@
+//! What `up` does about a stack that is not as it should be, before it can be changed.
+
+use aws_sdk_cloudformation::Client;
+use shared::aws::CallError;
+
+use super::UpError;
+use super::Work;
+use crate::error::CliError;
+use crate::stack::description::Description;
+use crate::stack::events::{Follower, latest_operation};
+use crate::stack::failure::StackError;
+use crate::stack::follow::{Followed, Patience, conclude, follow};
+use crate::stack::question::{Answer, confirm};
+use crate::stack::resources;
+use crate::stack::state::State;
+
+/// How the change begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// The stack is created; there is none of its name.
+    Create,
+    /// The stack is created; its name is there from a change set that was never executed.
+    CreateAgain,
+    /// The stack is updated.
+    Update,
+    /// A signal came first.
+    Interrupted,
+}
+
+/// Brings the stack into a state in which it can be changed.
+pub(super) async fn ready(
+    work: &Work<'_>,
+    found: Option<&Description>,
+    patience: &mut Patience,
+) -> Result<Beginning, CliError> {
+    let Some(stack) = found else {
+        return Ok(Beginning::Create);
+    };
+    match stack.state() {
+        State::Gone => Ok(Beginning::Create),
+        State::Complete | State::RolledBack | State::LeftFailed => Ok(Beginning::Update),
+        State::Review => {
+            work.view.say(format!(
+                "the stack `{}` is {}: a change set was made and never executed; going on with a new one",
+                stack.name, stack.status
+            ));
+            Ok(Beginning::CreateAgain)
+        }
+        State::Working | State::GoingBack | State::Deleting => {
+            Err(busy(&work.client, stack).await?.into())
+        }
+        State::NeverCreated => never_created(work, stack, patience).await,
+        State::StuckUpdate => stuck_update(work, stack, patience).await,
+        State::Broken => Err(UpError::Broken {
+            stack: stack.name.clone(),
+            status: stack.status.clone(),
+            reason: stack.reason.clone(),
+        }
+        .into()),
+    }
+}
+
+/// What CloudFormation is at work on.
+pub(crate) async fn busy(client: &Client, stack: &Description) -> Result<StackError, CallError> {
+    let events = latest_operation(client, &stack.id).await?;
+    let since = events.iter().find(|event| event.is_beginning());
+    let since = since.map(|event| {
+        let reason = event
+            .reason
+            .as_ref()
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default();
+        format!("{}{reason}", event.at)
+    });
+    Ok(StackError::Busy {
+        stack: stack.name.clone(),
+        status: stack.status.clone(),
+        since,
+    })
+}
+
+/// A stack whose creation failed holds nothing and can only be deleted.
+async fn never_created(
+    work: &Work<'_>,
+    stack: &Description,
+    patience: &mut Patience,
+) -> Result<Beginning, CliError> {
+    refuse_a_dry_run(work, stack)?;
+    work.view.say(format!(
+        "the stack `{}` is {}: it could not be created and nothing lives in it; it has to be deleted before it \
+         is created anew",
+        stack.name, stack.status
+    ));
+    agree(work, "delete it and create it anew?", || {
+        format!(
+            "the stack `{}` is {} and stays so",
+            stack.name, stack.status
+        )
+    })?;
+    let mut follower = Follower::from_now(&work.client, &stack.id).await?;
+    let deleted = work
+        .client
+        .delete_stack()
+        .stack_name(&stack.id)
+        .send()
+        .await;
+    deleted.map_err(|error| CallError::new("cloudformation:DeleteStack", &stack.name, &error))?;
+    let beginning = Beginning::Create;
+    end_of(work, stack, &mut follower, patience, beginning).await
+}
+
+/// A stack that could go neither forth nor back.
+async fn stuck_update(
+    work: &Work<'_>,
+    stack: &Description,
+    patience: &mut Patience,
+) -> Result<Beginning, CliError> {
+    refuse_a_dry_run(work, stack)?;
+    let stuck = resources::list(&work.client, &stack.id).await?;
+    let stuck: Vec<&str> = stuck
+        .iter()
+        .filter(|resource| resource.status.ends_with("_FAILED"))
+        .map(|resource| resource.path.as_str())
+        .collect();
+    let stuck = if stuck.is_empty() {
+        stack.reason.clone().unwrap_or_else(|| "?".to_owned())
+    } else {
+        stuck.join(", ")
+    };
+    work.view.say(format!(
+        "the stack `{}` is {}: an update failed, and so did the way back, at: {stuck}. It can be changed only \
+         after the way back is finished (ContinueUpdateRollback)",
+        stack.name, stack.status
+    ));
+    agree(work, "go on with the way back?", || {
+        format!(
+            "the stack `{}` is {} and stays so",
+            stack.name, stack.status
+        )
+    })?;
+    let mut follower = Follower::from_now(&work.client, &stack.id).await?;
+    let continued = work
+        .client
+        .continue_update_rollback()
+        .stack_name(&stack.id)
+        .send()
+        .await;
+    continued.map_err(|error| {
+        CallError::new("cloudformation:ContinueUpdateRollback", &stack.name, &error)
+    })?;
+    let beginning = Beginning::Update;
+    end_of(work, stack, &mut follower, patience, beginning).await
+}
+
+/// Waits for the end of what makes the stack ready.
+async fn end_of(
+    work: &Work<'_>,
+    stack: &Description,
+    follower: &mut Follower,
+    patience: &mut Patience,
+    beginning: Beginning,
+) -> Result<Beginning, CliError> {
+    match follow(&work.client, work.view, follower, &stack.id, patience).await? {
+        Followed::Interrupted => Ok(Beginning::Interrupted),
+        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+        Followed::Ended(stack, events) => match stack.state() {
+            State::Gone | State::RolledBack | State::Complete => Ok(beginning),
+            _ => {
+                conclude(work.view, &stack, &events)?;
+                Err(StackError::failed(&stack, &events).into())
+            }
+        },
+    }
+}
+
+fn refuse_a_dry_run(work: &Work<'_>, stack: &Description) -> Result<(), UpError> {
+    if work.arguments.dry_run {
+        return Err(UpError::NothingToShow {
+            stack: stack.name.clone(),
+            status: stack.status.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// Asks, unless everything is agreed to already.
+pub(super) fn agree(
+    work: &Work<'_>,
+    question: &str,
+    otherwise: impl Fn() -> String,
+) -> Result<(), UpError> {
+    if work.arguments.yes {
+        return Ok(());
+    }
+    work.view.rest();
+    match confirm(question) {
+        Answer::Yes => Ok(()),
+        answer => Err(UpError::NotConfirmed {
+            what: otherwise(),
+            nobody: answer == Answer::Nobody,
+        }),
+    }
+}

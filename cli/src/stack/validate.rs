@@ -1,0 +1,222 @@
+//! `delivery validate`: what can be known of the templates and of `delivery.toml` without AWS.
+
+mod lint;
+mod rules;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::parameters::FILLED_IN;
+use super::template::{Template, nearest};
+use crate::args::Global;
+use crate::args::stack::Validate;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::home::{self, Home};
+use crate::output::document::{self, Document};
+use crate::settings::Settings;
+
+use lint::Lint;
+
+/// The template whose parameters `delivery.toml` gives.
+const ROOT: &str = "delivery.yaml";
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Validation {
+    /// The files that were checked.
+    files: Vec<String>,
+    /// Whether cfn-lint checked them too.
+    cfn_lint: bool,
+    /// What is wrong.
+    findings: Vec<Finding>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Finding {
+    /// The file.
+    pub(crate) file: String,
+    /// Whether it keeps the stack from being launched.
+    pub(crate) severity: Severity,
+    /// What it is, and what to do.
+    pub(crate) message: String,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// AWS does not take it.
+    Error,
+    /// AWS takes it.
+    Warning,
+}
+
+impl Severity {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl Document for Validation {
+    const TYPE: &'static str = "validation";
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.findings {
+            let _infallible = writeln!(
+                text,
+                "{}: {}: {}",
+                finding.severity.word(),
+                finding.file,
+                finding.message
+            );
+        }
+        let lint = if self.cfn_lint {
+            "with cfn-lint"
+        } else {
+            "without cfn-lint, which is not installed (`pip install cfn-lint`)"
+        };
+        let _infallible = writeln!(
+            text,
+            "{} files checked {lint}: {} findings",
+            self.files.len(),
+            self.findings.len()
+        );
+        text
+    }
+}
+
+/// There is nothing to check.
+#[derive(Debug, thiserror::Error)]
+#[error("there are no templates to check")]
+struct NoTemplates;
+
+impl Explained for NoTemplates {
+    fn exit(&self) -> Exit {
+        Exit::NotFound
+    }
+
+    fn kind(&self) -> &'static str {
+        "not-found"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name them: `delivery validate FILE...`".to_owned())
+    }
+}
+
+/// The command.
+pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Exit, CliError> {
+    let settings = Settings::load(global)?;
+    let paths = paths(&arguments.templates)?;
+    let mut findings = Vec::new();
+    let mut templates = Vec::new();
+    for path in &paths {
+        let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
+            verb: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let file = path.display().to_string();
+        findings.extend(rules::size(&file, &text));
+        match Template::read(&text) {
+            Ok(template) => templates.push((file, template)),
+            Err(error) => findings.push(Finding {
+                file,
+                severity: Severity::Error,
+                message: error.to_string(),
+            }),
+        }
+    }
+    for (file, template) in &templates {
+        findings.extend(rules::check(file, template, &templates));
+    }
+    if let Some((_, root)) = templates.iter().find(|(file, _)| file_name(file) == ROOT) {
+        findings.extend(check_settings(&settings, root));
+    }
+    let home = Home::find(global.home.as_deref());
+    let lint = lint::run(home.path(), &paths).await?;
+    let cfn_lint = lint.is_some();
+    findings.extend(lint.map(|Lint(findings)| findings).unwrap_or_default());
+    let failed = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    let validation = Validation {
+        files: paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
+        cfn_lint,
+        findings,
+    };
+    document::print(global.json, &validation);
+    Ok(if failed { Exit::Failed } else { Exit::Success })
+}
+
+/// The files that were named, else those of the checkout.
+fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let folder = home::checkout().ok_or(NoTemplates)?.join("cloudformation");
+    let entries = std::fs::read_dir(&folder).map_err(|source| CliError::File {
+        verb: "read",
+        path: folder.clone(),
+        source,
+    })?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(file: &str) -> &str {
+    Path::new(file)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or(file)
+}
+
+/// Whether the parameters that are set fit the template. Its keys were checked when it was read.
+fn check_settings(settings: &Settings, root: &Template) -> Vec<Finding> {
+    let declared = root.parameters();
+    let finding = |message: String| Finding {
+        file: crate::settings::FILE_NAME.to_owned(),
+        severity: Severity::Error,
+        message,
+    };
+    let check = |(name, value): (String, String)| {
+        let Some(one) = declared.iter().find(|one| one.name == name) else {
+            let known = declared.iter().map(|one| one.name.as_str());
+            let meant = nearest(&name, known)
+                .map(|meant| format!("; `{meant}` is"))
+                .unwrap_or_default();
+            return Some(finding(format!("`{name}` is not a parameter{meant}")));
+        };
+        if FILLED_IN.contains(&name.as_str()) {
+            return Some(finding(format!(
+                "`{name}` is filled in by publishing; take it out"
+            )));
+        }
+        one.refusal(&value)
+            .map(|why| finding(format!("`{name}` is `{value}`: {why}")))
+    };
+    settings
+        .parameters(&[])
+        .into_iter()
+        .filter_map(check)
+        .collect()
+}

@@ -1,0 +1,339 @@
+//! `delivery wait`: until the stack, and an execution of its pipeline, have come to an end.
+
+use std::time::Duration;
+
+use aws_sdk_codepipeline::Client as Pipelines;
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus};
+use shared::aws::CallError;
+use tokio::time::{sleep, sleep_until};
+
+use super::description::{self, Description};
+use super::events::Follower;
+use super::follow::{Followed, Patience, conclude, follow};
+use super::state::State;
+use super::told::News;
+use super::view::View;
+use crate::args::Global;
+use crate::args::stack::Wait;
+use crate::cloud::Cloud;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+/// How often CodePipeline is asked; it moves its actions every few seconds.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// What stands for the pipeline's newest execution.
+const LATEST: &str = "latest";
+
+/// The output that names the pipeline.
+const PIPELINE: &str = "Pipeline";
+
+/// Why waiting for an execution did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WaitError {
+    /// The stack's template names no pipeline.
+    #[error("the stack `{stack}` has no output `{PIPELINE}`")]
+    NoPipeline {
+        /// The stack's name.
+        stack: String,
+    },
+    /// The pipeline never ran, or does not know the execution.
+    #[error("the pipeline `{pipeline}` has no execution{}", .id.as_ref().map(|id| format!(" `{id}`")).unwrap_or_default())]
+    NoExecution {
+        /// The pipeline's name.
+        pipeline: String,
+        /// The execution that was named.
+        id: Option<String>,
+    },
+    /// The execution ended badly.
+    #[error("the execution {id} of `{pipeline}` is {status}{}", .what.as_ref().map(|what| format!(": {what}")).unwrap_or_default())]
+    Failed {
+        /// The pipeline's name.
+        pipeline: String,
+        /// The execution.
+        id: String,
+        /// CodePipeline's word.
+        status: String,
+        /// The action that failed first, and its message.
+        what: Option<String>,
+    },
+    /// The time ran out.
+    #[error("the execution {id} of `{pipeline}` is still {status} after {}", humantime::format_duration(*.after))]
+    TimedOut {
+        /// The pipeline's name.
+        pipeline: String,
+        /// The execution.
+        id: String,
+        /// CodePipeline's word.
+        status: String,
+        /// How long was waited.
+        after: Duration,
+    },
+}
+
+impl Explained for WaitError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoPipeline { .. } | Self::NoExecution { .. } => Exit::NotFound,
+            Self::Failed { status, .. } if status == "Superseded" => Exit::Superseded,
+            Self::Failed { .. } => Exit::PipelineFailed,
+            Self::TimedOut { .. } => Exit::TimedOut,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoPipeline { .. } | Self::NoExecution { .. } => "not-found",
+            Self::Failed { status, .. } if status == "Superseded" => "superseded",
+            Self::Failed { .. } => "pipeline",
+            Self::TimedOut { .. } => "timeout",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoPipeline { .. } => {
+                "name a stack that `delivery up` launched: `--stack-name NAME`"
+            }
+            Self::NoExecution { .. } => {
+                "start one: `delivery start`; `delivery status` shows the newest"
+            }
+            Self::Failed { status, .. } if status == "Superseded" => {
+                "a newer execution took its place: `delivery wait --execution latest`"
+            }
+            Self::Failed { .. } => "`delivery log --failed` shows the log of what failed",
+            Self::TimedOut { .. } => "it goes on; wait longer by `--timeout`",
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// The command.
+pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliError> {
+    let settings = Settings::load(global)?;
+    let mut patience = Patience::new(arguments.timeout)?;
+    let cloud = Cloud::connect(&settings).await?;
+    let view = View::new(global);
+    let client = cloud.cloudformation();
+    let found = description::find(&client, &settings.stack_name, cloud.region()).await?;
+    if found.state() == State::Review {
+        view.say("a change set waits to be executed, and nothing is there; `delivery up` goes on with a new one");
+        return Err(CliError::from(super::description::NoStack {
+            stack: settings.stack_name.clone(),
+            region: cloud.region().to_owned(),
+        }));
+    }
+    let mut follower = Follower::of_the_latest(&client, &found.id).await?;
+    let ended = follow(&client, &view, &mut follower, &found.id, &mut patience).await?;
+    let stack = match ended {
+        Followed::Ended(stack, events) => {
+            conclude(&view, &stack, &events)?;
+            stack
+        }
+        Followed::TimedOut(stack) => return Err(patience.timed_out(&stack).into()),
+        Followed::Interrupted => return Ok(Exit::Interrupted),
+    };
+    match &arguments.execution {
+        Some(id) => execution(&cloud.codepipeline(), &view, &stack, id, &mut patience).await,
+        None => Ok(Exit::Success),
+    }
+}
+
+/// Waits for an execution.
+async fn execution(
+    client: &Pipelines,
+    view: &View,
+    stack: &Description,
+    id: &str,
+    patience: &mut Patience,
+) -> Result<Exit, CliError> {
+    let pipeline = stack
+        .outputs
+        .get(PIPELINE)
+        .ok_or_else(|| WaitError::NoPipeline {
+            stack: stack.name.clone(),
+        })?;
+    let id = if id == LATEST {
+        latest(client, pipeline).await?
+    } else {
+        id.to_owned()
+    };
+    let mut told = None;
+    loop {
+        let now = look(client, pipeline, &id).await?;
+        if told.as_ref() != Some(&now) {
+            view.tell(&News::ExecutionStatus {
+                execution: id.clone(),
+                status: now.status.clone(),
+                waiting: now.waiting.clone(),
+            });
+        }
+        if now.status == PipelineExecutionStatus::Succeeded.as_str() {
+            view.rest();
+            return Ok(Exit::Success);
+        }
+        if !matches!(now.status.as_str(), "InProgress" | "Stopping") {
+            let what = first_failed(client, pipeline, &id).await?;
+            return Err(WaitError::Failed {
+                pipeline: pipeline.clone(),
+                id,
+                status: now.status,
+                what,
+            }
+            .into());
+        }
+        view.show(&format!("execution {id} {}", now.status));
+        let status = now.status.clone();
+        told = Some(now);
+        tokio::select! {
+            () = sleep(ASK_EVERY) => {}
+            () = sleep_until(patience.deadline()) => {
+                view.rest();
+                let (pipeline, after) = (pipeline.clone(), patience.timeout);
+                return Err(WaitError::TimedOut { pipeline, id, status, after }.into());
+            }
+            () = patience.interrupt.received() => {
+                view.rest();
+                return Ok(Exit::Interrupted);
+            }
+        }
+    }
+}
+
+async fn latest(client: &Pipelines, pipeline: &str) -> Result<String, CliError> {
+    let listed = client
+        .list_pipeline_executions()
+        .pipeline_name(pipeline)
+        .max_results(1)
+        .send()
+        .await
+        .map_err(|error| CallError::new("codepipeline:ListPipelineExecutions", pipeline, &error))?;
+    let newest = listed.pipeline_execution_summaries().first();
+    let newest = newest.and_then(|summary| summary.pipeline_execution_id.clone());
+    newest.ok_or_else(|| {
+        WaitError::NoExecution {
+            pipeline: pipeline.to_owned(),
+            id: None,
+        }
+        .into()
+    })
+}
+
+/// An execution as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Now {
+    status: String,
+    waiting: Vec<String>,
+}
+
+async fn look(client: &Pipelines, pipeline: &str, id: &str) -> Result<Now, CliError> {
+    let found = client
+        .get_pipeline_execution()
+        .pipeline_name(pipeline)
+        .pipeline_execution_id(id)
+        .send()
+        .await;
+    let found = found.map_err(|error| {
+        let error = CallError::new("codepipeline:GetPipelineExecution", pipeline, &error);
+        if error.is_code("PipelineExecutionNotFoundException") {
+            CliError::from(WaitError::NoExecution {
+                pipeline: pipeline.to_owned(),
+                id: Some(id.to_owned()),
+            })
+        } else {
+            error.into()
+        }
+    })?;
+    let status = found
+        .pipeline_execution
+        .and_then(|execution| execution.status);
+    let status = status.map_or_else(String::new, |status| status.as_str().to_owned());
+    Ok(Now {
+        waiting: if status == "InProgress" {
+            approvals(client, pipeline, id).await?
+        } else {
+            Vec::new()
+        },
+        status,
+    })
+}
+
+/// The actions of an execution that wait for a person.
+async fn approvals(client: &Pipelines, pipeline: &str, id: &str) -> Result<Vec<String>, CliError> {
+    let state = client
+        .get_pipeline_state()
+        .name(pipeline)
+        .send()
+        .await
+        .map_err(|error| CallError::new("codepipeline:GetPipelineState", pipeline, &error))?;
+    let mut waiting = Vec::new();
+    for stage in state.stage_states() {
+        let here = stage.latest_execution();
+        if here.is_none_or(|execution| execution.pipeline_execution_id() != id) {
+            continue;
+        }
+        for action in stage.action_states() {
+            // Only an approval has a token.
+            let waits = action.latest_execution().is_some_and(|execution| {
+                execution.token().is_some()
+                    && execution.status() == Some(&ActionExecutionStatus::InProgress)
+            });
+            if waits {
+                let stage = stage.stage_name().unwrap_or_default();
+                waiting.push(format!(
+                    "{stage} / {}",
+                    action.action_name().unwrap_or_default()
+                ));
+            }
+        }
+    }
+    Ok(waiting)
+}
+
+/// The action of an execution that failed first, and its message.
+async fn first_failed(
+    client: &Pipelines,
+    pipeline: &str,
+    id: &str,
+) -> Result<Option<String>, CliError> {
+    let filter = aws_sdk_codepipeline::types::ActionExecutionFilter::builder()
+        .pipeline_execution_id(id)
+        .build();
+    let mut pages = client
+        .list_action_executions()
+        .pipeline_name(pipeline)
+        .filter(filter)
+        .into_paginator()
+        .send();
+    let mut failed = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| {
+            CallError::new("codepipeline:ListActionExecutions", pipeline, &error)
+        })?;
+        let details = page.action_execution_details.unwrap_or_default();
+        failed.extend(details.into_iter().filter(|detail| {
+            detail
+                .status
+                .as_ref()
+                .is_some_and(|status| status.as_str() == "Failed")
+        }));
+    }
+    // The newest comes first.
+    Ok(failed.last().map(|detail| {
+        let place = format!(
+            "{} / {}",
+            detail.stage_name().unwrap_or_default(),
+            detail.action_name().unwrap_or_default()
+        );
+        let message = detail
+            .output()
+            .and_then(|output| output.execution_result())
+            .and_then(|result| result.error_details())
+            .and_then(|error| error.message());
+        match message {
+            Some(message) => format!("{place} failed: {message}"),
+            None => format!("{place} failed"),
+        }
+    }))
+}
