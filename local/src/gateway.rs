@@ -11,6 +11,7 @@ mod forward;
 mod guard;
 mod pipeline_resource;
 mod put_rest_api;
+mod record;
 mod stage_snapshots;
 mod website;
 
@@ -212,6 +213,7 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
             "the local AWS answers this machine's programs and its own pages only",
         );
     }
+    record::request(&request);
     default_kms_key::name(request.headers_mut());
     match Route::of(&request) {
         Route::CodePipeline => match shared.codepipeline.get() {

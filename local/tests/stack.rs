@@ -4,6 +4,8 @@
 
 #[path = "stack/machine.rs"]
 mod machine;
+#[path = "stack/options.rs"]
+mod options;
 #[path = "stack/recorder.rs"]
 mod recorder;
 #[path = "stack/world.rs"]

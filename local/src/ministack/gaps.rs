@@ -21,7 +21,7 @@ macro_rules! modules {
 const HELPERS: [Module; 1] = modules!["gateway"];
 
 /// One gap each, in the order of their installation.
-const GAPS: [Module; 15] = modules![
+const GAPS: [Module; 16] = modules![
     "addresses",
     "busy_stacks",
     "change_sets",
@@ -33,6 +33,7 @@ const GAPS: [Module; 15] = modules![
     "nested_deletion",
     "nested_failure",
     "nested_parents",
+    "pipeline_events",
     "pipelines",
     "simulated_policies",
     "template_errors",

@@ -233,6 +233,117 @@ impl World {
         serde_json::from_slice(&body).unwrap()
     }
 
+    /// A call of a service that takes forms and answers XML.
+    pub(crate) async fn form(&self, service: &str, pairs: &[(&str, &str)]) -> String {
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        let scope =
+            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request");
+        let request = axum::http::Request::post(self.aws.endpoint())
+            .header("authorization", scope)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
+        let response = self.http.request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        assert!(status.is_success(), "{pairs:?}: {status} {body}");
+        body
+    }
+
+    /// A new hosted zone; its id.
+    pub(crate) async fn hosted_zone(&self, name: &str) -> String {
+        let scope =
+            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/route53/aws4_request");
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{name}</Name>\
+             <CallerReference>{name}</CallerReference></CreateHostedZoneRequest>"
+        );
+        let request =
+            axum::http::Request::post(format!("{}/2013-04-01/hostedzone", self.aws.endpoint()))
+                .header("authorization", scope)
+                .body(Body::from(body))
+                .unwrap();
+        let response = self.http.request(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let (_, id) = body
+            .split_once("/hostedzone/")
+            .unwrap_or_else(|| panic!("{body}"));
+        id.split('<').next().unwrap().to_owned()
+    }
+
+    /// What CloudFormation says to the root template with these parameters in another region.
+    pub(crate) async fn refusal_in(&self, region: &str, parameters: &[(&str, &str)]) -> String {
+        let config = self
+            .config
+            .clone()
+            .into_builder()
+            .region(Region::new(region.to_owned()))
+            .build();
+        let template =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation/delivery.yaml");
+        let connection = "arn:aws:codeconnections:us-east-1:000000000000:connection/00000000-0000-0000-0000-000000000000";
+        let needed = [
+            ("ConnectionArn", connection),
+            ("FullRepositoryId", "owner/name"),
+            ("CodeBucket", "code"),
+            ("ActionsPrefix", "actions"),
+            ("TemplatesPrefix", "templates"),
+        ];
+        let parameters = needed.iter().chain(parameters).map(|(key, value)| {
+            let parameter = aws_sdk_cloudformation::types::Parameter::builder();
+            parameter
+                .parameter_key(*key)
+                .parameter_value(*value)
+                .build()
+        });
+        let create = aws_sdk_cloudformation::Client::new(&config)
+            .create_change_set()
+            .stack_name("elsewhere")
+            .change_set_name("elsewhere")
+            .change_set_type(aws_sdk_cloudformation::types::ChangeSetType::Create)
+            .capabilities(aws_sdk_cloudformation::types::Capability::CapabilityIam)
+            .template_body(std::fs::read_to_string(template).unwrap())
+            .set_parameters(Some(parameters.collect()));
+        match create.send().await {
+            Ok(made) => format!("made: {made:?}"),
+            Err(error) => format!("{:?}", error.into_service_error()),
+        }
+    }
+
+    /// An event of the pipeline as the engine sends it.
+    pub(crate) async fn put_event(&self, kind: &str, detail: &Value) {
+        let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
+            .source("local.codepipeline")
+            .detail_type(kind)
+            .detail(detail.to_string())
+            .build();
+        let events = aws_sdk_eventbridge::Client::new(&self.config);
+        let put = events.put_events().entries(entry).send().await.unwrap();
+        assert_eq!(put.failed_entry_count, 0, "{put:?}");
+    }
+
+    /// What the stack and the stacks nested in it are made of: types by logical id.
+    pub(crate) async fn resources(&self) -> BTreeMap<String, String> {
+        let cloudformation = aws_sdk_cloudformation::Client::new(&self.config);
+        let (mut found, mut waiting) = (BTreeMap::new(), vec![STACK.to_owned()]);
+        while let Some(stack) = waiting.pop() {
+            let listed = cloudformation.list_stack_resources().stack_name(stack);
+            let listed = listed.send().await.unwrap();
+            for resource in listed.stack_resource_summaries() {
+                let kind = resource.resource_type().unwrap().to_owned();
+                if kind == "AWS::CloudFormation::Stack" {
+                    waiting.push(resource.physical_resource_id().unwrap().to_owned());
+                }
+                found.insert(resource.logical_resource_id().unwrap().to_owned(), kind);
+            }
+        }
+        found
+    }
+
     pub(crate) async fn put_rest_api(&self, api: &str, document: &Value) {
         let path = format!("/restapis/{api}?failonwarnings=true&mode=overwrite");
         assert_eq!(

@@ -107,6 +107,7 @@ fn lambda(method: &Method, path: &[String]) -> (String, String) {
         ("GET", [_, "functions", function, "versions"]) => {
             ("ListVersionsByFunction", vec![function])
         }
+        ("POST", [_, "functions", function, "invocations"]) => ("Invoke", vec![function]),
         ("POST", [_, "functions", function, "aliases"]) => ("CreateAlias", vec![function]),
         ("GET", [_, "functions", function, "aliases", name]) => ("GetAlias", vec![function, name]),
         ("PUT", [_, "functions", function, "aliases", name]) => {

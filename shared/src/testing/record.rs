@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use axum::http::Request;
 use axum::http::request::Parts;
 
 use super::events::{FUNCTION_KEYS, JOB_KEYS};
@@ -21,71 +22,117 @@ pub const FILE_VARIABLE: &str = "DELIVERY_RECORD_CALLS";
 /// The credentials of the job: the pipeline's role is behind them.
 pub const PIPELINE: &str = "pipeline";
 
-/// What is between the fields of a line.
-const SEPARATOR: char = '\t';
+/// The header that names the operation of a JSON protocol.
+const TARGET: &str = "x-amz-target";
 
-/// One request that AWS would check against a policy.
+/// One request that AWS would check against a policy, as it came: what it is named is decided by who reads it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recorded {
-    /// Whose policy: the package of an action, or [`PIPELINE`].
+    /// Whose policy: the package of an action, a function's name, or [`PIPELINE`].
     pub by: String,
-    /// `service:Operation`.
-    pub operation: String,
+    /// The service as signatures name it.
+    pub service: String,
     /// The HTTP method, which is what the policies of API Gateway name.
     pub method: String,
-    /// What it is on: the path without the service's version.
-    pub resource: String,
+    /// Path and query.
+    pub uri: String,
+    /// `X-Amz-Target`; empty where there is none.
+    pub target: String,
 }
 
 impl Recorded {
+    fn of(by: String, parts: &Parts) -> Self {
+        let target = parts
+            .headers
+            .get(TARGET)
+            .and_then(|target| target.to_str().ok());
+        Self {
+            by,
+            service: Operation::of(parts).service,
+            method: parts.method.to_string(),
+            uri: parts.uri.to_string(),
+            target: target.unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The line of the file, without its end.
     #[must_use]
     pub fn line(&self) -> String {
-        let fields = [&self.by, &self.operation, &self.method, &self.resource];
+        let fields = [
+            &self.by,
+            &self.service,
+            &self.method,
+            &self.uri,
+            &self.target,
+        ];
         fields
-            .map(|field| field.replace([SEPARATOR, '\n'], "?"))
-            .join(&SEPARATOR.to_string())
+            .map(|field| field.replace(['\t', '\n'], "?"))
+            .join("\t")
     }
 
     /// Reads a line; `None` where it is none of ours.
     #[must_use]
     pub fn of_line(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(SEPARATOR).collect();
-        let [by, operation, method, resource] = fields.as_slice() else {
-            return None;
-        };
+        let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        let [by, service, method, uri, target] = <[String; 5]>::try_from(fields).ok()?;
         Some(Self {
-            by: (*by).to_owned(),
-            operation: (*operation).to_owned(),
-            method: (*method).to_owned(),
-            resource: (*resource).to_owned(),
+            by,
+            service,
+            method,
+            uri,
+            target,
         })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential=-/-/-/{}/aws4_request, -",
+            self.service
+        );
+        let request = Request::builder()
+            .method(self.method.as_str())
+            .uri(&self.uri)
+            .header("authorization", scope)
+            .header(TARGET, &self.target);
+        let (parts, ()) = request.body(()).expect("it was a request").into_parts();
+        Operation::of(&parts)
+    }
+
+    /// The path, without a query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.split('?').next().unwrap_or_default()
+    }
+
+    /// A value of the query; it is not decoded.
+    #[must_use]
+    pub fn query(&self, key: &str) -> Option<&str> {
+        let (_, query) = self.uri.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find_map(|(name, value)| (name == key).then_some(value))
     }
 }
 
 /// Writes a request down, where it is one of an action or of the pipeline.
-pub(crate) fn request(operation: &Operation, parts: &Parts) {
-    let Some(by) = caller(parts) else { return };
-    write(&Recorded {
-        by,
-        operation: operation.action(),
-        method: parts.method.to_string(),
-        resource: resource(operation, parts),
-    });
+pub(crate) fn request(parts: &Parts) {
+    if let Some(by) = caller(parts) {
+        write(&Recorded::of(by, parts));
+    }
 }
 
 /// Writes down what AWS does in the caller's name while it answers: Lambda reads the code that
-/// `UpdateFunctionCode` refers to with the caller's permissions (Lambda API Reference,
-/// `UpdateFunctionCode`: "you need the `s3:GetObject` permission").
+/// `UpdateFunctionCode` refers to with the caller's permissions (Lambda Developer Guide, "Creating a Lambda
+/// function": the caller needs `s3:GetObject` on the package).
 pub(crate) fn read_for(parts: &Parts, bucket: &str, key: &str) {
     let Some(by) = caller(parts) else { return };
-    let (operation, method) = ("s3:GetObject".to_owned(), "GET".to_owned());
-    let resource = format!("{bucket}/{key}");
     write(&Recorded {
         by,
-        operation,
-        method,
-        resource,
+        service: "s3".to_owned(),
+        method: "GET".to_owned(),
+        uri: format!("/{bucket}/{key}"),
+        target: String::new(),
     });
 }
 
@@ -95,32 +142,15 @@ fn caller(parts: &Parts) -> Option<String> {
     if key == JOB_KEYS.access_key_id {
         Some(PIPELINE.to_owned())
     } else if key == FUNCTION_KEYS.access_key_id {
-        std::env::var("CARGO_PKG_NAME").ok()
+        crate::env::var("CARGO_PKG_NAME")
     } else {
         None
     }
 }
 
-/// REST APIs keep their path, since it is what policies name; a function may have a qualifier.
-fn resource(operation: &Operation, parts: &Parts) -> String {
-    if operation.service == "apigateway" {
-        return parts.uri.path().to_owned();
-    }
-    let query = parts.uri.query().unwrap_or_default();
-    let qualifier = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Qualifier="));
-    match qualifier {
-        Some(qualifier) if operation.service == "lambda" => {
-            format!("{}:{qualifier}", operation.resource)
-        }
-        _ => operation.resource.clone(),
-    }
-}
-
 fn write(recorded: &Recorded) {
     static WRITTEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
-    let Some(file) = std::env::var_os(FILE_VARIABLE).map(PathBuf::from) else {
+    let Some(file) = crate::env::var_os(FILE_VARIABLE).map(PathBuf::from) else {
         return;
     };
     let line = recorded.line();
@@ -138,8 +168,6 @@ fn write(recorded: &Recorded) {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
-
     use super::*;
 
     fn parts(key: &str, service: &str, method: &str, uri: &str) -> Parts {
@@ -155,14 +183,22 @@ mod tests {
 
     #[test]
     fn a_line_comes_back_as_it_was() {
-        let recorded = Recorded {
-            by: "deploy-app".to_owned(),
-            operation: "lambda:GetAlias".to_owned(),
-            method: "GET".to_owned(),
-            resource: "greeter/prod".to_owned(),
-        };
-        assert_eq!(Recorded::of_line(&recorded.line()), Some(recorded));
+        let uri = "/2015-03-31/functions/greeter/configuration?Qualifier=3";
+        let recorded = Recorded::of("deploy-app".to_owned(), &parts("K", "lambda", "GET", uri));
+        assert_eq!(Recorded::of_line(&recorded.line()), Some(recorded.clone()));
         assert_eq!(Recorded::of_line("a line of something else"), None);
+        assert_eq!(
+            recorded.operation().action(),
+            "lambda:GetFunctionConfiguration"
+        );
+        assert_eq!(
+            recorded.path(),
+            "/2015-03-31/functions/greeter/configuration"
+        );
+        assert_eq!(
+            (recorded.query("Qualifier"), recorded.query("x")),
+            (Some("3"), None)
+        );
     }
 
     #[test]
@@ -171,23 +207,8 @@ mod tests {
         assert_eq!(by(JOB_KEYS.access_key_id).as_deref(), Some(PIPELINE));
         assert_eq!(
             by(FUNCTION_KEYS.access_key_id),
-            std::env::var("CARGO_PKG_NAME").ok()
+            crate::env::var("CARGO_PKG_NAME")
         );
         assert_eq!(by("AKIASOMEBODYELSE0000"), None);
-    }
-
-    #[test]
-    fn a_qualifier_and_a_rest_path_belong_to_the_resource() {
-        let of = |service, uri| {
-            let parts = parts("K", service, "GET", uri);
-            resource(&Operation::of(&parts), &parts)
-        };
-        let function = "/2015-03-31/functions/greeter/configuration?Qualifier=3";
-        assert_eq!(of("lambda", function), "greeter:3");
-        assert_eq!(
-            of("apigateway", "/restapis/a1/stages/prod"),
-            "/restapis/a1/stages/prod"
-        );
-        assert_eq!(of("s3", "/store/a/key?versionId=1"), "store/a/key");
     }
 }

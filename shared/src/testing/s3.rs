@@ -22,7 +22,6 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
 use super::events::{FUNCTION_KEYS, JOB_KEYS, Keys, TEST_KEYS};
-use super::operation::Operation;
 use super::record;
 use super::server::Server;
 use crate::aws;
@@ -131,7 +130,7 @@ impl LocalS3 {
             let objects = answering.clone();
             async move {
                 let (parts, body) = request.into_parts();
-                record::request(&Operation::of(&parts), &parts);
+                record::request(&parts);
                 objects.answer(Request::from_parts(parts, body)).await
             }
         })

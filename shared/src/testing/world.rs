@@ -157,7 +157,7 @@ impl Inner {
         let (parts, body) = request.into_parts();
         let operation = Operation::of(&parts);
         let access_key = operation::access_key(&parts);
-        record::request(&operation, &parts);
+        record::request(&parts);
         let denied = lock(&self.denied).contains(&operation.action());
         let response = if denied {
             Answer::denied(&operation).into_response()

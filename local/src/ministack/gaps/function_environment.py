@@ -77,6 +77,8 @@ def with_logs_and_layers(config, code_dir, port):
     group = (config.get("LoggingConfig") or {}).get("LogGroup")
     environment["AWS_LAMBDA_LOG_STREAM_NAME"] = getattr(spawning, "stream", None) or new_stream(config)
     environment["AWS_LAMBDA_LOG_GROUP_NAME"] = group or f"/aws/lambda/{config.get('FunctionName')}"
+    # The name is in every request's user agent then, so that the gateway can tell whose it is (an SDK takes 50 characters).
+    environment.setdefault("AWS_SDK_UA_APP_ID", config.get("FunctionName", "")[-50:])
     layers = unpacked(config.get("Layers") or [])
     if layers:
         in_front(environment, "PATH", os.path.join(layers, "nodejs", "bin"), os.path.join(layers, "bin"))

@@ -1,0 +1,150 @@
+//! Recorded requests as IAM sees them: an action on a resource.
+//!
+//! Sources of the table: Service Authorization Reference ("Actions, resources, and condition keys for Amazon S3", "for
+//! AWS Lambda", "for Amazon API Gateway Management", "for Amazon CloudFront", "for AWS CodePipeline"); S3 User Guide,
+//! "Required permissions for Amazon S3 API operations" and "Multipart upload API and permissions".
+
+use shared::testing::record::Recorded;
+
+/// The functions of the actions: their logical ids in actions.yaml, and what the recordings call them.
+const ACTIONS: [(&str, &str); 6] = [
+    ("NpmInstall", "npm-install"),
+    ("TestAndPackage", "test-and-package"),
+    ("DeployApp", "deploy-app"),
+    ("DeployApi", "deploy-api"),
+    ("DeploySite", "deploy-site"),
+    ("E2e", "e2e"),
+];
+
+/// What stands behind the job's credentials, and calls the functions.
+const PIPELINE: &str = "pipeline";
+
+/// Packages that are not an action: their tests use the function's keys for what no action does.
+const OTHERS: [&str; 4] = ["shared", "local", "cli", "tests"];
+
+/// One call, with the resource's name in the tests replaced by what it is in the templates.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Call {
+    /// Who calls: an action, or the pipeline.
+    pub(crate) by: String,
+    /// `service:Action`, as policies write it.
+    pub(crate) action: String,
+    /// What it is on, in the form of [`super::grants`].
+    pub(crate) resource: String,
+}
+
+impl Call {
+    /// The call behind a recorded request; `None` where it is not one of an action or of the pipeline.
+    pub(crate) fn of(recorded: &Recorded) -> Option<Self> {
+        let by = caller(&recorded.by)?;
+        let (action, resource) = match recorded.service.as_str() {
+            "s3" => s3(recorded),
+            "lambda" => lambda(recorded),
+            "apigateway" => api_gateway(recorded),
+            "cloudfront" => (
+                recorded.operation().action(),
+                "cloudfront:DISTRIBUTION".to_owned(),
+            ),
+            "events" => return None, // the engine stands for the service there, which needs no permission
+            _ => (recorded.operation().action(), "*".to_owned()),
+        };
+        Some(Self {
+            by,
+            action,
+            resource,
+        })
+    }
+}
+
+fn caller(by: &str) -> Option<String> {
+    if OTHERS.contains(&by) {
+        return None;
+    }
+    let known = ACTIONS
+        .iter()
+        .find(|(id, name)| by == *name || by.contains(&format!("-{id}-")));
+    match known {
+        Some((_, name)) => Some((*name).to_owned()),
+        None if by == PIPELINE => Some(PIPELINE.to_owned()),
+        None => panic!(
+            "`{by}` is neither an action nor the pipeline; tell `calls.rs` whose policy it is"
+        ),
+    }
+}
+
+fn s3(recorded: &Recorded) -> (String, String) {
+    let operation = recorded.operation();
+    let action = match operation.name.as_str() {
+        "GetObject" | "HeadObject" => "s3:GetObject",
+        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+            "s3:PutObject"
+        }
+        "AbortMultipartUpload" => "s3:AbortMultipartUpload",
+        "DeleteObject" => "s3:DeleteObject",
+        "ListObjectsV2" | "HeadBucket" => "s3:ListBucket",
+        other => panic!("which permission does S3 ask for at `{other}`? Tell `calls.rs`"),
+    };
+    let (bucket, key) = match operation.resource.split_once('/') {
+        Some((bucket, key)) => (bucket, Some(key)),
+        None => (operation.resource.as_str(), None),
+    };
+    let bucket = self::bucket(bucket);
+    (
+        action.to_owned(),
+        key.map_or_else(
+            || format!("s3:{bucket}"),
+            |key| format!("s3:{bucket}/{key}"),
+        ),
+    )
+}
+
+/// What a bucket of a test is in the templates; a stack names its buckets by their logical ids.
+fn bucket(name: &str) -> &'static str {
+    let name = name.to_lowercase();
+    if name == "www" || name.contains("testsite") || name.contains("prodsite") {
+        "SITE"
+    } else if name.contains("store") || name.contains("artifacts") {
+        "ARTIFACTS"
+    } else {
+        panic!("is the bucket `{name}` the artifact store or a site? Tell `calls.rs`")
+    }
+}
+
+/// Operations on an alias are authorized on the function; a qualifier is part of the resource.
+fn lambda(recorded: &Recorded) -> (String, String) {
+    let operation = recorded.operation();
+    let action = match operation.name.as_str() {
+        "Invoke" => "lambda:InvokeFunction".to_owned(),
+        _ => operation.action(),
+    };
+    let path = operation.resource.as_str();
+    let arn = path
+        .rsplit_once(":function:")
+        .map_or(path, |(_, name)| name);
+    let function = arn.split('/').next().unwrap_or_default();
+    let (function, qualifier) = match function.split_once(':') {
+        Some((function, qualifier)) => (function, Some(qualifier)),
+        None => (function, recorded.query("Qualifier")),
+    };
+    let action_function = ACTIONS
+        .iter()
+        .find(|(id, _)| function.contains(&format!("-{id}-")));
+    let function = action_function.map_or("FUNCTION", |(id, _)| id);
+    let qualifier = qualifier
+        .map(|qualifier| format!(":{qualifier}"))
+        .unwrap_or_default();
+    (action, format!("lambda:{function}{qualifier}"))
+}
+
+/// API Gateway's actions are the HTTP methods, its resources the paths.
+fn api_gateway(recorded: &Recorded) -> (String, String) {
+    let path = recorded.path();
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    let (collection, api, rest) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let api = api.map(|_| "/API").unwrap_or_default();
+    let rest = rest.map(|rest| format!("/{rest}")).unwrap_or_default();
+    (
+        format!("apigateway:{}", recorded.method),
+        format!("apigateway:/{collection}{api}{rest}"),
+    )
+}
