@@ -1,0 +1,18 @@
+//! The documents are true: every command in them is run or checked, every link leads somewhere, and
+//! what they say of the code is compared with the code.
+//!
+//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --test documentation` writes the generated parts anew.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "the helpers of tests are tests, too; what was counted is said aloud"
+)]
+
+mod actions;
+mod commands;
+mod cost;
+mod generated;
+mod links;
+mod markdown;
+mod messages;
+mod source;
