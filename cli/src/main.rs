@@ -21,6 +21,8 @@ mod launch;
 mod log;
 mod output;
 mod pipeline;
+#[cfg(test)]
+mod reference;
 mod run;
 mod serve;
 mod settings;

@@ -3,5 +3,6 @@
 
 pub mod application;
 pub mod checkout;
+pub mod cost;
 pub mod delivery;
 pub mod visitor;
