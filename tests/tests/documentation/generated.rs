@@ -40,7 +40,7 @@ pub(crate) fn check(path: &str, name: &str, expected: &str) {
     }
     panic!(
         "{path}: the part `{name}` is not what the code says; write it anew with\n  \
-         {UPDATE}=1 cargo test --workspace --test documentation\nit should be:\n{expected}"
+         {UPDATE}=1 cargo test --workspace --bin delivery --test documentation\nit should be:\n{expected}"
     );
 }
 
