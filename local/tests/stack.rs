@@ -26,7 +26,13 @@ async fn one_launch_makes_everything_and_its_end_leaves_nothing() {
     assert_eq!(launch.change, Change::Created);
 
     // The pipeline reached the engine as AWS would have got it.
-    let pipeline = world.recorder.last("CreatePipeline")["pipeline"].clone();
+    let created = world.recorder.last("CreatePipeline");
+    assert_eq!(
+        created["tags"],
+        json!([]),
+        "CloudFormation's own tags are not the API's"
+    );
+    let pipeline = created["pipeline"].clone();
     assert_eq!(pipeline["pipelineType"], "V2");
     assert_eq!(pipeline["name"], launch.outputs["Pipeline"]);
     let stages: Vec<&str> = pipeline["stages"]

@@ -27,6 +27,7 @@ const GAPS: [Module; 16] = modules![
     "change_sets",
     "full_buckets",
     "function_environment",
+    "function_logs",
     "function_settings",
     "missing_code",
     "nested_attributes",

@@ -1,18 +1,30 @@
 //! Functions of custom runtimes: their layers and their logs; and the addresses of sites.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_lambda::primitives::Blob;
+use tokio::time::sleep;
 
-use crate::world::{package, run};
+use crate::world::{CODE, WITHIN, World, package, run};
 
-/// Answers each event with what the layer's program says and with its environment; writes one line.
+/// Writes one line, waits for the object that the event names, and answers with what the layer's program
+/// says and with its environment.
 const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
-import json, os, subprocess
+import json, os, subprocess, time
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 base = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
 while True:
     with urlopen(base + "next") as event:
         request = event.headers["Lambda-Runtime-Aws-Request-Id"]
+        awaited = json.load(event)["awaits"]
     print("a line of the function", flush=True)
+    while True:
+        try:
+            urlopen(os.environ["AWS_ENDPOINT_URL"] + awaited).close()
+            break
+        except HTTPError:
+            time.sleep(0.02)
     said = subprocess.run(["program-of-the-layer"], capture_output=True, text=True).stdout.strip()
     answer = {"said": said, "environment": dict(os.environ)}
     urlopen(Request(base + request + "/response", data=json.dumps(answer).encode()))
@@ -52,15 +64,18 @@ fn a_function_finds_its_layers_programs_and_its_own_log_stream() {
 
         let lambda = aws_sdk_lambda::Client::new(&world.config);
         let function = world.output("function", "Function").await;
+        let group = world.output("function", "Logs").await;
         let mut streams = Vec::new();
-        for _ in 0..2 {
+        for object in ["first", "second"] {
+            let event = format!("{{\"awaits\": \"/{CODE}/{object}\"}}");
             let invoke = lambda.invoke().function_name(&function);
-            let invoked = invoke.payload(Blob::new("{}")).send().await.unwrap();
-            let answer: serde_json::Value =
-                serde_json::from_slice(invoked.payload.unwrap().as_ref()).unwrap();
+            let invoking = tokio::spawn(invoke.payload(Blob::new(event)).send());
+            lines(world, &group, streams.len() + 1).await; // before the invocation can end
+            world.put(object, "").await;
+            let answer = invoking.await.unwrap().unwrap().payload.unwrap();
+            let answer: serde_json::Value = serde_json::from_slice(answer.as_ref()).unwrap();
             assert_eq!(answer["said"], "from the layer");
             let environment = &answer["environment"];
-            let group = world.output("function", "Logs").await;
             assert_eq!(environment["AWS_LAMBDA_LOG_GROUP_NAME"], group);
             let stream = environment["AWS_LAMBDA_LOG_STREAM_NAME"].as_str().unwrap();
             streams.push(stream.to_owned());
@@ -68,13 +83,30 @@ fn a_function_finds_its_layers_programs_and_its_own_log_stream() {
         assert_eq!(streams[0], streams[1], "one stream an environment");
 
         let logs = aws_sdk_cloudwatchlogs::Client::new(&world.config);
-        let filter = logs.filter_log_events();
-        let filter = filter.log_group_name(world.output("function", "Logs").await);
+        let filter = logs.filter_log_events().log_group_name(group);
         let found = filter.log_stream_names(&streams[0]).send().await.unwrap();
         let events = found.events().iter();
-        let lines = events.filter(|event| event.message() == Some("a line of the function"));
-        assert_eq!(lines.count(), 2);
+        let words: Vec<&str> = events
+            .map(|event| event.message().unwrap().split(' ').next().unwrap())
+            .collect();
+        let once = ["START", "a", "END", "REPORT"];
+        assert_eq!(words, [once, once].concat());
     });
+}
+
+/// Waits until the group holds as many lines of the function.
+async fn lines(world: &World, group: &str, count: usize) {
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&world.config);
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        assert!(Instant::now() < deadline, "no line came");
+        let filter = logs.filter_log_events().log_group_name(group);
+        let found = filter.filter_pattern("\"a line\"").send().await.unwrap();
+        if found.events().len() >= count {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]

@@ -25,8 +25,8 @@ pub(crate) const REGION: &str = "us-east-1";
 /// The bucket with templates and packages.
 pub(crate) const CODE: &str = "code";
 
-/// How long a stack of a test may take; each takes less than a second on a machine that is not busy.
-const WITHIN: Duration = Duration::from_mins(1);
+/// How long a stack or a function of a test may take; each takes less than a second on a machine that is not busy.
+pub(crate) const WITHIN: Duration = Duration::from_mins(1);
 
 /// Never dropped: the supervisor ends everything when this process ends.
 static SHARED: LazyLock<(Runtime, World)> = LazyLock::new(|| {

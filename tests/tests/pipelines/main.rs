@@ -5,6 +5,7 @@ mod aws;
 mod demo;
 mod home;
 mod interruption;
+mod kept;
 mod leaks;
 mod story;
 mod superseding;

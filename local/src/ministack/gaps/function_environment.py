@@ -1,9 +1,9 @@
 """The gap: MiniStack 1.5.33 does not tell a function of a custom runtime where it logs, and gives it nothing of its
 layers.
 
-Lambda tells the group and the stream by `AWS_LAMBDA_LOG_GROUP_NAME` and `AWS_LAMBDA_LOG_STREAM_NAME`, and unpacks
-layers, one over the other, into `/opt`, whose `bin` and `lib` are on the search paths. A process of this machine has
-no `/opt` of its own, so here they are unpacked into a directory of each set of layers, which is on the paths.
+Lambda tells the group by `AWS_LAMBDA_LOG_GROUP_NAME` (the stream is in `function_logs`), and unpacks layers, one over
+the other, into `/opt`, whose `bin` and `lib` are on the search paths. A process of this machine has no `/opt` of its
+own, so here they are unpacked into a directory of each set of layers, which is on the paths.
 """
 
 import hashlib
@@ -12,21 +12,14 @@ import os
 import shutil
 import tempfile
 import threading
-import uuid
 import zipfile
-from datetime import datetime, timezone
 
-from ministack.core import lambda_runtime
-from ministack.services import cloudwatch_logs, lambda_svc
+from ministack.services import lambda_svc
 
 LAYERS = os.path.join(tempfile.gettempdir(), "layers")
 
 worker_env = lambda_svc._provided_worker_env
-emit_logs = lambda_svc._emit_lambda_logs
-spawn, invoke = lambda_runtime.ProvidedWorker._spawn, lambda_runtime.ProvidedWorker.invoke
 unpacking = threading.Lock()
-spawning = threading.local()
-streams = {}  # where an invocation's lines belong, by its request id
 
 
 def unpacked(attachments):
@@ -72,10 +65,9 @@ def in_front(environment, name, *directories):
     environment[name] = os.pathsep.join([*directories, *known])
 
 
-def with_logs_and_layers(config, code_dir, port):
+def with_group_and_layers(config, code_dir, port):
     environment = worker_env(config, code_dir, port)
     group = (config.get("LoggingConfig") or {}).get("LogGroup")
-    environment["AWS_LAMBDA_LOG_STREAM_NAME"] = getattr(spawning, "stream", None) or new_stream(config)
     environment["AWS_LAMBDA_LOG_GROUP_NAME"] = group or f"/aws/lambda/{config.get('FunctionName')}"
     # The name is in every request's user agent then, so that the gateway can tell whose it is (an SDK takes 50 characters).
     environment.setdefault("AWS_SDK_UA_APP_ID", config.get("FunctionName", "")[-50:])
@@ -86,49 +78,4 @@ def with_logs_and_layers(config, code_dir, port):
     return environment
 
 
-def new_stream(config):
-    """A name of Lambda's form: one stream each execution environment."""
-    today = datetime.now(timezone.utc).strftime("%Y/%m/%d")
-    return f"{today}/[{config.get('Version', '$LATEST')}]{uuid.uuid4().hex}"
-
-
-def spawn_with_stream(worker, *arguments, **named):
-    worker.delivery_stream = spawning.stream = new_stream(worker.config)
-    try:
-        return spawn(worker, *arguments, **named)
-    finally:
-        spawning.stream = None
-
-
-def invoke_with_stream(worker, event, request_id, **named):
-    try:
-        return invoke(worker, event, request_id, **named)
-    finally:
-        streams[request_id] = getattr(worker, "delivery_stream", None)
-
-
-def emit_into_stream(func, request_id, *arguments, **named):
-    """Moves what MiniStack wrote into a stream of its own into that of the environment."""
-    emit_logs(func, request_id, *arguments, **named)
-    stream = streams.pop(request_id, None)
-    config = func.get("config") or func
-    name = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
-    group = cloudwatch_logs._log_groups.get(name)
-    if not stream or group is None:
-        return
-    start = f"START RequestId: {request_id} "
-    for written, record in reversed(list(group["streams"].items())):
-        if record["events"] and record["events"][0]["message"].startswith(start):
-            break
-    else:
-        return
-    if stream in group["streams"]:
-        cloudwatch_logs._append_log_events(group["streams"][stream], group["streams"].pop(written)["events"])
-    else:
-        group["streams"][stream] = group["streams"].pop(written)
-
-
-lambda_svc._provided_worker_env = with_logs_and_layers
-lambda_svc._emit_lambda_logs = emit_into_stream
-lambda_runtime.ProvidedWorker._spawn = spawn_with_stream
-lambda_runtime.ProvidedWorker.invoke = invoke_with_stream
+lambda_svc._provided_worker_env = with_group_and_layers

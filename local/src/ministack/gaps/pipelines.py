@@ -11,12 +11,14 @@ TYPE = "AWS::CodePipeline::Pipeline"
 
 
 def change(kind, stack_name, logical_id, properties, physical_id=None):
+    # CloudFormation's own tags are not for the API, which keeps their prefix for AWS.
+    tags = [tag for tag in properties.get("Tags") or [] if not tag["Key"].startswith("aws:")]
     event = {
         "RequestType": kind,
         "StackId": (_stacks.get(stack_name) or {}).get("StackId", stack_name),
         "LogicalResourceId": logical_id,
         "PhysicalResourceId": physical_id,
-        "ResourceProperties": properties,
+        "ResourceProperties": {**properties, "Tags": tags},
     }
     answer = gateway.call("POST", "pipeline-resource", event)
     if answer["Status"] != "SUCCESS":
