@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::{Instant, sleep};
 
 use crate::args::Global;
@@ -139,7 +139,7 @@ fn canonical(application: &Path) -> Result<PathBuf, CliError> {
 pub(crate) async fn end(instance: &Instance, state: &State) -> Result<(), CliError> {
     terminate(state.pid);
     let deadline = Instant::now() + END_WITHIN;
-    while instance.is_locked() {
+    while instance.is_locked() || is_running(state.pid) {
         if Instant::now() >= deadline {
             return Err(CliError::DoesNotEnd {
                 pid: state.pid,
@@ -149,6 +149,17 @@ pub(crate) async fn end(instance: &Instance, state: &State) -> Result<(), CliErr
         sleep(END_INTERVAL).await;
     }
     Ok(())
+}
+
+/// Whether a process is there, and more than what nobody has collected yet.
+fn is_running(pid: u32) -> bool {
+    let found = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if found.is_none_or(|pid| test_kill_process(pid).is_err()) {
+        return false;
+    }
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+    state.is_none_or(|state| !state.starts_with('Z'))
 }
 
 /// Asks a process to end.

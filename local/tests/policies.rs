@@ -46,7 +46,9 @@ fn roles() -> Vec<Role> {
 #[test]
 fn the_policies_allow_the_recorded_calls_and_no_others() {
     let Some(file) = shared::env::var(RECORDED) else {
-        eprintln!("not compared: {RECORDED} names no file; scripts/test records the calls of all tests");
+        eprintln!(
+            "not compared: {RECORDED} names no file; scripts/test records the calls of all tests"
+        );
         return;
     };
     let text = std::fs::read_to_string(&file)

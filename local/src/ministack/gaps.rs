@@ -18,10 +18,10 @@ macro_rules! modules {
 }
 
 /// What the gaps share.
-const HELPERS: [Module; 1] = modules!["gateway"];
+const HELPERS: &[Module] = &modules!["gateway"];
 
 /// One gap each, in the order of their installation.
-const GAPS: [Module; 16] = modules![
+const GAPS: &[Module] = &modules![
     "addresses",
     "busy_stacks",
     "change_sets",
@@ -46,7 +46,7 @@ pub(super) fn write(folder: &Path) -> io::Result<Vec<&'static str>> {
     let package = folder.join("gaps");
     fs::create_dir(&package)?;
     fs::write(package.join("__init__.py"), "")?;
-    for (name, source) in HELPERS.iter().chain(&GAPS) {
+    for (name, source) in HELPERS.iter().chain(GAPS) {
         fs::write(package.join(format!("{name}.py")), source)?;
     }
     Ok(GAPS.iter().map(|(name, _)| *name).collect())
