@@ -1,11 +1,20 @@
-//! The last lines of a failed action's log.
+//! What an action's function logged.
+
+mod entries;
 
 use aws_sdk_cloudwatchlogs::Client;
+use shared::aws::CallError;
 
 use crate::follow::ActionSnapshot;
 
+pub(crate) use entries::{Entry, attributed};
+
 /// As many lines as stand on a screen beside the cause.
 const TAIL_LINES: usize = 20;
+
+/// How long after CodePipeline has the result a function may still log: its clock and CodePipeline's are
+/// not the same, and Lambda's own lines follow the function's.
+const AFTER_THE_END_MS: i64 = 5_000;
 
 /// The log group of a function: the one that its configuration names, else Lambda's default (Lambda
 /// Developer Guide, "Configuring CloudWatch log groups").
@@ -27,75 +36,58 @@ pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> St
 ///
 /// The log is a help beside the cause: where it cannot be had, there is none.
 pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) -> Vec<String> {
-    // CloudWatch Logs counts milliseconds; fractions of them are no loss.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "times are far below 2^53 milliseconds"
-    )]
-    let since = (action.started * 1000.0).floor() as i64;
-    let mut pages = client
-        .filter_log_events()
-        .log_group_name(group)
-        .start_time(since)
-        .into_paginator()
-        .send();
-    let mut lines = Vec::new();
-    while let Some(Ok(page)) = pages.next().await {
-        for event in page.events() {
-            lines.extend(
-                event
-                    .message()
-                    .unwrap_or_default()
-                    .lines()
-                    .filter_map(readable),
-            );
-        }
-    }
+    let entries = read(client, group, action).await.unwrap_or_default();
+    let mut lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
     let first = lines.len().saturating_sub(TAIL_LINES);
     lines.split_off(first)
 }
 
-/// A log line as a person reads it; `None` where it says nothing (Lambda's own bookkeeping).
-fn readable(line: &str) -> Option<String> {
-    let line = line.trim_end();
-    let bookkeeping = [
-        "START RequestId",
-        "END RequestId",
-        "REPORT RequestId",
-        "INIT_START",
-    ];
-    if line.is_empty() || bookkeeping.iter().any(|prefix| line.starts_with(prefix)) {
-        return None;
+/// What the function logged while the action ran, of all its invocations: a continuing action has
+/// several. Other actions' invocations at the same time are among them where their request ids are not
+/// known; see [`attributed`].
+///
+/// # Errors
+///
+/// Where CloudWatch Logs refuses or does not answer. A group that does not exist (yet) is empty.
+pub(crate) async fn read(
+    client: &Client,
+    group: &str,
+    action: &ActionSnapshot,
+) -> Result<Vec<Entry>, CallError> {
+    let began = milliseconds(action.started);
+    let ended = milliseconds(action.started + action.seconds).saturating_add(AFTER_THE_END_MS);
+    let until = (action.status != "InProgress").then_some(ended);
+    let mut pages = client
+        .filter_log_events()
+        .log_group_name(group)
+        .start_time(began)
+        .set_end_time(until)
+        .into_paginator()
+        .send();
+    let mut entries = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_resource_not_found_exception()) =>
+            {
+                return Ok(entries);
+            }
+            Err(error) => return Err(CallError::new("logs:FilterLogEvents", group, &error)),
+        };
+        entries.extend(page.events().iter().map(Entry::read));
     }
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(line) else {
-        return Some(line.to_owned());
-    };
-    let text = |name: &str| fields.get(name).and_then(serde_json::Value::as_str);
-    let Some(message) = text("message") else {
-        return Some(line.to_owned());
-    };
-    match text("level") {
-        Some(level @ ("WARN" | "ERROR")) => Some(format!("{level} {message}")),
-        _ => Some(message.to_owned()),
-    }
+    entries.sort_by_key(|entry| entry.at_ms);
+    Ok(entries)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn structured_lines_are_read_by_their_message() {
-        let line = r#"{"timestamp":"2026-11-21T05:00:00Z","level":"INFO","message":"1 failing"}"#;
-        assert_eq!(readable(line), Some("1 failing".to_owned()));
-        let line = r#"{"level":"ERROR","message":"no `gulpfile.js`"}"#;
-        assert_eq!(readable(line), Some("ERROR no `gulpfile.js`".to_owned()));
-    }
-
-    #[test]
-    fn other_lines_stay_and_bookkeeping_goes() {
-        assert_eq!(readable("  plain text \n"), Some("  plain text".to_owned()));
-        assert_eq!(readable("REPORT RequestId: 1 Duration: 2 ms"), None);
-        assert_eq!(readable(r#"{"a":1}"#), Some(r#"{"a":1}"#.to_owned()));
-    }
+/// CloudWatch Logs counts milliseconds; fractions of them are no loss.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "times are far below 2^53 milliseconds"
+)]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1000.0).floor() as i64
 }

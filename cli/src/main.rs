@@ -5,6 +5,7 @@
 mod application;
 mod args;
 mod cloud;
+mod doctor;
 #[cfg(test)]
 mod documented;
 mod endpoints;
@@ -81,20 +82,21 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Reject(arguments) => pipeline::reject(&cli.global, arguments).await,
         Command::Retry(arguments) => pipeline::retry(&cli.global, arguments).await,
         Command::Stop(arguments) => pipeline::stop(&cli.global, arguments).await,
-        Command::Doctor => pipeline::doctor(&cli.global).await,
+        Command::Doctor => doctor::doctor(&cli.global).await,
         Command::Completions(arguments) => {
-            let mut command = Cli::command();
-            clap_complete::generate(
-                arguments.shell,
-                &mut command,
-                "delivery",
-                &mut std::io::stdout(),
-            );
+            write_stdout(&completions(arguments.shell));
             Ok(Exit::Success)
         }
         Command::Help(arguments) => Ok(explain(arguments)),
         Command::Serve(arguments) => serve::serve(arguments).await,
     }
+}
+
+/// The completions of a shell. They are made whole first: a reader that goes away is no reason to fail.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "delivery", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 fn prepare(global: &Global) {
@@ -135,4 +137,27 @@ fn explain(arguments: &Help) -> Exit {
     };
     write_stdout(&command.render_long_help().ansi().to_string());
     Exit::Success
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn the_completions_of_every_shell_name_every_verb() {
+        let verbs: Vec<String> = Cli::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        assert!(verbs.len() > 15, "{verbs:?}");
+        for shell in clap_complete::Shell::value_variants() {
+            let script = completions(*shell);
+            for verb in &verbs {
+                assert!(script.contains(verb.as_str()), "{shell}: {verb}");
+            }
+        }
+    }
 }

@@ -1,57 +1,40 @@
 //! The commands about the running pipeline.
 
-use crate::args::Global;
-use crate::args::pipeline::{Answer, Log, Retry, Start, Status, Stop};
-use crate::error::{CliError, Explained};
-use crate::exit::Exit;
+mod answer;
+pub(crate) mod connection;
+mod executions;
+mod log;
+mod read;
+mod retry;
+mod start;
+pub(crate) mod state;
+mod status;
+mod stop;
+mod target;
 
-/// A command that is being written.
-#[derive(Debug, thiserror::Error)]
-#[error("this command is being written")]
-pub(crate) struct NotYet;
+pub(crate) use answer::{approve, reject};
+pub(crate) use log::log;
+pub(crate) use retry::retry;
+pub(crate) use start::start;
+pub(crate) use status::status;
+pub(crate) use stop::stop;
 
-impl Explained for NotYet {
-    fn exit(&self) -> Exit {
-        Exit::Failed
+/// What is printed as JSON, for the published schema.
+#[cfg(test)]
+pub(crate) mod printed {
+    pub(crate) use super::answer::Answered;
+    pub(crate) use super::log::LogLine;
+    pub(crate) use super::retry::Retried;
+    pub(crate) use super::start::Started;
+    pub(crate) use super::status::StatusDocument;
+    pub(crate) use super::stop::Stopping;
+}
+
+/// Names as a sentence lists them: `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
-
-    fn kind(&self) -> &'static str {
-        "not-yet"
-    }
-
-    fn hint(&self) -> Option<String> {
-        None
-    }
-}
-
-pub(crate) async fn status(_: &Global, _: &Status) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn log(_: &Global, _: &Log) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn start(_: &Global, _: &Start) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn approve(_: &Global, _: &Answer) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn reject(_: &Global, _: &Answer) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn retry(_: &Global, _: &Retry) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn stop(_: &Global, _: &Stop) -> Result<Exit, CliError> {
-    Err(NotYet.into())
-}
-
-pub(crate) async fn doctor(_: &Global) -> Result<Exit, CliError> {
-    Err(NotYet.into())
 }

@@ -63,6 +63,11 @@ impl Settings {
         })
     }
 
+    /// The stack's name as `delivery.toml` has it.
+    pub(crate) fn file_stack_name(&self) -> Option<&String> {
+        self.file.stack_name.as_ref()
+    }
+
     /// The bucket to publish to, where one was named.
     pub(crate) fn bucket(&self, arguments: &Publish) -> Option<String> {
         arguments

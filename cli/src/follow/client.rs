@@ -204,6 +204,19 @@ impl Pipeline {
         Ok(actions)
     }
 
+    /// The newest action executions of all executions, as many as one page holds (100).
+    pub(crate) async fn newest_actions(&self) -> Result<Vec<ActionSnapshot>, CliError> {
+        let listed = self
+            .client
+            .list_action_executions()
+            .pipeline_name(&self.name)
+            .send()
+            .await
+            .map_err(self.refused("codepipeline:ListActionExecutions"))?;
+        let details = listed.action_execution_details();
+        Ok(details.iter().map(snapshot).collect())
+    }
+
     /// The token with which an approval that waits is answered.
     pub(crate) async fn approval_token(&self, stage: &str, action: &str) -> Option<String> {
         let pipeline = self

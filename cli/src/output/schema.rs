@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::document::Document;
 use super::ending::Ending;
 use super::teller::Told;
+use crate::doctor::Diagnosis;
 use crate::event::{Event, FORMAT_VERSION};
+use crate::pipeline::printed;
 use crate::stack::Validation;
 use crate::stack::told::News;
 
@@ -19,6 +21,13 @@ pub(crate) fn schema() -> Value {
         typed::<Ending>(&mut generator, "result"),
         told::<News>(&mut generator),
         document::<Validation>(&mut generator),
+        document::<printed::StatusDocument>(&mut generator),
+        told::<printed::LogLine>(&mut generator),
+        document::<printed::Started>(&mut generator),
+        document::<printed::Answered>(&mut generator),
+        document::<printed::Retried>(&mut generator),
+        document::<printed::Stopping>(&mut generator),
+        document::<Diagnosis>(&mut generator),
     ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

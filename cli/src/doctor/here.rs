@@ -1,0 +1,123 @@
+//! What this machine has: versions, tools, settings.
+
+use tokio::process::Command;
+
+use crate::args::Global;
+use crate::cloud::Cloud;
+use crate::home;
+use crate::settings::{FILE_NAME, Settings};
+
+use super::{Check, Setting};
+
+/// What builds and runs from a checkout need, and what for.
+const TOOLS: [(&str, &[&str], &str); 5] = [
+    ("git", &["--version"], "reads the commit that is delivered"),
+    ("python3", &["--version"], "runs the local AWS"),
+    (
+        "node",
+        &["--version"],
+        "runs the application's tasks on this machine",
+    ),
+    (
+        "npm",
+        &["--version"],
+        "installs the application's packages on this machine",
+    ),
+    (
+        "cargo-lambda",
+        &["lambda", "--version"],
+        "builds the functions' packages",
+    ),
+];
+
+/// The versions of this program, and of the tools where there is a checkout to build.
+pub(super) async fn versions() -> Vec<Check> {
+    let mut checks = vec![Check::ok("delivery", env!("CARGO_PKG_VERSION"))];
+    if home::checkout().is_none() {
+        return checks;
+    }
+    for (tool, arguments, purpose) in TOOLS {
+        checks.push(match version(tool, arguments).await {
+            Some(version) => Check::ok(tool, version),
+            None => Check::note(
+                tool,
+                format!("not installed; it {purpose}"),
+                Some(format!("install `{tool}`")),
+            ),
+        });
+    }
+    checks
+}
+
+/// The first line of what a tool says of its version.
+async fn version(tool: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(tool)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .ok()
+        .filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().next().map(str::to_owned)
+}
+
+/// The settings that count, and where they come from. Credentials are none of them.
+pub(super) fn settings(
+    global: &Global,
+    settings: &Settings,
+    cloud: Option<&Cloud>,
+) -> Vec<Setting> {
+    let source = |given: Option<&String>, variable: &str, effective: Option<&String>| {
+        match (given, effective) {
+            (Some(given), _) if shared::env::var(variable).as_ref() == Some(given) => "environment",
+            (Some(_), _) => "flag",
+            (None, Some(_)) => FILE_NAME,
+            (None, None) => "default",
+        }
+        .to_owned()
+    };
+    let from_file = settings.file_stack_name();
+    let mut all = vec![
+        Setting {
+            name: "stack-name".to_owned(),
+            value: settings.stack_name.clone(),
+            source: source(global.stack_name.as_ref(), "DELIVERY_STACK_NAME", from_file),
+        },
+        Setting {
+            name: "region".to_owned(),
+            value: cloud.map_or_else(
+                || settings.region.clone().unwrap_or_default(),
+                |cloud| cloud.region().to_owned(),
+            ),
+            source: source(
+                global.region.as_ref(),
+                "AWS_REGION",
+                settings.region.as_ref(),
+            ),
+        },
+        Setting {
+            name: "profile".to_owned(),
+            value: settings.profile.clone().unwrap_or_default(),
+            source: source(
+                global.profile.as_ref(),
+                "AWS_PROFILE",
+                settings.profile.as_ref(),
+            ),
+        },
+    ];
+    all.extend(settings.parameters(&[]).into_iter().map(|(name, value)| {
+        let variable = format!("{}{name}", crate::settings::PARAMETER_PREFIX);
+        let from_environment = shared::env::var(&variable).is_some();
+        Setting {
+            value: shared::logging::redact(&value).into_owned(),
+            name,
+            source: if from_environment {
+                "environment".to_owned()
+            } else {
+                FILE_NAME.to_owned()
+            },
+        }
+    }));
+    all
+}

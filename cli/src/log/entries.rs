@@ -1,0 +1,178 @@
+//! The entries of a log group: which invocation each belongs to, and what a person reads of it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use serde_json::{Map, Value};
+
+/// One event of a log group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// CloudWatch's id of it.
+    pub(crate) id: String,
+    /// When, in milliseconds since the epoch.
+    pub(crate) at_ms: i64,
+    /// The log stream: one execution environment, which does one invocation after the other.
+    stream: String,
+    /// The request id of the invocation, where the entry itself names it.
+    request: Option<String>,
+    /// What a person reads, without secrets; empty for Lambda's own bookkeeping.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Entry {
+    pub(super) fn read(event: &FilteredLogEvent) -> Self {
+        let message = event.message().unwrap_or_default();
+        Self {
+            id: event.event_id().unwrap_or_default().to_owned(),
+            at_ms: event.timestamp().unwrap_or_default(),
+            stream: event.log_stream_name().unwrap_or_default().to_owned(),
+            request: message.lines().find_map(request),
+            lines: message.lines().filter_map(readable).collect(),
+        }
+    }
+}
+
+/// The entries that do not belong to other actions' invocations, each with its invocation's request id.
+///
+/// An entry without a request id belongs to the invocation that its stream did before it.
+pub(crate) fn attributed(
+    entries: Vec<Entry>,
+    others: &BTreeSet<String>,
+) -> Vec<(Option<String>, Entry)> {
+    let mut current: BTreeMap<String, String> = BTreeMap::new();
+    let with_request = entries.into_iter().map(|entry| {
+        if let Some(request) = &entry.request {
+            current.insert(entry.stream.clone(), request.clone());
+        }
+        (current.get(&entry.stream).cloned(), entry)
+    });
+    with_request
+        .filter(|(request, _)| request.as_ref().is_none_or(|id| !others.contains(id)))
+        .collect()
+}
+
+/// The request id that a line names: the function's own field, or Lambda's words.
+fn request(line: &str) -> Option<String> {
+    if let Some(fields) = fields(line) {
+        let own = fields.get("span").and_then(|span| span.get("request_id"));
+        let lambda = || {
+            let record = fields
+                .get("record")
+                .and_then(|record| record.get("requestId"));
+            record.or_else(|| fields.get("requestId"))
+        };
+        return own.or_else(lambda)?.as_str().map(str::to_owned);
+    }
+    let (_, rest) = line.split_once("RequestId: ")?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+fn fields(line: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_str(line.trim()) {
+        Ok(Value::Object(fields)) => Some(fields),
+        _ => None,
+    }
+}
+
+/// A log line as a person reads it; `None` where it says nothing (Lambda's own bookkeeping).
+fn readable(line: &str) -> Option<String> {
+    let line = line.trim_end();
+    let bookkeeping = [
+        "START RequestId",
+        "END RequestId",
+        "REPORT RequestId",
+        "INIT_START",
+    ];
+    if line.is_empty() || bookkeeping.iter().any(|prefix| line.starts_with(prefix)) {
+        return None;
+    }
+    let fields = fields(line);
+    let text = |name: &str| fields.as_ref()?.get(name)?.as_str();
+    let said = match (text("message"), text("level")) {
+        (None, _) => Cow::Borrowed(line),
+        (Some(message), Some(level @ ("WARN" | "ERROR"))) => {
+            Cow::Owned(format!("{level} {message}"))
+        }
+        (Some(message), _) => Cow::Borrowed(message),
+    };
+    Some(shared::logging::redact(&said).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structured_lines_are_read_by_their_message() {
+        let line = r#"{"timestamp":"2026-11-21T05:00:00Z","level":"INFO","message":"1 failing"}"#;
+        assert_eq!(readable(line), Some("1 failing".to_owned()));
+        let line = r#"{"level":"ERROR","message":"no `gulpfile.js`"}"#;
+        assert_eq!(readable(line), Some("ERROR no `gulpfile.js`".to_owned()));
+    }
+
+    #[test]
+    fn other_lines_stay_and_bookkeeping_goes() {
+        assert_eq!(readable("  plain text \n"), Some("  plain text".to_owned()));
+        assert_eq!(readable("REPORT RequestId: 1 Duration: 2 ms"), None);
+        assert_eq!(readable(r#"{"a":1}"#), Some(r#"{"a":1}"#.to_owned()));
+    }
+
+    #[test]
+    fn secrets_do_not_come_out_of_a_log() {
+        assert_eq!(
+            readable("key AKIAIOSFODNN7EXAMPLE"),
+            Some("key [redacted]".to_owned())
+        );
+        assert_eq!(
+            readable(r#"{"level":"INFO","message":"_authToken=npm_abc"}"#),
+            Some("_authToken=[redacted]".to_owned())
+        );
+    }
+
+    fn entry(at_ms: i64, stream: &str, message: &str) -> Entry {
+        let event = FilteredLogEvent::builder()
+            .event_id(at_ms.to_string())
+            .timestamp(at_ms)
+            .log_stream_name(stream)
+            .message(message)
+            .build();
+        Entry::read(&event)
+    }
+
+    #[test]
+    fn the_lines_of_all_invocations_are_kept_and_those_of_other_actions_are_not() {
+        let entries = vec![
+            entry(1, "a", "START RequestId: r-1 Version: 3"),
+            entry(
+                2,
+                "b",
+                r#"{"message":"foreign","span":{"request_id":"r-9"}}"#,
+            ),
+            entry(3, "a", "plain text of the first"),
+            entry(4, "b", "plain text of the foreign one"),
+            entry(
+                5,
+                "a",
+                r#"{"message":"second","span":{"request_id":"r-2"}}"#,
+            ),
+            entry(6, "c", "nobody knows"),
+        ];
+        let others = BTreeSet::from(["r-9".to_owned()]);
+        let kept: Vec<(Option<String>, Vec<String>)> = attributed(entries, &others)
+            .into_iter()
+            .map(|(request, entry)| (request, entry.lines))
+            .collect();
+        let line = |request: &str, text: &str| (Some(request.to_owned()), vec![text.to_owned()]);
+        assert_eq!(
+            kept,
+            [
+                (Some("r-1".to_owned()), vec![]),
+                line("r-1", "plain text of the first"),
+                line("r-2", "second"),
+                (None, vec!["nobody knows".to_owned()]),
+            ]
+        );
+    }
+}

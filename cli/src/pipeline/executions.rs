@@ -1,0 +1,101 @@
+//! Which execution a person means: the beginning of an id is enough, as `delivery status` shows it.
+
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::follow::Pipeline;
+
+use super::{listed, read};
+
+/// The characters of a whole id.
+const ID_CHARS: usize = 36;
+
+/// The execution that is meant.
+pub(super) async fn resolve(pipeline: &Pipeline, given: &str) -> Result<String, CliError> {
+    if given.len() == ID_CHARS {
+        return Ok(given.to_owned());
+    }
+    let known = read::executions(pipeline).await?;
+    let ids: Vec<&str> = known
+        .iter()
+        .filter_map(PipelineExecutionSummary::pipeline_execution_id)
+        .collect();
+    Ok(choose(given, &ids)?)
+}
+
+fn choose(given: &str, known: &[&str]) -> Result<String, Unresolved> {
+    let meant: Vec<String> = known
+        .iter()
+        .filter(|id| !given.is_empty() && id.starts_with(given))
+        .map(|id| (*id).to_owned())
+        .collect();
+    match meant.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => Err(Unresolved::Unknown {
+            given: given.to_owned(),
+        }),
+        _ => Err(Unresolved::Several {
+            given: given.to_owned(),
+            meant,
+        }),
+    }
+}
+
+/// No execution, or no single one, is meant.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unresolved {
+    /// None begins so.
+    #[error("none of the pipeline's newest executions has an id that begins with `{given}`")]
+    Unknown {
+        /// What was given.
+        given: String,
+    },
+    /// More than one begins so.
+    #[error("`{given}` may be any of {}", listed(.meant))]
+    Several {
+        /// What was given.
+        given: String,
+        /// The ids that begin so.
+        meant: Vec<String>,
+    },
+}
+
+impl Explained for Unresolved {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown { .. } => Exit::NotFound,
+            Self::Several { .. } => Exit::Usage,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "not-found",
+            Self::Several { .. } => "usage",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unknown { .. } => {
+                "give the whole id; `delivery status` shows who is in the pipeline".to_owned()
+            }
+            Self::Several { .. } => "give more of the id".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_is_enough_where_it_is_of_one_only() {
+        let known = ["3f2a-1", "3f2b-2", "9c00-3"];
+        assert_eq!(choose("9c", &known).unwrap(), "9c00-3");
+        assert_eq!(choose("3f2", &known).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(choose("aa", &known).unwrap_err().exit(), Exit::NotFound);
+        assert_eq!(choose("", &known).unwrap_err().exit(), Exit::NotFound);
+    }
+}

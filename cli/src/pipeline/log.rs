@@ -1,0 +1,68 @@
+//! `delivery log`: the stack's events, or the logs of actions' functions.
+
+mod actions;
+mod events;
+mod line;
+mod selection;
+
+use crate::args::Global;
+use crate::args::pipeline::Log;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+
+use super::target::Target;
+
+#[cfg(test)]
+pub(crate) use line::LogLine;
+use line::Printer;
+
+pub(crate) async fn log(global: &Global, arguments: &Log) -> Result<Exit, CliError> {
+    let printer = Printer::new(global);
+    let target = Target::find(global).await?;
+    let work = show(&target, arguments, printer);
+    if !arguments.follow {
+        return work.await.map(|()| Exit::Success);
+    }
+    let mut interrupt = Interrupt::listen().map_err(|source| CliError::Program {
+        program: "delivery",
+        source,
+    })?;
+    tokio::select! {
+        shown = work => shown.map(|()| Exit::Success),
+        () = interrupt.received() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn show(target: &Target, arguments: &Log, printer: Printer) -> Result<(), CliError> {
+    let about_actions =
+        arguments.stage.is_some() || arguments.action.is_some() || arguments.execution.is_some();
+    let stack_moves = target.stack.state().is_in_progress();
+    match (about_actions, arguments.follow, arguments.failed) {
+        (false, false, false) => events::all(target, printer).await,
+        (false, false, true) => failed(target, arguments, printer).await,
+        (false, true, _) if stack_moves => events::follow(target, printer).await,
+        (_, true, _) => actions::follow(target, arguments, printer).await,
+        (true, false, _) => {
+            if actions::show(target, arguments, printer).await? == 0 {
+                printer.notice("no action that was asked for has failed");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What failed: of the stack, and of the pipeline.
+async fn failed(target: &Target, arguments: &Log, printer: Printer) -> Result<(), CliError> {
+    let mut shown = 0;
+    if target.stack.state().is_failure() {
+        shown += events::failures(target, printer).await?;
+    }
+    if target.pipeline().is_some() {
+        shown += actions::show(target, arguments, printer).await?;
+    }
+    if shown == 0 {
+        printer.notice("nothing has failed: neither the stack nor an action of the pipeline");
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The logs of actions' functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::args::pipeline::Log;
+use crate::error::CliError;
+use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot};
+use crate::log::{self, Entry};
+use crate::output::lines::short;
+use crate::pipeline::state::ActionFailure;
+use crate::pipeline::target::Target;
+use crate::pipeline::{executions, read};
+
+use super::line::{LogLine, Printer};
+use super::selection::{Named, SelectionError, latest, runs_of};
+
+/// How often new lines are asked for: CloudWatch Logs allows 5 `FilterLogEvents` a second, and two
+/// calls are made for each action in progress.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Reads the logs of one pipeline's actions.
+struct Reader {
+    pipeline: Pipeline,
+    shape: Shape,
+    lambda: aws_sdk_lambda::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    groups: BTreeMap<String, String>,
+}
+
+/// Shows the runs that are meant, and tells how many they are.
+pub(super) async fn show(
+    target: &Target,
+    arguments: &Log,
+    printer: Printer,
+) -> Result<usize, CliError> {
+    let mut reader = Reader::new(target).await?;
+    let runs = reader.runs(arguments).await?;
+    for (execution, action) in &runs {
+        reader.show(execution, action, printer).await?;
+    }
+    Ok(runs.len())
+}
+
+/// Shows what the actions of an execution log as it comes, until the execution is over.
+pub(super) async fn follow(
+    target: &Target,
+    arguments: &Log,
+    printer: Printer,
+) -> Result<(), CliError> {
+    let mut reader = Reader::new(target).await?;
+    let execution = reader.execution(arguments).await?;
+    let named = named(arguments);
+    let mut seen = Seen::default();
+    loop {
+        let now = reader.pipeline.look(&execution).await?;
+        for action in runs_of(&now.actions, named, false) {
+            let is_wanted = !arguments.failed || action.status == "Failed";
+            if is_wanted && !seen.over.contains(&action.id) {
+                reader.news(&now, action, &mut seen, printer).await?;
+            }
+        }
+        if now.is_over() {
+            printer.notice(format!(
+                "execution {} is over: {}",
+                short(&execution),
+                now.status
+            ));
+            return Ok(());
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// What was printed already.
+#[derive(Default)]
+struct Seen {
+    entries: BTreeSet<String>,
+    /// The runs whose end was printed.
+    over: BTreeSet<String>,
+    /// The run that the last line belongs to, and its status then.
+    last: Option<(String, String)>,
+}
+
+fn named(arguments: &Log) -> Named<'_> {
+    Named {
+        stage: arguments.stage.as_deref(),
+        action: arguments.action.as_deref(),
+    }
+}
+
+impl Reader {
+    async fn new(target: &Target) -> Result<Self, CliError> {
+        let pipeline = target.needed_pipeline()?;
+        Ok(Self {
+            shape: pipeline.shape().await?,
+            pipeline,
+            lambda: target.cloud.lambda(),
+            logs: target.cloud.logs(),
+            groups: BTreeMap::new(),
+        })
+    }
+
+    /// The runs that are meant, with their executions.
+    async fn runs(&self, arguments: &Log) -> Result<Vec<(String, ActionSnapshot)>, CliError> {
+        let state = read::state(&self.pipeline).await?;
+        let named = named(arguments);
+        named.check(&state)?;
+        if let Some(given) = &arguments.execution {
+            let execution = self.known(given).await?;
+            let snapshot = self.pipeline.look(&execution).await?;
+            let runs = runs_of(&snapshot.actions, named, arguments.failed);
+            return Ok(runs
+                .into_iter()
+                .map(|run| (execution.clone(), run.clone()))
+                .collect());
+        }
+        let mut looked: BTreeMap<String, Snapshot> = BTreeMap::new();
+        let mut runs = Vec::new();
+        for wanted in latest(&state, named, arguments.failed) {
+            if !looked.contains_key(&wanted.execution) {
+                let snapshot = self.pipeline.look(&wanted.execution).await?;
+                looked.insert(wanted.execution.clone(), snapshot);
+            }
+            let attempts = looked[&wanted.execution]
+                .actions
+                .iter()
+                .filter(|action| action.stage == wanted.stage && action.action == wanted.action);
+            if let Some(run) = attempts.last() {
+                runs.push((wanted.execution, run.clone()));
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The execution to follow: the one that was named, else the one in the stage, else the newest.
+    async fn execution(&self, arguments: &Log) -> Result<String, CliError> {
+        if let Some(given) = &arguments.execution {
+            return self.known(given).await;
+        }
+        let state = read::state(&self.pipeline).await?;
+        named(arguments).check(&state)?;
+        let in_stage = arguments
+            .stage
+            .as_deref()
+            .and_then(|name| state.stage(name)?.execution.clone());
+        if let Some(execution) = in_stage {
+            return Ok(execution);
+        }
+        let newest = read::executions(&self.pipeline).await?;
+        let newest = newest
+            .first()
+            .and_then(|found| found.pipeline_execution_id());
+        Ok(newest.ok_or(SelectionError::NeverRun)?.to_owned())
+    }
+
+    async fn known(&self, given: &str) -> Result<String, CliError> {
+        let execution = executions::resolve(&self.pipeline, given).await?;
+        if read::find(&self.pipeline, &execution).await?.is_none() {
+            return Err(SelectionError::NoExecution { execution }.into());
+        }
+        Ok(execution)
+    }
+
+    async fn show(
+        &mut self,
+        execution: &str,
+        action: &ActionSnapshot,
+        printer: Printer,
+    ) -> Result<(), CliError> {
+        let group = self.group(action).await;
+        printer.print(&heading(execution, action, group.clone()));
+        match group {
+            Some(group) => {
+                let entries = self.entries(&group, action).await?;
+                if entries.iter().all(|(_, entry)| entry.lines.is_empty()) {
+                    printer.notice(format!("{group} holds no lines of this action's time"));
+                }
+                for (request, entry) in &entries {
+                    print(action, request.as_deref(), entry, printer);
+                }
+            }
+            None => printer.notice(format!(
+                "{} invokes no function, so it has no log of its own",
+                action.action
+            )),
+        }
+        if action.status == "Failed" {
+            printer.notice(help(action));
+        }
+        Ok(())
+    }
+
+    /// What an action has logged since the last look.
+    async fn news(
+        &mut self,
+        now: &Snapshot,
+        action: &ActionSnapshot,
+        seen: &mut Seen,
+        printer: Printer,
+    ) -> Result<(), CliError> {
+        let group = self.group(action).await;
+        let mut news = match &group {
+            Some(group) => self.entries(group, action).await?,
+            None => Vec::new(),
+        };
+        news.retain(|(_, entry)| !seen.entries.contains(&entry.id));
+        let is_over = action.status != "InProgress";
+        let last = Some((action.id.clone(), action.status.clone()));
+        let has_lines = news.iter().any(|(_, entry)| !entry.lines.is_empty());
+        if (is_over || has_lines) && seen.last != last {
+            printer.print(&heading(&now.execution, action, group));
+            seen.last = last;
+        }
+        for (request, entry) in &news {
+            print(action, request.as_deref(), entry, printer);
+            seen.entries.insert(entry.id.clone());
+        }
+        if is_over {
+            seen.over.insert(action.id.clone());
+            if action.status == "Failed" {
+                printer.notice(help(action));
+            }
+        }
+        Ok(())
+    }
+
+    /// The log group of the action's function.
+    async fn group(&mut self, action: &ActionSnapshot) -> Option<String> {
+        let function = self.shape.function(&action.stage, &action.action)?;
+        if let Some(group) = self.groups.get(function) {
+            return Some(group.clone());
+        }
+        let group = log::group(&self.lambda, function).await;
+        self.groups.insert(function.to_owned(), group.clone());
+        Some(group)
+    }
+
+    /// What the function logged for this action: what it did for others at the same time is left out, as
+    /// far as their request ids are known.
+    async fn entries(
+        &self,
+        group: &str,
+        action: &ActionSnapshot,
+    ) -> Result<Vec<(Option<String>, Entry)>, CliError> {
+        let entries = log::read(&self.logs, group, action).await?;
+        let function = self.shape.function(&action.stage, &action.action);
+        let others = self.pipeline.newest_actions().await?;
+        let others = others
+            .into_iter()
+            .filter(|other| other.id != action.id)
+            .filter(|other| self.shape.function(&other.stage, &other.action) == function)
+            .filter_map(|other| other.request)
+            .collect();
+        Ok(log::attributed(entries, &others))
+    }
+}
+
+fn heading(execution: &str, action: &ActionSnapshot, log_group: Option<String>) -> LogLine {
+    LogLine::ActionLog {
+        execution: execution.to_owned(),
+        stage: action.stage.clone(),
+        action: action.action.clone(),
+        status: action.status.clone(),
+        seconds: action.seconds,
+        log_group,
+        error: action.error.as_ref().map(|(code, message)| ActionFailure {
+            code: code.clone(),
+            message: shared::logging::redact(message).into_owned(),
+        }),
+    }
+}
+
+fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, printer: Printer) {
+    let at = Timestamp::from_millisecond(entry.at_ms)
+        .map_or_else(|_| String::new(), |at| at.to_string());
+    for line in &entry.lines {
+        printer.print(&LogLine::FunctionLog {
+            stage: action.stage.clone(),
+            action: action.action.clone(),
+            at: at.clone(),
+            request: request.map(str::to_owned),
+            message: line.clone(),
+        });
+    }
+}
+
+fn help(action: &ActionSnapshot) -> String {
+    format!(
+        "help: `delivery retry {}` tries again with the same commit; else repair it, commit and push",
+        action.stage
+    )
+}

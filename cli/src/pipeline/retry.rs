@@ -1,0 +1,295 @@
+//! `delivery retry`.
+
+use aws_sdk_codepipeline::operation::retry_stage_execution::RetryStageExecutionError;
+use aws_sdk_codepipeline::types::StageRetryMode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::pipeline::Retry;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::output::document::{self, Document};
+use crate::output::lines::short;
+
+use super::state::{PipelineState, Revision, StageState, gist};
+use super::target::Target;
+use super::{listed, read};
+
+/// A stage that is retried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Retried {
+    /// The stage.
+    stage: String,
+    /// The execution; it stays the same.
+    execution: String,
+    /// What it delivers.
+    revision: Option<Revision>,
+    /// `FAILED_ACTIONS` or `ALL_ACTIONS`.
+    mode: String,
+    /// The command to go on with.
+    next: &'static str,
+}
+
+impl Document for Retried {
+    const TYPE: &'static str = "retry";
+
+    fn text(&self) -> String {
+        let what = if self.mode == "ALL_ACTIONS" {
+            "all actions"
+        } else {
+            "the failed actions"
+        };
+        format!(
+            "• {what} of {} are retried for {} (execution {})\nnext: {}\n",
+            self.stage,
+            gist(self.revision.as_ref()),
+            short(&self.execution),
+            self.next
+        )
+    }
+}
+
+pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, CliError> {
+    let target = Target::find(global).await?;
+    let pipeline = target.needed_pipeline()?;
+    let state = read::state(&pipeline).await?;
+    let (stage, execution) = choose(&state, arguments.stage.as_deref())?;
+    let mode = if arguments.all {
+        StageRetryMode::AllActions
+    } else {
+        StageRetryMode::FailedActions
+    };
+    let sent = pipeline
+        .client()
+        .retry_stage_execution()
+        .pipeline_name(pipeline.name())
+        .stage_name(&stage.name)
+        .pipeline_execution_id(execution)
+        .retry_mode(mode.clone())
+        .send()
+        .await;
+    if let Err(error) = sent {
+        return Err(match error.as_service_error() {
+            Some(RetryStageExecutionError::NotLatestPipelineExecutionException(_)) => {
+                RetryError::newer(stage, None).into()
+            }
+            Some(RetryStageExecutionError::StageNotRetryableException(why)) => {
+                RetryError::NotRetryable {
+                    stage: stage.name.clone(),
+                    why: why.message.clone().unwrap_or_default(),
+                }
+                .into()
+            }
+            _ => pipeline.refused("codepipeline:RetryStageExecution")(error),
+        });
+    }
+    let retried = Retried {
+        stage: stage.name.clone(),
+        execution: execution.to_owned(),
+        revision: stage.revision.clone(),
+        mode: mode.as_str().to_owned(),
+        next: "delivery log --follow --failed",
+    };
+    document::print(global.json, &retried);
+    Ok(Exit::Success)
+}
+
+/// The stage to retry, and its execution.
+fn choose<'a>(
+    state: &'a PipelineState,
+    stage: Option<&str>,
+) -> Result<(&'a StageState, &'a str), RetryError> {
+    let stage = match stage {
+        Some(name) => state.stage(name).ok_or_else(|| RetryError::NoStage {
+            stage: name.to_owned(),
+            known: state.stage_names(),
+        })?,
+        None => {
+            let failed: Vec<&StageState> = state
+                .stages
+                .iter()
+                .filter(|stage| stage.is_failed())
+                .collect();
+            match failed.as_slice() {
+                [stage] => *stage,
+                [] => return Err(RetryError::NothingFailed),
+                several => {
+                    let names = several.iter().map(|stage| stage.name.clone()).collect();
+                    return Err(RetryError::SeveralFailed { stages: names });
+                }
+            }
+        }
+    };
+    match (&stage.execution, stage.is_held()) {
+        (None, _) => Err(RetryError::NeverEntered {
+            stage: stage.name.clone(),
+        }),
+        // Actions of a stage in which one has failed already may be in progress; only CodePipeline knows
+        // whether these can be retried.
+        (Some(execution), true) if !has_failed_action(stage) => {
+            Err(RetryError::newer(stage, Some(execution)))
+        }
+        (Some(execution), _) => Ok((stage, execution)),
+    }
+}
+
+fn has_failed_action(stage: &StageState) -> bool {
+    let mut actions = stage.actions.iter();
+    actions.any(|action| {
+        !stage.has_not_reached(action)
+            && matches!(action.status.as_deref(), Some("Failed" | "Abandoned"))
+    })
+}
+
+/// Why nothing is retried.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum RetryError {
+    /// The stage does not exist.
+    #[error("the pipeline has no stage `{stage}`; it has {known}")]
+    NoStage { stage: String, known: String },
+    /// No stage failed.
+    #[error("no stage of the pipeline has failed")]
+    NothingFailed,
+    /// More than one stage failed.
+    #[error("more than one stage has failed: {}", listed(.stages))]
+    SeveralFailed { stages: Vec<String> },
+    /// No execution came to the stage yet.
+    #[error("no execution has come to stage {stage} yet")]
+    NeverEntered { stage: String },
+    /// A newer execution is in the stage.
+    #[error("stage {stage} can no longer be retried for an earlier execution: {newer} is in it")]
+    Newer { stage: String, newer: String },
+    /// CodePipeline says why not.
+    #[error("stage {stage} cannot be retried: {why}")]
+    NotRetryable { stage: String, why: String },
+}
+
+impl RetryError {
+    fn newer(stage: &StageState, execution: Option<&String>) -> Self {
+        let newer = match execution {
+            Some(id) => format!(
+                "execution {} of {}",
+                short(id),
+                gist(stage.revision.as_ref())
+            ),
+            None => "a newer execution".to_owned(),
+        };
+        Self::Newer {
+            stage: stage.name.clone(),
+            newer,
+        }
+    }
+}
+
+impl Explained for RetryError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoStage { .. } | Self::NothingFailed | Self::NeverEntered { .. } => {
+                Exit::NotFound
+            }
+            Self::SeveralFailed { .. } => Exit::Usage,
+            Self::Newer { .. } | Self::NotRetryable { .. } => Exit::Failed,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoStage { .. } => "not-found",
+            Self::NothingFailed | Self::NeverEntered { .. } => "nothing-failed",
+            Self::SeveralFailed { .. } => "usage",
+            Self::Newer { .. } => "newer-execution",
+            Self::NotRetryable { .. } => "not-retryable",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::NoStage { .. } => "name one of these",
+                Self::NothingFailed | Self::NeverEntered { .. } => {
+                    "see what the pipeline does: `delivery status`"
+                }
+                Self::SeveralFailed { .. } => "name the stage: `delivery retry STAGE`",
+                Self::Newer { .. } => {
+                    "see how the newer one does (`delivery status`); to deliver the earlier commit after all: \
+                     `delivery start --revision COMMIT`"
+                }
+                Self::NotRetryable { .. } => "start again: `delivery start`",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::state::ActionState;
+
+    fn stage(name: &str, status: Option<&str>, action: &str) -> StageState {
+        StageState {
+            name: name.to_owned(),
+            status: status.map(str::to_owned),
+            execution: status.map(|_| "3f2a6c1e-0000".to_owned()),
+            actions: vec![ActionState {
+                name: "a".to_owned(),
+                status: Some(action.to_owned()),
+                ..ActionState::default()
+            }],
+            ..StageState::default()
+        }
+    }
+
+    fn told(stages: Vec<StageState>, named: Option<&str>) -> String {
+        let state = PipelineState {
+            name: "p".to_owned(),
+            stages,
+        };
+        match choose(&state, named) {
+            Ok((stage, _)) => stage.name.clone(),
+            Err(error) => format!("{}: {error}", error.exit().code()),
+        }
+    }
+
+    #[test]
+    fn the_stage_that_failed_is_retried() {
+        let stages = vec![
+            stage("Commit", Some("Succeeded"), "Succeeded"),
+            stage("Acceptance", Some("Failed"), "Failed"),
+        ];
+        assert_eq!(told(stages, None), "Acceptance");
+    }
+
+    #[test]
+    fn of_two_that_failed_one_has_to_be_named() {
+        let failed = |name| stage(name, Some("Failed"), "Failed");
+        let stages = vec![failed("Commit"), failed("Acceptance")];
+        assert_eq!(
+            told(stages.clone(), None),
+            "2: more than one stage has failed: Commit and Acceptance"
+        );
+        assert_eq!(told(stages, Some("Commit")), "Commit");
+    }
+
+    #[test]
+    fn a_newer_execution_in_the_stage_is_named() {
+        let running = || vec![stage("Commit", Some("InProgress"), "InProgress")];
+        assert_eq!(
+            told(running(), Some("Commit")),
+            "1: stage Commit can no longer be retried for an earlier execution: execution 3f2a6c1e of an unknown commit is in it"
+        );
+        assert_eq!(
+            told(running(), None),
+            "5: no stage of the pipeline has failed"
+        );
+        let beside = vec![stage("Commit", Some("InProgress"), "Failed")];
+        assert_eq!(told(beside, Some("Commit")), "Commit");
+        let never = vec![stage("Commit", None, "Failed")];
+        assert_eq!(
+            told(never, Some("Commit")),
+            "5: no execution has come to stage Commit yet"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! `delivery start`.
+
+use std::time::Instant;
+
+use aws_sdk_codepipeline::types::{
+    ActionCategory, PipelineDeclaration, SourceRevisionOverride, SourceRevisionType,
+    StageDeclaration,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::pipeline::Start;
+use crate::error::{CliError, Explained};
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::follow::outcome::{self, Outcome, Progress};
+use crate::follow::{self, Explainer, Pipeline, Place, round};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::output::document::{self, Document};
+use crate::output::lines::short;
+
+use super::target::Target;
+
+/// An execution that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Started {
+    /// The pipeline.
+    pipeline: String,
+    /// The execution's id.
+    execution: String,
+    /// The commit, where one was named; else the branch's newest is taken.
+    revision: Option<String>,
+    /// The command to go on with.
+    next: &'static str,
+}
+
+impl Document for Started {
+    const TYPE: &'static str = "start";
+
+    fn text(&self) -> String {
+        let of = self
+            .revision
+            .as_ref()
+            .map(|id| format!(" of {}", short(id)))
+            .unwrap_or_default();
+        format!(
+            "• execution {}{of} has started\nnext: {}\n",
+            self.execution, self.next
+        )
+    }
+}
+
+pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, CliError> {
+    let target = Target::find(global).await?;
+    let pipeline = target.needed_pipeline()?;
+    let revisions = match &arguments.revision {
+        Some(commit) => Some(vec![overriding(&pipeline, commit).await?]),
+        None => None,
+    };
+    if arguments.wait {
+        return wait(global, &target, pipeline, revisions).await;
+    }
+    let started = Started {
+        execution: pipeline.start(revisions).await?,
+        pipeline: pipeline.name().to_owned(),
+        revision: arguments.revision.clone(),
+        next: "delivery status",
+    };
+    document::print(global.json, &started);
+    Ok(Exit::Success)
+}
+
+/// Follows the execution as `run` does, and ends as it did.
+async fn wait(
+    global: &Global,
+    target: &Target,
+    pipeline: Pipeline,
+    revisions: Option<Vec<SourceRevisionOverride>>,
+) -> Result<Exit, CliError> {
+    let since = Instant::now();
+    let shape = pipeline.shape().await?;
+    let mut interrupt = Interrupt::listen().map_err(|source| CliError::Program {
+        program: "delivery",
+        source,
+    })?;
+    let execution = pipeline.start(revisions).await?;
+    let mut output = Output::new(global);
+    output.tell(&Event::Pipeline {
+        name: pipeline.name().to_owned(),
+        stages: shape.stages.clone(),
+    });
+    let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
+    let explainer = Explainer::new(pipeline, shape, lambda, logs, Place::Stack);
+    let mut progress = Progress::default();
+    let outcome = tokio::select! {
+        outcome = follow::to_the_end(&explainer, &execution, None, &mut output, &mut progress) => outcome,
+        () = interrupt.received() => Ok(Outcome::Interrupted),
+    };
+    let seconds = round(since.elapsed().as_secs_f64());
+    output.tell(&Event::Result(outcome::result(
+        &outcome, &progress, seconds,
+    )));
+    Ok(outcome::exit(&outcome, &progress))
+}
+
+/// What makes Source fetch this commit.
+async fn overriding(pipeline: &Pipeline, commit: &str) -> Result<SourceRevisionOverride, CliError> {
+    let answer = pipeline
+        .client()
+        .get_pipeline()
+        .name(pipeline.name())
+        .send()
+        .await
+        .map_err(pipeline.refused("codepipeline:GetPipeline"))?;
+    let stages = answer.pipeline().map(PipelineDeclaration::stages);
+    let mut actions = stages
+        .unwrap_or_default()
+        .iter()
+        .flat_map(StageDeclaration::actions);
+    let source = actions.find(|action| {
+        let id = action.action_type_id();
+        id.is_some_and(|id| *id.category() == ActionCategory::Source)
+    });
+    let Some(source) = source else {
+        return Err(NoSource {
+            pipeline: pipeline.name().to_owned(),
+        }
+        .into());
+    };
+    Ok(SourceRevisionOverride::builder()
+        .action_name(source.name())
+        .revision_type(SourceRevisionType::CommitId)
+        .revision_value(commit)
+        .build()
+        .expect("all fields are set"))
+}
+
+/// A commit was named, and nothing would fetch it.
+#[derive(Debug, thiserror::Error)]
+#[error("the pipeline `{pipeline}` has no Source action that could fetch a commit")]
+struct NoSource {
+    pipeline: String,
+}
+
+impl Explained for NoSource {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    fn kind(&self) -> &'static str {
+        "no-source"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("start it without `--revision`".to_owned())
+    }
+}

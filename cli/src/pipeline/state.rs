@@ -1,0 +1,213 @@
+//! The pipeline as it is now: each stage, who is in it, and who waits for it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PipelineState {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its stages, in their order.
+    pub(crate) stages: Vec<StageState>,
+}
+
+/// A stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StageState {
+    /// Its name.
+    pub(crate) name: String,
+    /// CodePipeline's word for how its latest execution is doing; `null` before the first one.
+    pub(crate) status: Option<String>,
+    /// The execution that is in it, or was in it last.
+    pub(crate) execution: Option<String>,
+    /// What that execution delivers.
+    pub(crate) revision: Option<Revision>,
+    /// The executions that wait to enter it.
+    pub(crate) inbound: Vec<Inbound>,
+    /// Why it lets nothing in, where its entrance is closed.
+    pub(crate) closed: Option<Closed>,
+    /// Its actions, by run order.
+    pub(crate) actions: Vec<ActionState>,
+}
+
+/// An execution that waits to enter a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Inbound {
+    /// The execution.
+    pub(crate) execution: String,
+    /// What it delivers.
+    pub(crate) revision: Option<Revision>,
+    /// The execution that it waits for; `null` where none holds the stage.
+    pub(crate) waits_for: Option<String>,
+}
+
+/// A stage's closed entrance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Closed {
+    /// The reason that was given.
+    pub(crate) reason: Option<String>,
+    /// Since when (RFC 3339).
+    pub(crate) since: Option<String>,
+    /// Who closed it.
+    pub(crate) by: Option<String>,
+}
+
+/// An action.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ActionState {
+    /// Its name.
+    pub(crate) name: String,
+    /// CodePipeline's word for how its latest run is doing; `null` before the first one.
+    pub(crate) status: Option<String>,
+    /// The execution that its latest run belongs to: an older one where the stage's has not come to it yet.
+    pub(crate) execution: Option<String>,
+    /// When the status changed last (RFC 3339).
+    pub(crate) changed: Option<String>,
+    /// How long it took, or has taken so far.
+    pub(crate) seconds: Option<f64>,
+    /// How much of it is done, where it says so.
+    pub(crate) percent_complete: Option<i32>,
+    /// What it says of its result.
+    pub(crate) summary: Option<String>,
+    /// Why it failed.
+    pub(crate) error: Option<ActionFailure>,
+    /// Whether it waits for a person.
+    pub(crate) waits_for_approval: bool,
+    /// What answers the approval: it belongs to this very run.
+    #[serde(skip)]
+    pub(crate) token: Option<String>,
+}
+
+/// Why an action failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct ActionFailure {
+    /// CodePipeline's failure type.
+    pub(crate) code: String,
+    /// What the action reported.
+    pub(crate) message: String,
+}
+
+/// A version of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Revision {
+    /// The commit's id.
+    pub(crate) id: String,
+    /// The commit's message, its first line.
+    pub(crate) message: Option<String>,
+    /// Where it can be seen.
+    pub(crate) url: Option<String>,
+}
+
+impl Revision {
+    /// A revision as CodePipeline tells it. Through a connection the summary is JSON that holds the
+    /// commit's message.
+    pub(crate) fn new(id: &str, summary: Option<&str>, url: Option<&str>) -> Self {
+        let message = summary.map(|summary| {
+            let read: Option<serde_json::Value> = serde_json::from_str(summary).ok();
+            let message = read
+                .as_ref()
+                .and_then(|read| read["CommitMessage"].as_str());
+            message.unwrap_or(summary).to_owned()
+        });
+        let first = |text: String| text.lines().next().map(str::to_owned);
+        Self {
+            id: id.to_owned(),
+            message: message.and_then(first).filter(|text| !text.is_empty()),
+            url: url.filter(|url| !url.is_empty()).map(str::to_owned),
+        }
+    }
+
+    /// The beginning of the id and the message.
+    pub(crate) fn gist(&self) -> String {
+        let id = crate::output::lines::short(&self.id);
+        match &self.message {
+            Some(message) => format!("{id} {message}"),
+            None => id.to_owned(),
+        }
+    }
+}
+
+/// A revision for people, also where it is not known.
+pub(crate) fn gist(revision: Option<&Revision>) -> String {
+    revision.map_or_else(|| "an unknown commit".to_owned(), Revision::gist)
+}
+
+/// An approval that waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Waiting<'a> {
+    pub(crate) stage: &'a StageState,
+    pub(crate) action: &'a ActionState,
+}
+
+impl PipelineState {
+    /// The approvals that wait.
+    pub(crate) fn approvals(&self) -> Vec<Waiting<'_>> {
+        self.stages
+            .iter()
+            .flat_map(|stage| {
+                let waits = stage
+                    .actions
+                    .iter()
+                    .filter(|action| action.waits_for_approval);
+                waits.map(move |action| Waiting { stage, action })
+            })
+            .collect()
+    }
+
+    /// The stage of a name.
+    pub(crate) fn stage(&self, name: &str) -> Option<&StageState> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The stages' names, as a sentence lists them.
+    pub(crate) fn stage_names(&self) -> String {
+        let names: Vec<String> = self.stages.iter().map(|stage| stage.name.clone()).collect();
+        super::listed(&names)
+    }
+}
+
+impl StageState {
+    /// Whether its latest execution did not get through it.
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(
+            self.status.as_deref(),
+            Some("Failed" | "Stopped" | "Cancelled")
+        )
+    }
+
+    /// Whether an execution is in it.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.status.as_deref(), Some("InProgress" | "Stopping"))
+    }
+
+    /// Whether an action's latest run belongs to an earlier execution.
+    pub(crate) fn has_not_reached(&self, action: &ActionState) -> bool {
+        action.execution.is_some() && action.execution != self.execution
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_a_connection_s_commit_is_read_from_its_summary() {
+        let summary =
+            r#"{"ProviderType":"GitHub","CommitMessage":"Greet in French\n\nIt is asked for."}"#;
+        let revision = Revision::new("8130db3d2f6d0e78", Some(summary), Some(""));
+        assert_eq!(revision.gist(), "8130db3d Greet in French");
+        assert_eq!(revision.url, None);
+        let plain = Revision::new("8130db3d2f6d0e78", Some("Greet\n\nbody"), None);
+        assert_eq!(plain.gist(), "8130db3d Greet");
+        assert_eq!(
+            Revision::new("8130db3d2f", Some(""), None).gist(),
+            "8130db3d"
+        );
+    }
+}

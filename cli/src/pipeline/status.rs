@@ -1,0 +1,378 @@
+//! `delivery status`.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::pipeline::Status;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::document::{self, Document};
+use crate::stack::connection::find;
+use crate::stack::description::Description;
+use crate::stack::state::State;
+
+use super::connection::{self, Connection};
+use super::read;
+use super::state::PipelineState;
+use super::target::Target;
+
+/// What `delivery status` shows.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StatusDocument {
+    /// The stack.
+    pub(crate) stack: StackState,
+    /// Its pipeline; `null` as long as there is none.
+    pub(crate) pipeline: Option<PipelineState>,
+    /// What Source reads through.
+    pub(crate) connection: Option<Connection>,
+    /// The commands to go on with, the most urgent first.
+    pub(crate) next: Vec<String>,
+}
+
+/// A stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StackState {
+    /// Its name.
+    pub(crate) name: String,
+    /// CloudFormation's word for its status.
+    pub(crate) status: String,
+    /// What CloudFormation says of the status.
+    pub(crate) reason: Option<String>,
+    /// When it was changed last (RFC 3339).
+    pub(crate) changed: Option<String>,
+    /// Its outputs.
+    pub(crate) outputs: BTreeMap<String, String>,
+}
+
+impl From<&Description> for StackState {
+    fn from(stack: &Description) -> Self {
+        let changed = stack.updated.or(stack.created);
+        let changed = changed.and_then(|time| jiff::Timestamp::from_second(time.as_second()).ok());
+        Self {
+            name: stack.name.clone(),
+            status: stack.status.clone(),
+            reason: stack.reason.clone(),
+            changed: changed.map(|time| time.to_string()),
+            outputs: stack.outputs.clone(),
+        }
+    }
+}
+
+pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, CliError> {
+    let target = Target::find(global).await?;
+    let pipeline = target.pipeline();
+    let state = match &pipeline {
+        Some(pipeline) => Some(read::state(pipeline).await?),
+        None => None,
+    };
+    let connection = match connection::arn(&target.stack, pipeline.as_ref()).await? {
+        Some(arn) => {
+            // Who may see the pipeline need not be allowed to see the connection.
+            let found = find(&target.cloud.codeconnections(), &arn).await.ok();
+            let status = found
+                .map(|found| found.status)
+                .filter(|status| !status.is_empty());
+            Some(Connection::new(&arn, status, target.cloud.region()))
+        }
+        None => None,
+    };
+    let shown = StatusDocument::new((&target.stack).into(), state, connection);
+    document::print(global.json, &shown);
+    Ok(if arguments.exit_status {
+        shown.exit()
+    } else {
+        Exit::Success
+    })
+}
+
+impl StatusDocument {
+    pub(crate) fn new(
+        stack: StackState,
+        pipeline: Option<PipelineState>,
+        connection: Option<Connection>,
+    ) -> Self {
+        let mut shown = Self {
+            stack,
+            pipeline,
+            connection,
+            next: Vec::new(),
+        };
+        shown.next = shown.next_commands();
+        shown
+    }
+
+    /// A connection that waits comes first: nothing else can go on before. Then what failed, then an
+    /// approval that waits.
+    fn exit(&self) -> Exit {
+        if self.connection_waits() {
+            Exit::Pending
+        } else if self.stack_failed() || self.failed_stages().next().is_some() {
+            Exit::PipelineFailed
+        } else if self.approvals_wait() {
+            Exit::Pending
+        } else {
+            Exit::Success
+        }
+    }
+
+    fn connection_waits(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_pending)
+    }
+
+    fn stack_failed(&self) -> bool {
+        State::of(&self.stack.status).is_failure()
+    }
+
+    fn failed_stages(&self) -> impl Iterator<Item = &str> {
+        let stages = self.pipeline.iter().flat_map(|pipeline| &pipeline.stages);
+        let failed = stages.filter(|stage| stage.is_failed());
+        failed.map(|stage| stage.name.as_str())
+    }
+
+    fn approvals_wait(&self) -> bool {
+        let pipeline = self.pipeline.as_ref();
+        pipeline.is_some_and(|pipeline| !pipeline.approvals().is_empty())
+    }
+
+    fn next_commands(&self) -> Vec<String> {
+        let mut next = Vec::new();
+        let mut add = |command: String| {
+            if !next.contains(&command) {
+                next.push(command);
+            }
+        };
+        if State::of(&self.stack.status).is_in_progress() {
+            add("delivery wait".to_owned());
+        }
+        if self.stack_failed() {
+            add("delivery log --failed".to_owned());
+            add("delivery up".to_owned());
+        }
+        for stage in self.failed_stages() {
+            add("delivery log --failed".to_owned());
+            add(format!("delivery retry {stage}"));
+        }
+        for waiting in self.pipeline.iter().flat_map(PipelineState::approvals) {
+            if let Some(revision) = &waiting.stage.revision {
+                let id = crate::output::lines::short(&revision.id);
+                add(format!("delivery approve {id}"));
+                add(format!("delivery reject {id}"));
+            }
+        }
+        let stages = self.pipeline.iter().flat_map(|pipeline| &pipeline.stages);
+        let mut running = stages.filter(|stage| stage.is_held());
+        let all_wait = running.all(|stage| {
+            let mut actions = stage.actions.iter();
+            actions.any(|action| action.waits_for_approval)
+        });
+        if !all_wait {
+            add("delivery log --follow".to_owned());
+        }
+        if next.is_empty() && self.pipeline.is_some() {
+            next.push("delivery start".to_owned());
+        }
+        next
+    }
+}
+
+impl Document for StatusDocument {
+    const TYPE: &'static str = "status";
+
+    fn text(&self) -> String {
+        text::text(self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::pipeline::state::{
+        ActionFailure, ActionState, Closed, Inbound, Revision, StageState,
+    };
+
+    fn revision(letter: &str, message: &str) -> Option<Revision> {
+        Some(Revision {
+            id: letter.repeat(40),
+            message: Some(message.to_owned()),
+            url: None,
+        })
+    }
+
+    fn execution(letter: &str) -> String {
+        format!("{}-0000-4000-8000-000000000000", letter.repeat(8))
+    }
+
+    fn action(name: &str, status: &str, of: &str, seconds: f64) -> ActionState {
+        ActionState {
+            name: name.to_owned(),
+            status: Some(status.to_owned()),
+            execution: Some(execution(of)),
+            changed: Some("2026-11-21T09:40:11Z".to_owned()),
+            seconds: Some(seconds),
+            ..ActionState::default()
+        }
+    }
+
+    fn stage(name: &str, status: &str, of: &str, actions: Vec<ActionState>) -> StageState {
+        StageState {
+            name: name.to_owned(),
+            status: Some(status.to_owned()),
+            execution: Some(execution(of)),
+            revision: revision(of, "Greet in French"),
+            actions,
+            ..StageState::default()
+        }
+    }
+
+    fn stack(status: &str) -> StackState {
+        let outputs = [
+            ("Pipeline", "greeter-Delivery-ABC"),
+            ("ProdApiUrl", "https://example.com/prod"),
+        ];
+        StackState {
+            name: "greeter".to_owned(),
+            status: status.to_owned(),
+            reason: None,
+            changed: Some("2026-11-21T09:00:00Z".to_owned()),
+            outputs: outputs
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        }
+    }
+
+    fn connection(status: &str) -> Option<Connection> {
+        Some(Connection::new(
+            "arn:aws:codeconnections:eu-west-1:111122223333:connection/c",
+            Some(status.to_owned()),
+            "eu-west-1",
+        ))
+    }
+
+    /// Everything that can be seen at once.
+    pub(crate) fn busy() -> StatusDocument {
+        let mut failed = action("test-and-package", "Failed", "b", 8.25);
+        failed.error = Some(ActionFailure {
+            code: "JobFailed".to_owned(),
+            message: "1 test failed: greetings greets the world\nhint: run `npx gulp package`"
+                .to_owned(),
+        });
+        let mut approve = action("approve", "InProgress", "a", 125.0);
+        approve.waits_for_approval = true;
+        approve.token = Some("t".to_owned());
+        let mut commit = stage(
+            "Commit",
+            "Failed",
+            "b",
+            vec![action("npm-install", "Succeeded", "b", 12.0), failed],
+        );
+        commit.inbound = vec![Inbound {
+            execution: execution("c"),
+            revision: revision("c", "Greet in German"),
+            waits_for: None,
+        }];
+        commit.closed = Some(Closed {
+            reason: Some("release freeze".to_owned()),
+            since: Some("2026-11-21T09:30:00Z".to_owned()),
+            by: Some("arn:aws:iam::111122223333:user/ann".to_owned()),
+        });
+        let mut approval = stage("Approval", "InProgress", "a", vec![approve]);
+        approval.inbound = vec![Inbound {
+            execution: execution("d"),
+            revision: None,
+            waits_for: Some(execution("a")),
+        }];
+        let pipeline = PipelineState {
+            name: "greeter-Delivery-ABC".to_owned(),
+            stages: vec![
+                stage(
+                    "Source",
+                    "Succeeded",
+                    "c",
+                    vec![action("Source", "Succeeded", "c", 2.0)],
+                ),
+                commit,
+                approval,
+                stage(
+                    "Production",
+                    "InProgress",
+                    "d",
+                    vec![
+                        action("deploy-app", "InProgress", "d", 3.0),
+                        action("deploy-site", "Succeeded", "a", 4.0),
+                        ActionState {
+                            name: "e2e".to_owned(),
+                            ..ActionState::default()
+                        },
+                    ],
+                ),
+            ],
+        };
+        StatusDocument::new(
+            stack("UPDATE_COMPLETE"),
+            Some(pipeline),
+            connection("AVAILABLE"),
+        )
+    }
+
+    fn quiet() -> StatusDocument {
+        let pipeline = PipelineState {
+            name: "greeter-Delivery-ABC".to_owned(),
+            stages: vec![stage(
+                "Source",
+                "Succeeded",
+                "a",
+                vec![action("Source", "Succeeded", "a", 2.0)],
+            )],
+        };
+        StatusDocument::new(
+            stack("CREATE_COMPLETE"),
+            Some(pipeline),
+            connection("AVAILABLE"),
+        )
+    }
+
+    fn shown(document: &StatusDocument) -> String {
+        anstream::adapter::strip_str(&document.text()).to_string()
+    }
+
+    #[test]
+    fn a_busy_pipeline_says_who_waits_for_whom() {
+        insta::assert_snapshot!(shown(&busy()));
+    }
+
+    #[test]
+    fn a_pipeline_at_rest_is_short() {
+        insta::assert_snapshot!(shown(&quiet()));
+    }
+
+    #[test]
+    fn a_stack_without_a_pipeline_says_what_it_is() {
+        let mut stack = stack("ROLLBACK_COMPLETE");
+        stack.outputs.clear();
+        stack.reason = Some("The following resource(s) failed to create: [Role].".to_owned());
+        let document = StatusDocument::new(stack, None, connection("PENDING"));
+        insta::assert_snapshot!(shown(&document));
+    }
+
+    #[test]
+    fn the_exit_status_follows_what_is_shown() {
+        assert_eq!(quiet().exit(), Exit::Success);
+        assert_eq!(busy().exit(), Exit::PipelineFailed);
+        let mut waits = busy();
+        if let Some(pipeline) = &mut waits.pipeline {
+            pipeline.stages.remove(1);
+        }
+        assert_eq!(waits.exit(), Exit::Pending);
+        let pending = StatusDocument::new(stack("CREATE_COMPLETE"), None, connection("PENDING"));
+        assert_eq!(pending.exit(), Exit::Pending);
+        let rolled_back = StatusDocument::new(stack("UPDATE_ROLLBACK_COMPLETE"), None, None);
+        assert_eq!(rolled_back.exit(), Exit::PipelineFailed);
+    }
+}
