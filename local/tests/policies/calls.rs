@@ -101,7 +101,8 @@ fn s3(recorded: &Recorded) -> (String, String) {
 /// What a bucket of a test is in the templates; a stack names its buckets by their logical ids.
 fn bucket(name: &str) -> &'static str {
     let name = name.to_lowercase();
-    if name == "www" || name.contains("testsite") || name.contains("prodsite") {
+    if name == "www" || name == "nowhere" || name.contains("testsite") || name.contains("prodsite")
+    {
         "SITE"
     } else if name.contains("store") || name.contains("artifacts") {
         "ARTIFACTS"
