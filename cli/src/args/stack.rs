@@ -70,11 +70,13 @@ pub(crate) struct Up {
     #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
 
-    /// Show what would change, and leave nothing behind.
+    /// Show what would change, and leave nothing behind: templates that are not published yet are sent for it
+    /// and taken back, packages are not sent.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Also replace or remove what holds data, without asking.
+    /// Do without asking what is asked for else: replace or remove what holds data, delete a stack that could
+    /// not be created, go on with a way back that is stuck.
     #[arg(short, long)]
     pub(crate) yes: bool,
 

@@ -1,0 +1,205 @@
+//! A CloudFormation (and S3) that answers what a test wants, and remembers what it was asked.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+
+use pipeline_tests::checkout;
+
+/// The template that the fake S3 has.
+const TEMPLATE: &str = "Parameters:\n  Colour:\n    Type: String\n    AllowedPattern: '^[a-z]+$'\n    ConstraintDescription: must be a word in lower case\nResources:\n  Site:\n    Type: AWS::S3::Bucket\n";
+
+/// Where it is.
+pub(crate) const TEMPLATE_URL: &str =
+    "https://code.s3.eu-west-1.amazonaws.com/templates/1/delivery.yaml";
+
+/// The id of the stack that it may have.
+pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
+
+/// An answer: HTTP status and body.
+pub(crate) type Answer = (u16, String);
+
+/// A running fake.
+pub(crate) struct Fake {
+    url: String,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    /// Starts one. `answer` is asked for every CloudFormation call by its name, and for the number of the calls
+    /// of that name so far.
+    pub(crate) async fn start<F>(answer: F) -> Self
+    where
+        F: Fn(&str, usize) -> Answer + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let (answer, seen) = (Arc::new(answer), Arc::clone(&calls));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
+                tokio::spawn(async move {
+                    serve(stream, &seen, |call, times| answer(call, times)).await;
+                });
+            }
+        });
+        Self { url, calls }
+    }
+
+    /// The names of all calls so far.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Whether there was a call of this name.
+    pub(crate) fn was_asked(&self, name: &str) -> bool {
+        self.calls().iter().any(|call| call == name)
+    }
+
+    /// `delivery` with this AWS, and nothing else of the caller's.
+    pub(crate) fn delivery(&self, arguments: &[&str]) -> Command {
+        delivery(&self.url, arguments)
+    }
+}
+
+/// `delivery` with an endpoint.
+pub(crate) fn delivery(endpoint: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(checkout::programs().join("delivery"));
+    command
+        .args(["--stack-name", "shop", "--config", "/dev/null"])
+        .args(arguments)
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// What the program ended with, and what it told people.
+pub(crate) async fn ended(mut command: Command) -> (i32, String) {
+    let output = command.spawn().unwrap().wait_with_output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), told)
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    calls: &Mutex<Vec<String>>,
+    answer: impl Fn(&str, usize) -> Answer,
+) {
+    let Some((line, body)) = request(&mut stream).await else {
+        return;
+    };
+    let form = body
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("Action="));
+    let call = form.map_or_else(|| s3_call(&line), str::to_owned);
+    let times = {
+        let mut calls = calls.lock().unwrap();
+        calls.push(call.clone());
+        calls.iter().filter(|one| **one == call).count()
+    };
+    let (status, body) = if call == "GetObject" {
+        (200, TEMPLATE.to_owned())
+    } else {
+        answer(&call, times)
+    };
+    let response = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _client_may_have_gone = stream.write_all(response.as_bytes()).await;
+}
+
+/// The request's line and body.
+async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                let is_length = name.eq_ignore_ascii_case("content-length");
+                is_length.then(|| value.trim().parse::<usize>().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                let line = head.lines().next().unwrap_or_default();
+                return Some((line.to_owned(), body.to_owned()));
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+fn s3_call(line: &str) -> String {
+    if line.starts_with("GET /code/templates") {
+        "GetObject".to_owned()
+    } else {
+        line.to_owned()
+    }
+}
+
+/// An error as CloudFormation writes it.
+pub(crate) fn refused(status: u16, code: &str, message: &str) -> Answer {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>r-1</RequestId></ErrorResponse>"
+    );
+    (status, body)
+}
+
+/// A result.
+pub(crate) fn result(call: &str, inner: &str) -> Answer {
+    (
+        200,
+        format!("<{call}Response><{call}Result>{inner}</{call}Result></{call}Response>"),
+    )
+}
+
+/// There is no such stack.
+pub(crate) fn no_stack() -> Answer {
+    refused(400, "ValidationError", "Stack with id shop does not exist")
+}
+
+/// A stack in some state.
+pub(crate) fn stack(status: &str) -> Answer {
+    let inner = format!(
+        "<Stacks><member><StackName>shop</StackName><StackId>{STACK_ID}</StackId>\
+         <StackStatus>{status}</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
+    );
+    result("DescribeStacks", &inner)
+}
+
+/// One event of the stack itself.
+pub(crate) fn beginning(status: &str) -> Answer {
+    let inner = format!(
+        "<StackEvents><member><StackId>{STACK_ID}</StackId><EventId>e-1</EventId><StackName>shop</StackName>\
+         <LogicalResourceId>shop</LogicalResourceId><PhysicalResourceId>{STACK_ID}</PhysicalResourceId>\
+         <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-01-01T00:00:00Z</Timestamp>\
+         <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>User Initiated</ResourceStatusReason>\
+         </member></StackEvents>"
+    );
+    result("DescribeStackEvents", &inner)
+}
+
+/// A change set in some state.
+pub(crate) fn change_set(status: &str, reason: &str, changes: &str) -> Answer {
+    let inner = format!(
+        "<StackId>{STACK_ID}</StackId><Status>{status}</Status><StatusReason>{reason}</StatusReason>\
+         <Changes>{changes}</Changes>"
+    );
+    result("DescribeChangeSet", &inner)
+}

@@ -1,0 +1,296 @@
+//! One test a fault.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::fake::{
+    Fake, TEMPLATE_URL, beginning, change_set, delivery, ended, no_stack, refused, result, stack,
+};
+
+const UP: [&str; 5] = ["up", "--template-url", TEMPLATE_URL, "-p", "Colour=red"];
+
+/// The calls that change something.
+const CHANGES: [&str; 4] = [
+    "CreateChangeSet",
+    "ExecuteChangeSet",
+    "DeleteStack",
+    "ContinueUpdateRollback",
+];
+
+fn changed(fake: &Fake) -> Vec<String> {
+    let calls = fake.calls().into_iter();
+    calls
+        .filter(|call| CHANGES.contains(&call.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn expired_credentials_end_with_4_before_anything_is_changed() {
+    let fake = Fake::start(|_, _| {
+        refused(
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        )
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("ExpiredToken: The security token"), "{told}");
+    assert!(told.contains("help: sign in"), "{told}");
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_the_empty_stack_taken_away() {
+    let fake = Fake::start(|call, _| match call {
+        "CreateChangeSet" => refused(
+            403,
+            "AccessDenied",
+            "User: arn:aws:iam::1:user/a is not authorized to perform: cloudformation:CreateChangeSet",
+        ),
+        _ => no_stack(),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 4, "{told}");
+    assert!(
+        told.contains("help: allow `cloudformation:CreateChangeSet` on `shop`"),
+        "{told}"
+    );
+    assert!(fake.was_asked("DeleteChangeSet"));
+    assert_eq!(changed(&fake), ["CreateChangeSet"]);
+}
+
+#[tokio::test]
+async fn a_refused_template_is_told_in_cloudformations_words() {
+    let fake = Fake::start(|call, _| match call {
+        "CreateChangeSet" => refused(
+            400,
+            "ValidationError",
+            "Template format error: Unresolved resource dependencies [X]",
+        ),
+        _ => no_stack(),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("Unresolved resource dependencies [X]"),
+        "{told}"
+    );
+    assert!(!fake.was_asked("ExecuteChangeSet"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_said() {
+    // Nothing listens on the discard port.
+    let (code, told) = ended(delivery("http://127.0.0.1:9", &UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("`cloudformation:DescribeStacks`"), "{told}");
+    assert!(
+        told.contains("check the network and `AWS_ENDPOINT_URL`"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_refused_before_aws_is_asked_to_change_anything() {
+    let fake = Fake::start(|_, _| no_stack()).await;
+    let arguments = [
+        "up",
+        "--template-url",
+        TEMPLATE_URL,
+        "-p",
+        "Colour=RED",
+        "-p",
+        "Color=red",
+    ];
+    let (code, told) = ended(fake.delivery(&arguments)).await;
+    assert_eq!(code, 2, "{told}");
+    assert!(
+        told.contains("`Colour` is `RED`: must be a word in lower case"),
+        "{told}"
+    );
+    assert!(
+        told.contains("`Color` is not a parameter; `Colour` is"),
+        "{told}"
+    );
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_interrupted_up_takes_away_what_it_made() {
+    let fake = Fake::start(|call, times| match (call, times) {
+        ("DescribeStacks", 1) => no_stack(),
+        // What the change set made, until it is deleted.
+        ("DescribeStacks", 2) => stack("REVIEW_IN_PROGRESS"),
+        ("DescribeStacks", _) => no_stack(),
+        ("CreateChangeSet", _) => result(call, "<Id>c-1</Id>"),
+        ("DescribeChangeSet", _) => change_set("CREATE_IN_PROGRESS", "", ""),
+        _ => result(call, ""),
+    })
+    .await;
+    let child = fake.delivery(&UP).spawn().unwrap();
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    while !fake.was_asked("DescribeChangeSet") {
+        tokio::task::yield_now().await;
+    }
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(
+        told.contains("nothing was changed, and what was made for it is taken away"),
+        "{told}"
+    );
+    assert!(fake.was_asked("DeleteChangeSet"));
+    assert_eq!(changed(&fake), ["CreateChangeSet", "DeleteStack"]);
+}
+
+#[tokio::test]
+async fn a_stack_that_is_being_changed_is_left_alone() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStackEvents" => beginning("UPDATE_IN_PROGRESS"),
+        _ => stack("UPDATE_IN_PROGRESS"),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("UPDATE_IN_PROGRESS since 2026-01-01T00:00:00Z (User Initiated)"),
+        "{told}"
+    );
+    assert!(told.contains("`delivery wait`"), "{told}");
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn somebody_who_was_quicker_is_noticed() {
+    let add = "<member><Type>Resource</Type><ResourceChange><Action>Add</Action>\
+               <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+               </ResourceChange></member>";
+    let fake = Fake::start(move |call, _| match call {
+        "DescribeStacks" => stack("UPDATE_COMPLETE"),
+        "DescribeStackEvents" => beginning("UPDATE_IN_PROGRESS"),
+        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", add),
+        "ExecuteChangeSet" => refused(404, "ChangeSetNotFound", "ChangeSet does not exist"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("was changed by somebody else meanwhile"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_holds_data_is_removed_unasked() {
+    let remove = "<member><Type>Resource</Type><ResourceChange><Action>Remove</Action>\
+                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                  <PolicyAction>Delete</PolicyAction></ResourceChange></member>";
+    let fake = Fake::start(move |call, _| match call {
+        "DescribeStacks" => stack("CREATE_COMPLETE"),
+        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", remove),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("its data is lost"), "{told}");
+    assert!(told.contains("`--yes`"), "{told}");
+    assert!(fake.was_asked("DeleteChangeSet"));
+    assert!(!fake.was_asked("ExecuteChangeSet"));
+}
+
+#[tokio::test]
+async fn a_stack_that_never_came_to_be_is_not_deleted_unasked() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStacks" => stack("ROLLBACK_COMPLETE"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("nothing lives in it"), "{told}");
+    assert!(told.contains("`--yes`"), "{told}");
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_stack_that_is_stuck_names_where_and_is_not_moved_unasked() {
+    let stuck = "<StackResourceSummaries><member><LogicalResourceId>ProdAlias</LogicalResourceId>\
+                 <ResourceType>AWS::Lambda::Alias</ResourceType><ResourceStatus>UPDATE_FAILED</ResourceStatus>\
+                 </member></StackResourceSummaries>";
+    let fake = Fake::start(move |call, _| match call {
+        "DescribeStacks" => stack("UPDATE_ROLLBACK_FAILED"),
+        "ListStackResources" => result(call, stuck),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("so did the way back, at: ProdAlias"),
+        "{told}"
+    );
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_to_change_is_a_success_and_leaves_no_change_set() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStacks" => stack("CREATE_COMPLETE"),
+        "DescribeChangeSet" => change_set(
+            "FAILED",
+            "The submitted information didn't contain changes. Submit different information to create a change set.",
+            "",
+        ),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("nothing to change"), "{told}");
+    assert!(fake.was_asked("DeleteChangeSet"));
+    assert!(!fake.was_asked("ExecuteChangeSet"));
+}
+
+#[tokio::test]
+async fn down_without_a_terminal_and_without_yes_deletes_nothing() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStacks" => stack("CREATE_COMPLETE"),
+        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&["down"])).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("nothing was deleted"), "{told}");
+    assert!(told.contains("`--yes`"), "{told}");
+    assert_eq!(changed(&fake), [""; 0]);
+}
+
+#[tokio::test]
+async fn waiting_for_a_stack_that_is_not_there_ends_with_5() {
+    let fake = Fake::start(|_, _| no_stack()).await;
+    let (code, told) = ended(fake.delivery(&["wait"])).await;
+    assert_eq!(code, 5, "{told}");
+    assert!(
+        told.contains("there is no stack `shop` in eu-west-1"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn waiting_ends_with_6_when_the_time_is_up() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStackEvents" => beginning("CREATE_IN_PROGRESS"),
+        _ => stack("CREATE_IN_PROGRESS"),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&["wait", "--timeout", "1s"])).await;
+    assert_eq!(code, 6, "{told}");
+    assert!(told.contains("still CREATE_IN_PROGRESS after 1s"), "{told}");
+}
