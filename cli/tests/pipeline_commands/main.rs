@@ -1,0 +1,196 @@
+//! The commands about the pipeline, as the built program, against the engine's own API.
+//!
+//! The engine is the real one; the other services are played, as far as these commands ask them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod services;
+mod world;
+
+use serde_json::{Value, json};
+use world::World;
+
+/// The text of a value.
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_failure_through_retry_and_approval_to_a_stop() {
+    let mut world = World::start().await;
+    let commit = world.commit.clone();
+
+    // The creation began an execution; its first job fails.
+    let job = world.job_of("package").await;
+    let busy = world.json(&["status"]).await;
+    assert_eq!(busy.code, 0, "{}", busy.told);
+    let stages = &busy.documents[0]["pipeline"]["stages"];
+    assert_eq!(stages[0]["status"], "Succeeded");
+    assert_eq!(stages[1]["status"], "InProgress");
+    assert_eq!(stages[1]["revision"]["id"], commit.as_str());
+    assert_eq!(stages[1]["revision"]["message"], "First commit");
+    assert_eq!(world.run(&["stop", "nope"]).await.code, 5);
+    world.fail(&job, "1 test failed: greets").await;
+    world.until_stage("Commit", "Failed").await;
+
+    let failed = world.json(&["status", "--exit-status"]).await;
+    assert_eq!(failed.code, 3, "{}", failed.told);
+    let document = &failed.documents[0];
+    assert_eq!(document["stack"]["status"], "CREATE_COMPLETE");
+    assert_eq!(document["connection"]["status"], "AVAILABLE");
+    assert_eq!(
+        document["next"],
+        json!(["delivery log --failed", "delivery retry Commit"])
+    );
+    world.agrees_with_the_service(document).await;
+
+    // Its log: the failure first, then the lines of all pages and none of another's, without secrets.
+    let log = world.run(&["log", "--failed"]).await;
+    assert_eq!(log.code, 0, "{}", log.told);
+    let lines: Vec<&str> = log.data.lines().map(str::trim_start).collect();
+    assert!(
+        lines[0].starts_with("✗ Failed      Commit / package"),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines[1..4],
+        [
+            "error[JobFailed]:",
+            "1 test failed: greets",
+            "log of /of/package:"
+        ]
+    );
+    let said: Vec<&str> = lines[4..]
+        .iter()
+        .map(|line| line.split_once("  ").unwrap().1)
+        .collect();
+    assert_eq!(said, ["first page", "key [redacted]", "WARN second page"]);
+    assert!(log.told.contains("`delivery retry Commit`"), "{}", log.told);
+    assert!(!log.data.contains('\u{1b}'), "no colours in a pipe");
+    let told = world
+        .json(&["log", "--stage", "Commit", "--action", "package"])
+        .await;
+    let result = told.documents.last().unwrap();
+    assert_eq!(result["type"], "result");
+    assert_eq!(result["exitCode"], 0);
+    assert_eq!(world.run(&["log", "--stage", "Nope"]).await.code, 5);
+    let events = world.run(&["log"]).await;
+    assert!(events.data.contains("CREATE_COMPLETE"), "{}", events.data);
+
+    // Retried, it comes to the approval, which only its own commit passes.
+    let retried = world.json(&["retry"]).await;
+    assert_eq!(retried.code, 0, "{}", retried.told);
+    assert_eq!(retried.documents[0]["stage"], "Commit");
+    let job = world.job_of("package").await;
+    let newer = world.json(&["retry", "Commit"]).await;
+    assert_eq!(newer.code, 1, "{}", newer.told);
+    world.succeed(&job).await;
+    world.until_waiting("Approval").await;
+    let waiting = world.run(&["status", "--exit-status"]).await;
+    assert_eq!(waiting.code, 8, "{}", waiting.told);
+    assert!(waiting.data.contains("◦ Waiting"), "{}", waiting.data);
+    let approve = format!("delivery approve {}", &commit[..8]);
+    assert!(waiting.data.contains(&approve), "{}", waiting.data);
+    let nobody = world.run(&["approve"]).await;
+    assert_eq!(nobody.code, 2, "{}", nobody.told);
+    let stale = world.json(&["approve", "0000000"]).await;
+    assert_eq!(stale.code, 1);
+    let error = &stale.documents[0]["error"];
+    assert_eq!(error["type"], "stale");
+    assert!(text(&error["message"]).contains("`0000000`"), "{error}");
+    assert!(text(&error["message"]).contains(&commit[..8]), "{error}");
+    let approved = world.json(&["approve", &commit[..8], "-m", "good"]).await;
+    assert_eq!(approved.code, 0, "{}", approved.told);
+    assert_eq!(approved.documents[0]["answer"], "Approved");
+    let _deploy = world.job_of("deploy").await;
+    assert_eq!(world.run(&["approve", &commit]).await.code, 5);
+
+    // What is in progress is stopped once it has ended, or given up.
+    let stopped = world.json(&["stop"]).await;
+    assert_eq!(stopped.code, 0, "{}", stopped.told);
+    assert_eq!(stopped.documents[0]["status"], "Stopping");
+    assert_eq!(
+        stopped.documents[0]["running"],
+        json!(["Production / deploy"])
+    );
+    let execution = text(&stopped.documents[0]["execution"]).to_owned();
+    assert_eq!(world.run(&["stop", &execution[..8]]).await.code, 1);
+    let abandoned = world.json(&["stop", &execution[..8], "--abandon"]).await;
+    assert_eq!(abandoned.code, 0, "{}", abandoned.told);
+    assert_eq!(abandoned.documents[0]["status"], "Stopped");
+    assert_eq!(world.run(&["stop", &execution]).await.code, 1);
+    assert_eq!(world.run(&["stop"]).await.code, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_started_execution_is_followed_to_its_end_and_a_rejection_fails_it() {
+    let mut world = World::start().await;
+    let job = world.job_of("package").await;
+    world.succeed(&job).await;
+    world.until_waiting("Approval").await;
+    let commit = world.commit.clone();
+    let rejected = world.json(&["reject", &commit]).await;
+    assert_eq!(rejected.code, 0, "{}", rejected.told);
+    assert_eq!(rejected.documents[0]["answer"], "Rejected");
+    world.until_stage("Approval", "Failed").await;
+
+    let started = world.json(&["start", "--revision", &commit]).await;
+    assert_eq!(started.code, 0, "{}", started.told);
+    assert_eq!(started.documents[0]["revision"], commit.as_str());
+    let execution = text(&started.documents[0]["execution"]).to_owned();
+    let job = world.job_of("package").await;
+    world.fail(&job, "broken").await;
+    world.until_stage("Commit", "Failed").await;
+    let log = world
+        .json(&["log", "--follow", "--execution", &execution])
+        .await;
+    assert_eq!(log.code, 0, "{}", log.told);
+
+    let following = world.spawn(&["start", "--wait", "--json"]);
+    let job = world.job_of("package").await;
+    world.fail(&job, "still broken").await;
+    let followed = world::Ended::of(following).await;
+    assert_eq!(followed.code, 3, "{}", followed.told);
+    let result = followed.documents.last().unwrap();
+    assert_eq!(result["type"], "result");
+    assert_eq!(result["exitCode"], 3);
+    assert!(text(&result["error"]["message"]).contains("still broken"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_told_apart() {
+    let world = World::start().await;
+    let absent = world.run(&["status", "--stack-name", "absent"]).await;
+    assert_eq!(absent.code, 5, "{}", absent.told);
+    let expired = world.json(&["status", "--stack-name", "expired"]).await;
+    assert_eq!(expired.code, 4, "{}", expired.told);
+    assert_eq!(expired.documents[0]["error"]["type"], "denied");
+    let empty = world.run(&["start", "--stack-name", "empty"]).await;
+    assert_eq!(empty.code, 5, "{}", empty.told);
+
+    // Nothing else than what is denied fails the doctor.
+    let doctor = world.json(&["doctor"]).await;
+    assert_eq!(doctor.code, 1, "{}", doctor.told);
+    let checks = doctor.documents[0]["checks"].as_array().unwrap();
+    let of = |state: &str| -> Vec<&str> {
+        let found = checks.iter().filter(|check| check["state"] == state);
+        found.map(|check| text(&check["name"])).collect()
+    };
+    assert_eq!(of("failed"), ["may `approve`"], "{checks:?}");
+    assert!(of("ok").contains(&"credentials"), "{checks:?}");
+    assert!(of("ok").contains(&"connection"), "{checks:?}");
+    let source = &doctor.documents[0]["settings"][0];
+    assert_eq!(source["source"], "flag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_is_no_failure() {
+    let world = World::start().await;
+    for command in ["completions bash", "status --stack-name shop"] {
+        let ended = world
+            .shell(&format!("\"$DELIVERY\" {command} | head -n 1"))
+            .await;
+        assert_eq!(ended.code, 0, "{}", ended.told);
+        assert_eq!(ended.told, "");
+        assert_eq!(ended.data.lines().count(), 1);
+    }
+}

@@ -1,0 +1,190 @@
+//! The services beside CodePipeline, as far as the commands ask them.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// The stack's id.
+const STACK: &str = "arn:aws:cloudformation:us-east-1:000000000000:stack/shop/1";
+
+/// The connection that the stack names.
+pub(crate) const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000000:connection/c";
+
+/// Serves all of them on one port, and returns its URL.
+pub(crate) async fn serve(pipeline: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(pipeline);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+async fn answer(
+    State(pipeline): State<&'static str>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let target = headers
+        .get("x-amz-target")
+        .map(|value| value.to_str().unwrap());
+    match target.and_then(|target| target.rsplit_once('.')) {
+        Some((_, "FilterLogEvents")) => return logged(&serde_json::from_str(&body).unwrap()),
+        _ => {}
+    }
+    if let Some((_, operation)) = uri.path().split_once("/operation/") {
+        let connection = json!({"ConnectionArn": CONNECTION, "ConnectionStatus": "AVAILABLE"});
+        return cbor(&match operation {
+            "GetConnection" => json!({"Connection": connection}),
+            _ => json!({"Connections": [connection]}),
+        });
+    }
+    if let Some(function) = uri.path().strip_prefix("/2015-03-31/functions/") {
+        let function = function.trim_end_matches("/configuration");
+        return answered(&json!({"LoggingConfig": {"LogGroup": format!("/of/{function}")}}));
+    }
+    if uri.path().contains("account-settings") {
+        let limit = json!({"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000});
+        return answered(&json!({"AccountLimit": limit}));
+    }
+    query(&body, pipeline)
+}
+
+/// Two pages of a function's log; another's invocation is among them.
+fn logged(input: &Value) -> Response {
+    let event = |id: &str, stream: &str, message: &str| json!({"eventId": id, "timestamp": 1_795_219_200_000_i64, "logStreamName": stream, "message": message});
+    let log = if input["nextToken"].is_null() {
+        json!({"nextToken": "2", "events": [
+            event("1", "s", "START RequestId: r-1 Version: 1"),
+            event("2", "s", r#"{"level":"INFO","message":"first page","span":{"request_id":"r-1"}}"#),
+        ]})
+    } else {
+        json!({"events": [
+            event("3", "s", "key AKIAIOSFODNN7EXAMPLE"),
+            event("4", "s", r#"{"level":"WARN","message":"second page","span":{"request_id":"r-2"}}"#),
+        ]})
+    };
+    answered(&log)
+}
+
+/// The services that are asked by a form and answer in XML.
+fn query(body: &str, pipeline: &str) -> Response {
+    let has = |text: &str| body.contains(text);
+    if has("Action=GetCallerIdentity") {
+        let arn = "<Arn>arn:aws:iam::000000000000:user/ann</Arn><Account>000000000000</Account>";
+        return xml("GetCallerIdentity", arn);
+    }
+    if has("Action=SimulatePrincipalPolicy") {
+        let results: String = body
+            .split('&')
+            .filter_map(|field| field.strip_prefix("ActionNames.member.")?.split_once('='))
+            .map(|(_, action)| {
+                let action = action.replace("%3A", ":");
+                let denied = action == "codepipeline:PutApprovalResult";
+                let decision = if denied { "implicitDeny" } else { "allowed" };
+                format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
+            })
+            .collect();
+        return xml(
+            "SimulatePrincipalPolicy",
+            &format!("<EvaluationResults>{results}</EvaluationResults>"),
+        );
+    }
+    if has("Action=DescribeStackEvents") {
+        let event = format!(
+            "<member><EventId>1</EventId><StackId>{STACK}</StackId><StackName>shop</StackName>\
+             <LogicalResourceId>shop</LogicalResourceId><PhysicalResourceId>{STACK}</PhysicalResourceId>\
+             <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-11-21T09:00:00Z</Timestamp>\
+             <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+        );
+        return xml(
+            "DescribeStackEvents",
+            &format!("<StackEvents>{event}</StackEvents>"),
+        );
+    }
+    if has("StackName=expired") {
+        return refused(
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        );
+    }
+    if has("StackName=absent") {
+        return refused("ValidationError", "Stack with id absent does not exist");
+    }
+    if has("Action=DescribeStacks") {
+        let output = format!(
+            "<member><OutputKey>Pipeline</OutputKey><OutputValue>{pipeline}</OutputValue></member>"
+        );
+        let outputs = if has("StackName=empty") { "" } else { &output };
+        let stack = format!(
+            "<Stacks><member><StackName>shop</StackName><StackId>{STACK}</StackId>\
+             <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-21T09:00:00Z</CreationTime>\
+             <Outputs>{outputs}</Outputs><Parameters><member><ParameterKey>ConnectionArn</ParameterKey>\
+             <ParameterValue>{CONNECTION}</ParameterValue></member></Parameters></member></Stacks>"
+        );
+        return xml("DescribeStacks", &stack);
+    }
+    refused(
+        "AccessDenied",
+        "the services of this test do not know the call",
+    )
+}
+
+fn answered(body: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.1")];
+    (kind, body.to_string()).into_response()
+}
+
+/// CodeConnections speaks CBOR (RFC 8949).
+fn cbor(body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/cbor"),
+        ("smithy-protocol", "rpc-v2-cbor"),
+    ];
+    let mut bytes = Vec::new();
+    encode(body, &mut bytes);
+    (headers, bytes).into_response()
+}
+
+/// The few kinds of values that these answers hold, none longer than 255.
+fn encode(value: &Value, bytes: &mut Vec<u8>) {
+    match value {
+        Value::Object(fields) => {
+            bytes.extend([0xb8, u8::try_from(fields.len()).unwrap()]);
+            for (name, value) in fields {
+                encode(&json!(name), bytes);
+                encode(value, bytes);
+            }
+        }
+        Value::Array(values) => {
+            bytes.extend([0x98, u8::try_from(values.len()).unwrap()]);
+            values.iter().for_each(|value| encode(value, bytes));
+        }
+        Value::String(text) => {
+            bytes.extend([0x78, u8::try_from(text.len()).unwrap()]);
+            bytes.extend(text.as_bytes());
+        }
+        other => panic!("no answer holds {other}"),
+    }
+}
+
+fn xml(operation: &str, result: &str) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/xml")];
+    let body = format!(
+        "<{operation}Response><{operation}Result>{result}</{operation}Result></{operation}Response>"
+    );
+    (kind, body).into_response()
+}
+
+fn refused(code: &str, message: &str) -> Response {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    (StatusCode::BAD_REQUEST, body).into_response()
+}

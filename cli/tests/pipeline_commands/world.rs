@@ -1,0 +1,404 @@
+//! The engine, functions that the test plays, and the program that a user gets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
+use aws_sdk_codepipeline::types as sdk;
+use aws_sdk_codepipeline::types::{FailureDetails, FailureType, StageState};
+use jsonschema::Validator;
+use local::engine::{
+    ArtifactStore, Clock, Credentials, Delivery, Durations, Engine, EngineConfig, EngineHandle,
+    EventBus, FunctionInvoker, PortError, PortFuture, Ports, StateChange,
+};
+use local::source::Source;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::services;
+
+const PIPELINE: &str = "shop-Delivery-1";
+const REPOSITORY: &str = "octo/shop";
+
+/// How long a test waits for what has to happen; only a test that fails waits that long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Hands jobs to the test.
+struct Functions(Mutex<mpsc::UnboundedSender<Job>>);
+
+/// A job of a function.
+#[derive(Debug)]
+pub(crate) struct Job {
+    function: String,
+    id: String,
+}
+
+impl FunctionInvoker for Functions {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        event: Vec<u8>,
+    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+        let event: Value = serde_json::from_slice(&event).unwrap();
+        let job = Job {
+            function: function.to_owned(),
+            id: event["CodePipeline.job"]["id"].as_str().unwrap().to_owned(),
+        };
+        let _the_test_may_be_over = self.0.lock().unwrap().send(job);
+        Box::pin(async { Ok(Delivery::Returned) })
+    }
+}
+
+/// Takes artifacts and events, and keeps none.
+struct Nowhere;
+
+impl ArtifactStore for Nowhere {
+    fn put<'a>(
+        &'a self,
+        _bucket: &'a str,
+        _key: &'a str,
+        _file: &'a Path,
+        _encryption_key: Option<&'a str>,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl EventBus for Nowhere {
+    fn put<'a>(
+        &'a self,
+        _change: &'a StateChange,
+        _resource: &'a str,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A call of the program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    /// Its standard output.
+    pub(crate) data: String,
+    /// The same as JSON, a document a line; each satisfies the published schema.
+    pub(crate) documents: Vec<Value>,
+    /// Its standard error.
+    pub(crate) told: String,
+}
+
+impl Ended {
+    pub(crate) async fn of(child: Child) -> Self {
+        let output = child.wait_with_output().await.unwrap();
+        let data = String::from_utf8(output.stdout).unwrap();
+        let lines: Result<Vec<Value>, _> = data.lines().map(serde_json::from_str).collect();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            documents: lines.unwrap_or_default(),
+            data,
+            told: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A pipeline of a stack `shop`, with one commit.
+pub(crate) struct World {
+    pub(crate) commit: String,
+    client: Client,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    engine: EngineHandle,
+    services: String,
+    folder: TempDir,
+    schema: Validator,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let commit = repository(folder.path());
+        let (sender, jobs) = mpsc::unbounded_channel();
+        let source = Source::open(folder.path()).await.unwrap();
+        let config = EngineConfig {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            aws_endpoint: String::new(),
+            credentials: Credentials {
+                access_key_id: "test".to_owned(),
+                secret_access_key: "test".to_owned(),
+                session_token: "test".to_owned(),
+            },
+            durations: Durations::aws(),
+            clock: Clock::System,
+            sources: BTreeMap::from([(REPOSITORY.to_owned(), source)]),
+        };
+        let ports = Ports {
+            functions: Arc::new(Functions(Mutex::new(sender))),
+            artifacts: Arc::new(Nowhere),
+            events: Arc::new(Nowhere),
+        };
+        let engine = Engine::start_with(config, ports).await.unwrap();
+        let client = aws_sdk_codepipeline::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(engine.endpoint())
+            .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
+            .build();
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
+        let schema: Value =
+            serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+        let world = Self {
+            commit,
+            client: Client::from_conf(client),
+            jobs,
+            services: services::serve(PIPELINE).await,
+            engine,
+            folder,
+            schema: jsonschema::validator_for(&schema).unwrap(),
+        };
+        world.create().await;
+        world
+    }
+
+    /// Creates the pipeline, which runs at once.
+    async fn create(&self) {
+        let store = sdk::ArtifactStore::builder()
+            .r#type(sdk::ArtifactStoreType::S3)
+            .location("artifact-store")
+            .build()
+            .unwrap();
+        let source = action(
+            "Checkout",
+            sdk::ActionCategory::Source,
+            "CodeStarSourceConnection",
+        )
+        .configuration("ConnectionArn", services::CONNECTION)
+        .configuration("FullRepositoryId", REPOSITORY)
+        .configuration("BranchName", "main")
+        .output_artifacts(sdk::OutputArtifact::builder().name("Code").build().unwrap());
+        let approve = action("approve", sdk::ActionCategory::Approval, "Manual");
+        let declaration = sdk::PipelineDeclaration::builder()
+            .name(PIPELINE)
+            .role_arn("arn:aws:iam::000000000000:role/pipeline")
+            .pipeline_type(sdk::PipelineType::V2)
+            .artifact_store(store)
+            .stages(stage("Source", source))
+            .stages(stage("Commit", function("package")))
+            .stages(stage("Approval", approve))
+            .stages(stage("Production", function("deploy")))
+            .build()
+            .unwrap();
+        let create = self.client.create_pipeline().pipeline(declaration);
+        create.send().await.unwrap();
+    }
+
+    /// The next job, which has to be that of this function.
+    pub(crate) async fn job_of(&mut self, function: &str) -> Job {
+        let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;
+        let job = job.expect("a function is invoked").unwrap();
+        assert_eq!(job.function, function);
+        job
+    }
+
+    pub(crate) async fn succeed(&self, job: &Job) {
+        let report = self.client.put_job_success_result().job_id(&job.id);
+        report.send().await.unwrap();
+    }
+
+    pub(crate) async fn fail(&self, job: &Job, message: &str) {
+        let details = FailureDetails::builder()
+            .r#type(FailureType::JobFailed)
+            .message(message)
+            .external_execution_id("r-1")
+            .build()
+            .unwrap();
+        let report = self.client.put_job_failure_result().job_id(&job.id);
+        report.failure_details(details).send().await.unwrap();
+    }
+
+    /// Waits until a stage's latest execution has this status.
+    pub(crate) async fn until_stage(&self, stage: &str, status: &str) {
+        self.until(stage, |found| {
+            let latest = found.latest_execution();
+            latest.is_some_and(|latest| latest.status().as_str() == status)
+        })
+        .await;
+    }
+
+    /// Waits until an approval of a stage waits.
+    pub(crate) async fn until_waiting(&self, stage: &str) {
+        self.until(stage, |found| {
+            let mut actions = found.action_states().iter();
+            actions.any(|action| {
+                let latest = action.latest_execution();
+                latest.is_some_and(|latest| latest.token().is_some())
+            })
+        })
+        .await;
+    }
+
+    async fn until(&self, stage: &str, wanted: impl Fn(&StageState) -> bool) {
+        let asked = async {
+            loop {
+                let state = self.client.get_pipeline_state().name(PIPELINE).send().await;
+                let state = state.unwrap();
+                let mut stages = state.stage_states().iter();
+                let found = stages.find(|found| found.stage_name() == Some(stage));
+                if found.is_some_and(&wanted) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .expect("it happens");
+    }
+
+    /// What `delivery status --json` says of the stages is what the service says.
+    pub(crate) async fn agrees_with_the_service(&self, document: &Value) {
+        let state = self.client.get_pipeline_state().name(PIPELINE).send().await;
+        let state = state.unwrap();
+        let of_the_service: Vec<Value> = state
+            .stage_states()
+            .iter()
+            .map(|stage| {
+                let latest = stage.latest_execution();
+                let actions = stage.action_states().iter().map(|action| {
+                    let latest = action.latest_execution();
+                    let status = latest.and_then(|latest| latest.status());
+                    json!([action.action_name(), status.map(|status| status.as_str())])
+                });
+                json!({
+                    "name": stage.stage_name(),
+                    "status": latest.map(|latest| latest.status().as_str()),
+                    "execution": latest.map(|latest| latest.pipeline_execution_id()),
+                    "actions": actions.collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let stages = document["pipeline"]["stages"].as_array().unwrap();
+        let shown: Vec<Value> = stages
+            .iter()
+            .map(|stage| {
+                let actions = stage["actions"].as_array().unwrap().iter();
+                let actions = actions.map(|action| json!([action["name"], action["status"]]));
+                json!({
+                    "name": stage["name"],
+                    "status": stage["status"],
+                    "execution": stage["execution"],
+                    "actions": actions.collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        assert_eq!(shown, of_the_service);
+    }
+
+    /// Runs the program with `--json`; every line has to satisfy the published schema.
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Ended {
+        let ended = self.run(&[arguments, &["--json"]].concat()).await;
+        assert!(!ended.documents.is_empty(), "{arguments:?}: {}", ended.data);
+        for document in &ended.documents {
+            assert!(self.schema.is_valid(document), "{arguments:?}: {document}");
+        }
+        ended
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.spawn(arguments)).await
+    }
+
+    /// Starts the program, for the stack `shop` unless another one is named.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(env!("CARGO_BIN_EXE_delivery"));
+        command.args(arguments);
+        if !arguments.contains(&"--stack-name") {
+            command.args(["--stack-name", "shop"]);
+        }
+        command.spawn().unwrap()
+    }
+
+    /// Runs a line of a shell, in which `$DELIVERY` is the program.
+    pub(crate) async fn shell(&self, line: &str) -> Ended {
+        let mut command = self.command("sh");
+        command.arg("-c").arg(line);
+        Ended::of(command.spawn().unwrap()).await
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+            .env("DELIVERY", env!("CARGO_BIN_EXE_delivery"))
+            .env("AWS_ENDPOINT_URL", &self.services)
+            .env("AWS_ENDPOINT_URL_CODEPIPELINE", self.engine.endpoint())
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+fn action(
+    name: &str,
+    category: sdk::ActionCategory,
+    provider: &str,
+) -> sdk::builders::ActionDeclarationBuilder {
+    let kind = sdk::ActionTypeId::builder()
+        .category(category)
+        .owner(sdk::ActionOwner::Aws)
+        .provider(provider)
+        .version("1")
+        .build()
+        .unwrap();
+    sdk::ActionDeclaration::builder()
+        .name(name)
+        .action_type_id(kind)
+}
+
+fn function(name: &str) -> sdk::builders::ActionDeclarationBuilder {
+    action(name, sdk::ActionCategory::Invoke, "Lambda")
+        .configuration("FunctionName", name)
+        .input_artifacts(sdk::InputArtifact::builder().name("Code").build().unwrap())
+}
+
+fn stage(name: &str, action: sdk::builders::ActionDeclarationBuilder) -> sdk::StageDeclaration {
+    sdk::StageDeclaration::builder()
+        .name(name)
+        .actions(action.build().unwrap())
+        .build()
+        .unwrap()
+}
+
+/// Makes a repository with one commit, and returns its id.
+fn repository(folder: &Path) -> String {
+    git(folder, &["init", "--quiet", "--initial-branch=main"]);
+    std::fs::write(folder.join("index.html"), "one").unwrap();
+    git(folder, &["add", "--all"]);
+    let message = "First commit\n\nwith a body";
+    git(folder, &["commit", "--quiet", "--message", message]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = std::process::Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=A", "-c", "user.email=a@example.com"])
+        .args(["-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
