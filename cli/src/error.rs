@@ -200,7 +200,7 @@ impl CliError {
             Self::Build { .. } => "cargo's own words are above".to_owned(),
             Self::NoSources { .. } => "build `delivery` in a checkout that stays".to_owned(),
             Self::FunctionMissing { name, directory } => format!(
-                "put `{name}/bootstrap` or the program `{name}` into `{}`",
+                "put `{name}.zip`, `{name}/bootstrap` or the program `{name}` into `{}`",
                 directory.display()
             ),
             Self::NothingKept { .. } => {

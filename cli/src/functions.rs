@@ -6,7 +6,7 @@ mod prebuilt;
 use std::path::PathBuf;
 
 pub(crate) use build::{build, profile};
-pub(crate) use prebuilt::prebuilt;
+pub(crate) use prebuilt::{node_layer, prebuilt};
 
 /// The functions that the template needs, each named as its package.
 pub(crate) const NAMES: [&str; 6] = [
@@ -18,11 +18,11 @@ pub(crate) const NAMES: [&str; 6] = [
     "e2e",
 ];
 
-/// A function's program: what Lambda runs as `bootstrap`.
+/// A function's program, what Lambda runs as `bootstrap`, or the package with it (`*.zip`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Function {
     /// The function's name.
     pub(crate) name: &'static str,
-    /// The program.
+    /// The program or package.
     pub(crate) path: PathBuf,
 }

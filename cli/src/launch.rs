@@ -34,6 +34,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) parameters: BTreeMap<String, String>,
     /// The action functions.
     pub(crate) functions: &'a [Function],
+    /// The package of the layer with Node.js and npm; without one, they are the machine's.
+    pub(crate) node_layer: Option<&'a Path>,
 }
 
 /// Launches the stack, or updates it where it is there already.
@@ -52,6 +54,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             .iter()
             .map(|function| (function.name.to_owned(), function.path.clone()))
             .collect(),
+        node_layer: stack.node_layer.map(Path::to_owned),
         parameters: stack.parameters.clone(),
     };
     let launched = local::launch::launch(&request)

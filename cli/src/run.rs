@@ -192,11 +192,16 @@ async fn launch_stack(
         .chain(arguments.parameters.iter().cloned())
         .collect();
     let templates = checkout()?.join("cloudformation");
+    let node_layer = arguments
+        .functions
+        .as_deref()
+        .and_then(functions::node_layer);
     let stack = Stack {
         name: &name,
         templates: &templates,
         parameters,
         functions,
+        node_layer: node_layer.as_deref(),
     };
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;

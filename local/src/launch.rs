@@ -34,8 +34,11 @@ pub struct Request {
     pub stack_name: String,
     /// The folder of the templates, `delivery.yaml` first.
     pub templates: PathBuf,
-    /// The built binary of each action function, by the function's name (`npm-install`).
+    /// The built binary of each action function, or its package (`*.zip`), by the function's name
+    /// (`npm-install`).
     pub functions: BTreeMap<String, PathBuf>,
+    /// The package of the layer with Node.js and npm; without one, functions find them on the `PATH`.
+    pub node_layer: Option<PathBuf>,
     /// Parameters of the template; what only AWS needs (the connection) has a default.
     pub parameters: BTreeMap<String, String>,
 }
@@ -186,6 +189,7 @@ fn parameters(request: &Request, uploaded: &upload::Uploaded) -> BTreeMap<String
         ("CodeBucket", &uploaded.bucket),
         ("ActionsPrefix", &uploaded.actions_prefix),
         ("TemplatesPrefix", &uploaded.templates_prefix),
+        ("NodeLayerKey", &uploaded.node_layer_key),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();

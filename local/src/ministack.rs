@@ -27,6 +27,10 @@ const SUPERVISOR: &str = include_str!("ministack/supervise.py");
 /// What starts `MiniStack` itself.
 const START: &str = include_str!("ministack/start.py");
 
+/// The caller's variable that says what functions of a custom runtime get as their `PATH`, where it is
+/// not to be that of this machine.
+pub const FUNCTION_PATH: &str = "DELIVERY_FUNCTION_PATH";
+
 /// How long `MiniStack` may take to answer: a first start compiles its Python modules (8 s measured on
 /// two busy cores).
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -321,6 +325,9 @@ fn command(
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0); // Ctrl-C in the terminal is ours to handle
+    if let Some(path) = shared::env::var_os(FUNCTION_PATH) {
+        command.env(FUNCTION_PATH, path);
+    }
     Ok(command)
 }
 

@@ -44,7 +44,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_CONTINUATION_DELAY, env = "DELIVERY_CONTINUATION_DELAY")]
     pub(crate) continuation_delay: Duration,
 
-    /// Take the functions from here (NAME/bootstrap or NAME each) and build nothing.
+    /// Take the functions from here (NAME.zip, NAME/bootstrap or NAME each) and build nothing.
+    ///
+    /// A `node-layer.zip` beside them is their layer with Node.js and npm.
     #[arg(long, value_name = "DIR", env = "DELIVERY_FUNCTIONS")]
     pub(crate) functions: Option<PathBuf>,
 }

@@ -1,16 +1,23 @@
 //! Functions that someone else built.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Function, NAMES};
 use crate::error::CliError;
 
-/// Finds every function in a directory: `NAME/bootstrap` or the program `NAME`.
+/// What `scripts/node-layer` calls the layer's package.
+const NODE_LAYER: &str = "node-layer.zip";
+
+/// Finds every function in a directory: the package `NAME.zip`, `NAME/bootstrap` or the program `NAME`.
 pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
     NAMES
         .into_iter()
         .map(|name| {
-            let places = [directory.join(name).join("bootstrap"), directory.join(name)];
+            let places = [
+                directory.join(format!("{name}.zip")),
+                directory.join(name).join("bootstrap"),
+                directory.join(name),
+            ];
             match places.into_iter().find(|path| path.is_file()) {
                 Some(path) => Ok(Function { name, path }),
                 None => Err(CliError::FunctionMissing {
@@ -22,12 +29,18 @@ pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
         .collect()
 }
 
+/// The package of the layer with Node.js and npm, where it lies beside the functions.
+pub(crate) fn node_layer(directory: &Path) -> Option<PathBuf> {
+    let layer = directory.join(NODE_LAYER);
+    layer.is_file().then_some(layer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn functions_are_found_in_either_form() {
+    fn functions_are_found_in_every_form_and_the_layer_beside_them() {
         let directory = tempfile::tempdir().unwrap();
         let file = |path: &str| {
             let path = directory.path().join(path);
@@ -35,8 +48,13 @@ mod tests {
             std::fs::write(&path, "x").unwrap();
             path
         };
-        let mut expected = vec![file("npm-install/bootstrap")];
-        expected.extend(NAMES[1..].iter().map(|name| file(name)));
+        let mut expected = vec![
+            file("npm-install/bootstrap"),
+            file("test-and-package.zip"),
+        ];
+        expected.extend(NAMES[2..].iter().map(|name| file(name)));
+        assert_eq!(node_layer(directory.path()), None);
+        let layer = file("node-layer.zip");
 
         let found: Vec<_> = prebuilt(directory.path())
             .unwrap()
@@ -44,6 +62,7 @@ mod tests {
             .map(|function| function.path)
             .collect();
         assert_eq!(found, expected);
+        assert_eq!(node_layer(directory.path()), Some(layer));
     }
 
     #[test]

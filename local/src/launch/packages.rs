@@ -1,4 +1,5 @@
-//! A function's package: a zip file with its binary, called `bootstrap`.
+//! A function's package: a zip file with its binary, called `bootstrap`. One that was made already is
+//! taken as it is.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -17,6 +18,12 @@ const LEVEL: i64 = 1;
 
 /// How much is hashed at once, in bytes.
 const BLOCK: usize = 1 << 20;
+
+/// Whether this is a package and not a program.
+pub(super) fn is_package(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
 
 /// The package in a file that is removed when it is dropped.
 pub(super) fn package(binary: &Path) -> io::Result<NamedTempFile> {

@@ -20,6 +20,8 @@ pub(super) struct Uploaded {
     pub(super) bucket: String,
     pub(super) actions_prefix: String,
     pub(super) templates_prefix: String,
+    /// The key of the Node.js layer; empty where there is none.
+    pub(super) node_layer_key: String,
 }
 
 pub(super) async fn upload(
@@ -58,11 +60,35 @@ pub(super) async fn upload(
             put_package(clients, &bucket, &key, function, binary).await?;
         }
     }
+    let node_layer_key = match &request.node_layer {
+        Some(layer) => put_layer(clients, &bucket, layer).await?,
+        None => String::new(),
+    };
     Ok(Uploaded {
         bucket,
         actions_prefix,
         templates_prefix,
+        node_layer_key,
     })
+}
+
+/// Brings the layer into the bucket and returns its key.
+async fn put_layer(clients: &Clients, bucket: &str, layer: &Path) -> Result<String, Error> {
+    let failed = |source| Error::File {
+        path: layer.to_path_buf(),
+        source,
+    };
+    let file = layer.to_path_buf();
+    let digest = blocking(move || packages::digest(&file))
+        .await
+        .map_err(failed)?;
+    let key = format!("layers/{}/node-layer.zip", &digest[..DIGITS]);
+    if !exists(clients, bucket, &key).await {
+        let body = ByteStream::from_path(layer).await;
+        let body = body.map_err(|error| failed(std::io::Error::other(error)))?;
+        put(clients, bucket, &key, body).await?;
+    }
+    Ok(key)
 }
 
 async fn make_bucket(clients: &Clients, bucket: &str) -> Result<(), Error> {
@@ -116,12 +142,18 @@ async fn put_package(
         path: binary.to_path_buf(),
         source,
     };
-    let binary = binary.to_path_buf();
-    let file = blocking(move || packages::package(&binary))
+    let read = |body: Result<ByteStream, _>| {
+        body.map_err(|error| failed(std::io::Error::other(error)))
+    };
+    if packages::is_package(binary) {
+        let body = read(ByteStream::from_path(binary).await)?;
+        return put(clients, bucket, key, body).await;
+    }
+    let program = binary.to_path_buf();
+    let file = blocking(move || packages::package(&program))
         .await
         .map_err(failed)?;
-    let body = ByteStream::from_path(file.path()).await;
-    let body = body.map_err(|error| failed(std::io::Error::other(error)))?;
+    let body = read(ByteStream::from_path(file.path()).await)?;
     put(clients, bucket, key, body).await
 }
 

@@ -102,6 +102,7 @@ impl World {
             stack_name: STACK.to_owned(),
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
             functions: self.functions.clone(),
+            node_layer: None,
             parameters: self.parameters.clone(),
         };
         launch::launch(&request).await

@@ -4,6 +4,9 @@ layers.
 Lambda tells the group by `AWS_LAMBDA_LOG_GROUP_NAME` (the stream is in `function_logs`), and unpacks layers, one over
 the other, into `/opt`, whose `bin` and `lib` are on the search paths. A process of this machine has no `/opt` of its
 own, so here they are unpacked into a directory of each set of layers, which is on the paths.
+
+A function finds the programs of this machine, more than Lambda has. Where `DELIVERY_FUNCTION_PATH` is set, it is what
+such functions get as their `PATH`.
 """
 
 import hashlib
@@ -71,9 +74,10 @@ def with_group_and_layers(config, code_dir, port):
     environment["AWS_LAMBDA_LOG_GROUP_NAME"] = group or f"/aws/lambda/{config.get('FunctionName')}"
     # The name is in every request's user agent then, so that the gateway can tell whose it is (an SDK takes 50 characters).
     environment.setdefault("AWS_SDK_UA_APP_ID", config.get("FunctionName", "")[-50:])
+    environment["PATH"] = environment.pop("DELIVERY_FUNCTION_PATH", environment["PATH"])
     layers = unpacked(config.get("Layers") or [])
     if layers:
-        in_front(environment, "PATH", os.path.join(layers, "nodejs", "bin"), os.path.join(layers, "bin"))
+        in_front(environment, "PATH", os.path.join(layers, "bin"))
         in_front(environment, "LD_LIBRARY_PATH", os.path.join(layers, "lib"))
     return environment
 
