@@ -94,9 +94,8 @@ fn a_change_set_without_changes_fails() {
     });
 }
 
-#[test]
-fn a_change_set_says_what_is_added_changed_replaced_and_removed() {
-    const TEMPLATE: &str = "\
+/// A resource of each kind of change.
+const TEMPLATE: &str = "\
 Parameters:
   Days: { Type: Number, Default: 7 }
   Path: { Type: String, Default: /a/ }
@@ -124,6 +123,9 @@ Resources:
     Type: AWS::SNS::Topic
     Condition: Less
 ";
+
+#[test]
+fn a_change_set_says_what_is_added_changed_replaced_and_removed() {
     run(async |world| {
         for key in ["templates/inner.yaml", "templates/inner-2.yaml"] {
             world.put(key, ONE).await;

@@ -71,12 +71,19 @@ fn the_original_template_is_given_back() {
     });
 }
 
+/// A template, the parameters given, and what is said.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
 #[test]
 fn a_wrong_template_or_parameter_is_refused_as_cloudformation_does() {
     const PARAMETER: &str = "Parameters:\n  P: { Type: String, AllowedPattern: '^[a-z]+$' }\n  \
                              Q: { Type: String, Default: a, AllowedValues: [a, b] }\nResources:\n  \
                              Bucket:\n    Type: AWS::S3::Bucket\n";
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    let cases: [Case; 9] = [
         (
             "Resources:\n  A: [1\n",
             &[],
