@@ -44,8 +44,9 @@ fn line<B>(request: &Request<B>) -> Option<String> {
     let mut scope = scope.split([',', ' ']).next()?.split('/');
     let (key, service) = (scope.next()?, scope.nth(2)?);
     // A function names itself by `AWS_SDK_UA_APP_ID`.
-    let mut agent = text(header::USER_AGENT.as_str()).split(' ');
-    let function = agent.find_map(|part| part.strip_prefix("app/"));
+    let agents = [text("x-amz-user-agent"), text(header::USER_AGENT.as_str())];
+    let mut parts = agents.iter().flat_map(|agent| agent.split(' '));
+    let function = parts.find_map(|part| part.strip_prefix("app/"));
     let by = if key.starts_with(SESSION_KEY) {
         "pipeline"
     } else {
