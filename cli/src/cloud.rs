@@ -47,7 +47,7 @@ impl Cloud {
         aws_sdk_cloudformation::Client::new(&self.config)
     }
 
-    /// A client of CodeConnections.
+    /// A client of `CodeConnections`.
     pub(crate) fn codeconnections(&self) -> aws_sdk_codeconnections::Client {
         aws_sdk_codeconnections::Client::new(&self.config)
     }

@@ -3,6 +3,7 @@
 mod entries;
 
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use shared::aws::CallError;
 
 use crate::follow::ActionSnapshot;
@@ -71,7 +72,7 @@ pub(crate) async fn read(
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_resource_not_found_exception()) =>
+                    .is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
             {
                 return Ok(entries);
             }

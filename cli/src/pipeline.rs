@@ -19,6 +19,15 @@ pub(crate) use start::start;
 pub(crate) use status::status;
 pub(crate) use stop::stop;
 
+/// Names as a sentence lists them: `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
+    }
+}
+
 /// What is printed as JSON, for the published schema.
 #[cfg(test)]
 pub(crate) mod printed {
@@ -28,13 +37,4 @@ pub(crate) mod printed {
     pub(crate) use super::start::Started;
     pub(crate) use super::status::StatusDocument;
     pub(crate) use super::stop::Stopping;
-}
-
-/// Names as a sentence lists them: `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [name] => name.clone(),
-        [names @ .., last] => format!("{} and {last}", names.join(", ")),
-    }
 }

@@ -17,7 +17,7 @@ use crate::stack::told::News;
 pub(crate) fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let lines = vec![
-        line(generator.subschema_for::<Event>()),
+        line(&generator.subschema_for::<Event>()),
         typed::<Ending>(&mut generator, "result"),
         told::<News>(&mut generator),
         document::<Validation>(&mut generator),
@@ -40,7 +40,7 @@ pub(crate) fn schema() -> Value {
 /// The lines of a command that tells events.
 fn told<T: Told>(generator: &mut SchemaGenerator) -> Schema {
     let schema = generator.subschema_for::<T>();
-    line(schema)
+    line(&schema)
 }
 
 /// The answer of a short command.
@@ -51,10 +51,10 @@ fn document<D: Document>(generator: &mut SchemaGenerator) -> Schema {
 fn typed<T: JsonSchema>(generator: &mut SchemaGenerator, kind: &str) -> Schema {
     let fields = generator.subschema_for::<T>();
     let kind = json_schema!({ "properties": { "type": { "const": kind } }, "required": ["type"] });
-    line(json_schema!({ "allOf": [kind, fields] }))
+    line(&json_schema!({ "allOf": [kind, fields] }))
 }
 
-fn line(schema: Schema) -> Schema {
+fn line(schema: &Schema) -> Schema {
     let version =
         json_schema!({ "properties": { "v": { "const": FORMAT_VERSION } }, "required": ["v"] });
     json_schema!({ "allOf": [version, schema] })

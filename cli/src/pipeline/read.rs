@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_codepipeline::operation::get_pipeline_execution::GetPipelineExecutionError;
 use aws_sdk_codepipeline::primitives::DateTime;
 use aws_sdk_codepipeline::types::{
     self, ActionExecutionStatus, PipelineExecution, PipelineExecutionSummary,
@@ -106,9 +107,9 @@ pub(super) async fn find(
     match answer {
         Ok(answer) => Ok(answer.pipeline_execution),
         Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(|error| error.is_pipeline_execution_not_found_exception()) =>
+            if error.as_service_error().is_some_and(
+                GetPipelineExecutionError::is_pipeline_execution_not_found_exception,
+            ) =>
         {
             Ok(None)
         }

@@ -54,8 +54,8 @@ impl Document for Retried {
 pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
     let pipeline = target.needed_pipeline()?;
-    let state = read::state(&pipeline).await?;
-    let (stage, execution) = choose(&state, arguments.stage.as_deref())?;
+    let shown = read::state(&pipeline).await?;
+    let (stage, execution) = choose(&shown, arguments.stage.as_deref())?;
     let mode = if arguments.all {
         StageRetryMode::AllActions
     } else {
@@ -98,29 +98,16 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
 
 /// The stage to retry, and its execution.
 fn choose<'a>(
-    state: &'a PipelineState,
+    shown: &'a PipelineState,
     stage: Option<&str>,
 ) -> Result<(&'a StageState, &'a str), RetryError> {
-    let stage = match stage {
-        Some(name) => state.stage(name).ok_or_else(|| RetryError::NoStage {
+    let stage = if let Some(name) = stage {
+        shown.stage(name).ok_or_else(|| RetryError::NoStage {
             stage: name.to_owned(),
-            known: state.stage_names(),
-        })?,
-        None => {
-            let failed: Vec<&StageState> = state
-                .stages
-                .iter()
-                .filter(|stage| stage.is_failed())
-                .collect();
-            match failed.as_slice() {
-                [stage] => *stage,
-                [] => return Err(RetryError::NothingFailed),
-                several => {
-                    let names = several.iter().map(|stage| stage.name.clone()).collect();
-                    return Err(RetryError::SeveralFailed { stages: names });
-                }
-            }
-        }
+            known: shown.stage_names(),
+        })?
+    } else {
+        the_failed_one(shown)?
     };
     match (&stage.execution, stage.is_held()) {
         (None, _) => Err(RetryError::NeverEntered {
@@ -132,6 +119,18 @@ fn choose<'a>(
             Err(RetryError::newer(stage, Some(execution)))
         }
         (Some(execution), _) => Ok((stage, execution)),
+    }
+}
+
+fn the_failed_one(shown: &PipelineState) -> Result<&StageState, RetryError> {
+    let stages = shown.stages.iter();
+    let failed: Vec<&StageState> = stages.filter(|stage| stage.is_failed()).collect();
+    match failed.as_slice() {
+        [stage] => Ok(*stage),
+        [] => Err(RetryError::NothingFailed),
+        several => Err(RetryError::SeveralFailed {
+            stages: several.iter().map(|stage| stage.name.clone()).collect(),
+        }),
     }
 }
 
@@ -243,11 +242,11 @@ mod tests {
     }
 
     fn told(stages: Vec<StageState>, named: Option<&str>) -> String {
-        let state = PipelineState {
+        let shown = PipelineState {
             name: "p".to_owned(),
             stages,
         };
-        match choose(&state, named) {
+        match choose(&shown, named) {
             Ok((stage, _)) => stage.name.clone(),
             Err(error) => format!("{}: {error}", error.exit().code()),
         }

@@ -197,12 +197,12 @@ pub(crate) mod tests {
         ActionFailure, ActionState, Closed, Inbound, Revision, StageState,
     };
 
-    fn revision(letter: &str, message: &str) -> Option<Revision> {
-        Some(Revision {
+    fn revision(letter: &str, message: &str) -> Revision {
+        Revision {
             id: letter.repeat(40),
             message: Some(message.to_owned()),
             url: None,
-        })
+        }
     }
 
     fn execution(letter: &str) -> String {
@@ -225,7 +225,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             status: Some(status.to_owned()),
             execution: Some(execution(of)),
-            revision: revision(of, "Greet in French"),
+            revision: Some(revision(of, "Greet in French")),
             actions,
             ..StageState::default()
         }
@@ -247,15 +247,16 @@ pub(crate) mod tests {
         }
     }
 
-    fn connection(status: &str) -> Option<Connection> {
-        Some(Connection::new(
+    fn connection(status: &str) -> Connection {
+        Connection::new(
             "arn:aws:codeconnections:eu-west-1:111122223333:connection/c",
             Some(status.to_owned()),
             "eu-west-1",
-        ))
+        )
     }
 
     /// Everything that can be seen at once.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub(crate) fn busy() -> StatusDocument {
         let mut failed = action("test-and-package", "Failed", "b", 8.25);
         failed.error = Some(ActionFailure {
@@ -274,7 +275,7 @@ pub(crate) mod tests {
         );
         commit.inbound = vec![Inbound {
             execution: execution("c"),
-            revision: revision("c", "Greet in German"),
+            revision: Some(revision("c", "Greet in German")),
             waits_for: None,
         }];
         commit.closed = Some(Closed {
@@ -317,7 +318,7 @@ pub(crate) mod tests {
         StatusDocument::new(
             stack("UPDATE_COMPLETE"),
             Some(pipeline),
-            connection("AVAILABLE"),
+            Some(connection("AVAILABLE")),
         )
     }
 
@@ -334,7 +335,7 @@ pub(crate) mod tests {
         StatusDocument::new(
             stack("CREATE_COMPLETE"),
             Some(pipeline),
-            connection("AVAILABLE"),
+            Some(connection("AVAILABLE")),
         )
     }
 
@@ -357,7 +358,7 @@ pub(crate) mod tests {
         let mut stack = stack("ROLLBACK_COMPLETE");
         stack.outputs.clear();
         stack.reason = Some("The following resource(s) failed to create: [Role].".to_owned());
-        let document = StatusDocument::new(stack, None, connection("PENDING"));
+        let document = StatusDocument::new(stack, None, Some(connection("PENDING")));
         insta::assert_snapshot!(shown(&document));
     }
 
@@ -370,7 +371,8 @@ pub(crate) mod tests {
             pipeline.stages.remove(1);
         }
         assert_eq!(waits.exit(), Exit::Pending);
-        let pending = StatusDocument::new(stack("CREATE_COMPLETE"), None, connection("PENDING"));
+        let pending =
+            StatusDocument::new(stack("CREATE_COMPLETE"), None, Some(connection("PENDING")));
         assert_eq!(pending.exit(), Exit::Pending);
         let rolled_back = StatusDocument::new(stack("UPDATE_ROLLBACK_COMPLETE"), None, None);
         assert_eq!(rolled_back.exit(), Exit::PipelineFailed);

@@ -15,6 +15,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a story")]
 async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     let mut world = World::start().await;
     let commit = world.commit.clone();

@@ -34,9 +34,8 @@ async fn answer(
     let target = headers
         .get("x-amz-target")
         .map(|value| value.to_str().unwrap());
-    match target.and_then(|target| target.rsplit_once('.')) {
-        Some((_, "FilterLogEvents")) => return logged(&serde_json::from_str(&body).unwrap()),
-        _ => {}
+    if target.is_some_and(|target| target.ends_with(".FilterLogEvents")) {
+        return logged(&serde_json::from_str(&body).unwrap());
     }
     if let Some((_, operation)) = uri.path().split_once("/operation/") {
         let connection = json!({"ConnectionArn": CONNECTION, "ConnectionStatus": "AVAILABLE"});
@@ -84,13 +83,12 @@ fn query(body: &str, pipeline: &str) -> Response {
         let results: String = body
             .split('&')
             .filter_map(|field| field.strip_prefix("ActionNames.member.")?.split_once('='))
-            .map(|(_, action)| {
+            .fold(String::new(), |results, (_, action)| {
                 let action = action.replace("%3A", ":");
                 let denied = action == "codepipeline:PutApprovalResult";
                 let decision = if denied { "implicitDeny" } else { "allowed" };
-                format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
-            })
-            .collect();
+                format!("{results}<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
+            });
         return xml(
             "SimulatePrincipalPolicy",
             &format!("<EvaluationResults>{results}</EvaluationResults>"),
@@ -141,7 +139,7 @@ fn answered(body: &Value) -> Response {
     (kind, body.to_string()).into_response()
 }
 
-/// CodeConnections speaks CBOR (RFC 8949).
+/// `CodeConnections` speaks CBOR (RFC 8949).
 fn cbor(body: &Value) -> Response {
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/cbor"),
@@ -164,7 +162,9 @@ fn encode(value: &Value, bytes: &mut Vec<u8>) {
         }
         Value::Array(values) => {
             bytes.extend([0x98, u8::try_from(values.len()).unwrap()]);
-            values.iter().for_each(|value| encode(value, bytes));
+            for value in values {
+                encode(value, bytes);
+            }
         }
         Value::String(text) => {
             bytes.extend([0x78, u8::try_from(text.len()).unwrap()]);

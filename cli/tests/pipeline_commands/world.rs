@@ -244,9 +244,9 @@ impl World {
     async fn until(&self, stage: &str, wanted: impl Fn(&StageState) -> bool) {
         let asked = async {
             loop {
-                let state = self.client.get_pipeline_state().name(PIPELINE).send().await;
-                let state = state.unwrap();
-                let mut stages = state.stage_states().iter();
+                let answer = self.client.get_pipeline_state().name(PIPELINE).send().await;
+                let answer = answer.unwrap();
+                let mut stages = answer.stage_states().iter();
                 let found = stages.find(|found| found.stage_name() == Some(stage));
                 if found.is_some_and(&wanted) {
                     return;
@@ -270,12 +270,15 @@ impl World {
                 let actions = stage.action_states().iter().map(|action| {
                     let latest = action.latest_execution();
                     let status = latest.and_then(|latest| latest.status());
-                    json!([action.action_name(), status.map(|status| status.as_str())])
+                    json!([
+                        action.action_name(),
+                        status.map(sdk::ActionExecutionStatus::as_str)
+                    ])
                 });
                 json!({
                     "name": stage.stage_name(),
                     "status": latest.map(|latest| latest.status().as_str()),
-                    "execution": latest.map(|latest| latest.pipeline_execution_id()),
+                    "execution": latest.map(sdk::StageExecution::pipeline_execution_id),
                     "actions": actions.collect::<Vec<_>>(),
                 })
             })

@@ -10,19 +10,19 @@ const MIN_COMMIT_CHARS: usize = 4;
 
 /// The approval that is meant.
 pub(super) fn choose<'a>(
-    state: &'a PipelineState,
+    shown: &'a PipelineState,
     stage: Option<&str>,
     commit: Option<&str>,
 ) -> Result<Waiting<'a>, AnswerError> {
     if let Some(name) = stage
-        && state.stage(name).is_none()
+        && shown.stage(name).is_none()
     {
         return Err(AnswerError::NoStage {
             stage: name.to_owned(),
-            known: super::stages(state),
+            known: super::stages(shown),
         });
     }
-    let mut waiting = state.approvals();
+    let mut waiting = shown.approvals();
     waiting.retain(|waiting| stage.is_none_or(|stage| waiting.stage.name == stage));
     if waiting.is_empty() {
         return Err(AnswerError::NothingWaits {
@@ -192,61 +192,61 @@ mod tests {
         }
     }
 
-    fn state(stages: Vec<StageState>) -> PipelineState {
+    fn shown(stages: Vec<StageState>) -> PipelineState {
         PipelineState {
             name: "p".to_owned(),
             stages,
         }
     }
 
-    fn refused(state: &PipelineState, stage: Option<&str>, commit: Option<&str>) -> String {
-        let error = choose(state, stage, commit).unwrap_err();
+    fn refused(shown: &PipelineState, stage: Option<&str>, commit: Option<&str>) -> String {
+        let error = choose(shown, stage, commit).unwrap_err();
         format!("{} ({}): {error}", error.kind(), error.exit().code())
     }
 
     #[test]
     fn a_commit_that_does_not_wait_is_refused_by_both_names() {
-        let state = state(vec![stage("Approval", "abcd", true)]);
+        let shown = shown(vec![stage("Approval", "abcd", true)]);
         assert_eq!(
-            choose(&state, None, Some("ABCDab")).unwrap().stage.name,
+            choose(&shown, None, Some("ABCDab")).unwrap().stage.name,
             "Approval"
         );
         assert_eq!(
-            refused(&state, None, Some("1234")),
+            refused(&shown, None, Some("1234")),
             "stale (1): `1234` does not wait for approval: `abcdabcd Greet in French` in Approval does"
         );
         assert_eq!(
-            refused(&state, None, Some("abc")),
+            refused(&shown, None, Some("abc")),
             "usage (2): `abc` is too short to name a commit: 4 characters at least"
         );
     }
 
     #[test]
     fn of_several_one_has_to_be_named() {
-        let state = state(vec![stage("A", "aaaa", true), stage("B", "aaaa", true)]);
+        let shown = shown(vec![stage("A", "aaaa", true), stage("B", "aaaa", true)]);
         assert_eq!(
-            refused(&state, None, Some("aaaa")),
+            refused(&shown, None, Some("aaaa")),
             "usage (2): more than one approval waits: A / approve and B / approve"
         );
         assert_eq!(
-            choose(&state, Some("B"), Some("aaaa")).unwrap().stage.name,
+            choose(&shown, Some("B"), Some("aaaa")).unwrap().stage.name,
             "B"
         );
         assert_eq!(
-            refused(&state, Some("C"), None),
+            refused(&shown, Some("C"), None),
             "not-found (5): the pipeline has no stage `C`; it has A and B"
         );
     }
 
     #[test]
     fn nothing_that_waits_is_not_found() {
-        let state = state(vec![stage("Approval", "abcd", false)]);
+        let shown = shown(vec![stage("Approval", "abcd", false)]);
         assert_eq!(
-            refused(&state, None, None),
+            refused(&shown, None, None),
             "nothing-waits (5): nothing waits for approval"
         );
         assert_eq!(
-            refused(&state, Some("Approval"), Some("abcd")),
+            refused(&shown, Some("Approval"), Some("abcd")),
             "nothing-waits (5): nothing waits for approval in stage Approval"
         );
     }

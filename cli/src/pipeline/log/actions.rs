@@ -124,11 +124,11 @@ impl Reader {
                 let snapshot = self.pipeline.look(&wanted.execution).await?;
                 looked.insert(wanted.execution.clone(), snapshot);
             }
-            let attempts = looked[&wanted.execution]
+            let mut attempts = looked[&wanted.execution]
                 .actions
                 .iter()
                 .filter(|action| action.stage == wanted.stage && action.action == wanted.action);
-            if let Some(run) = attempts.last() {
+            if let Some(run) = attempts.next_back() {
                 runs.push((wanted.execution, run.clone()));
             }
         }

@@ -149,10 +149,10 @@ mod tests {
     use crate::pipeline::status::tests::busy;
 
     fn told(stage: Option<&str>, action: Option<&str>, failed: bool) -> Vec<String> {
-        let state = busy().pipeline.unwrap();
+        let shown = busy().pipeline.unwrap();
         let named = Named { stage, action };
-        named.check(&state).unwrap();
-        latest(&state, named, failed)
+        named.check(&shown).unwrap();
+        latest(&shown, named, failed)
             .into_iter()
             .map(|wanted| {
                 let execution = crate::output::lines::short(&wanted.execution).to_owned();
@@ -180,10 +180,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_answered_with_what_is() {
-        let state = busy().pipeline.unwrap();
+        let shown = busy().pipeline.unwrap();
         let error = |stage, action| {
             Named { stage, action }
-                .check(&state)
+                .check(&shown)
                 .unwrap_err()
                 .to_string()
         };
