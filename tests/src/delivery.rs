@@ -9,12 +9,18 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::checkout;
+use crate::packages::Packages;
+
+/// What functions find instead of this machine's programs (`local::ministack::FUNCTION_PATH`).
+const FUNCTION_PATH: &str = "DELIVERY_FUNCTION_PATH";
 
 /// How `delivery` is run for one application.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     application: PathBuf,
     home: Option<PathBuf>,
+    functions: PathBuf,
+    function_path: Option<PathBuf>,
     silent: bool,
 }
 
@@ -55,6 +61,8 @@ impl Delivery {
         Self {
             application: application.to_owned(),
             home: None,
+            functions: checkout::programs(),
+            function_path: None,
             silent: false,
         }
     }
@@ -65,8 +73,18 @@ impl Delivery {
         Self {
             application: application.to_owned(),
             home: Some(home.to_owned()),
+            functions: checkout::programs(),
+            function_path: None,
             silent: true,
         }
+    }
+
+    /// Runs packages instead of the programs beside this one, in what Lambda has.
+    #[must_use]
+    pub fn on(mut self, packages: &Packages) -> Self {
+        packages.directory().clone_into(&mut self.functions);
+        self.function_path = Some(packages.programs().to_owned());
+        self
     }
 
     /// Starts `delivery run --json` with these arguments.
@@ -79,8 +97,11 @@ impl Delivery {
         command
             .arg("--json")
             .arg("--functions")
-            .arg(checkout::programs())
+            .arg(&self.functions)
             .args(arguments);
+        if let Some(path) = &self.function_path {
+            command.env(FUNCTION_PATH, path);
+        }
         command.stdout(Stdio::piped());
         if self.silent {
             command.stderr(Stdio::piped());
@@ -201,6 +222,14 @@ impl Run {
                 )
             })
             .collect()
+    }
+
+    /// What an action said of its work.
+    #[must_use]
+    pub fn summary(&self, action: &str) -> Option<String> {
+        let actions = self.result()["actions"].as_array()?;
+        let found = actions.iter().find(|found| found["action"] == action)?;
+        found["summary"].as_str().map(str::to_owned)
     }
 
     /// Where a stage answers: its API and its site.

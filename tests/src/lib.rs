@@ -5,4 +5,5 @@ pub mod application;
 pub mod checkout;
 pub mod cost;
 pub mod delivery;
+pub mod packages;
 pub mod visitor;

@@ -48,10 +48,7 @@ mod tests {
             std::fs::write(&path, "x").unwrap();
             path
         };
-        let mut expected = vec![
-            file("npm-install/bootstrap"),
-            file("test-and-package.zip"),
-        ];
+        let mut expected = vec![file("npm-install/bootstrap"), file("test-and-package.zip")];
         expected.extend(NAMES[2..].iter().map(|name| file(name)));
         assert_eq!(node_layer(directory.path()), None);
         let layer = file("node-layer.zip");

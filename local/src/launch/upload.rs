@@ -142,9 +142,8 @@ async fn put_package(
         path: binary.to_path_buf(),
         source,
     };
-    let read = |body: Result<ByteStream, _>| {
-        body.map_err(|error| failed(std::io::Error::other(error)))
-    };
+    let read =
+        |body: Result<ByteStream, _>| body.map_err(|error| failed(std::io::Error::other(error)));
     if packages::is_package(binary) {
         let body = read(ByteStream::from_path(binary).await)?;
         return put(clients, bucket, key, body).await;

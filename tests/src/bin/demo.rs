@@ -1,4 +1,6 @@
 //! `scripts/demo`: takes the greeter from a commit to production, twice, and looks at the result.
+//!
+//! With `--packages`, the functions are the packages for Lambda, which find what they find there.
 #![expect(clippy::print_stderr, reason = "a demo tells what it does")]
 
 use std::io;
@@ -6,6 +8,7 @@ use std::process::ExitCode;
 
 use pipeline_tests::application::Application;
 use pipeline_tests::delivery::{Delivery, Run};
+use pipeline_tests::packages::Packages;
 use pipeline_tests::visitor::Visitor;
 
 /// What everything in the demo's local AWS is called after.
@@ -28,9 +31,14 @@ async fn demo() -> io::Result<()> {
         "the application is a copy of examples/greeter: {}",
         greeter.path().display()
     ));
-    let delivery = Delivery::of(greeter.path());
+    let mut delivery = Delivery::of(greeter.path());
+    let packages = packages()?;
+    if let Some(packages) = &packages {
+        packages.guard(&greeter)?;
+        delivery = delivery.on(packages);
+    }
     let outcome = tokio::select! {
-        outcome = deliver_twice(&greeter, &delivery) => outcome,
+        outcome = deliver_twice(&greeter, &delivery, packages.as_ref()) => outcome,
         _ = tokio::signal::ctrl_c() => Err(io::Error::other("interrupted")),
     };
     say("ending what was started");
@@ -38,11 +46,44 @@ async fn demo() -> io::Result<()> {
     outcome
 }
 
-async fn deliver_twice(greeter: &Application, delivery: &Delivery) -> io::Result<()> {
+/// The packages, where they were asked for.
+fn packages() -> io::Result<Option<Packages>> {
+    match std::env::args().nth(1).as_deref() {
+        None => Ok(None),
+        Some("--packages") => Packages::built().map(Some),
+        Some(other) => Err(io::Error::other(format!(
+            "`{other}` is not known; usage: demo [--packages]"
+        ))),
+    }
+}
+
+/// Fails unless npm-install ran the layer's own programs.
+fn ran_the_layer(run: &Run, packages: &Packages) -> io::Result<()> {
+    let versions = packages.versions();
+    let summary = run.summary("npm-install").unwrap_or_default();
+    if !summary.contains(&versions) {
+        return Err(io::Error::other(format!(
+            "npm-install did not run the layer's programs {versions}: {summary}"
+        )));
+    }
+    say(&format!(
+        "npm-install ran the layer's own programs {versions}"
+    ));
+    Ok(())
+}
+
+async fn deliver_twice(
+    greeter: &Application,
+    delivery: &Delivery,
+    packages: Option<&Packages>,
+) -> io::Result<()> {
     let visitor = Visitor::default();
     let first = greeter.head()?;
     say(&format!("delivering commit {first}"));
     let run = deliver(delivery).await?;
+    if let Some(packages) = packages {
+        ran_the_layer(&run, packages)?;
+    }
     let (api, site) = run.urls("Production")?;
     let (greeting, config) = (format!("{api}greeting"), format!("{site}config.json"));
     for url in [&greeting, &config] {
