@@ -309,21 +309,16 @@ fn properties(change: &ResourceChange) -> Vec<String> {
 
 /// Begins what the change set holds. Buckets that are to be kept are not kept where they were made by a
 /// creation that fails: nothing is in them, and they would stand in the way of the next one.
-pub(crate) async fn execute(
-    client: &Client,
-    stack_id: &str,
-    name: &str,
-    token: &str,
-) -> Result<(), CallError> {
+pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
     client
         .execute_change_set()
-        .stack_name(stack_id)
+        .stack_name(stack)
         .change_set_name(name)
-        .client_request_token(token)
+        .client_request_token(name)
         .retain_except_on_create(true)
         .send()
         .await
-        .map_err(|error| CallError::new("cloudformation:ExecuteChangeSet", stack_id, &error))?;
+        .map_err(|error| CallError::new("cloudformation:ExecuteChangeSet", stack, &error))?;
     Ok(())
 }
 

@@ -350,7 +350,8 @@ async fn execute(
     patience: &mut Patience,
 ) -> Result<Exit, CliError> {
     let mut follower = Follower::from_now(&work.client, stack_id).await?;
-    if let Err(error) = change_set::execute(&work.client, stack_id, name, name).await {
+    let stack_name = &work.settings.stack_name;
+    if let Err(error) = change_set::execute(&work.client, stack_name, name).await {
         let overtaken = change_set::is_gone(&error) || error.is_code("InvalidChangeSetStatus");
         if error.outcome_unknown {
             return Err(error.into());
