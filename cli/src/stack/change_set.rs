@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, PolicyAction, Replacement,
-    ResourceChange,
+    ResourceAttribute, ResourceChange,
 };
 use shared::aws::CallError;
 use tokio::time::sleep;
@@ -298,7 +298,7 @@ fn properties(change: &ResourceChange) -> Vec<String> {
         })
         .filter_map(|detail| {
             let target = detail.target()?;
-            let attribute = target.attribute().map(|attribute| attribute.as_str());
+            let attribute = target.attribute().map(ResourceAttribute::as_str);
             target.name().or(attribute).map(str::to_owned)
         })
         .collect();
@@ -348,7 +348,7 @@ pub(crate) fn is_gone(error: &CallError) -> bool {
 #[cfg(test)]
 mod tests {
     use aws_sdk_cloudformation::types::{
-        ChangeSource, ResourceAttribute, ResourceChangeDetail, ResourceTargetDefinition,
+        ChangeSource, ResourceChangeDetail, ResourceTargetDefinition,
     };
 
     use super::*;

@@ -223,37 +223,49 @@ async fn stack_goes(
     if !begun {
         work.confirm()?;
     }
-    let emptied = async {
-        for one in to_empty {
-            let bucket = work.bucket(one.name());
-            if bucket.exists(&work.s3).await? {
-                bucket.empty(&work.s3, work.view).await?;
-            }
-        }
-        Ok::<(), CliError>(())
-    };
     tokio::select! {
-        emptied = emptied => emptied?,
+        emptied = empty(work, &to_empty) => emptied?,
         () = patience.interrupt.received() => return Ok(interrupted(work)),
     }
-    let mut follower = if begun {
+    let follower = if begun {
         Follower::of_the_latest(&work.client, &stack.id).await?
     } else {
         begin(work, stack).await?
     };
+    end(work, stack, follower, &mut policies, patience).await
+}
+
+/// Empties the buckets that CloudFormation deletes.
+async fn empty(work: &Work<'_>, buckets: &[&Doomed]) -> Result<(), CliError> {
+    for one in buckets {
+        let bucket = work.bucket(one.name());
+        if bucket.exists(&work.s3).await? {
+            bucket.empty(&work.s3, work.view).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Follows the deletion to its end, and deletes what it leaves.
+async fn end(
+    work: &Work<'_>,
+    stack: &Description,
+    mut follower: Follower,
+    policies: &mut Policies,
+    patience: &mut Patience,
+) -> Result<Exit, CliError> {
     match follow(&work.client, work.view, &mut follower, &stack.id, patience).await? {
         Followed::Interrupted => Ok(interrupted(work)),
         Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
-        Followed::Ended(stack, events) if stack.state() == State::Gone => {
+        Followed::Ended(stack, _) if stack.state() == State::Gone => {
             work.view.tell(&News::Stack {
                 name: stack.name.clone(),
                 id: stack.id.clone(),
                 status: stack.status.clone(),
                 outputs: std::collections::BTreeMap::new(),
             });
-            drop(events);
             let left = left_of(work, &[stack.id]).await?;
-            clean(work, &left, &mut policies, patience).await
+            clean(work, &left, policies, patience).await
         }
         Followed::Ended(stack, events) => {
             conclude(work.view, &stack, &events)?;

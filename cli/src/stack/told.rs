@@ -1,6 +1,7 @@
 //! What the commands of a stack tell while they work.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
@@ -246,8 +247,9 @@ fn physical(id: Option<&String>) -> String {
         .unwrap_or_default()
 }
 
-impl Told for News {
-    fn line(&self) -> Option<String> {
+impl News {
+    /// What is said before a stack is changed.
+    fn of_publishing(&self) -> Option<String> {
         Some(match self {
             Self::Notice { message } => message.clone(),
             Self::BucketMade { bucket } => {
@@ -265,6 +267,13 @@ impl Told for News {
                 )
             }
             Self::Change(change) => change.line(),
+            _ => return None,
+        })
+    }
+
+    /// What is said of the stack and its pipeline.
+    fn of_the_stack(&self) -> Option<String> {
+        Some(match self {
             Self::StackEvent {
                 stack,
                 resource,
@@ -304,6 +313,29 @@ impl Told for News {
                 "{WAITING}• the connection `{name}` is pending{WAITING:#}: the pipeline cannot fetch its source \
                  until the handshake is completed in the console (\"Update pending connection\"):\n    {url}"
             ),
+            Self::ExecutionStatus {
+                execution,
+                status,
+                waiting,
+            } => {
+                let waits = if waiting.is_empty() {
+                    String::new()
+                } else {
+                    format!(
+                        "; {} waits for approval (`delivery approve`)",
+                        waiting.join(", ")
+                    )
+                };
+                format!("execution {execution}: {status}{waits}")
+            }
+            _ => return None,
+        })
+    }
+
+    /// What is said while a stack is deleted. What is published and what failed are for people the
+    /// data and the error of the command.
+    fn of_the_deletion(&self) -> Option<String> {
+        Some(match self {
             Self::Going {
                 path,
                 resource_type,
@@ -346,24 +378,16 @@ impl Told for News {
                     physical(physical_id.as_ref())
                 )
             }
-            Self::ExecutionStatus {
-                execution,
-                status,
-                waiting,
-            } => {
-                let waits = if waiting.is_empty() {
-                    String::new()
-                } else {
-                    format!(
-                        "; {} waits for approval (`delivery approve`)",
-                        waiting.join(", ")
-                    )
-                };
-                format!("execution {execution}: {status}{waits}")
-            }
-            // For people these are data, and the command's error.
-            Self::Published { .. } | Self::StackFailure { .. } => return None,
+            _ => return None,
         })
+    }
+}
+
+impl Told for News {
+    fn line(&self) -> Option<String> {
+        self.of_publishing()
+            .or_else(|| self.of_the_stack())
+            .or_else(|| self.of_the_deletion())
     }
 
     fn is_essential(&self) -> bool {
@@ -391,12 +415,12 @@ impl Change {
             self.path, self.resource_type
         );
         if !self.properties.is_empty() {
-            text.push_str(&format!(" ({})", self.properties.join(", ")));
+            let _infallible = write!(text, " ({})", self.properties.join(", "));
         }
         if self.loses_data {
-            text.push_str(&format!(" {BAD}its data is lost{BAD:#}"));
+            let _infallible = write!(text, " {BAD}its data is lost{BAD:#}");
         } else if self.is_critical() {
-            text.push_str(&format!(" {WAITING}its data stays behind{WAITING:#}"));
+            let _infallible = write!(text, " {WAITING}its data stays behind{WAITING:#}");
         }
         text
     }

@@ -88,12 +88,17 @@ impl Document for Validation {
         };
         let _infallible = writeln!(
             text,
-            "{} files checked {lint}: {} findings",
-            self.files.len(),
-            self.findings.len()
+            "{} checked {lint}: {}",
+            count(self.files.len(), "file"),
+            count(self.findings.len(), "finding")
         );
         text
     }
+}
+
+fn count(number: usize, word: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{end}")
 }
 
 /// There is nothing to check.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use aws_sdk_cloudformation::Client as Stacks;
 use aws_sdk_codepipeline::Client as Pipelines;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus};
 use shared::aws::CallError;
 use tokio::time::{sleep, sleep_until};
 
 use super::description::{self, Description};
-use super::events::Follower;
+use super::events::{Follower, latest_operation};
 use super::follow::{Followed, Patience, conclude, follow};
 use super::state::State;
 use super::told::News;
@@ -124,9 +125,7 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
             region: cloud.region().to_owned(),
         }));
     }
-    let mut follower = Follower::of_the_latest(&client, &found.id).await?;
-    let ended = follow(&client, &view, &mut follower, &found.id, &mut patience).await?;
-    let stack = match ended {
+    let stack = match ended(&client, &view, found, &mut patience).await? {
         Followed::Ended(stack, events) => {
             conclude(&view, &stack, &events)?;
             stack
@@ -138,6 +137,21 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
         Some(id) => execution(&cloud.codepipeline(), &view, &stack, id, &mut patience).await,
         None => Ok(Exit::Success),
     }
+}
+
+/// The end of the stack's operation; one that is over is not told again.
+async fn ended(
+    client: &Stacks,
+    view: &View,
+    found: Description,
+    patience: &mut Patience,
+) -> Result<Followed, CliError> {
+    if !found.state().is_in_progress() {
+        let events = latest_operation(client, &found.id).await?;
+        return Ok(Followed::Ended(found, events));
+    }
+    let mut follower = Follower::of_the_latest(client, &found.id).await?;
+    follow(client, view, &mut follower, &found.id, patience).await
 }
 
 /// Waits for an execution.
@@ -280,9 +294,9 @@ async fn approvals(client: &Pipelines, pipeline: &str, id: &str) -> Result<Vec<S
                     && execution.status() == Some(&ActionExecutionStatus::InProgress)
             });
             if waits {
-                let stage = stage.stage_name().unwrap_or_default();
+                let place = stage.stage_name().unwrap_or_default();
                 waiting.push(format!(
-                    "{stage} / {}",
+                    "{place} / {}",
                     action.action_name().unwrap_or_default()
                 ));
             }

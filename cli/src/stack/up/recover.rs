@@ -116,19 +116,19 @@ async fn stuck_update(
     patience: &mut Patience,
 ) -> Result<Beginning, CliError> {
     refuse_a_dry_run(work, stack)?;
-    let stuck = resources::list(&work.client, &stack.id).await?;
-    let stuck: Vec<&str> = stuck
-        .iter()
+    let places: Vec<String> = resources::list(&work.client, &stack.id)
+        .await?
+        .into_iter()
         .filter(|resource| resource.status.ends_with("_FAILED"))
-        .map(|resource| resource.path.as_str())
+        .map(|resource| resource.path)
         .collect();
-    let stuck = if stuck.is_empty() {
+    let places = if places.is_empty() {
         stack.reason.clone().unwrap_or_else(|| "?".to_owned())
     } else {
-        stuck.join(", ")
+        places.join(", ")
     };
     work.view.say(format!(
-        "the stack `{}` is {}: an update failed, and so did the way back, at: {stuck}. It can be changed only \
+        "the stack `{}` is {}: an update failed, and so did the way back, at: {places}. It can be changed only \
          after the way back is finished (ContinueUpdateRollback)",
         stack.name, stack.status
     ));
