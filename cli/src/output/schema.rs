@@ -83,4 +83,14 @@ mod tests {
         assert!(!validator.is_valid(&json!({ "v": 1, "type": "surprise" })));
         assert!(!validator.is_valid(&json!({ "type": "result", "status": "success" })));
     }
+
+    #[test]
+    fn every_news_of_a_stack_satisfies_it() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        for news in crate::stack::told::tests::examples() {
+            let mut line = serde_json::to_value(&news).unwrap();
+            line["v"] = json!(FORMAT_VERSION);
+            assert!(validator.is_valid(&line), "{line}");
+        }
+    }
 }

@@ -425,3 +425,116 @@ impl Change {
         text
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// One of each.
+    pub(crate) fn examples() -> Vec<News> {
+        let text = |text: &str| text.to_owned();
+        let (path, resource_type) = (text("Application/ProdSite"), text("AWS::S3::Bucket"));
+        let physical_id = Some(text("shop-prodsite"));
+        vec![
+            News::Notice {
+                message: text("next: `delivery status`"),
+            },
+            News::BucketMade {
+                bucket: text("delivery-1-x"),
+            },
+            News::Object {
+                key: text("actions/1/e2e.zip"),
+                bytes: 4_400_000,
+                uploaded: true,
+            },
+            News::Object {
+                key: text("templates/1/delivery.yaml"),
+                bytes: 900,
+                uploaded: false,
+            },
+            News::Published {
+                bucket: text("delivery-1-x"),
+                template_url: text("https://t"),
+                launch_url: text("https://l"),
+            },
+            News::Change(Change {
+                path: path.clone(),
+                resource_type: resource_type.clone(),
+                action: Action::Replace,
+                physical_id: physical_id.clone(),
+                properties: vec![text("BucketName")],
+                holds_data: true,
+                loses_data: false,
+            }),
+            News::StackEvent {
+                at: text("2026-11-21T09:00:00Z"),
+                stack: text("shop"),
+                resource: text("ProdSite"),
+                resource_type: resource_type.clone(),
+                status: text("CREATE_FAILED"),
+                reason: Some(text("it already exists")),
+            },
+            News::StackWorking {
+                stack: text("shop"),
+                status: text("CREATE_IN_PROGRESS"),
+                seconds: 30.0,
+                running: vec![text("ProdSite")],
+            },
+            News::StackFailure {
+                stack: text("shop"),
+                resource: text("ProdSite"),
+                resource_type: resource_type.clone(),
+                status: text("ROLLBACK_COMPLETE"),
+                reason: text("it already exists"),
+            },
+            News::Stack {
+                name: text("shop"),
+                id: text("arn"),
+                status: text("CREATE_COMPLETE"),
+                outputs: BTreeMap::from([(text("Pipeline"), text("shop-1"))]),
+            },
+            News::ConnectionPending {
+                arn: text("arn"),
+                name: text("github"),
+                url: text("https://c"),
+            },
+            News::Going {
+                path: path.clone(),
+                resource_type: resource_type.clone(),
+                physical_id: physical_id.clone(),
+                stays: true,
+            },
+            News::Emptying {
+                bucket: text("shop-prodsite"),
+                deleted: 1000,
+                done: false,
+            },
+            News::BucketDeleted {
+                bucket: text("shop-prodsite"),
+            },
+            News::Left {
+                path,
+                resource_type,
+                physical_id,
+                wanted: true,
+            },
+            News::ExecutionStatus {
+                execution: text("8b99da15"),
+                status: text("InProgress"),
+                waiting: vec![text("Approval / approve")],
+            },
+        ]
+    }
+
+    #[test]
+    fn each_is_a_line_for_people_or_none() {
+        let lines: Vec<String> = examples()
+            .iter()
+            .map(|news| {
+                let line = news.line().unwrap_or_else(|| "-".to_owned());
+                anstream::adapter::strip_str(&line).to_string()
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
