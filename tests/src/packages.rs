@@ -1,6 +1,7 @@
 //! The packages that `scripts/package` and `scripts/node-layer` make, in an environment reduced to what
 //! Lambda has.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -143,7 +144,7 @@ fn network() -> io::Result<String> {
             .output()?;
         let value = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if output.status.success() && !["", "null", "undefined"].contains(&value.as_str()) {
-            text.push_str(&format!("{setting}={value}\n"));
+            let _infallible = writeln!(text, "{setting}={value}");
         }
     }
     Ok(text)
