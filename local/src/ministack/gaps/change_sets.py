@@ -1,8 +1,9 @@
 """The gap: MiniStack 1.5.33's change sets count resources whose condition is false, and do not know of most types
-which changes replace a resource.
+which changes replace a resource; and they are found by the stack's name only.
 
 A resource that only a condition brings or takes away is an addition or a removal. What replaces is in the
-reference of each resource type ("Update requires: Replacement").
+reference of each resource type ("Update requires: Replacement"). `StackName` may be the stack's ARN
+(`API_ExecuteChangeSet`, "The stack name or Amazon Resource Name (ARN)").
 """
 
 from ministack.services.cloudformation import changesets, provisioners, stacks
@@ -36,6 +37,7 @@ REPLACING = {
 
 resolve_props_for_diff = changesets._resolve_props_for_diff
 property_recreation = provisioners._property_recreation
+find_change_set = changesets._find_change_set
 
 
 def of_true_conditions(template, params, stack_name, stack_id):
@@ -55,6 +57,12 @@ def recreation(resource_type, name):
     return "Always" if name in replacing else "Never"
 
 
+def find_by_arn_too(name, stack=""):
+    # arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
+    return find_change_set(name, stack.split("/")[1] if stack.startswith("arn:") else stack)
+
+
+changesets._find_change_set = find_by_arn_too
 changesets._resolve_props_for_diff = of_true_conditions
 # Only what change sets say: how an update is carried out stays with each type's own handler.
 stacks._property_recreation = recreation
