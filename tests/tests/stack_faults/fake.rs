@@ -98,13 +98,10 @@ async fn serve(
     calls: &Mutex<Vec<String>>,
     answer: impl Fn(&str, usize) -> Answer,
 ) {
-    let Some((line, body)) = request(&mut stream).await else {
+    let Some((head, body)) = request(&mut stream).await else {
         return;
     };
-    let form = body
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Action="));
-    let call = form.map_or_else(|| s3_call(&line), str::to_owned);
+    let call = name(&head, &body);
     let times = {
         let mut calls = calls.lock().unwrap();
         calls.push(call.clone());
@@ -122,7 +119,7 @@ async fn serve(
     let _client_may_have_gone = stream.write_all(response.as_bytes()).await;
 }
 
-/// The request's line and body.
+/// The request's head and body.
 async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
@@ -134,8 +131,7 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
                 is_length.then(|| value.trim().parse::<usize>().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
-                let line = head.lines().next().unwrap_or_default();
-                return Some((line.to_owned(), body.to_owned()));
+                return Some((head.to_owned(), body.to_owned()));
             }
         }
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
@@ -144,12 +140,21 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     }
 }
 
-fn s3_call(line: &str) -> String {
-    if line.starts_with("GET /code/templates") {
-        "GetObject".to_owned()
-    } else {
-        line.to_owned()
-    }
+/// The operation that is asked for, in the three ways in which the services are asked.
+fn name(head: &str, body: &str) -> String {
+    let form = body
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("Action="));
+    let target = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_target = name.eq_ignore_ascii_case("x-amz-target");
+        is_target.then(|| value.rsplit('.').next())?
+    });
+    let line = head.lines().next().unwrap_or_default();
+    let object = line
+        .starts_with("GET /code/templates")
+        .then_some("GetObject");
+    form.or(target).or(object).unwrap_or(line).to_owned()
 }
 
 /// An error as CloudFormation writes it.

@@ -294,3 +294,41 @@ async fn waiting_ends_with_6_when_the_time_is_up() {
     assert_eq!(code, 6, "{told}");
     assert!(told.contains("still CREATE_IN_PROGRESS after 1s"), "{told}");
 }
+
+#[tokio::test]
+async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
+    let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
+                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                  <Replacement>False</Replacement></ResourceChange></member>";
+    let fake = Fake::start(move |call, times| match (call, times) {
+        ("DescribeStacks", 1) => stack("CREATE_COMPLETE"),
+        ("DescribeStacks", _) => stack("UPDATE_IN_PROGRESS"),
+        // Before the change set is executed there is nothing new.
+        ("DescribeStackEvents", 1) => result(call, ""),
+        ("DescribeStackEvents", _) => beginning("UPDATE_IN_PROGRESS"),
+        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", change),
+        _ => result(call, ""),
+    })
+    .await;
+    let child = fake.delivery(&UP).spawn().unwrap();
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    while fake
+        .calls()
+        .iter()
+        .filter(|call| *call == "DescribeStackEvents")
+        .count()
+        < 2
+    {
+        tokio::task::yield_now().await;
+    }
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(
+        told.contains("CloudFormation goes on; `delivery wait` follows it"),
+        "{told}"
+    );
+    assert!(!fake.was_asked("DeleteChangeSet"));
+    assert_eq!(changed(&fake), ["CreateChangeSet", "ExecuteChangeSet"]);
+}
