@@ -30,13 +30,14 @@ const SECTIONS: [&str; 7] = [
 /// An artifact that the job of a test makes, and what pages call any such.
 const OUTPUT: (&str, &str) = ("DistSiteOutput", "OUTPUT");
 
-type Read = fn(UserParameters, &Job) -> Result<(), ParametersError>;
+pub(crate) type Read = fn(UserParameters, &Job) -> Result<(), ParametersError>;
 
 fn read_as<P: Params>(parameters: UserParameters, job: &Job) -> Result<(), ParametersError> {
     P::from_user_parameters(parameters, job).map(drop)
 }
 
-const ACTIONS: [(&str, Read); 6] = [
+/// Every action, and how it reads its parameters.
+pub(crate) const ACTIONS: [(&str, Read); 6] = [
     ("deploy-api", read_as::<deploy_api::DeployApiParams>),
     ("deploy-app", read_as::<deploy_app::DeployAppParams>),
     ("deploy-site", read_as::<deploy_site::DeploySiteParams>),

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use pipeline_tests::checkout;
 
+use crate::actions::ACTIONS;
 use crate::commands::{RUN_ELSEWHERE, commands, is_for_aws_only, is_shell};
 use crate::markdown::{Block, Document, read};
 
@@ -16,7 +17,20 @@ const PAGE: &str = "docs/getting-started.md";
 const OUTPUT: &str = "output";
 
 /// What the page leaves to its reader, and what this reader puts there.
-const FILLED_IN: [(&str, &str); 2] = [("OWNER/NAME", "local/greeter"), ("ACCOUNT", "000000000000")];
+const FILLED_IN: [(&str, &str); 3] = [
+    ("OWNER/NAME", "local/greeter"),
+    (":123456789012:", ":000000000000:"),
+    (
+        "12345678-1234-1234-1234-123456789012",
+        "00000000-0000-0000-0000-000000000000",
+    ),
+];
+
+/// What a reader does before approving: looking until an approval waits (8) or something failed (3).
+const WAITS: &str = "while delivery status --exit-status > status.txt; do sleep 1; done";
+
+/// The architecture that `delivery publish` takes unless it is told another one.
+const ARCHITECTURE: &str = "arm64";
 
 /// Who the newcomer is to Git.
 const NEWCOMER: [(&str, &str); 4] = [
@@ -69,10 +83,43 @@ fn script(page: &Document) -> Vec<String> {
             let filled = FILLED_IN.iter().fold(command, |command, (blank, value)| {
                 command.replace(blank, value)
             });
+            if filled.starts_with("delivery approve") {
+                script.push(WAITS.to_owned());
+            }
             script.push(filled);
         }
     }
     script
+}
+
+/// Stand-ins for what `scripts/package` and `scripts/node-layer` make, which have tests of their own: the
+/// programs as they were built for this machine, and a layer with nothing that is needed here.
+fn packages(folder: &Path) {
+    let folder = folder.join(ARCHITECTURE);
+    std::fs::create_dir_all(&folder).unwrap();
+    let programs = checkout::programs();
+    for (name, _) in ACTIONS {
+        zip(&folder, name, "bootstrap", &programs.join(name));
+    }
+    zip(
+        &folder,
+        "node-layer",
+        "README",
+        &checkout::root().join("README.md"),
+    );
+}
+
+fn zip(folder: &Path, name: &str, entry: &str, file: &Path) {
+    const WRITE: &str = "import sys, zipfile\n\
+        with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as z: z.write(sys.argv[3], sys.argv[2])";
+    let written = Command::new("python3")
+        .args(["-c", WRITE])
+        .arg(folder.join(format!("{name}.zip")))
+        .arg(entry)
+        .arg(file)
+        .status()
+        .unwrap();
+    assert!(written.success(), "{name}");
 }
 
 /// Runs the commands in one shell, in the checkout, and gives all that they printed.
@@ -89,6 +136,7 @@ fn run(script: &[String], home: &Path) -> String {
         programs.display(),
         script.join("\n")
     );
+    packages(&home.join("packages"));
     let output = Command::new("bash")
         .arg("-c")
         .arg(text)
@@ -96,6 +144,7 @@ fn run(script: &[String], home: &Path) -> String {
         .env("PATH", format!("{}:{path}:{tools}", programs.display()))
         .env("HOME", home)
         .env("DELIVERY_FUNCTIONS", &programs)
+        .env("DELIVERY_PACKAGES", home.join("packages"))
         .envs(NEWCOMER)
         .env_remove("DELIVERY_JSON")
         .output()

@@ -12,6 +12,7 @@ mod actions;
 mod commands;
 mod cost;
 mod generated;
+mod getting_started;
 mod links;
 mod markdown;
 mod messages;
