@@ -51,13 +51,15 @@ fn write(command: &mut Command, text: &mut String) {
         let usage = usage.trim_start_matches("Usage: ");
         let about = child.get_long_about().or(child.get_about());
         let about = about.map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!(
+        let section = format!(
             "\n## {name}\n\n{}\n\n```text\n{usage}\n```\n",
             sentences(&about)
-        ));
+        );
+        text.push_str(&section);
         let options = options(child, false);
         if !options.is_empty() {
-            text.push_str(&format!("\n{options}"));
+            text.push('\n');
+            text.push_str(&options);
         }
     }
 }
@@ -247,11 +249,23 @@ fn command(line: &str) -> Option<String> {
         .then(|| format!("delivery {}", rest.replace('…', "x").replace("...", "x")))
 }
 
-/// The words of a line, quoted ones without their quotes.
+/// The words of a line; what stands in quotes is one.
 fn words(line: &str) -> Vec<String> {
-    line.split_whitespace()
-        .map(|word| word.replace(['"', '\''], ""))
-        .collect()
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (c, quote) {
+            ('"' | '\'', None) => quote = Some(c),
+            (_, Some(open)) if c == open => quote = None,
+            (' ', None) => words.push(String::new()),
+            _ => words
+                .last_mut()
+                .expect("there is one from the start")
+                .push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Every document, but for the history, which tells of commands that are gone.
@@ -268,7 +282,9 @@ fn documents() -> Vec<PathBuf> {
                 && !matches!(name.as_str(), "target" | "node_modules")
             {
                 folders.push(path);
-            } else if name.ends_with(".md") && name != "CHANGELOG.md" {
+            } else if path.extension().is_some_and(|extension| extension == "md")
+                && name != "CHANGELOG.md"
+            {
                 found.push(path);
             }
         }

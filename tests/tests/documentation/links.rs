@@ -78,11 +78,7 @@ fn normal(path: &Path) -> Option<String> {
     for part in path.components() {
         match part {
             Component::Normal(name) => whole.push(name),
-            Component::ParentDir => {
-                if !whole.pop() {
-                    return None;
-                }
-            }
+            Component::ParentDir if !whole.pop() => return None,
             _ => {}
         }
     }

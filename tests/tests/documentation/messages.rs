@@ -103,7 +103,7 @@ fn with_errors(folder: &str) -> Vec<String> {
                 .to_owned();
             if path.is_dir() && !name.ends_with("/testing") {
                 open.push(path);
-            } else if name.ends_with(".rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 if text.contains("thiserror::Error)") {
                     found.push(name);

@@ -220,7 +220,9 @@ fn fill(format: &str, mut arguments: impl Iterator<Item = String>) -> String {
             number if number.parse::<usize>().is_ok() => "…".to_owned(),
             name => name.to_owned(),
         };
-        text.push_str(&format!("{{{name}}}"));
+        text.push('{');
+        text.push_str(&name);
+        text.push('}');
         rest = rest.get(close + 1..).unwrap_or_default();
     }
     text.push_str(rest);
