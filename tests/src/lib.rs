@@ -2,8 +2,10 @@
 //! program as a user runs it, and a visitor who fetches what was deployed.
 
 pub mod application;
+pub mod aws;
 pub mod checkout;
 pub mod cost;
 pub mod delivery;
+pub mod home;
 pub mod packages;
 pub mod visitor;

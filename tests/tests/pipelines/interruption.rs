@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::home::home;
+use pipeline_tests::home::home;
 
 /// When the interruption comes: at the first event for which this holds.
 type Moment = fn(&Value) -> bool;

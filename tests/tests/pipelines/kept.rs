@@ -8,8 +8,8 @@ use pipeline_tests::delivery::Delivery;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::aws::Aws;
-use crate::home::home;
+use pipeline_tests::aws::Aws;
+use pipeline_tests::home::home;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_aws_is_started_found_again_and_ended() {

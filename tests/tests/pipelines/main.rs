@@ -1,9 +1,7 @@
 //! Whole pipelines over the real local AWS, with the programs that a user gets.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod aws;
 mod demo;
-mod home;
 mod interruption;
 mod kept;
 mod leaks;

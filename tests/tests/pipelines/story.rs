@@ -7,9 +7,9 @@ use pipeline_tests::application::Application;
 use pipeline_tests::delivery::{Delivery, Run};
 use pipeline_tests::visitor::Visitor;
 
-use crate::aws::Aws;
-use crate::home::home;
 use crate::leaks::{files, leaks};
+use pipeline_tests::aws::Aws;
+use pipeline_tests::home::home;
 
 /// What the application and its environment are called.
 const STACK: &str = "story";

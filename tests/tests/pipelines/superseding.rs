@@ -5,8 +5,8 @@ use pipeline_tests::delivery::Delivery;
 use pipeline_tests::visitor::Visitor;
 use serde_json::Value;
 
-use crate::aws::Aws;
-use crate::home::home;
+use pipeline_tests::aws::Aws;
+use pipeline_tests::home::home;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_commits_in_quick_succession_the_older_is_superseded_where_it_waits() {

@@ -3,22 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use pipeline_tests::checkout;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::checkout;
+
 /// The `aws` program with the variables that `delivery local env` printed, and nothing else of the caller's.
-pub(crate) struct Aws {
+#[derive(Clone, Debug)]
+pub struct Aws {
     variables: BTreeMap<String, String>,
 }
 
 impl Aws {
-    pub(crate) fn new(variables: BTreeMap<String, String>) -> Self {
+    /// It, with these variables.
+    #[must_use]
+    pub fn new(variables: BTreeMap<String, String>) -> Self {
         Self { variables }
     }
 
     /// What it answers to these arguments.
-    pub(crate) async fn ask(&self, arguments: &[&str]) -> Value {
+    ///
+    /// # Panics
+    ///
+    /// Where it is not installed or refuses: a test that cannot go on has failed.
+    pub async fn ask(&self, arguments: &[&str]) -> Value {
         let output = Command::new(program())
             .args(arguments)
             .args(["--output", "json"])
@@ -37,7 +45,7 @@ impl Aws {
     }
 
     /// The failed action executions of an execution: action and message.
-    pub(crate) async fn failures(&self, pipeline: &str, execution: &str) -> Vec<(String, String)> {
+    pub async fn failures(&self, pipeline: &str, execution: &str) -> Vec<(String, String)> {
         let filter = format!("pipelineExecutionId={execution}");
         let listed = self
             .ask(&[
@@ -65,7 +73,7 @@ impl Aws {
     }
 
     /// Every line in every log group.
-    pub(crate) async fn logs(&self) -> Vec<String> {
+    pub async fn logs(&self) -> Vec<String> {
         let groups = self.ask(&["logs", "describe-log-groups"]).await;
         let mut lines = Vec::new();
         for group in groups["logGroups"].as_array().into_iter().flatten() {
