@@ -69,7 +69,7 @@ fn the_policies_allow_the_recorded_calls_and_no_others() {
 }
 
 /// A role as a template has it.
-fn role(statements: Value, metadata: Value) -> Role {
+fn role(statements: &Value, metadata: &Value) -> Role {
     let role = json!({
         "Type": "AWS::IAM::Role",
         "Metadata": metadata,
@@ -98,7 +98,7 @@ const DELETE: &str = "deploy-site s3 DELETE /www/index.html ";
 
 #[test]
 fn policies_that_fit_have_no_differences() {
-    let role = role(write_site(), json!({}));
+    let role = role(&write_site(), &json!({}));
     assert_eq!(
         differences(&[role], &calls(&[GET, PUT])),
         Vec::<String>::new()
@@ -107,7 +107,7 @@ fn policies_that_fit_have_no_differences() {
 
 #[test]
 fn a_call_without_a_grant_is_found() {
-    let role = role(write_site(), json!({}));
+    let role = role(&write_site(), &json!({}));
     let found = differences(&[role], &calls(&[GET, PUT, DELETE]));
     assert_eq!(
         found,
@@ -119,7 +119,7 @@ fn a_call_without_a_grant_is_found() {
 
 #[test]
 fn a_grant_without_a_call_is_found() {
-    let role = role(write_site(), json!({}));
+    let role = role(&write_site(), &json!({}));
     let found = differences(&[role], &calls(&[GET]));
     assert_eq!(
         found,
@@ -134,7 +134,7 @@ fn a_grant_without_a_call_is_found() {
 fn a_stated_reason_excuses_a_grant_until_it_is_called() {
     let stated =
         json!({ "NotRecorded": { "WriteSite s3:PutObject": "the service itself puts it" } });
-    let excused = || role(write_site(), stated.clone());
+    let excused = || role(&write_site(), &stated);
     assert_eq!(
         differences(&[excused()], &calls(&[GET])),
         Vec::<String>::new()
@@ -151,7 +151,7 @@ fn a_stated_reason_excuses_a_grant_until_it_is_called() {
 #[test]
 fn a_stated_reason_excuses_a_call() {
     let stated = json!({ "NotGranted": { "s3:DeleteObject s3:SITE/index.html": "only with delete=always" } });
-    let excused = role(write_site(), stated);
+    let excused = role(&write_site(), &stated);
     assert_eq!(
         differences(&[excused], &calls(&[GET, PUT, DELETE])),
         Vec::<String>::new()
@@ -160,7 +160,7 @@ fn a_stated_reason_excuses_a_call() {
 
 #[test]
 fn a_role_that_nobody_was_recorded_with_is_found() {
-    let found = differences(&[role(write_site(), json!({}))], &BTreeSet::new());
+    let found = differences(&[role(&write_site(), &json!({}))], &BTreeSet::new());
     assert_eq!(found.len(), 2, "{found:?}");
 }
 

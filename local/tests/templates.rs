@@ -1,10 +1,6 @@
 //! What the templates promise, read from the templates themselves.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "the helpers of tests are tests, too; a skip is said aloud"
-)]
+#![expect(clippy::print_stderr, reason = "a skip is said aloud")]
 
 #[path = "templates/read.rs"]
 mod read;

@@ -313,12 +313,14 @@ mod tests {
 
     #[test]
     fn codepipeline_counts_begun_minutes() {
-        let minutes = |seconds| (cost(seconds, None, LAMBDA_ARM).pipeline / 0.002).round();
-        assert_eq!(
-            [minutes(0.1), minutes(60.0), minutes(60.1)],
-            [1.0, 1.0, 2.0]
-        );
-        assert_eq!(cost(60.0, None, LAMBDA_ARM).function, 0.0);
+        for (seconds, minutes) in [(0.1, 1.0), (60.0, 1.0), (60.1, 2.0)] {
+            let found = cost(seconds, None, LAMBDA_ARM).pipeline;
+            assert!(
+                (found - minutes * 0.002).abs() < 1e-12,
+                "{seconds} s: {found}"
+            );
+        }
+        assert!(cost(60.0, None, LAMBDA_ARM).function.abs() < 1e-12);
     }
 
     #[test]

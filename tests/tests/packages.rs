@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pipeline_tests::checkout;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ fn folder(age: Duration) -> TempDir {
     fs::create_dir(folder.path().join("lib")).unwrap();
     fs::write(folder.path().join("lib/a"), "a").unwrap();
     let file = fs::File::options().write(true).open(&program).unwrap();
-    file.set_modified(SystemTime::now() - age).unwrap();
+    file.set_modified(shared::clock::now() - age).unwrap();
     folder
 }
 

@@ -383,6 +383,7 @@ mod tests {
         read("Application/", &change)
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of every kind of change")]
     #[test]
     fn changes_are_told_with_what_becomes_of_data() {
         let bucket = "AWS::S3::Bucket";

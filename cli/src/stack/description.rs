@@ -12,6 +12,7 @@ use crate::error::Explained;
 use crate::exit::Exit;
 
 use super::state::State;
+use super::told::News;
 
 /// A stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,16 @@ impl Description {
     /// What the status means for what can be done next.
     pub(crate) fn state(&self) -> State {
         State::of(&self.status)
+    }
+
+    /// How it is, as it is told.
+    pub(crate) fn news(&self) -> News {
+        News::Stack {
+            name: self.name.clone(),
+            id: self.id.clone(),
+            status: self.status.clone(),
+            outputs: self.outputs.clone(),
+        }
     }
 }
 

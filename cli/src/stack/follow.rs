@@ -193,12 +193,7 @@ pub(crate) fn conclude(
     stack: &Description,
     events: &[StackEvent],
 ) -> Result<(), StackError> {
-    view.tell(&News::Stack {
-        name: stack.name.clone(),
-        id: stack.id.clone(),
-        status: stack.status.clone(),
-        outputs: stack.outputs.clone(),
-    });
+    view.tell(&stack.news());
     if !stack.state().is_failure() {
         return Ok(());
     }

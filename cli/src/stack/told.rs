@@ -431,6 +431,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// One of each.
+    #[expect(clippy::too_many_lines, reason = "a list of every kind")]
     pub(crate) fn examples() -> Vec<News> {
         let text = |text: &str| text.to_owned();
         let (path, resource_type) = (text("Application/ProdSite"), text("AWS::S3::Bucket"));

@@ -81,7 +81,10 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
             left.clear(&cloud).await?;
             view.say("nothing to change: the stack is as it should be");
             match stack {
-                Some(stack) => end(&work, &stack).await,
+                Some(stack) => {
+                    view.tell(&stack.news());
+                    end(&work, &stack).await
+                }
                 None => Ok(Exit::Success),
             }
         }

@@ -78,6 +78,26 @@ async fn an_approval_names_the_commit_and_tells_of_itself() {
     world.stop().await;
 }
 
+/// Makes a queue that gets what a topic sends.
+async fn subscribe_inbox(world: &World, topic: &str) {
+    let make = [
+        ("Action", "CreateQueue"),
+        ("QueueName", "inbox"),
+        ("Version", "2012-11-05"),
+    ];
+    world.form("sqs", &make).await;
+    let account = local::ministack::ACCOUNT;
+    let queue = format!("arn:aws:sqs:us-east-1:{account}:inbox");
+    let subscribe = [
+        ("Action", "Subscribe"),
+        ("TopicArn", topic),
+        ("Protocol", "sqs"),
+        ("Endpoint", queue.as_str()),
+        ("Version", "2010-03-31"),
+    ];
+    world.form("sns", &subscribe).await;
+}
+
 /// A mail cannot be read here, but a queue that gets what the mail says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_names_what_failed_and_why() {
@@ -88,28 +108,8 @@ async fn a_notification_names_what_failed_and_why() {
     .await;
     let created = world.recorder.last("CreatePipeline")["pipeline"].clone();
     let topic =
-        actions(stage(&created, "Approval").unwrap())[0]["configuration"]["NotificationArn"]
-            .clone();
-    world
-        .form(
-            "sqs",
-            &[
-                ("Action", "CreateQueue"),
-                ("QueueName", "inbox"),
-                ("Version", "2012-11-05"),
-            ],
-        )
-        .await;
-    let account = local::ministack::ACCOUNT;
-    let queue = format!("arn:aws:sqs:us-east-1:{account}:inbox");
-    let subscribe = [
-        ("Action", "Subscribe"),
-        ("TopicArn", topic.as_str().unwrap()),
-        ("Protocol", "sqs"),
-        ("Endpoint", queue.as_str()),
-        ("Version", "2010-03-31"),
-    ];
-    world.form("sns", &subscribe).await;
+        &actions(stage(&created, "Approval").unwrap())[0]["configuration"]["NotificationArn"];
+    subscribe_inbox(&world, topic.as_str().unwrap()).await;
 
     let (pipeline, execution) = (
         &launch.outputs["Pipeline"],

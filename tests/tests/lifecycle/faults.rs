@@ -148,7 +148,7 @@ async fn an_interrupted_launch_can_be_gone_on_with(world: &World) {
     let pid = Pid::from_raw(i32::try_from(first.id().unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
     while lines.next_line().await.unwrap().is_some() {}
-    let first = Called::of(first.wait_with_output().await.unwrap());
+    let first = Called::of(&first.wait_with_output().await.unwrap());
 
     refuses_or_waits(&second);
     // It may have ended by itself just before the signal came.

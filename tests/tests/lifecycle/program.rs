@@ -86,7 +86,7 @@ impl Program {
         let Ok(output) = tokio::time::timeout(PATIENCE, called).await else {
             panic!("`delivery {}` does not end", arguments.join(" "))
         };
-        Called::of(output.unwrap())
+        Called::of(&output.unwrap())
     }
 
     /// Calls with `--json`, and holds every line against the schema.
@@ -101,7 +101,7 @@ impl Program {
 
 impl Called {
     /// What a process left.
-    pub(crate) fn of(output: Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             exit_code: output.status.code().unwrap_or(130),
             printed: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -121,7 +121,6 @@ async fn a_value_that_does_not_fit_is_refused_before_aws_is_asked_to_change_anyt
 #[tokio::test]
 async fn an_interrupted_up_takes_away_what_it_made() {
     let fake = Fake::start(|call, times| match (call, times) {
-        ("DescribeStacks", 1) => no_stack(),
         // What the change set made, until it is deleted.
         ("DescribeStacks", 2) => stack("REVIEW_IN_PROGRESS"),
         ("DescribeStacks", _) => no_stack(),
