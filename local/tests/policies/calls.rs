@@ -38,6 +38,8 @@ impl Call {
     pub(crate) fn of(recorded: &Recorded) -> Option<Self> {
         let by = caller(&recorded.by)?;
         let (action, resource) = match recorded.service.as_str() {
+            // How a test of the tests' own S3 looks whether it answers; no action lists buckets.
+            "s3" if recorded.operation().name == "ListBuckets" => return None,
             "s3" => s3(recorded),
             "lambda" => lambda(recorded),
             "apigateway" => api_gateway(recorded),

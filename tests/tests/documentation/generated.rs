@@ -48,7 +48,10 @@ pub(crate) fn check(path: &str, name: &str, expected: &str) {
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
-        let cells: Vec<_> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        let cells: Vec<_> = row
+            .iter()
+            .map(|cell| cell.replace('|', "\\|").replace('\n', " "))
+            .collect();
         text.push_str("| ");
         text.push_str(&cells.join(" | "));
         text.push_str(" |\n");

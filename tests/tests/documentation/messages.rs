@@ -23,6 +23,19 @@ const SHARED: [(&str, &str); 10] = [
     ("functions", "shared/src/action/host.rs"),
 ];
 
+/// The exit codes by the names that the code gives them.
+const EXITS: [(&str, u8); 9] = [
+    ("Failed", 1),
+    ("Usage", 2),
+    ("PipelineFailed", 3),
+    ("Denied", 4),
+    ("NotFound", 5),
+    ("TimedOut", 6),
+    ("Superseded", 7),
+    ("Pending", 8),
+    ("Interrupted", 130),
+];
+
 /// Sources whose texts a reader may have seen.
 const SOURCES: [&str; 4] = ["shared/src", "actions", "local/src", "cli/src"];
 
@@ -42,6 +55,22 @@ fn the_messages_of_what_actions_stand_on_are_those_of_the_code() {
         let text = messages(&found, "failure_type", "type");
         generated::check(PAGE, part, &text);
     }
+}
+
+#[test]
+fn the_messages_of_delivery_are_those_of_the_code() {
+    let mut files = with_errors("cli/src");
+    files.sort();
+    let found: Vec<ErrorEnum> = files
+        .iter()
+        .flat_map(|file| errors(file, &["exit", "hint"]))
+        .collect();
+    let text = messages(&found, "exit", "exit code");
+    // The codes are those of `cli/src/exit.rs`, whose own test holds them against docs/exit-codes.md.
+    let text = EXITS.iter().fold(text, |text, (name, code)| {
+        text.replace(&format!("| `{name}` |"), &format!("| {code} |"))
+    });
+    generated::check(PAGE, "delivery", &text);
 }
 
 /// A heading that is a message has to be one: of the code, or marked as AWS's own.

@@ -66,6 +66,7 @@ async fn only_a_commit_that_passes_every_test_reaches_production_and_no_log_hold
 
     let good = a_good_commit_reaches_production(&day).await;
     let mut runs = vec![
+        a_lock_file_that_does_not_fit_ends_the_first_action(&day).await,
         a_commit_with_a_failing_unit_test_deploys_nothing(&day, &good).await,
         a_bug_that_only_the_functional_test_sees_stops_before_production(&day, &good).await,
         a_repair_goes_through(&day).await,
@@ -90,6 +91,22 @@ async fn a_good_commit_reaches_production(day: &Day<'_>) -> Run {
             [Some(commit.clone()), Some(commit.clone())]
         );
     }
+    run
+}
+
+async fn a_lock_file_that_does_not_fit_ends_the_first_action(day: &Day<'_>) -> Run {
+    let (locked, wanted) = ("\"negotiator\": \"1.1.0\"", "\"negotiator\": \"1.0.0\"");
+    day.greeter.replace("package.json", locked, wanted).unwrap();
+    day.greeter.commit("Want an older negotiator").unwrap();
+
+    let run = day.deliver().await;
+
+    assert_eq!(run.exit_code, 3, "{}", run.told);
+    let [(action, message)] = day.failures(&run).await.try_into().unwrap();
+    assert_eq!(action, "npm-install");
+    assert!(message.contains("negotiator"), "{message}");
+    assert_eq!(stages(&run), ["Source", "Commit"]);
+    day.greeter.replace("package.json", wanted, locked).unwrap();
     run
 }
 
