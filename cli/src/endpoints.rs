@@ -6,6 +6,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_codepipeline::config::{Credentials, SharedCredentialsProvider};
 use serde::{Deserialize, Serialize};
 
+use crate::args::stack::Architecture;
+
 /// Addresses, region, and the credentials that the local AWS takes. These open nothing: the local
 /// AWS listens on this machine only, and no real account knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,18 +25,21 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// The variables with which `aws` and any SDK find both.
+    /// The variables with which `aws` and any SDK find both. `DELIVERY_ARCHITECTURE` has `delivery` publish
+    /// packages that can run on this machine, whatever the stack runs on in AWS.
     pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        let architecture = Architecture::of_this_machine().name();
         [
-            ("AWS_ENDPOINT_URL", &self.aws),
+            ("AWS_ENDPOINT_URL", self.aws.as_str()),
             ("AWS_ENDPOINT_URL_CODEPIPELINE", &self.codepipeline),
             ("AWS_REGION", &self.region),
             ("AWS_DEFAULT_REGION", &self.region),
             ("AWS_ACCESS_KEY_ID", &self.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
+            ("DELIVERY_ARCHITECTURE", architecture),
         ]
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
     }
 

@@ -45,6 +45,15 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
+    /// That of the machine that this program runs on.
+    pub(crate) fn of_this_machine() -> Self {
+        if cfg!(target_arch = "aarch64") {
+            Self::Arm64
+        } else {
+            Self::X86_64
+        }
+    }
+
     /// Lambda's word, which is also the packages' folder.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -14,7 +14,17 @@ const RUN_WHOLE: [&str; 2] = ["docs/getting-started.md", "examples/greeter/READM
 const AWS_ONLY: &str = "aws-only=";
 
 /// Commands that something else runs: the command, the file that does, and what it says there.
-pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 8] = [
+pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 10] = [
+    (
+        "scripts/package",
+        "scripts/test-packages",
+        "scripts/package --arch",
+    ),
+    (
+        "scripts/node-layer",
+        "scripts/test-packages",
+        "scripts/node-layer --arch",
+    ),
     (
         "scripts/prerequisites",
         "scripts/demo",

@@ -29,8 +29,12 @@ const FILLED_IN: [(&str, &str); 3] = [
 /// What a reader does before approving: looking until an approval waits (8) or something failed (3).
 const WAITS: &str = "while delivery status --exit-status > status.txt; do sleep 1; done";
 
-/// The architecture that `delivery publish` takes unless it is told another one.
-const ARCHITECTURE: &str = "arm64";
+/// The architecture of this machine, which a local AWS asks for.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "x86_64"
+};
 
 /// Who the newcomer is to Git.
 const NEWCOMER: [(&str, &str); 4] = [

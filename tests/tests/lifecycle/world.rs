@@ -70,10 +70,9 @@ impl Drop for World {
 fn settings(greeter: &Application, stack: &str, home: &std::path::Path) {
     let packages = home.join("packages");
     let text = format!(
-        "stack-name = \"{stack}\"\npackages = \"{}\"\narchitecture = \"{}\"\n\n[parameters]\n\
+        "stack-name = \"{stack}\"\npackages = \"{}\"\n\n[parameters]\n\
          ConnectionArn = \"{CONNECTION}\"\nFullRepositoryId = \"{REPOSITORY}\"\n",
         packages.display(),
-        packages::ARCHITECTURE,
     );
     std::fs::write(greeter.path().join("delivery.toml"), text).unwrap();
     greeter.commit("Say how it is delivered").unwrap();
