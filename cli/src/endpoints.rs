@@ -61,6 +61,7 @@ impl Endpoints {
             "local",
         );
         SdkConfig::builder()
+            .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

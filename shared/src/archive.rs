@@ -38,6 +38,7 @@ pub use error::{ArchiveError, Problem};
 pub use extract::Extracted;
 pub use limits::Limits;
 pub use open::Archive;
+pub use source::ReadAt;
 
 /// Checks an archive and extracts it into an empty directory, within limits.
 ///

@@ -11,6 +11,9 @@ pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -29,6 +32,15 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// that are made, some seconds.
 pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The one HTTP client that all clients of a configuration share, with its connections and root
+/// certificates (which are read when the first connection over TLS is made).
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
 /// The configuration of every client: credentials and region of the function's environment.
 pub async fn load() -> SdkConfig {
     load_as(None, None).await
@@ -41,6 +53,7 @@ pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
         .read_timeout(READ_TIMEOUT)
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
         .timeout_config(timeouts);
     if let Some(profile) = profile {

@@ -10,6 +10,7 @@ pub mod artifact;
 pub mod aws;
 pub mod clock;
 pub mod continuation;
+pub mod dependencies;
 pub mod env;
 pub mod failure;
 pub mod job;

@@ -19,6 +19,7 @@ impl Clients {
     pub(super) fn new(endpoint: &str, region: &str) -> Self {
         let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
+            .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

@@ -54,6 +54,7 @@ impl World {
         let aws = LocalAws::start(home, REGION).await.unwrap();
         let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
+            .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

@@ -11,7 +11,7 @@ use super::entry::{Entry, Kind};
 use super::error::{ArchiveError, Problem, is_deceptive, shown};
 use super::layout;
 use super::limits::{Demand, Limits, MAX_NAME_BYTES, on_disk};
-use super::source::Source;
+use super::source::{ReadAt, Source};
 use super::tree::{Conflict, Tree};
 
 /// Longest target of a link (`PATH_MAX` with its NUL).
@@ -64,6 +64,21 @@ impl Archive {
             .try_clone()
             .map_err(|error| ArchiveError::io("open", path, error))?;
         Self::check(Source::new(file, path)?, limits)
+    }
+
+    /// Checks the structure of an archive whose bytes are wherever `bytes` reads them from; messages
+    /// call it `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`] names the rule that is broken, and the entry.
+    pub fn from_bytes(
+        bytes: Box<dyn ReadAt>,
+        len: u64,
+        path: &Path,
+        limits: Limits,
+    ) -> Result<Self, ArchiveError> {
+        Self::check(Source::from_bytes(bytes, len, path), limits)
     }
 
     /// The entries, in the order of their bytes.

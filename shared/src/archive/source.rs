@@ -1,5 +1,6 @@
-//! Reads of an archive file at given positions, so that one open file serves many readers.
+//! Reads of an archive at given positions, so that one open archive serves many readers.
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -7,10 +8,28 @@ use std::path::{Path, PathBuf};
 
 use super::error::ArchiveError;
 
+/// Bytes that can be read at any position, by several threads at the same time.
+pub trait ReadAt: Debug + Send + Sync {
+    /// Reads into the buffer from a position, and returns how many bytes came: fewer than asked for,
+    /// but not 0, where more are to come.
+    ///
+    /// # Errors
+    ///
+    /// What the system, or the store behind it, said.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, position)
+    }
+}
+
 /// An open archive.
 #[derive(Debug)]
 pub(super) struct Source {
-    file: File,
+    bytes: Box<dyn ReadAt>,
+    /// What it is called in messages.
     path: PathBuf,
     len: u64,
 }
@@ -21,11 +40,16 @@ impl Source {
             .metadata()
             .map_err(|source| ArchiveError::io("look at the archive", path, source))?
             .len();
-        Ok(Self {
-            file,
+        Ok(Self::from_bytes(Box::new(file), len, path))
+    }
+
+    /// An archive of a known length, which is called `path` in messages.
+    pub(super) fn from_bytes(bytes: Box<dyn ReadAt>, len: u64, path: &Path) -> Self {
+        Self {
+            bytes,
             path: path.to_owned(),
             len,
-        })
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -34,9 +58,22 @@ impl Source {
 
     /// Fills the buffer from a position; a file that is shorter is an error.
     pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<(), ArchiveError> {
-        self.file
-            .read_exact_at(buffer, position)
+        self.read_exact_at(buffer, position)
             .map_err(|source| self.error(source))
+    }
+
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut position: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let count = match self.bytes.read_at(buffer, position) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            buffer = buffer.get_mut(count..).unwrap_or_default();
+            position = position.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        Ok(())
     }
 
     /// Reads what there is of a record whose length is not known yet, up to the buffer's length and
@@ -96,7 +133,7 @@ impl Read for Section<'_> {
         if wanted.is_empty() {
             return Ok(0);
         }
-        let count = self.source.file.read_at(wanted, self.position)?;
+        let count = self.source.bytes.read_at(wanted, self.position)?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -178,6 +178,7 @@ pub fn config(url: &str, keys: Keys) -> SdkConfig {
         .with_initial_backoff(INITIAL_BACKOFF);
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(aws::http_client())
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retries)

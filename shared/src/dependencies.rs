@@ -1,0 +1,88 @@
+//! What an artifact says of the dependency tree that it begins with.
+//!
+//! `npm-install` puts a project's dependencies first into the archive that it composes, unchanged from
+//! one source to the next, and names them in the archive's comment. So a later action knows the tree
+//! without reading a byte of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What the comment begins with; the number is the version of its form.
+const PREFIX: &str = "delivery-dependencies/1";
+
+/// Characters of a SHA-256 in hexadecimal.
+const KEY_CHARS: usize = 64;
+
+/// The dependency tree at the beginning of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependencies {
+    /// SHA-256 of all that decides the tree (the lock file with its integrity hashes, platform,
+    /// versions, flags), in 64 hexadecimal digits.
+    pub key: String,
+    /// Entries whose local headers begin before this byte of the archive are the tree's.
+    pub data_bytes: u64,
+    /// The directory that holds all of it, such as `node_modules` or `web/node_modules`.
+    pub root: String,
+}
+
+impl fmt::Display for Dependencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key,
+            data_bytes,
+            root,
+        } = self;
+        write!(f, "{PREFIX} {key} {data_bytes} {root}")
+    }
+}
+
+/// A comment says nothing of dependencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the archive's comment does not describe dependencies")]
+pub struct NoDependencies;
+
+impl FromStr for Dependencies {
+    type Err = NoDependencies;
+
+    fn from_str(comment: &str) -> Result<Self, NoDependencies> {
+        let mut fields = comment.splitn(4, ' ');
+        let mut next = || fields.next().ok_or(NoDependencies);
+        let (prefix, key, data_bytes, root) = (next()?, next()?, next()?, next()?);
+        let is_key = key.len() == KEY_CHARS
+            && key
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if prefix != PREFIX || !is_key || root.is_empty() {
+            return Err(NoDependencies);
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            data_bytes: data_bytes.parse().map_err(|_| NoDependencies)?,
+            root: root.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = Dependencies {
+            key: "0a".repeat(32),
+            data_bytes: 41_000_000,
+            root: "web site/node_modules".to_owned(),
+        };
+        assert_eq!(written.to_string().parse(), Ok(written));
+    }
+
+    #[test_case(""; "empty")]
+    #[test_case("delivery-dependencies/2 0a0a 1 node_modules"; "another version")]
+    #[test_case("delivery-dependencies/1 0a0a 1 node_modules"; "a short key")]
+    fn another_comment_says_nothing(comment: &str) {
+        assert_eq!(comment.parse::<Dependencies>(), Err(NoDependencies));
+    }
+}
