@@ -25,6 +25,7 @@ mod layout;
 mod limits;
 mod name;
 mod open;
+mod read;
 mod source;
 mod tree;
 mod write;
@@ -38,6 +39,7 @@ pub use error::{ArchiveError, Problem};
 pub use extract::Extracted;
 pub use limits::Limits;
 pub use open::Archive;
+pub use read::Reader;
 pub use source::ReadAt;
 
 /// Checks an archive and extracts it into an empty directory, within limits.

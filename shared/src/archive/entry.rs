@@ -58,4 +58,10 @@ impl Entry {
     pub fn size(&self) -> u64 {
         self.size
     }
+
+    /// CRC-32 of its contents, as declared; reading compares it.
+    #[must_use]
+    pub fn crc32(&self) -> u32 {
+        self.crc
+    }
 }
