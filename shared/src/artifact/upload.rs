@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::multipart::{About, Multipart, put_error};
 use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open};
 use crate::aws::CallError;
 use crate::job::Artifact;
@@ -63,126 +64,66 @@ struct Target<'a> {
 
 impl Target<'_> {
     async fn put(&self, bytes: Vec<u8>) -> Result<(), ArtifactError> {
-        let (algorithm, key) = self.encryption();
+        let Artifact { bucket, key, .. } = self.artifact;
+        let (algorithm, encryption_key) = self.store.encryption();
         self.store
             .client
             .put_object()
-            .bucket(&self.artifact.bucket)
-            .key(&self.artifact.key)
+            .bucket(bucket)
+            .key(key)
             .content_type(Self::content_type(&bytes))
             .server_side_encryption(algorithm)
-            .set_ssekms_key_id(key)
+            .set_ssekms_key_id(encryption_key)
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(|error| self.call_error(&error))?;
+            .map_err(|error| self.failed(put_error(bucket, key, &error)))?;
         Ok(())
     }
 
     async fn put_in_parts(&self, file: &Path, length: u64) -> Result<(), ArtifactError> {
-        let (algorithm, key) = self.encryption();
         let first = read(file, 0, length.min(ZIP_SIGNATURE.len() as u64)).await?;
-        let created = self
-            .store
-            .client
-            .create_multipart_upload()
-            .bucket(&self.artifact.bucket)
-            .key(&self.artifact.key)
-            .content_type(Self::content_type(&first))
-            .server_side_encryption(algorithm)
-            .set_ssekms_key_id(key)
-            .send()
+        let about = About {
+            content_type: Self::content_type(&first),
+            ..About::default()
+        };
+        let Artifact { bucket, key, .. } = self.artifact;
+        let upload = Multipart::create(self.store, bucket, key, about)
             .await
-            .map_err(|error| self.call_error(&error))?;
-        let id = created.upload_id().unwrap_or_default();
-        let outcome = self.parts(file, length, id).await;
+            .map_err(|error| self.failed(error))?;
+        let outcome = self.parts(&upload, file, length).await;
         if outcome.is_err() {
-            self.abort(id).await;
+            upload.abort().await;
         }
         outcome
     }
 
-    async fn parts(&self, file: &Path, length: u64, id: &str) -> Result<(), ArtifactError> {
+    async fn parts(
+        &self,
+        upload: &Multipart<'_>,
+        file: &Path,
+        length: u64,
+    ) -> Result<(), ArtifactError> {
         let count = length.div_ceil(PART_BYTES);
-        let mut parts: Vec<CompletedPart> = stream::iter(0..count)
+        let parts = stream::iter(0..count)
             .map(|index| async move {
                 let start = index * PART_BYTES;
                 let bytes = read(file, start, length.min(start + PART_BYTES)).await?;
-                let number = i32::try_from(index + 1).expect("there are at most 10,000 parts");
-                self.part(id, number, bytes).await
+                let part = upload.part(index + 1, Bytes::from(bytes)).await;
+                part.map_err(|error| self.failed(error))
             })
             .buffer_unordered(PARALLEL_PARTS)
             .try_collect()
             .await?;
-        parts.sort_by_key(CompletedPart::part_number);
-        self.store
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.artifact.bucket)
-            .key(&self.artifact.key)
-            .upload_id(id)
-            .multipart_upload(
-                CompletedMultipartUpload::builder()
-                    .set_parts(Some(parts))
-                    .build(),
-            )
-            .send()
-            .await
-            .map_err(|error| self.call_error(&error))?;
-        Ok(())
+        let completed = upload.complete(parts).await;
+        completed.map(drop).map_err(|error| self.failed(error))
     }
 
-    async fn part(
-        &self,
-        id: &str,
-        number: i32,
-        bytes: Vec<u8>,
-    ) -> Result<CompletedPart, ArtifactError> {
-        let output = self
-            .store
-            .client
-            .upload_part()
-            .bucket(&self.artifact.bucket)
-            .key(&self.artifact.key)
-            .upload_id(id)
-            .part_number(number)
-            .body(ByteStream::from(bytes))
-            .send()
-            .await
-            .map_err(|error| self.call_error(&error))?;
-        Ok(CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(output.e_tag)
-            .set_checksum_crc32(output.checksum_crc32)
-            .build())
-    }
-
-    /// Removes the parts of an upload that failed. If this fails too, the bucket's lifecycle removes
-    /// them.
-    async fn abort(&self, id: &str) {
-        let aborted = self
-            .store
-            .client
-            .abort_multipart_upload()
-            .bucket(&self.artifact.bucket)
-            .key(&self.artifact.key)
-            .upload_id(id)
-            .send()
-            .await;
-        if let Err(error) = aborted {
-            let error = CallError::new("s3:AbortMultipartUpload", self.resource(), &error);
-            tracing::warn!(%error, "the parts of a failed upload stay until the bucket's lifecycle removes them");
+    fn failed(&self, source: CallError) -> ArtifactError {
+        ArtifactError::Call {
+            artifact: self.artifact.clone(),
+            source,
         }
-    }
-
-    /// The artifact store's key where it has one, else the account's `aws/s3` key: CodePipeline's
-    /// own buckets refuse what is not encrypted with KMS (CodePipeline User Guide, "Configure
-    /// server-side encryption for artifacts").
-    fn encryption(&self) -> (ServerSideEncryption, Option<String>) {
-        (
-            ServerSideEncryption::AwsKms,
-            self.store.encryption_key.clone(),
-        )
     }
 
     fn content_type(bytes: &[u8]) -> &'static str {
@@ -190,27 +131,6 @@ impl Target<'_> {
             "application/zip"
         } else {
             "application/octet-stream"
-        }
-    }
-
-    fn resource(&self) -> String {
-        format!("s3://{}/{}", self.artifact.bucket, self.artifact.key)
-    }
-
-    fn call_error<E>(
-        &self,
-        error: &aws_sdk_s3::error::SdkError<
-            E,
-            aws_smithy_runtime_api::client::orchestrator::HttpResponse,
-        >,
-    ) -> ArtifactError
-    where
-        E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let source = CallError::new("s3:PutObject", self.resource(), error);
-        ArtifactError::Call {
-            artifact: self.artifact.clone(),
-            source,
         }
     }
 }
