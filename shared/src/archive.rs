@@ -16,6 +16,7 @@
 mod bytes;
 mod contents;
 mod create;
+mod deflate;
 mod directory;
 mod entry;
 mod error;
@@ -23,8 +24,11 @@ mod extra;
 mod extract;
 mod layout;
 mod limits;
+mod list;
 mod name;
 mod open;
+mod pack;
+mod parallel;
 mod read;
 mod source;
 mod tree;
@@ -33,7 +37,7 @@ mod write;
 use std::fs::File;
 use std::path::Path;
 
-pub use create::{Created, create, create_file};
+pub use create::{Created, Creation, create, create_file};
 pub use entry::{Entry, Kind};
 pub use error::{ArchiveError, Problem};
 pub use extract::Extracted;

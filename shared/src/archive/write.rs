@@ -1,11 +1,20 @@
-//! Writes zip records: local headers with their sizes, the directory, the end.
+//! Writes zip records: local headers, data descriptors, the directory, the end. None of them needs an
+//! archive that can be gone back in.
 
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 
 use super::entry::Method;
 
-/// Written at once.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Signature of a local header (APPNOTE 4.3.7).
+const LOCAL: u32 = 0x0403_4b50;
+/// Of a data descriptor (4.3.9).
+const DESCRIPTOR: u32 = 0x0807_4b50;
+/// Of a record of the directory (4.3.12).
+const RECORD: u32 = 0x0201_4b50;
+/// Of the Zip64 end record (4.3.14), its locator (4.3.15), and the end record (4.3.16).
+const END64: u32 = 0x0606_4b50;
+const LOCATOR: u32 = 0x0706_4b50;
+const END: u32 = 0x0605_4b50;
 
 const VERSION: u16 = 20;
 /// The version that knows Zip64.
@@ -13,6 +22,8 @@ const VERSION64: u16 = 45;
 /// `versionMadeBy` of a system with Unix modes.
 const UNIX: u16 = 3 << 8;
 const FLAG_UTF8: u16 = 1 << 11;
+/// Sizes and checksum follow the data.
+const FLAG_DESCRIPTOR: u16 = 1 << 3;
 /// 1980-01-01, the first day that the format knows: content alone decides the bytes.
 const DATE: u16 = 0x21;
 const TIME: u16 = 0;
@@ -24,155 +35,189 @@ const SEE_ZIP64: u64 = 0xFFFF_FFFF;
 /// The same for the number of entries.
 const MANY_ENTRIES: u64 = 0xFFFF;
 
-/// What a header says of an entry.
+/// What the records say of an entry.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Header<'a> {
     pub(super) name: &'a str,
     pub(super) method: Method,
     /// Unix mode with the file type.
     pub(super) mode: u32,
+    /// Whether a data descriptor follows the data: checksum and sizes are not known before it. The size is
+    /// at least right about being beyond 32 bits.
+    pub(super) described: bool,
     pub(super) crc: u32,
     pub(super) size: u64,
     pub(super) compressed_size: u64,
 }
 
-/// An archive that is being written.
-pub(super) struct Writer<W: Write + Seek> {
-    out: BufWriter<W>,
-    /// Where the archive begins in the file.
-    base: u64,
+impl Header<'_> {
+    /// Whether the local header has 64-bit sizes.
+    fn is_wide(&self) -> bool {
+        self.size >= WIDE_FROM
+    }
+
+    fn flags(&self) -> u16 {
+        let utf8 = if self.name.is_ascii() { 0 } else { FLAG_UTF8 };
+        let descriptor = if self.described { FLAG_DESCRIPTOR } else { 0 };
+        utf8 | descriptor
+    }
+}
+
+/// An archive that is being written: data and headers go out at once, the directory is kept.
+pub(super) struct Writer<W: Write> {
+    out: W,
     position: u64,
     directory: Vec<u8>,
     entries: u64,
 }
 
-/// A local header that is written; the entry's data follows.
-pub(super) struct Begun {
-    offset: u64,
-    data: u64,
-    wide: bool,
-}
-
-impl<W: Write + Seek> Writer<W> {
-    pub(super) fn new(mut out: W) -> io::Result<Self> {
-        let base = out.stream_position()?;
-        let out = BufWriter::with_capacity(BUFFER_BYTES, out);
-        Ok(Self {
+impl<W: Write> Writer<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self {
             out,
-            base,
             position: 0,
             directory: Vec::new(),
             entries: 0,
-        })
+        }
     }
 
-    /// Writes the local header. Sizes and checksum may still be unknown, then [`Self::correct`] has
-    /// to follow; the size is at least right about being beyond 32 bits.
-    pub(super) fn begin(&mut self, header: &Header<'_>) -> io::Result<Begun> {
-        let offset = self.position;
-        let wide = header.size >= WIDE_FROM;
-        let bytes = local_header(header, wide);
-        self.write(&bytes)?;
-        Ok(Begun {
-            offset,
-            data: self.position,
-            wide,
-        })
+    /// Where the next byte goes.
+    pub(super) fn position(&self) -> u64 {
+        self.position
     }
 
-    /// Writes some of an entry's data.
+    /// Writes local headers, data, descriptors.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         self.position = self.position.saturating_add(bytes.len() as u64);
         Ok(())
     }
 
-    /// How many bytes of data were written since the header.
-    pub(super) fn written(&self, begun: &Begun) -> u64 {
-        self.position.saturating_sub(begun.data)
-    }
-
-    /// Writes the local header again, now that all is known.
-    pub(super) fn correct(&mut self, begun: &Begun, header: &Header<'_>) -> io::Result<()> {
-        let bytes = local_header(header, begun.wide);
-        self.seek(begun.offset)?;
-        self.out.write_all(&bytes)?;
-        self.seek(self.position)
-    }
-
-    /// Notes the entry for the directory.
-    pub(super) fn end(&mut self, begun: &Begun, header: &Header<'_>) {
-        let mut extra = Vec::new();
-        let mut narrow = |value: u64| narrow(value, &mut extra);
-        let sizes = [header.size, header.compressed_size, begun.offset].map(&mut narrow);
-        let [size, compressed_size, offset] = sizes;
-        let version = if extra.is_empty() && !begun.wide {
-            VERSION
-        } else {
-            VERSION64
-        };
-        let directory_bit = u32::from(header.name.ends_with('/')) << 4;
-
-        let out = &mut self.directory;
-        put32(out, 0x0201_4b50);
-        put16(out, UNIX | version);
-        put_common(out, version, header, compressed_size, size);
-        put16(out, zip64_len(&extra));
-        out.extend_from_slice(&[0; 6]); // comment, disk, internal attributes
-        put32(out, header.mode << 16 | directory_bit);
-        put32(out, offset);
-        out.extend_from_slice(header.name.as_bytes());
-        put_zip64(out, &extra);
+    /// Notes an entry, whose local header is at `offset`, for the directory.
+    pub(super) fn note(&mut self, header: &Header<'_>, offset: u64) {
+        put_record(&mut self.directory, header, offset);
         self.entries = self.entries.saturating_add(1);
     }
 
     /// Writes the directory and the end; returns the archive's length.
     pub(super) fn finish(mut self) -> io::Result<u64> {
-        let offset = self.position;
-        let directory = std::mem::take(&mut self.directory);
-        self.write(&directory)?;
-        let bytes = directory.len() as u64;
-        let mut end = Vec::new();
-        if self.entries >= MANY_ENTRIES || bytes >= SEE_ZIP64 || offset >= SEE_ZIP64 {
-            put_end64(&mut end, self.entries, bytes, offset, self.position);
-        }
-        put32(&mut end, 0x0605_4b50);
-        put32(&mut end, 0); // disks
-        let count = u16::try_from(self.entries).unwrap_or(u16::MAX);
-        put16(&mut end, count);
-        put16(&mut end, count);
-        put32(&mut end, u32::try_from(bytes).unwrap_or(u32::MAX));
-        put32(&mut end, u32::try_from(offset).unwrap_or(u32::MAX));
-        put16(&mut end, 0); // comment
-        self.write(&end)?;
+        let mut tail = std::mem::take(&mut self.directory);
+        let directory_bytes = tail.len() as u64;
+        put_end(&mut tail, self.entries, directory_bytes, self.position, &[]);
+        self.write(&tail)?;
         self.out.flush()?;
         Ok(self.position)
     }
-
-    fn seek(&mut self, position: u64) -> io::Result<()> {
-        self.out
-            .seek(SeekFrom::Start(self.base.saturating_add(position)))
-            .map(drop)
-    }
 }
 
-fn local_header(header: &Header<'_>, wide: bool) -> Vec<u8> {
+/// Appends a local header; the entry's data follows, then its descriptor if it is to have one.
+pub(super) fn put_local(out: &mut Vec<u8>, header: &Header<'_>) {
+    let known = if header.described {
+        Header {
+            crc: 0,
+            size: 0,
+            compressed_size: 0,
+            ..*header
+        }
+    } else {
+        *header
+    };
     let mut extra = Vec::new();
-    let (size, compressed_size) = if wide {
-        put64(&mut extra, header.size);
-        put64(&mut extra, header.compressed_size);
+    let (size, compressed_size) = if header.is_wide() {
+        put64(&mut extra, known.size);
+        put64(&mut extra, known.compressed_size);
         (u32::MAX, u32::MAX)
     } else {
         let mut narrow = |value| narrow(value, &mut extra);
-        (narrow(header.size), narrow(header.compressed_size))
+        (narrow(known.size), narrow(known.compressed_size))
     };
-    let mut out = Vec::new();
-    put32(&mut out, 0x0403_4b50);
+    put32(out, LOCAL);
     let version = if extra.is_empty() { VERSION } else { VERSION64 };
-    put_common(&mut out, version, header, compressed_size, size);
-    put16(&mut out, zip64_len(&extra));
+    put_common(out, version, &known, compressed_size, size);
+    put16(out, zip64_len(&extra));
     out.extend_from_slice(header.name.as_bytes());
-    put_zip64(&mut out, &extra);
-    out
+    put_zip64(out, &extra);
+}
+
+/// Appends a data descriptor, as wide as the local header's sizes.
+pub(super) fn put_descriptor(out: &mut Vec<u8>, header: &Header<'_>) {
+    put32(out, DESCRIPTOR);
+    put32(out, header.crc);
+    if header.is_wide() {
+        put64(out, header.compressed_size);
+        put64(out, header.size);
+    } else {
+        // Below the limit both fit: see `WIDE_FROM`.
+        put32(
+            out,
+            u32::try_from(header.compressed_size).unwrap_or(u32::MAX),
+        );
+        put32(out, u32::try_from(header.size).unwrap_or(u32::MAX));
+    }
+}
+
+/// Appends an entry's record of the directory.
+pub(super) fn put_record(out: &mut Vec<u8>, header: &Header<'_>, offset: u64) {
+    let mut extra = Vec::new();
+    let mut narrow = |value: u64| narrow(value, &mut extra);
+    let [size, compressed_size, offset] =
+        [header.size, header.compressed_size, offset].map(&mut narrow);
+    let version = if extra.is_empty() && !header.is_wide() {
+        VERSION
+    } else {
+        VERSION64
+    };
+    let directory_bit = u32::from(header.name.ends_with('/')) << 4;
+    put32(out, RECORD);
+    put16(out, UNIX | version);
+    put_common(out, version, header, compressed_size, size);
+    put16(out, zip64_len(&extra));
+    out.extend_from_slice(&[0; 6]); // comment, disk, internal attributes
+    put32(out, header.mode << 16 | directory_bit);
+    put32(out, offset);
+    out.extend_from_slice(header.name.as_bytes());
+    put_zip64(out, &extra);
+}
+
+/// Appends the end of an archive whose directory ends here: Zip64 records where a number needs them,
+/// and the end record with a comment of at most 65,535 bytes.
+pub(super) fn put_end(
+    out: &mut Vec<u8>,
+    entries: u64,
+    directory_bytes: u64,
+    directory_offset: u64,
+    comment: &[u8],
+) {
+    if entries >= MANY_ENTRIES || directory_bytes >= SEE_ZIP64 || directory_offset >= SEE_ZIP64 {
+        put_end64(out, entries, directory_bytes, directory_offset);
+    }
+    put32(out, END);
+    put32(out, 0); // disks
+    let count = u16::try_from(entries).unwrap_or(u16::MAX);
+    put16(out, count);
+    put16(out, count);
+    put32(out, u32::try_from(directory_bytes).unwrap_or(u32::MAX));
+    put32(out, u32::try_from(directory_offset).unwrap_or(u32::MAX));
+    let comment_len = u16::try_from(comment.len()).unwrap_or(u16::MAX);
+    put16(out, comment_len);
+    let (comment, _) = comment.split_at(usize::from(comment_len));
+    out.extend_from_slice(comment);
+}
+
+fn put_end64(out: &mut Vec<u8>, entries: u64, directory_bytes: u64, directory_offset: u64) {
+    put32(out, END64);
+    put64(out, 44); // what follows of this record
+    put16(out, UNIX | VERSION64);
+    put16(out, VERSION64);
+    put64(out, 0); // disks
+    put64(out, entries);
+    put64(out, entries);
+    put64(out, directory_bytes);
+    put64(out, directory_offset);
+    put32(out, LOCATOR);
+    put32(out, 0); // disk
+    put64(out, directory_offset.saturating_add(directory_bytes));
+    put32(out, 1); // disks
 }
 
 /// The fields that both headers have, from the needed version to the name's length.
@@ -184,7 +229,7 @@ fn put_common(
     size: u32,
 ) {
     put16(out, version);
-    put16(out, if header.name.is_ascii() { 0 } else { FLAG_UTF8 });
+    put16(out, header.flags());
     put16(out, super::directory::method_number(header.method));
     put16(out, TIME);
     put16(out, DATE);
@@ -193,22 +238,6 @@ fn put_common(
     put32(out, size);
     // Names were checked: they have at most 1,024 bytes.
     put16(out, u16::try_from(header.name.len()).unwrap_or(u16::MAX));
-}
-
-fn put_end64(out: &mut Vec<u8>, entries: u64, bytes: u64, offset: u64, position: u64) {
-    put32(out, 0x0606_4b50);
-    put64(out, 44); // what follows of this record
-    put16(out, UNIX | VERSION64);
-    put16(out, VERSION64);
-    put64(out, 0); // disks
-    put64(out, entries);
-    put64(out, entries);
-    put64(out, bytes);
-    put64(out, offset);
-    put32(out, 0x0706_4b50);
-    put32(out, 0); // disk
-    put64(out, position);
-    put32(out, 1); // disks
 }
 
 /// A value as a 32-bit field; one that does not fit goes into the Zip64 field.
@@ -254,7 +283,9 @@ fn put64(out: &mut Vec<u8>, value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::io::Write;
+
+    use test_case::test_matrix;
 
     use super::*;
     use crate::archive::{Archive, Limits};
@@ -269,27 +300,32 @@ mod tests {
         Archive::from_file(&file, limits).unwrap()
     }
 
-    fn written(headers: &[(String, u64)]) -> Vec<u8> {
-        let mut zip = Cursor::new(Vec::new());
-        let mut writer = Writer::new(&mut zip).unwrap();
+    fn written(headers: &[(String, u64)], described: bool) -> Vec<u8> {
+        let mut zip = Vec::new();
+        let mut writer = Writer::new(&mut zip);
         for (name, size) in headers {
             let header = Header {
                 name,
                 method: Method::Deflated,
                 mode: 0o100_644,
+                described,
                 crc: 0,
                 size: *size,
                 compressed_size: 2,
             };
-            let begun = writer.begin(&header).unwrap();
-            writer.write(&[3, 0]).unwrap();
-            assert_eq!(writer.written(&begun), 2);
-            writer.correct(&begun, &header).unwrap();
-            writer.end(&begun, &header);
+            let offset = writer.position();
+            let mut bytes = Vec::new();
+            put_local(&mut bytes, &header);
+            bytes.extend_from_slice(&[3, 0]);
+            if described {
+                put_descriptor(&mut bytes, &header);
+            }
+            writer.write(&bytes).unwrap();
+            writer.note(&header, offset);
         }
         let len = writer.finish().unwrap();
-        assert_eq!(len, zip.get_ref().len() as u64);
-        zip.into_inner()
+        assert_eq!(len, zip.len() as u64);
+        zip
     }
 
     #[test]
@@ -297,21 +333,26 @@ mod tests {
         let headers: Vec<_> = (0..70_000)
             .map(|number| (format!("f{number}"), 0))
             .collect();
-        assert_eq!(reopened(&written(&headers)).entries().len(), 70_000);
+        let zip = written(&headers, false);
+        assert_eq!(reopened(&zip).entries().len(), 70_000);
+    }
+
+    #[test_matrix(
+        [u64::from(u32::MAX) - 1, u64::from(u32::MAX), 5 << 30, WIDE_FROM, WIDE_FROM - 1],
+        [false, true]
+    )]
+    fn sizes_beyond_32_bits_are_written_and_read(size: u64, described: bool) {
+        let headers = [("small".to_owned(), 0), ("big".to_owned(), size)];
+        let archive = reopened(&written(&headers, described));
+        let sizes: Vec<u64> = archive.entries().map(super::super::Entry::size).collect();
+        assert_eq!(sizes, [0, size]);
     }
 
     #[test]
-    fn sizes_beyond_32_bits_are_written_and_read() {
-        for size in [
-            u64::from(u32::MAX) - 1,
-            u32::MAX.into(),
-            5 << 30,
-            WIDE_FROM,
-            WIDE_FROM - 1,
-        ] {
-            let archive = reopened(&written(&[("small".into(), 0), ("big".into(), size)]));
-            let sizes: Vec<u64> = archive.entries().map(super::super::Entry::size).collect();
-            assert_eq!(sizes, [0, size]);
-        }
+    fn the_end_carries_a_comment() {
+        let mut zip = Vec::new();
+        put_end(&mut zip, 0, 0, 0, b"said of it");
+        assert!(zip.ends_with(b"\x0a\0said of it"), "{zip:?}");
+        assert_eq!(reopened(&zip).entries().len(), 0);
     }
 }

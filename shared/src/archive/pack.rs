@@ -1,0 +1,294 @@
+//! One thread's share of an archive: reads files, deflates them, and appends their records and data. What
+//! comes out does not depend on where in the archive it will lie.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::deflate::{CHUNK_BYTES, Deflater};
+use super::entry::Method;
+use super::error::{ArchiveError, Problem};
+use super::list::{Content, Item, Root};
+use super::write::{Header, put_local};
+
+/// Small files are taken together until they have so many bytes: passing work from thread to thread
+/// costs some microseconds.
+const BATCH_BYTES: u64 = 512 * 1024;
+
+/// And no more than so many: a header and name of each are held.
+const BATCH_ITEMS: usize = 256;
+
+const FILE_MODE: u32 = 0o100_644;
+const EXECUTABLE_MODE: u32 = 0o100_755;
+const DIRECTORY_MODE: u32 = 0o040_755;
+const LINK_MODE: u32 = 0o120_777;
+
+/// Work for one thread.
+pub(super) enum Job<'i> {
+    /// Items that are deflated whole.
+    Batch(&'i [Item]),
+    /// A piece of a large file.
+    Chunk(Chunk<'i>),
+}
+
+/// A piece of a large file.
+pub(super) struct Chunk<'i> {
+    pub(super) item: &'i Item,
+    file: Arc<File>,
+    range: Range<u64>,
+}
+
+impl Chunk<'_> {
+    pub(super) fn is_first(&self) -> bool {
+        self.range.start == 0
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.range.end == self.item.bytes()
+    }
+}
+
+/// Cuts items into jobs; a large file is opened when it is its turn.
+pub(super) struct Jobs<'i> {
+    root: &'i Root<'i>,
+    rest: &'i [Item],
+    /// The large file that is being cut, and where its next chunk begins.
+    large: Option<(&'i Item, Arc<File>, u64)>,
+}
+
+impl<'i> Jobs<'i> {
+    pub(super) fn new(root: &'i Root<'_>, items: &'i [Item]) -> Self {
+        Self {
+            root,
+            rest: items,
+            large: None,
+        }
+    }
+
+    fn next_chunk(&mut self) -> Option<Job<'i>> {
+        let (item, file, start) = self.large.take()?;
+        let end = item.bytes().min(start.saturating_add(CHUNK_BYTES as u64));
+        if end < item.bytes() {
+            self.large = Some((item, Arc::clone(&file), end));
+        }
+        let range = start..end;
+        Some(Job::Chunk(Chunk { item, file, range }))
+    }
+}
+
+impl<'i> Iterator for Jobs<'i> {
+    type Item = Result<Job<'i>, ArchiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(chunk) = self.next_chunk() {
+            return Some(Ok(chunk));
+        }
+        let first = self.rest.first()?;
+        let (taken, rest) = self.rest.split_at(batch_len(self.rest).max(1));
+        self.rest = rest;
+        if !is_large(first) {
+            return Some(Ok(Job::Batch(taken)));
+        }
+        match open_large(self.root, first) {
+            Ok(file) => self.large = Some((first, Arc::new(file), 0)),
+            Err(error) => return Some(Err(error)),
+        }
+        self.next_chunk().map(Ok)
+    }
+}
+
+fn is_large(item: &Item) -> bool {
+    item.bytes() > CHUNK_BYTES as u64
+}
+
+/// How many items from the first on are a batch.
+fn batch_len(items: &[Item]) -> usize {
+    let mut bytes = 0_u64;
+    let fits = |item: &&Item| {
+        let first = bytes == 0;
+        bytes = bytes.saturating_add(item.bytes());
+        !is_large(item) && (first || bytes <= BATCH_BYTES)
+    };
+    items.iter().take(BATCH_ITEMS).take_while(fits).count()
+}
+
+fn open_large(root: &Root<'_>, item: &Item) -> Result<File, ArchiveError> {
+    let file = root.open_file(item)?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| root.error("read", item, error))?;
+    if metadata.is_file() && metadata.len() == item.bytes() {
+        Ok(file)
+    } else {
+        Err(changed(item))
+    }
+}
+
+fn changed(item: &Item) -> ArchiveError {
+    ArchiveError::entry(&item.name, Problem::Changed)
+}
+
+/// What came of a job.
+pub(super) enum Packed<'i> {
+    Batch {
+        entries: Vec<Entry<'i>>,
+        /// Local headers and data.
+        bytes: Vec<u8>,
+    },
+    Chunk {
+        chunk: Chunk<'i>,
+        crc: crc32fast::Hasher,
+        /// Data.
+        bytes: Vec<u8>,
+    },
+}
+
+impl<'i> Packed<'i> {
+    /// An entry that messages can name.
+    pub(super) fn name(&self) -> &'i str {
+        match self {
+            Self::Batch { entries, .. } => entries.first().map_or("", |entry| entry.header.name),
+            Self::Chunk { chunk, .. } => &chunk.item.name,
+        }
+    }
+}
+
+/// An entry of a batch.
+pub(super) struct Entry<'i> {
+    pub(super) header: Header<'i>,
+    /// Where its local header begins in the batch's bytes.
+    pub(super) offset: u64,
+}
+
+/// One thread's tools.
+pub(super) struct Packer<'r> {
+    root: &'r Root<'r>,
+    deflater: Deflater,
+    input: Vec<u8>,
+}
+
+impl<'r> Packer<'r> {
+    pub(super) fn new(root: &'r Root<'_>) -> Self {
+        Self {
+            root,
+            deflater: Deflater::new(),
+            // One more shows that a file has become longer.
+            input: vec![0; CHUNK_BYTES.saturating_add(1)],
+        }
+    }
+
+    /// Does a job, with an empty buffer for its bytes.
+    pub(super) fn pack<'i>(
+        &mut self,
+        job: Job<'i>,
+        mut bytes: Vec<u8>,
+    ) -> Result<Packed<'i>, ArchiveError> {
+        match job {
+            Job::Batch(items) => {
+                let mut entries = Vec::with_capacity(items.len());
+                for item in items {
+                    let offset = bytes.len() as u64;
+                    let header = self.add(item, &mut bytes)?;
+                    entries.push(Entry { header, offset });
+                }
+                Ok(Packed::Batch { entries, bytes })
+            }
+            Job::Chunk(chunk) => {
+                let data = read_chunk(self.root, &chunk, &mut self.input)?;
+                let mut crc = crc32fast::Hasher::new();
+                crc.update(data);
+                self.deflater.chunk(data, chunk.is_last(), &mut bytes);
+                Ok(Packed::Chunk { chunk, crc, bytes })
+            }
+        }
+    }
+
+    /// Appends an item's local header and data.
+    fn add<'i>(&mut self, item: &'i Item, bytes: &mut Vec<u8>) -> Result<Header<'i>, ArchiveError> {
+        let (contents, deflated) = match &item.content {
+            Content::File { .. } => {
+                let contents = read_whole(self.root, item, &mut self.input)?;
+                (contents, self.deflater.whole(contents))
+            }
+            Content::Directory => (&[][..], None),
+            Content::Link(target) => (target.as_bytes(), None),
+        };
+        let (method, data) = match deflated {
+            Some(data) => (Method::Deflated, data),
+            None => (Method::Stored, contents),
+        };
+        let header = Header {
+            name: &item.name,
+            method,
+            mode: mode(item),
+            described: false,
+            crc: crc32fast::hash(contents),
+            size: contents.len() as u64,
+            compressed_size: data.len() as u64,
+        };
+        put_local(bytes, &header);
+        bytes.extend_from_slice(data);
+        Ok(header)
+    }
+}
+
+pub(super) fn mode(item: &Item) -> u32 {
+    match item.content {
+        Content::File { executable, .. } if executable => EXECUTABLE_MODE,
+        Content::File { .. } => FILE_MODE,
+        Content::Directory => DIRECTORY_MODE,
+        Content::Link(_) => LINK_MODE,
+    }
+}
+
+/// Reads a file of at most [`CHUNK_BYTES`] in as few calls as it takes; one that is not as long as it was
+/// has changed.
+fn read_whole<'b>(
+    root: &Root<'_>,
+    item: &Item,
+    buffer: &'b mut [u8],
+) -> Result<&'b [u8], ArchiveError> {
+    let mut file = root.open_file(item)?;
+    let expected = usize::try_from(item.bytes()).map_err(|_| changed(item))?;
+    let mut length = 0_usize;
+    loop {
+        let room = buffer.get_mut(length..=expected).unwrap_or_default();
+        match file.read(room) {
+            Ok(0) => break,
+            Ok(count) => length = length.saturating_add(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(root.error("read", item, error)),
+        }
+        if length >= expected {
+            break;
+        }
+    }
+    match buffer.get(..length) {
+        Some(contents) if length == expected => Ok(contents),
+        _ => Err(changed(item)),
+    }
+}
+
+/// Reads a chunk; a file that is shorter or longer than it was has changed.
+fn read_chunk<'b>(
+    root: &Root<'_>,
+    chunk: &Chunk<'_>,
+    buffer: &'b mut [u8],
+) -> Result<&'b [u8], ArchiveError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => changed(chunk.item),
+        _ => root.error("read", chunk.item, error),
+    };
+    let Range { start, end } = chunk.range;
+    let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+    let data = buffer
+        .get_mut(..length)
+        .ok_or_else(|| changed(chunk.item))?;
+    chunk.file.read_exact_at(data, start).map_err(failed)?;
+    if chunk.is_last() && chunk.file.read_at(&mut [0], end).map_err(failed)? > 0 {
+        return Err(changed(chunk.item));
+    }
+    Ok(data)
+}
