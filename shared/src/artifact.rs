@@ -1,7 +1,7 @@
 //! Artifacts in and out of the pipeline's artifact store, with the job's own credentials.
 //!
 //! No artifact is held in memory whole: a transfer holds at most [`PARALLEL_PARTS`] parts of
-//! [`PART_BYTES`].
+//! [`PART_BYTES`], one of an archive that is made in the meantime three.
 
 use std::fs::File;
 use std::path::Path;
@@ -21,6 +21,7 @@ use crate::workspace::{Workspace, WorkspaceError};
 mod download;
 #[expect(dead_code, reason = "copies come with composition")]
 mod multipart;
+mod parts;
 mod upload;
 
 /// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart
@@ -137,35 +138,26 @@ impl Store {
     /// [`ArtifactError`] names the artifact; no part of an upload that failed stays in the store.
     pub async fn put_file(&self, artifact: &Artifact, file: &Path) -> Result<u64, ArtifactError> {
         let length = upload::upload(self, artifact, file).await?;
-        tracing::info!(
-            artifact = artifact.name,
-            size_bytes = length,
-            "stored artifact"
-        );
+        log_stored(artifact, length);
         Ok(length)
     }
 
-    /// Zips a directory (equal content gives equal bytes) and uploads the archive.
+    /// Zips a directory (equal content gives equal bytes) and uploads the archive while it is made: nothing
+    /// of it comes to lie on the disk.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError`] names the artifact, and the file where one is at fault.
+    /// [`ArtifactError`] names the artifact, and the file where one is at fault; no part of an upload that
+    /// failed stays in the store.
     pub async fn put_directory(
         &self,
         artifact: &Artifact,
         directory: &Path,
-        workspace: &Workspace,
     ) -> Result<u64, ArtifactError> {
-        let zip = workspace.file(&format!("{}.out.zip", artifact.name));
-        let (source, target) = (directory.to_owned(), zip.clone());
-        blocking(move || archive::create_file(&source, &target))
-            .await
-            .map_err(|source| ArtifactError::Archive {
-                artifact: artifact.clone(),
-                source,
-            })?;
-        let length = self.put_file(artifact, &zip).await?;
-        remove(&zip)?;
+        let directory = directory.to_owned();
+        let make = upload::upload_made(self, artifact, move |to| archive::create(&directory, to));
+        let length = make.await?;
+        log_stored(artifact, length);
         Ok(length)
     }
 
@@ -175,6 +167,14 @@ impl Store {
     fn encryption(&self) -> (ServerSideEncryption, Option<String>) {
         (ServerSideEncryption::AwsKms, self.encryption_key.clone())
     }
+}
+
+fn log_stored(artifact: &Artifact, length: u64) {
+    tracing::info!(
+        artifact = artifact.name,
+        size_bytes = length,
+        "stored artifact"
+    );
 }
 
 /// Runs work that blocks beside the async runtime.

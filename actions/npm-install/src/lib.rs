@@ -74,9 +74,7 @@ impl Action for NpmInstall {
         )
         .await?;
 
-        let size = store
-            .put_directory(output, project.source(), &workspace)
-            .await?;
+        let size = store.put_directory(output, project.source()).await?;
         let mut summary = format!(
             "npm {subcommand}: {installed}, {} MiB",
             size.div_ceil(1024 * 1024)

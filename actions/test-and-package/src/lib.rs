@@ -64,7 +64,7 @@ impl Action for TestAndPackage {
         let found = find_outputs(&project, outputs)?;
         let mut summary = told(&task, &end);
         for output in &found {
-            let size = store_output(&store, output, &workspace).await?;
+            let size = store_output(&store, output).await?;
             let _infallible = write!(
                 summary,
                 "; {} from `{}` ({size} bytes)",
@@ -126,16 +126,10 @@ fn find_outputs<'a>(
         .collect()
 }
 
-async fn store_output(
-    store: &Store,
-    output: &Output<'_>,
-    workspace: &Workspace,
-) -> Result<u64, TestAndPackageError> {
+async fn store_output(store: &Store, output: &Output<'_>) -> Result<u64, TestAndPackageError> {
     let path: &Path = &output.path;
     if path.is_dir() {
-        return Ok(store
-            .put_directory(output.artifact, path, workspace)
-            .await?);
+        return Ok(store.put_directory(output.artifact, path).await?);
     }
     Ok(store.put_file(output.artifact, path).await?)
 }

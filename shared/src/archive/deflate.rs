@@ -139,9 +139,11 @@ mod tests {
     fn chunks_are_one_stream(chunks: &[Vec<u8>]) {
         let mut deflater = Deflater::new();
         let mut stream = Vec::new();
-        for (index, chunk) in chunks.iter().enumerate() {
-            deflater.chunk(chunk, index + 1 == chunks.len(), &mut stream);
+        let (last, others) = chunks.split_last().unwrap();
+        for chunk in others {
+            deflater.chunk(chunk, false, &mut stream);
         }
+        deflater.chunk(last, true, &mut stream);
         assert!(inflated(&stream) == chunks.concat());
     }
 
@@ -157,7 +159,7 @@ mod tests {
         assert_eq!(stream.len(), length + 5 * length.div_ceil(BLOCK_BYTES));
         // A sample that shrinks promises too much.
         let mut bytes = noise(CHUNK_BYTES);
-        bytes[..3000].fill(0);
+        bytes.iter_mut().take(3000).for_each(|byte| *byte = 0);
         stream.clear();
         deflater.chunk(&bytes, true, &mut stream);
         assert_eq!(stream.len(), length + 5 * length.div_ceil(BLOCK_BYTES));

@@ -254,8 +254,8 @@ fn read_whole<'b>(
     let expected = usize::try_from(item.bytes()).map_err(|_| changed(item))?;
     let mut length = 0_usize;
     loop {
-        let room = buffer.get_mut(length..=expected).unwrap_or_default();
-        match file.read(room) {
+        let rest = buffer.get_mut(length..=expected).unwrap_or_default();
+        match file.read(rest) {
             Ok(0) => break,
             Ok(count) => length = length.saturating_add(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

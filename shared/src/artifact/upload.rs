@@ -1,20 +1,27 @@
-//! Single and multipart uploads of a file.
+//! Single and multipart uploads, of a file or of an archive while it is made.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::multipart::{About, Multipart, put_error};
+use super::parts::{self, HELD_PARTS, Part, PartWriter};
 use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open};
+use crate::archive::{ArchiveError, Created};
 use crate::aws::CallError;
 use crate::job::Artifact;
 
-/// Files up to this size go up in one request.
-const SINGLE_BYTES: u64 = 2 * PART_BYTES;
+/// What has no more parts than these goes up in one request.
+const SINGLE_PARTS: usize = 2;
+
+/// The same in bytes.
+const SINGLE_BYTES: u64 = SINGLE_PARTS as u64 * PART_BYTES;
 
 /// Uploads a file and returns its length.
 pub(super) async fn upload(
@@ -33,12 +40,33 @@ pub(super) async fn upload(
     } else if length <= PART_BYTES * MAX_PARTS {
         target.put_in_parts(file, length).await?;
     } else {
-        return Err(ArtifactError::TooLarge {
-            artifact: artifact.clone(),
-            size_bytes: length,
-        });
+        return Err(target.too_large(length));
     }
     Ok(length)
+}
+
+/// Makes an archive and uploads it in the meantime: nothing of it comes to lie on the disk. Returns its
+/// length. Where the one fails, so does the other, and nothing stays.
+pub(super) async fn upload_made(
+    store: &Store,
+    artifact: &Artifact,
+    make: impl FnOnce(&mut PartWriter) -> Result<Created, ArchiveError> + Send + 'static,
+) -> Result<u64, ArtifactError> {
+    let (mut writer, parts) = parts::pipe();
+    let making = blocking(move || {
+        let created = make(&mut writer)?;
+        // This fails only where the upload did, which says why.
+        let _sent = writer.finish();
+        Ok(created)
+    });
+    let target = Target { store, artifact };
+    let (created, sent) = futures_util::join!(making, target.put_parts(parts));
+    sent?;
+    let created = created.map_err(|source| ArtifactError::Archive {
+        artifact: artifact.clone(),
+        source,
+    })?;
+    Ok(created.archive_bytes)
 }
 
 async fn read(file: &Path, start: u64, end: u64) -> Result<Vec<u8>, ArtifactError> {
@@ -119,10 +147,83 @@ impl Target<'_> {
         completed.map(drop).map_err(|error| self.failed(error))
     }
 
+    /// Uploads parts as they come: in one request where they are few. Parts that end without a last one are
+    /// of something that could not be made; then nothing is stored.
+    async fn put_parts(&self, mut parts: UnboundedReceiver<Part>) -> Result<(), ArtifactError> {
+        let mut first: Vec<Part> = Vec::new();
+        while first.len() < SINGLE_PARTS {
+            let Some(part) = parts.recv().await else {
+                return Ok(());
+            };
+            first.push(part);
+            if first.last().is_some_and(|part| part.is_last) {
+                return self.put(joined(first)).await;
+            }
+        }
+        let Artifact { bucket, key, .. } = self.artifact;
+        let about = About {
+            content_type: first
+                .first()
+                .map_or("", |part| Self::content_type(&part.bytes)),
+            ..About::default()
+        };
+        let upload = Multipart::create(self.store, bucket, key, about)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let rest = stream::poll_fn(move |context| parts.poll_recv(context));
+        let outcome = match self.send(&upload, stream::iter(first).chain(rest)).await {
+            Ok(Some(parts)) => upload
+                .complete(parts)
+                .await
+                .map_err(|error| self.failed(error)),
+            Ok(None) => {
+                upload.abort().await;
+                return Ok(());
+            }
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            upload.abort().await;
+        }
+        outcome.map(drop)
+    }
+
+    /// Sends parts; `None` where there is no last one.
+    async fn send(
+        &self,
+        upload: &Multipart<'_>,
+        parts: impl Stream<Item = Part>,
+    ) -> Result<Option<Vec<CompletedPart>>, ArtifactError> {
+        let sent: Vec<(CompletedPart, bool)> = parts
+            .zip(stream::iter(1..))
+            .map(|(part, number)| async move {
+                if number > MAX_PARTS {
+                    return Err(self.too_large(number * PART_BYTES));
+                }
+                let bytes = Bytes::from(part.bytes);
+                let sent = upload.part(number, bytes).await;
+                drop(part.room);
+                sent.map(|sent| (sent, part.is_last))
+                    .map_err(|error| self.failed(error))
+            })
+            .buffer_unordered(HELD_PARTS - 1)
+            .try_collect()
+            .await?;
+        let is_whole = sent.iter().any(|(_, is_last)| *is_last);
+        Ok(is_whole.then(|| sent.into_iter().map(|(part, _)| part).collect()))
+    }
+
     fn failed(&self, source: CallError) -> ArtifactError {
         ArtifactError::Call {
             artifact: self.artifact.clone(),
             source,
+        }
+    }
+
+    fn too_large(&self, size_bytes: u64) -> ArtifactError {
+        ArtifactError::TooLarge {
+            artifact: self.artifact.clone(),
+            size_bytes,
         }
     }
 
@@ -135,8 +236,115 @@ impl Target<'_> {
     }
 }
 
+/// The bytes of parts in one piece.
+fn joined(parts: Vec<Part>) -> Vec<u8> {
+    let mut parts = parts.into_iter();
+    let mut bytes = parts.next().map(|part| part.bytes).unwrap_or_default();
+    for part in parts {
+        bytes.extend_from_slice(&part.bytes);
+    }
+    bytes
+}
+
 /// What a zip archive begins with (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
 
 /// What an archive without entries begins with (APPNOTE.TXT 4.3.16).
 const EMPTY_ZIP_SIGNATURE: &[u8] = b"PK\x05\x06";
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use test_case::test_case;
+
+    use super::*;
+    use crate::job::Job;
+    use crate::testing::events::{FUNCTION_KEYS, JobEvent, Keys, invocation};
+    use crate::testing::s3::LocalS3;
+
+    const BUCKET: &str = "store";
+
+    fn job(event: JobEvent) -> Job {
+        let event = event.output("Output", BUCKET, "key").build();
+        Job::from_event(&event, invocation()).unwrap()
+    }
+
+    /// Something that is as long as an archive of this length.
+    fn write(to: &mut PartWriter, length: u64) -> Result<Created, ArchiveError> {
+        std::io::copy(&mut std::io::repeat(7).take(length), to).map_err(|source| {
+            let (action, path) = ("write", "the archive".into());
+            ArchiveError::Io {
+                action,
+                path,
+                source,
+            }
+        })?;
+        Ok(Created {
+            archive_bytes: length,
+            ..Created::default()
+        })
+    }
+
+    #[test_case(0, 1; "nothing")]
+    #[test_case(SINGLE_BYTES, 1; "as much as goes in one request")]
+    #[test_case(SINGLE_BYTES + 1, 5; "one byte more: create, three parts, complete")]
+    #[test_case(5 * PART_BYTES, 7; "whole parts: create, five parts, complete")]
+    #[tokio::test]
+    async fn what_is_made_is_stored(length: u64, requests: usize) {
+        let s3 = LocalS3::start().await;
+        s3.bucket(BUCKET).create().await;
+        let job = job(JobEvent::new());
+        let store = Store::for_job(&s3.config(), &job);
+        let before = s3.requests();
+        let make = upload_made(&store, job.only_output().unwrap(), move |to| {
+            write(to, length)
+        });
+        assert_eq!(make.await.unwrap(), length);
+        assert_eq!(s3.requests() - before, requests);
+        let stored = s3.bucket(BUCKET).get("key").await.unwrap();
+        assert_eq!(stored.body.len() as u64, length);
+        assert!(stored.body.iter().all(|byte| *byte == 7));
+    }
+
+    #[test_case(SINGLE_BYTES, 0; "before anything was sent")]
+    #[test_case(SINGLE_BYTES + 1, 4; "later: create, two parts, abort")]
+    #[tokio::test]
+    async fn what_cannot_be_made_is_not_stored(length: u64, requests: usize) {
+        let s3 = LocalS3::start().await;
+        s3.bucket(BUCKET).create().await;
+        let job = job(JobEvent::new());
+        let store = Store::for_job(&s3.config(), &job);
+        let before = s3.requests();
+        let make = upload_made(&store, job.only_output().unwrap(), move |to| {
+            write(to, length)?;
+            let entry = "late".to_owned();
+            Err(ArchiveError::Missing { entry })
+        });
+        let error = make.await.unwrap_err();
+        assert!(matches!(error, ArtifactError::Archive { .. }), "{error:?}");
+        assert_eq!(s3.requests() - before, requests);
+        assert!(s3.bucket(BUCKET).get("key").await.is_none());
+    }
+
+    #[test_case(PART_BYTES; "of one request")]
+    #[test_case(100 * PART_BYTES; "in parts")]
+    #[tokio::test]
+    async fn an_upload_that_fails_ends_the_making_and_is_the_error(length: u64) {
+        let s3 = LocalS3::start().await;
+        let foreign = Keys {
+            secret_access_key: "not-the-secret",
+            ..FUNCTION_KEYS
+        };
+        let job = job(JobEvent::new().credentials(Some(foreign)));
+        let store = Store::for_job(&s3.config(), &job);
+        let make = upload_made(&store, job.only_output().unwrap(), move |to| {
+            write(to, length)
+        });
+        let error = make.await.unwrap_err();
+        assert!(
+            matches!(&error, ArtifactError::Call { source, .. } if source.is_code("SignatureDoesNotMatch")),
+            "{error:?}"
+        );
+    }
+}

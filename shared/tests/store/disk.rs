@@ -69,7 +69,7 @@ async fn store_inputs(s3: &LocalS3) {
     fs::write(tree.join("zeros"), vec![0; (DISK_MIB + 1) << 20]).unwrap();
     let store_job = job(JobEvent::new());
     Store::for_job(&s3.config(), &store_job)
-        .put_directory(store_job.only_input().unwrap(), &tree, &workspace)
+        .put_directory(store_job.only_input().unwrap(), &tree)
         .await
         .unwrap();
 }
@@ -79,6 +79,15 @@ async fn on_a_small_disk(url: &str) {
     let job = job(JobEvent::new());
     let store = Store::for_job(&config, &job);
     let workspace = Workspace::create().unwrap();
+
+    // An archive that has no room beside its source is stored all the same.
+    let tree = workspace.directory("tree").unwrap();
+    let noise: Vec<u8> = (0_u32..).map(noise_byte).take(DISK_MIB << 19).collect();
+    fs::write(tree.join("half"), &noise).unwrap();
+    fs::write(tree.join("more"), &noise[..DISK_MIB << 18]).unwrap();
+    let stored = store.put_directory(job.only_output().unwrap(), &tree);
+    assert!(stored.await.unwrap() > (DISK_MIB as u64) << 19);
+    fs::remove_dir_all(&tree).unwrap();
 
     let mut large = job.only_input().unwrap().clone();
     large.key = "large".into();
@@ -110,4 +119,10 @@ async fn on_a_small_disk(url: &str) {
         0
     );
     assert!(!workspace.file("source.zip").exists());
+}
+
+/// Bytes that do not compress.
+fn noise_byte(number: u32) -> u8 {
+    let mixed = number.wrapping_mul(0x9E37_79B9) ^ (number.wrapping_mul(0x85EB_CA6B) >> 13);
+    (mixed.wrapping_mul(0xC2B2_AE35) >> 24) as u8
 }

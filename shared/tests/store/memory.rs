@@ -73,7 +73,7 @@ async fn store_input(s3: &LocalS3) {
     let job = job(JobEvent::new());
     let store = Store::for_job(&s3.config(), &job);
     let size = store
-        .put_directory(job.only_input().unwrap(), &tree, &workspace)
+        .put_directory(job.only_input().unwrap(), &tree)
         .await
         .unwrap();
     assert!(size >= 300_000_000, "{size} bytes");
@@ -103,7 +103,7 @@ async fn pass_through(url: &str) {
         .unwrap();
     assert_eq!(fs::read_dir(&tree).unwrap().count(), FILES);
     let size = store
-        .put_directory(job.only_output().unwrap(), &tree, &workspace)
+        .put_directory(job.only_output().unwrap(), &tree)
         .await
         .unwrap();
     assert!(size >= 300_000_000, "{size} bytes");

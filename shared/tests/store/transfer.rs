@@ -42,7 +42,7 @@ async fn a_directory_goes_out_and_comes_back_as_it_was() {
 
     let output = job.only_output().unwrap();
     store
-        .put_directory(output, &workspace.file("tree"), &workspace)
+        .put_directory(output, &workspace.file("tree"))
         .await
         .unwrap();
     let back = store
@@ -103,6 +103,58 @@ async fn a_large_file_goes_in_parts_and_comes_in_ranges() {
     );
     assert_eq!(s3.requests() - before, 3, "three ranges");
     assert!(fs::read(&back).unwrap() == content);
+}
+
+#[tokio::test]
+async fn a_large_directory_goes_in_parts_while_it_is_archived() {
+    let s3 = LocalS3::start().await;
+    s3.bucket(BUCKET).create().await;
+    let job = job(JobEvent::new());
+    let store = Store::for_job(&s3.config(), &job);
+    let workspace = Workspace::create().unwrap();
+    let tree = workspace.directory("tree").unwrap();
+    let part = usize::try_from(PART_BYTES).unwrap();
+    // One large file that does not compress, many small ones, one large one that does.
+    fs::write(tree.join("noise"), noise(2 * part)).unwrap();
+    for number in 0..100 {
+        fs::write(tree.join(format!("small-{number}")), noise(10_000)).unwrap();
+    }
+    fs::write(tree.join("text"), b"line\n".repeat(part)).unwrap();
+    let mut archive = Vec::new();
+    shared::archive::create(&tree, &mut archive).unwrap();
+    assert!((2 * part..3 * part).contains(&archive.len()));
+
+    let output = job.only_output().unwrap();
+    let before = s3.requests();
+    let length = store.put_directory(output, &tree).await.unwrap();
+    assert_eq!(s3.requests() - before, 5, "create, three parts, complete");
+    assert_eq!(length, archive.len() as u64);
+    let stored = s3.bucket(BUCKET).get(OUTPUT_KEY).await.unwrap();
+    assert!(stored.body == archive);
+    assert_eq!(stored.content_type.as_deref(), Some("application/zip"));
+
+    fs::remove_file(tree.join("noise")).unwrap();
+    let before = s3.requests();
+    store.put_directory(output, &tree).await.unwrap();
+    assert_eq!(s3.requests() - before, 1, "one request for a small archive");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_archived_is_not_stored() {
+    let s3 = LocalS3::start().await;
+    s3.bucket(BUCKET).create().await;
+    let job = job(JobEvent::new());
+    let workspace = Workspace::create().unwrap();
+    let tree = workspace.directory("tree").unwrap();
+    std::os::unix::fs::symlink("../outside", tree.join("link")).unwrap();
+    let before = s3.requests();
+    let error = Store::for_job(&s3.config(), &job)
+        .put_directory(job.only_output().unwrap(), &tree)
+        .await
+        .unwrap_err();
+    let failure = Failure::new(&error);
+    assert!(failure.cause.contains("entry `link`"), "{failure:?}");
+    assert_eq!(s3.requests() - before, 0);
 }
 
 #[tokio::test]
