@@ -1,20 +1,30 @@
 //! The bucket that a site is served from.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_config::SdkConfig;
+use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use shared::aws::{CallError, CallErrorKind};
 
 use crate::error::DeploySiteError;
 use crate::headers;
+use crate::listing::Range;
 use crate::manifest::{FORMAT, MANIFEST, Manifest};
-use crate::site::{Content, Item};
+use crate::site::Item;
 
 /// How often a manifest is read whose body breaks off: the SDK repeats a request, not the reading of
 /// its answer.
@@ -24,8 +34,34 @@ const MAX_READS: u32 = 3;
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     client: Client,
+    refusals: Refusals,
     name: String,
     prefix: String,
+}
+
+/// Statuses by which S3 asks for fewer requests (S3 API Reference, "Error responses": `SlowDown`), and
+/// what other stores answer.
+const SLOW_DOWN: [u16; 2] = [429, 503];
+
+fn is_refusal(response: &HttpResponse) -> bool {
+    SLOW_DOWN.contains(&response.status().as_u16())
+}
+
+/// An object that was not uploaded.
+#[derive(Debug)]
+pub(crate) struct NotPut {
+    pub(crate) error: DeploySiteError,
+    /// Whether the bucket was asked too much.
+    pub(crate) refused: bool,
+}
+
+impl From<DeploySiteError> for NotPut {
+    fn from(error: DeploySiteError) -> Self {
+        Self {
+            error,
+            refused: false,
+        }
+    }
 }
 
 /// A manifest as it was read.
@@ -39,30 +75,51 @@ pub(crate) struct Kept {
 
 impl Bucket {
     pub(crate) fn new(config: &SdkConfig, name: &str, prefix: &str) -> Self {
+        let refusals = Refusals::default();
+        let config = aws_sdk_s3::config::Builder::from(config).interceptor(refusals.clone());
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config.build()),
+            refusals,
             name: name.to_owned(),
             prefix: prefix.to_owned(),
         }
+    }
+
+    /// The `ETag` of the manifest as it is now; `None` where there is none.
+    pub(crate) async fn manifest_etag(&self) -> Result<Option<String>, DeploySiteError> {
+        self.etag(&self.manifest_key()).await
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Every key below the prefix, with its `ETag` where the listing tells.
-    pub(crate) async fn list(&self) -> Result<BTreeMap<String, Option<String>>, DeploySiteError> {
+    /// The keys of a range with their `ETag`s where the listing tells them.
+    pub(crate) async fn list(
+        &self,
+        range: &Range,
+    ) -> Result<Vec<(String, Option<String>)>, DeploySiteError> {
         let request = self
             .client
             .list_objects_v2()
             .bucket(&self.name)
-            .prefix(&self.prefix);
+            .prefix(&self.prefix)
+            .set_start_after(range.after.clone());
         let mut pages = request.into_paginator().send();
-        let mut objects = BTreeMap::new();
+        let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failed("s3:ListBucket", None, &error))?;
             for object in page.contents.unwrap_or_default() {
-                objects.insert(object.key.unwrap_or_default(), object.e_tag);
+                let key = object.key.unwrap_or_default();
+                if range.ends_before(&key) {
+                    return Ok(objects);
+                }
+                objects.push((key, object.e_tag));
+            }
+            if let Some((last, _)) = objects.last()
+                && range.ends_with(last)
+            {
+                break;
             }
         }
         Ok(objects)
@@ -88,27 +145,34 @@ impl Bucket {
         }
     }
 
-    /// Uploads an object and returns its `ETag`.
-    pub(crate) async fn put(&self, key: &str, item: &Item) -> Result<String, DeploySiteError> {
-        let body = match &item.content {
-            Content::Bytes(bytes) => ByteStream::from(bytes.clone()),
-            Content::File(path) => {
-                ByteStream::from_path(path)
-                    .await
-                    .map_err(|error| DeploySiteError::Disk {
-                        path: path.clone(),
-                        source: std::io::Error::other(error),
-                    })?
-            }
-        };
+    /// Uploads an object and returns its `ETag`. The bucket compares what comes with both digests.
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        item: &Item,
+        body: ByteStream,
+    ) -> Result<String, NotPut> {
         let request = self
             .request(key, &item.content_type, item.cache_control)
+            .content_length(i64::try_from(item.size_bytes).unwrap_or(i64::MAX))
+            .checksum_crc32(STANDARD.encode(item.crc32.to_be_bytes()))
             .body(body);
         let put = request
+            .customize()
+            .interceptor(SignedAs(item.sha256.clone()))
             .send()
             .await
-            .map_err(|error| self.failed("s3:PutObject", Some(key), &error))?;
+            .map_err(|error| NotPut {
+                refused: error.raw_response().is_some_and(is_refusal),
+                error: self.failed("s3:PutObject", Some(key), &error),
+            })?;
         Ok(put.e_tag.unwrap_or_default())
+    }
+
+    /// How many requests the bucket has refused so far because there were too many, the SDK's own
+    /// repetitions among them.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refusals.0.load(Ordering::Relaxed)
     }
 
     /// Removes an object; one that is not there counts as removed.
@@ -227,7 +291,7 @@ impl Bucket {
             .cache_control(cache_control)
     }
 
-    fn manifest_key(&self) -> String {
+    pub(crate) fn manifest_key(&self) -> String {
         format!("{}{MANIFEST}", self.prefix)
     }
 
@@ -255,5 +319,49 @@ impl Bucket {
         } else {
             DeploySiteError::Call { source }
         }
+    }
+}
+
+/// Signs a body by its SHA-256, which is known: it is not hashed again.
+#[derive(Debug)]
+struct SignedAs(String);
+
+impl Intercept for SignedAs {
+    fn name(&self) -> &'static str {
+        "SignedAs"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let digest = PayloadSigningOverride::Precomputed(self.0.clone());
+        config.interceptor_state().store_put(digest);
+        Ok(())
+    }
+}
+
+/// Counts what a bucket refuses because there is too much of it; the SDK tells nobody of what it
+/// repeats.
+#[derive(Clone, Debug, Default)]
+struct Refusals(Arc<AtomicUsize>);
+
+impl Intercept for Refusals {
+    fn name(&self) -> &'static str {
+        "Refusals"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if is_refusal(context.response()) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,5 @@
 //! Why a site could not be published.
 
-use std::path::PathBuf;
-
 use shared::artifact::ArtifactError;
 use shared::aws::CallError;
 use shared::continuation::ContinuationError;
@@ -24,14 +22,6 @@ pub enum DeploySiteError {
     /// The token of the job before cannot be read, or the next one's be written.
     #[error(transparent)]
     Continuation(#[from] ContinuationError),
-    /// The function's disk failed.
-    #[error("cannot read `{}`", .path.display())]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// The artifact is not a site.
     #[error("input artifact {artifact} has no `index.html` at its root, among {files} other files")]
     NoIndex {
@@ -40,13 +30,13 @@ pub enum DeploySiteError {
         /// How many files it has.
         files: usize,
     },
-    /// A file's name cannot be a key.
-    #[error("input artifact {artifact} has the file `{name}`, whose name is not UTF-8")]
-    Name {
+    /// A link has nothing to be served.
+    #[error("input artifact {artifact} has the link `{link}`, which leads to no file")]
+    Link {
         /// The artifact.
         artifact: Artifact,
-        /// The name, as far as it can be shown.
-        name: String,
+        /// The link's path.
+        link: String,
     },
     /// The artifact brings a file of the manifest's name.
     #[error(
@@ -150,9 +140,8 @@ impl ActionError for DeploySiteError {
             Self::Workspace(source) => source.failure_type(),
             Self::Continuation(source) => source.failure_type(),
             Self::Call { source } | Self::StaleCache { source, .. } => source.failure_type(),
-            Self::Disk { .. }
-            | Self::NoIndex { .. }
-            | Self::Name { .. }
+            Self::NoIndex { .. }
+            | Self::Link { .. }
             | Self::Reserved { .. }
             | Self::TooLarge { .. } => FailureType::JobFailed,
             Self::NoBucket { .. } | Self::Manifest { .. } | Self::ManifestFormat { .. } => {
@@ -176,11 +165,10 @@ impl ActionError for DeploySiteError {
                     "{cause}; retrying the stage only repeats the invalidation"
                 ));
             }
-            Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoIndex { .. } => {
                 "name the directory that holds `index.html` where the artifact is made"
             }
-            Self::Name { .. } => "rename the file",
+            Self::Link { .. } => "remove the link from the site, or put what it leads to there",
             Self::Reserved { .. } => "remove the file from the site",
             Self::TooLarge { .. } => "leave the file out of the site, or split it",
             Self::NoBucket { .. } => "correct `bucket` in the action's `UserParameters`",
@@ -220,33 +208,6 @@ mod tests {
             error.failure_type(),
             Failure::new(error).message("here")
         )
-    }
-
-    #[test]
-    fn a_disk_that_fails() {
-        let source = std::io::Error::other("device error");
-        let error = DeploySiteError::Disk {
-            path: "/tmp/x".into(),
-            source,
-        };
-        assert_snapshot!(message(&error), @"
-        JobFailed: cannot read `/tmp/x`: device error
-        hint: raise the function's `EphemeralStorage` (10,240 MiB at most)
-        log: here
-        ");
-    }
-
-    #[test]
-    fn a_name_that_is_no_text() {
-        let error = DeploySiteError::Name {
-            artifact: artifact(),
-            name: "a\u{fffd}".to_owned(),
-        };
-        assert_snapshot!(message(&error), @"
-        JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has the file `a�`, whose name is not UTF-8
-        hint: rename the file
-        log: here
-        ");
     }
 
     #[test]

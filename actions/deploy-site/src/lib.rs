@@ -1,32 +1,44 @@
 #![doc = include_str!("../README.md")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use shared::action::{Action, Completion, Continuation, Outcome};
+use shared::archive::{Archive, Limits};
 use shared::artifact::Store;
 use shared::continuation::ContinuationToken;
-use shared::job::Job;
+use shared::job::{Artifact, Job};
 use shared::workspace::Workspace;
 
 mod bucket;
+mod contents;
 mod error;
 mod headers;
 mod invalidation;
+mod listing;
 mod manifest;
 mod params;
 mod progress;
 mod publish;
 mod site;
+mod tree;
+mod upload;
 mod version;
+mod window;
 
 use bucket::Bucket;
+use contents::Contents;
 pub use error::DeploySiteError;
 use invalidation::Place;
 pub use params::{Delete, DeploySiteParams};
 use progress::SiteProgress;
 use publish::{Counts, Published, Release};
 use site::Site;
+use upload::Uploader;
+
+/// The artifact in the job's directory.
+const ARCHIVE: &str = "site.zip";
 
 /// Publishes a site's files and its `config.json` into a bucket.
 #[derive(Clone, Debug)]
@@ -61,20 +73,28 @@ impl Action for DeploySite {
         }
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
-        let version = version::of(&store, artifact, params.version.as_deref()).await?;
-        let directory = store
-            .fetch_and_extract(artifact, &workspace, "site")
-            .await?;
-        let site = read(artifact.clone(), directory, params.clone(), version.clone()).await?;
-
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
+        let (version, read, early) = tokio::join!(
+            version::of(&store, artifact, params.version.as_deref()),
+            read(&store, artifact, &workspace, &params.prefix),
+            publish::look(&bucket),
+        );
+        let version = version?;
+        let (contents, mut site) = read?;
+        site::add_config(&mut site, &params, &version);
+
+        let uploader = Uploader {
+            bucket,
+            artifact: artifact.clone(),
+            contents,
+        };
         let release = Release {
             site: &site,
             version: &version,
             delete: params.delete,
         };
         let (counts, manifest) =
-            match publish::publish(&bucket, &release, job.invocation.deadline).await? {
+            match publish::publish(&uploader, &release, early?, job.invocation.deadline).await? {
                 Published::Wholly(counts, manifest) => (counts, manifest),
                 Published::Partly { there } => return going_on(there, site.len(), &params),
             };
@@ -89,14 +109,24 @@ impl Action for DeploySite {
     }
 }
 
-/// Reads the release beside the async runtime: every file is hashed.
+/// Fetches the artifact and reads the release that it holds, beside the async runtime: every file is
+/// hashed, none is extracted.
 async fn read(
-    artifact: shared::job::Artifact,
-    directory: std::path::PathBuf,
-    params: DeploySiteParams,
-    version: String,
-) -> Result<Site, DeploySiteError> {
-    let read = move || site::read(&artifact, &directory, &params, &version);
+    store: &Store,
+    artifact: &Artifact,
+    workspace: &Workspace,
+    prefix: &str,
+) -> Result<(Arc<Contents>, Site), DeploySiteError> {
+    let zip = workspace.file(ARCHIVE);
+    store.fetch(artifact, &zip).await?;
+    let (artifact, prefix) = (artifact.clone(), prefix.to_owned());
+    let read = move || {
+        let archive = Archive::open(&zip, Limits::default())
+            .map_err(|source| site::unreadable(&artifact, source))?;
+        let contents = Contents::new(archive);
+        let site = site::read(&artifact, &contents, &prefix)?;
+        Ok((contents, site))
+    };
     match tokio::task::spawn_blocking(read).await {
         Ok(site) => site,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),

@@ -118,6 +118,20 @@ impl Manifest {
             .filter(move |entry| entry.is(item))
     }
 
+    /// Every key that may be in the bucket, the manifest's own among them, in order.
+    pub(crate) fn keys<'a>(&'a self, own: &'a str) -> Vec<&'a str> {
+        let unfinished = self.unfinished.iter();
+        let keys: BTreeSet<&str> = self
+            .files
+            .keys()
+            .chain(&self.retained)
+            .chain(unfinished.flat_map(|unfinished| unfinished.files.keys()))
+            .map(String::as_str)
+            .chain([own])
+            .collect();
+        keys.into_iter().collect()
+    }
+
     /// Whether a release is complete, and nothing is under way.
     pub(crate) fn is_complete(&self, release: &str) -> bool {
         self.release == release && self.unfinished.is_none()

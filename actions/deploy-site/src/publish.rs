@@ -9,18 +9,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures_util::future;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::clock::Deadline;
+use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Kept};
 use crate::error::DeploySiteError;
+use crate::listing::{self, Listing};
 use crate::manifest::{Entry, Manifest};
 use crate::params::Delete;
 use crate::site::{self, Item, Phase, Site};
+use crate::upload::Uploader;
+use crate::window::{self, Window};
 
-/// Requests on their way at once. S3 takes thousands a second for a prefix; more than this only waits
-/// for the function's network.
+/// Requests other than uploads on their way at once: there are few of them.
 const PARALLEL_REQUESTS: usize = 16;
+
+/// Most uploads between two looks at who the bucket belongs to, once pages are being replaced: about
+/// what is under way at once anyway.
+const UNCHECKED_UPLOADS: usize = window::FIRST;
 
 /// How often the manifest is read anew because someone else has written it. Two invocations of one job
 /// write it four times.
@@ -62,28 +70,52 @@ pub(crate) struct Counts {
     pub(crate) removed: usize,
 }
 
-/// Brings a release into a bucket.
+/// What a bucket has.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    kept: Kept,
+    listed: Listing,
+}
+
+/// Looks at what a bucket has: the manifest first, so that what it does not know of is in the listing.
+pub(crate) async fn look(bucket: &Bucket) -> Result<Look, DeploySiteError> {
+    let kept = bucket.manifest().await?;
+    let listed = listing::list(bucket, &kept.manifest.keys(&bucket.manifest_key())).await?;
+    Ok(Look { kept, listed })
+}
+
+/// Brings a release into a bucket, of which there was a look before the release was known.
 pub(crate) async fn publish(
-    bucket: &Bucket,
+    uploader: &Uploader,
     release: &Release<'_>,
+    early: Look,
     deadline: Deadline,
 ) -> Result<Published, DeploySiteError> {
     let margin = CHECKPOINT.min(deadline.remaining() / LARGEST_CHECKPOINT_PART);
-    let digest = site::digest(release.site);
     let publication = Publication {
-        bucket,
+        bucket: &uploader.bucket,
+        uploader,
         release,
-        digest,
+        digest: site::digest(release.site),
         until: deadline.earlier_by(margin),
     };
-    publication.run().await
+    publication.run(early).await
 }
 
 struct Publication<'a> {
     bucket: &'a Bucket,
+    uploader: &'a Uploader,
     release: &'a Release<'a>,
     digest: String,
     until: Deadline,
+}
+
+/// What is known of whose release the bucket is about to get.
+struct Ours {
+    /// The `ETag` of a manifest that named this one.
+    etag: Option<String>,
+    /// Uploads since that was last seen; `None` where it is not known to be new.
+    uploads: Option<usize>,
 }
 
 /// What the bucket has, and what it lacks.
@@ -99,8 +131,8 @@ struct Plan {
 }
 
 impl Publication<'_> {
-    async fn run(&self) -> Result<Published, DeploySiteError> {
-        let (kept, plan) = match self.begin().await? {
+    async fn run(&self, early: Look) -> Result<Published, DeploySiteError> {
+        let (kept, plan, mut ours) = match self.begin(early).await? {
             Begun::Complete(manifest) => {
                 let counts = Counts {
                     unchanged: self.release.site.len(),
@@ -108,16 +140,31 @@ impl Publication<'_> {
                 };
                 return Ok(Published::Wholly(counts, Box::new(manifest)));
             }
-            Begun::UnderWay(kept, plan) => (kept, plan),
+            Begun::UnderWay(kept, plan, ours) => (kept, plan, ours),
         };
         let mut files = plan.unchanged.clone();
+        let mut window = Window::new(Instant::now());
+        let mut may_be_unchecked = 0;
         for (phase, batch) in self.batches(&plan) {
             if phase >= Phase::Pages {
-                self.check_still_ours().await?;
+                if ours
+                    .uploads
+                    .is_none_or(|uploads| uploads > may_be_unchecked)
+                {
+                    self.check_still_ours(&mut ours).await?;
+                }
+                may_be_unchecked = UNCHECKED_UPLOADS;
             }
-            if !self.upload(&batch, &mut files).await? {
+            let uploaded = |key: &str, item: &Item, etag| {
+                files.insert(key.to_owned(), Entry::new(item, etag));
+            };
+            let upload = self
+                .uploader
+                .upload(&batch, &mut window, self.until, uploaded);
+            if !upload.await? {
                 return self.checkpoint(files).await;
             }
+            ours.uploads = ours.uploads.map(|uploads| uploads + batch.len());
         }
         self.remove(&plan).await?;
         let removed = plan.removals.intersection(&plan.there).count();
@@ -131,10 +178,14 @@ impl Publication<'_> {
     }
 
     /// Announces what is to come, unless all is there.
-    async fn begin(&self) -> Result<Begun, DeploySiteError> {
+    async fn begin(&self, early: Look) -> Result<Begun, DeploySiteError> {
+        let mut early = self.is_good_enough(&early).then_some(early);
         for _ in 0..MAX_ROUNDS {
-            let read = self.bucket.manifest().await?;
-            let plan = self.plan(&read.manifest).await?;
+            let Look { kept: read, listed } = match early.take() {
+                Some(early) => early,
+                None => look(self.bucket).await?,
+            };
+            let plan = self.plan(&read.manifest, listed).await?;
             if plan.uploads.is_empty() && read.manifest.is_complete(&self.digest) {
                 return Ok(Begun::Complete(read.manifest));
             }
@@ -143,36 +194,40 @@ impl Publication<'_> {
                 .manifest
                 .begun(&self.digest, self.release.site, changes);
             if begun == read.manifest {
-                return Ok(Begun::UnderWay(read, plan));
+                let ours = Ours {
+                    etag: read.etag.clone(),
+                    uploads: None,
+                };
+                return Ok(Begun::UnderWay(read, plan, ours));
             }
             if let Some(kept) = self.bucket.put_manifest(&read, begun).await? {
-                return Ok(Begun::UnderWay(kept, plan));
+                let ours = Ours {
+                    etag: kept.etag.clone(),
+                    uploads: Some(0),
+                };
+                return Ok(Begun::UnderWay(kept, plan, ours));
             }
         }
         Err(self.overtaken(&Manifest::default()))
     }
 
-    async fn plan(&self, manifest: &Manifest) -> Result<Plan, DeploySiteError> {
-        let listed = self.bucket.list().await?;
+    /// Whether a look from before the release was known will do. Another release that was under way
+    /// then may have replaced what was listed; one that began later is met by the announcement.
+    fn is_good_enough(&self, early: &Look) -> bool {
+        let unfinished = early.kept.manifest.unfinished.as_ref();
+        unfinished.is_none_or(|unfinished| unfinished.release == self.digest)
+    }
+
+    async fn plan(&self, manifest: &Manifest, listed: Listing) -> Result<Plan, DeploySiteError> {
         let site = self.release.site;
+        let listed = self.with_etags(manifest, listed).await?;
         let mut unchanged = BTreeMap::new();
         for (key, item) in site {
-            let Some(etag) = listed.get(key) else {
+            let Some(Some(etag)) = listed.get(key) else {
                 continue;
             };
-            let known: Vec<_> = manifest.uploads_of(key, item).collect();
-            if known.is_empty() {
-                continue;
-            }
-            // Some stores list keys without their tags; then the object itself is asked.
-            let etag = match etag {
-                Some(etag) => Some(etag.clone()),
-                None => self.bucket.etag(key).await?,
-            };
-            if let Some(entry) = known
-                .into_iter()
-                .find(|entry| Some(&entry.etag) == etag.as_ref())
-            {
+            let mut uploads = manifest.uploads_of(key, item);
+            if let Some(entry) = uploads.find(|entry| entry.etag == *etag) {
                 unchanged.insert(key.clone(), entry.clone());
             }
         }
@@ -192,6 +247,31 @@ impl Publication<'_> {
         })
     }
 
+    /// A listing with the `ETag`s that matter. Some stores list keys without them; then the objects are
+    /// asked themselves.
+    async fn with_etags(
+        &self,
+        manifest: &Manifest,
+        mut listed: Listing,
+    ) -> Result<Listing, DeploySiteError> {
+        let is_known = |key: &str| {
+            let item = self.release.site.get(key);
+            item.is_some_and(|item| manifest.uploads_of(key, item).next().is_some())
+        };
+        let mut unknown: Vec<_> = listed
+            .iter_mut()
+            .filter(|(key, etag)| etag.is_none() && is_known(key))
+            .collect();
+        for some in unknown.chunks_mut(PARALLEL_REQUESTS) {
+            let asked = some.iter().map(|(key, _)| self.bucket.etag(key));
+            let etags = future::try_join_all(asked).await?;
+            for ((_, etag), answer) in some.iter_mut().zip(etags) {
+                **etag = answer;
+            }
+        }
+        Ok(listed)
+    }
+
     /// The uploads in an order in which nothing refers to what is not there yet: in each phase, what is
     /// new comes before what replaces something.
     fn batches<'b>(&'b self, plan: &'b Plan) -> Vec<(Phase, Vec<(&'b String, &'b Item)>)> {
@@ -209,42 +289,6 @@ impl Publication<'_> {
             .collect()
     }
 
-    /// Uploads one batch; `false` where the time ran out first.
-    async fn upload(
-        &self,
-        batch: &[(&String, &Item)],
-        files: &mut BTreeMap<String, Entry>,
-    ) -> Result<bool, DeploySiteError> {
-        let uploads: Vec<_> = batch
-            .iter()
-            .map(|(key, item)| self.upload_one(key, item))
-            .collect();
-        let mut uploads = stream::iter(uploads).buffer_unordered(PARALLEL_REQUESTS);
-        let mut in_time = true;
-        while let Some((key, entry)) = uploads.try_next().await? {
-            match entry {
-                Some(entry) => {
-                    files.insert(key, entry);
-                }
-                None => in_time = false,
-            }
-        }
-        Ok(in_time)
-    }
-
-    async fn upload_one(
-        &self,
-        key: &str,
-        item: &Item,
-    ) -> Result<(String, Option<Entry>), DeploySiteError> {
-        if self.until.remaining().is_zero() {
-            return Ok((key.to_owned(), None));
-        }
-        let etag = self.bucket.put(key, item).await?;
-        tracing::debug!(key, size_bytes = item.size_bytes, "uploaded");
-        Ok((key.to_owned(), Some(Entry::new(item, etag))))
-    }
-
     async fn remove(&self, plan: &Plan) -> Result<(), DeploySiteError> {
         let removals: Vec<_> = plan
             .removals
@@ -258,13 +302,17 @@ impl Publication<'_> {
     }
 
     /// Stops an invocation that was overtaken by another release before it replaces that one's pages.
-    async fn check_still_ours(&self) -> Result<(), DeploySiteError> {
-        let now = self.bucket.manifest().await?.manifest;
-        if now.is_about(&self.digest) {
-            Ok(())
-        } else {
-            Err(self.overtaken(&now))
+    /// A manifest that nobody has written since need not be read.
+    async fn check_still_ours(&self, ours: &mut Ours) -> Result<(), DeploySiteError> {
+        if ours.etag.is_none() || self.bucket.manifest_etag().await? != ours.etag {
+            let now = self.bucket.manifest().await?;
+            if !now.manifest.is_about(&self.digest) {
+                return Err(self.overtaken(&now.manifest));
+            }
+            ours.etag = now.etag;
         }
+        ours.uploads = Some(0);
+        Ok(())
     }
 
     /// Writes the manifest of the complete release.
@@ -331,5 +379,5 @@ enum Begun {
     /// The bucket serves the release already.
     Complete(Manifest),
     /// The manifest says that the release is coming.
-    UnderWay(Kept, Plan),
+    UnderWay(Kept, Plan, Ours),
 }

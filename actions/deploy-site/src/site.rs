@@ -1,19 +1,23 @@
 //! The release that an artifact holds: its files, and the `config.json` that is made for it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use shared::artifact::ArtifactError;
 use shared::job::Artifact;
-use walkdir::WalkDir;
 
+use crate::contents::Contents;
 use crate::error::DeploySiteError;
 use crate::headers;
 use crate::manifest::MANIFEST;
 use crate::params::DeploySiteParams;
+use crate::tree;
 
 /// The page that every site begins with.
 const INDEX: &str = "index.html";
@@ -24,8 +28,9 @@ pub(crate) const CONFIG: &str = "config.json";
 /// Largest file: what one `PutObject` takes (S3 User Guide, "Uploading objects": 5 GB).
 const MAX_FILE_BYTES: u64 = 5 * 1000 * 1000 * 1000;
 
-/// Bytes of a file read at once.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// Most threads that hash: each holds the buffers of a reader, and a function has six processors at
+/// most (Lambda Developer Guide, "Configure Lambda function memory").
+const MAX_THREADS: usize = 6;
 
 /// A site: what is to be in the bucket, by key.
 pub(crate) type Site = BTreeMap<String, Item>;
@@ -37,6 +42,8 @@ pub(crate) struct Item {
     pub(crate) content: Content,
     /// Its SHA-256, hexadecimal.
     pub(crate) sha256: String,
+    /// Its CRC-32.
+    pub(crate) crc32: u32,
     /// Its size.
     pub(crate) size_bytes: u64,
     /// `Content-Type`
@@ -50,10 +57,10 @@ pub(crate) struct Item {
 /// Where the content of an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// In a file.
-    File(PathBuf),
+    /// In this entry of the artifact's archive.
+    Entry(usize),
     /// Here.
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
 }
 
 /// The order of uploads: what refers to other objects comes after them.
@@ -69,87 +76,100 @@ pub(crate) enum Phase {
     Config,
 }
 
-/// Reads the site below a directory. A `config.json` in it is replaced by the one that is made.
+/// Reads the site that an archive holds, on several threads: every file is inflated and hashed. A
+/// `config.json` in it is replaced by one that [`add_config`] makes.
 pub(crate) fn read(
     artifact: &Artifact,
-    directory: &Path,
-    params: &DeploySiteParams,
-    version: &str,
+    contents: &Arc<Contents>,
+    prefix: &str,
 ) -> Result<Site, DeploySiteError> {
-    let mut site = Site::new();
-    for entry in WalkDir::new(directory)
-        .follow_links(true)
-        .sort_by_file_name()
-    {
-        let entry = entry.map_err(|error| DeploySiteError::Disk {
-            path: error.path().unwrap_or(directory).to_owned(),
-            source: error.into(),
-        })?;
-        if !entry.file_type().is_file() {
-            continue;
+    let named = names(artifact, contents)?;
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut items = Vec::new();
+        while let Some((name, place)) = named.get(next.fetch_add(1, Ordering::Relaxed)) {
+            items.push((
+                format!("{prefix}{name}"),
+                item(artifact, contents, name, *place)?,
+            ));
         }
-        let below = entry.path().strip_prefix(directory).unwrap_or(entry.path());
-        let Some(name) = below.to_str() else {
-            return Err(DeploySiteError::Name {
-                artifact: artifact.clone(),
-                name: below.to_string_lossy().into_owned(),
-            });
-        };
-        if name == MANIFEST {
-            return Err(DeploySiteError::Reserved {
-                artifact: artifact.clone(),
-            });
-        }
-        if name != CONFIG {
-            let item = file(artifact, name, entry.path())?;
-            site.insert(format!("{}{name}", params.prefix), item);
-        }
-    }
-    if !site.contains_key(&format!("{}{INDEX}", params.prefix)) {
-        return Err(DeploySiteError::NoIndex {
-            artifact: artifact.clone(),
-            files: site.len(),
+        Ok(items)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let done: Vec<Result<Vec<_>, DeploySiteError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.min(MAX_THREADS))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let ended = threads.into_iter().map(|thread| match thread.join() {
+            Ok(items) => items,
+            Err(panic) => std::panic::resume_unwind(panic),
         });
+        ended.collect()
+    });
+    let mut site = Site::new();
+    for items in done {
+        site.extend(items?);
     }
-    site.insert(
-        format!("{}{CONFIG}", params.prefix),
-        config(params, version),
-    );
     Ok(site)
 }
 
-fn file(artifact: &Artifact, name: &str, path: &Path) -> Result<Item, DeploySiteError> {
-    let disk = |source| DeploySiteError::Disk {
-        path: path.to_owned(),
-        source,
-    };
-    let mut opened = File::open(path).map_err(disk)?;
-    let mut hash = Sha256::new();
-    let mut utf8 = Utf8::default();
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut size_bytes = 0;
-    loop {
-        let count = opened.read(&mut buffer).map_err(disk)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        utf8.update(&buffer[..count]);
-        size_bytes += count as u64;
-    }
-    if size_bytes > MAX_FILE_BYTES {
-        return Err(DeploySiteError::TooLarge {
+/// The files to be served and their entries, after all that can be refused by their names and sizes
+/// alone.
+fn names(
+    artifact: &Artifact,
+    contents: &Contents,
+) -> Result<Vec<(String, usize)>, DeploySiteError> {
+    let mut files = tree::files(contents.archive()).map_err(|link| DeploySiteError::Link {
+        artifact: artifact.clone(),
+        link: link.path,
+    })?;
+    if files.contains_key(MANIFEST) {
+        return Err(DeploySiteError::Reserved {
             artifact: artifact.clone(),
-            file: name.to_owned(),
-            size_bytes,
-            most_bytes: MAX_FILE_BYTES,
         });
     }
+    files.remove(CONFIG);
+    if !files.contains_key(INDEX) {
+        return Err(DeploySiteError::NoIndex {
+            artifact: artifact.clone(),
+            files: files.len(),
+        });
+    }
+    for (name, place) in &files {
+        let size_bytes = contents.entry(*place).size();
+        if size_bytes > MAX_FILE_BYTES {
+            return Err(DeploySiteError::TooLarge {
+                artifact: artifact.clone(),
+                file: name.clone(),
+                size_bytes,
+                most_bytes: MAX_FILE_BYTES,
+            });
+        }
+    }
+    Ok(files.into_iter().collect())
+}
+
+fn item(
+    artifact: &Artifact,
+    contents: &Contents,
+    name: &str,
+    place: usize,
+) -> Result<Item, DeploySiteError> {
+    let mut hash = Sha256::new();
+    let mut utf8 = Utf8::default();
+    let read = contents.copy(place, |piece| {
+        hash.update(piece);
+        utf8.update(piece);
+        Ok(())
+    });
+    read.map_err(|source| unreadable(artifact, source))?;
+    let entry = contents.entry(place);
     let relative = Path::new(name);
     Ok(Item {
-        content: Content::File(path.to_owned()),
+        content: Content::Entry(place),
         sha256: hex::encode(hash.finalize()),
-        size_bytes,
+        crc32: entry.crc32(),
+        size_bytes: entry.size(),
         content_type: headers::content_type(relative, utf8.is_text()),
         cache_control: headers::cache_control(relative),
         phase: match name {
@@ -158,6 +178,25 @@ fn file(artifact: &Artifact, name: &str, path: &Path) -> Result<Item, DeploySite
             _ => Phase::Assets,
         },
     })
+}
+
+/// An artifact whose archive, or one entry of it, cannot be used.
+pub(crate) fn unreadable(
+    artifact: &Artifact,
+    source: shared::archive::ArchiveError,
+) -> DeploySiteError {
+    DeploySiteError::Artifact(ArtifactError::Archive {
+        artifact: artifact.clone(),
+        source,
+    })
+}
+
+/// Adds the `config.json` that is made for the stage.
+pub(crate) fn add_config(site: &mut Site, params: &DeploySiteParams, version: &str) {
+    site.insert(
+        format!("{}{CONFIG}", params.prefix),
+        config(params, version),
+    );
 }
 
 fn config(params: &DeploySiteParams, version: &str) -> Item {
@@ -173,8 +212,9 @@ fn config(params: &DeploySiteParams, version: &str) -> Item {
     bytes.push(b'\n');
     Item {
         sha256: hex::encode(Sha256::digest(&bytes)),
+        crc32: crc32fast::hash(&bytes),
         size_bytes: bytes.len() as u64,
-        content: Content::Bytes(bytes),
+        content: Content::Bytes(bytes.into()),
         content_type: headers::content_type(Path::new(CONFIG), true),
         cache_control: headers::REVALIDATED,
         phase: Phase::Config,
@@ -194,13 +234,17 @@ impl Utf8 {
         if self.broken {
             return;
         }
-        let mut bytes = std::mem::take(&mut self.open);
-        bytes.extend_from_slice(piece);
+        let mut bytes = Cow::Borrowed(piece);
+        if !self.open.is_empty() {
+            let mut joined = std::mem::take(&mut self.open);
+            joined.extend_from_slice(piece);
+            bytes = Cow::Owned(joined);
+        }
         if let Err(error) = std::str::from_utf8(&bytes) {
             if error.error_len().is_some() {
                 self.broken = true;
             } else {
-                self.open = bytes.split_off(error.valid_up_to());
+                self.open = bytes[error.valid_up_to()..].to_vec();
             }
         }
     }

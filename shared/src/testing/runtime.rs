@@ -131,6 +131,26 @@ impl Function {
         }
     }
 
+    /// Its `/tmp`.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The most memory that its process has had so far.
+    #[must_use]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let id = self.child.id().expect("the process runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+        let status = status.expect("a process has a status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kibibytes: u64 = kibibytes
+            .and_then(|count| count.parse().ok())
+            .expect("Linux says how much it was");
+        kibibytes * 1024
+    }
+
     /// What the function wrote to its standard output and error so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -1,4 +1,4 @@
-//! An in-process S3: `s3s-fs` in a temporary directory, over real HTTP.
+//! An in-process S3: `s3s-fs` in a temporary directory, or objects in memory, over real HTTP.
 //!
 //! It checks signatures: [`FUNCTION_KEYS`], [`JOB_KEYS`] and [`TEST_KEYS`] are known to it and no others.
 
@@ -22,6 +22,7 @@ use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
 use super::events::{FUNCTION_KEYS, JOB_KEYS, Keys, TEST_KEYS};
+use super::memory::{self, Memory};
 use super::record;
 use super::server::Server;
 use crate::aws;
@@ -47,8 +48,18 @@ pub struct StoredObject {
 #[derive(Clone)]
 pub struct Objects {
     service: S3Service,
+    kept: Kept,
+    latency: Duration,
     requests: Arc<AtomicUsize>,
-    directory: Arc<TempDir>,
+    in_flight: Arc<AtomicUsize>,
+    most_in_flight: Arc<AtomicUsize>,
+}
+
+/// Where the objects are.
+#[derive(Clone)]
+enum Kept {
+    Files(Arc<TempDir>),
+    Memory(Memory),
 }
 
 impl fmt::Debug for Objects {
@@ -68,6 +79,30 @@ impl Objects {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let files = FileSystem::new(directory.path()).expect("the directory is there");
+        Self::of(files, Kept::Files(Arc::new(directory)))
+    }
+
+    /// An empty store in memory: quick, and its listings tell `ETag`s; it knows no multipart uploads.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::in_memory_with_pages_of(memory::PAGE_KEYS)
+    }
+
+    /// The same with smaller listing pages.
+    #[must_use]
+    pub fn in_memory_with_pages_of(keys: usize) -> Self {
+        let memory = Memory::new(keys);
+        Self::of(memory.clone(), Kept::Memory(memory))
+    }
+
+    /// The same store a network away: each request takes this much longer.
+    #[must_use]
+    pub fn with_latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    fn of(store: impl s3s::S3, kept: Kept) -> Self {
         let mut auth = SimpleAuth::new();
         for keys in [FUNCTION_KEYS, JOB_KEYS, TEST_KEYS] {
             auth.register(
@@ -75,13 +110,15 @@ impl Objects {
                 SecretKey::from(keys.secret_access_key),
             );
         }
-        let files = FileSystem::new(directory.path()).expect("the directory is there");
-        let mut builder = S3ServiceBuilder::new(files);
+        let mut builder = S3ServiceBuilder::new(store);
         builder.set_auth(auth);
         Self {
             service: builder.build(),
+            kept,
+            latency: Duration::ZERO,
             requests: Arc::default(),
-            directory: Arc::new(directory),
+            in_flight: Arc::default(),
+            most_in_flight: Arc::default(),
         }
     }
 
@@ -91,20 +128,35 @@ impl Objects {
         self.requests.load(Ordering::SeqCst)
     }
 
+    /// How many requests were under way at the same time at most.
+    #[must_use]
+    pub fn most_in_flight(&self) -> usize {
+        self.most_in_flight.load(Ordering::SeqCst)
+    }
+
     /// The bytes of an object, read beside HTTP; `None` where there is none.
     #[must_use]
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.directory.path().join(bucket).join(key)).ok()
+        match &self.kept {
+            Kept::Files(directory) => std::fs::read(directory.path().join(bucket).join(key)).ok(),
+            Kept::Memory(memory) => memory.read(bucket, key),
+        }
     }
 
     /// Answers one request.
     pub async fn answer(&self, request: Request) -> Response {
         self.requests.fetch_add(1, Ordering::SeqCst);
-        match self
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
+        let answered = self
             .service
             .call(request.map(s3s::Body::http_body_unsync))
-            .await
-        {
+            .await;
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        match answered {
             Ok(response) => response.map(Body::new),
             Err(error) => Response::builder()
                 .status(500)
@@ -124,7 +176,11 @@ pub struct LocalS3 {
 impl LocalS3 {
     /// Starts an empty S3.
     pub async fn start() -> Self {
-        let objects = Objects::new();
+        Self::start_with(Objects::new()).await
+    }
+
+    /// Starts an S3 of these objects.
+    pub async fn start_with(objects: Objects) -> Self {
         let answering = objects.clone();
         let server = Server::start(move |request| {
             let objects = answering.clone();
@@ -148,6 +204,12 @@ impl LocalS3 {
     #[must_use]
     pub fn requests(&self) -> usize {
         self.objects.requests()
+    }
+
+    /// What it keeps.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// A configuration whose clients talk to it with the function's credentials.
@@ -276,11 +338,15 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
+    #[test_case(Objects::new(); "files")]
+    #[test_case(Objects::in_memory(); "memory")]
     #[tokio::test]
-    async fn an_object_comes_back_as_it_was_put() {
-        let s3 = LocalS3::start().await;
+    async fn an_object_comes_back_as_it_was_put(objects: Objects) {
+        let s3 = LocalS3::start_with(objects).await;
         let bucket = s3.bucket("store");
         bucket.create().await.put("a/b.txt", "hello").await;
         assert_eq!(bucket.get("a/b.txt").await.unwrap().body, b"hello");
@@ -290,6 +356,53 @@ mod tests {
             ["a/b.txt"]
         );
         assert_eq!(s3.requests(), 6);
+    }
+
+    #[tokio::test]
+    async fn memory_lists_tags_in_pages_and_keeps_to_conditions() {
+        let s3 = LocalS3::start_with(Objects::in_memory()).await;
+        let bucket = s3.bucket("store");
+        bucket.create().await;
+        for key in ["a/1", "a/2", "b", "c/1"] {
+            bucket.put(key, key).await;
+        }
+        let client = Client::new(&s3.config());
+        let list = || client.list_objects_v2().bucket("store").max_keys(2);
+        let first = list().delimiter("/").send().await.unwrap();
+        let prefixes: Vec<_> = first
+            .common_prefixes()
+            .iter()
+            .map(|p| p.prefix().unwrap())
+            .collect();
+        assert_eq!((prefixes, first.contents().len()), (vec!["a/"], 1));
+        let token = first.next_continuation_token().unwrap();
+        let rest = list()
+            .delimiter("/")
+            .continuation_token(token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(rest.common_prefixes()[0].prefix(), Some("c/"));
+        assert_eq!(rest.is_truncated(), Some(false));
+
+        let after = list().start_after("a/1").send().await.unwrap();
+        let keys: Vec<_> = after.contents().iter().map(|o| o.key().unwrap()).collect();
+        assert_eq!(keys, ["a/2", "b"]);
+        assert_eq!(after.is_truncated(), Some(true));
+
+        let put = || {
+            client
+                .put_object()
+                .bucket("store")
+                .key("b")
+                .body(ByteStream::from_static(b"other"))
+        };
+        assert!(put().if_none_match("*").send().await.is_err());
+        assert!(put().if_match("\"0\"").send().await.is_err());
+        assert!(put().checksum_crc32("AAAAAA==").send().await.is_err());
+        let etag = after.contents()[1].e_tag().unwrap();
+        put().if_match(etag).send().await.unwrap();
+        assert_eq!(s3.objects().read("store", "b").unwrap(), b"other");
     }
 
     #[tokio::test]

@@ -60,7 +60,15 @@ struct Inner {
 impl World {
     /// Starts an empty one.
     pub async fn start() -> Self {
-        let inner = Arc::<Inner>::default();
+        Self::start_with(Objects::new()).await
+    }
+
+    /// Starts one whose S3 are these objects.
+    pub async fn start_with(objects: Objects) -> Self {
+        let inner = Arc::new(Inner {
+            objects,
+            ..Inner::default()
+        });
         let answering = Arc::clone(&inner);
         let server = Server::start(move |request| {
             let inner = Arc::clone(&answering);
@@ -96,6 +104,12 @@ impl World {
     #[must_use]
     pub fn bucket(&self, name: &str) -> Bucket {
         Bucket::new(&self.test_config(), name)
+    }
+
+    /// What its S3 keeps.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
 
     /// Every request so far, in the order in which they were answered.

@@ -9,9 +9,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 /// An archive in memory.
-fn opened(bytes: Vec<u8>) -> Archive {
+fn opened(bytes: &[u8]) -> Archive {
     let file = tempfile::tempfile().unwrap();
-    (&file).write_all(&bytes).unwrap();
+    (&file).write_all(bytes).unwrap();
     Archive::from_file(&file, Limits::default()).unwrap()
 }
 
@@ -41,7 +41,7 @@ fn entries_are_read_in_any_order_by_several_threads() {
         ("c", b""),
         ("d/e", b"deflated"),
     ];
-    let archive = opened(written(&files));
+    let archive = opened(&written(&files));
     let read = |entries: Vec<&shared::archive::Entry>| -> BTreeMap<String, Vec<u8>> {
         let mut reader = Reader::default();
         entries
@@ -86,7 +86,7 @@ fn an_entry_whose_content_is_not_what_was_declared_is_refused() {
         .position(|window| window == b"content")
         .unwrap();
     bytes[at] ^= 1;
-    let archive = opened(bytes);
+    let archive = opened(&bytes);
     let entry = archive.entries().next().unwrap();
     let error = Reader::default().read(&archive, entry).unwrap_err();
     assert!(
@@ -103,7 +103,7 @@ fn an_entry_whose_content_is_not_what_was_declared_is_refused() {
 
 #[test]
 fn what_the_receiver_says_is_an_error() {
-    let archive = opened(written(&[("a", b"content")]));
+    let archive = opened(&written(&[("a", b"content")]));
     let entry = archive.entries().next().unwrap();
     let refused = Reader::default().copy(&archive, entry, |_| {
         Err(std::io::Error::other("nobody listens"))

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::frame::{Frame, MANIFEST, PARAMETERS};
+use crate::frame::{Frame, MANIFEST, PARAMETERS, zip, zip_with};
 
 /// A job that fails before it has written anything.
 async fn failed(frame: &Frame, parameters: &str) -> String {
@@ -53,6 +53,29 @@ async fn an_empty_artifact() {
     JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has no `index.html` at its root, among 0 other files
     hint: name the directory that holds `index.html` where the artifact is made
     ");
+}
+
+#[tokio::test]
+async fn an_artifact_with_a_link_to_nothing() {
+    let frame = Frame::start().await;
+    let zip = zip_with([("index.html", b"x".as_slice())], &[("latest", "v2")]);
+    frame.artifact(zip).await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has the link `latest`, which leads to no file
+    hint: remove the link from the site, or put what it leads to there
+    ");
+}
+
+#[tokio::test]
+async fn an_artifact_with_a_damaged_file() {
+    let frame = Frame::start().await;
+    let mut zip = zip(&[("index.html", "a page that is not there for long")]);
+    // The file's data is between its header with the name and the central directory.
+    let name = zip.windows(10).position(|bytes| bytes == b"index.html");
+    zip[name.unwrap() + 20] ^= 1;
+    frame.artifact(zip).await;
+    let message = failed(&frame, PARAMETERS).await;
+    assert!(message.contains("entry `index.html`"), "{message}");
 }
 
 #[tokio::test]

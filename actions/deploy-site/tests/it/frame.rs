@@ -59,7 +59,11 @@ pub(crate) struct Frame {
 impl Frame {
     /// A world with an empty site bucket, a distribution, and the first release as the artifact.
     pub(crate) async fn start() -> Self {
-        let world = World::start().await;
+        Self::start_in(World::start().await).await
+    }
+
+    /// The same in a world of the test's choice.
+    pub(crate) async fn start_in(world: World) -> Self {
         world.bucket("store").create().await;
         world.bucket("www").create().await;
         world.cloud_front().create("E1");
@@ -174,6 +178,17 @@ pub(crate) fn succeeded(reported: Reported) -> BTreeMap<String, String> {
 
 /// A zip with these files.
 pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let bytes = files
+        .iter()
+        .map(|(name, content)| (*name, content.as_bytes()));
+    zip_with(bytes, &[])
+}
+
+/// A zip with these files and symbolic links (path, target).
+pub(crate) fn zip_with<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    links: &[(&str, &str)],
+) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("source");
     std::fs::create_dir(&source).unwrap();
@@ -181,6 +196,9 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
         let path = source.join(name);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
         std::fs::write(path, content).unwrap();
+    }
+    for (name, target) in links {
+        std::os::unix::fs::symlink(target, source.join(name)).unwrap();
     }
     let zip = directory.path().join("zip");
     archive::create_file(&source, &zip).unwrap();

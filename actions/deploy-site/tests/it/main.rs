@@ -11,3 +11,4 @@ mod faults;
 mod frame;
 mod order;
 mod publishing;
+mod requests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::frame::{FIRST, Frame, MANIFEST, PARAMETERS, SECOND, succeeded};
+use crate::frame::{FIRST, Frame, MANIFEST, PARAMETERS, SECOND, succeeded, zip_with};
 
 fn numbers(variables: &BTreeMap<String, String>) -> [&str; 3] {
     ["Uploaded", "Unchanged", "Removed"].map(|name| variables[name].as_str())
@@ -300,4 +300,20 @@ async fn a_broken_off_release_leaves_nothing_for_good() {
     frame.release(&SECOND).await;
     assert_eq!(frame.succeed(PARAMETERS).await["Removed"], "1");
     assert!(!frame.keys().await.contains(&"orphan.js".to_owned()));
+}
+
+#[tokio::test]
+async fn links_are_served_as_what_they_lead_to() {
+    let frame = Frame::start().await;
+    let files = [
+        ("index.html", b"x".as_slice()),
+        ("v2/guide.html", b"the guide"),
+    ];
+    let links = [("latest", "v2"), ("guide.html", "latest/guide.html")];
+    frame.artifact(zip_with(files, &links)).await;
+    let variables = frame.succeed(PARAMETERS).await;
+    assert_eq!(numbers(&variables), ["5", "0", "0"]);
+    for key in ["v2/guide.html", "latest/guide.html", "guide.html"] {
+        assert_eq!(frame.text(key).await, "the guide");
+    }
 }

@@ -1,0 +1,217 @@
+//! What a deployment costs: requests, bytes on their way, memory, disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shared::testing::events::JobEvent;
+use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
+use shared::testing::runtime::{Ended, Function, KillSwitch};
+use shared::testing::s3::Objects;
+use shared::testing::world::World;
+
+use crate::frame::{Frame, MANIFEST, PARAMETERS, zip_with};
+
+/// The site: pages among other files, three listing pages with its `config.json` and the manifest.
+const FILES: usize = 2_500;
+
+/// Keys of a listing page.
+const PAGE_KEYS: usize = 1_000;
+
+/// A site of many files, of which some are of another release.
+fn site(changed: &BTreeSet<usize>) -> Vec<u8> {
+    let mut files = vec![("index.html".to_owned(), b"x".to_vec())];
+    for number in 0..FILES - 1 {
+        let extension = if number % 10 == 0 { "html" } else { "txt" };
+        let release = if changed.contains(&number) { "2" } else { "1" };
+        files.push((
+            format!("{:02}/{number}.{extension}", number % 100),
+            format!("{number} of release {release}").into_bytes(),
+        ));
+    }
+    let files = files
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_slice()));
+    zip_with(files, &[])
+}
+
+async fn in_memory() -> Frame {
+    Frame::start_in(World::start_with(Objects::in_memory()).await).await
+}
+
+/// How often each operation was asked of the site's bucket since the calls were forgotten.
+fn requests(frame: &Frame) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for call in frame.world.calls() {
+        let bucket = call.operation.resource.split('/').next();
+        if bucket == Some("www") {
+            *counts.entry(call.operation.name).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn counts(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    expected
+        .iter()
+        .map(|&(name, count)| (name.to_owned(), count))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_does_not_differ_costs_no_request() {
+    let frame = in_memory().await;
+    frame.artifact(site(&BTreeSet::new())).await;
+    frame.world.forget_calls();
+    frame.succeed(PARAMETERS).await;
+    let first = [
+        ("GetObject", 1),                 // the manifest, which is not there
+        ("ListObjectsV2", 1),             // nothing is known
+        ("PutObject", 1 + FILES + 1 + 1), // the announcement, `config.json`, the manifest
+        ("HeadObject", 2),                // is it still ours: before the pages, and after them
+    ];
+    assert_eq!(requests(&frame), counts(&first));
+
+    let pages = (FILES + 2).div_ceil(PAGE_KEYS);
+    frame.world.forget_calls();
+    frame.succeed(PARAMETERS).await;
+    let unchanged = [("GetObject", 1), ("ListObjectsV2", pages)];
+    assert_eq!(requests(&frame), counts(&unchanged));
+
+    // One file of a hundred, assets and pages.
+    let changed: BTreeSet<usize> = (0..FILES - 1).step_by(99).collect();
+    frame.artifact(site(&changed)).await;
+    frame.world.forget_calls();
+    frame.succeed(PARAMETERS).await;
+    let some = [
+        ("GetObject", 1),
+        ("ListObjectsV2", pages),
+        ("PutObject", 1 + changed.len() + 1),
+        ("HeadObject", 1),
+    ];
+    assert_eq!(requests(&frame), counts(&some));
+
+    // A page alone: the announcement was the last that is to be known.
+    frame
+        .artifact(site(&changed.iter().copied().chain([10]).collect()))
+        .await;
+    frame.world.forget_calls();
+    frame.succeed(PARAMETERS).await;
+    let one = [("GetObject", 1), ("ListObjectsV2", pages), ("PutObject", 3)];
+    assert_eq!(requests(&frame), counts(&one));
+}
+
+#[tokio::test]
+async fn keys_that_nobody_knows_of_cost_a_page_where_they_are() {
+    let frame = in_memory().await;
+    frame.artifact(site(&BTreeSet::new())).await;
+    frame.succeed(PARAMETERS).await;
+    let bucket = frame.world.bucket("www");
+    for number in 0..3 {
+        bucket.put(&format!("00/by-hand-{number}"), "x").await;
+    }
+    frame.world.forget_calls();
+    frame.succeed(PARAMETERS).await;
+    let pages = (FILES + 2).div_ceil(PAGE_KEYS) + 1;
+    let unchanged = [("GetObject", 1), ("ListObjectsV2", pages)];
+    assert_eq!(requests(&frame), counts(&unchanged));
+}
+
+#[tokio::test]
+async fn more_uploads_are_under_way_where_that_brings_something() {
+    let far_away = Objects::in_memory().with_latency(Duration::from_millis(20));
+    let frame = Frame::start_in(World::start_with(far_away).await).await;
+    frame.artifact(site(&BTreeSet::new())).await;
+    frame.succeed(PARAMETERS).await;
+    let most = frame.world.objects().most_in_flight();
+    assert!((17..=128).contains(&most), "{most}");
+}
+
+/// What a function with 128 MB may use: the rest is the system's.
+const MEMORY_LIMIT_BYTES: u64 = 100 * 1024 * 1024;
+
+/// The event of a job that [`large`] is the artifact of.
+fn event() -> serde_json::Value {
+    JobEvent::new()
+        .input("DistSiteOutput", "store", "p/Site/x")
+        .user_parameters(PARAMETERS)
+        .build()
+}
+
+/// A film of 150 MiB among pictures of 700 KiB.
+fn large() -> Vec<u8> {
+    let noise = |seed: u64, length: usize| -> Vec<u8> {
+        let mut state = seed | 1;
+        let words = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        });
+        words.flatten().take(length).collect()
+    };
+    let mut files = vec![
+        ("index.html".to_owned(), b"x".to_vec()),
+        ("film.mp4".to_owned(), noise(1, 150 * 1024 * 1024)),
+    ];
+    for number in 0..100 {
+        files.push((format!("{number}.jpg"), noise(number + 2, 700 * 1024)));
+    }
+    let files = files
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_slice()));
+    zip_with(files, &[])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_site_passes_through_a_small_function_without_being_extracted() {
+    let far_away = Objects::in_memory().with_latency(Duration::from_millis(20));
+    let frame = Frame::start_in(World::start_with(far_away).await).await;
+    let zip = large();
+    let size = zip.len();
+    frame.artifact(zip).await;
+    let directory = Arc::new(Mutex::new(PathBuf::new()));
+    let found = Arc::new(Mutex::new(BTreeSet::new()));
+    let look: Hook = {
+        let (directory, found) = (Arc::clone(&directory), Arc::clone(&found));
+        Arc::new(move || {
+            let files = files_below(&directory.lock().unwrap());
+            found.lock().unwrap().extend(files);
+            Box::pin(std::future::ready(()))
+        })
+    };
+    let rule = Rule::always("s3:PutObject", Fault::Before(look));
+    let proxy = Proxy::start(&frame.world.url(), [rule]).await;
+    let binary = Path::new(env!("CARGO_BIN_EXE_deploy-site"));
+    let mut function = Function::start(binary, &proxy.url(), &KillSwitch::default()).await;
+    function
+        .directory()
+        .clone_into(&mut directory.lock().unwrap());
+    frame.world.code_pipeline().add_job(&event());
+    assert_eq!(function.invoke(&event()).await, Ended::Succeeded);
+    let film = frame.world.objects().read("www", "film.mp4").unwrap();
+    assert_eq!(film.len(), 150 * 1024 * 1024, "{}", function.log());
+    assert!(frame.world.objects().read("www", MANIFEST).is_some());
+
+    let peak = function.peak_memory_bytes();
+    println!("{size} bytes took {peak} bytes of memory at most");
+    assert!(peak < MEMORY_LIMIT_BYTES, "{peak}");
+    let found = found.lock().unwrap();
+    let names: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(names, BTreeSet::from([".lock", "log", "site.zip"]));
+}
+
+/// The names of all files below a directory.
+fn files_below(directory: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for found in std::fs::read_dir(directory).unwrap() {
+        let found = found.unwrap();
+        if found.file_type().unwrap().is_dir() {
+            names.extend(files_below(&found.path()));
+        } else {
+            names.push(found.file_name().into_string().unwrap());
+        }
+    }
+    names
+}
