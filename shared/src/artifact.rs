@@ -1,7 +1,7 @@
 //! Artifacts in and out of the pipeline's artifact store, with the job's own credentials.
 //!
 //! No artifact is held in memory whole: a transfer holds at most [`PARALLEL_PARTS`] parts of
-//! [`PART_BYTES`], one of an archive that is made in the meantime three.
+//! [`PART_BYTES`]; one of an archive that is made in the meantime three of 5.5 MiB.
 
 use std::fs::File;
 use std::path::Path;

@@ -6,6 +6,8 @@
     reason = "a test says what it skipped and measured"
 )]
 
+#[path = "archives/creation.rs"]
+mod creation;
 #[path = "archives/entries.rs"]
 mod entries;
 #[path = "archives/hostile.rs"]

@@ -292,3 +292,113 @@ fn read_chunk<'b>(
     }
     Ok(data)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use test_case::test_case;
+
+    use super::*;
+
+    /// Packs what was listed before `change` did something to the file `f`.
+    fn packed(length: usize, change: impl FnOnce(&Path)) -> Result<(), ArchiveError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        fs::write(&file, vec![7; length]).unwrap();
+        let root = Root::open(directory.path(), "").unwrap();
+        let items = root.list().unwrap();
+        change(&file);
+        let mut packer = Packer::new(&root);
+        for job in Jobs::new(&root, &items) {
+            packer.pack(job?, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    #[test_case(0, 1; "an empty one longer")]
+    #[test_case(10, 9; "a small one shorter")]
+    #[test_case(10, 0; "a small one empty")]
+    #[test_case(10, 11; "a small one longer")]
+    #[test_case(CHUNK_BYTES, CHUNK_BYTES + 1; "one of a chunk longer")]
+    #[test_case(CHUNK_BYTES + 1, CHUNK_BYTES; "a large one shorter")]
+    #[test_case(CHUNK_BYTES + 1, CHUNK_BYTES + 2; "a large one longer")]
+    fn a_file_of_another_length_has_changed(before: usize, after: usize) {
+        let error = packed(before, |file| fs::write(file, vec![7; after]).unwrap()).unwrap_err();
+        let changed = ArchiveError::entry("f", Problem::Changed).to_string();
+        assert_eq!(error.to_string(), changed);
+        packed(before, |_| ()).unwrap();
+    }
+
+    #[test]
+    fn a_large_file_that_changes_between_chunks_is_refused() {
+        for after in [CHUNK_BYTES * 2, CHUNK_BYTES * 3 + 1] {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("f");
+            fs::write(&file, vec![7; CHUNK_BYTES * 3]).unwrap();
+            let root = Root::open(directory.path(), "").unwrap();
+            let items = root.list().unwrap();
+            let mut packer = Packer::new(&root);
+            let mut jobs = Jobs::new(&root, &items);
+            packer
+                .pack(jobs.next().unwrap().unwrap(), Vec::new())
+                .unwrap();
+            fs::File::options()
+                .write(true)
+                .open(&file)
+                .unwrap()
+                .set_len(after as u64)
+                .unwrap();
+            let error = jobs
+                .map(|job| packer.pack(job.unwrap(), Vec::new()))
+                .find_map(Result::err)
+                .unwrap();
+            let changed = ArchiveError::entry("f", Problem::Changed).to_string();
+            assert_eq!(error.to_string(), changed);
+        }
+    }
+
+    #[test]
+    fn what_became_something_else_is_not_read() {
+        let link = |file: &Path| {
+            fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
+        };
+        let directory = |file: &Path| {
+            fs::remove_file(file).unwrap();
+            fs::create_dir(file).unwrap();
+        };
+        for length in [10, CHUNK_BYTES + 1] {
+            let error = packed(length, link).unwrap_err();
+            assert!(
+                matches!(error, ArchiveError::Io { action: "open", .. }),
+                "{error:?}"
+            );
+            packed(length, directory).unwrap_err();
+            packed(length, |file| fs::remove_file(file).unwrap()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn batches_are_bounded() {
+        let item = |bytes| Item {
+            name: String::new(),
+            content: Content::File {
+                bytes,
+                executable: false,
+            },
+        };
+        let lengths = |sizes: &[u64]| {
+            let items: Vec<Item> = sizes.iter().copied().map(item).collect();
+            batch_len(&items)
+        };
+        let chunk = CHUNK_BYTES as u64;
+        assert_eq!(lengths(&[0; 1000]), BATCH_ITEMS);
+        assert_eq!(lengths(&[BATCH_BYTES, 1]), 1);
+        assert_eq!(lengths(&[1, chunk]), 1);
+        assert_eq!(lengths(&[chunk, 0, 1]), 1);
+        assert_eq!(lengths(&[1, chunk + 1]), 1);
+        assert_eq!(lengths(&[chunk + 1, 1]), 0);
+    }
+}

@@ -11,17 +11,14 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::multipart::{About, Multipart, put_error};
-use super::parts::{self, HELD_PARTS, Part, PartWriter};
+use super::parts::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
 use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open};
 use crate::archive::{ArchiveError, Created};
 use crate::aws::CallError;
 use crate::job::Artifact;
 
-/// What has no more parts than these goes up in one request.
-const SINGLE_PARTS: usize = 2;
-
-/// The same in bytes.
-const SINGLE_BYTES: u64 = SINGLE_PARTS as u64 * PART_BYTES;
+/// Files up to this size go up in one request.
+const SINGLE_BYTES: u64 = 2 * PART_BYTES;
 
 /// Uploads a file and returns its length.
 pub(super) async fn upload(
@@ -36,7 +33,7 @@ pub(super) async fn upload(
     let length = open(file)?.metadata().map_err(disk)?.len();
     let target = Target { store, artifact };
     if length <= SINGLE_BYTES {
-        target.put(read(file, 0, length).await?).await?;
+        target.put(read(file, 0, length).await?.into()).await?;
     } else if length <= PART_BYTES * MAX_PARTS {
         target.put_in_parts(file, length).await?;
     } else {
@@ -91,7 +88,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    async fn put(&self, bytes: Vec<u8>) -> Result<(), ArtifactError> {
+    async fn put(&self, bytes: Bytes) -> Result<(), ArtifactError> {
         let Artifact { bucket, key, .. } = self.artifact;
         let (algorithm, encryption_key) = self.store.encryption();
         self.store
@@ -151,7 +148,7 @@ impl Target<'_> {
     /// of something that could not be made; then nothing is stored.
     async fn put_parts(&self, mut parts: UnboundedReceiver<Part>) -> Result<(), ArtifactError> {
         let mut first: Vec<Part> = Vec::new();
-        while first.len() < SINGLE_PARTS {
+        while first.len() < HELD_PARTS {
             let Some(part) = parts.recv().await else {
                 return Ok(());
             };
@@ -198,11 +195,9 @@ impl Target<'_> {
             .zip(stream::iter(1..))
             .map(|(part, number)| async move {
                 if number > MAX_PARTS {
-                    return Err(self.too_large(number * PART_BYTES));
+                    return Err(self.too_large(number * HELD_PART_BYTES as u64));
                 }
-                let bytes = Bytes::from(part.bytes);
-                let sent = upload.part(number, bytes).await;
-                drop(part.room);
+                let sent = upload.part(number, part.bytes).await;
                 sent.map(|sent| (sent, part.is_last))
                     .map_err(|error| self.failed(error))
             })
@@ -237,13 +232,12 @@ impl Target<'_> {
 }
 
 /// The bytes of parts in one piece.
-fn joined(parts: Vec<Part>) -> Vec<u8> {
-    let mut parts = parts.into_iter();
-    let mut bytes = parts.next().map(|part| part.bytes).unwrap_or_default();
-    for part in parts {
-        bytes.extend_from_slice(&part.bytes);
+fn joined(mut parts: Vec<Part>) -> Bytes {
+    if parts.len() == 1 {
+        return parts.swap_remove(0).bytes;
     }
-    bytes
+    let pieces: Vec<Bytes> = parts.into_iter().map(|part| part.bytes).collect();
+    pieces.concat().into()
 }
 
 /// What a zip archive begins with (APPNOTE.TXT 4.3.7).
@@ -264,6 +258,9 @@ mod tests {
     use crate::testing::s3::LocalS3;
 
     const BUCKET: &str = "store";
+
+    /// Most that goes in one request.
+    const AT_ONCE: u64 = (HELD_PARTS * HELD_PART_BYTES) as u64;
 
     fn job(event: JobEvent) -> Job {
         let event = event.output("Output", BUCKET, "key").build();
@@ -287,9 +284,9 @@ mod tests {
     }
 
     #[test_case(0, 1; "nothing")]
-    #[test_case(SINGLE_BYTES, 1; "as much as goes in one request")]
-    #[test_case(SINGLE_BYTES + 1, 5; "one byte more: create, three parts, complete")]
-    #[test_case(5 * PART_BYTES, 7; "whole parts: create, five parts, complete")]
+    #[test_case(AT_ONCE, 1; "as much as goes in one request")]
+    #[test_case(AT_ONCE + 1, 6; "one byte more: create, four parts, complete")]
+    #[test_case(5 * HELD_PART_BYTES as u64, 7; "whole parts: create, five parts, complete")]
     #[tokio::test]
     async fn what_is_made_is_stored(length: u64, requests: usize) {
         let s3 = LocalS3::start().await;
@@ -307,8 +304,8 @@ mod tests {
         assert!(stored.body.iter().all(|byte| *byte == 7));
     }
 
-    #[test_case(SINGLE_BYTES, 0; "before anything was sent")]
-    #[test_case(SINGLE_BYTES + 1, 4; "later: create, two parts, abort")]
+    #[test_case(AT_ONCE, 0; "before anything was sent")]
+    #[test_case(AT_ONCE + 1, 5; "later: create, three parts, abort")]
     #[tokio::test]
     async fn what_cannot_be_made_is_not_stored(length: u64, requests: usize) {
         let s3 = LocalS3::start().await;
@@ -327,8 +324,8 @@ mod tests {
         assert!(s3.bucket(BUCKET).get("key").await.is_none());
     }
 
-    #[test_case(PART_BYTES; "of one request")]
-    #[test_case(100 * PART_BYTES; "in parts")]
+    #[test_case(AT_ONCE; "of one request")]
+    #[test_case(100 * AT_ONCE; "in parts")]
     #[tokio::test]
     async fn an_upload_that_fails_ends_the_making_and_is_the_error(length: u64) {
         let s3 = LocalS3::start().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -40,9 +40,9 @@ fn nodes() -> impl Strategy<Value = BTreeMap<String, Node>> {
 }
 
 fn created(source: &Path) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
+    let mut bytes = Vec::new();
     archive::create(source, &mut bytes).unwrap();
-    bytes.into_inner()
+    bytes
 }
 
 proptest! {
@@ -64,7 +64,12 @@ proptest! {
         fs::write(&zip, &first).unwrap();
         archive::extract_file(&zip, &into).unwrap();
         prop_assert_eq!(tree(&into), tree(&source));
-        prop_assert_eq!(created(&into), first);
+        prop_assert_eq!(&created(&into), &first);
+        for threads in [1, 2, 5] {
+            let mut bytes = Vec::new();
+            archive::Creation::of(&source).threads(threads).write(&mut bytes).unwrap();
+            prop_assert_eq!(&bytes, &first);
+        }
     }
 }
 
@@ -123,12 +128,6 @@ impl Write for Full {
     }
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-impl std::io::Seek for Full {
-    fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
-        Ok(0)
     }
 }
 

@@ -122,12 +122,12 @@ async fn a_large_directory_goes_in_parts_while_it_is_archived() {
     fs::write(tree.join("text"), b"line\n".repeat(part)).unwrap();
     let mut archive = Vec::new();
     shared::archive::create(&tree, &mut archive).unwrap();
-    assert!((2 * part..3 * part).contains(&archive.len()));
+    assert!((17 << 20..18 << 20).contains(&archive.len()));
 
     let output = job.only_output().unwrap();
     let before = s3.requests();
     let length = store.put_directory(output, &tree).await.unwrap();
-    assert_eq!(s3.requests() - before, 5, "create, three parts, complete");
+    assert_eq!(s3.requests() - before, 6, "create, four parts, complete");
     assert_eq!(length, archive.len() as u64);
     let stored = s3.bucket(BUCKET).get(OUTPUT_KEY).await.unwrap();
     assert!(stored.body == archive);
