@@ -27,23 +27,31 @@ mod limits;
 mod list;
 mod name;
 mod open;
+mod outline;
 mod pack;
 mod parallel;
 mod read;
+mod runs;
 mod source;
 mod tree;
 mod write;
 
 use std::fs::File;
+use std::num::NonZero;
 use std::path::Path;
+
+use source::Source;
 
 pub use create::{Created, Creation, create, create_file};
 pub use entry::{Entry, Kind};
 pub use error::{ArchiveError, Problem};
 pub use extract::Extracted;
+pub(crate) use extract::{Extraction, threads};
 pub use limits::Limits;
 pub use open::Archive;
+pub(crate) use outline::Outline;
 pub use read::Reader;
+pub(crate) use runs::{Pieces, Plan, SPARE_BYTES};
 pub use source::ReadAt;
 
 /// Checks an archive and extracts it into an empty directory, within limits.
@@ -54,14 +62,29 @@ pub use source::ReadAt;
 ///
 /// [`ArchiveError`] names the entry; nothing of the archive stays in the directory.
 pub fn extract(zip: &File, into: &Path, limits: &Limits) -> Result<Extracted, ArchiveError> {
-    Archive::from_file(zip, limits.clone())?.extract(into)
+    open::extract(&Source::of(zip)?, limits.clone(), into, extract::threads())
 }
 
-/// Checks an archive and extracts it into an empty directory, as far as the disk has room.
+/// Checks an archive and extracts it into an empty directory, as far as the disk has room, by as many
+/// threads as this process has processors.
 ///
 /// # Errors
 ///
 /// [`ArchiveError`] names the entry; nothing of the archive stays in the directory.
 pub fn extract_file(zip: &Path, into: &Path) -> Result<Extracted, ArchiveError> {
-    Archive::open(zip, Limits::for_free_space(into)?)?.extract(into)
+    extract_file_with(zip, into, extract::threads())
+}
+
+/// The same, by this many threads.
+///
+/// # Errors
+///
+/// [`ArchiveError`] names the entry; nothing of the archive stays in the directory.
+pub fn extract_file_with(
+    zip: &Path,
+    into: &Path,
+    threads: NonZero<usize>,
+) -> Result<Extracted, ArchiveError> {
+    let limits = Limits::for_free_space(into)?;
+    open::extract(&Source::open(zip)?, limits, into, threads)
 }

@@ -21,8 +21,12 @@ use crate::workspace::{Workspace, WorkspaceError};
 mod download;
 #[expect(dead_code, reason = "copies come with composition")]
 mod multipart;
+mod object;
 mod parts;
+mod ranges;
 mod upload;
+
+pub use ranges::RemoteArchive;
 
 /// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart
 /// upload limits"); larger parts cost memory, smaller ones requests.
@@ -106,8 +110,17 @@ impl Store {
         Ok(Timestamp::from_second(seconds).unwrap_or_default())
     }
 
-    /// Downloads a zip artifact and extracts it into the workspace's directory of this name, under
-    /// the strict rules of [`archive::extract`]. Nothing of it stays on an error.
+    /// Opens a zip artifact where it lies: its directory is read and checked, nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] names the artifact, and the entry where one is at fault.
+    pub async fn open(&self, artifact: &Artifact) -> Result<RemoteArchive, ArtifactError> {
+        RemoteArchive::open(&self.client, artifact).await
+    }
+
+    /// Extracts a zip artifact into the workspace's directory of this name, straight from the store,
+    /// under the strict rules of [`archive::extract`]. Nothing of it stays on an error.
     ///
     /// # Errors
     ///
@@ -118,16 +131,14 @@ impl Store {
         workspace: &Workspace,
         name: &str,
     ) -> Result<std::path::PathBuf, ArtifactError> {
-        let zip = workspace.file(&format!("{name}.zip"));
-        self.fetch(artifact, &zip).await?;
+        let archive = self.open(artifact).await?;
         let into = workspace.directory(name)?;
-        let (source, target) = (zip.clone(), into.clone());
-        let extracted = blocking(move || archive::extract_file(&source, &target)).await;
-        remove(&zip)?;
-        extracted.map_err(|source| ArtifactError::Archive {
-            artifact: artifact.clone(),
-            source,
-        })?;
+        archive.extract(&into, |_| true).await?;
+        tracing::info!(
+            artifact = artifact.name,
+            size_bytes = archive.size(),
+            "extracted artifact"
+        );
         Ok(into)
     }
 
@@ -186,13 +197,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
             Err(_) => unreachable!("the runtime outlives the jobs it runs"),
         },
     }
-}
-
-fn remove(file: &Path) -> Result<(), ArtifactError> {
-    std::fs::remove_file(file).map_err(|source| ArtifactError::Disk {
-        path: file.to_owned(),
-        source,
-    })
 }
 
 fn open(file: &Path) -> Result<File, ArtifactError> {

@@ -53,9 +53,9 @@ struct End {
     offset: u32,
 }
 
-/// Finds the one central directory.
-pub(super) fn find(source: &Source) -> Result<Directory, ArchiveError> {
-    let (end, end_offset) = find_end(source)?;
+/// Finds the one central directory, and the archive's comment: empty where it is not UTF-8.
+pub(super) fn find(source: &Source) -> Result<(Directory, Box<str>), ArchiveError> {
+    let (end, end_offset, comment) = find_end(source)?;
     let located = match end_offset.checked_sub(LOCATOR_BYTES as u64) {
         Some(offset) => read_locator(source, offset)?.map(|end64| (offset, end64)),
         None => None,
@@ -79,11 +79,12 @@ pub(super) fn find(source: &Source) -> Result<Directory, ArchiveError> {
             "the central directory does not end where the end record begins",
         ));
     }
-    Ok(directory)
+    Ok((directory, comment))
 }
 
-/// The end record whose comment ends with the file, and where it begins. There may be one only.
-fn find_end(source: &Source) -> Result<(End, u64), ArchiveError> {
+/// The end record whose comment ends with the file, where it begins, and the comment. There may be
+/// one only.
+fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
     let tail_len = source.len().min((END_BYTES + MAX_COMMENT_BYTES) as u64);
     let tail_offset = source.len().saturating_sub(tail_len);
     let mut tail = vec![0; usize::try_from(tail_len).unwrap_or(0)];
@@ -103,15 +104,20 @@ fn find_end(source: &Source) -> Result<(End, u64), ArchiveError> {
                 return Err(framing("its comment holds another end record"));
             }
             let before = tail.len().saturating_sub(record.len());
-            found = Some((end, tail_offset.saturating_add(before as u64)));
+            let comment = std::str::from_utf8(comment).unwrap_or_default();
+            found = Some((
+                end,
+                tail_offset.saturating_add(before as u64),
+                comment.into(),
+            ));
         }
         rest = rest
             .get(skipped.len().saturating_add(1)..)
             .unwrap_or_default();
     }
     match found {
-        Some((Some(end), offset)) => Ok((end, offset)),
-        Some((None, _)) => Err(framing("it is one part of a split archive")),
+        Some((Some(end), offset, comment)) => Ok((end, offset, comment)),
+        Some((None, ..)) => Err(framing("it is one part of a split archive")),
         None if signatures > 0 => Err(framing("bytes follow its end record")),
         None if tail.is_empty() => Err(ArchiveError::NotZip {
             reason: "the file is empty",
@@ -358,6 +364,7 @@ impl Record {
             size: wide.size,
             compressed_size: wide.compressed_size,
             header: wide.header,
+            end: wide.header,
             data: 0,
         })
     }

@@ -36,6 +36,8 @@ pub struct Entry {
     pub(super) compressed_size: u64,
     /// Where the local header begins.
     pub(super) header: u64,
+    /// Where the next local header, or the directory, begins; known once all entries are.
+    pub(super) end: u64,
     /// Where the data begins; known once the local header was read.
     pub(super) data: u64,
 }
@@ -63,5 +65,16 @@ impl Entry {
     #[must_use]
     pub fn crc32(&self) -> u32 {
         self.crc
+    }
+
+    /// Where its local header begins in the archive.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.header
+    }
+
+    /// Bytes that belong to it before the directory: header, data and descriptor.
+    pub(super) fn extent(&self) -> u64 {
+        self.end.saturating_sub(self.header)
     }
 }

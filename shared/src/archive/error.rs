@@ -208,7 +208,7 @@ pub enum Problem {
     #[error("has another {0} in its local header than in the central directory")]
     HeaderDiffers(&'static str),
     /// Two entries share bytes.
-    #[error("overlaps the entry before it or the central directory")]
+    #[error("overlaps the entry after it or the central directory")]
     Overlap,
     /// Bytes belong to no entry.
     #[error("has {0} bytes before it that belong to no entry")]
@@ -371,7 +371,7 @@ impl ArchiveError {
     }
 
     /// A failed read or write; a full disk is told apart.
-    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io {
             action,
             path: path.to_owned(),

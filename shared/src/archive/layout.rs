@@ -1,5 +1,11 @@
 //! Local headers against the central directory: every byte before the directory belongs to exactly
 //! one entry, and both descriptions of an entry say the same.
+//!
+//! The directory alone decides where each entry begins and ends: from its header to the next one, or
+//! to the directory. Header, data and descriptor have to fill that extent exactly. So the extents can
+//! be checked before any of them is read, and each by itself, in any order and by any thread.
+
+use std::ops::Range;
 
 use super::bytes::Fields;
 use super::directory::{self, Directory};
@@ -14,69 +20,106 @@ const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
 /// Signature, checksum and two sizes of 32 bits.
 const DESCRIPTOR_BYTES: usize = 16;
 /// The same with sizes of 64 bits.
-const DESCRIPTOR64_BYTES: usize = 24;
+pub(super) const DESCRIPTOR64_BYTES: usize = 24;
 
 /// Read at once for a header: it holds all of nearly every one.
 const READ_BYTES: usize = 512;
 
 /// Longest header: the fixed part, name and extra fields.
-const MAX_HEADER_BYTES: usize = HEADER_BYTES + 2 * 0xFFFF;
+pub(super) const MAX_HEADER_BYTES: usize = HEADER_BYTES + 2 * 0xFFFF;
 
-/// Sorts the entries by their place, checks that they follow each other without gap or overlap from
-/// the first byte to the directory, and sets where their data begins.
-pub(super) fn check(
-    source: &Source,
-    directory: &Directory,
-    entries: &mut [Entry],
-) -> Result<(), ArchiveError> {
+/// Sorts the entries by their place and gives each its extent: they follow each other from the first
+/// byte to the directory, and what the directory says of each has room in it.
+pub(super) fn arrange(directory: &Directory, entries: &mut [Entry]) -> Result<(), ArchiveError> {
     entries.sort_unstable_by_key(|entry| entry.header);
-    let mut position = 0_u64;
-    let mut buffer = vec![0; MAX_HEADER_BYTES];
-    for entry in &mut *entries {
-        match entry.header.checked_sub(position) {
-            Some(0) => {}
-            Some(gap) => return Err(ArchiveError::entry(&entry.name, Problem::Gap(gap))),
-            None => return Err(ArchiveError::entry(&entry.name, Problem::Overlap)),
+    match entries.first() {
+        Some(first) if first.header > 0 => {
+            return Err(ArchiveError::entry(&first.name, Problem::Gap(first.header)));
         }
-        (entry.data, position) = check_entry(source, directory.offset, entry, &mut buffer)?;
+        None if directory.offset > 0 => {
+            return Err(ArchiveError::Framing {
+                reason: "bytes precede its central directory",
+            });
+        }
+        _ => {}
     }
-    match (directory.offset.checked_sub(position), entries.last()) {
-        (Some(0), _) => Ok(()),
-        (Some(gap), Some(entry)) => Err(ArchiveError::entry(&entry.name, Problem::GapAfter(gap))),
-        _ => Err(ArchiveError::Framing {
-            reason: "bytes precede its central directory",
-        }),
+    let mut end = directory.offset;
+    for entry in entries.iter_mut().rev() {
+        let least = (HEADER_BYTES as u64)
+            .saturating_add(entry.name.len() as u64)
+            .saturating_add(entry.compressed_size);
+        match end.checked_sub(entry.header) {
+            Some(bytes) if bytes >= least => {}
+            _ => return Err(ArchiveError::entry(&entry.name, Problem::Overlap)),
+        }
+        entry.end = end;
+        end = entry.header;
+    }
+    Ok(())
+}
+
+/// Where the parts of an entry lie, from its extent's first byte on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Bytes of the header: where the data begins.
+    pub(super) header: usize,
+    /// Bytes of the descriptor behind the data; 0 where there is none.
+    pub(super) descriptor: usize,
+}
+
+impl Parts {
+    /// The data, where the whole extent is at hand.
+    pub(super) fn data(&self, extent: usize) -> Range<usize> {
+        self.header..extent.saturating_sub(self.descriptor)
     }
 }
 
-/// Checks one local header and returns where the entry's data begins and where the entry ends.
-fn check_entry(
-    source: &Source,
-    limit: u64,
-    entry: &Entry,
-    buffer: &mut [u8],
-) -> Result<(u64, u64), ArchiveError> {
-    let broken = |problem| ArchiveError::entry(&entry.name, problem);
-    let (likely, _) = buffer.split_at_mut(READ_BYTES.min(buffer.len()));
-    let mut bytes = source.read_before(likely, entry.header, limit)?;
-    let no_header = || broken(Problem::NoHeader(entry.header));
-    let header = Header::parse(bytes).ok_or_else(no_header)?;
-    if header.len() > READ_BYTES {
-        bytes = source.read_before(buffer, entry.header, limit)?;
+/// Checks an entry's header, and that header, data and descriptor fill the entry's extent. `head` is
+/// the extent's beginning: all of it, or [`MAX_HEADER_BYTES`] or more.
+pub(super) fn check_header(head: &[u8], entry: &Entry) -> Result<Parts, Problem> {
+    let header = Header::parse(head).ok_or(Problem::NoHeader(entry.header))?;
+    let descriptor = header.agrees(head, entry)?;
+    let needed = (header.len() as u64)
+        .saturating_add(entry.compressed_size)
+        .saturating_add(descriptor as u64);
+    match entry.extent().checked_sub(needed) {
+        Some(0) => Ok(Parts {
+            header: header.len(),
+            descriptor,
+        }),
+        Some(gap) => Err(Problem::GapAfter(gap)),
+        None => Err(Problem::Overlap),
     }
-    let descriptor_len = header.agrees(bytes, entry).map_err(broken)?;
-    let data = entry.header.saturating_add(header.len() as u64);
-    let data_end = data.saturating_add(entry.compressed_size);
-    let end = data_end.saturating_add(descriptor_len);
-    if end > limit {
-        return Err(broken(Problem::Overlap));
+}
+
+/// Checks the descriptor behind an entry's data, empty where it has none. It has to have its
+/// signature: without one, its checksum could be taken for it.
+pub(super) fn check_descriptor(bytes: &[u8], entry: &Entry) -> Result<(), Problem> {
+    if bytes.is_empty() || descriptor_agrees(bytes, entry).is_some() {
+        Ok(())
+    } else {
+        Err(Problem::Descriptor)
     }
-    if descriptor_len > 0 {
+}
+
+/// Checks all headers and descriptors of arranged entries, and sets where their data begins.
+pub(super) fn check(source: &Source, entries: &mut [Entry]) -> Result<(), ArchiveError> {
+    let mut buffer = vec![0; MAX_HEADER_BYTES];
+    for entry in entries {
+        let broken = |problem| ArchiveError::entry(&entry.name, problem);
+        let likely = buffer.get_mut(..READ_BYTES).unwrap_or_default();
+        let mut head = source.read_before(likely, entry.header, entry.end)?;
+        if Header::parse(head).is_some_and(|header| header.len() > head.len()) {
+            head = source.read_before(&mut buffer, entry.header, entry.end)?;
+        }
+        let parts = check_header(head, entry).map_err(broken)?;
         let mut descriptor = [0; DESCRIPTOR64_BYTES];
-        let descriptor = source.read_before(&mut descriptor, data_end, end)?;
-        descriptor_agrees(descriptor, entry).ok_or_else(|| broken(Problem::Descriptor))?;
+        let begins = entry.end.saturating_sub(parts.descriptor as u64);
+        let descriptor = source.read_before(&mut descriptor, begins, entry.end)?;
+        check_descriptor(descriptor, entry).map_err(broken)?;
+        entry.data = entry.header.saturating_add(parts.header as u64);
     }
-    Ok((data, end))
+    Ok(())
 }
 
 /// The fixed part of a local header.
@@ -119,7 +162,7 @@ impl Header {
 
     /// Compares the header with the directory's record, and returns the length of the descriptor
     /// that has to follow the data.
-    fn agrees(&self, bytes: &[u8], entry: &Entry) -> Result<u64, Problem> {
+    fn agrees(&self, bytes: &[u8], entry: &Entry) -> Result<usize, Problem> {
         let mut fields = Fields(bytes);
         let (_, name, extra) = (
             fields.take(HEADER_BYTES).ok_or(Problem::Overlap)?,
@@ -156,13 +199,12 @@ impl Header {
         let large = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
         Ok(match (descriptor, extra.has_zip64() || large) {
             (false, _) => 0,
-            (true, false) => DESCRIPTOR_BYTES as u64,
-            (true, true) => DESCRIPTOR64_BYTES as u64,
+            (true, false) => DESCRIPTOR_BYTES,
+            (true, true) => DESCRIPTOR64_BYTES,
         })
     }
 }
 
-/// A descriptor has to have its signature: without one, its checksum could be taken for it.
 fn descriptor_agrees(bytes: &[u8], entry: &Entry) -> Option<()> {
     let mut fields = Fields(bytes);
     fields.signature(DESCRIPTOR_SIGNATURE)?;

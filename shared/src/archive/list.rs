@@ -13,7 +13,7 @@ use super::entry::Kind;
 use super::error::{ArchiveError, Problem, shown};
 use super::limits::Limits;
 use super::name;
-use super::open::conflict_error;
+use super::outline::conflict_error;
 use super::tree::Tree;
 
 /// Something to be archived.

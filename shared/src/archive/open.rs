@@ -1,21 +1,19 @@
 //! An archive that was checked from its first byte to its last, ready to be listed, read and
 //! extracted.
 
-use std::collections::HashMap;
 use std::fs::File;
+use std::io;
+use std::num::NonZero;
 use std::path::Path;
 
 use super::contents::{CopyError, Inflater};
-use super::directory;
 use super::entry::{Entry, Kind};
-use super::error::{ArchiveError, Problem, is_deceptive, shown};
+use super::error::{ArchiveError, shown};
+use super::extract::{self, Extracted};
 use super::layout;
-use super::limits::{Demand, Limits, MAX_NAME_BYTES, on_disk};
+use super::limits::Limits;
+use super::outline::{self, Outline, Targets};
 use super::source::{ReadAt, Source};
-use super::tree::{Conflict, Tree};
-
-/// Longest target of a link (`PATH_MAX` with its NUL).
-const MAX_TARGET_BYTES: u64 = 4095;
 
 /// A zip archive whose structure was checked: there is one way to read it.
 ///
@@ -35,11 +33,9 @@ const MAX_TARGET_BYTES: u64 = 4095;
 #[derive(Debug)]
 pub struct Archive {
     pub(super) source: Source,
-    pub(super) limits: Limits,
-    /// In the order of their bytes.
-    pub(super) entries: Vec<Entry>,
-    /// The links' targets, by place in `entries`.
-    pub(super) targets: HashMap<u32, Box<str>>,
+    outline: Outline,
+    /// The links' targets, by place among the entries.
+    targets: Targets,
 }
 
 impl Archive {
@@ -49,8 +45,7 @@ impl Archive {
     ///
     /// [`ArchiveError`] names the rule that is broken, and the entry.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ArchiveError> {
-        let file = File::open(path).map_err(|error| ArchiveError::io("open", path, error))?;
-        Self::check(Source::new(file, path)?, limits)
+        Self::check(Source::open(path)?, limits)
     }
 
     /// Checks the structure of an archive that is open already.
@@ -59,11 +54,7 @@ impl Archive {
     ///
     /// [`ArchiveError`] names the rule that is broken, and the entry.
     pub fn from_file(file: &File, limits: Limits) -> Result<Self, ArchiveError> {
-        let path = Path::new("the archive");
-        let file = file
-            .try_clone()
-            .map_err(|error| ArchiveError::io("open", path, error))?;
-        Self::check(Source::new(file, path)?, limits)
+        Self::check(Source::of(file)?, limits)
     }
 
     /// Checks the structure of an archive whose bytes are wherever `bytes` reads them from; messages
@@ -84,7 +75,19 @@ impl Archive {
     /// The entries, in the order of their bytes.
     #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.iter()
+        self.outline.entries()
+    }
+
+    /// The symbolic links and their targets, none of which leads out of the archive.
+    pub fn links(&self) -> impl Iterator<Item = (&Entry, &str)> {
+        let entries = (0_u32..).zip(self.entries());
+        entries.filter_map(|(index, entry)| Some((entry, &**self.targets.get(&index)?)))
+    }
+
+    /// The comment in the end record; empty where there is none or it is not UTF-8.
+    #[must_use]
+    pub fn comment(&self) -> &str {
+        self.outline.comment()
     }
 
     /// Reads the contents of the file at a path into memory.
@@ -95,8 +98,7 @@ impl Archive {
     /// it has more than `max_bytes`, else what is wrong with its contents.
     pub fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, ArchiveError> {
         let entry = self
-            .entries
-            .iter()
+            .entries()
             .find(|entry| entry.path() == path && matches!(entry.kind, Kind::File { .. }))
             .ok_or_else(|| ArchiveError::Missing { entry: shown(path) })?;
         if entry.size > max_bytes {
@@ -109,139 +111,50 @@ impl Archive {
         read_small(&self.source, &mut Inflater::new(), entry)
     }
 
+    /// Extracts everything into an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`] names the entry; nothing of the archive stays in the directory.
+    pub fn extract(&self, into: &Path) -> Result<Extracted, ArchiveError> {
+        extract::from_source(&self.outline, &self.source, into, extract::threads())
+    }
+
     fn check(source: Source, limits: Limits) -> Result<Self, ArchiveError> {
-        let directory = directory::find(&source)?;
-        let mut entries = directory::read(&source, &directory, &limits)?;
-        layout::check(&source, &directory, &mut entries)?;
-        let tree = plant(&entries, &limits)?;
-        let mut archive = Self {
+        let mut outline = Outline::read(&source, limits)?;
+        layout::check(&source, &mut outline.entries)?;
+        let targets = read_links(&source, &outline.entries)?;
+        outline.check_links(&targets)?;
+        Ok(Self {
             source,
-            limits,
-            entries,
-            targets: HashMap::new(),
-        };
-        archive.check_sizes()?;
-        archive.limits.check(&archive.demand())?;
-        archive.read_links(&tree)?;
-        Ok(archive)
-    }
-
-    fn check_sizes(&self) -> Result<(), ArchiveError> {
-        let limit = self.limits.max_entry_bytes;
-        match self.entries.iter().find(|entry| entry.size > limit) {
-            Some(entry) => Err(ArchiveError::EntryTooLarge {
-                entry: shown(&entry.name),
-                bytes: entry.size,
-                limit,
-            }),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn demand(&self) -> Demand<'_> {
-        let sum = |size: fn(u64) -> u64| {
-            self.entries
-                .iter()
-                .fold(0_u64, |sum, entry| sum.saturating_add(size(entry.size)))
-        };
-        let largest = self.entries.iter().max_by_key(|entry| entry.size);
-        Demand {
-            archive_bytes: self.source.len(),
-            bytes: sum(|size| size),
-            disk_bytes: sum(on_disk),
-            largest: largest.map_or("", |entry| &entry.name),
-        }
-    }
-
-    /// Reads all links' targets and follows them.
-    fn read_links(&mut self, tree: &Tree) -> Result<(), ArchiveError> {
-        let mut inflater = Inflater::new();
-        let mut bytes: u64 = self
-            .entries
-            .iter()
-            .fold(0, |sum, entry| sum.saturating_add(entry.name.len() as u64));
-        let mut targets: HashMap<u32, Box<str>> = HashMap::new();
-        for (index, entry) in (0_u32..).zip(&self.entries) {
-            if entry.kind != Kind::Link {
-                continue;
-            }
-            bytes = bytes.saturating_add(entry.size);
-            if bytes > MAX_NAME_BYTES {
-                return Err(ArchiveError::NamesTooLong {
-                    entry: shown(&entry.name),
-                    limit: MAX_NAME_BYTES,
-                });
-            }
-            targets.insert(index, read_target(&self.source, &mut inflater, entry)?);
-        }
-        let target_of = |index| targets.get(&index).map(|target| &**target);
-        for (index, entry) in (0_u32..).zip(&self.entries) {
-            if let Some(target) = target_of(index) {
-                tree.check_link(entry.path(), target, target_of)
-                    .map_err(|problem| ArchiveError::entry(&entry.name, problem))?;
-            }
-        }
-        self.targets = targets;
-        Ok(())
+            outline,
+            targets,
+        })
     }
 }
 
-/// Makes the tree of all paths.
-fn plant(entries: &[Entry], limits: &Limits) -> Result<Tree, ArchiveError> {
-    let mut tree = Tree::new(limits.max_entries);
-    for (index, entry) in (0_u32..).zip(entries) {
-        let path = entry.path();
-        if path.is_empty() && entry.kind != Kind::Directory {
-            return Err(ArchiveError::entry(&entry.name, Problem::NameEmpty));
-        }
-        let other = |index: u32| {
-            let found = usize::try_from(index)
-                .ok()
-                .and_then(|index| entries.get(index));
-            found.map_or_else(String::new, |entry| shown(entry.path()))
-        };
-        tree.insert(path, entry.kind, index)
-            .map_err(|conflict| conflict_error(conflict, &entry.name, limits.max_entries, other))?;
-    }
-    Ok(tree)
-}
-
-/// A conflict of paths in words.
-pub(super) fn conflict_error(
-    conflict: Conflict,
-    name: &str,
-    max_entries: u64,
-    other: impl Fn(u32) -> String,
-) -> ArchiveError {
-    let problem = match conflict {
-        Conflict::Duplicate => Problem::Duplicate,
-        Conflict::Case(index) => Problem::Case(other(index)),
-        Conflict::BelowFile(index) => Problem::BelowFile(other(index)),
-        Conflict::Full => {
-            return ArchiveError::TooManyEntries {
-                entry: shown(name),
-                limit: max_entries,
-            };
-        }
-    };
-    ArchiveError::entry(name, problem)
-}
-
-fn read_target(
+/// Checks an archive and extracts it, by this many threads. Nothing but its directory is read twice:
+/// headers are checked as the entries are extracted.
+pub(super) fn extract(
     source: &Source,
-    inflater: &mut Inflater,
-    entry: &Entry,
-) -> Result<Box<str>, ArchiveError> {
-    let unusable = || ArchiveError::entry(&entry.name, Problem::LinkTarget);
-    if entry.size > MAX_TARGET_BYTES {
-        return Err(unusable());
-    }
-    let bytes = read_small(source, inflater, entry)?;
-    let target = String::from_utf8(bytes).map_err(|_| unusable())?;
-    if target.is_empty() || target.chars().any(is_deceptive) {
-        return Err(unusable());
-    }
-    Ok(target.into_boxed_str())
+    limits: Limits,
+    into: &Path,
+    threads: NonZero<usize>,
+) -> Result<Extracted, ArchiveError> {
+    extract::from_source(&Outline::read(source, limits)?, source, into, threads)
+}
+
+fn read_links(source: &Source, entries: &[Entry]) -> Result<Targets, ArchiveError> {
+    let mut inflater = Inflater::new();
+    let links = (0_u32..)
+        .zip(entries)
+        .filter(|(_, entry)| entry.kind == Kind::Link);
+    links
+        .map(|(index, entry)| {
+            let contents = read_small(source, &mut inflater, entry)?;
+            Ok((index, outline::target(entry, &contents)?))
+        })
+        .collect()
 }
 
 /// Reads contents whose declared size is within bounds; memory grows with what comes.
@@ -251,11 +164,11 @@ fn read_small(
     entry: &Entry,
 ) -> Result<Vec<u8>, ArchiveError> {
     let mut bytes = Vec::new();
-    let keep = |piece: &[u8]| {
+    let mut keep = |piece: &[u8]| -> io::Result<()> {
         bytes.extend_from_slice(piece);
         Ok(())
     };
-    match inflater.copy(source, entry, keep) {
+    match inflater.copy(source, entry, &mut keep) {
         Ok(()) => Ok(bytes),
         Err(CopyError::Archive(error)) => Err(error),
         Err(CopyError::Write(error)) => Err(source.error(error)),

@@ -38,9 +38,9 @@ impl Reader {
         &mut self,
         archive: &Archive,
         entry: &Entry,
-        write: impl FnMut(&[u8]) -> io::Result<()>,
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), ArchiveError> {
-        match self.inflater.copy(&archive.source, entry, write) {
+        match self.inflater.copy(&archive.source, entry, &mut write) {
             Ok(()) => Ok(()),
             Err(CopyError::Archive(error)) => Err(error),
             Err(CopyError::Write(error)) => Err(archive.source.error(error)),
@@ -59,14 +59,5 @@ impl Reader {
             Ok(())
         })?;
         Ok(bytes)
-    }
-}
-
-impl Archive {
-    /// The symbolic links and their targets, none of which leads out of the archive.
-    pub fn links(&self) -> impl Iterator<Item = (&Entry, &str)> {
-        (0_u32..)
-            .zip(&self.entries)
-            .filter_map(|(index, entry)| Some((entry, &**self.targets.get(&index)?)))
     }
 }

@@ -35,7 +35,22 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(file: File, path: &Path) -> Result<Self, ArchiveError> {
+    /// The archive at a path.
+    pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+        let file = File::open(path).map_err(|error| ArchiveError::io("open", path, error))?;
+        Self::new(file, path)
+    }
+
+    /// The archive in a file that is open already.
+    pub(super) fn of(file: &File) -> Result<Self, ArchiveError> {
+        let path = Path::new("the archive");
+        let file = file
+            .try_clone()
+            .map_err(|error| ArchiveError::io("open", path, error))?;
+        Self::new(file, path)
+    }
+
+    fn new(file: File, path: &Path) -> Result<Self, ArchiveError> {
         let len = file
             .metadata()
             .map_err(|source| ArchiveError::io("look at the archive", path, source))?

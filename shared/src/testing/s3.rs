@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::Client;
@@ -15,9 +16,13 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
 use axum::response::Response;
+use s3s::access::S3Access;
 use s3s::auth::{SecretKey, SimpleAuth};
+use s3s::dto::{GetObjectInput, Range};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Request, S3Result};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
@@ -51,6 +56,7 @@ pub struct Objects {
     kept: Kept,
     latency: Duration,
     requests: Arc<AtomicUsize>,
+    bytes_sent: Arc<AtomicU64>,
     in_flight: Arc<AtomicUsize>,
     most_in_flight: Arc<AtomicUsize>,
 }
@@ -112,11 +118,13 @@ impl Objects {
         }
         let mut builder = S3ServiceBuilder::new(store);
         builder.set_auth(auth);
+        builder.set_access(LikeS3(kept.clone()));
         Self {
             service: builder.build(),
             kept,
             latency: Duration::ZERO,
             requests: Arc::default(),
+            bytes_sent: Arc::default(),
             in_flight: Arc::default(),
             most_in_flight: Arc::default(),
         }
@@ -132,6 +140,12 @@ impl Objects {
     #[must_use]
     pub fn most_in_flight(&self) -> usize {
         self.most_in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of all answers' bodies whose length their headers tell.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.bytes_sent.load(Ordering::SeqCst)
     }
 
     /// The bytes of an object, read beside HTTP; `None` where there is none.
@@ -157,12 +171,44 @@ impl Objects {
             .await;
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         match answered {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => {
+                let length = response.headers().get(CONTENT_LENGTH);
+                let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+                self.bytes_sent
+                    .fetch_add(length.unwrap_or(0), Ordering::SeqCst);
+                response.map(Body::new)
+            }
             Err(error) => Response::builder()
                 .status(500)
                 .body(Body::from(format!("{error:?}")))
                 .expect("a status and a body make a response"),
         }
+    }
+}
+
+/// Sets right what `s3s-fs` does otherwise than S3.
+struct LikeS3(Kept);
+
+#[async_trait]
+impl S3Access for LikeS3 {
+    /// The last bytes of an object that has fewer are all of it (RFC 9110, 14.1.2); `s3s-fs` answers
+    /// with an internal error.
+    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        let Kept::Files(directory) = &self.0 else {
+            return Ok(());
+        };
+        let input = &mut request.input;
+        let file = directory.path().join(&input.bucket).join(&input.key);
+        if let (Some(Range::Suffix { length }), Ok(metadata)) =
+            (input.range, std::fs::metadata(file))
+            && (1..=length).contains(&metadata.len())
+        {
+            input.range = Some(Range::Int {
+                first: 0,
+                last: None,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -11,11 +11,11 @@ use shared::workspace::Workspace;
 
 use super::{BUCKET, job};
 
-const INPUT_KEY: &str = "greeter/SourceOutp/aB3xY9z";
+pub(crate) const INPUT_KEY: &str = "greeter/SourceOutp/aB3xY9z";
 const OUTPUT_KEY: &str = "greeter/DistOutput/cD4wV8u";
 
 /// Bytes that do not compress, the same each time.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
