@@ -129,6 +129,6 @@ mod tests {
     #[should_panic(expected = "a scoped thread panicked")]
     fn a_panic_is_passed_on() {
         let fail = |job: i32| assert!(job < 0, "job {job}");
-        in_order(2, (0..100).map(Ok::<_, ()>), || fail, |_| Ok(())).unwrap();
+        in_order(2, (0..100).map(Ok::<_, ()>), || fail, |()| Ok(())).unwrap();
     }
 }
