@@ -3,6 +3,7 @@
 
 pub mod application;
 pub mod aws;
+pub mod bench;
 pub mod checkout;
 pub mod cost;
 pub mod delivery;

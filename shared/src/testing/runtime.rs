@@ -1,10 +1,11 @@
 //! A minimal Lambda: feeds events to a function's real binary through the runtime API, so that what
 //! a test kills is the process that would run in Lambda.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -65,6 +66,7 @@ pub struct Function {
     runtime: Arc<Runtime>,
     ended: mpsc::UnboundedReceiver<Ended>,
     directory: TempDir,
+    started: Instant,
     _server: Server,
 }
 
@@ -72,6 +74,8 @@ pub struct Function {
 struct Runtime {
     waiting: Mutex<Option<String>>,
     arrived: Notify,
+    polled: OnceLock<Instant>,
+    polled_first: Notify,
     ended: mpsc::UnboundedSender<Ended>,
     timeout: Duration,
 }
@@ -79,20 +83,23 @@ struct Runtime {
 impl Function {
     /// Starts a binary whose AWS is at `endpoint`.
     pub async fn start(binary: &Path, endpoint: &str, kill: &KillSwitch) -> Self {
-        Self::start_with(binary, endpoint, kill, TIMEOUT).await
+        Self::start_with(binary, endpoint, kill, TIMEOUT, &[]).await
     }
 
-    /// The same, with another timeout.
+    /// The same, with another timeout, and with variables that stand above the usual ones.
     pub async fn start_with(
         binary: &Path,
         endpoint: &str,
         kill: &KillSwitch,
         timeout: Duration,
+        variables: &[(&str, OsString)],
     ) -> Self {
         let (sender, ended) = mpsc::unbounded_channel();
         let runtime = Arc::new(Runtime {
             waiting: Mutex::default(),
             arrived: Notify::new(),
+            polled: OnceLock::new(),
+            polled_first: Notify::new(),
             ended: sender,
             timeout,
         });
@@ -103,7 +110,8 @@ impl Function {
         })
         .await;
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let child = spawn(binary, endpoint, &server.url(), directory.path());
+        let started = Instant::now();
+        let child = spawn(binary, endpoint, &server.url(), directory.path(), variables);
         if let Some(id) = child.id() {
             kill.0.get_or_init(|| id);
         }
@@ -112,8 +120,34 @@ impl Function {
             runtime,
             ended,
             directory,
+            started,
             _server: server,
         }
+    }
+
+    /// How long it took from the start of the process until it asked for its first event; waits for it.
+    ///
+    /// # Errors
+    ///
+    /// How the process ended, where it did before.
+    pub async fn first_poll(&mut self) -> Result<Duration, ExitStatus> {
+        loop {
+            if let Some(polled) = self.runtime.polled.get() {
+                return Ok(polled.duration_since(self.started));
+            }
+            tokio::select! {
+                () = self.runtime.polled_first.notified() => {}
+                status = self.child.wait() => {
+                    return Err(status.expect("a child is waited for"));
+                }
+            }
+        }
+    }
+
+    /// The process, until it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Delivers an event and waits until the function has returned or its process has ended.
@@ -158,7 +192,13 @@ impl Function {
     }
 }
 
-fn spawn(binary: &Path, endpoint: &str, runtime: &str, directory: &Path) -> Child {
+fn spawn(
+    binary: &Path,
+    endpoint: &str,
+    runtime: &str,
+    directory: &Path,
+    variables: &[(&str, OsString)],
+) -> Child {
     let log = std::fs::File::create(directory.join("log")).expect("a log can be made");
     let errors = log.try_clone().expect("a file can be opened twice");
     Command::new(binary)
@@ -180,6 +220,7 @@ fn spawn(binary: &Path, endpoint: &str, runtime: &str, directory: &Path) -> Chil
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ])
         .env("TMPDIR", directory)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
@@ -215,6 +256,8 @@ impl Runtime {
     }
 
     async fn next(&self) -> Response {
+        self.polled.get_or_init(Instant::now);
+        self.polled_first.notify_one();
         let event = loop {
             let waiting = self
                 .waiting

@@ -14,7 +14,7 @@ const RUN_WHOLE: [&str; 2] = ["docs/getting-started.md", "examples/greeter/READM
 const AWS_ONLY: &str = "aws-only=";
 
 /// Commands that something else runs: the command, the file that does, and what it says there.
-pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 10] = [
+pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 11] = [
     (
         "scripts/package",
         "scripts/test-packages",
@@ -36,6 +36,11 @@ pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 10] = [
         "join(\"demo\")",
     ),
     ("scripts/test", ".ci/run", "exec scripts/test"),
+    (
+        "scripts/bench",
+        "tests/tests/bench.rs",
+        "join(\"scripts/bench\")",
+    ),
     (
         "cargo build --workspace --bins",
         "scripts/demo",

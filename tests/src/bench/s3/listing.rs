@@ -1,0 +1,87 @@
+//! A page of a listing, as `ListObjectsV2` describes it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use s3s::dto::{CommonPrefix, ListObjectsV2Input, ListObjectsV2Output};
+
+use super::object::Object;
+
+/// Most keys of a page (S3 API Reference, `ListObjectsV2`).
+const PAGE: i32 = 1000;
+
+/// Answers for the objects of one bucket, which are sorted by key.
+pub(super) fn page(
+    objects: &BTreeMap<String, Object>,
+    input: ListObjectsV2Input,
+) -> ListObjectsV2Output {
+    let prefix = input.prefix.clone().unwrap_or_default();
+    let delimiter = input.delimiter.clone().filter(|text| !text.is_empty());
+    let room = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(0, PAGE)).unwrap_or_default();
+    let after = input
+        .continuation_token
+        .clone()
+        .or(input.start_after.clone());
+    let from = match &after {
+        Some(key) if *key >= prefix => Bound::Excluded(key.clone()),
+        _ => Bound::Included(prefix.clone()),
+    };
+    let mut contents = Vec::new();
+    let mut folders: Vec<CommonPrefix> = Vec::new();
+    let mut last: Option<String> = None;
+    let mut truncated = false;
+    for (key, object) in objects.range((from, Bound::Unbounded)) {
+        let Some(rest) = key.strip_prefix(&prefix) else {
+            break;
+        };
+        let folder = delimiter.as_ref().and_then(|delimiter| {
+            let end = rest.find(delimiter.as_str())? + delimiter.len();
+            Some(format!("{prefix}{}", &rest[..end]))
+        });
+        let known = |folder: &String| {
+            after
+                .as_ref()
+                .is_some_and(|after| after.starts_with(folder))
+                || folders.last().and_then(|folder| folder.prefix.as_ref()) == Some(folder)
+        };
+        if folder.as_ref().is_some_and(known) {
+            last = Some(key.clone());
+            continue;
+        }
+        if contents.len() + folders.len() == room {
+            truncated = true;
+            break;
+        }
+        last = Some(key.clone());
+        match folder {
+            Some(folder) => folders.push(CommonPrefix {
+                prefix: Some(folder),
+            }),
+            None => contents.push(listed(key, object)),
+        }
+    }
+    ListObjectsV2Output {
+        key_count: i32::try_from(contents.len() + folders.len()).ok(),
+        max_keys: i32::try_from(room).ok(),
+        contents: Some(contents),
+        common_prefixes: Some(folders),
+        is_truncated: Some(truncated),
+        next_continuation_token: last.filter(|_| truncated),
+        continuation_token: input.continuation_token,
+        delimiter: input.delimiter,
+        name: Some(input.bucket),
+        prefix: Some(prefix),
+        start_after: input.start_after,
+        ..Default::default()
+    }
+}
+
+fn listed(key: &str, object: &Object) -> s3s::dto::Object {
+    s3s::dto::Object {
+        key: Some(key.to_owned()),
+        e_tag: Some(object.etag.clone()),
+        last_modified: Some(object.modified.clone()),
+        size: i64::try_from(object.content.len()).ok(),
+        ..Default::default()
+    }
+}
