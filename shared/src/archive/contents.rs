@@ -271,3 +271,119 @@ fn take(
     crc.update(bytes);
     Ok(())
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may panic"
+)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+
+    use super::super::entry::Kind;
+    use super::*;
+
+    /// Room for a local header.
+    const HEADER: usize = 30;
+
+    fn deflated(contents: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(contents).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn footer(contents: &[u8]) -> Vec<u8> {
+        let mut footer = crc32fast::hash(contents).to_le_bytes().to_vec();
+        footer.extend(u32::try_from(contents.len()).unwrap().to_le_bytes());
+        footer
+    }
+
+    /// What comes of an entry with these contents and this data, read at once; what lies behind the
+    /// data has to stay as it is.
+    fn inflated(contents: &[u8], data: &[u8]) -> Result<Vec<u8>, CopyError> {
+        let entry = Entry {
+            name: "entry".into(),
+            kind: Kind::File { executable: false },
+            method: Method::Deflated,
+            flags: 0,
+            crc: crc32fast::hash(contents),
+            size: contents.len() as u64,
+            compressed_size: data.len() as u64,
+            header: 0,
+            end: 0,
+            data: 0,
+        };
+        let mut buffer = vec![0; HEADER];
+        buffer.extend_from_slice(data);
+        buffer.extend_from_slice(b"behind it");
+        let mut out = Vec::new();
+        let range = HEADER..HEADER + data.len();
+        let outcome = Inflater::new().write(&mut buffer, range, &entry, &mut |piece| {
+            out.extend_from_slice(piece);
+            Ok(())
+        });
+        assert!(buffer.ends_with(b"behind it"));
+        outcome.map(|()| out)
+    }
+
+    fn problem(outcome: Result<Vec<u8>, CopyError>) -> Problem {
+        match outcome.unwrap_err() {
+            CopyError::Archive(ArchiveError::Entry { problem, .. }) => problem,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn small_and_large_contents_come_whole() {
+        let large = b"0123456789".repeat(200_000);
+        for contents in [b"".as_slice(), b"a", b"hello hello hello", &large] {
+            assert_eq!(inflated(contents, &deflated(contents)).unwrap(), contents);
+        }
+    }
+
+    #[test]
+    fn bytes_hidden_behind_the_deflate_data_are_refused_whatever_they_are() {
+        for contents in [b"".as_slice(), b"hello hello hello"] {
+            let footer = footer(contents);
+            // Parts of the footer are what libdeflate would take for it.
+            let hidden = (1..=footer.len()).map(|len| footer[..len].to_vec());
+            let more = [
+                b"x".to_vec(),
+                vec![0; 40],
+                [&footer[..], b"payload"].concat(),
+            ];
+            for tail in hidden.chain(more) {
+                let data = [deflated(contents), tail.clone()].concat();
+                let found = problem(inflated(contents, &data));
+                assert_eq!(found, Problem::DeflateTail(tail.len() as u64), "{tail:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_apart() {
+        let contents = b"hello hello hello";
+        let data = deflated(contents);
+        let cut = data.len() - 1;
+        assert_eq!(problem(inflated(contents, &data[..cut])), Problem::Deflate);
+        assert_eq!(problem(inflated(b"hello", &data)), Problem::Size(5));
+        assert_eq!(problem(inflated(b"hello hello hallo", &data)), Problem::Crc);
+    }
+
+    #[test]
+    fn a_footer_is_found_at_every_place() {
+        let footer = *b"\x01\x02\x03\x04\x05\x06\x00\x00";
+        for place in 0..32 {
+            let mut bytes = vec![0xaa; 40];
+            bytes[place..place + 8].copy_from_slice(&footer);
+            assert!(holds(&bytes, footer), "{place}");
+            bytes[place + 5] ^= 1;
+            assert!(!holds(&bytes, footer), "{place}");
+        }
+    }
+}

@@ -8,6 +8,7 @@
 
 mod disk;
 mod memory;
+mod ranges;
 mod transfer;
 
 use serde_json::Value;
