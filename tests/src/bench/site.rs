@@ -293,7 +293,9 @@ async fn half(bench: &Bench, site: &Path, delay: Duration, peers: &[Peer]) -> io
     let mut counted = Counted::default();
     let rounds: Rounds = bench.rounds(CHANGED_ROUNDS);
     for (round, counts) in rounds.each() {
-        inputs::change_site(site, round)?;
+        // The second half finds the site as the first left it: its changes have to be others.
+        let seed = if delay.is_zero() { round } else { round + 50 };
+        inputs::change_site(site, seed)?;
         release(bench, &store, site).await?;
         server.counted().await?;
         let spent = own.deploy(&server).await?;
