@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use shared::action::{Action, Completion, Continuation, Outcome};
 use shared::artifact::Store;
@@ -8,8 +10,10 @@ use shared::aws::SdkConfig;
 use shared::clock::Deadline;
 use shared::continuation::ContinuationToken;
 use shared::job::Job;
+use shared::process::Environment;
 use shared::project::{self, Project};
 use shared::task::{Runner, Task, TaskEnd, TaskError};
+use shared::warm::WarmTree;
 use shared::workspace::Workspace;
 
 mod attempts;
@@ -27,6 +31,7 @@ const TARGET: &str = "TARGET_URL";
 #[derive(Clone, Debug)]
 pub struct EndToEnd {
     config: SdkConfig,
+    warm: Arc<WarmTree>,
 }
 
 impl EndToEnd {
@@ -35,6 +40,7 @@ impl EndToEnd {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             config: config.clone(),
+            warm: Arc::default(),
         }
     }
 }
@@ -54,27 +60,42 @@ impl Action for EndToEnd {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let source = store.fetch_and_extract(input, &workspace, "source").await?;
+        let checkout = self
+            .warm
+            .fetch_and_extract(&store, input, &workspace, "source")
+            .await?;
+        let tested = test(job, checkout.path(), params, attempts, &environment).await;
+        self.warm.take_back(checkout);
+        tested
+    }
+}
 
-        let project = Project::open(&source, &params.directory)?;
-        let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
-        let task = Task {
-            name: params.task,
-            runner,
-            report: params.report,
-        };
-        let target = params.environment.get(TARGET).cloned();
-        let mut deadline = project::child_deadline(job);
-        if let Some(timeout) = params.timeout {
-            deadline = deadline.min(Deadline::after(timeout));
-        }
-        match task.run(&project, &environment, deadline).await {
-            Ok(end) => Ok(Outcome::Complete(Completion {
-                summary: told(&task, target.as_deref(), &attempts, &end),
-                ..Completion::default()
-            })),
-            Err(error) => after_failure(error, attempts, params.retries, &task.name, target),
-        }
+/// Runs the task once.
+async fn test(
+    job: &Job,
+    source: &Path,
+    params: EndToEndParams,
+    attempts: Attempts,
+    environment: &Environment,
+) -> Result<Outcome, EndToEndError> {
+    let project = Project::open(source, &params.directory)?;
+    let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
+    let task = Task {
+        name: params.task,
+        runner,
+        report: params.report,
+    };
+    let target = params.environment.get(TARGET).cloned();
+    let mut deadline = project::child_deadline(job);
+    if let Some(timeout) = params.timeout {
+        deadline = deadline.min(Deadline::after(timeout));
+    }
+    match task.run(&project, environment, deadline).await {
+        Ok(end) => Ok(Outcome::Complete(Completion {
+            summary: told(&task, target.as_deref(), &attempts, &end),
+            ..Completion::default()
+        })),
+        Err(error) => after_failure(error, attempts, params.retries, &task.name, target),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use shared::action::{Action, Completion, Outcome};
 use shared::artifact::Store;
 use shared::aws::SdkConfig;
 use shared::job::{Artifact, Job};
+use shared::process::Environment;
 use shared::project::{self, Project};
 use shared::task::{Runner, Task, TaskEnd};
+use shared::warm::WarmTree;
 use shared::workspace::Workspace;
 
 mod error;
@@ -21,6 +24,7 @@ pub use params::TestAndPackageParams;
 #[derive(Clone, Debug)]
 pub struct TestAndPackage {
     config: SdkConfig,
+    warm: Arc<WarmTree>,
 }
 
 impl TestAndPackage {
@@ -29,6 +33,7 @@ impl TestAndPackage {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             config: config.clone(),
+            warm: Arc::default(),
         }
     }
 }
@@ -48,33 +53,60 @@ impl Action for TestAndPackage {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let source = store.fetch_and_extract(input, &workspace, "source").await?;
+        let checkout = self
+            .warm
+            .fetch_and_extract(&store, input, &workspace, "source")
+            .await?;
+        let work = Work {
+            job,
+            store: &store,
+            environment: &environment,
+        };
+        let summary = work.run(checkout.path(), params, outputs).await;
+        self.warm.take_back(checkout);
+        Ok(Outcome::Complete(Completion {
+            summary: summary?,
+            ..Completion::default()
+        }))
+    }
+}
 
-        let project = Project::open(&source, &params.directory)?;
+/// A job whose source is extracted.
+struct Work<'a> {
+    job: &'a Job,
+    store: &'a Store,
+    environment: &'a Environment,
+}
+
+impl Work<'_> {
+    /// Runs the task and stores what it made; returns the summary.
+    async fn run(
+        &self,
+        source: &Path,
+        params: TestAndPackageParams,
+        outputs: Vec<(&Artifact, String)>,
+    ) -> Result<String, TestAndPackageError> {
+        let project = Project::open(source, &params.directory)?;
         let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
         let task = Task {
             name: params.task,
             runner,
             report: params.report,
         };
-        let end = task
-            .run(&project, &environment, project::child_deadline(job))
-            .await?;
+        let deadline = project::child_deadline(self.job);
+        let end = task.run(&project, self.environment, deadline).await?;
 
         let found = find_outputs(&project, outputs)?;
         let mut summary = told(&task, &end);
         for output in &found {
-            let size = store_output(&store, output).await?;
+            let size = store_output(self.store, output).await?;
             let _infallible = write!(
                 summary,
                 "; {} from `{}` ({size} bytes)",
                 output.artifact.name, output.given
             );
         }
-        Ok(Outcome::Complete(Completion {
-            summary,
-            ..Completion::default()
-        }))
+        Ok(summary)
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::io::Write as _;
 
+use crate::dependencies::Dependencies;
+
 mod hostile;
 
 pub use hostile::{Expected, Hostile, for_each_hostile};
@@ -36,6 +38,31 @@ pub fn zip_with_modes(entries: &[(&str, &[u8], u32)]) -> Vec<u8> {
         .iter()
         .map(|(name, bytes, mode)| Part::new(name, bytes).mode(*mode));
     Zip::new(parts.collect()).bytes()
+}
+
+/// A composed archive: the entries of a dependency tree first, with the Unix mode of each, then those of
+/// a source, and a comment that says so.
+#[must_use]
+pub fn composed(
+    key: &str,
+    root: &str,
+    tree: &[(&str, &[u8], u32)],
+    source: &[(&str, &[u8], u32)],
+) -> Vec<u8> {
+    let parts = |entries: &[(&str, &[u8], u32)]| -> Vec<Part> {
+        entries
+            .iter()
+            .map(|(name, bytes, mode)| Part::new(name, bytes).mode(*mode))
+            .collect()
+    };
+    let dependencies = Dependencies {
+        key: key.to_owned(),
+        data_bytes: Zip::new(parts(tree)).body.len() as u64,
+        root: root.to_owned(),
+    };
+    Zip::new([parts(tree), parts(source)].concat())
+        .comment(dependencies.to_string().as_bytes())
+        .bytes()
 }
 
 /// One entry, every field of which can be made to lie.

@@ -10,6 +10,7 @@ mod disk;
 mod memory;
 mod ranges;
 mod transfer;
+mod warm;
 
 use serde_json::Value;
 use shared::job::Job;
