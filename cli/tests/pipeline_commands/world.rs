@@ -143,6 +143,7 @@ impl World {
         };
         let engine = Engine::start_with(config, ports).await.unwrap();
         let client = aws_sdk_codepipeline::Config::builder()
+            .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(engine.endpoint())

@@ -33,13 +33,16 @@ pub(crate) struct LocalAws<'a> {
 impl LocalAws<'_> {
     /// The ports over this AWS.
     pub(crate) fn ports(&self) -> Ports {
+        let http = shared::aws::http_client();
         let lambda = aws_sdk_lambda::Config::builder()
+            .http_client(http.clone())
             .behavior_version(BehaviorVersion::latest())
             .region(self.region())
             .endpoint_url(self.endpoint)
             .credentials_provider(self.sdk_credentials())
             .build();
         let s3 = aws_sdk_s3::Config::builder()
+            .http_client(http.clone())
             .behavior_version(BehaviorVersion::latest())
             .region(self.region())
             .endpoint_url(self.endpoint)
@@ -47,6 +50,7 @@ impl LocalAws<'_> {
             .credentials_provider(self.sdk_credentials())
             .build();
         let events = aws_sdk_eventbridge::Config::builder()
+            .http_client(http.clone())
             .behavior_version(BehaviorVersion::latest())
             .region(self.region())
             .endpoint_url(self.endpoint)
