@@ -14,6 +14,7 @@
 )]
 
 mod bytes;
+mod compose;
 mod contents;
 mod create;
 mod deflate;
@@ -42,6 +43,7 @@ use std::path::Path;
 
 use source::Source;
 
+pub use compose::{MAX_END_BYTES, Tail, check_confined, compose, data_bytes};
 pub use create::{Created, Creation, create, create_file};
 pub use entry::{Entry, Kind};
 pub use error::{ArchiveError, Problem};

@@ -18,14 +18,15 @@ use crate::failure::{ActionError, FailureType};
 use crate::job::{Artifact, Job};
 use crate::workspace::{Workspace, WorkspaceError};
 
+mod compose;
 mod download;
-#[expect(dead_code, reason = "copies come with composition")]
 mod multipart;
 mod object;
 mod parts;
 mod ranges;
 mod upload;
 
+pub use compose::{ComposeError, Ending, Kept, Second, ending};
 pub use ranges::RemoteArchive;
 
 /// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart

@@ -1,29 +1,31 @@
 #![doc = include_str!("../README.md")]
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use shared::action::{Action, Completion, Outcome};
-use shared::artifact::Store;
+use shared::archive::{Archive, Limits};
+use shared::artifact::{ArtifactError, Second, Store};
 use shared::aws::SdkConfig;
-use shared::job::Job;
-use shared::process::{Command, Environment};
+use shared::job::{Artifact, Job};
 use shared::project::{self, Project};
 use shared::workspace::Workspace;
 
+mod cache;
 mod error;
+mod installation;
 mod lock;
 mod npm;
 mod npmrc;
 mod params;
+mod versions;
 
 pub use error::{NpmInstallError, Untrusted};
 pub use params::{NpmInstallParams, Omit, Subcommand};
 
+use installation::Installation;
 use lock::LockFile;
-
-/// How many packages whose install scripts did not run the summary names.
-const MAX_NAMED: usize = 5;
+use versions::Versions;
 
 /// Installs a project's dependencies with npm.
 #[derive(Clone, Debug)]
@@ -47,48 +49,57 @@ impl Action for NpmInstall {
     type Error = NpmInstallError;
 
     async fn run(&self, job: &Job, params: NpmInstallParams) -> Result<Outcome, NpmInstallError> {
-        let input = job.only_input()?;
-        let output = job.only_output()?;
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let source = store.fetch_and_extract(input, &workspace, "source").await?;
-
-        let project = Project::open(&source, &params.directory)?;
-        if !project.directory().join("package.json").is_file() {
-            let directory = project.shown(project.directory());
-            return Err(NpmInstallError::NoManifest { directory });
-        }
-        let lock = check(&project, &params)?;
-        let subcommand = params.subcommand.unwrap_or(match lock {
-            Some(_) => Subcommand::Ci,
-            None => Subcommand::Install,
-        });
-        let installed = install(
-            job,
-            &project,
-            &params,
-            subcommand,
-            lock.as_ref(),
-            &environment,
-        )
-        .await?;
-
-        let size = store.put_directory(output, project.source()).await?;
-        let mut summary = format!(
-            "npm {subcommand}: {installed}, {} MiB",
-            size.div_ceil(1024 * 1024)
+        let zip = workspace.file("source.zip");
+        let deadline = project::child_deadline(job);
+        let (fetched, versions) = tokio::join!(
+            store.fetch(job.only_input()?, &zip),
+            Versions::of(&environment, workspace.path(), deadline),
         );
-        if lock.is_none() {
-            summary.push_str("; no lock file, so each run may install other versions");
-        }
-        if params.ignore_scripts {
-            summary.push_str(&skipped_scripts(lock.as_ref()));
-        }
+        fetched?;
+        let installation = Installation {
+            job,
+            params: &params,
+            output: job.only_output()?,
+            source: open(job.only_input()?, zip, &workspace).await?,
+            workspace: &workspace,
+            environment: &environment,
+            store,
+            own: Store::for_function(&self.config, job),
+        };
+        let summary = installation.run(versions).await?;
         Ok(Outcome::Complete(Completion {
             summary,
             ..Completion::default()
         }))
+    }
+}
+
+/// Opens the source's archive under the strict rules.
+async fn open(
+    input: &Artifact,
+    path: PathBuf,
+    workspace: &Workspace,
+) -> Result<Second, NpmInstallError> {
+    let (zip, folder) = (path.clone(), workspace.path().to_owned());
+    let archive = blocking(move || Archive::open(&zip, Limits::for_free_space(&folder)?)).await;
+    let archive = archive.map_err(|source| ArtifactError::Archive {
+        artifact: input.clone(),
+        source,
+    })?;
+    Ok(Second {
+        archive: Arc::new(archive),
+        path,
+    })
+}
+
+/// Runs work that blocks beside the async runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
@@ -119,60 +130,4 @@ fn has_workspaces(directory: &Path) -> bool {
         .ok()
         .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
         .is_some_and(|manifest| manifest.get("workspaces").is_some())
-}
-
-/// Runs npm; says how many packages it installed, and with what.
-async fn install(
-    job: &Job,
-    project: &Project,
-    params: &NpmInstallParams,
-    subcommand: Subcommand,
-    lock: Option<&LockFile>,
-    environment: &Environment,
-) -> Result<String, NpmInstallError> {
-    let deadline = project::child_deadline(job);
-    let mut environment = environment.clone();
-    for (name, value) in npm::SETTINGS {
-        if !params
-            .environment
-            .keys()
-            .any(|key| key.eq_ignore_ascii_case(name))
-        {
-            environment.set(name, value);
-        }
-    }
-    let version = |program: &'static str| {
-        Command::new(program, project.directory(), &environment)
-            .arg("--version")
-            .quiet()
-    };
-    let node = version("node").run(deadline).await?.stdout;
-    let npm = version("npm").run(deadline).await?.stdout;
-
-    let finished = Command::new("npm", project.directory(), &environment)
-        .args(npm::arguments(subcommand, params))
-        .run(deadline)
-        .await
-        .map_err(|error| npm::failed(error, lock, project))?;
-    let mut text = npm::added(&finished.stdout).unwrap_or_else(|| "nothing to add".to_owned());
-    let _infallible = write!(text, " (npm {}, Node.js {})", npm.trim(), node.trim());
-    Ok(text)
-}
-
-fn skipped_scripts(lock: Option<&LockFile>) -> String {
-    let packages = lock
-        .map(LockFile::packages_with_install_scripts)
-        .unwrap_or_default();
-    if packages.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "; install scripts not run: {}",
-        packages[..packages.len().min(MAX_NAMED)].join(", ")
-    );
-    if packages.len() > MAX_NAMED {
-        let _infallible = write!(text, " and {} more", packages.len() - MAX_NAMED);
-    }
-    text.push_str(" (`ignore-scripts=false` runs them)");
-    text
 }

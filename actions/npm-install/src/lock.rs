@@ -13,13 +13,13 @@ use shared::project::Project;
 use crate::error::{NpmInstallError, Untrusted};
 
 /// The lock files that npm knows; the first is the one that counts.
-const NAMES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
+pub(crate) const NAMES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
 
 /// Versions of the format that list `packages` (npm 7 and later).
 const VERSIONS: [u64; 2] = [2, 3];
 
 /// Largest lock file that is read: one of 10,000 packages has some 5 MB.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Hashes that npm verifies.
 const HASHES: [&str; 4] = ["sha512-", "sha384-", "sha256-", "sha1-"];
@@ -112,6 +112,21 @@ impl LockFile {
             .filter(|(name, entry)| entry.has_install_script && !name.is_empty())
             .map(|(name, _)| package_name(name).to_owned())
             .collect()
+    }
+
+    /// The first package that comes out of the source itself: by a link, from a `file:` address, or as a
+    /// workspace.
+    pub(crate) fn local_dependency(&self) -> Option<&str> {
+        self.packages()
+            .find(|(location, entry)| {
+                let is_package = location.is_empty() || location.contains("node_modules/");
+                let from_file = entry
+                    .resolved
+                    .as_deref()
+                    .is_some_and(|resolved| resolved.to_ascii_lowercase().starts_with("file:"));
+                entry.link || from_file || !is_package
+            })
+            .map(|(location, _)| location.as_str())
     }
 
     /// The package whose hash this is.

@@ -20,6 +20,8 @@ pub struct NpmInstallParams {
     pub ignore_scripts: bool,
     /// Whether the lock file must give a hash for each package.
     pub integrity: Switch,
+    /// Whether `node_modules` of an unchanged lock file is taken from the dependency cache.
+    pub cache: Switch,
     /// Variables that npm gets.
     pub environment: BTreeMap<String, String>,
 }
@@ -77,6 +79,8 @@ struct Keys {
     ignore_scripts: bool,
     #[serde(default = "on")]
     integrity: Switch,
+    #[serde(default = "on")]
+    cache: Switch,
 }
 
 /// `dev` or `dev,optional`.
@@ -125,6 +129,7 @@ impl Params for NpmInstallParams {
             omit: keys.omit.0,
             ignore_scripts: keys.ignore_scripts,
             integrity: keys.integrity,
+            cache: keys.cache,
             environment,
         })
     }

@@ -33,9 +33,9 @@ use super::source::{ReadAt, Source};
 #[derive(Debug)]
 pub struct Archive {
     pub(super) source: Source,
-    outline: Outline,
+    pub(super) outline: Outline,
     /// The links' targets, by place among the entries.
-    targets: Targets,
+    pub(super) targets: Targets,
 }
 
 impl Archive {

@@ -141,7 +141,7 @@ impl Outline {
 }
 
 /// Makes the tree of all paths.
-fn plant(entries: &[Entry], limits: &Limits) -> Result<Tree, ArchiveError> {
+pub(super) fn plant(entries: &[Entry], limits: &Limits) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new(limits.max_entries);
     for (index, entry) in (0_u32..).zip(entries) {
         let path = entry.path();

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use super::bytes::Fields;
 use super::entry::Method;
 
 /// Signature of a local header (APPNOTE 4.3.7).
@@ -34,6 +35,8 @@ const WIDE_FROM: u64 = 0xF000_0000;
 const SEE_ZIP64: u64 = 0xFFFF_FFFF;
 /// The same for the number of entries.
 const MANY_ENTRIES: u64 = 0xFFFF;
+/// The id of the Zip64 field.
+const ZIP64_FIELD: u16 = 1;
 
 /// What the records say of an entry.
 #[derive(Clone, Copy, Debug)]
@@ -204,6 +207,47 @@ pub(super) fn put_end(
     out.extend_from_slice(comment);
 }
 
+/// Adds a record of the directory again, with its comment still to come: what does not fit into 32 bits
+/// goes into a Zip64 field. `values` are size, compressed size, and offset of the local header.
+pub(super) fn widen_record(
+    fixed: &[u8],
+    values: [u64; 3],
+    name: &[u8],
+    extra: &[u8],
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let mut zip64 = Vec::new();
+    let [size, compressed_size, header] = values.map(|value| narrow(value, &mut zip64));
+    let mut others = Vec::new();
+    let mut fields = Fields(extra);
+    while !fields.0.is_empty() {
+        let (id, len) = (fields.u16()?, fields.u16()?);
+        let data = fields.take(len.into())?;
+        if id != ZIP64_FIELD {
+            put16(&mut others, id);
+            put16(&mut others, len);
+            others.extend_from_slice(data);
+        }
+    }
+    put_zip64(&mut others, &zip64);
+    let extra_len = u16::try_from(others.len()).ok()?;
+
+    out.extend_from_slice(fixed.get(..6)?);
+    put16(out, VERSION64);
+    out.extend_from_slice(fixed.get(8..20)?);
+    put32(out, compressed_size);
+    put32(out, size);
+    out.extend_from_slice(fixed.get(28..30)?);
+    put16(out, extra_len);
+    out.extend_from_slice(fixed.get(32..34)?);
+    put16(out, 0); // disk
+    out.extend_from_slice(fixed.get(36..42)?);
+    put32(out, header);
+    out.extend_from_slice(name);
+    out.extend_from_slice(&others);
+    Some(())
+}
+
 fn put_end64(out: &mut Vec<u8>, entries: u64, directory_bytes: u64, directory_offset: u64) {
     put32(out, END64);
     put64(out, 44); // what follows of this record
@@ -263,7 +307,7 @@ fn zip64_len(data: &[u8]) -> u16 {
 
 fn put_zip64(out: &mut Vec<u8>, data: &[u8]) {
     if !data.is_empty() {
-        put16(out, 1);
+        put16(out, ZIP64_FIELD);
         put16(out, zip64_len(data).saturating_sub(4));
         out.extend_from_slice(data);
     }

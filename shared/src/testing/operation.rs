@@ -184,13 +184,15 @@ fn s3(parts: &Parts, path: &[String]) -> (String, String) {
             .split('&')
             .any(|pair| pair.split('=').next().is_some_and(|name| name == key))
     };
+    let copies = parts.headers.contains_key("x-amz-copy-source");
     let on_object = path.len() > 1 && path.iter().skip(1).any(|part| !part.is_empty());
     let name = match (parts.method.as_str(), on_object) {
         ("GET", true) if has("uploadId") => "ListParts",
         ("GET", true) => "GetObject",
         ("HEAD", true) => "HeadObject",
+        ("PUT", true) if has("partNumber") && copies => "UploadPartCopy",
         ("PUT", true) if has("partNumber") => "UploadPart",
-        ("PUT", true) if parts.headers.contains_key("x-amz-copy-source") => "CopyObject",
+        ("PUT", true) if copies => "CopyObject",
         ("PUT", true) => "PutObject",
         ("POST", true) if has("uploads") => "CreateMultipartUpload",
         ("POST", true) => "CompleteMultipartUpload",

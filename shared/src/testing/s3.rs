@@ -17,12 +17,13 @@ use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
+use axum::http::{Extensions, HeaderMap, Method, Uri};
 use axum::response::Response;
 use s3s::access::S3Access;
 use s3s::auth::{SecretKey, SimpleAuth};
-use s3s::dto::{GetObjectInput, Range};
+use s3s::dto::{ETag, GetObjectInput, HeadObjectInput, Range};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Request, S3Result};
+use s3s::{S3, S3Request, S3Result};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
@@ -57,6 +58,7 @@ pub struct Objects {
     latency: Duration,
     requests: Arc<AtomicUsize>,
     bytes_sent: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
     in_flight: Arc<AtomicUsize>,
     most_in_flight: Arc<AtomicUsize>,
 }
@@ -64,7 +66,7 @@ pub struct Objects {
 /// Where the objects are.
 #[derive(Clone)]
 enum Kept {
-    Files(Arc<TempDir>),
+    Files(Arc<TempDir>, Arc<FileSystem>),
     Memory(Memory),
 }
 
@@ -85,8 +87,9 @@ impl Objects {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let files = FileSystem::new(directory.path()).expect("the directory is there");
-        Self::of(files, Kept::Files(Arc::new(directory)))
+        let files = || FileSystem::new(directory.path()).expect("the directory is there");
+        let (files, beside) = (files(), Arc::new(files()));
+        Self::of(files, Kept::Files(Arc::new(directory), beside))
     }
 
     /// An empty store in memory: quick, and its listings tell `ETag`s; it knows no multipart uploads.
@@ -108,7 +111,7 @@ impl Objects {
         Self { latency, ..self }
     }
 
-    fn of(store: impl s3s::S3, kept: Kept) -> Self {
+    fn of(store: impl S3, kept: Kept) -> Self {
         let mut auth = SimpleAuth::new();
         for keys in [FUNCTION_KEYS, JOB_KEYS, TEST_KEYS] {
             auth.register(
@@ -125,6 +128,7 @@ impl Objects {
             latency: Duration::ZERO,
             requests: Arc::default(),
             bytes_sent: Arc::default(),
+            bytes: Arc::default(),
             in_flight: Arc::default(),
             most_in_flight: Arc::default(),
         }
@@ -148,11 +152,19 @@ impl Objects {
         self.bytes_sent.load(Ordering::SeqCst)
     }
 
+    /// How many bytes of contents came in and went out, as far as requests and answers say their length.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::SeqCst)
+    }
+
     /// The bytes of an object, read beside HTTP; `None` where there is none.
     #[must_use]
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         match &self.kept {
-            Kept::Files(directory) => std::fs::read(directory.path().join(bucket).join(key)).ok(),
+            Kept::Files(directory, _) => {
+                std::fs::read(directory.path().join(bucket).join(key)).ok()
+            }
             Kept::Memory(memory) => memory.read(bucket, key),
         }
     }
@@ -165,6 +177,15 @@ impl Objects {
         if !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
+        let length = content_length(request.headers());
+        self.bytes.fetch_add(length, Ordering::SeqCst);
+        let is_head = request.method() == Method::HEAD;
+        if let (Kept::Files(_, files), Some((bucket, key, etag))) = (&self.kept, copied(&request))
+            && !is_version(files, bucket, key, &etag).await
+        {
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            return precondition_failed();
+        }
         let answered = self
             .service
             .call(request.map(s3s::Body::http_body_unsync))
@@ -172,10 +193,11 @@ impl Objects {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         match answered {
             Ok(response) => {
-                let length = response.headers().get(CONTENT_LENGTH);
-                let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-                self.bytes_sent
-                    .fetch_add(length.unwrap_or(0), Ordering::SeqCst);
+                let length = content_length(response.headers());
+                self.bytes_sent.fetch_add(length, Ordering::SeqCst);
+                if !is_head {
+                    self.bytes.fetch_add(length, Ordering::SeqCst);
+                }
                 response.map(Body::new)
             }
             Err(error) => Response::builder()
@@ -186,6 +208,14 @@ impl Objects {
     }
 }
 
+/// How long a body is, as far as its headers tell.
+fn content_length(headers: &HeaderMap) -> u64 {
+    headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or_default()
+}
+
 /// Sets right what `s3s-fs` does otherwise than S3.
 struct LikeS3(Kept);
 
@@ -194,7 +224,7 @@ impl S3Access for LikeS3 {
     /// The last bytes of an object that has fewer are all of it (RFC 9110, 14.1.2); `s3s-fs` answers
     /// with an internal error.
     async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
-        let Kept::Files(directory) = &self.0 else {
+        let Kept::Files(directory, _) = &self.0 else {
             return Ok(());
         };
         let input = &mut request.input;
@@ -210,6 +240,56 @@ impl S3Access for LikeS3 {
         }
         Ok(())
     }
+}
+
+/// The header by which a copy names the version of what it copies.
+const COPY_IF_MATCH: &str = "x-amz-copy-source-if-match";
+
+/// The header that names what is copied.
+const COPY_SOURCE: &str = "x-amz-copy-source";
+
+/// What a request copies from, and which version of it.
+fn copied(request: &Request) -> Option<(String, String, String)> {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let (bucket, key) = header(COPY_SOURCE)?
+        .trim_start_matches('/')
+        .split_once('/')?;
+    let etag = header(COPY_IF_MATCH)?.trim_matches('"');
+    Some((bucket.to_owned(), key.to_owned(), etag.to_owned()))
+}
+
+/// Whether an object is of this version: `s3s-fs` 0.14 does not compare it when it copies a part.
+async fn is_version(files: &FileSystem, bucket: String, key: String, etag: &str) -> bool {
+    let input = HeadObjectInput::builder()
+        .bucket(bucket)
+        .key(key)
+        .build()
+        .expect("a bucket and a key make a request");
+    let head = S3Request {
+        input,
+        method: Method::HEAD,
+        uri: Uri::default(),
+        headers: HeaderMap::default(),
+        extensions: Extensions::default(),
+        credentials: None,
+        region: None,
+        service: None,
+        trailing_headers: None,
+    };
+    let Ok(found) = files.head_object(head).await else {
+        return true; // The copy itself says what is missing.
+    };
+    found.output.e_tag.map(ETag::into_value).as_deref() == Some(etag)
+}
+
+fn precondition_failed() -> Response {
+    let body = "<Error><Code>PreconditionFailed</Code>\
+                <Message>At least one of the pre-conditions you specified did not hold</Message></Error>";
+    Response::builder()
+        .status(412)
+        .header("content-type", "application/xml")
+        .body(Body::from(body))
+        .expect("a status and a body make a response")
 }
 
 /// An in-process S3 with a port of its own.
@@ -256,6 +336,31 @@ impl LocalS3 {
     #[must_use]
     pub fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    /// How many bytes of contents came in and went out.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.objects.bytes()
+    }
+
+    /// The bytes of an object, read beside HTTP; `None` where there is none.
+    #[must_use]
+    pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        self.objects.read(bucket, key)
+    }
+
+    /// Writes other bytes into an object that is there, beside HTTP: its metadata and `ETag` stay.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such bucket, or objects are kept in memory.
+    pub fn overwrite(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let Kept::Files(directory, _) = &self.objects.kept else {
+            panic!("only files can be overwritten");
+        };
+        let path = directory.path().join(bucket).join(key);
+        std::fs::write(path, bytes).expect("an object can be written");
     }
 
     /// A configuration whose clients talk to it with the function's credentials.

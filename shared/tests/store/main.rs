@@ -6,6 +6,7 @@
     reason = "a test says what it skipped and measured"
 )]
 
+mod composed;
 mod disk;
 mod memory;
 mod ranges;

@@ -34,7 +34,7 @@ async fn the_same_lock_file_gives_the_same_bytes() {
 #[tokio::test]
 async fn without_a_lock_file_npm_chooses_and_the_summary_says_so() {
     let (store, ended) = run(&[("package.json", MANIFEST)], "").await;
-    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; no lock file, so each run may install other versions");
+    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; no lock file, so each run may install other versions and nothing is cached");
     let output = store.output_files("SourceInstalledOutput").await;
     assert!(output.contains_key("node_modules/is-number/index.js"));
 }

@@ -65,7 +65,8 @@ async fn a_setting_that_makes_npm_run_a_program_is_refused_wherever_npm_reads_it
     }
 }
 
-#[test_case("cache=on", "`UserParameters` has an unknown key `cache`; known keys are `subcommand`, `directory`, `omit`, `ignore-scripts`, `integrity`, `Env.NAME`"; "unknown key")]
+#[test_case("prune=on", "`UserParameters` has an unknown key `prune`; known keys are `subcommand`, `directory`, `omit`, `ignore-scripts`, `integrity`, `cache`, `Env.NAME`"; "unknown key")]
+#[test_case("cache=yes", "`cache` in `UserParameters` is not valid: expected one of `on`, `off`"; "cache")]
 #[test_case("subcommand=update", "`subcommand` in `UserParameters` is not valid: expected one of `ci`, `install`"; "subcommand")]
 #[test_case("omit=dev,prod", "`omit` in `UserParameters` is not valid: expected `dev`, `optional`, `peer`, or some of them joined by commas"; "omit")]
 #[test_case("ignore-scripts=1", "`ignore-scripts` in `UserParameters` is not valid: expected `true` or `false`"; "switch")]

@@ -1,0 +1,305 @@
+//! The dependency cache: which trees may be taken from it, and under which key.
+//!
+//! What npm makes of a lock file is the same each time, but for what it runs and what it finds in the source. So
+//! where it would do either, the cache is not used; and everything else that decides the tree is in the key.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use shared::archive::{Archive, Kind};
+use shared::project::Project;
+
+use crate::lock::{self, LockFile};
+use crate::params::{NpmInstallParams, Subcommand};
+use crate::versions::Versions;
+use crate::{NpmInstallError, npm};
+
+/// Where trees are kept in the artifact bucket: the lifecycle rule and the role's policy name it, too. The number is
+/// the version of what the key covers.
+const PREFIX: &str = "delivery-cache/npm-install/1/";
+
+/// What npm reads of a directory of the source, besides the lock files.
+const READ: [&str; 2] = ["package.json", ".npmrc"];
+
+/// The project's own scripts that npm runs when it installs (npm's documentation, "Life Cycle Scripts").
+const LIFECYCLE: [&str; 7] = [
+    "preinstall",
+    "install",
+    "postinstall",
+    "prepublish",
+    "preprepare",
+    "prepare",
+    "postprepare",
+];
+
+/// npm runs `node-gyp` for a project that has this file, as an `install` script.
+const NATIVE_BUILD: &str = "binding.gyp";
+
+/// Fields of `package.json` that do not change what is installed: they describe the package or are read by other
+/// programs. All others are part of the key, known or not.
+const HARMLESS: [&str; 28] = [
+    "author",
+    "babel",
+    "browser",
+    "browserslist",
+    "bugs",
+    "contributors",
+    "description",
+    "eslintConfig",
+    "eslintIgnore",
+    "exports",
+    "files",
+    "funding",
+    "homepage",
+    "jest",
+    "keywords",
+    "license",
+    "lint-staged",
+    "main",
+    "maintainers",
+    "mocha",
+    "module",
+    "nyc",
+    "prettier",
+    "private",
+    "repository",
+    "scripts",
+    "types",
+    "typings",
+];
+
+/// A tree that may be in the cache.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The lock file.
+    pub(crate) lock: LockFile,
+    /// The directory that npm makes, below the source: `web/node_modules`.
+    pub(crate) root: String,
+    /// The files that npm reads of the source, alone.
+    project: Project,
+}
+
+/// Why the cache is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Declined(pub(crate) String);
+
+impl From<&str> for Declined {
+    fn from(reason: &str) -> Self {
+        Self(reason.to_owned())
+    }
+}
+
+impl Plan {
+    /// Judges a source by its archive; the few files that are looked at go into `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`NpmInstallError`] where npm would be refused the source, cache or not.
+    pub(crate) fn make(
+        archive: &Archive,
+        params: &NpmInstallParams,
+        folder: &Path,
+    ) -> Result<Result<Self, Declined>, NpmInstallError> {
+        if !params.cache.is_on() {
+            return Ok(Err("`cache=off`".into()));
+        }
+        let directory = match plain_directory(&params.directory) {
+            Ok(directory) => directory,
+            Err(declined) => return Ok(Err(declined)),
+        };
+        if let Err(declined) = take_out(archive, &directory, folder) {
+            return Ok(Err(declined));
+        }
+        let project = Project::open(folder, &params.directory)?;
+        let Some(lock) = crate::check(&project, params)? else {
+            return Ok(Err("no lock file".into()));
+        };
+        let root = directory.join("node_modules").display().to_string();
+        let plan = Self {
+            lock,
+            root,
+            project,
+        };
+        Ok(plan.judge(archive, params, &directory).map(|()| plan))
+    }
+
+    fn judge(
+        &self,
+        archive: &Archive,
+        params: &NpmInstallParams,
+        directory: &Path,
+    ) -> Result<(), Declined> {
+        if params.subcommand == Some(Subcommand::Install) {
+            return Err("`subcommand=install`".into());
+        }
+        if self.lock.check().is_err() {
+            return Err("the lock file does not give a hash for each package".into());
+        }
+        if let Some(local) = self.lock.local_dependency() {
+            return Err(Declined(format!("`{local}` is a local dependency")));
+        }
+        if self.project.ancestors().any(crate::has_workspaces) {
+            return Err("the project has workspaces".into());
+        }
+        if !params.ignore_scripts {
+            self.judge_scripts(archive, directory)?;
+        }
+        let below = format!("{}/", self.root);
+        if archive
+            .entries()
+            .any(|entry| entry.path() == self.root || entry.path().starts_with(&below))
+        {
+            return Err(Declined(format!("the source holds `{}`", self.root)));
+        }
+        Ok(())
+    }
+
+    /// Scripts may do anything, and outside of `node_modules` too.
+    fn judge_scripts(&self, archive: &Archive, directory: &Path) -> Result<(), Declined> {
+        let manifest = self.manifest()?;
+        let scripts = manifest.get("scripts").and_then(Value::as_object);
+        if let Some(script) = LIFECYCLE
+            .iter()
+            .find(|name| scripts.is_some_and(|scripts| scripts.contains_key(**name)))
+        {
+            return Err(Declined(format!("the project has a script `{script}`")));
+        }
+        let native = directory.join(NATIVE_BUILD);
+        if archive
+            .entries()
+            .any(|entry| Path::new(entry.path()) == native)
+        {
+            return Err(Declined(format!("the project has a `{NATIVE_BUILD}`")));
+        }
+        match self.lock.packages_with_install_scripts().first() {
+            Some(package) => Err(Declined(format!("`{package}` has an install script"))),
+            None => Ok(()),
+        }
+    }
+
+    fn manifest(&self) -> Result<Map<String, Value>, Declined> {
+        let path = self.project.directory().join("package.json");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|_| "`package.json` is not a JSON object".into())
+    }
+
+    /// SHA-256 over all that decides the tree.
+    pub(crate) fn key(
+        &self,
+        params: &NpmInstallParams,
+        versions: &Versions,
+    ) -> Result<String, Declined> {
+        let mut manifest = self.manifest()?;
+        manifest.retain(|field, _| !HARMLESS.contains(&field.as_str()));
+        let mut key = Key::new();
+        key.part("prefix", PREFIX);
+        key.part("system", std::env::consts::OS);
+        key.part("architecture", std::env::consts::ARCH);
+        key.part("node", &versions.node);
+        key.part("node-bytes", versions.node_bytes.to_le_bytes());
+        key.part("npm", &versions.npm);
+        for (path, settings) in &versions.settings {
+            key.part("settings", path.as_os_str().as_encoded_bytes());
+            key.part("content", settings);
+        }
+        for argument in npm::arguments(Subcommand::Ci, params) {
+            key.part("argument", argument);
+        }
+        for (name, value) in npm::SETTINGS {
+            key.part("variable", name);
+            key.part("value", value);
+        }
+        for (name, value) in &params.environment {
+            key.part("variable", name);
+            key.part("value", value);
+        }
+        key.part("root", &self.root);
+        key.part("package.json", Value::Object(manifest).to_string());
+        for directory in self.project.ancestors() {
+            for name in lock::NAMES.iter().chain(&[".npmrc"]) {
+                let path = directory.join(name);
+                if let Ok(bytes) = fs::read(&path) {
+                    key.part("file", self.project.shown(&path));
+                    key.part("content", bytes);
+                }
+            }
+        }
+        Ok(key.finish())
+    }
+}
+
+/// The object that holds the tree of a key.
+pub(crate) fn object(key: &str) -> String {
+    format!("{PREFIX}{key}.zip")
+}
+
+/// A hash over parts, each with its name and length, so that no two lists of parts look the same.
+struct Key(Sha256);
+
+impl Key {
+    fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    fn part(&mut self, name: &str, bytes: impl AsRef<[u8]>) {
+        for bytes in [name.as_bytes(), bytes.as_ref()] {
+            self.0.update((bytes.len() as u64).to_le_bytes());
+            self.0.update(bytes);
+        }
+    }
+
+    fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
+
+/// The directory without `.`; the empty path is the source.
+fn plain_directory(directory: &str) -> Result<PathBuf, Declined> {
+    let mut plain = PathBuf::new();
+    for component in Path::new(directory).components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(name) => plain.push(name),
+            _ => return Err("`directory` is not a plain path below the source".into()),
+        }
+    }
+    Ok(plain)
+}
+
+/// Takes what npm reads out of the archive: of the directory and all above it.
+fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), Declined> {
+    let names: Vec<&str> = READ.into_iter().chain(lock::NAMES).collect();
+    for entry in archive.entries() {
+        let path = Path::new(entry.path());
+        if entry.kind() == Kind::Link && directory.starts_with(path) {
+            return Err(Declined(format!("`{}` is a link", entry.path())));
+        }
+        let is_read = path
+            .parent()
+            .is_some_and(|parent| directory.starts_with(parent))
+            && path
+                .file_name()
+                .is_some_and(|own| names.iter().any(|name| own == *name));
+        if !is_read {
+            continue;
+        }
+        if !matches!(entry.kind(), Kind::File { .. }) {
+            return Err(Declined(format!("`{}` is not a file", entry.path())));
+        }
+        let unreadable = |_| Declined(format!("`{}` cannot be read", entry.path()));
+        let bytes = archive
+            .read(entry.path(), lock::MAX_BYTES)
+            .map_err(|_| Declined(format!("`{}` cannot be read", entry.path())))?;
+        let to = folder.join(path);
+        fs::create_dir_all(to.parent().unwrap_or(folder)).map_err(unreadable)?;
+        fs::write(&to, bytes).map_err(unreadable)?;
+    }
+    if folder.join(directory).join("package.json").is_file() {
+        Ok(())
+    } else {
+        Err("there is no `package.json`".into())
+    }
+}

@@ -1,0 +1,113 @@
+//! Which Node.js and npm would run, without starting them each time.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use shared::clock::Deadline;
+use shared::process::{self, Command, Environment, ProcessError};
+
+/// What the environment's `node` and `npm` are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Versions {
+    /// As `node --version` says it: `v24.1.0`.
+    pub(crate) node: String,
+    /// Bytes of the program: another build of the same version, such as one for another C library, has others.
+    pub(crate) node_bytes: u64,
+    /// As `npm --version` says it: `11.4.0`.
+    pub(crate) npm: String,
+    /// The settings that come with npm and with Node.js, by their files.
+    pub(crate) settings: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// A program's file, and when it was written.
+type Program = (PathBuf, u64, Option<SystemTime>);
+
+/// What programs of this process said of their version: a warm function asks each once.
+static SAID: LazyLock<Mutex<HashMap<Program, String>>> = LazyLock::new(Mutex::default);
+
+impl Versions {
+    /// Looks; a program that has to say it runs in `directory`.
+    pub(crate) async fn of(
+        environment: &Environment,
+        directory: &Path,
+        deadline: Deadline,
+    ) -> Result<Self, ProcessError> {
+        let node_file = process::require("node", environment)?;
+        let npm_file = process::require("npm", environment)?;
+        let node_bytes = node_file.metadata().map_or(0, |meta| meta.len());
+        let node = asked("node", &node_file, environment, directory, deadline).await?;
+        let npm_folder = folder_of(&npm_file);
+        let npm = match npm_folder.as_deref().and_then(packaged_version) {
+            Some(version) => version,
+            None => asked("npm", &npm_file, environment, directory, deadline).await?,
+        };
+        let beside_node = node_file
+            .canonicalize()
+            .ok()
+            .and_then(|file| Some(file.parent()?.parent()?.join("etc/npmrc")));
+        let files = [npm_folder.map(|folder| folder.join("npmrc")), beside_node];
+        let settings = files
+            .into_iter()
+            .flatten()
+            .filter_map(|file| std::fs::read(&file).ok().map(|bytes| (file, bytes)))
+            .collect();
+        Ok(Self {
+            node,
+            node_bytes,
+            npm,
+            settings,
+        })
+    }
+}
+
+/// What a program says, kept as long as its file is the same.
+async fn asked(
+    program: &'static str,
+    file: &Path,
+    environment: &Environment,
+    directory: &Path,
+    deadline: Deadline,
+) -> Result<String, ProcessError> {
+    let meta = file.metadata().ok();
+    let key = (
+        file.canonicalize().unwrap_or_else(|_| file.to_owned()),
+        meta.as_ref().map_or(0, std::fs::Metadata::len),
+        meta.and_then(|meta| meta.modified().ok()),
+    );
+    let known = lock().get(&key).cloned();
+    if let Some(version) = known {
+        return Ok(version);
+    }
+    let finished = Command::new(program, directory, environment)
+        .arg("--version")
+        .quiet()
+        .run(deadline)
+        .await?;
+    let version = finished.stdout.trim().to_owned();
+    lock().insert(key, version.clone());
+    Ok(version)
+}
+
+fn lock() -> std::sync::MutexGuard<'static, HashMap<Program, String>> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The package that `npm` on the path is a link into: `lib/node_modules/npm`.
+fn folder_of(npm: &Path) -> Option<PathBuf> {
+    let script = npm.canonicalize().ok()?;
+    Some(script.parent()?.parent()?.to_owned())
+}
+
+fn packaged_version(folder: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        name: String,
+        version: String,
+    }
+    let text = std::fs::read_to_string(folder.join("package.json")).ok()?;
+    let manifest: Manifest = serde_json::from_str(&text).ok()?;
+    (manifest.name == "npm").then_some(manifest.version)
+}
