@@ -24,7 +24,7 @@ fn each_function_has_a_role_of_its_own() {
 }
 
 #[test]
-fn functions_that_run_the_applications_code_reach_nothing_but_logs_and_results() {
+fn functions_that_run_the_applications_code_reach_nothing_but_logs_results_and_the_cache() {
     let actions = &with_all("actions.yaml");
     for id in UNTRUSTED {
         for statement in statements(&actions["Resources"][format!("{id}Role")]) {
@@ -36,7 +36,12 @@ fn functions_that_run_the_applications_code_reach_nothing_but_logs_and_results()
                     .all(|call| call.as_str().unwrap().starts_with(prefix))
             };
             let fits = (all("logs:") && resource.contains(&format!("{id}LogGroup")))
-                || (all("codepipeline:PutJob") && resource == "\"*\"");
+                || (all("codepipeline:PutJob") && resource == "\"*\"")
+                || (id == "NpmInstall"
+                    && all("s3:")
+                    && (resource.contains("/delivery-cache/npm-install/*\"")
+                        || (resource.contains("/*/SourceInst*\"")
+                            && !statement["Action"].to_string().contains("Get"))));
             assert!(fits, "{id}: {statement}");
         }
     }
