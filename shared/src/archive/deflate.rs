@@ -20,8 +20,11 @@ const CHUNK_LEVEL: u32 = 3;
 /// Deflated data is kept if it saves more than one part of this many; else it only costs time to read.
 const WORTH_PART: usize = 32;
 
-/// So much at the beginning of a chunk is tried first: where that does not shrink, the chunk is stored.
-const SAMPLE_BYTES: usize = 64 * 1024;
+/// So much of every sixteenth of a chunk is tried first: where none of it shrinks, the chunk is stored.
+const SAMPLE_BYTES: usize = 4 * 1024;
+
+/// How far the samples' beginnings are from each other.
+const SAMPLE_STRIDE: usize = CHUNK_BYTES / 16;
 
 /// Most bytes of a stored block (RFC 1951, 3.2.4).
 const BLOCK_BYTES: usize = 0xFFFF;
@@ -56,8 +59,11 @@ impl Deflater {
     /// hardly shrinks is stored.
     pub(super) fn chunk(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
         let begin = out.len();
-        let sample = bytes.get(..SAMPLE_BYTES).unwrap_or(bytes);
-        if self.whole(sample).is_none() || !self.try_chunk(bytes, last, out) {
+        let may_shrink = bytes.chunks(SAMPLE_STRIDE).any(|stretch| {
+            let sample = stretch.get(..SAMPLE_BYTES).unwrap_or(stretch);
+            self.whole(sample).is_some()
+        });
+        if !may_shrink || !self.try_chunk(bytes, last, out) {
             out.truncate(begin);
             put_stored(bytes, last, out);
         }
@@ -163,6 +169,16 @@ mod tests {
         stream.clear();
         deflater.chunk(&bytes, true, &mut stream);
         assert_eq!(stream.len(), length + 5 * length.div_ceil(BLOCK_BYTES));
+    }
+
+    #[test]
+    fn a_chunk_that_begins_with_noise_is_deflated_where_the_rest_shrinks() {
+        let mut bytes = noise(CHUNK_BYTES);
+        bytes[CHUNK_BYTES / 2..].fill(b'a');
+        let mut stream = Vec::new();
+        Deflater::new().chunk(&bytes, true, &mut stream);
+        assert!(stream.len() < CHUNK_BYTES * 6 / 10, "{}", stream.len());
+        assert!(inflated(&stream) == bytes);
     }
 
     #[test]
