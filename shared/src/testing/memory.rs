@@ -188,6 +188,9 @@ impl S3 for Memory {
         let mut content_range = None;
         let mut body = stored.body;
         if let Some(range) = input.range {
+            if all == 0 {
+                return Err(s3_error!(InvalidRange)); // no range of it can be satisfied (RFC 9110, 15.5.17)
+            }
             let range = range.check(all)?;
             content_range = Some(format!("bytes {}-{}/{all}", range.start, range.end - 1));
             let at = |position| usize::try_from(position).unwrap_or(usize::MAX);
