@@ -2,24 +2,30 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::Global;
 
 /// Begins to log to standard error; without `-v` only what went wrong.
 pub(crate) fn start(global: &Global) {
     let level = match global.verbose {
-        0 => "error",
-        1 => "info",
-        _ => "debug",
+        0 => LevelFilter::ERROR,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
     };
     // The HTTP stack's own debugging would bury everything else.
-    let filter = format!("error,delivery={level},local={level},shared={level}");
-    let _already_started = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+    let filter = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_targets(["delivery", "local", "shared"].map(|target| (target, level)));
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
-        .with_writer(|| Redacted)
+        .with_writer(|| Redacted);
+    let _already_started = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .try_init();
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -21,7 +22,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::sdk_config::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::env;
 use crate::failure::{ActionError, FailureType};
 
 /// Attempts of one call: the SDKs' standard mode with its default of 3. A second retry loop around
@@ -68,21 +72,66 @@ impl HttpClient for Unprepared {
     }
 }
 
-/// The configuration of every client: credentials and region of the function's environment.
-pub async fn load() -> SdkConfig {
-    load_as(None, None).await
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS)
 }
 
-/// The same for a person who may have named a profile of the AWS configuration, or a region.
-pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
-        .build();
+        .build()
+}
+
+/// The configuration of a function's clients: credentials, region and endpoints from the variables that
+/// Lambda sets, and from nowhere else.
+///
+/// The SDK's own chain of sources (profiles, instance metadata, web identities) never has an answer in a
+/// function, and would be linked into each and asked before its first job (`docs/decisions/0132-configuration-of-functions.md`).
+#[must_use]
+pub fn of_function() -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        .credentials_provider(SharedCredentialsProvider::new(
+            EnvironmentVariableCredentialsProvider::new(),
+        ))
+        .region(
+            env::var("AWS_REGION")
+                .or_else(|| env::var("AWS_DEFAULT_REGION"))
+                .map(Region::new),
+        )
+        .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"))
+        .service_config(Variables)
+        .build()
+}
+
+fn is_on(name: &str) -> bool {
+    env::var(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// What the SDKs let variables say for each service (AWS SDKs and Tools Reference Guide,
+/// "Service-specific endpoints"): `AWS_ENDPOINT_URL_CODEPIPELINE`, else `AWS_ENDPOINT_URL`.
+#[derive(Debug)]
+struct Variables;
+
+impl LoadServiceConfig for Variables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().replace([' ', '-'], "_").to_uppercase();
+        env::var(&format!("{}_{service}", key.env())).or_else(|| env::var(key.env()))
+    }
+}
+
+/// The configuration of a person's clients: everything that the SDK's own chain of sources tells, with a
+/// profile of the AWS configuration or a region that may be named.
+pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
-        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-        .timeout_config(timeouts);
+        .retry_config(retries())
+        .timeout_config(timeouts());
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }

@@ -10,14 +10,20 @@ use std::sync::{LazyLock, RwLock};
 
 use regex_lite::Regex;
 use secrecy::{ExposeSecret, SecretString};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::env;
 
-/// What is logged unless `DELIVERY_LOG` says otherwise. The AWS SDK's and the HTTP stack's own
-/// debugging shows requests, so it stays off at every level.
-const DEFAULT_LEVEL: &str = "info";
+/// What is logged unless `DELIVERY_LOG` says otherwise.
+const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
+
+/// What begins the names of the AWS SDK's and the HTTP stack's modules. Their own debugging shows
+/// requests, so it stays off at every level.
+const QUIET_TARGETS: [&str; 5] = ["aws_", "hyper", "rustls", "h2", "lambda_runtime"];
 
 /// What stands in place of a secret.
 const REDACTED: &str = "[redacted]";
@@ -95,18 +101,23 @@ pub(crate) fn start() {
             hide(&secret);
         }
     }
-    let level = env::log_level().unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
-    let filter = EnvFilter::new(format!(
-        "{level},aws_=warn,hyper=warn,rustls=warn,h2=warn,lambda_runtime=warn"
-    ));
-    let _already_started = tracing_subscriber::fmt()
+    let level = env::log_level().map(|level| level.parse::<LevelFilter>().map_err(|_| level));
+    let default = level.as_ref().and_then(|level| level.as_ref().ok());
+    let filter = Targets::new()
+        .with_default(default.copied().unwrap_or(DEFAULT_LEVEL))
+        .with_targets(QUIET_TARGETS.map(|target| (target, LevelFilter::WARN)));
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(filter)
-        .with_writer(RedactedStdout)
+        .with_writer(RedactedStdout);
+    let _already_started = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .try_init();
+    if let Some(Err(unknown)) = level {
+        tracing::warn!("DELIVERY_LOG is `{unknown}`; it can be error, warn, info or debug");
+    }
 }
 
 struct RedactedStdout;

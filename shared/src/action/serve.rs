@@ -44,7 +44,7 @@ async fn take_events<A: Action>(
             let host = host
                 .get_or_init(|| async {
                     let construct = move |config: &SdkConfig| constructor.construct(config);
-                    Host::<A, _>::new(construct, aws::load().await)
+                    Host::<A, _>::new(construct, aws::of_function())
                 })
                 .await;
             host.invoke(event.payload, invocation(&event.context))
