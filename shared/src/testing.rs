@@ -11,7 +11,7 @@
 pub mod archives;
 pub mod events;
 pub mod matrix;
-mod memory;
+pub mod memory;
 pub mod operation;
 pub mod proxy;
 pub mod record;

@@ -1,103 +1,160 @@
-//! Objects in memory behind `s3s`: quick, and its listings tell `ETag`s as S3's do (those of
-//! `s3s-fs` do not, and walk the whole bucket for each page).
-//!
-//! No multipart uploads and no versions: what needs them takes [`super::s3::Objects::new`].
+//! Objects in memory behind `s3s`: the operations of S3 that an action, or a program that it is compared
+//! with, uses. Quick; its listings tell `ETag`s as S3's do (those of `s3s-fs` do not, and walk the whole
+//! bucket for each page).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt;
-use md5::{Digest, Md5};
+use md5::{Digest as _, Md5};
 use s3s::dto::{
-    Bucket, CommonPrefix, CreateBucketInput, CreateBucketOutput, DeleteObjectInput,
-    DeleteObjectOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
-    HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput,
-    StreamingBlob, Timestamp,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult,
+    CopyPartResult, CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput,
+    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    Range, Timestamp, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
-use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+
+use object::{About, Content, Object};
 
 use crate::clock;
 
-/// Most keys of a page, as S3 has it.
+mod listing;
+mod object;
+
+/// Most keys of a page (S3 API Reference, `ListObjectsV2`).
 pub(crate) const PAGE_KEYS: usize = 1000;
 
-/// All buckets.
+/// Smallest part but the last (S3 User Guide, "Multipart upload limits").
+const SMALLEST_PART: u64 = 5 * 1024 * 1024;
+
+/// All buckets; a clone is the same ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub struct Memory {
     page_keys: usize,
-    buckets: Arc<Mutex<BTreeMap<String, Keys>>>,
+    inner: Arc<Mutex<Inner>>,
 }
 
-/// The objects of one bucket in the order of their keys.
-type Keys = BTreeMap<String, Stored>;
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_pages_of(PAGE_KEYS)
+    }
+}
 
-#[derive(Clone, Debug)]
-struct Stored {
-    body: Bytes,
-    etag: String,
-    modified: Timestamp,
-    content_type: Option<String>,
-    cache_control: Option<String>,
-    metadata: Option<s3s::dto::Metadata>,
+#[derive(Debug, Default)]
+struct Inner {
+    buckets: BTreeMap<String, BTreeMap<String, Object>>,
+    uploads: BTreeMap<String, Upload>,
+    begun: u64,
+}
+
+#[derive(Debug, Default)]
+struct Upload {
+    about: About,
+    parts: BTreeMap<i32, (Content, [u8; 16])>,
 }
 
 impl Memory {
-    pub(crate) fn new(page_keys: usize) -> Self {
+    /// Without buckets; a listing has pages of so many keys.
+    pub(crate) fn with_pages_of(page_keys: usize) -> Self {
         Self {
             page_keys,
-            buckets: Arc::default(),
+            inner: Arc::default(),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bytes of an object.
     pub(crate) fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        Some(self.lock().get(bucket)?.get(key)?.body.to_vec())
+        let object = self.object(bucket, key).ok()?;
+        Some(object.content.to_vec())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Keys>> {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes a bucket, or forgets the objects of one that is there.
+    pub fn empty(&self, bucket: &str) {
+        self.lock()
+            .buckets
+            .insert(bucket.to_owned(), BTreeMap::new());
     }
 
-    fn with<T>(&self, bucket: &str, work: impl FnOnce(&mut Keys) -> S3Result<T>) -> S3Result<T> {
-        match self.lock().get_mut(bucket) {
-            Some(keys) => work(keys),
-            None => Err(s3_error!(NoSuchBucket)),
+    fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
+        self.lock().object(bucket, key).cloned()
+    }
+
+    /// A part of an object, for a copy inside S3.
+    fn source(
+        &self,
+        source: &CopySource,
+        only: Option<&ETagCondition>,
+        range: Option<&str>,
+    ) -> S3Result<Object> {
+        let CopySource::Bucket { bucket, key, .. } = source else {
+            return Err(s3_error!(NotImplemented));
+        };
+        let mut object = self.object(bucket, key)?;
+        check(Some(&object), only, None)?;
+        if let Some(range) = range {
+            let range = Range::parse(range).map_err(|_| s3_error!(InvalidArgument))?;
+            object.content = object.content.part(range.check(object.content.len())?);
         }
-    }
-
-    fn stored(&self, bucket: &str, key: &str) -> S3Result<Stored> {
-        self.with(bucket, |keys| {
-            keys.get(key).cloned().ok_or_else(|| s3_error!(NoSuchKey))
-        })
+        Ok(object)
     }
 }
 
-/// Whether a condition names this very object.
-fn is_met(condition: &ETagCondition, stored: Option<&Stored>) -> bool {
-    stored.is_some_and(|stored| match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(etag) => etag.value() == stored.etag,
-    })
+impl Inner {
+    fn bucket(&mut self, name: &str) -> S3Result<&mut BTreeMap<String, Object>> {
+        self.buckets
+            .get_mut(name)
+            .ok_or_else(|| s3_error!(NoSuchBucket))
+    }
+
+    fn object(&mut self, bucket: &str, key: &str) -> S3Result<&Object> {
+        self.bucket(bucket)?
+            .get(key)
+            .ok_or_else(|| s3_error!(NoSuchKey))
+    }
+
+    fn upload(&mut self, id: &str) -> S3Result<&mut Upload> {
+        self.uploads
+            .get_mut(id)
+            .ok_or_else(|| s3_error!(NoSuchUpload))
+    }
 }
 
-fn length(bytes: &Bytes) -> Option<i64> {
-    i64::try_from(bytes.len()).ok()
+/// Applies `If-Match` and `If-None-Match` to what is there.
+fn check(
+    there: Option<&Object>,
+    only: Option<&ETagCondition>,
+    unless: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let matches = |condition: &ETagCondition| {
+        there.is_some_and(|object| condition.is_any() || condition.as_etag() == Some(&object.etag))
+    };
+    if only.is_some_and(|only| !matches(only)) || unless.is_some_and(matches) {
+        return Err(s3_error!(
+            PreconditionFailed,
+            "At least one of the pre-conditions did not hold"
+        ));
+    }
+    Ok(())
 }
 
-#[async_trait]
+#[async_trait::async_trait]
 impl S3 for Memory {
     async fn create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        let mut buckets = self.lock();
-        buckets.entry(request.input.bucket).or_default();
+        self.lock().buckets.entry(request.input.bucket).or_default();
         Ok(S3Response::new(CreateBucketOutput::default()))
     }
 
@@ -105,7 +162,7 @@ impl S3 for Memory {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.with(&request.input.bucket, |_| Ok(()))?;
+        self.lock().bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
@@ -113,15 +170,23 @@ impl S3 for Memory {
         &self,
         _request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let names: Vec<String> = self.lock().keys().cloned().collect();
-        let bucket = |name| Bucket {
-            name: Some(name),
+        let bucket = |name: &String| Bucket {
+            name: Some(name.clone()),
             ..Bucket::default()
         };
+        let buckets = self.lock().buckets.keys().map(bucket).collect();
         Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(names.into_iter().map(bucket).collect()),
+            buckets: Some(buckets),
             ..ListBucketsOutput::default()
         }))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.lock().bucket(&request.input.bucket)?;
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
 
     async fn put_object(
@@ -129,46 +194,30 @@ impl S3 for Memory {
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
-        let mut body = BytesMut::new();
-        if let Some(mut stream) = input.body {
-            // A checksum or digest that does not fit ends the stream in an error.
-            while let Some(piece) = stream
-                .try_next()
-                .await
-                .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?
-            {
-                body.extend_from_slice(&piece);
-            }
-        }
+        let (content, md5) = Content::read(input.body).await?;
         if let Some(expected) = &input.checksum_crc32
-            && *expected != STANDARD.encode(crc32fast::hash(&body).to_be_bytes())
+            && *expected != STANDARD.encode(content.crc32().to_be_bytes())
         {
             return Err(s3_error!(BadDigest));
         }
-        let etag = hex::encode(Md5::digest(&body));
-        let stored = Stored {
-            body: body.freeze(),
-            etag: etag.clone(),
-            modified: clock::now().into(),
+        let about = About {
             content_type: input.content_type,
             cache_control: input.cache_control,
             metadata: input.metadata,
         };
-        self.with(&input.bucket, |keys| {
-            let there = keys.get(&input.key);
-            let refused = input.if_match.is_some_and(|wanted| !is_met(&wanted, there))
-                || input
-                    .if_none_match
-                    .is_some_and(|other| is_met(&other, there));
-            if refused {
-                return Err(s3_error!(PreconditionFailed));
-            }
-            keys.insert(input.key, stored);
-            Ok(())
-        })?;
+        let object = Object::new(content, hex::encode(md5), about);
+        let etag = object.etag.clone();
+        let mut inner = self.lock();
+        let bucket = inner.bucket(&input.bucket)?;
+        check(
+            bucket.get(&input.key),
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+        )?;
+        bucket.insert(input.key, object);
         Ok(S3Response::new(PutObjectOutput {
-            e_tag: Some(ETag::Strong(etag)),
-            ..PutObjectOutput::default()
+            e_tag: Some(etag),
+            ..Default::default()
         }))
     }
 
@@ -177,35 +226,30 @@ impl S3 for Memory {
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
-        let stored = self.stored(&input.bucket, &input.key)?;
-        if input
-            .if_match
-            .is_some_and(|wanted| !is_met(&wanted, Some(&stored)))
-        {
-            return Err(s3_error!(PreconditionFailed));
-        }
-        let all = stored.body.len() as u64;
-        let mut content_range = None;
-        let mut body = stored.body;
-        if let Some(range) = input.range {
-            if all == 0 {
-                return Err(s3_error!(InvalidRange)); // no range of it can be satisfied (RFC 9110, 15.5.17)
+        let object = self.object(&input.bucket, &input.key)?;
+        check(Some(&object), input.if_match.as_ref(), None)?;
+        let whole = object.content.len();
+        let (content, range) = match input.range {
+            None => (object.content, None),
+            // No range of an empty object can be satisfied (RFC 9110, 15.5.17).
+            Some(_) if whole == 0 => return Err(s3_error!(InvalidRange)),
+            Some(range) => {
+                let range = range.check(whole)?;
+                let shown = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
+                (object.content.part(range), Some(shown))
             }
-            let range = range.check(all)?;
-            content_range = Some(format!("bytes {}-{}/{all}", range.start, range.end - 1));
-            let at = |position| usize::try_from(position).unwrap_or(usize::MAX);
-            body = body.slice(at(range.start)..at(range.end));
-        }
+        };
         Ok(S3Response::new(GetObjectOutput {
-            content_length: length(&body),
-            body: Some(StreamingBlob::from(Body::from(body))),
-            content_range,
-            content_type: stored.content_type,
-            cache_control: stored.cache_control,
-            e_tag: Some(ETag::Strong(stored.etag)),
-            last_modified: Some(stored.modified),
-            metadata: stored.metadata,
-            ..GetObjectOutput::default()
+            content_length: i64::try_from(content.len()).ok(),
+            content_range: range,
+            body: Some(content.into_body()),
+            accept_ranges: Some("bytes".to_owned()),
+            e_tag: Some(object.etag),
+            last_modified: Some(object.modified),
+            content_type: object.about.content_type,
+            cache_control: object.about.cache_control,
+            metadata: object.about.metadata,
+            ..Default::default()
         }))
     }
 
@@ -213,15 +257,47 @@ impl S3 for Memory {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let stored = self.stored(&request.input.bucket, &request.input.key)?;
+        let object = self.object(&request.input.bucket, &request.input.key)?;
         Ok(S3Response::new(HeadObjectOutput {
-            content_length: length(&stored.body),
-            content_type: stored.content_type,
-            cache_control: stored.cache_control,
-            e_tag: Some(ETag::Strong(stored.etag)),
-            last_modified: Some(stored.modified),
-            metadata: stored.metadata,
-            ..HeadObjectOutput::default()
+            content_length: i64::try_from(object.content.len()).ok(),
+            accept_ranges: Some("bytes".to_owned()),
+            e_tag: Some(object.etag),
+            last_modified: Some(object.modified),
+            content_type: object.about.content_type,
+            cache_control: object.about.cache_control,
+            metadata: object.about.metadata,
+            ..Default::default()
+        }))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let mut inner = self.lock();
+        let objects = inner.bucket(&request.input.bucket)?;
+        Ok(S3Response::new(listing::page(
+            objects,
+            request.input,
+            self.page_keys,
+        )))
+    }
+
+    async fn list_objects(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        let listed = self.list_objects_v2(request.map_input(Into::into)).await?;
+        Ok(listed.map_output(|page| ListObjectsOutput {
+            contents: page.contents,
+            common_prefixes: page.common_prefixes,
+            delimiter: page.delimiter,
+            name: page.name,
+            prefix: page.prefix,
+            max_keys: page.max_keys,
+            is_truncated: page.is_truncated,
+            next_marker: page.next_continuation_token,
+            ..Default::default()
         }))
     }
 
@@ -229,107 +305,201 @@ impl S3 for Memory {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.with(&request.input.bucket, |keys| {
-            keys.remove(&request.input.key);
-            Ok(())
-        })?;
+        self.lock()
+            .bucket(&request.input.bucket)?
+            .remove(&request.input.key);
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
-    async fn list_objects_v2(
+    async fn delete_objects(
         &self,
-        request: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let most = usize::try_from(input.max_keys.unwrap_or(i32::MAX)).unwrap_or(0);
-        let listing = Listing {
-            prefix: input.prefix.as_deref().unwrap_or_default(),
-            after: input
-                .continuation_token
-                .as_deref()
-                .or(input.start_after.as_deref()),
-            delimiter: input.delimiter.as_deref().filter(|text| !text.is_empty()),
-            most: most.min(self.page_keys),
-        };
-        let page = self.with(&input.bucket, |keys| Ok(listing.page(keys)))?;
-        let prefixes = page.prefixes.into_iter().map(|prefix| CommonPrefix {
-            prefix: Some(prefix),
-        });
-        Ok(S3Response::new(ListObjectsV2Output {
-            key_count: i32::try_from(page.objects.len() + prefixes.len()).ok(),
-            common_prefixes: Some(prefixes.collect()),
-            contents: Some(page.objects),
-            is_truncated: Some(page.next.is_some()),
-            max_keys: input.max_keys,
-            name: Some(input.bucket),
-            next_continuation_token: page.next,
-            prefix: input.prefix,
-            start_after: input.start_after,
-            ..ListObjectsV2Output::default()
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let mut inner = self.lock();
+        let bucket = inner.bucket(&request.input.bucket)?;
+        let keys = request
+            .input
+            .delete
+            .objects
+            .into_iter()
+            .map(|object| object.key);
+        let deleted = keys
+            .map(|key| {
+                bucket.remove(&key);
+                DeletedObject {
+                    key: Some(key),
+                    ..Default::default()
+                }
+            })
+            .collect();
+        Ok(S3Response::new(DeleteObjectsOutput {
+            deleted: Some(deleted),
+            ..Default::default()
         }))
     }
-}
 
-struct Listing<'a> {
-    prefix: &'a str,
-    after: Option<&'a str>,
-    delimiter: Option<&'a str>,
-    most: usize,
-}
-
-#[derive(Default)]
-struct Page {
-    objects: Vec<Object>,
-    prefixes: BTreeSet<String>,
-    /// Where the next page begins.
-    next: Option<String>,
-}
-
-impl Listing<'_> {
-    fn page(&self, keys: &Keys) -> Page {
-        let mut page = Page::default();
-        let from = match self.after {
-            Some(after) if after >= self.prefix => Bound::Excluded(after),
-            _ => Bound::Included(self.prefix),
-        };
-        let mut last = String::new();
-        for (key, stored) in keys.range::<str, _>((from, Bound::Unbounded)) {
-            let Some(below) = key.strip_prefix(self.prefix) else {
-                break;
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = request.input;
+        let mut object = self.source(
+            &input.copy_source,
+            input.copy_source_if_match.as_ref(),
+            None,
+        )?;
+        if input
+            .metadata_directive
+            .is_some_and(|directive| directive.as_str() == "REPLACE")
+        {
+            object.about = About {
+                content_type: input.content_type,
+                cache_control: input.cache_control,
+                metadata: input.metadata,
             };
-            let group = self.delimiter.and_then(|delimiter| {
-                let end = below.find(delimiter)? + delimiter.len();
-                Some(format!("{}{}", self.prefix, &below[..end]))
-            });
-            if let Some(group) = &group
-                && (page.prefixes.contains(group)
-                    || self
-                        .after
-                        .is_some_and(|after| after.starts_with(group.as_str())))
-            {
-                last.clone_from(key);
-                continue;
-            }
-            if page.objects.len() + page.prefixes.len() == self.most {
-                page.next = Some(last);
-                break;
-            }
-            last.clone_from(key);
-            match group {
-                Some(group) => drop(page.prefixes.insert(group)),
-                None => page.objects.push(listed(key, stored)),
-            }
         }
-        page
+        object.modified = Timestamp::from(clock::now());
+        let result = CopyObjectResult {
+            e_tag: Some(object.etag.clone()),
+            last_modified: Some(object.modified.clone()),
+            ..Default::default()
+        };
+        self.lock().bucket(&input.bucket)?.insert(input.key, object);
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result: Some(result),
+            ..Default::default()
+        }))
     }
-}
 
-fn listed(key: &str, stored: &Stored) -> Object {
-    Object {
-        key: Some(key.to_owned()),
-        e_tag: Some(ETag::Strong(stored.etag.clone())),
-        last_modified: Some(stored.modified.clone()),
-        size: length(&stored.body),
-        ..Object::default()
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let input = request.input;
+        let about = About {
+            content_type: input.content_type,
+            cache_control: input.cache_control,
+            metadata: input.metadata,
+        };
+        let mut inner = self.lock();
+        inner.bucket(&input.bucket)?;
+        inner.begun += 1;
+        let id = format!("upload-{}", inner.begun);
+        inner.uploads.insert(
+            id.clone(),
+            Upload {
+                about,
+                parts: BTreeMap::new(),
+            },
+        );
+        Ok(S3Response::new(CreateMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(
+        &self,
+        request: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        let input = request.input;
+        let (content, md5) = Content::read(input.body).await?;
+        let etag = ETag::Strong(hex::encode(md5));
+        self.lock()
+            .upload(&input.upload_id)?
+            .parts
+            .insert(input.part_number, (content, md5));
+        Ok(S3Response::new(UploadPartOutput {
+            e_tag: Some(etag),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        let input = request.input;
+        let part = self.source(
+            &input.copy_source,
+            input.copy_source_if_match.as_ref(),
+            input.copy_source_range.as_deref(),
+        )?;
+        // Of what it is told by, not of its bytes: S3 hashes them, but not on this machine.
+        let range = input.copy_source_range.unwrap_or_default();
+        let md5: [u8; 16] = Md5::digest(format!("{:?}{range}", part.etag)).into();
+        self.lock()
+            .upload(&input.upload_id)?
+            .parts
+            .insert(input.part_number, (part.content, md5));
+        let result = CopyPartResult {
+            e_tag: Some(ETag::Strong(hex::encode(md5))),
+            ..Default::default()
+        };
+        Ok(S3Response::new(UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            ..Default::default()
+        }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        let mut inner = self.lock();
+        let there = inner.bucket(&input.bucket)?.get(&input.key).cloned();
+        check(
+            there.as_ref(),
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+        )?;
+        let mut upload = inner
+            .uploads
+            .remove(&input.upload_id)
+            .ok_or_else(|| s3_error!(NoSuchUpload))?;
+        let named = input
+            .multipart_upload
+            .and_then(|parts| parts.parts)
+            .unwrap_or_default();
+        let mut parts = Vec::with_capacity(named.len());
+        let mut hash = Md5::new();
+        for part in &named {
+            let part = part
+                .part_number
+                .and_then(|number| upload.parts.remove(&number));
+            let (content, md5) = part.ok_or_else(|| s3_error!(InvalidPart))?;
+            hash.update(md5);
+            parts.push(content);
+        }
+        let all_but_last = parts.split_last().map_or(&[] as &[_], |(_, others)| others);
+        if all_but_last
+            .iter()
+            .any(|part: &Content| part.len() < SMALLEST_PART)
+        {
+            return Err(s3_error!(EntityTooSmall));
+        }
+        let etag = format!("{}-{}", hex::encode(hash.finalize()), parts.len());
+        let object = Object::new(Content::join(parts), etag, upload.about);
+        let etag = object.etag.clone();
+        inner
+            .bucket(&input.bucket)?
+            .insert(input.key.clone(), object);
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(etag),
+            ..Default::default()
+        }))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.lock().uploads.remove(&request.input.upload_id);
+        Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 }

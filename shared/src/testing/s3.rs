@@ -92,7 +92,7 @@ impl Objects {
         Self::of(files, Kept::Files(Arc::new(directory), beside))
     }
 
-    /// An empty store in memory: quick, and its listings tell `ETag`s; it knows no multipart uploads.
+    /// An empty store in memory: quick, and its listings tell `ETag`s.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::in_memory_with_pages_of(memory::PAGE_KEYS)
@@ -101,7 +101,7 @@ impl Objects {
     /// The same with smaller listing pages.
     #[must_use]
     pub fn in_memory_with_pages_of(keys: usize) -> Self {
-        let memory = Memory::new(keys);
+        let memory = Memory::with_pages_of(keys);
         Self::of(memory.clone(), Kept::Memory(memory))
     }
 

@@ -6,9 +6,6 @@
 
 pub mod client;
 mod count;
-mod listing;
-mod memory;
-mod object;
 pub mod server;
 
 pub use count::Counted;

@@ -14,10 +14,10 @@ use s3s::auth::{SecretKey, SimpleAuth};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use serde_json::{Value, json};
 use shared::testing::events::{FUNCTION_KEYS, JOB_KEYS, TEST_KEYS};
+use shared::testing::memory::Memory;
 use shared::testing::operation::Operation;
 
 use super::count::{self, Counted};
-use super::memory::Memory;
 
 /// Where the driver asks for what was counted, which is set to nothing by it.
 pub(super) const COUNT: &str = "/-bench/count";

@@ -7,17 +7,16 @@ use s3s::dto::{CommonPrefix, ListObjectsV2Input, ListObjectsV2Output};
 
 use super::object::Object;
 
-/// Most keys of a page (S3 API Reference, `ListObjectsV2`).
-const PAGE: i32 = 1000;
-
-/// Answers for the objects of one bucket, which are sorted by key.
+/// Answers for the objects of one bucket, which are sorted by key, with so many keys at most.
 pub(super) fn page(
     objects: &BTreeMap<String, Object>,
     input: ListObjectsV2Input,
+    most: usize,
 ) -> ListObjectsV2Output {
     let prefix = input.prefix.clone().unwrap_or_default();
     let delimiter = input.delimiter.clone().filter(|text| !text.is_empty());
-    let room = usize::try_from(input.max_keys.unwrap_or(PAGE).clamp(0, PAGE)).unwrap_or_default();
+    let asked = usize::try_from(input.max_keys.unwrap_or(i32::MAX)).unwrap_or_default();
+    let room = asked.min(most);
     let after = input
         .continuation_token
         .clone()

@@ -7,7 +7,8 @@ use futures_util::TryStreamExt as _;
 use md5::{Digest as _, Md5};
 use s3s::dto::{ETag, Metadata, StreamingBlob, Timestamp};
 use s3s::{S3Result, s3_error};
-use shared::clock;
+
+use crate::clock;
 
 /// An object, or a part of one.
 #[derive(Clone, Debug)]
@@ -67,6 +68,18 @@ impl Content {
     /// How many bytes it has.
     pub(super) fn len(&self) -> u64 {
         self.0.iter().map(|piece| piece.len() as u64).sum()
+    }
+
+    /// Its CRC-32.
+    pub(super) fn crc32(&self) -> u32 {
+        let mut hash = crc32fast::Hasher::new();
+        self.0.iter().for_each(|piece| hash.update(piece));
+        hash.finalize()
+    }
+
+    /// A copy in one piece.
+    pub(super) fn to_vec(&self) -> Vec<u8> {
+        self.0.concat()
     }
 
     /// A part of it, without a copy.
