@@ -5,16 +5,7 @@ use std::io;
 
 use super::Bench;
 use super::report::{Section, Target};
-
-/// All functions.
-pub const FUNCTIONS: [&str; 6] = [
-    "npm-install",
-    "test-and-package",
-    "deploy-app",
-    "deploy-api",
-    "deploy-site",
-    "e2e",
-];
+use crate::packages::FUNCTIONS;
 
 /// What a package may weigh, zipped: `scripts/zip-package` fails above it.
 pub const MOST_BYTES: u64 = 4_000_000;

@@ -9,9 +9,9 @@ use tokio::process::Command;
 use super::contest::Contender;
 use super::function::{program, search_path};
 use super::report::{Section, Target};
-use super::size::FUNCTIONS;
 use super::{Bench, spent};
 use crate::checkout;
+use crate::packages::FUNCTIONS;
 
 /// Starts that count; each takes milliseconds.
 const ROUNDS: usize = 30;

@@ -4,16 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use pipeline_tests::checkout;
-
-/// The action functions.
-const FUNCTIONS: [&str; 6] = [
-    "npm-install",
-    "test-and-package",
-    "deploy-app",
-    "deploy-api",
-    "deploy-site",
-    "e2e",
-];
+use pipeline_tests::packages::FUNCTIONS;
 
 /// The architecture of this machine, in Lambda's words.
 pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
