@@ -18,6 +18,7 @@ mod compose;
 mod contents;
 mod create;
 mod deflate;
+mod destination;
 mod directory;
 mod entry;
 mod error;

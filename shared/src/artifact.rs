@@ -20,13 +20,16 @@ use crate::workspace::{Workspace, WorkspaceError};
 
 mod compose;
 mod download;
+mod kept;
 mod multipart;
 mod object;
 mod parts;
+mod pieces;
 mod ranges;
 mod upload;
 
-pub use compose::{ComposeError, Ending, Kept, Second, ending};
+pub use compose::{ComposeError, Ending, Second, ending};
+pub use kept::Kept;
 pub use ranges::RemoteArchive;
 
 /// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart

@@ -5,10 +5,7 @@
 //! begins, and what the directory's hash is; so an object that is cut off, changed or someone else's is told
 //! from one that is whole by reading its directory alone.
 
-use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,20 +16,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
+use super::kept::{Claim, Kept};
 use super::multipart::{About, MAX_PART_BYTES, MIN_PART_BYTES, Multipart, Version, put_error};
+use super::pieces::{Piece, Rest, Unreadable, at, read};
 use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, Store, blocking};
 use crate::archive::{self, Archive, ArchiveError, MAX_END_BYTES, Tail};
 use crate::aws::{CallError, CallErrorKind};
 use crate::job::{Artifact, Job};
-
-/// The version of what a kept tree's metadata say.
-const FORMAT: &str = "1";
-
-/// Names of the metadata.
-const FORMAT_NAME: &str = "delivery-format";
-const DATA_NAME: &str = "delivery-data-bytes";
-const LENGTH_NAME: &str = "delivery-length";
-const HASH_NAME: &str = "delivery-directory-sha256";
 
 /// Objects up to this size go up in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
@@ -43,9 +33,6 @@ const COPIES: u64 = 4;
 
 /// Below this a further copy saves less time than its request costs.
 const COPY_BYTES: u64 = PART_BYTES;
-
-/// Longest directory that is believed: 100,000 entries with names of 160 bytes have half of it.
-const MAX_DIRECTORY_BYTES: u64 = 64 * 1024 * 1024;
 
 const CONTENT_TYPE: &str = "application/zip";
 
@@ -87,6 +74,12 @@ impl From<CallError> for ComposeError {
     }
 }
 
+impl From<Unreadable> for ComposeError {
+    fn from(Unreadable { path, source }: Unreadable) -> Self {
+        Self::Disk { path, source }
+    }
+}
+
 impl ComposeError {
     /// The same as an error of this output artifact.
     #[must_use]
@@ -111,14 +104,6 @@ impl ComposeError {
 /// The directory and end records of a composed archive.
 #[derive(Clone, Debug)]
 pub struct Ending(Bytes);
-
-/// A tree of files that is kept in the artifact bucket as an archive.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    version: Version,
-    metadata: HashMap<String, String>,
-    length: u64,
-}
 
 /// The archive on disk whose data come second.
 #[derive(Clone, Debug)]
@@ -191,12 +176,12 @@ impl Store {
         })
         .await
         .map_err(|source| disk(zip, source))?;
-        let metadata = HashMap::from([
-            (FORMAT_NAME.to_owned(), FORMAT.to_owned()),
-            (DATA_NAME.to_owned(), data_bytes.to_string()),
-            (LENGTH_NAME.to_owned(), length.to_string()),
-            (HASH_NAME.to_owned(), hash),
-        ]);
+        let claim = Claim {
+            data_bytes,
+            length,
+            hash,
+        };
+        let metadata = claim.to_metadata();
         let about = About {
             content_type: CONTENT_TYPE,
             metadata: metadata.clone(),
@@ -227,7 +212,7 @@ impl Store {
         second: &Second,
         comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
-        let claim = kept.claim()?;
+        let claim = kept.claim().map_err(damaged)?;
         if claim.data_bytes < MIN_PART_BYTES {
             let (data, tail) = self.read_kept(kept, &claim, 0).await?;
             let end = ending(tail, second.archive.clone(), comment).await?;
@@ -399,103 +384,12 @@ pub async fn ending(
         .map_err(ComposeError::Together)
 }
 
-/// What the metadata of a kept tree say.
-#[derive(Clone, Debug)]
-struct Claim {
-    data_bytes: u64,
-    hash: String,
-}
-
-impl Kept {
-    /// Reads the metadata, as far as they fit the object.
-    fn claim(&self) -> Result<Claim, ComposeError> {
-        let text = |name: &str| self.metadata.get(name).map(String::as_str);
-        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
-        if text(FORMAT_NAME) != Some(FORMAT) {
-            return Err(damaged("its metadata are not those of a kept tree"));
-        }
-        let (Some(data_bytes), Some(length), Some(hash)) =
-            (number(DATA_NAME), number(LENGTH_NAME), text(HASH_NAME))
-        else {
-            return Err(damaged("its metadata are not complete"));
-        };
-        if length != self.length {
-            return Err(damaged(format!(
-                "it has {} bytes instead of {length}",
-                self.length
-            )));
-        }
-        if !(1..=MAX_DIRECTORY_BYTES).contains(&length.saturating_sub(data_bytes)) {
-            return Err(damaged("its metadata contradict each other"));
-        }
-        Ok(Claim {
-            data_bytes,
-            hash: hash.to_owned(),
-        })
-    }
-}
-
 impl Second {
     /// All that comes after what is copied.
     fn rest(&self, before: Piece, end: Ending) -> Result<Rest, ComposeError> {
         let data_bytes = archive::data_bytes(&self.archive).map_err(ComposeError::Together)?;
         let data = Piece::File(self.path.clone(), 0..data_bytes);
         Ok(Rest(vec![before, data, Piece::Memory(end.0)]))
-    }
-}
-
-/// Bytes that pass through the function, one piece after the other.
-#[derive(Clone, Debug)]
-struct Rest(Vec<Piece>);
-
-#[derive(Clone, Debug)]
-enum Piece {
-    Memory(Bytes),
-    File(PathBuf, Range<u64>),
-}
-
-impl Piece {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::File(_, range) => range.end.saturating_sub(range.start),
-        }
-    }
-}
-
-impl Rest {
-    fn len(&self) -> u64 {
-        self.0.iter().map(Piece::len).sum()
-    }
-
-    /// Reads a range of all pieces together.
-    async fn read(&self, range: Range<u64>) -> Result<Bytes, ComposeError> {
-        let pieces = self.clone();
-        blocking(move || pieces.read_now(&range)).await
-    }
-
-    fn read_now(&self, range: &Range<u64>) -> Result<Bytes, ComposeError> {
-        let mut bytes = Vec::with_capacity(at(range.end.saturating_sub(range.start)));
-        let mut begin = 0_u64;
-        for piece in &self.0 {
-            let end = begin.saturating_add(piece.len());
-            let (from, to) = (range.start.max(begin), range.end.min(end));
-            if from < to {
-                let within = from - begin..to - begin;
-                match piece {
-                    Piece::Memory(memory) => {
-                        bytes.extend_from_slice(&memory[at(within.start)..at(within.end)]);
-                    }
-                    Piece::File(path, whole) => {
-                        let within = whole.start + within.start..whole.start + within.end;
-                        let read = read(path, within).map_err(|source| disk(path, source))?;
-                        bytes.extend_from_slice(&read);
-                    }
-                }
-            }
-            begin = end;
-        }
-        Ok(bytes.into())
     }
 }
 
@@ -538,20 +432,9 @@ fn zip_file() -> About {
     }
 }
 
-fn read(path: &Path, range: Range<u64>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = vec![0; at(range.end.saturating_sub(range.start))];
-    File::open(path)?.read_exact_at(&mut bytes, range.start)?;
-    Ok(bytes)
-}
-
 fn length(path: &Path) -> Result<u64, ComposeError> {
     let metadata = std::fs::metadata(path).map_err(|source| disk(path, source))?;
     Ok(metadata.len())
-}
-
-/// A position in memory: what is held there is bounded far below what a `usize` counts.
-fn at(position: u64) -> usize {
-    usize::try_from(position).unwrap_or(usize::MAX)
 }
 
 fn damaged(reason: impl Into<String>) -> ComposeError {
