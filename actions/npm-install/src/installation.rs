@@ -194,9 +194,12 @@ impl Installation<'_> {
             let declined = Declined("npm made no `node_modules`".to_owned());
             return Ok((self.store_whole(project).await?, Some(declined)));
         }
-        match self.make_archive(target, made).await {
-            Ok((made, end)) => {
-                let (size, error) = self.store_made(target, &made, end).await?;
+        match self.make_archive(target, made.clone()).await {
+            Ok((archive, end)) => {
+                // Its files are in the archive: removing them takes as long as an upload, and is over with it.
+                let (stored, ()) =
+                    tokio::join!(self.store_made(target, &archive, end), remove(made));
+                let (size, error) = stored?;
                 let declined = error.map(|error| {
                     tracing::warn!(error = %chain(&error), "the dependencies are not cached");
                     match &error {
@@ -290,6 +293,14 @@ impl Installation<'_> {
             summary.push_str(&skipped_scripts(lock));
         }
         summary
+    }
+}
+
+/// Removes a tree that is not needed any more; what cannot be removed goes with the job's directory.
+async fn remove(tree: PathBuf) {
+    let path = tree.clone();
+    if let Err(error) = blocking(move || std::fs::remove_dir_all(tree)).await {
+        tracing::debug!(path = %path.display(), %error, "a tree is removed later");
     }
 }
 

@@ -244,7 +244,7 @@ pub fn rclone(bench: &Bench, server: &Server) -> Option<Command> {
     Some(command)
 }
 
-/// An `npm` before the real one on `PATH` that notes how long it ran.
+/// A `node` before the real one on `PATH` that notes how long it ran npm.
 struct NpmClock {
     folder: PathBuf,
     log: PathBuf,
@@ -254,23 +254,24 @@ impl NpmClock {
     fn new(bench: &Bench) -> io::Result<Self> {
         let folder = bench.fresh("npm-clock")?;
         let log = bench.directory.join("npm-clock.log");
-        let npm = bench
+        let node = bench
             .peers
-            .path("npm")
-            .ok_or_else(|| io::Error::other("npm is not there"))?;
+            .path("node")
+            .ok_or_else(|| io::Error::other("node is not there"))?;
+        // npm is a script of Node.js: its first argument follows the script's path.
         let script = format!(
             "#!/bin/sh\nbegun=$(date +%s%N)\n'{}' \"$@\"\ncode=$?\n\
-             echo \"$1 $(($(date +%s%N) - begun))\" >> '{}'\nexit $code\n",
-            npm.display(),
+             echo \"$2 $(($(date +%s%N) - begun))\" >> '{}'\nexit $code\n",
+            node.display(),
             log.display()
         );
-        let program = folder.join("npm");
+        let program = folder.join("node");
         fs::write(&program, script)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         Ok(Self { folder, log })
     }
 
-    /// A new process of npm-install, whose npm is this one.
+    /// A new process of npm-install, whose Node.js is this one.
     async fn function(&self, bench: &Bench, server: &Server) -> io::Result<Running> {
         Running::start(bench, "npm-install", server, search_path(&[&self.folder])).await
     }
