@@ -12,7 +12,7 @@ use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::types::ServerSideEncryption;
 use jiff::Timestamp;
 
-use crate::archive::{self, ArchiveError};
+use crate::archive::{self, ArchiveError, Creation};
 use crate::aws::{CallError, CallErrorKind};
 use crate::failure::{ActionError, FailureType};
 use crate::job::{Artifact, Job};
@@ -23,6 +23,7 @@ mod download;
 mod kept;
 mod multipart;
 mod object;
+mod partly;
 mod parts;
 mod pieces;
 mod ranges;
@@ -172,6 +173,24 @@ impl Store {
         let directory = directory.to_owned();
         let make = upload::upload_made(self, artifact, move |to| archive::create(&directory, to));
         let length = make.await?;
+        log_stored(artifact, length);
+        Ok(length)
+    }
+
+    /// The same with a fingerprint of each file ([`archive::Creation::fingerprints`]), for an action that wants
+    /// to know what changed and not to read all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Store::put_directory`].
+    pub async fn put_fingerprinted(
+        &self,
+        artifact: &Artifact,
+        directory: &Path,
+    ) -> Result<u64, ArtifactError> {
+        let directory = directory.to_owned();
+        let make = move |to: &mut _| Creation::of(&directory).fingerprints(true).write(to);
+        let length = upload::upload_made(self, artifact, make).await?;
         log_stored(artifact, length);
         Ok(length)
     }

@@ -1,14 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use shared::action::{Action, Completion, Continuation, Outcome};
-use shared::archive::{Archive, Limits};
 use shared::artifact::Store;
 use shared::continuation::ContinuationToken;
-use shared::job::{Artifact, Job};
+use shared::job::Job;
 use shared::workspace::Workspace;
 
 mod bucket;
@@ -22,23 +20,20 @@ mod params;
 mod progress;
 mod publish;
 mod site;
+mod source;
 mod tree;
 mod upload;
 mod version;
 mod window;
 
 use bucket::Bucket;
-use contents::Contents;
 pub use error::DeploySiteError;
 use invalidation::Place;
 pub use params::{Delete, DeploySiteParams};
 use progress::SiteProgress;
 use publish::{Counts, Published, Release};
 use site::Site;
-use upload::Uploader;
-
-/// The artifact in the job's directory.
-const ARCHIVE: &str = "site.zip";
+use source::Source;
 
 /// Publishes a site's files and its `config.json` into a bucket.
 #[derive(Clone, Debug)]
@@ -76,25 +71,22 @@ impl Action for DeploySite {
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
         let (version, read, early) = tokio::join!(
             version::of(&store, artifact, params.version.as_deref()),
-            read(&store, artifact, &workspace, &params.prefix),
+            read(Source::open(&store, artifact, &workspace), &params.prefix),
             publish::look(&bucket),
         );
         let version = version?;
-        let (contents, mut site) = read?;
+        let (source, mut site) = read?;
         site::add_config(&mut site, &params, &version);
 
-        let uploader = Uploader {
-            bucket,
-            artifact: artifact.clone(),
-            contents,
-        };
         let release = Release {
             site: &site,
             version: &version,
             delete: params.delete,
         };
         let (counts, manifest) =
-            match publish::publish(&uploader, &release, early?, job.invocation.deadline).await? {
+            match publish::publish(&bucket, &source, &release, early?, job.invocation.deadline)
+                .await?
+            {
                 Published::Wholly(counts, manifest) => (counts, manifest),
                 Published::Partly { there } => return going_on(there, site.len(), &params),
             };
@@ -109,23 +101,15 @@ impl Action for DeploySite {
     }
 }
 
-/// Fetches the artifact and reads the release that it holds, beside the async runtime: every file is
-/// hashed, none is extracted.
+/// Reads the release that an artifact holds, beside the async runtime: none of it is extracted.
 async fn read(
-    store: &Store,
-    artifact: &Artifact,
-    workspace: &Workspace,
+    opening: impl Future<Output = Result<Source, DeploySiteError>>,
     prefix: &str,
-) -> Result<(Arc<Contents>, Site), DeploySiteError> {
-    let zip = workspace.file(ARCHIVE);
-    store.fetch(artifact, &zip).await?;
-    let (artifact, prefix) = (artifact.clone(), prefix.to_owned());
+) -> Result<(Source, Site), DeploySiteError> {
+    let (source, prefix) = (opening.await?, prefix.to_owned());
     let read = move || {
-        let archive = Archive::open(&zip, Limits::default())
-            .map_err(|source| site::unreadable(&artifact, source))?;
-        let contents = Contents::new(archive);
-        let site = site::read(&artifact, &contents, &prefix)?;
-        Ok((contents, site))
+        let site = site::read(source.artifact(), source.read(), &prefix)?;
+        Ok((source, site))
     };
     match tokio::task::spawn_blocking(read).await {
         Ok(site) => site,

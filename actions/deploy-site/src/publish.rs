@@ -20,6 +20,7 @@ use crate::listing::{self, Listing};
 use crate::manifest::{Entry, Manifest};
 use crate::params::Delete;
 use crate::site::{self, Item, Phase, Site};
+use crate::source::Source;
 use crate::upload::Uploader;
 use crate::window::{self, Window};
 
@@ -86,15 +87,16 @@ pub(crate) async fn look(bucket: &Bucket) -> Result<Look, DeploySiteError> {
 
 /// Brings a release into a bucket, of which there was a look before the release was known.
 pub(crate) async fn publish(
-    uploader: &Uploader,
+    bucket: &Bucket,
+    source: &Source,
     release: &Release<'_>,
     early: Look,
     deadline: Deadline,
 ) -> Result<Published, DeploySiteError> {
     let margin = CHECKPOINT.min(deadline.remaining() / LARGEST_CHECKPOINT_PART);
     let publication = Publication {
-        bucket: &uploader.bucket,
-        uploader,
+        bucket,
+        source,
         release,
         digest: site::digest(release.site),
         until: deadline.earlier_by(margin),
@@ -104,7 +106,7 @@ pub(crate) async fn publish(
 
 struct Publication<'a> {
     bucket: &'a Bucket,
-    uploader: &'a Uploader,
+    source: &'a Source,
     release: &'a Release<'a>,
     digest: String,
     until: Deadline,
@@ -142,6 +144,7 @@ impl Publication<'_> {
             }
             Begun::UnderWay(kept, plan, ours) => (kept, plan, ours),
         };
+        let sender = self.uploader(&plan).await?;
         let mut files = plan.unchanged.clone();
         let mut window = Window::new(Instant::now());
         let mut may_be_unchecked = 0;
@@ -158,9 +161,7 @@ impl Publication<'_> {
             let uploaded = |key: &str, item: &Item, etag| {
                 files.insert(key.to_owned(), Entry::new(item, etag));
             };
-            let upload = self
-                .uploader
-                .upload(&batch, &mut window, self.until, uploaded);
+            let upload = sender.upload(&batch, &mut window, self.until, uploaded);
             if !upload.await? {
                 return self.checkpoint(files).await;
             }
@@ -175,6 +176,16 @@ impl Publication<'_> {
         };
         let manifest = self.complete(kept, files, &plan.removals).await?;
         Ok(Published::Wholly(counts, Box::new(manifest)))
+    }
+
+    /// Fetches what is to be uploaded.
+    async fn uploader(&self, plan: &Plan) -> Result<Uploader, DeploySiteError> {
+        let contents = self.source.contents_of(self.release.site, &plan.uploads);
+        Ok(Uploader {
+            bucket: self.bucket.clone(),
+            artifact: self.source.artifact().clone(),
+            contents: contents.await?,
+        })
     }
 
     /// Announces what is to come, unless all is there.

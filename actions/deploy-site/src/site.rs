@@ -1,6 +1,5 @@
 //! The release that an artifact holds: its files, and the `config.json` that is made for it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use shared::archive::{Fingerprint, Fingerprinting};
 use shared::artifact::ArtifactError;
 use shared::job::Artifact;
 
@@ -76,8 +76,8 @@ pub(crate) enum Phase {
     Config,
 }
 
-/// Reads the site that an archive holds, on several threads: every file is inflated and hashed. A
-/// `config.json` in it is replaced by one that [`add_config`] makes.
+/// Reads the site that an archive holds, on several threads: a file of which the archive does not say
+/// what it is, is inflated and hashed. A `config.json` in it is replaced by one that [`add_config`] makes.
 pub(crate) fn read(
     artifact: &Artifact,
     contents: &Arc<Contents>,
@@ -155,22 +155,18 @@ fn item(
     name: &str,
     place: usize,
 ) -> Result<Item, DeploySiteError> {
-    let mut hash = Sha256::new();
-    let mut utf8 = Utf8::default();
-    let read = contents.copy(place, |piece| {
-        hash.update(piece);
-        utf8.update(piece);
-        Ok(())
-    });
-    read.map_err(|source| unreadable(artifact, source))?;
     let entry = contents.entry(place);
+    let fingerprint = match entry.fingerprint() {
+        Some(fingerprint) => *fingerprint,
+        None => fingerprint(artifact, contents, place)?,
+    };
     let relative = Path::new(name);
     Ok(Item {
         content: Content::Entry(place),
-        sha256: hex::encode(hash.finalize()),
+        sha256: hex::encode(fingerprint.sha256()),
         crc32: entry.crc32(),
         size_bytes: entry.size(),
-        content_type: headers::content_type(relative, utf8.is_text()),
+        content_type: headers::content_type(relative, fingerprint.is_text()),
         cache_control: headers::cache_control(relative),
         phase: match name {
             INDEX => Phase::Index,
@@ -178,6 +174,21 @@ fn item(
             _ => Phase::Assets,
         },
     })
+}
+
+/// Reads a file of which the archive says nothing.
+fn fingerprint(
+    artifact: &Artifact,
+    contents: &Contents,
+    place: usize,
+) -> Result<Fingerprint, DeploySiteError> {
+    let mut fingerprinting = Fingerprinting::default();
+    let read = contents.copy(place, |piece| {
+        fingerprinting.update(piece);
+        Ok(())
+    });
+    read.map_err(|source| unreadable(artifact, source))?;
+    Ok(fingerprinting.finish())
 }
 
 /// An artifact whose archive, or one entry of it, cannot be used.
@@ -221,39 +232,6 @@ fn config(params: &DeploySiteParams, version: &str) -> Item {
     }
 }
 
-/// Whether bytes that come in pieces are text in UTF-8.
-#[derive(Default)]
-struct Utf8 {
-    broken: bool,
-    /// The beginning of a character whose end is in the next piece.
-    open: Vec<u8>,
-}
-
-impl Utf8 {
-    fn update(&mut self, piece: &[u8]) {
-        if self.broken {
-            return;
-        }
-        let mut bytes = Cow::Borrowed(piece);
-        if !self.open.is_empty() {
-            let mut joined = std::mem::take(&mut self.open);
-            joined.extend_from_slice(piece);
-            bytes = Cow::Owned(joined);
-        }
-        if let Err(error) = std::str::from_utf8(&bytes) {
-            if error.error_len().is_some() {
-                self.broken = true;
-            } else {
-                self.open = bytes[error.valid_up_to()..].to_vec();
-            }
-        }
-    }
-
-    fn is_text(&self) -> bool {
-        !self.broken && self.open.is_empty()
-    }
-}
-
 /// The digest of a release: equal where every key, content and header is.
 pub(crate) fn digest(site: &Site) -> String {
     let mut hash = Sha256::new();
@@ -269,22 +247,4 @@ pub(crate) fn digest(site: &Site) -> String {
         }
     }
     hex::encode(hash.finalize())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_character_may_be_cut_in_two() {
-        let mut utf8 = Utf8::default();
-        let (first, second) = "aü".as_bytes().split_at(2);
-        utf8.update(first);
-        assert!(!utf8.is_text());
-        utf8.update(second);
-        assert!(utf8.is_text());
-        utf8.update(&[0xff]);
-        utf8.update(b"a");
-        assert!(!utf8.is_text());
-    }
 }

@@ -20,6 +20,10 @@ mod params;
 pub use error::TestAndPackageError;
 pub use params::TestAndPackageParams;
 
+/// What the root of a site holds. Its artifact says of each file what its SHA-256 is, so that deploy-site
+/// fetches only what changed; of others nobody asks that.
+const SITE_PAGE: &str = "index.html";
+
 /// Runs a task of the project's own and turns what it made into artifacts.
 #[derive(Clone, Debug)]
 pub struct TestAndPackage {
@@ -160,6 +164,9 @@ fn find_outputs<'a>(
 
 async fn store_output(store: &Store, output: &Output<'_>) -> Result<u64, TestAndPackageError> {
     let path: &Path = &output.path;
+    if path.join(SITE_PAGE).is_file() {
+        return Ok(store.put_fingerprinted(output.artifact, path).await?);
+    }
     if path.is_dir() {
         return Ok(store.put_directory(output.artifact, path).await?);
     }

@@ -74,6 +74,11 @@ impl Inflater {
         entry: &Entry,
         write: &mut Write<'_>,
     ) -> Result<(), CopyError> {
+        if entry.data == 0 {
+            return Err(source
+                .error(io::Error::other("this entry was not fetched"))
+                .into());
+        }
         let mut section = source.section(entry.data, entry.compressed_size);
         let mut input = std::mem::take(&mut self.input);
         input.resize(BUFFER_BYTES, 0);
@@ -317,6 +322,7 @@ mod tests {
             header: 0,
             end: 0,
             data: 0,
+            fingerprint: None,
         };
         let mut buffer = vec![0; HEADER];
         buffer.extend_from_slice(data);

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use super::entry::Method;
 use super::error::{ArchiveError, shown};
 use super::extract::is_full;
+use super::fingerprint::Fingerprint;
 use super::limits::free_bytes;
 use super::list::{Item, Root, check};
 use super::pack::{Chunk, Jobs, Packed, Packer, mode};
@@ -71,6 +72,7 @@ pub struct Creation<'a> {
     directory: &'a Path,
     below: &'a str,
     threads: usize,
+    fingerprints: bool,
 }
 
 impl<'a> Creation<'a> {
@@ -81,7 +83,15 @@ impl<'a> Creation<'a> {
             directory,
             below: "",
             threads: processors.min(MAX_THREADS),
+            fingerprints: false,
         }
+    }
+
+    /// Whether the directory says of each file what its contents' SHA-256 is, in 38 bytes: see
+    /// [`super::Fingerprint`]. Without, it does not.
+    pub fn fingerprints(mut self, are_there: bool) -> Self {
+        self.fingerprints = are_there;
+        self
     }
 
     /// Puts the contents at a path in the archive, such as `web/node_modules`; links may then lead to
@@ -147,7 +157,7 @@ impl<'a> Creation<'a> {
             self.threads,
             Jobs::new(&root, &items),
             || {
-                let mut packer = Packer::new(&root);
+                let mut packer = Packer::new(&root, self.fingerprints);
                 let spare = &spare;
                 move |job| packer.pack(job, taken(spare))
             },
@@ -220,8 +230,13 @@ impl<'i, W: Write> Assembly<'i, W> {
                 }
                 Ok(bytes)
             }
-            Packed::Chunk { chunk, crc, bytes } => {
-                self.add_chunk(&chunk, &crc, &bytes)?;
+            Packed::Chunk {
+                chunk,
+                crc,
+                bytes,
+                fingerprint,
+            } => {
+                self.add_chunk(&chunk, &crc, &bytes, fingerprint)?;
                 Ok(bytes)
             }
         }
@@ -232,6 +247,7 @@ impl<'i, W: Write> Assembly<'i, W> {
         chunk: &Chunk<'i>,
         crc: &crc32fast::Hasher,
         bytes: &[u8],
+        fingerprint: Option<Fingerprint>,
     ) -> io::Result<()> {
         if chunk.is_first() {
             self.large = Some(self.begin(chunk.item)?);
@@ -245,6 +261,7 @@ impl<'i, W: Write> Assembly<'i, W> {
         large.header.compressed_size = written.saturating_add(bytes.len() as u64);
         if chunk.is_last() {
             large.header.crc = large.crc.clone().finalize();
+            large.header.fingerprint = fingerprint;
             let mut descriptor = Vec::new();
             put_descriptor(&mut descriptor, &large.header);
             self.writer.write(&descriptor)?;
@@ -262,6 +279,7 @@ impl<'i, W: Write> Assembly<'i, W> {
             crc: 0,
             size: item.bytes(),
             compressed_size: 0,
+            fingerprint: None,
         };
         let offset = self.writer.position();
         let mut local = Vec::new();

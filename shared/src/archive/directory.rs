@@ -347,7 +347,8 @@ impl Record {
             header: Some(self.header),
             disk: Some(self.disk),
         };
-        let wide = extra::check(extra, raw)?.sizes(&narrow)?;
+        let extra = extra::check(extra, raw)?;
+        let wide = extra.sizes(&narrow)?;
         if method == Method::Stored && wide.size != wide.compressed_size {
             return Err(Problem::StoredSizes);
         }
@@ -366,6 +367,10 @@ impl Record {
             header: wide.header,
             end: wide.header,
             data: 0,
+            fingerprint: match kind {
+                Kind::File { .. } => extra.fingerprint().map(Box::new),
+                Kind::Directory | Kind::Link => None,
+            },
         })
     }
 

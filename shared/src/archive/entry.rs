@@ -1,5 +1,6 @@
 //! One entry of an archive, as the central directory describes it.
 
+use super::fingerprint::Fingerprint;
 use super::name;
 
 /// What an entry is.
@@ -38,8 +39,10 @@ pub struct Entry {
     pub(super) header: u64,
     /// Where the next local header, or the directory, begins; known once all entries are.
     pub(super) end: u64,
-    /// Where the data begins; known once the local header was read.
+    /// Where the data begins; known once the local header was read, 0 before.
     pub(super) data: u64,
+    /// In a box, because most archives have none.
+    pub(super) fingerprint: Option<Box<Fingerprint>>,
 }
 
 impl Entry {
@@ -67,10 +70,21 @@ impl Entry {
         self.crc
     }
 
+    /// What the archive's maker says of a file's contents, where it does; nothing compares it.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
+        self.fingerprint.as_deref()
+    }
+
     /// Where its local header begins in the archive.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.header
+    }
+
+    /// Where the next local header, or the directory, begins.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
     }
 
     /// Bytes that belong to it before the directory: header, data and descriptor.

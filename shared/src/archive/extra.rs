@@ -1,7 +1,8 @@
-//! Extra fields: the two that change what an entry means are checked, the others only for their form.
+//! Extra fields: those that change what an entry means are checked, the others only for their form.
 
 use super::bytes::Fields;
 use super::error::Problem;
+use super::fingerprint::{self, Fingerprint};
 
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
@@ -29,6 +30,7 @@ pub(super) struct WideSizes {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extra<'a> {
     zip64: Option<&'a [u8]>,
+    fingerprint: Option<&'a [u8]>,
 }
 
 /// Checks the form of all fields, and that the Unicode path is the name.
@@ -36,12 +38,14 @@ pub(super) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Probl
     let mut fields = Fields(extra);
     let mut zip64 = None;
     let mut unicode_path = None;
+    let mut fingerprint = None;
     while !fields.0.is_empty() {
         let (id, len) = fields.u16().zip(fields.u16()).ok_or(Problem::Extra)?;
         let data = fields.take(len.into()).ok_or(Problem::Extra)?;
         let kept = match id {
             ZIP64 => &mut zip64,
             UNICODE_PATH => &mut unicode_path,
+            fingerprint::FIELD => &mut fingerprint,
             _ => continue,
         };
         if kept.replace(data).is_some() {
@@ -56,13 +60,18 @@ pub(super) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Probl
             return Err(Problem::UnicodeName);
         }
     }
-    Ok(Extra { zip64 })
+    Ok(Extra { zip64, fingerprint })
 }
 
 impl Extra<'_> {
     /// Whether there is a Zip64 field: it makes the data descriptor's sizes 64 bits wide.
     pub(super) fn has_zip64(&self) -> bool {
         self.zip64.is_some()
+    }
+
+    /// What the archive's maker says of the contents.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint.and_then(Fingerprint::read)
     }
 
     /// A header's sizes. The Zip64 field holds what the header leaves to it, and no more.

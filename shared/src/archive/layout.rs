@@ -103,7 +103,10 @@ pub(super) fn check_descriptor(bytes: &[u8], entry: &Entry) -> Result<(), Proble
 }
 
 /// Checks all headers and descriptors of arranged entries, and sets where their data begins.
-pub(super) fn check(source: &Source, entries: &mut [Entry]) -> Result<(), ArchiveError> {
+pub(super) fn check<'e>(
+    source: &Source,
+    entries: impl IntoIterator<Item = &'e mut Entry>,
+) -> Result<(), ArchiveError> {
     let mut buffer = vec![0; MAX_HEADER_BYTES];
     for entry in entries {
         let broken = |problem| ArchiveError::entry(&entry.name, problem);

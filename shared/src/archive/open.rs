@@ -1,5 +1,4 @@
-//! An archive that was checked from its first byte to its last, ready to be listed, read and
-//! extracted.
+//! An archive that was checked, ready to be listed, read and extracted.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +12,7 @@ use super::extract::{self, Extracted};
 use super::layout;
 use super::limits::Limits;
 use super::outline::{self, Outline, Targets};
+use super::runs;
 use super::source::{ReadAt, Source};
 
 /// A zip archive whose structure was checked: there is one way to read it.
@@ -120,9 +120,30 @@ impl Archive {
         extract::from_source(&self.outline, &self.source, into, extract::threads())
     }
 
+    /// Opens an archive of which only the directory, all links and the chosen entries (by their place among
+    /// all) are at hand. Reading another entry is an error.
+    pub(crate) fn open_some(
+        path: &Path,
+        limits: Limits,
+        chosen: &[bool],
+    ) -> Result<Self, ArchiveError> {
+        Self::check_some(Source::open(path)?, limits, Some(chosen))
+    }
+
     fn check(source: Source, limits: Limits) -> Result<Self, ArchiveError> {
+        Self::check_some(source, limits, None)
+    }
+
+    fn check_some(
+        source: Source,
+        limits: Limits,
+        chosen: Option<&[bool]>,
+    ) -> Result<Self, ArchiveError> {
         let mut outline = Outline::read(&source, limits)?;
-        layout::check(&source, &mut outline.entries)?;
+        let entries = outline.entries.iter_mut().enumerate();
+        let at_hand = entries
+            .filter(|(index, entry)| entry.kind == Kind::Link || runs::is_chosen(chosen, *index));
+        layout::check(&source, at_hand.map(|(_, entry)| entry))?;
         let targets = read_links(&source, &outline.entries)?;
         outline.check_links(&targets)?;
         Ok(Self {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::deflate::{CHUNK_BYTES, Deflater};
 use super::entry::Method;
 use super::error::{ArchiveError, Problem};
+use super::fingerprint::{Fingerprint, Fingerprinting};
 use super::list::{Content, Item, Root};
 use super::write::{Header, put_local};
 
@@ -142,6 +143,8 @@ pub(super) enum Packed<'i> {
         crc: crc32fast::Hasher,
         /// Data.
         bytes: Vec<u8>,
+        /// Of the whole file, with its last chunk.
+        fingerprint: Option<Fingerprint>,
     },
 }
 
@@ -165,14 +168,17 @@ pub(super) struct Entry<'i> {
 /// One thread's tools.
 pub(super) struct Packer<'r> {
     root: &'r Root<'r>,
+    /// Whether files get fingerprints.
+    fingerprints: bool,
     deflater: Deflater,
     input: Vec<u8>,
 }
 
 impl<'r> Packer<'r> {
-    pub(super) fn new(root: &'r Root<'_>) -> Self {
+    pub(super) fn new(root: &'r Root<'_>, fingerprints: bool) -> Self {
         Self {
             root,
+            fingerprints,
             deflater: Deflater::new(),
             // One more shows that a file has become longer.
             input: vec![0; CHUNK_BYTES.saturating_add(1)],
@@ -200,7 +206,17 @@ impl<'r> Packer<'r> {
                 let mut crc = crc32fast::Hasher::new();
                 crc.update(data);
                 self.deflater.chunk(data, chunk.is_last(), &mut bytes);
-                Ok(Packed::Chunk { chunk, crc, bytes })
+                let fingerprint = if self.fingerprints && chunk.is_last() {
+                    Some(fingerprint(self.root, &chunk, &mut self.input)?)
+                } else {
+                    None
+                };
+                Ok(Packed::Chunk {
+                    chunk,
+                    crc,
+                    bytes,
+                    fingerprint,
+                })
             }
         }
     }
@@ -219,6 +235,7 @@ impl<'r> Packer<'r> {
             Some(data) => (Method::Deflated, data),
             None => (Method::Stored, contents),
         };
+        let is_file = matches!(item.content, Content::File { .. });
         let header = Header {
             name: &item.name,
             method,
@@ -227,6 +244,7 @@ impl<'r> Packer<'r> {
             crc: crc32fast::hash(contents),
             size: contents.len() as u64,
             compressed_size: data.len() as u64,
+            fingerprint: (self.fingerprints && is_file).then(|| Fingerprint::of(contents)),
         };
         put_local(bytes, &header);
         bytes.extend_from_slice(data);
@@ -293,6 +311,28 @@ fn read_chunk<'b>(
     Ok(data)
 }
 
+/// Reads a large file once more, from the system's cache: a digest has to go through a file from front to
+/// back, and its chunks are deflated by several threads.
+fn fingerprint(
+    root: &Root<'_>,
+    last: &Chunk<'_>,
+    buffer: &mut [u8],
+) -> Result<Fingerprint, ArchiveError> {
+    let mut fingerprinting = Fingerprinting::default();
+    let mut start = 0;
+    while start < last.item.bytes() {
+        let end = last.range.end.min(start.saturating_add(CHUNK_BYTES as u64));
+        let chunk = Chunk {
+            item: last.item,
+            file: Arc::clone(&last.file),
+            range: start..end,
+        };
+        fingerprinting.update(read_chunk(root, &chunk, buffer)?);
+        start = end;
+    }
+    Ok(fingerprinting.finish())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -310,7 +350,7 @@ mod tests {
         let root = Root::open(directory.path(), "").unwrap();
         let items = root.list().unwrap();
         change(&file);
-        let mut packer = Packer::new(&root);
+        let mut packer = Packer::new(&root, true);
         for job in Jobs::new(&root, &items) {
             packer.pack(job?, Vec::new())?;
         }
@@ -339,7 +379,7 @@ mod tests {
             fs::write(&file, vec![7; CHUNK_BYTES * 3]).unwrap();
             let root = Root::open(directory.path(), "").unwrap();
             let items = root.list().unwrap();
-            let mut packer = Packer::new(&root);
+            let mut packer = Packer::new(&root, true);
             let mut jobs = Jobs::new(&root, &items);
             packer
                 .pack(jobs.next().unwrap().unwrap(), Vec::new())

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::bytes::Fields;
 use super::entry::Method;
+use super::fingerprint::{self, Fingerprint};
 
 /// Signature of a local header (APPNOTE 4.3.7).
 const LOCAL: u32 = 0x0403_4b50;
@@ -51,6 +52,8 @@ pub(super) struct Header<'a> {
     pub(super) crc: u32,
     pub(super) size: u64,
     pub(super) compressed_size: u64,
+    /// What the directory is to say of the contents.
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 impl Header<'_> {
@@ -171,15 +174,24 @@ pub(super) fn put_record(out: &mut Vec<u8>, header: &Header<'_>, offset: u64) {
         VERSION64
     };
     let directory_bit = u32::from(header.name.ends_with('/')) << 4;
+    let fingerprint_len = match header.fingerprint {
+        Some(_) => fingerprint::FIELD_BYTES.saturating_add(4),
+        None => 0,
+    };
     put32(out, RECORD);
     put16(out, UNIX | version);
     put_common(out, version, header, compressed_size, size);
-    put16(out, zip64_len(&extra));
+    put16(out, zip64_len(&extra).saturating_add(fingerprint_len));
     out.extend_from_slice(&[0; 6]); // comment, disk, internal attributes
     put32(out, header.mode << 16 | directory_bit);
     put32(out, offset);
     out.extend_from_slice(header.name.as_bytes());
     put_zip64(out, &extra);
+    if let Some(fingerprint) = &header.fingerprint {
+        put16(out, fingerprint::FIELD);
+        put16(out, fingerprint::FIELD_BYTES);
+        fingerprint.put(out);
+    }
 }
 
 /// Appends the end of an archive whose directory ends here: Zip64 records where a number needs them,
@@ -356,6 +368,7 @@ mod tests {
                 crc: 0,
                 size: *size,
                 compressed_size: 2,
+                fingerprint: Some(Fingerprint::of(name.as_bytes())),
             };
             let offset = writer.position();
             let mut bytes = Vec::new();
@@ -390,6 +403,12 @@ mod tests {
         let archive = reopened(&written(&headers, described));
         let sizes: Vec<u64> = archive.entries().map(super::super::Entry::size).collect();
         assert_eq!(sizes, [0, size]);
+        let fingerprints: Vec<_> = archive
+            .entries()
+            .map(super::super::Entry::fingerprint)
+            .collect();
+        let expected = [Fingerprint::of(b"small"), Fingerprint::of(b"big")];
+        assert_eq!(fingerprints, expected.each_ref().map(Some));
     }
 
     #[test]

@@ -42,7 +42,12 @@ pub(super) async fn download(
     Ok(object.length)
 }
 
-fn check_space(artifact: &Artifact, to: &Path, needed_bytes: u64) -> Result<(), ArtifactError> {
+/// Whether the disk has room.
+pub(super) fn check_space(
+    artifact: &Artifact,
+    to: &Path,
+    needed_bytes: u64,
+) -> Result<(), ArtifactError> {
     let directory = to.parent().unwrap_or(to);
     let stat = rustix::fs::statvfs(directory).map_err(|error| ArtifactError::Disk {
         path: directory.to_owned(),
@@ -59,7 +64,8 @@ fn check_space(artifact: &Artifact, to: &Path, needed_bytes: u64) -> Result<(), 
     })
 }
 
-async fn write(
+/// Writes into a file beside the async runtime.
+pub(super) async fn write(
     file: &Arc<File>,
     at: u64,
     bytes: Vec<u8>,

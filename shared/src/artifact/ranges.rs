@@ -19,9 +19,9 @@ use crate::archive::{
 };
 use crate::job::Artifact;
 
-/// Bytes of an archive's end that are read first: the directory of some 8,000 entries, and all of a
-/// small archive. It takes no longer than a request does that reads nothing.
-const TAIL_BYTES: u64 = 1024 * 1024;
+/// Bytes of an archive's end that are read first: the directory of some 16,000 entries, and all of a
+/// small archive. It takes about as long as the request that it saves.
+const TAIL_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Bytes of one request. Smaller pieces cost requests, larger ones memory.
 const PIECE_BYTES: u64 = 4 * 1024 * 1024;
@@ -41,8 +41,8 @@ const PIECES: usize = 4;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RemoteArchive {
-    outline: Arc<Outline>,
-    remote: Remote,
+    pub(super) outline: Arc<Outline>,
+    pub(super) remote: Remote,
 }
 
 impl RemoteArchive {
@@ -132,8 +132,8 @@ impl RemoteArchive {
 
 /// An object whose end is at hand.
 #[derive(Clone)]
-struct Remote {
-    object: Object,
+pub(super) struct Remote {
+    pub(super) object: Object,
     tail: Arc<[u8]>,
     tail_start: u64,
 }
@@ -146,7 +146,11 @@ impl fmt::Debug for Remote {
 
 impl Remote {
     /// Reads a range into an empty buffer; what is at hand is not fetched again.
-    async fn read(&self, range: Range<u64>, buffer: &mut Vec<u8>) -> Result<(), ArtifactError> {
+    pub(super) async fn read(
+        &self,
+        range: Range<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), ArtifactError> {
         if range.start < self.tail_start {
             let end = range.end.min(self.tail_start);
             self.object.read(range.start..end, buffer).await?;
@@ -160,7 +164,7 @@ impl Remote {
     }
 
     /// An error of the archive, or that of the store which is behind it.
-    fn explain(&self, error: ArchiveError) -> ArtifactError {
+    pub(super) fn explain(&self, error: ArchiveError) -> ArtifactError {
         let artifact = self.object.artifact.clone();
         match error {
             ArchiveError::Io {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use shared::archive::{self, Archive, ArchiveError, Creation, Kind, Limits, Problem};
+use shared::archive::{self, Archive, ArchiveError, Creation, Fingerprint, Kind, Limits, Problem};
+use test_case::test_case;
 
 use super::support::tree;
 
@@ -50,20 +51,24 @@ fn plant_all_kinds(source: &Path) {
     std::os::unix::fs::symlink("../half", source.join("small/link")).unwrap();
 }
 
-#[test]
-fn the_bytes_are_the_same_with_any_number_of_threads_and_every_reader_reads_them() {
+#[test_case(false; "as they are")]
+#[test_case(true; "with fingerprints")]
+fn the_bytes_are_the_same_with_any_number_of_threads_and_every_reader_reads_them(
+    fingerprints: bool,
+) {
     let outer = tempfile::tempdir().unwrap();
     let (source, into) = (outer.path().join("source"), outer.path().join("into"));
     fs::create_dir(&source).unwrap();
     fs::create_dir(&into).unwrap();
     plant_all_kinds(&source);
     let mut first = Vec::new();
-    let created = Creation::of(&source).threads(1).write(&mut first).unwrap();
+    let creation = Creation::of(&source).fingerprints(fingerprints);
+    let created = creation.threads(1).write(&mut first).unwrap();
     assert_eq!(created.archive_bytes, first.len() as u64);
     assert_eq!(created.entries, 700 + 7 + 2);
     for threads in [2, 5] {
         let mut bytes = Vec::new();
-        let again = Creation::of(&source).threads(threads);
+        let again = creation.threads(threads);
         assert_eq!(again.write(&mut bytes).unwrap(), created);
         assert!(bytes == first, "{threads} threads");
     }
@@ -90,6 +95,31 @@ fn the_bytes_are_the_same_with_any_number_of_threads_and_every_reader_reads_them
             ),
             Err(_) => println!("skipped: `{command}` is not installed"),
         }
+    }
+}
+
+#[test]
+fn fingerprints_are_of_the_contents_and_nothing_else_has_them() {
+    let outer = tempfile::tempdir().unwrap();
+    let (source, zip) = (outer.path().join("source"), outer.path().join("out.zip"));
+    fs::create_dir(&source).unwrap();
+    plant_all_kinds(&source);
+    for is_with in [true, false] {
+        let creation = Creation::of(&source).fingerprints(is_with);
+        creation.write_file(&zip).unwrap();
+        let archive = Archive::open(&zip, Limits::default()).unwrap();
+        let fingerprints = archive.entries().filter_map(|entry| {
+            let contents = fs::read(source.join(entry.path())).unwrap_or_default();
+            let fingerprint = *entry.fingerprint()?;
+            assert_eq!(fingerprint, Fingerprint::of(&contents), "{}", entry.path());
+            assert!(matches!(entry.kind(), Kind::File { .. }));
+            Some(fingerprint.is_text())
+        });
+        let texts: Vec<bool> = fingerprints.collect();
+        assert_eq!(texts.len(), if is_with { 707 } else { 0 });
+        // Nothing, and the text files of one chunk, a byte more, and two.
+        let text = texts.iter().filter(|is_text| **is_text).count();
+        assert_eq!(text, if is_with { 4 } else { 0 });
     }
 }
 

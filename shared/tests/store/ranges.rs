@@ -134,6 +134,44 @@ async fn what_is_not_chosen_is_not_read() {
 }
 
 #[tokio::test]
+async fn what_is_chosen_is_fetched_into_a_file_with_holes() {
+    let (s3, store) = stored(archive()).await;
+    let job = job(JobEvent::new());
+    let workspace = Workspace::create().unwrap();
+    let remote = store.open(job.only_input().unwrap()).await.unwrap();
+    let (requests, bytes) = (s3.requests(), s3.objects().bytes_sent());
+    let chosen = |path: &str| path == "a/first" || path == "b/text";
+    let to = workspace.file("some.zip");
+    let some = remote
+        .fetch_some(&to, |entry| chosen(entry.path()))
+        .await
+        .unwrap();
+    let (requests, bytes) = (s3.requests() - requests, s3.objects().bytes_sent() - bytes);
+    // All but the first file lies in the archive's end, which was read already.
+    assert_eq!(requests, 1);
+    assert!(bytes < 1024, "{bytes} bytes");
+    assert_eq!(fs::metadata(&to).unwrap().len(), archive().len() as u64);
+    for (path, contents) in files() {
+        let read = some.read(path, u64::MAX);
+        if chosen(path) {
+            assert!(read.unwrap() == contents, "{path}");
+        } else {
+            let error = Failure::new(&read.unwrap_err()).cause;
+            assert!(error.contains("was not fetched"), "{error}");
+        }
+    }
+    assert_eq!(some.entries().len(), remote.entries().len());
+
+    // Holes take no room.
+    let nothing = workspace.file("nothing.zip");
+    remote.fetch_some(&nothing, |_| false).await.unwrap();
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&nothing).unwrap());
+    assert!(blocks * 512 < MIB as u64, "{blocks} blocks");
+    let again = remote.fetch_some(&to, |_| true).await.unwrap_err();
+    assert!(matches!(again, ArtifactError::Disk { .. }), "{again:?}");
+}
+
+#[tokio::test]
 async fn links_are_checked_whatever_is_chosen() {
     let (_s3, store) = stored(shared::testing::archives::zip_with_modes(&[
         ("a", b"a", 0o100_644),
@@ -154,22 +192,20 @@ async fn links_are_checked_whatever_is_chosen() {
 
 #[tokio::test]
 async fn an_object_that_is_replaced_meanwhile_is_not_mixed() {
-    let (s3, _) = stored(archive()).await;
+    // This store looks at `If-Match`, as S3 does.
+    let s3 = LocalS3::start_with(Objects::in_memory()).await;
+    let bucket = s3.bucket(BUCKET);
+    bucket.create().await.put(INPUT_KEY, archive()).await;
     let job = job(JobEvent::new());
-    // What S3 answers where `If-Match` is not met; neither of the tests' stores looks at it here.
-    let rule = Rule {
-        nth: 2,
-        ..Rule::always("s3:GetObject", Fault::Status(412))
-    };
-    let (_proxy, store) = through(&s3, rule).await;
-    let workspace = Workspace::create().unwrap();
-    let error = store
-        .fetch_and_extract(job.only_input().unwrap(), &workspace, "tree")
-        .await
-        .unwrap_err();
+    let store = Store::for_job(&s3.config(), &job);
+    let opened = store.open(job.only_input().unwrap()).await.unwrap();
+    let mut other = archive();
+    other[MIB] ^= 1;
+    bucket.put(INPUT_KEY, other).await;
+    let into = tempfile::tempdir().unwrap();
+    let error = opened.extract(into.path(), |_| true).await.unwrap_err();
     assert!(matches!(error, ArtifactError::Changed { .. }), "{error:?}");
-    let tree = fs::read_dir(workspace.file("tree")).unwrap();
-    assert_eq!(tree.count(), 0);
+    assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
 }
 
 /// A store behind a proxy that changes some of the answers.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use shared::archive::Creation;
 use tokio::process::Command;
 
 use super::{Bench, spent};
@@ -128,11 +129,32 @@ pub fn npm_ci(bench: &Bench, directory: &Path) -> Command {
 ///
 /// Where the disk is full.
 pub async fn zip(bench: &Bench, folder: &Path, name: &str) -> io::Result<PathBuf> {
+    make_zip(bench, folder, name, false).await
+}
+
+/// A zip of a site, as test-and-package makes it: it says what each file is.
+///
+/// # Errors
+///
+/// Where the disk is full.
+pub async fn site_zip(bench: &Bench, folder: &Path) -> io::Result<PathBuf> {
+    make_zip(bench, folder, "site.zip", true).await
+}
+
+async fn make_zip(
+    bench: &Bench,
+    folder: &Path,
+    name: &str,
+    fingerprints: bool,
+) -> io::Result<PathBuf> {
     let to = bench.directory.join(name);
     let (from, into) = (folder.to_owned(), to.clone());
-    let made =
-        tokio::task::spawn_blocking(move || shared::archive::create_file(&from, &into)).await?;
-    made.map_err(io::Error::other)?;
+    let make = move || {
+        let creation = Creation::of(&from).fingerprints(fingerprints);
+        creation.write_file(&into)
+    };
+    let created = tokio::task::spawn_blocking(make).await?;
+    created.map_err(io::Error::other)?;
     Ok(to)
 }
 

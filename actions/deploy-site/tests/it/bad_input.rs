@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::frame::{Frame, MANIFEST, PARAMETERS, zip, zip_with};
+use crate::frame::{Frame, MANIFEST, PARAMETERS, foreign_zip, zip_with};
 
 /// A job that fails before it has written anything.
 async fn failed(frame: &Frame, parameters: &str) -> String {
@@ -69,13 +69,24 @@ async fn an_artifact_with_a_link_to_nothing() {
 #[tokio::test]
 async fn an_artifact_with_a_damaged_file() {
     let frame = Frame::start().await;
-    let mut zip = zip(&[("index.html", "a page that is not there for long")]);
-    // The file's data is between its header with the name and the central directory.
-    let name = zip.windows(10).position(|bytes| bytes == b"index.html");
-    zip[name.unwrap() + 20] ^= 1;
-    frame.artifact(zip).await;
+    let files = [("index.html", &b"a page that is not there for long"[..])];
+    let damaged = |mut zip: Vec<u8>| {
+        // The file's data is between its header with the name and the central directory.
+        let name = zip.windows(10).position(|bytes| bytes == b"index.html");
+        zip[name.unwrap() + 20] ^= 1;
+        zip
+    };
+    frame.artifact(damaged(foreign_zip(files))).await;
     let message = failed(&frame, PARAMETERS).await;
     assert!(message.contains("entry `index.html`"), "{message}");
+
+    // Where the artifact says what the file is, it is read when it is its turn, and not before the upload is
+    // announced.
+    frame.artifact(damaged(zip_with(files, &[]))).await;
+    frame.world.forget_calls();
+    let message = frame.fail(PARAMETERS).await;
+    assert!(message.contains("entry `index.html`"), "{message}");
+    assert_eq!(frame.writes(), [format!("PutObject {MANIFEST}")]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use deploy_site::DeploySite;
 use serde_json::Value;
 use shared::action::Host;
-use shared::archive;
+use shared::archive::Creation;
 use shared::testing::events::{JobEvent, invocation_of};
 use shared::testing::world::World;
 use shared::testing::world::codepipeline::Reported;
@@ -184,10 +184,23 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     zip_with(bytes, &[])
 }
 
-/// A zip with these files and symbolic links (path, target).
+/// A zip with these files and symbolic links (path, target), as test-and-package makes it.
 pub(crate) fn zip_with<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     links: &[(&str, &str)],
+) -> Vec<u8> {
+    zip_of(files, links, true)
+}
+
+/// A zip that says nothing of its files, as other programs make it.
+pub(crate) fn foreign_zip<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    zip_of(files, &[], false)
+}
+
+fn zip_of<'a>(
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    links: &[(&str, &str)],
+    fingerprints: bool,
 ) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("source");
@@ -201,6 +214,7 @@ pub(crate) fn zip_with<'a>(
         std::os::unix::fs::symlink(target, source.join(name)).unwrap();
     }
     let zip = directory.path().join("zip");
-    archive::create_file(&source, &zip).unwrap();
+    let creation = Creation::of(&source).fingerprints(fingerprints);
+    creation.write_file(&zip).unwrap();
     std::fs::read(zip).unwrap()
 }

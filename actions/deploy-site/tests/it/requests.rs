@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use shared::archive::Fingerprint;
 use shared::testing::events::JobEvent;
 use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
 use shared::testing::runtime::{Ended, Function, KillSwitch};
 use shared::testing::s3::Objects;
 use shared::testing::world::World;
 
-use crate::frame::{Frame, MANIFEST, PARAMETERS, zip_with};
+use crate::frame::{Frame, MANIFEST, PARAMETERS, foreign_zip, zip_with};
 
 /// The site: pages among other files, three listing pages with its `config.json` and the manifest.
 const FILES: usize = 2_500;
@@ -128,6 +129,70 @@ async fn more_uploads_are_under_way_where_that_brings_something() {
     assert!((17..=128).contains(&most), "{most}");
 }
 
+/// A page, and 40 files of 200 KB that cannot be deflated, each from its own seed.
+fn pictures(seeds: &[u64; 40]) -> Vec<(String, Vec<u8>)> {
+    let numbered = seeds.iter().enumerate();
+    let files = numbered.map(|(number, seed)| (format!("{number:02}.jpg"), noise(*seed, 200_000)));
+    let page = ("index.html".to_owned(), b"page".to_vec());
+    files.chain([page]).collect()
+}
+
+fn borrowed(files: &[(String, Vec<u8>)]) -> impl Iterator<Item = (&str, &[u8])> {
+    let files = files.iter();
+    files.map(|(name, content)| (name.as_str(), content.as_slice()))
+}
+
+/// What a job uploads and leaves, and how many bytes of the artifact come for it.
+async fn fetched(frame: &Frame, artifact: Vec<u8>) -> ([String; 2], usize) {
+    frame.artifact(artifact).await;
+    let before = frame.world.objects().bytes_sent();
+    let variables = frame.succeed(PARAMETERS).await;
+    let sent = frame.world.objects().bytes_sent() - before;
+    let counts = ["Uploaded", "Unchanged"].map(|name| variables[name].clone());
+    (counts, usize::try_from(sent).unwrap())
+}
+
+#[tokio::test]
+async fn of_an_artifact_that_says_what_its_files_are_only_changes_are_fetched() {
+    let frame = in_memory().await;
+    let mut seeds = std::array::from_fn(|number| number as u64 + 1);
+    let first = zip_with(borrowed(&pictures(&seeds)), &[]);
+    assert!(first.len() > 8_000_000, "{}", first.len());
+    let (counts, sent) = fetched(&frame, first.clone()).await;
+    assert_eq!(counts, ["42", "0"]);
+    assert!(sent > 8_000_000, "{sent} bytes");
+
+    // The artifact's end, 2 MiB, is always read; the manifest and the listing have some KB.
+    let (counts, sent) = fetched(&frame, first).await;
+    assert_eq!(counts, ["0", "42"]);
+    assert!(sent < 2_200_000, "{sent} bytes");
+
+    (seeds[3], seeds[39]) = (98, 99);
+    let second = pictures(&seeds);
+    let (counts, sent) = fetched(&frame, zip_with(borrowed(&second), &[])).await;
+    assert_eq!(counts, ["2", "40"]);
+    assert!(sent < 2_400_000, "{sent} bytes");
+
+    // Another program's archive of the same files has to be read.
+    let (counts, sent) = fetched(&frame, foreign_zip(borrowed(&second))).await;
+    assert_eq!(counts, ["0", "42"]);
+    assert!(sent > 8_000_000, "{sent} bytes");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_the_artifact_says_is_refused_by_the_bucket() {
+    let frame = in_memory().await;
+    let files = [("a.txt", &b"what it holds"[..]), ("index.html", b"page")];
+    let mut zip = zip_with(files, &[]);
+    let said = *Fingerprint::of(files[0].1).sha256();
+    let place = zip.windows(32).position(|window| window == said).unwrap();
+    zip[place] ^= 1;
+    frame.artifact(zip).await;
+    let message = frame.fail(PARAMETERS).await;
+    assert!(message.contains("s3://www/a.txt"), "{message}");
+    assert_eq!(frame.keys().await, [] as [String; 0]);
+}
+
 /// What a function with 128 MB may use: the rest is the system's.
 const MEMORY_LIMIT_BYTES: u64 = 100 * 1024 * 1024;
 
@@ -139,18 +204,20 @@ fn event() -> serde_json::Value {
         .build()
 }
 
+/// Bytes that cannot be deflated.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
+
 /// A film of 150 MiB among pictures of 700 KiB.
 fn large() -> Vec<u8> {
-    let noise = |seed: u64, length: usize| -> Vec<u8> {
-        let mut state = seed | 1;
-        let words = std::iter::repeat_with(|| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_le_bytes()
-        });
-        words.flatten().take(length).collect()
-    };
     let mut files = vec![
         ("index.html".to_owned(), b"x".to_vec()),
         ("film.mp4".to_owned(), noise(1, 150 * 1024 * 1024)),
@@ -199,7 +266,10 @@ async fn a_large_site_passes_through_a_small_function_without_being_extracted() 
     assert!(peak < MEMORY_LIMIT_BYTES, "{peak}");
     let found = found.lock().unwrap();
     let names: BTreeSet<&str> = found.iter().map(String::as_str).collect();
-    assert_eq!(names, BTreeSet::from([".lock", "log", "site.zip"]));
+    assert_eq!(
+        names,
+        BTreeSet::from([".lock", "log", "read.zip", "uploaded.zip"])
+    );
 }
 
 /// The names of all files below a directory.

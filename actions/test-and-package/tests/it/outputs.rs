@@ -1,5 +1,6 @@
 //! What becomes an output artifact.
 
+use shared::archive::{Archive, Entry, Fingerprint, Limits};
 use shared::failure::FailureType;
 use shared::testing::archives::{FILE, LINK};
 use shared::testing::source::SourceStore;
@@ -30,6 +31,27 @@ async fn a_file_is_stored_as_it_is_and_a_folder_as_a_zip() {
         site.into_iter().collect::<Vec<_>>(),
         [("a/index.html".to_owned(), b"page\n".to_vec())]
     );
+}
+
+#[tokio::test]
+async fn the_artifact_of_a_site_says_what_its_files_are_and_others_do_not() {
+    let script = "mkdir -p dist/site/a dist/app; for f in site/index.html site/a/b app/index.js; do echo x > dist/$f; done";
+    let (store, ended) = run(
+        &[("package.json", &manifest(script))],
+        "task=package&Site=dist/site&App=dist/app",
+        &["Site", "App"],
+    )
+    .await;
+    ended.unwrap();
+    for (output, entries) in [("Site", 2), ("App", 1)] {
+        let zip = tempfile::tempdir().unwrap();
+        let path = zip.path().join("zip");
+        std::fs::write(&path, store.output(output).await.unwrap().body).unwrap();
+        let archive = Archive::open(&path, Limits::default()).unwrap();
+        let said: Vec<_> = archive.entries().map(Entry::fingerprint).collect();
+        let expected = (output == "Site").then(|| Fingerprint::of(b"x\n"));
+        assert_eq!(said, vec![expected.as_ref(); entries], "{output}");
+    }
 }
 
 #[tokio::test]
