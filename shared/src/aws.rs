@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::app_name::AppName;
 use aws_types::sdk_config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
@@ -90,7 +91,16 @@ fn timeouts() -> TimeoutConfig {
 /// function, and would be linked into each and asked before its first job (`docs/decisions/0132-configuration-of-functions.md`).
 #[must_use]
 pub fn of_function() -> SdkConfig {
-    SdkConfig::builder()
+    of_variables(env::var)
+}
+
+/// Looks a variable up.
+type Lookup = fn(&str) -> Option<String>;
+
+fn of_variables(variable: Lookup) -> SdkConfig {
+    let is_on = |name| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let app_name = variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok());
+    let mut builder = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(retries())
@@ -99,29 +109,26 @@ pub fn of_function() -> SdkConfig {
             EnvironmentVariableCredentialsProvider::new(),
         ))
         .region(
-            env::var("AWS_REGION")
-                .or_else(|| env::var("AWS_DEFAULT_REGION"))
+            variable("AWS_REGION")
+                .or_else(|| variable("AWS_DEFAULT_REGION"))
                 .map(Region::new),
         )
         .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
         .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"))
-        .service_config(Variables)
-        .build()
-}
-
-fn is_on(name: &str) -> bool {
-    env::var(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        .service_config(Variables(variable));
+    builder.set_app_name(app_name);
+    builder.build()
 }
 
 /// What the SDKs let variables say for each service (AWS SDKs and Tools Reference Guide,
 /// "Service-specific endpoints"): `AWS_ENDPOINT_URL_CODEPIPELINE`, else `AWS_ENDPOINT_URL`.
 #[derive(Debug)]
-struct Variables;
+struct Variables(Lookup);
 
 impl LoadServiceConfig for Variables {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().replace([' ', '-'], "_").to_uppercase();
-        env::var(&format!("{}_{service}", key.env())).or_else(|| env::var(key.env()))
+        (self.0)(&format!("{}_{service}", key.env())).or_else(|| (self.0)(key.env()))
     }
 }
 
@@ -376,6 +383,39 @@ mod tests {
     #[test_case(None, None, CallErrorKind::Unavailable; "no answer")]
     fn an_answer_is_classed(code: Option<&str>, status: Option<u16>, expected: CallErrorKind) {
         assert_eq!(kind(code, status), expected);
+    }
+
+    #[test]
+    fn a_function_is_configured_by_its_variables() {
+        let config = of_variables(|name| {
+            let value = match name {
+                "AWS_DEFAULT_REGION" => "eu-west-1",
+                "AWS_USE_FIPS_ENDPOINT" => "True",
+                "AWS_USE_DUALSTACK_ENDPOINT" => "yes",
+                "AWS_SDK_UA_APP_ID" => "deploy-site",
+                "AWS_ENDPOINT_URL" => "http://all",
+                "AWS_ENDPOINT_URL_S3" => "http://s3",
+                "AWS_ENDPOINT_URL_API_GATEWAY" => "http://api",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        assert_eq!(config.region(), Some(&Region::from_static("eu-west-1")));
+        assert_eq!(
+            (config.use_fips(), config.use_dual_stack()),
+            (Some(true), Some(false))
+        );
+        assert_eq!(config.app_name(), AppName::new("deploy-site").ok().as_ref());
+        let endpoint = |service| {
+            let key = ServiceConfigKey::builder()
+                .service_id(service)
+                .env("AWS_ENDPOINT_URL")
+                .profile("endpoint_url");
+            config.service_config()?.load_config(key.build().unwrap())
+        };
+        let endpoints = ["S3", "API Gateway", "Lambda"].map(|service| endpoint(service).unwrap());
+        assert_eq!(endpoints, ["http://s3", "http://api", "http://all"]);
+        assert_eq!(of_variables(|_| None).region(), None);
     }
 
     #[test]

@@ -101,11 +101,9 @@ pub(crate) fn start() {
             hide(&secret);
         }
     }
-    let level = env::log_level().map(|level| level.parse::<LevelFilter>().map_err(|_| level));
-    let default = level.as_ref().and_then(|level| level.as_ref().ok());
-    let filter = Targets::new()
-        .with_default(default.copied().unwrap_or(DEFAULT_LEVEL))
-        .with_targets(QUIET_TARGETS.map(|target| (target, LevelFilter::WARN)));
+    let level = env::log_level();
+    let filter = filter(level.as_deref());
+    let is_unknown = filter.is_none();
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -113,11 +111,24 @@ pub(crate) fn start() {
         .with_span_list(false)
         .with_writer(RedactedStdout);
     let _already_started = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
+        .with(lines.with_filter(filter.unwrap_or_else(|| at(DEFAULT_LEVEL))))
         .try_init();
-    if let Some(Err(unknown)) = level {
-        tracing::warn!("DELIVERY_LOG is `{unknown}`; it can be error, warn, info or debug");
+    if let Some(level) = level.filter(|_| is_unknown) {
+        tracing::warn!("DELIVERY_LOG is `{level}`; it can be error, warn, info or debug");
     }
+}
+
+/// What is logged at a level that was given; `None` where it is none.
+fn filter(level: Option<&str>) -> Option<Targets> {
+    level
+        .map_or(Some(DEFAULT_LEVEL), |level| level.parse().ok())
+        .map(at)
+}
+
+fn at(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(level)
+        .with_targets(QUIET_TARGETS.map(|target| (target, level.min(LevelFilter::WARN))))
 }
 
 struct RedactedStdout;
@@ -148,6 +159,7 @@ impl Write for RedactedLine {
 #[cfg(test)]
 mod tests {
     use test_case::test_case;
+    use tracing::Level;
 
     use super::*;
 
@@ -158,6 +170,22 @@ mod tests {
     #[test_case("http://127.0.0.1:4566/a@b", "http://127.0.0.1:4566/a@b"; "harmless url")]
     fn secrets_are_known_by_their_form(text: &str, redacted: &str) {
         assert_eq!(redact(text), redacted);
+    }
+
+    #[test]
+    fn a_level_is_for_the_functions_own_lines() {
+        let shown =
+            |level, target, of| filter(level).map(|filter| filter.would_enable(target, &of));
+        let (own, sdk) = ("deploy_site::publish", "aws_smithy_runtime::client");
+        assert_eq!(shown(None, own, Level::INFO), Some(true));
+        assert_eq!(shown(None, own, Level::DEBUG), Some(false));
+        assert_eq!(shown(Some("debug"), own, Level::DEBUG), Some(true));
+        for target in [sdk, "hyper_util::client", "rustls::conn", "lambda_runtime"] {
+            assert_eq!(shown(Some("debug"), target, Level::INFO), Some(false));
+            assert_eq!(shown(Some("debug"), target, Level::WARN), Some(true));
+            assert_eq!(shown(Some("error"), target, Level::WARN), Some(false));
+        }
+        assert!(filter(Some("a=debug")).is_none());
     }
 
     #[test]
