@@ -2,28 +2,22 @@
 //!
 //! It checks signatures: [`FUNCTION_KEYS`], [`JOB_KEYS`] and [`TEST_KEYS`] are known to it and no others.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_s3::primitives::ByteStream;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{Extensions, HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use s3s::access::S3Access;
+use s3s::S3;
 use s3s::auth::{SecretKey, SimpleAuth};
-use s3s::dto::{ETag, GetObjectInput, HeadObjectInput, Range};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Result};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 
@@ -33,22 +27,17 @@ use super::record;
 use super::server::Server;
 use crate::aws;
 
+pub use bucket::{Bucket, StoredObject};
+use files::{LikeS3, copied, is_version, precondition_failed};
+
+mod bucket;
+mod files;
+
 /// The region of everything that tests talk to.
 pub const REGION: &str = "eu-west-1";
 
 /// First pause before the SDK's second attempt: tests do not wait for what only spares a service.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(5);
-
-/// One object, as far as tests compare them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredObject {
-    /// The content.
-    pub body: Vec<u8>,
-    /// `Content-Type`, as it was put.
-    pub content_type: Option<String>,
-    /// `Cache-Control`, as it was put.
-    pub cache_control: Option<String>,
-}
 
 /// The store behind an in-process S3, without a server of its own.
 #[derive(Clone)]
@@ -216,82 +205,6 @@ fn content_length(headers: &HeaderMap) -> u64 {
         .unwrap_or_default()
 }
 
-/// Sets right what `s3s-fs` does otherwise than S3.
-struct LikeS3(Kept);
-
-#[async_trait]
-impl S3Access for LikeS3 {
-    /// The last bytes of an object that has fewer are all of it (RFC 9110, 14.1.2); `s3s-fs` answers
-    /// with an internal error.
-    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
-        let Kept::Files(directory, _) = &self.0 else {
-            return Ok(());
-        };
-        let input = &mut request.input;
-        let file = directory.path().join(&input.bucket).join(&input.key);
-        if let (Some(Range::Suffix { length }), Ok(metadata)) =
-            (input.range, std::fs::metadata(file))
-            && (1..=length).contains(&metadata.len())
-        {
-            input.range = Some(Range::Int {
-                first: 0,
-                last: None,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// The header by which a copy names the version of what it copies.
-const COPY_IF_MATCH: &str = "x-amz-copy-source-if-match";
-
-/// The header that names what is copied.
-const COPY_SOURCE: &str = "x-amz-copy-source";
-
-/// What a request copies from, and which version of it.
-fn copied(request: &Request) -> Option<(String, String, String)> {
-    let header = |name| request.headers().get(name)?.to_str().ok();
-    let (bucket, key) = header(COPY_SOURCE)?
-        .trim_start_matches('/')
-        .split_once('/')?;
-    let etag = header(COPY_IF_MATCH)?.trim_matches('"');
-    Some((bucket.to_owned(), key.to_owned(), etag.to_owned()))
-}
-
-/// Whether an object is of this version: `s3s-fs` 0.14 does not compare it when it copies a part.
-async fn is_version(files: &FileSystem, bucket: String, key: String, etag: &str) -> bool {
-    let input = HeadObjectInput::builder()
-        .bucket(bucket)
-        .key(key)
-        .build()
-        .expect("a bucket and a key make a request");
-    let head = S3Request {
-        input,
-        method: Method::HEAD,
-        uri: Uri::default(),
-        headers: HeaderMap::default(),
-        extensions: Extensions::default(),
-        credentials: None,
-        region: None,
-        service: None,
-        trailing_headers: None,
-    };
-    let Ok(found) = files.head_object(head).await else {
-        return true; // The copy itself says what is missing.
-    };
-    found.output.e_tag.map(ETag::into_value).as_deref() == Some(etag)
-}
-
-fn precondition_failed() -> Response {
-    let body = "<Error><Code>PreconditionFailed</Code>\
-                <Message>At least one of the pre-conditions you specified did not hold</Message></Error>";
-    Response::builder()
-        .status(412)
-        .header("content-type", "application/xml")
-        .body(Body::from(body))
-        .expect("a status and a body make a response")
-}
-
 /// An in-process S3 with a port of its own.
 #[derive(Debug)]
 pub struct LocalS3 {
@@ -399,96 +312,10 @@ pub fn config(url: &str, keys: Keys) -> SdkConfig {
         .build()
 }
 
-/// One bucket as a test puts things in and looks at it.
-#[derive(Clone, Debug)]
-pub struct Bucket {
-    client: Client,
-    name: String,
-}
-
-impl Bucket {
-    /// The bucket of this name; it need not be there yet.
-    #[must_use]
-    pub fn new(config: &SdkConfig, name: &str) -> Self {
-        Self {
-            client: Client::new(config),
-            name: name.to_owned(),
-        }
-    }
-
-    /// Makes the bucket.
-    pub async fn create(&self) -> &Self {
-        self.client
-            .create_bucket()
-            .bucket(&self.name)
-            .send()
-            .await
-            .expect("a bucket is made");
-        self
-    }
-
-    /// Puts an object.
-    pub async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> &Self {
-        let request = self.client.put_object().bucket(&self.name).key(key);
-        request
-            .body(ByteStream::from(body.into()))
-            .send()
-            .await
-            .expect("an object is put");
-        self
-    }
-
-    /// Reads an object; `None` where there is none.
-    pub async fn get(&self, key: &str) -> Option<StoredObject> {
-        let request = self.client.get_object().bucket(&self.name).key(key);
-        let object = match request.send().await {
-            Ok(object) => object,
-            Err(error) if error.raw_response()?.status().as_u16() == 404 => return None,
-            Err(error) => panic!("object `{key}` cannot be read: {error:?}"),
-        };
-        let content_type = object.content_type.clone();
-        let cache_control = object.cache_control.clone();
-        let body = object
-            .body
-            .collect()
-            .await
-            .expect("an object is read whole")
-            .to_vec();
-        Some(StoredObject {
-            body,
-            content_type,
-            cache_control,
-        })
-    }
-
-    /// Removes an object.
-    pub async fn delete(&self, key: &str) {
-        let request = self.client.delete_object().bucket(&self.name).key(key);
-        request.send().await.expect("an object is removed");
-    }
-
-    /// Everything in it, by key.
-    pub async fn snapshot(&self) -> BTreeMap<String, StoredObject> {
-        let mut objects = BTreeMap::new();
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.name)
-            .into_paginator()
-            .send();
-        while let Some(page) = pages.next().await {
-            for listed in page.expect("a bucket is listed").contents() {
-                let key = listed.key().expect("a listed object has a key");
-                let object = self.get(key).await.expect("a listed object can be read");
-                objects.insert(key.to_owned(), object);
-            }
-        }
-        objects
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::Client;
+    use aws_sdk_s3::primitives::ByteStream;
     use test_case::test_case;
 
     use super::*;

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use md5::{Digest as _, Md5};
 use s3s::dto::{ETag, Metadata, StreamingBlob, Timestamp};
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, StdError, s3_error};
 
 use crate::clock;
 
@@ -46,6 +47,19 @@ impl Object {
     }
 }
 
+/// What S3 says of a body that does not come as it was announced. `s3s` compares digests, and ends the body with
+/// an error that has no type of its own.
+fn refused(error: &StdError) -> S3Error {
+    let error = error.to_string();
+    if !error.contains("Sha256Mismatch") {
+        return s3_error!(IncompleteBody, "the body broke off: {error}");
+    }
+    let code = S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into());
+    let mut refused = S3Error::with_message(code, "the body is not what its digest says");
+    refused.set_status_code(StatusCode::BAD_REQUEST);
+    refused
+}
+
 /// Bytes in pieces.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content(Vec<Bytes>);
@@ -56,8 +70,7 @@ impl Content {
         let mut hash = Md5::new();
         let mut pieces = Vec::new();
         if let Some(mut body) = body {
-            let broken = |error| s3_error!(IncompleteBody, "the body broke off: {error}");
-            while let Some(piece) = body.try_next().await.map_err(broken)? {
+            while let Some(piece) = body.try_next().await.map_err(|error| refused(&error))? {
                 hash.update(&piece);
                 pieces.push(piece);
             }
