@@ -8,6 +8,7 @@ pub(crate) mod live;
 pub(crate) mod report;
 #[cfg(test)]
 pub(crate) mod schema;
+pub(crate) mod style;
 pub(crate) mod teller;
 
 use std::io::{IsTerminal, Write};

@@ -2,15 +2,8 @@
 
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
-
 use crate::event::{ActionReport, Event, Failure, RunResult, Step};
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const WAITING: Style = AnsiColor::Yellow.on_default();
-const ID: Style = AnsiColor::Cyan.on_default();
-const DIM: Style = Style::new().dimmed();
+use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
 
 /// As many characters of an id or a commit as tell one from another.
 const SHORT_ID: usize = 8;

@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::lines::duration;
+use crate::output::style::{BAD, DIM, GOOD, WAITING};
 use crate::output::teller::Told;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const WAITING: Style = AnsiColor::Yellow.on_default();
-const DIM: Style = Style::new().dimmed();
 
 /// One thing that a command of a stack tells.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

@@ -1,17 +1,15 @@
 //! What `delivery log` prints: data, so also for people it goes to standard output.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::output::lines::{duration, mark, short};
+use crate::output::style::{BAD, DIM};
 use crate::output::teller::{Teller, Told};
 use crate::output::write_stdout;
 use crate::pipeline::state::ActionFailure;
-
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DIM: Style = Style::new().dimmed();
 
 /// One line of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]

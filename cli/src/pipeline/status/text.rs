@@ -2,19 +2,15 @@
 
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::StatusDocument;
 use crate::output::lines::{duration, short};
+use crate::output::style::{BAD, BUSY, GOOD, WAITING};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, gist};
 use crate::stack::state::State;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const WAITING: Style = AnsiColor::Yellow.on_default();
-const BUSY: Style = AnsiColor::Cyan.on_default();
 
 /// The signs of the table, and how each is coloured with the word behind it.
 const SIGNS: [(&str, Style); 6] = [
