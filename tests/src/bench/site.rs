@@ -117,35 +117,61 @@ fn rclone_arguments(site: &str, transfers: usize) -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-/// deploy-site's program and its bucket.
+/// deploy-site's program, its bucket and the key of its artifact.
 struct Own {
     function: Running,
     release: usize,
+    bucket: &'static str,
+    artifact: &'static str,
 }
 
-impl Own {
-    const BUCKET: &'static str = "site-own";
+/// The key of the artifact as test-and-package makes it, and as other programs do.
+const ARTIFACT: &str = "site";
+const FOREIGN_ARTIFACT: &str = "foreign-site";
 
-    async fn start(bench: &Bench, server: &Server) -> io::Result<Self> {
+impl Own {
+    /// A process with an empty bucket.
+    async fn start(
+        bench: &Bench,
+        server: &Server,
+        bucket: &'static str,
+        artifact: &'static str,
+    ) -> io::Result<Self> {
         let function = Running::start(bench, "deploy-site", server, search_path(&[])).await?;
+        server.empty(bucket).await?;
         Ok(Self {
             function,
             release: 0,
+            bucket,
+            artifact,
         })
     }
 
     async fn deploy(&mut self, server: &Server) -> io::Result<Spent> {
         self.release += 1;
         let event = JobEvent::new()
-            .input("Site", STORE, "site")
-            .user_parameters(&format!(
-                "bucket={}&version=r{}",
-                Self::BUCKET,
-                self.release
-            ))
+            .input("Site", STORE, self.artifact)
+            .user_parameters(&format!("bucket={}&version=r{}", self.bucket, self.release))
             .build();
         let (spent, _) = self.function.job(server, &event).await?;
         Ok(spent)
+    }
+
+    /// Its turn in a round; what the store was asked in it.
+    async fn turn(
+        &mut self,
+        server: &Server,
+        contender: &mut Contender,
+        counts: bool,
+    ) -> io::Result<Counted> {
+        server.counted().await?;
+        let spent = self.deploy(server).await?;
+        let counted = server.counted().await?;
+        contender.extra = counted.total().to_string();
+        if counts {
+            contender.add(spent);
+        }
+        Ok(counted)
     }
 }
 
@@ -178,7 +204,8 @@ pub async fn compare(bench: &Bench) -> io::Result<Vec<Section>> {
         format!(
             "{what} The site: {files} files of 1 to 50 KiB, {}, every second one of bytes that deflate cannot make \
              smaller. This project's time goes from the event to the reported result, and includes fetching \
-             and reading the artifact, a zip; the peers find the folder extracted. The second line of a peer \
+             and reading the artifact, a zip, as far as that is needed, and those requests are counted; the \
+             peers find the folder extracted. The second line of a peer \
              adds what they do not do: fetch that zip (rclone) and extract it (ripunzip). Targets are held \
              against the first line.",
             super::report::megabytes(bytes)
@@ -226,7 +253,7 @@ fn target(work: &str, contenders: &[Contender], least: f64) -> Target {
     let peers = contenders
         .iter()
         .skip(1)
-        .filter(|peer| !peer.name.contains("fetch"));
+        .filter(|peer| !peer.name.contains("fetch") && !peer.name.starts_with("this"));
     let compared = peers.filter(|peer| least > 1.0 || peer.name.starts_with("rclone"));
     let nobody = Contender::default();
     let peer = fastest(compared).unwrap_or(&nobody);
@@ -261,64 +288,86 @@ fn requests_target(counted: &Counted) -> Target {
 
 async fn half(bench: &Bench, site: &Path, delay: Duration, peers: &[Peer]) -> io::Result<Half> {
     let server = Server::start(delay).await?;
-    let store = server.empty(STORE).await?;
-    let mut own = Own::start(bench, &server).await?;
-    let mut own_first = Contender::new("this project", "");
-    let mut first: Vec<(Contender, Peer)> =
+    let mut own = Own::start(bench, &server, "site-own", ARTIFACT).await?;
+    let first = first_uploads(bench, &server, site, &mut own, peers).await?;
+    // The second half finds the site as the first left it: its changes have to be others.
+    let seed = if delay.is_zero() { 0 } else { 50 };
+    let (changed, counted) = changes(bench, &server, site, &mut own, peers, seed).await?;
+    Ok(Half {
+        first,
+        changed,
+        counted,
+    })
+}
+
+async fn first_uploads(
+    bench: &Bench,
+    server: &Server,
+    site: &Path,
+    own: &mut Own,
+    peers: &[Peer],
+) -> io::Result<Vec<Contender>> {
+    let mut own_turns = Contender::new("this project", "");
+    let mut turns: Vec<(Contender, Peer)> =
         peers.iter().map(|peer| (peer.contender(), *peer)).collect();
     let mut fetching = Contender::new("fetch and extract", "");
-    release(bench, &store, site).await?;
+    release(bench, &server.empty(STORE).await?, site).await?;
     for (_, counts) in bench.rounds(FIRST_ROUNDS).each() {
-        server.empty(Own::BUCKET).await?;
-        server.counted().await?;
-        let spent = own.deploy(&server).await?;
-        own_first.extra = server.counted().await?.total().to_string();
-        if counts {
-            own_first.add(spent);
-        }
-        fetch(bench, &server, &mut fetching, counts).await?;
-        for (contender, peer) in &mut first {
+        server.empty(own.bucket).await?;
+        own.turn(server, &mut own_turns, counts).await?;
+        fetch(bench, server, &mut fetching, counts).await?;
+        for (contender, peer) in &mut turns {
             // The slowest by far: once says enough.
             if matches!(peer, Peer::Aws) && !contender.wall.is_empty() {
                 continue;
             }
             server.empty(peer.bucket()).await?;
-            turn(bench, &server, site, *peer, contender, counts).await?;
+            turn(bench, server, site, *peer, contender, counts).await?;
         }
     }
-    let mut changed: Vec<(Contender, Peer)> =
+    Ok(together(vec![own_turns], turns, &fetching))
+}
+
+/// Uploads of what changed since the last round, in buckets that have the rest.
+async fn changes(
+    bench: &Bench,
+    server: &Server,
+    site: &Path,
+    own: &mut Own,
+    peers: &[Peer],
+    seed: usize,
+) -> io::Result<(Vec<Contender>, Counted)> {
+    let mut own_turns = Contender::new("this project", "");
+    let mut foreign = Own::start(bench, server, "site-foreign", FOREIGN_ARTIFACT).await?;
+    let mut foreign_turns =
+        Contender::new("this project, an artifact that another program made", "");
+    foreign.deploy(server).await?;
+    let mut turns: Vec<(Contender, Peer)> =
         peers.iter().map(|peer| (peer.contender(), *peer)).collect();
-    let mut own_changed = Contender::new("this project", "");
-    let mut fetching_changed = Contender::new("fetch and extract", "");
+    let mut fetching = Contender::new("fetch and extract", "");
     let mut counted = Counted::default();
     let rounds: Rounds = bench.rounds(CHANGED_ROUNDS);
     for (round, counts) in rounds.each() {
-        // The second half finds the site as the first left it: its changes have to be others.
-        let seed = if delay.is_zero() { round } else { round + 50 };
-        inputs::change_site(site, seed)?;
-        release(bench, &store, site).await?;
-        server.counted().await?;
-        let spent = own.deploy(&server).await?;
-        counted = server.counted().await?;
-        own_changed.extra = counted.total().to_string();
-        if counts {
-            own_changed.add(spent);
-        }
-        fetch(bench, &server, &mut fetching_changed, counts).await?;
-        for (contender, peer) in &mut changed {
-            turn(bench, &server, site, *peer, contender, counts).await?;
+        inputs::change_site(site, round + seed)?;
+        release(bench, &server.bucket(STORE), site).await?;
+        counted = own.turn(server, &mut own_turns, counts).await?;
+        foreign.turn(server, &mut foreign_turns, counts).await?;
+        fetch(bench, server, &mut fetching, counts).await?;
+        for (contender, peer) in &mut turns {
+            turn(bench, server, site, *peer, contender, counts).await?;
         }
     }
-    Ok(Half {
-        first: together(own_first, first, &fetching),
-        changed: together(own_changed, changed, &fetching_changed),
-        counted,
-    })
+    let all = together(vec![own_turns, foreign_turns], turns, &fetching);
+    Ok((all, counted))
 }
 
 /// This project, then each peer, each followed by what it takes with the artifact fetched and extracted.
-fn together(own: Contender, peers: Vec<(Contender, Peer)>, fetching: &Contender) -> Vec<Contender> {
-    let mut all = vec![own];
+fn together(
+    own: Vec<Contender>,
+    peers: Vec<(Contender, Peer)>,
+    fetching: &Contender,
+) -> Vec<Contender> {
+    let mut all = own;
     for (peer, _) in peers.into_iter().filter(|(peer, _)| !peer.wall.is_empty()) {
         let mut whole = Contender::new("the same, and fetch and extract", "");
         whole.wall = peer.wall.plus(&fetching.wall);
@@ -351,7 +400,9 @@ async fn turn(
 
 async fn release(bench: &Bench, store: &Bucket, site: &Path) -> io::Result<()> {
     let zip = inputs::site_zip(bench, site).await?;
-    store.put("site", fs::read(zip)?).await;
+    store.put(ARTIFACT, fs::read(zip)?).await;
+    let zip = inputs::zip(bench, site, "foreign-site.zip").await?;
+    store.put(FOREIGN_ARTIFACT, fs::read(zip)?).await;
     Ok(())
 }
 
@@ -370,7 +421,7 @@ async fn fetch(
     let fetched = spent::run(
         rclone
             .arg("copyto")
-            .arg(format!("s3:{STORE}/site"))
+            .arg(format!("s3:{STORE}/{ARTIFACT}"))
             .arg(&zip),
     )
     .await?;

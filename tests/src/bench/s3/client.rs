@@ -66,7 +66,13 @@ impl Server {
     /// Where the server has ended.
     pub async fn empty(&self, name: &str) -> io::Result<Bucket> {
         self.get(&format!("{EMPTY}{name}")).await?;
-        Ok(Bucket::new(&s3::config(&self.url, TEST_KEYS), name))
+        Ok(self.bucket(name))
+    }
+
+    /// A bucket with what is in it.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket::new(&s3::config(&self.url, TEST_KEYS), name)
     }
 
     /// What was counted since this was last asked.
