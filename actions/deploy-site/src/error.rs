@@ -60,6 +60,16 @@ pub enum DeploySiteError {
         /// The largest there may be.
         most_bytes: u64,
     },
+    /// A file's contents are not what the artifact says of them.
+    #[error("`{file}` of input artifact {artifact} is not what the artifact says of it")]
+    OtherContents {
+        /// The artifact.
+        artifact: Artifact,
+        /// The file's key in the bucket.
+        file: String,
+        /// What S3 said.
+        source: CallError,
+    },
     /// There is no such bucket.
     #[error("bucket `{bucket}` does not exist")]
     NoBucket {
@@ -143,7 +153,8 @@ impl ActionError for DeploySiteError {
             Self::NoIndex { .. }
             | Self::Link { .. }
             | Self::Reserved { .. }
-            | Self::TooLarge { .. } => FailureType::JobFailed,
+            | Self::TooLarge { .. }
+            | Self::OtherContents { .. } => FailureType::JobFailed,
             Self::NoBucket { .. } | Self::Manifest { .. } | Self::ManifestFormat { .. } => {
                 FailureType::ConfigurationError
             }
@@ -171,6 +182,9 @@ impl ActionError for DeploySiteError {
             Self::Link { .. } => "remove the link from the site, or put what it leads to there",
             Self::Reserved { .. } => "remove the file from the site",
             Self::TooLarge { .. } => "leave the file out of the site, or split it",
+            Self::OtherContents { .. } => {
+                "make the artifact again: release the change anew, or retry the stage that makes it"
+            }
             Self::NoBucket { .. } => "correct `bucket` in the action's `UserParameters`",
             Self::Manifest { .. } => {
                 "restore the object's last version, or remove it: then all is uploaded anew, and \

@@ -93,13 +93,12 @@ pub(crate) async fn publish(
     early: Look,
     deadline: Deadline,
 ) -> Result<Published, DeploySiteError> {
-    let margin = CHECKPOINT.min(deadline.remaining() / LARGEST_CHECKPOINT_PART);
     let publication = Publication {
         bucket,
         source,
         release,
         digest: site::digest(release.site),
-        until: deadline.earlier_by(margin),
+        deadline,
     };
     publication.run(early).await
 }
@@ -109,7 +108,7 @@ struct Publication<'a> {
     source: &'a Source,
     release: &'a Release<'a>,
     digest: String,
-    until: Deadline,
+    deadline: Deadline,
 }
 
 /// What is known of whose release the bucket is about to get.
@@ -134,7 +133,12 @@ struct Plan {
 
 impl Publication<'_> {
     async fn run(&self, early: Look) -> Result<Published, DeploySiteError> {
-        let (kept, plan, mut ours) = match self.begin(early).await? {
+        let UnderWay {
+            kept,
+            plan,
+            uploader,
+            mut ours,
+        } = match self.begin(early).await? {
             Begun::Complete(manifest) => {
                 let counts = Counts {
                     unchanged: self.release.site.len(),
@@ -142,9 +146,10 @@ impl Publication<'_> {
                 };
                 return Ok(Published::Wholly(counts, Box::new(manifest)));
             }
-            Begun::UnderWay(kept, plan, ours) => (kept, plan, ours),
+            Begun::UnderWay(under_way) => *under_way,
         };
-        let sender = self.uploader(&plan).await?;
+        let margin = CHECKPOINT.min(self.deadline.remaining() / LARGEST_CHECKPOINT_PART);
+        let until = self.deadline.earlier_by(margin);
         let mut files = plan.unchanged.clone();
         let mut window = Window::new(Instant::now());
         let mut may_be_unchecked = 0;
@@ -158,10 +163,10 @@ impl Publication<'_> {
                 }
                 may_be_unchecked = UNCHECKED_UPLOADS;
             }
-            let uploaded = |key: &str, item: &Item, etag| {
+            let note = |key: &str, item: &Item, etag| {
                 files.insert(key.to_owned(), Entry::new(item, etag));
             };
-            let upload = sender.upload(&batch, &mut window, self.until, uploaded);
+            let upload = uploader.upload(&batch, &mut window, until, note);
             if !upload.await? {
                 return self.checkpoint(files).await;
             }
@@ -178,19 +183,10 @@ impl Publication<'_> {
         Ok(Published::Wholly(counts, Box::new(manifest)))
     }
 
-    /// Fetches what is to be uploaded.
-    async fn uploader(&self, plan: &Plan) -> Result<Uploader, DeploySiteError> {
-        let contents = self.source.contents_of(self.release.site, &plan.uploads);
-        Ok(Uploader {
-            bucket: self.bucket.clone(),
-            artifact: self.source.artifact().clone(),
-            contents: contents.await?,
-        })
-    }
-
-    /// Announces what is to come, unless all is there.
+    /// Fetches what is to be uploaded and announces what is to come, unless all is there.
     async fn begin(&self, early: Look) -> Result<Begun, DeploySiteError> {
         let mut early = self.is_good_enough(&early).then_some(early);
+        let mut fetched: Option<(BTreeSet<String>, Uploader)> = None;
         for _ in 0..MAX_ROUNDS {
             let Look { kept: read, listed } = match early.take() {
                 Some(early) => early,
@@ -200,26 +196,49 @@ impl Publication<'_> {
             if plan.uploads.is_empty() && read.manifest.is_complete(&self.digest) {
                 return Ok(Begun::Complete(read.manifest));
             }
+            // Before the announcement: what is fetched takes its time, and may fail.
+            let uploader = match fetched.take() {
+                Some((keys, uploader)) if plan.uploads.is_subset(&keys) => uploader,
+                _ => self.uploader(&plan).await?,
+            };
             let changes = plan.uploads.union(&plan.removals).cloned().collect();
             let begun = read
                 .manifest
                 .begun(&self.digest, self.release.site, changes);
-            if begun == read.manifest {
+            let (kept, ours) = if begun == read.manifest {
                 let ours = Ours {
                     etag: read.etag.clone(),
                     uploads: None,
                 };
-                return Ok(Begun::UnderWay(read, plan, ours));
-            }
-            if let Some(kept) = self.bucket.put_manifest(&read, begun).await? {
+                (read, ours)
+            } else if let Some(kept) = self.bucket.put_manifest(&read, begun).await? {
                 let ours = Ours {
                     etag: kept.etag.clone(),
                     uploads: Some(0),
                 };
-                return Ok(Begun::UnderWay(kept, plan, ours));
-            }
+                (kept, ours)
+            } else {
+                fetched = Some((plan.uploads, uploader));
+                continue;
+            };
+            return Ok(Begun::UnderWay(Box::new(UnderWay {
+                kept,
+                plan,
+                uploader,
+                ours,
+            })));
         }
         Err(self.overtaken(&Manifest::default()))
+    }
+
+    /// Fetches what is to be uploaded.
+    async fn uploader(&self, plan: &Plan) -> Result<Uploader, DeploySiteError> {
+        let contents = self.source.contents_of(self.release.site, &plan.uploads);
+        Ok(Uploader {
+            bucket: self.bucket.clone(),
+            artifact: self.source.artifact().clone(),
+            contents: contents.await?,
+        })
     }
 
     /// Whether a look from before the release was known will do. Another release that was under way
@@ -389,6 +408,13 @@ impl Publication<'_> {
 enum Begun {
     /// The bucket serves the release already.
     Complete(Manifest),
-    /// The manifest says that the release is coming.
-    UnderWay(Kept, Plan, Ours),
+    UnderWay(Box<UnderWay>),
+}
+
+/// The manifest says that the release is coming.
+struct UnderWay {
+    kept: Kept,
+    plan: Plan,
+    uploader: Uploader,
+    ours: Ours,
 }

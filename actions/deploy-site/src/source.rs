@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use shared::archive::{Entry, Kind};
 use shared::artifact::{RemoteArchive, Store};
@@ -17,18 +18,19 @@ use crate::contents::Contents;
 use crate::error::DeploySiteError;
 use crate::site::{Content, Site};
 
-/// What is fetched to be read, in the job's directory, and what is fetched to be uploaded.
+/// What is fetched to be read, in the job's directory.
 const READ: &str = "read.zip";
-const UPLOADED: &str = "uploaded.zip";
 
 /// An artifact's archive in the store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Source {
     artifact: Artifact,
     remote: RemoteArchive,
     /// Links, and the files of which the archive says nothing.
     read: Arc<Contents>,
-    uploaded: PathBuf,
+    /// The job's directory, and how many files of what is to be uploaded were made in it.
+    folder: PathBuf,
+    fetched: AtomicU32,
 }
 
 impl Source {
@@ -46,7 +48,8 @@ impl Source {
             artifact: artifact.clone(),
             remote,
             read: Contents::new(read),
-            uploaded: workspace.file(UPLOADED),
+            folder: workspace.path().to_owned(),
+            fetched: AtomicU32::new(0),
         })
     }
 
@@ -59,26 +62,28 @@ impl Source {
         &self.read
     }
 
-    /// The contents of these files of the site; to be called once.
+    /// The contents of these files of the site.
     pub(crate) async fn contents_of(
         &self,
         site: &Site,
         keys: &BTreeSet<String>,
     ) -> Result<Arc<Contents>, DeploySiteError> {
-        let places = keys.iter().filter_map(|key| match site.get(key)?.content {
-            Content::Entry(place) => Some(self.read.entry(place)),
-            Content::Bytes(_) => None,
-        });
-        let wanted: BTreeSet<u64> = places
-            .filter(|entry| !has_to_be_read(entry))
-            .map(Entry::offset)
-            .collect();
-        if wanted.is_empty() {
+        let entries = || {
+            keys.iter().filter_map(|key| match site.get(key)?.content {
+                Content::Entry(place) => Some(self.read.entry(place)),
+                Content::Bytes(_) => None,
+            })
+        };
+        if entries().all(has_to_be_read) {
             return Ok(Arc::clone(&self.read));
         }
-        let is_wanted = |entry: &Entry| wanted.contains(&entry.offset()) || has_to_be_read(entry);
-        let uploaded = self.remote.fetch_some(&self.uploaded, is_wanted).await?;
-        Ok(Contents::new(uploaded))
+        let wanted: BTreeSet<u64> = entries().map(Entry::offset).collect();
+        let number = self.fetched.fetch_add(1, Ordering::Relaxed);
+        let file = self.folder.join(format!("upload-{number}.zip"));
+        let is_wanted = |entry: &Entry| wanted.contains(&entry.offset());
+        Ok(Contents::new(
+            self.remote.fetch_some(&file, is_wanted).await?,
+        ))
     }
 }
 

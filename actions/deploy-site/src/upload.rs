@@ -25,6 +25,9 @@ const MAX_BYTES_IN_FLIGHT: u64 = 16 * 1024 * 1024;
 /// second loop that adds to the load.
 const MAX_RETURNS: u32 = 2;
 
+/// By which S3 refuses a body that is not what the request says of it (S3 API Reference, "Error responses").
+const OTHER_CONTENTS: [&str; 2] = ["XAmzContentSHA256Mismatch", "BadDigest"];
+
 /// What uploads come from and go to.
 #[derive(Clone, Debug)]
 pub(crate) struct Uploader {
@@ -86,9 +89,27 @@ impl Uploader {
                 .body(*place)
                 .map_err(|source| NotPut::from(site::unreadable(&self.artifact, source)))?,
         };
-        let etag = self.bucket.put(key, item, body).await?;
+        let put = self.bucket.put(key, item, body).await;
+        let etag = put.map_err(|not_put| self.explained(key, item, not_put))?;
         tracing::debug!(key, size_bytes = item.size_bytes, "uploaded");
         Ok(etag)
+    }
+
+    /// What is said of a file comes from the artifact, and so does the file.
+    fn explained(&self, key: &str, item: &Item, not_put: NotPut) -> NotPut {
+        match not_put.error {
+            DeploySiteError::Call { source }
+                if matches!(item.content, Content::Entry(_))
+                    && OTHER_CONTENTS.iter().any(|code| source.is_code(code)) =>
+            {
+                NotPut::from(DeploySiteError::OtherContents {
+                    artifact: self.artifact.clone(),
+                    file: key.to_owned(),
+                    source,
+                })
+            }
+            error => NotPut { error, ..not_put },
+        }
     }
 }
 

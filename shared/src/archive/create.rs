@@ -87,7 +87,7 @@ impl<'a> Creation<'a> {
         }
     }
 
-    /// Whether the directory says of each file what its contents' SHA-256 is, in 38 bytes: see
+    /// Whether the directory says of each file what its contents' SHA-256 is, in 50 bytes: see
     /// [`super::Fingerprint`]. Without, it does not.
     pub fn fingerprints(mut self, are_there: bool) -> Self {
         self.fingerprints = are_there;

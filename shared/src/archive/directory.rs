@@ -368,7 +368,10 @@ impl Record {
             end: wide.header,
             data: 0,
             fingerprint: match kind {
-                Kind::File { .. } => extra.fingerprint().map(Box::new),
+                Kind::File { .. } => extra
+                    .fingerprint()
+                    .filter(|said| said.is_of(self.crc, wide.size))
+                    .map(Box::new),
                 Kind::Directory | Kind::Link => None,
             },
         })

@@ -70,7 +70,8 @@ impl Entry {
         self.crc
     }
 
-    /// What the archive's maker says of a file's contents, where it does; nothing compares it.
+    /// What the archive's maker says of a file's contents, where that is of contents with
+    /// this size and CRC-32; nothing compares it with them.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&Fingerprint> {
         self.fingerprint.as_deref()

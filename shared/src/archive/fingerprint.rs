@@ -13,8 +13,8 @@ use super::bytes::Fields;
 /// The field's id: "dl", which no program known to APPNOTE.TXT 4.5.2 and 4.6.1 uses.
 pub(super) const FIELD: u16 = 0x6c64;
 
-/// Bytes of the field's data: version, flags, digest.
-pub(super) const FIELD_BYTES: u16 = 34;
+/// Bytes of the field's data: version, flags, CRC-32 and size of the contents, digest.
+pub(super) const FIELD_BYTES: u16 = 46;
 
 const VERSION: u8 = 1;
 const FLAG_TEXT: u8 = 1;
@@ -22,10 +22,13 @@ const FLAG_TEXT: u8 = 1;
 /// What tells a file's contents from all others.
 ///
 /// It is what the archive's maker says. Reading an entry compares its CRC-32, not this: who relies on it
-/// trusts the maker, or compares it where the contents are used.
+/// trusts the maker, or compares it where the contents are used. It has CRC-32 and size of the same contents:
+/// where the entry has others, it is of something else and is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     sha256: [u8; 32],
+    crc32: u32,
+    size: u64,
     is_text: bool,
 }
 
@@ -54,7 +57,14 @@ impl Fingerprint {
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         out.push(if self.is_text { FLAG_TEXT } else { 0 });
+        out.extend_from_slice(&self.crc32.to_le_bytes());
+        out.extend_from_slice(&self.size.to_le_bytes());
         out.extend_from_slice(&self.sha256);
+    }
+
+    /// Whether it is of contents with this CRC-32 and size.
+    pub(super) fn is_of(&self, crc32: u32, size: u64) -> bool {
+        (self.crc32, self.size) == (crc32, size)
     }
 
     /// Reads the field's data; `None` where it is of another version.
@@ -63,9 +73,12 @@ impl Fingerprint {
         let &[version, flags] = fields.take(2)? else {
             return None;
         };
+        let (crc32, size) = (fields.u32()?, fields.u64()?);
         let sha256 = fields.0.try_into().ok()?;
         (version == VERSION && flags & !FLAG_TEXT == 0).then_some(Self {
             sha256,
+            crc32,
+            size,
             is_text: flags & FLAG_TEXT != 0,
         })
     }
@@ -75,6 +88,8 @@ impl Fingerprint {
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprinting {
     hash: Sha256,
+    crc32: crc32fast::Hasher,
+    size: u64,
     utf8: Utf8,
 }
 
@@ -82,6 +97,8 @@ impl Fingerprinting {
     /// Adds a piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.hash.update(piece);
+        self.crc32.update(piece);
+        self.size = self.size.saturating_add(piece.len() as u64);
         self.utf8.update(piece);
     }
 
@@ -90,6 +107,8 @@ impl Fingerprinting {
     pub fn finish(self) -> Fingerprint {
         Fingerprint {
             sha256: self.hash.finalize().into(),
+            crc32: self.crc32.finalize(),
+            size: self.size,
             is_text: self.utf8.is_text(),
         }
     }
@@ -155,7 +174,7 @@ mod tests {
             assert_eq!(data.len(), usize::from(FIELD_BYTES));
             assert_eq!(Fingerprint::read(&data), Some(fingerprint));
             let longer = [data.as_slice(), &[0]].concat();
-            for other in [longer.as_slice(), data.split_at(33).0, &[2, 1], &[]] {
+            for other in [longer.as_slice(), data.split_at(45).0, &[2, 1], &[]] {
                 assert_eq!(Fingerprint::read(other), None);
             }
             let unknown_flag = data.iter().enumerate();

@@ -312,7 +312,8 @@ fn read_chunk<'b>(
 }
 
 /// Reads a large file once more, from the system's cache: a digest has to go through a file from front to
-/// back, and its chunks are deflated by several threads.
+/// back, and its chunks are deflated by several threads. One of a file that has changed meanwhile has
+/// another CRC-32 than the entry, and no reader believes it.
 fn fingerprint(
     root: &Root<'_>,
     last: &Chunk<'_>,

@@ -403,12 +403,8 @@ mod tests {
         let archive = reopened(&written(&headers, described));
         let sizes: Vec<u64> = archive.entries().map(super::super::Entry::size).collect();
         assert_eq!(sizes, [0, size]);
-        let fingerprints: Vec<_> = archive
-            .entries()
-            .map(super::super::Entry::fingerprint)
-            .collect();
-        let expected = [Fingerprint::of(b"small"), Fingerprint::of(b"big")];
-        assert_eq!(fingerprints, expected.each_ref().map(Some));
+        // Those are of other contents.
+        assert!(archive.entries().all(|entry| entry.fingerprint().is_none()));
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl RemoteArchive {
             source,
         };
         let bytes = pieces.iter().map(|piece| piece.end - piece.start).sum();
-        check_space(&self.remote.object.artifact, to, bytes)?;
+        let artifact = &self.remote.object.artifact;
+        check_space(artifact, to, bytes)?;
         let file = Arc::new(File::create_new(to).map_err(disk)?);
         file.set_len(self.size()).map_err(disk)?;
         let memory = Semaphore::new(usize::try_from(MEMORY_KIB).unwrap_or(usize::MAX));
@@ -71,15 +72,22 @@ impl RemoteArchive {
                 async move {
                     let kib = (piece.end - piece.start).div_ceil(1024);
                     let permits = u32::try_from(kib).unwrap_or(u32::MAX).min(MEMORY_KIB);
-                    // The semaphore is never closed.
-                    let _held = memory.acquire_many(permits).await;
+                    let held = memory.acquire_many(permits).await;
+                    let _held = held.expect("nobody closes the semaphore");
                     let mut bytes = Vec::new();
                     self.remote.read(piece.clone(), &mut bytes).await?;
                     write(file, piece.start, bytes, to).await
                 }
             })
             .buffer_unordered(PIECES)
-            .try_collect()
-            .await
+            .try_collect::<()>()
+            .await?;
+        tracing::info!(
+            artifact = artifact.name,
+            size_bytes = self.size(),
+            fetched_bytes = bytes,
+            "fetched of artifact"
+        );
+        Ok(())
     }
 }

@@ -159,7 +159,7 @@ impl Remote {
             usize::try_from(position.saturating_sub(self.tail_start)).unwrap_or(usize::MAX)
         };
         let at_hand = self.tail.get(place(range.start)..place(range.end));
-        buffer.extend_from_slice(at_hand.unwrap_or_default());
+        buffer.extend_from_slice(at_hand.expect("a range ends with the object at the latest"));
         Ok(())
     }
 
