@@ -296,7 +296,8 @@ impl Installation<'_> {
     }
 }
 
-/// Removes a tree that is not needed any more; what cannot be removed goes with the job's directory.
+/// Removes a tree that is not needed any more; what cannot be removed goes with the job's directory, or, where
+/// the job is ended meanwhile and both remove it, at the latest with the next job's.
 async fn remove(tree: PathBuf) {
     let path = tree.clone();
     if let Err(error) = blocking(move || std::fs::remove_dir_all(tree)).await {
