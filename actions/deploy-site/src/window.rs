@@ -2,8 +2,9 @@
 //! for it.
 //!
 //! A round is as many ended uploads as may be under way. While each round ends clearly more uploads in
-//! a second than the one before, the next may have twice as many; the first that does not goes one
-//! step back. A bucket that refuses to take so many halves the number, once a round; from then on it
+//! a second than the one before, the next may have twice as many; the first that does not is the last,
+//! and where it ends fewer it goes one step back. Between two rounds as many uploads end unmeasured: they open
+//! connections. A bucket that refuses to take so many halves the number, once a round; from then on it
 //! grows by one a round, as TCP's does.
 
 use tokio::time::Instant;
@@ -19,6 +20,9 @@ pub(crate) const MOST: usize = 128;
 /// What a round has to be better by than the one before it: less is chance.
 const CLEARLY_BETTER: f64 = 1.2;
 
+/// What a round that is no better has of the one before it, at least, unless it is worse.
+const NO_WORSE: f64 = 0.9;
+
 /// How many uploads may be under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
@@ -28,6 +32,8 @@ pub(crate) struct Window {
     since: Instant,
     /// Uploads that ended in it.
     ended: usize,
+    /// How many uploads are to end before a round begins.
+    unmeasured: usize,
     /// How many uploads are to end before a refusal says something new.
     unheard: usize,
 }
@@ -49,6 +55,7 @@ impl Window {
             growth: Growth::Doubling(0.0),
             since: now,
             ended: 0,
+            unmeasured: 0,
             unheard: 0,
         }
     }
@@ -60,21 +67,26 @@ impl Window {
 
     /// One upload has ended.
     pub(crate) fn ended(&mut self, now: Instant) {
-        self.ended += 1;
         self.unheard = self.unheard.saturating_sub(1);
+        if self.unmeasured > 0 {
+            self.unmeasured -= 1;
+            self.since = now;
+            return;
+        }
+        self.ended += 1;
         if self.ended < self.limit {
             return;
         }
         match self.growth {
             Growth::Doubling(before) => {
                 let rate = rate(self.ended, now, self.since);
-                let is_better = rate > before * CLEARLY_BETTER;
-                if is_better && self.limit < MOST {
+                if rate > before * CLEARLY_BETTER && self.limit < MOST {
                     self.growth = Growth::Doubling(rate);
                     self.limit = (self.limit * 2).min(MOST);
+                    self.unmeasured = self.limit;
                 } else {
                     self.growth = Growth::Over;
-                    if !is_better {
+                    if rate < before * NO_WORSE {
                         self.limit = (self.limit / 2).max(FIRST);
                     }
                 }
@@ -93,6 +105,7 @@ impl Window {
         }
         self.unheard = self.limit;
         self.growth = Growth::Careful;
+        self.unmeasured = 0;
         self.limit = (self.limit / 2).max(1);
         self.begin(now);
     }
@@ -141,13 +154,28 @@ mod tests {
 
     #[test]
     fn it_grows_as_long_as_that_brings_something() {
-        assert_eq!(rounds(1_000_000, 5), [32, 64, 128, 128, 128]);
+        assert_eq!(rounds(1_000_000, 7), [32, 32, 64, 64, 128, 128, 128]);
         assert_eq!(
-            rounds(1_600, 5),
-            [32, 64, 32, 32, 32],
+            rounds(1_600, 7),
+            [32, 32, 64, 64, 64, 64, 64],
             "32 in 20 ms are all there is"
         );
-        assert_eq!(rounds(100, 3), [32, FIRST, FIRST]);
+        assert_eq!(rounds(100, 3), [32, 32, 32]);
+    }
+
+    #[test]
+    fn it_goes_a_step_back_where_more_is_worse() {
+        let begun = Instant::now();
+        let mut window = Window::new(begun);
+        let (mut now, mut limits) = (begun, Vec::new());
+        for _round in 0..6 {
+            // 800 a second with 16, half of that with more.
+            let count = window.limit();
+            now += Duration::from_millis(if count > FIRST { 80 } else { 20 });
+            (0..count).for_each(|_| window.ended(now));
+            limits.push(window.limit());
+        }
+        assert_eq!(limits, [32, 32, FIRST, FIRST, FIRST, FIRST]);
     }
 
     #[test]
