@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::failure::FailureType;
 use shared::testing::events::invocation_of;
+use shared::testing::source::untimed;
 use test_and_package::TestAndPackage;
 use test_case::test_case;
 
@@ -20,7 +21,7 @@ async fn a_gulpfile_makes_gulp_the_runner() {
     let (store, ended) = run(&files, "task=package&Site=dist", &["Site"]).await;
     let summary = ended.unwrap().summary;
     assert!(
-        summary.starts_with("package (gulp) in 0s; Site from `dist` ("),
+        untimed(&summary).starts_with("package (gulp) in …; Site from `dist` ("),
         "{summary}"
     );
     assert_eq!(store.output_files("Site").await["one"], b"one\n");
@@ -29,14 +30,14 @@ async fn a_gulpfile_makes_gulp_the_runner() {
 #[tokio::test]
 async fn without_a_gulpfile_npm_is_the_runner() {
     let (_store, ended) = run(&[("package.json", &manifest("true"))], "task=package", &[]).await;
-    assert_eq!(ended.unwrap().summary, "package (npm) in 0s");
+    assert_eq!(untimed(&ended.unwrap().summary), "package (npm) in …");
 }
 
 #[tokio::test]
 async fn the_runner_can_be_chosen() {
     let files = [("gulpfile.mjs", ""), ("package.json", &*manifest("true"))];
     let (_store, ended) = run(&files, "task=package&runner=npm", &[]).await;
-    assert_eq!(ended.unwrap().summary, "package (npm) in 0s");
+    assert_eq!(untimed(&ended.unwrap().summary), "package (npm) in …");
 }
 
 #[tokio::test]
@@ -103,14 +104,14 @@ async fn tests_are_counted_and_what_is_wrong_with_a_report_is_told() {
     let files = [("package.json", &*manifest(script)), ("ok.xml", &*passed)];
     let (_store, ended) = run(&files, "task=package&report=r/*.xml", &[]).await;
     assert_eq!(
-        ended.unwrap().summary,
-        "package (npm) in 0s; 2 tests: 2 passed; the report `r/garbled.xml` cannot be read: it is \
+        untimed(&ended.unwrap().summary),
+        "package (npm) in …; 2 tests: 2 passed; the report `r/garbled.xml` cannot be read: it is \
          not a JUnit report"
     );
     let (_store, ended) = run(&files, "task=package&report=none/*.xml", &[]).await;
     assert_eq!(
-        ended.unwrap().summary,
-        "package (npm) in 0s; no report matches `none/*.xml`"
+        untimed(&ended.unwrap().summary),
+        "package (npm) in …; no report matches `none/*.xml`"
     );
 }
 
