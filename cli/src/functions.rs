@@ -8,15 +8,8 @@ use std::path::PathBuf;
 pub(crate) use build::{build, profile};
 pub(crate) use prebuilt::{node_layer, prebuilt};
 
-/// The functions that the template needs, each named as its package.
-pub(crate) const NAMES: [&str; 6] = [
-    "npm-install",
-    "test-and-package",
-    "deploy-app",
-    "deploy-api",
-    "deploy-site",
-    "e2e",
-];
+/// The functions that the template needs.
+pub(crate) use local::launch::FUNCTIONS as NAMES;
 
 /// A function's program, what Lambda runs as `bootstrap`, or the package with it (`*.zip`).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,16 @@ use clients::Clients;
 pub use clients::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 pub use stack::Change;
 
+/// The functions that the template needs, each named as its package.
+pub const FUNCTIONS: [&str; 6] = [
+    "npm-install",
+    "test-and-package",
+    "deploy-app",
+    "deploy-api",
+    "deploy-site",
+    "e2e",
+];
+
 /// The template that a user launches.
 const ROOT_TEMPLATE: &str = "delivery.yaml";
 

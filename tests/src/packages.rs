@@ -14,14 +14,7 @@ use crate::application::Application;
 use crate::checkout;
 
 /// All functions, by the names of their packages.
-pub const FUNCTIONS: [&str; 6] = [
-    "npm-install",
-    "test-and-package",
-    "deploy-app",
-    "deploy-api",
-    "deploy-site",
-    "e2e",
-];
+pub use local::launch::FUNCTIONS;
 
 /// The programs that a function finds on Lambda.
 const PROGRAMS: &str = include_str!("al2023-programs.txt");

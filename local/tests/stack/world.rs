@@ -13,21 +13,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::aws::LocalAws;
-use local::launch::{self, Launch, Request};
+use local::launch::{self, FUNCTIONS, Launch, Request};
 use serde_json::{Value, json};
 
 use crate::recorder::Recorder;
 
 const REGION: &str = "us-east-1";
 const STACK: &str = "delivery";
-const ACTIONS: [&str; 6] = [
-    "npm-install",
-    "test-and-package",
-    "deploy-app",
-    "deploy-api",
-    "deploy-site",
-    "e2e",
-];
 
 /// Answers each event with its own environment.
 const BOOTSTRAP: &str = r#"#!/usr/bin/env python3
@@ -65,7 +57,9 @@ impl World {
         let binary = folder.path().join("bootstrap");
         std::fs::write(&binary, BOOTSTRAP).unwrap();
         std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let functions = ACTIONS.map(|name| (name.to_owned(), binary.clone())).into();
+        let functions = FUNCTIONS
+            .map(|name| (name.to_owned(), binary.clone()))
+            .into();
         let credentials = Credentials::new(
             launch::ACCESS_KEY_ID,
             launch::SECRET_ACCESS_KEY,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,6 +78,20 @@ impl Memory {
     pub(crate) fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         let object = self.object(bucket, key).ok()?;
         Some(object.content.to_vec())
+    }
+
+    /// Makes an object as old as this.
+    pub(crate) fn set_modified(
+        &self,
+        bucket: &str,
+        key: &str,
+        modified: SystemTime,
+    ) -> S3Result<()> {
+        let mut inner = self.lock();
+        let objects = inner.bucket(bucket)?;
+        let object = objects.get_mut(key).ok_or_else(|| s3_error!(NoSuchKey))?;
+        object.modified = Timestamp::from(modified);
+        Ok(())
     }
 
     /// Makes a bucket, or forgets the objects of one that is there.

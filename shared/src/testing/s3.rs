@@ -3,9 +3,10 @@
 //! It checks signatures: [`FUNCTION_KEYS`], [`JOB_KEYS`] and [`TEST_KEYS`] are known to it and no others.
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -155,6 +156,22 @@ impl Objects {
                 std::fs::read(directory.path().join(bucket).join(key)).ok()
             }
             Kept::Memory(memory) => memory.read(bucket, key),
+        }
+    }
+
+    /// Makes an object as old as this, so that no test waits for one to become old.
+    pub fn set_modified(&self, bucket: &str, key: &str, modified: SystemTime) {
+        match &self.kept {
+            Kept::Files(directory, _) => {
+                let path = directory.path().join(bucket).join(key);
+                let file = File::options().write(true).open(path);
+                let file = file.expect("the object is there");
+                file.set_modified(modified).expect("its time can be set");
+            }
+            Kept::Memory(memory) => {
+                let set = memory.set_modified(bucket, key, modified);
+                set.expect("the object is there");
+            }
         }
     }
 

@@ -136,7 +136,7 @@ async fn every_fault_at_every_call_ends_in_the_release_or_before_it() {
 }
 
 /// Runs one job through a proxy with these faults.
-async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
+pub(crate) async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
     run_with_time(frame, rules, Duration::from_mins(5)).await
 }
 

@@ -11,8 +11,10 @@ use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
 use shared::testing::runtime::{Ended, Function, KillSwitch};
 use shared::testing::s3::Objects;
 use shared::testing::world::World;
+use shared::testing::world::codepipeline::Reported;
 use test_case::test_case;
 
+use crate::faults::run_with;
 use crate::frame::{Frame, MANIFEST, PARAMETERS, foreign_zip, zip_with};
 
 /// The site: pages among other files, three listing pages with its `config.json` and the manifest.
@@ -197,6 +199,27 @@ async fn a_file_that_is_not_what_the_artifact_says_is_refused_by_the_bucket() {
         "{message}"
     );
     assert_eq!(frame.keys().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn nothing_is_announced_of_what_cannot_be_fetched() {
+    let frame = in_memory().await;
+    let seeds = std::array::from_fn(|number| number as u64 + 1);
+    frame
+        .artifact(zip_with(borrowed(&pictures(&seeds)), &[]))
+        .await;
+    // The first read is that of the artifact's end.
+    let rule = Rule {
+        resource: Some("store/p/Site/x".to_owned()),
+        nth: 2,
+        ..Rule::always("s3:GetObject", Fault::Status(403))
+    };
+    frame.world.forget_calls();
+    let Reported::Failure { failure_type, .. } = run_with(&frame, vec![rule]).await else {
+        panic!("the job did not fail");
+    };
+    assert_eq!(failure_type, "PermissionError");
+    assert_eq!(frame.writes(), [] as [String; 0]);
 }
 
 #[tokio::test]
