@@ -4,6 +4,7 @@
 //! deleted after the stack, when nothing writes to it any more.
 
 mod bucket;
+mod error;
 mod policies;
 mod remnants;
 
@@ -25,110 +26,17 @@ use super::view::View;
 use crate::args::Global;
 use crate::args::stack::Down;
 use crate::cloud::Cloud;
-use crate::error::{CliError, Explained};
+use crate::error::CliError;
 use crate::exit::Exit;
 use crate::settings::Settings;
 
 use bucket::Bucket;
+pub(crate) use error::DownError;
 use policies::{Policies, Policy};
 use remnants::{Remnant, remnants};
 
 /// The type of a bucket.
 const BUCKET: &str = "AWS::S3::Bucket";
-
-/// Why not everything was deleted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DownError {
-    /// The question was not answered with the stack's name.
-    #[error("nothing was deleted: the name of the stack `{stack}` was not typed")]
-    NotConfirmed {
-        /// The stack's name.
-        stack: String,
-        /// Whether there was nobody to ask.
-        nobody: bool,
-    },
-    /// The stack is protected.
-    #[error("the stack `{stack}` is protected from being deleted")]
-    Protected {
-        /// The stack's name.
-        stack: String,
-    },
-    /// CloudFormation would delete data of production.
-    #[error(
-        "nothing was deleted: the stack's deletion would take `{bucket}` with it, which holds production's data"
-    )]
-    TakesData {
-        /// The bucket.
-        bucket: String,
-    },
-    /// S3 did not delete an object.
-    #[error("s3://{bucket}/{key} could not be deleted ({code}: {message}){}", if *.others > 0 { format!(", and {others} others neither") } else { String::new() })]
-    NotDeleted {
-        /// The bucket.
-        bucket: String,
-        /// The first object's key.
-        key: String,
-        /// How many more were not.
-        others: usize,
-        /// S3's error code.
-        code: String,
-        /// S3's words.
-        message: String,
-    },
-    /// Something still exists.
-    #[error("the stack `{stack}` is deleted, but {} of its resources still exist: {}", .paths.len(), .paths.join(", "))]
-    Left {
-        /// The stack's name.
-        stack: String,
-        /// What exists.
-        paths: Vec<String>,
-    },
-}
-
-impl Explained for DownError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Left { .. } => Exit::PipelineFailed,
-            Self::NotConfirmed { .. }
-            | Self::Protected { .. }
-            | Self::TakesData { .. }
-            | Self::NotDeleted { .. } => Exit::Failed,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NotConfirmed { .. } => "not-confirmed",
-            Self::Protected { .. } | Self::TakesData { .. } => "protected",
-            Self::NotDeleted { .. } => "bucket",
-            Self::Left { .. } => "left",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotConfirmed { nobody: true, .. } => {
-                "there is no terminal to ask at: if it is meant, run it again with `--yes`".to_owned()
-            }
-            Self::NotConfirmed { nobody: false, .. } => return None,
-            Self::Protected { stack } => format!(
-                "if it is meant: `aws cloudformation update-termination-protection --stack-name {stack} \
-                 --no-enable-termination-protection`, then `delivery down` again"
-            ),
-            Self::TakesData { .. } => {
-                "if that is meant too, run it again with `--include-data`".to_owned()
-            }
-            Self::NotDeleted { .. } => {
-                "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and see that no lock holds the \
-                 object; then run `delivery down` again: it goes on where it stopped"
-                    .to_owned()
-            }
-            Self::Left { .. } => {
-                "delete them by hand; what they are is listed above".to_owned()
-            }
-        })
-    }
-}
 
 /// What every step needs.
 struct Work<'a> {

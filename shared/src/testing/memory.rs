@@ -23,11 +23,13 @@ use s3s::dto::{
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use object::{About, Content, Object};
+use state::{Inner, Upload, check};
 
 use crate::clock;
 
 mod listing;
 mod object;
+mod state;
 
 /// Most keys of a page (S3 API Reference, `ListObjectsV2`).
 pub(crate) const PAGE_KEYS: usize = 1000;
@@ -46,19 +48,6 @@ impl Default for Memory {
     fn default() -> Self {
         Self::with_pages_of(PAGE_KEYS)
     }
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    buckets: BTreeMap<String, BTreeMap<String, Object>>,
-    uploads: BTreeMap<String, Upload>,
-    begun: u64,
-}
-
-#[derive(Debug, Default)]
-struct Upload {
-    about: About,
-    parts: BTreeMap<i32, (Content, [u8; 16])>,
 }
 
 impl Memory {
@@ -123,44 +112,6 @@ impl Memory {
         }
         Ok(object)
     }
-}
-
-impl Inner {
-    fn bucket(&mut self, name: &str) -> S3Result<&mut BTreeMap<String, Object>> {
-        self.buckets
-            .get_mut(name)
-            .ok_or_else(|| s3_error!(NoSuchBucket))
-    }
-
-    fn object(&mut self, bucket: &str, key: &str) -> S3Result<&Object> {
-        self.bucket(bucket)?
-            .get(key)
-            .ok_or_else(|| s3_error!(NoSuchKey))
-    }
-
-    fn upload(&mut self, id: &str) -> S3Result<&mut Upload> {
-        self.uploads
-            .get_mut(id)
-            .ok_or_else(|| s3_error!(NoSuchUpload))
-    }
-}
-
-/// Applies `If-Match` and `If-None-Match` to what is there.
-fn check(
-    there: Option<&Object>,
-    only: Option<&ETagCondition>,
-    unless: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let matches = |condition: &ETagCondition| {
-        there.is_some_and(|object| condition.is_any() || condition.as_etag() == Some(&object.etag))
-    };
-    if only.is_some_and(|only| !matches(only)) || unless.is_some_and(matches) {
-        return Err(s3_error!(
-            PreconditionFailed,
-            "At least one of the pre-conditions did not hold"
-        ));
-    }
-    Ok(())
 }
 
 #[async_trait::async_trait]
