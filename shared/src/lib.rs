@@ -22,5 +22,4 @@ pub mod project;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod warm;
 pub mod workspace;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use shared::action::{Action, Completion, Continuation, Outcome};
 use shared::artifact::Store;
@@ -13,7 +12,6 @@ use shared::job::Job;
 use shared::process::Environment;
 use shared::project::{self, Project};
 use shared::task::{Runner, Task, TaskEnd, TaskError};
-use shared::warm::WarmTree;
 use shared::workspace::Workspace;
 
 mod attempts;
@@ -31,7 +29,6 @@ const TARGET: &str = "TARGET_URL";
 #[derive(Clone, Debug)]
 pub struct EndToEnd {
     config: SdkConfig,
-    warm: Arc<WarmTree>,
 }
 
 impl EndToEnd {
@@ -40,7 +37,6 @@ impl EndToEnd {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             config: config.clone(),
-            warm: Arc::default(),
         }
     }
 }
@@ -60,13 +56,10 @@ impl Action for EndToEnd {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let checkout = self
-            .warm
-            .fetch_and_extract(&store, input, &workspace, "source")
+        let source = store
+            .fetch_and_extract(input, &workspace, "source")
             .await?;
-        let tested = test(job, checkout.path(), params, attempts, &environment).await;
-        self.warm.take_back(checkout);
-        tested
+        test(job, &source, params, attempts, &environment).await
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use shared::action::{Action, Completion, Outcome};
 use shared::artifact::Store;
@@ -11,7 +10,6 @@ use shared::job::{Artifact, Job};
 use shared::process::Environment;
 use shared::project::{self, Project};
 use shared::task::{Runner, Task, TaskEnd};
-use shared::warm::WarmTree;
 use shared::workspace::Workspace;
 
 mod error;
@@ -28,7 +26,6 @@ const SITE_PAGE: &str = "index.html";
 #[derive(Clone, Debug)]
 pub struct TestAndPackage {
     config: SdkConfig,
-    warm: Arc<WarmTree>,
 }
 
 impl TestAndPackage {
@@ -37,7 +34,6 @@ impl TestAndPackage {
     pub fn new(config: &SdkConfig) -> Self {
         Self {
             config: config.clone(),
-            warm: Arc::default(),
         }
     }
 }
@@ -57,19 +53,16 @@ impl Action for TestAndPackage {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let checkout = self
-            .warm
-            .fetch_and_extract(&store, input, &workspace, "source")
+        let source = store
+            .fetch_and_extract(input, &workspace, "source")
             .await?;
         let work = Work {
             job,
             store: &store,
             environment: &environment,
         };
-        let summary = work.run(checkout.path(), params, outputs).await;
-        self.warm.take_back(checkout);
         Ok(Outcome::Complete(Completion {
-            summary: summary?,
+            summary: work.run(&source, params, outputs).await?,
             ..Completion::default()
         }))
     }

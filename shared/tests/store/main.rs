@@ -11,7 +11,6 @@ mod disk;
 mod memory;
 mod ranges;
 mod transfer;
-mod warm;
 
 use serde_json::Value;
 use shared::job::Job;
