@@ -12,6 +12,7 @@ pub mod clock;
 pub mod continuation;
 pub mod dependencies;
 pub mod env;
+pub mod execution;
 pub mod failure;
 pub mod job;
 pub mod junit;

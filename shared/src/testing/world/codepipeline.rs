@@ -1,4 +1,4 @@
-//! CodePipeline's jobs: each takes exactly one result.
+//! CodePipeline's jobs: each takes exactly one result, and none after its execution has ended.
 //!
 //! What a second result gets is not documented; `InvalidJobStateException` is the one error of the
 //! operation that fits. It is recorded, so that a test sees who tried.
@@ -35,13 +35,21 @@ const FAILURE_TYPES: [&str; 6] = [
 #[derive(Debug, Default)]
 pub struct CodePipeline {
     jobs: BTreeMap<String, Job>,
+    executions: BTreeMap<String, Execution>,
     reports: Vec<Report>,
 }
 
 #[derive(Debug)]
 struct Job {
     event: Value,
+    execution: Option<String>,
     ended: bool,
+}
+
+#[derive(Debug)]
+struct Execution {
+    pipeline: String,
+    status: String,
 }
 
 /// One result that someone reported.
@@ -84,20 +92,46 @@ pub enum Reported {
 }
 
 impl CodePipeline {
-    /// Hands out the job of an event.
+    /// Hands out the job of an event. The execution that its `UserParameters` name is in progress.
     pub fn add_job(&mut self, event: &Value) {
         let event = event[crate::job::EVENT_KEY].clone();
         let id = event["id"]
             .as_str()
             .expect("an event names its job")
             .to_owned();
+        let parameters = event["data"]["actionConfiguration"]["configuration"]["UserParameters"]
+            .as_str()
+            .unwrap_or_default();
+        let parameters: BTreeMap<_, _> = form_urlencoded::parse(parameters.as_bytes())
+            .into_owned()
+            .collect();
+        let execution = parameters.get("execution").cloned();
+        if let (Some(pipeline), Some(execution)) = (parameters.get("pipeline"), &execution) {
+            let running = Execution {
+                pipeline: pipeline.clone(),
+                status: "InProgress".to_owned(),
+            };
+            self.executions.entry(execution.clone()).or_insert(running);
+        }
         self.jobs.insert(
             id,
             Job {
                 event,
+                execution,
                 ended: false,
             },
         );
+    }
+
+    /// Gives an execution another status (`Stopped`). The jobs of one that has ended take no result.
+    ///
+    /// # Panics
+    ///
+    /// Where no job names it.
+    pub fn set_execution(&mut self, id: &str, status: &str) {
+        let execution = self.executions.get_mut(id);
+        let execution = execution.expect("a job of the execution was added");
+        status.clone_into(&mut execution.status);
     }
 
     /// Every report so far, also those that were refused.
@@ -125,8 +159,36 @@ impl CodePipeline {
                 Some(job) => Answer::json(&json!({"jobDetails": job.event})),
                 None => not_found(&id),
             },
+            "GetPipelineExecution" => self.execution(request),
             name => Answer::error(400, "UnknownOperationException", name),
         }
+    }
+
+    fn execution(&self, request: &ApiRequest) -> Answer {
+        let (pipeline, id) = (
+            request.text("pipelineName"),
+            request.text("pipelineExecutionId"),
+        );
+        if !self.executions.values().any(|one| one.pipeline == pipeline) {
+            let message = format!("no pipeline {pipeline}");
+            return Answer::error(400, "PipelineNotFoundException", &message);
+        }
+        match self.executions.get(id) {
+            Some(execution) if execution.pipeline == pipeline => {
+                Answer::json(&json!({"pipelineExecution": {
+                    "pipelineName": pipeline, "pipelineExecutionId": id, "status": execution.status
+                }}))
+            }
+            _ => {
+                let message = format!("no execution {id}");
+                Answer::error(400, "PipelineExecutionNotFoundException", &message)
+            }
+        }
+    }
+
+    fn has_ended(&self, execution: &str) -> bool {
+        let execution = self.executions.get(execution);
+        execution.is_some_and(|one| !matches!(&*one.status, "InProgress" | "Stopping"))
     }
 
     fn put(&mut self, id: &str, read: Result<(Reported, Option<String>), Refusal>) -> Answer {
@@ -134,10 +196,12 @@ impl CodePipeline {
             Ok(read) => read,
             Err((code, message)) => return Answer::error(400, code, &message),
         };
+        let execution = self.jobs.get(id).and_then(|job| job.execution.as_deref());
+        let abandoned = execution.is_some_and(|execution| self.has_ended(execution));
         let Some(job) = self.jobs.get_mut(id) else {
             return not_found(id);
         };
-        let accepted = !job.ended;
+        let accepted = !job.ended && !abandoned;
         job.ended = true;
         self.reports.push(Report {
             job: id.to_owned(),
@@ -148,7 +212,7 @@ impl CodePipeline {
         if accepted {
             return Answer::json(&json!({}));
         }
-        let message = format!("job {id} has a result already");
+        let message = format!("job {id} has a result already, or its execution has ended");
         Answer::error(400, "InvalidJobStateException", &message)
     }
 }
