@@ -23,4 +23,5 @@ pub mod project;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 pub mod workspace;

@@ -15,7 +15,6 @@ use futures_util::future::join;
 
 use crate::clock::Deadline;
 
-mod ansi;
 mod environment;
 mod error;
 mod find;

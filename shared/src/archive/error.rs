@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{ActionError, FailureType};
+use crate::text::is_deceptive;
 
 /// Longest part of an entry's name that a message shows, in characters: names come from outside and
 /// may have 65,535 bytes.
@@ -399,13 +400,6 @@ pub(super) fn shown(name: &str) -> String {
         text.push('…');
     }
     text
-}
-
-/// Whether a character controls a terminal, ends a line, or reorders what follows.
-pub(super) fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The rules for entry names: one spelling, no way out, nothing that another reader takes apart
 //! differently.
 
-use super::error::{Problem, is_deceptive};
+use super::error::Problem;
+use crate::text::is_deceptive;
 
 /// Longest name in bytes. Linux refuses paths of more than 4,096; the rest is left to the directory
 /// below which it is extracted.

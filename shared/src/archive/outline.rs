@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::directory;
 use super::entry::{Entry, Kind};
-use super::error::{ArchiveError, Problem, is_deceptive, shown};
+use super::error::{ArchiveError, Problem, shown};
 use super::layout;
 use super::limits::{Demand, Limits, MAX_NAME_BYTES, on_disk};
 use super::source::{ReadAt, Source};
 use super::tree::{Conflict, Tree};
+use crate::text::is_deceptive;
 
 /// Longest target of a link (`PATH_MAX` with its NUL).
 const MAX_TARGET_BYTES: u64 = 4095;

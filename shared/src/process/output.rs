@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::ansi;
+use crate::text;
 
 /// How much is kept from the beginning of the output (reliability design, "64 KiB head + tail": what
 /// began a chain of errors is often above it, what ended it is always below).
@@ -89,7 +89,8 @@ impl Output {
     }
 
     fn line(&self, stream: Stream, line: &[u8]) {
-        let text = ansi::plain(&String::from_utf8_lossy(line));
+        let line = String::from_utf8_lossy(line);
+        let text = text::plain_line(written_last(&line));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.both.push(&text);
         if stream == Stream::Stdout {
@@ -121,6 +122,12 @@ impl Output {
             both: kept.both.text(),
         }
     }
+}
+
+/// Of a line that was written over by carriage returns (a progress bar), what stood last.
+fn written_last(line: &str) -> &str {
+    let line = line.trim_end_matches('\r');
+    line.rsplit('\r').next().unwrap_or(line)
 }
 
 /// Cuts a stream into lines of bounded length.
@@ -217,6 +224,11 @@ mod tests {
         }
         lines.end(|line| found.push(String::from_utf8_lossy(line).into_owned()));
         found
+    }
+
+    #[test]
+    fn a_progress_bar_is_what_stood_last() {
+        assert_eq!(written_last("10%\r50%\r100%\r"), "100%");
     }
 
     #[test]
