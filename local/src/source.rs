@@ -38,6 +38,15 @@ pub struct Revision {
     pub author_date: String,
 }
 
+/// What a folder has on the disk and a commit's archive has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many tracked files differ from the commit.
+    pub changed: usize,
+    /// How many files and folders Git knows nothing of, ignored ones not counted.
+    pub untracked: usize,
+}
+
 /// A revision as a zip archive.
 #[derive(Debug)]
 pub struct Archive {
@@ -58,10 +67,27 @@ impl Source {
             path: folder.to_owned(),
             source,
         })?;
+        if folder.is_file() {
+            return Err(SourceError::File { path: folder });
+        }
         if !folder.is_dir() {
             return Err(SourceError::NoFolder { path: folder });
         }
         Ok(git::open(&folder).await?.unwrap_or(Self::Folder(folder)))
+    }
+
+    /// What of the folder as it is now is not delivered; nothing where all of it is.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where Git cannot say.
+    pub async fn left_out(&self) -> Result<LeftOut, SourceError> {
+        match self {
+            Self::Repository { root, folder } => {
+                git::left_out(&root.join(folder.as_deref().unwrap_or("."))).await
+            }
+            Self::Folder(_) => Ok(LeftOut::default()),
+        }
     }
 
     /// The branch that is checked out; `HEAD` where there is none.
@@ -120,11 +146,17 @@ pub enum SourceError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// It is a file.
+    #[error("`{}` is a file", .path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+    },
     /// Git cannot be run.
     #[error("`git` cannot be run")]
     NoGit(#[source] std::io::Error),
     /// Git refused.
-    #[error("`git {command}` in `{}` ended with an error: {message}", .root.display())]
+    #[error("`git {command}` in `{}` failed: {message}", .root.display())]
     Git {
         /// What it was asked.
         command: &'static str,
@@ -176,12 +208,20 @@ pub enum SourceError {
     Zip(#[source] zip::result::ZipError),
     /// The archive is larger than the service takes.
     #[error(
-        "the source archive is {size} bytes, more than the {MAX_ARCHIVE_BYTES} of a connection"
+        "the source is {}; a connection delivers at most {}",
+        gigabytes(*.size),
+        gigabytes(MAX_ARCHIVE_BYTES)
     )]
     TooLarge {
         /// Its size.
         size: u64,
     },
+}
+
+/// A size as people read it.
+#[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.2} GB", bytes as f64 / 1e9)
 }
 
 impl ActionError for SourceError {
@@ -190,7 +230,9 @@ impl ActionError for SourceError {
             Self::NoBranch { .. } | Self::NoCommit { .. } | Self::NotARepository { .. } => {
                 FailureType::RevisionUnavailable
             }
-            Self::NoFolder { .. } | Self::TooLarge { .. } => FailureType::ConfigurationError,
+            Self::NoFolder { .. } | Self::File { .. } | Self::TooLarge { .. } => {
+                FailureType::ConfigurationError
+            }
             Self::NoGit(_)
             | Self::Git { .. }
             | Self::Read { .. }
@@ -202,9 +244,11 @@ impl ActionError for SourceError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoFolder { .. } => "name the folder of the application",
-            Self::NoGit(_) => "install Git 2.25 or later, and see that it is on the PATH",
-            Self::Git { .. } => "run the same command in the repository to see more",
+            Self::NoFolder { .. } | Self::File { .. } => "name the folder of the application",
+            Self::NoGit(_) => "install git 2.25 or later: the folder is in a Git repository",
+            Self::Git { .. } => {
+                "do what git says, or run the same command there to see more; nothing was delivered"
+            }
             Self::NoBranch { .. } => {
                 "commit something on that branch, or set `BranchName` of the source action"
             }

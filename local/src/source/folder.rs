@@ -21,7 +21,13 @@ struct Entry {
     /// Relative to the folder, with `/` between parts.
     name: String,
     path: PathBuf,
-    executable: bool,
+    kind: Kind,
+}
+
+/// What an entry is. A link is delivered as a link, as Git does it.
+enum Kind {
+    File { executable: bool },
+    Link { target: String },
 }
 
 /// What the folder holds now.
@@ -66,20 +72,30 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, SourceError> {
         .build();
     for entry in walk {
         let entry = entry.map_err(SourceError::Walk)?;
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            continue;
-        }
+        let kind = entry.file_type();
         let path = entry.into_path();
-        let metadata = path
-            .metadata()
-            .map_err(|source| read_error(&path, source))?;
+        let kind = match kind {
+            Some(kind) if kind.is_file() => {
+                let metadata = path.metadata();
+                let metadata = metadata.map_err(|source| read_error(&path, source))?;
+                let executable = metadata.permissions().mode() & 0o100 != 0;
+                Kind::File { executable }
+            }
+            Some(kind) if kind.is_symlink() => {
+                let target = path.read_link();
+                let target = target.map_err(|source| read_error(&path, source))?;
+                let target = target.to_string_lossy().into_owned();
+                Kind::Link { target }
+            }
+            // A folder comes with its files; sockets and the like are nothing that Git would have, either.
+            _ => continue,
+        };
         let relative = path.strip_prefix(folder).unwrap_or(&path);
         let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-        let executable = metadata.permissions().mode() & 0o100 != 0;
         found.push(Entry {
             name: parts.join("/"),
             path,
-            executable,
+            kind,
         });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -97,20 +113,16 @@ fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
     let mut hash = Sha256::new();
     for entry in entries {
         hash.update(entry.name.as_bytes());
-        hash.update([0, u8::from(entry.executable)]);
-        let mut content = Sha256::new();
-        let mut file = File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let count = file
-                .read(&mut buffer)
-                .map_err(|error| read_error(&entry.path, error))?;
-            if count == 0 {
-                break;
+        match &entry.kind {
+            Kind::File { executable } => {
+                hash.update([0, u8::from(*executable)]);
+                hash.update(content(&entry.path)?);
             }
-            content.update(&buffer[..count]);
+            Kind::Link { target } => {
+                hash.update([0, 2]);
+                hash.update(Sha256::digest(target));
+            }
         }
-        hash.update(content.finalize());
     }
     let mut id = String::new();
     for byte in hash.finalize().iter().take(REVISION_BYTES) {
@@ -125,6 +137,22 @@ fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
     })
 }
 
+/// The hash of a file's content.
+fn content(path: &Path) -> Result<impl AsRef<[u8]>, SourceError> {
+    let mut content = Sha256::new();
+    let mut file = File::open(path).map_err(|error| read_error(path, error))?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = file
+            .read(&mut buffer)
+            .map_err(|error| read_error(path, error))?;
+        if count == 0 {
+            return Ok(content.finalize());
+        }
+        content.update(&buffer[..count]);
+    }
+}
+
 fn write(entries: &[Entry], to: &Path) -> Result<(), SourceError> {
     let file = File::create(to).map_err(SourceError::Write)?;
     let mut zip = ZipWriter::new(BufWriter::new(file));
@@ -132,8 +160,16 @@ fn write(entries: &[Entry], to: &Path) -> Result<(), SourceError> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(DateTime::default())
-            .large_file(true)
-            .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
+            .large_file(true);
+        let executable = match &entry.kind {
+            Kind::File { executable } => *executable,
+            Kind::Link { target } => {
+                zip.add_symlink(&*entry.name, target, options)
+                    .map_err(SourceError::Zip)?;
+                continue;
+            }
+        };
+        let options = options.unix_permissions(if executable { 0o755 } else { 0o644 });
         zip.start_file(&*entry.name, options)
             .map_err(SourceError::Zip)?;
         let mut content =

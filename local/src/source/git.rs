@@ -5,47 +5,92 @@ use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
-use super::{Revision, Source, SourceError};
+use super::{LeftOut, Revision, Source, SourceError};
 
 /// The name that stands for whatever is checked out.
 const HEAD: &str = "HEAD";
 
-/// The repository that tracks a folder; `None` where no commit has it.
+/// What Git says of a branch that nobody has committed to.
+const NO_COMMITS: &str = "does not have any commits yet";
+
+/// The repository that tracks a folder; `None` where no repository is around it, or none whose commits have
+/// it. A repository that Git refuses to read is an error: its files are not what the user has committed.
 pub(super) async fn open(folder: &Path) -> Result<Option<Source>, SourceError> {
-    let Some(root) = ask(folder, &["rev-parse", "--show-toplevel"]).await? else {
-        return Ok(None);
-    };
-    let prefix = ask(folder, &["rev-parse", "--show-prefix"])
-        .await?
-        .unwrap_or_default();
-    let prefix = prefix.trim_end_matches('/').to_owned();
-    let tree = format!("{HEAD}:{prefix}");
-    // A repository without commits, or one that does not track this folder, has nothing to give.
-    if ask(
-        folder,
-        &[
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            &tree,
-        ],
-    )
-    .await?
-    .is_none()
-    {
+    if !is_in_repository(folder) {
         return Ok(None);
     }
+    let root = require(folder, "rev-parse", &["rev-parse", "--show-toplevel"]).await?;
+    let prefix = require(folder, "rev-parse", &["rev-parse", "--show-prefix"]).await?;
+    let prefix = prefix.trim_end_matches('/').to_owned();
+    let root = PathBuf::from(root);
+    let tracked = has_commits(&root).await? && tracks(&root, &prefix).await?;
     let folder = Some(prefix).filter(|prefix| !prefix.is_empty());
-    Ok(Some(Source::Repository {
-        root: PathBuf::from(root),
-        folder,
-    }))
+    Ok(tracked.then_some(Source::Repository { root, folder }))
+}
+
+/// Whether something that looks like a repository is in the folder, or above it. Git itself does not tell a
+/// damaged repository from none.
+fn is_in_repository(folder: &Path) -> bool {
+    folder.ancestors().any(|directory| {
+        let git = directory.join(".git");
+        // A file leads to the repository of a work tree or a submodule; an empty folder is nothing.
+        git.is_file()
+            || ["HEAD", "objects", "config"]
+                .iter()
+                .any(|name| git.join(name).exists())
+    })
+}
+
+async fn has_commits(root: &Path) -> Result<bool, SourceError> {
+    match require(root, "log", &["log", "-1", "--format=%H"]).await {
+        Err(SourceError::Git { message, .. }) if message.contains(NO_COMMITS) => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
+/// Whether the commit that is checked out has the folder.
+async fn tracks(root: &Path, folder: &str) -> Result<bool, SourceError> {
+    let entries = ["ls-tree", HEAD, "--", folder];
+    let asked = if folder.is_empty() {
+        &entries[..2]
+    } else {
+        &entries[..]
+    };
+    let entries = require(root, "ls-tree", asked).await?;
+    Ok(folder.is_empty() || !entries.is_empty())
 }
 
 pub(super) async fn current_branch(root: &Path) -> Result<String, SourceError> {
-    let branch = ask(root, &["symbolic-ref", "--quiet", "--short", HEAD]).await?;
+    let branch = ask(
+        root,
+        "symbolic-ref",
+        &["symbolic-ref", "--quiet", "--short", HEAD],
+    )
+    .await?;
     Ok(branch.unwrap_or_else(|| HEAD.to_owned()))
+}
+
+/// What of the folder as it is on the disk a commit's archive does not have.
+pub(super) async fn left_out(folder: &Path) -> Result<LeftOut, SourceError> {
+    let status = [
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--untracked-files=normal",
+        "--ignore-submodules=all",
+        "--no-renames",
+        "--",
+        ".",
+    ];
+    let mut left_out = LeftOut::default();
+    for entry in require(folder, "status", &status).await?.split('\0') {
+        match entry.get(..2) {
+            Some("??") => left_out.untracked += 1,
+            Some(_) => left_out.changed += 1,
+            None => {}
+        }
+    }
+    Ok(left_out)
 }
 
 /// A commit, or the newest of a branch.
@@ -63,6 +108,7 @@ pub(super) async fn revision(
     let peeled = format!("{wanted}^{{commit}}");
     let id = ask(
         root,
+        "rev-parse",
         &[
             "rev-parse",
             "--verify",
@@ -115,10 +161,17 @@ pub(super) async fn archive(
     Ok(())
 }
 
-/// Git's answer; `None` where it says no.
-async fn ask(folder: &Path, arguments: &[&str]) -> Result<Option<String>, SourceError> {
+/// Git's answer; `None` where it says no, which is exit code 1 of the commands that this is for.
+async fn ask(
+    folder: &Path,
+    command: &'static str,
+    arguments: &[&str],
+) -> Result<Option<String>, SourceError> {
     let output = run(folder, arguments).await?;
-    Ok(output.status.success().then(|| text(&output.stdout)))
+    if output.status.code() == Some(1) {
+        return Ok(None);
+    }
+    answer(folder, command, &output).map(Some)
 }
 
 /// Git's answer, which has to be yes.
@@ -127,7 +180,10 @@ async fn require(
     command: &'static str,
     arguments: &[&str],
 ) -> Result<String, SourceError> {
-    let output = run(root, arguments).await?;
+    answer(root, command, &run(root, arguments).await?)
+}
+
+fn answer(root: &Path, command: &'static str, output: &Output) -> Result<String, SourceError> {
     if output.status.success() {
         return Ok(text(&output.stdout));
     }
@@ -147,6 +203,8 @@ async fn run(folder: &Path, arguments: &[&str]) -> Result<Output, SourceError> {
         .env("TZ", "UTC")
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")
+        // A look does not write the index, which another `git` may be working on.
+        .env("GIT_OPTIONAL_LOCKS", "0")
         // Set where this runs from a Git hook, they would point at another repository.
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::path::Path;
 
 use local::engine::ChangeState;
-use local::source::{Source, SourceError};
+use local::source::{LeftOut, Source, SourceError};
 use serde_json::json;
 
 use crate::rig::{Rig, commit, git, lambda_action, pipeline, repository};
@@ -15,7 +16,7 @@ fn files(zip: &[u8]) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
-        if file.is_file() {
+        if !file.is_dir() {
             let name = file.name().unwrap().into_owned();
             let mut content = String::new();
             file.read_to_string(&mut content).unwrap();
@@ -68,13 +69,19 @@ async fn a_folder_without_git_gives_what_is_not_ignored() {
     fs::create_dir(folder.path().join("node_modules")).unwrap();
     fs::write(folder.path().join("node_modules/large.js"), "large").unwrap();
     fs::write(folder.path().join("index.html"), "one").unwrap();
+    std::os::unix::fs::symlink("index.html", folder.path().join("home.html")).unwrap();
     let source = Source::open(folder.path()).await.unwrap();
     assert_eq!(source, Source::Folder(folder.path().to_owned()));
     let first = source.fetch("main", None).await.unwrap();
     let zip = fs::read(first.file.path()).unwrap();
     assert_eq!(
         files(&zip).into_keys().collect::<Vec<_>>(),
-        [".gitignore", "index.html"]
+        [".gitignore", "home.html", "index.html"]
+    );
+    assert_eq!(
+        files(&zip)["home.html"],
+        "index.html",
+        "a link stays a link"
     );
     assert_eq!(source.revision("main").await.unwrap().id, first.revision.id);
     fs::write(folder.path().join("index.html"), "two").unwrap();
@@ -84,6 +91,75 @@ async fn a_folder_without_git_gives_what_is_not_ignored() {
         matches!(error, SourceError::NotARepository { .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_folder_is_a_repository_s_where_a_commit_has_it() {
+    let repository = repository();
+    let root = repository.path().canonicalize().unwrap();
+    fs::create_dir(root.join("new")).unwrap();
+    let new = Source::open(&root.join("new")).await.unwrap();
+    assert_eq!(new, Source::Folder(root.join("new")));
+
+    let folder = tempfile::tempdir().unwrap();
+    let plain = Source::Folder(folder.path().to_owned());
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    let opened = Source::open(folder.path()).await.unwrap();
+    assert_eq!(opened, plain, "an empty folder is nothing");
+    git(folder.path(), &["init", "--quiet"]);
+    let opened = Source::open(folder.path()).await.unwrap();
+    assert_eq!(opened, plain, "nobody has committed");
+}
+
+/// Git refuses each, in other words each time; none is delivered as a plain folder.
+#[tokio::test]
+async fn a_repository_that_git_refuses_is_an_error_with_its_words() {
+    let damages: [(&str, fn(&Path)); 4] = [
+        ("not a git repository", |git| {
+            fs::write(git.join("HEAD"), "garbage").unwrap();
+        }),
+        ("bad object", |git| {
+            fs::remove_dir_all(git.join("objects")).unwrap();
+            fs::create_dir(git.join("objects")).unwrap();
+        }),
+        ("appears to be broken", |git| {
+            fs::write(git.join("refs/heads/main"), "no id").unwrap();
+        }),
+        ("bad config", |git| {
+            fs::write(git.join("config"), "[core\n").unwrap();
+        }),
+    ];
+    for (words, damage) in damages {
+        let repository = repository();
+        damage(&repository.path().join(".git"));
+        let error = Source::open(repository.path()).await.unwrap_err();
+        let SourceError::Git { message, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_committed_is_counted() {
+    let repository = repository();
+    let root = repository.path();
+    fs::create_dir(root.join("app")).unwrap();
+    fs::write(root.join("app/index.js"), "1").unwrap();
+    commit(root, "app");
+    let count = async |folder: &Path| {
+        let source = Source::open(folder).await.unwrap();
+        source.left_out().await.unwrap()
+    };
+    assert_eq!(count(root).await, LeftOut::default());
+    fs::write(root.join("app/index.js"), "2").unwrap();
+    fs::write(root.join("app/new.js"), "2").unwrap();
+    fs::write(root.join("other.js"), "2").unwrap();
+    fs::write(root.join(".gitignore"), "dist\n").unwrap();
+    fs::write(root.join("dist"), "2").unwrap();
+    let left_out = |changed, untracked| LeftOut { changed, untracked };
+    assert_eq!(count(root).await, left_out(1, 3));
+    assert_eq!(count(&root.join("app")).await, left_out(1, 1));
 }
 
 #[tokio::test]
