@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use local::source::Source;
+use local::source::{LeftOut, Source};
 
 use crate::error::CliError;
+use crate::event::{Finding, Severity};
 
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;
@@ -23,27 +24,68 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Looks at a directory; there must be something to deliver.
+    /// Looks at a directory, and at nothing in it yet: a folder may be anybody's home.
     pub(crate) async fn find(path: &Path) -> Result<Self, CliError> {
         let cannot = |source: Box<dyn std::error::Error + Send + Sync>| CliError::Application {
             path: path.to_owned(),
             source,
         };
-        let directory = path.canonicalize().map_err(|error| cannot(error.into()))?;
-        let source = Source::open(&directory)
+        let source = Source::open(path)
             .await
             .map_err(|error| cannot(error.into()))?;
+        let directory = path.canonicalize().map_err(|error| cannot(error.into()))?;
+        let source = match source {
+            Source::Folder(_) => Source::Folder(directory.clone()),
+            repository => repository,
+        };
         let branch = source
             .branch()
             .await
             .map_err(|error| cannot(error.into()))?;
-        let application = Self {
+        Ok(Self {
             directory,
             branch,
             source,
+        })
+    }
+
+    /// What of the directory as it is now is not delivered, and what is delivered that AWS would not have.
+    pub(crate) async fn left_out(&self) -> Vec<Finding> {
+        let Ok(left_out) = self.source.left_out().await else {
+            // Whatever is wrong with the repository, reading the commit says it.
+            return Vec::new();
         };
-        application.revision().await?;
-        Ok(application)
+        not_committed(&left_out).into_iter().collect()
+    }
+
+    /// What is wrong with the project itself, as the actions would find it.
+    pub(crate) fn project(&self, _runtime: Option<&str>) -> Vec<Finding> {
+        let missing = !self.directory.join("package.json").is_file();
+        let finding = || Finding {
+            severity: Severity::Error,
+            message: format!(
+                "there is no `package.json` in `{}`",
+                self.directory.display()
+            ),
+            help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
+        };
+        missing.then(finding).into_iter().collect()
+    }
+
+    /// The folder of the repository that is the application, where it is not all of it.
+    pub(crate) fn folder(&self) -> Option<&str> {
+        match &self.source {
+            Source::Repository { folder, .. } => folder.as_deref(),
+            Source::Folder(_) => None,
+        }
+    }
+
+    /// What `--watch` waits for.
+    pub(crate) fn awaited(&self) -> String {
+        match &self.source {
+            Source::Repository { .. } => format!("waiting for a new commit on `{}`", self.branch),
+            Source::Folder(_) => "waiting for a saved change".to_owned(),
+        }
     }
 
     /// The newest revision: a commit's id, or a hash of what is in a plain folder.
@@ -61,6 +103,32 @@ impl Application {
     pub(crate) fn stack_name(&self) -> String {
         stack_name_of(&self.directory)
     }
+}
+
+fn not_committed(left_out: &LeftOut) -> Option<Finding> {
+    let LeftOut { changed, untracked } = *left_out;
+    let files = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what} file")),
+        _ => Some(format!("{count} {what} files")),
+    };
+    let counted: Vec<String> = [files(changed, "changed"), files(untracked, "untracked")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let (is, one) = if changed + untracked == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
+    (!counted.is_empty()).then(|| Finding {
+        severity: Severity::Note,
+        message: format!(
+            "{} {is} not committed and {is} not delivered",
+            counted.join(" and ")
+        ),
+        help: Some(format!("commit {one} to deliver {one}")),
+    })
 }
 
 /// The name of a stack for the application in a directory.
@@ -97,6 +165,27 @@ mod tests {
         assert_eq!(stack_name(".tmp.Xy1"), "tmp-xy1");
         assert_eq!(stack_name("2048"), "application");
         assert_eq!(stack_name(&"a".repeat(80)).len(), MAX_STACK_NAME);
+    }
+
+    #[test]
+    fn what_is_not_committed_is_told_in_numbers() {
+        let told = |changed, untracked| {
+            let left_out = LeftOut { changed, untracked };
+            not_committed(&left_out).map(|finding| finding.message)
+        };
+        assert_eq!(told(0, 0), None);
+        assert_eq!(
+            told(2, 0).unwrap(),
+            "2 changed files are not committed and are not delivered"
+        );
+        assert_eq!(
+            told(0, 1).unwrap(),
+            "1 untracked file is not committed and is not delivered"
+        );
+        assert_eq!(
+            told(1, 3).unwrap(),
+            "1 changed file and 3 untracked files are not committed and are not delivered"
+        );
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! One file a family of commands. What [`crate::settings`] may also take from `delivery.toml` is an
 //! `Option` here.
 
+pub(crate) mod advice;
 pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod pipeline;
@@ -15,22 +16,24 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use help::{Completions, Help};
-use local::{Local, Serve};
+use local::Local;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
 use run::Run;
 use stack::{Down, Publish, Up, Validate, Wait};
+use values::boolean;
 
 /// Takes a commit from source to production: through AWS CodePipeline, or on this machine.
 ///
 /// A flag wins over its environment variable (`DELIVERY_<FLAG>`), that over `delivery.toml`, and that
-/// over the default. Data goes to standard output, everything for people to standard error. No telemetry
+/// over the default. Variables of flags without a value take 1, 0, yes, no, true and false. Data goes to standard output, everything for people to standard error. No telemetry
 /// is collected.
 #[derive(Debug, Parser)]
 #[command(
     name = "delivery",
     version,
     propagate_version = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    arg_required_else_help = true
 )]
 #[command(after_help = "`delivery help exit-codes` explains the exit codes.")]
 pub(crate) struct Cli {
@@ -72,10 +75,11 @@ pub(crate) struct Global {
 
     /// Print JSON to standard output: one object, or for commands that take their time one a line, the
     /// last of which is the result.
-    #[arg(long, global = true, env = "DELIVERY_JSON")]
+    #[arg(long, global = true, env = "DELIVERY_JSON", value_parser = boolean)]
     pub(crate) json: bool,
 
-    /// When to colour what is for people; `NO_COLOR` and `CLICOLOR` are honoured.
+    /// When to colour what is for people; `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `FORCE_COLOR` are
+    /// honoured.
     #[arg(
         long,
         global = true,
@@ -172,10 +176,6 @@ pub(crate) enum Command {
 
     /// Explain a command or a topic (`exit-codes`).
     Help(Help),
-
-    /// Host the local AWS and the engine until it is told to end.
-    #[command(hide = true)]
-    Serve(Serve),
 }
 
 impl Command {

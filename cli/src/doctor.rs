@@ -86,11 +86,14 @@ impl Check {
     fn unanswered(name: &str, error: &CallError) -> Self {
         let help = match error.kind {
             CallErrorKind::Denied => {
-                format!("allow `{}` for whom you are signed in as", error.action)
+                format!(
+                    "allow `{}` for the identity you are signed in as",
+                    error.action
+                )
             }
             _ => "check the network, the region and `AWS_ENDPOINT_URL`".to_owned(),
         };
-        Self::note(name, format!("could not be looked at: {error}"), Some(help))
+        Self::note(name, format!("could not be checked: {error}"), Some(help))
     }
 }
 
@@ -108,6 +111,7 @@ pub(crate) async fn doctor(global: &Global) -> Result<Exit, CliError> {
         checks.extend(account::memory(&settings, stack.as_ref()));
     }
     checks.extend(here::versions().await);
+    checks.extend(here::application(global, &settings).await);
     let settings = here::settings(global, &settings, cloud.as_ref().map(|(cloud, _)| cloud));
     let diagnosis = Diagnosis { checks, settings };
     document::print(global.json, &diagnosis);

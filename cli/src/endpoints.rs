@@ -52,6 +52,19 @@ impl Endpoints {
             })
     }
 
+    /// How another shell calls `delivery` here, whatever account it is signed in to.
+    pub(crate) fn delivery(&self) -> String {
+        let variables = self.variables();
+        let assigned = variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let assigned: Vec<String> = assigned.collect();
+        format!(
+            "env -u AWS_PROFILE -u AWS_SESSION_TOKEN {} delivery",
+            assigned.join(" ")
+        )
+    }
+
     fn config(&self, endpoint: &str) -> SdkConfig {
         let credentials = Credentials::new(
             &self.access_key_id,

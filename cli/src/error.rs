@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shared::aws::{CallError, CallErrorKind};
 
 use crate::exit::Exit;
+use crate::output::foreign;
 
 /// A command's own error: what a command can fail with stands beside the command.
 pub(crate) trait Explained: std::error::Error + Send + Sync {
@@ -25,6 +26,15 @@ pub(crate) enum CliError {
         path: PathBuf,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The directory of `-C` cannot be entered.
+    #[error("cannot work in `{}`, the directory that `-C` names", .path.display())]
+    Directory {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    /// What the application needs is wrong, all of it at once.
+    #[error("nothing was started:{}", listed(.problems))]
+    Unfit { problems: Vec<String>, exit: Exit },
     /// A program that is needed is not installed.
     #[error("`{program}` cannot be started")]
     Program {
@@ -62,7 +72,7 @@ pub(crate) enum CliError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The process that hosts a kept environment ended or did not answer.
-    #[error("the process that keeps the environment up {what}; its log is `{}`\n{tail}", .log.display())]
+    #[error("the process that keeps the environment up {what}; its log is `{}`{}", .log.display(), quoted(.tail))]
     Host {
         what: String,
         log: PathBuf,
@@ -96,11 +106,19 @@ pub(crate) enum CliError {
         source: Box<toml::de::Error>,
     },
     /// Nothing is kept for this application.
-    #[error("nothing is kept for `{}`", .application.display())]
-    NothingKept { application: PathBuf },
+    #[error("no local environment is running for `{}`", .application.display())]
+    NothingKept {
+        application: PathBuf,
+        elsewhere: Vec<PathBuf>,
+    },
     /// What is kept delivers the application under another name.
     #[error("what is kept for `{}` delivers it as the repository `{kept}`", .application.display())]
     OtherRepository { application: PathBuf, kept: String },
+    /// The kept environment is being started or ended, for longer than that takes.
+    #[error(
+        "process {pid} has been starting or stopping this environment for more than {seconds} s"
+    )]
+    DoesNotAnswer { pid: u32, seconds: u64 },
     /// The kept environment did not end.
     #[error("process {pid}, which keeps the environment up, did not end within {seconds} s")]
     DoesNotEnd { pid: u32, seconds: u64 },
@@ -132,7 +150,10 @@ impl CliError {
             },
             Self::Credentials { .. } => Exit::Denied,
             Self::NoRegion | Self::Settings { .. } => Exit::Usage,
-            Self::Application { .. } | Self::NothingKept { .. } => Exit::NotFound,
+            Self::Application { .. } | Self::Directory { .. } | Self::NothingKept { .. } => {
+                Exit::NotFound
+            }
+            Self::Unfit { exit, .. } => *exit,
             Self::Launch { .. } => Exit::PipelineFailed,
             Self::Program { .. }
             | Self::Build { .. }
@@ -143,6 +164,7 @@ impl CliError {
             | Self::LocalAws { .. }
             | Self::Host { .. }
             | Self::OtherRepository { .. }
+            | Self::DoesNotAnswer { .. }
             | Self::DoesNotEnd { .. } => Exit::Failed,
         }
     }
@@ -162,6 +184,8 @@ impl CliError {
             Self::NoRegion => "region",
             Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
+            Self::Directory { .. } => "not-found",
+            Self::Unfit { .. } => "unfit",
             Self::Program { .. } => "program-missing",
             Self::Build { .. } | Self::NoSources { .. } | Self::FunctionMissing { .. } => {
                 "functions"
@@ -170,7 +194,7 @@ impl CliError {
             Self::LocalAws { .. } | Self::Host { .. } | Self::OtherRepository { .. } => "local-aws",
             Self::Launch { .. } => "stack",
             Self::NothingKept { .. } => "not-found",
-            Self::DoesNotEnd { .. } => "host",
+            Self::DoesNotAnswer { .. } | Self::DoesNotEnd { .. } => "host",
         }
     }
 
@@ -189,9 +213,8 @@ impl CliError {
                  `architecture` and `[parameters]`"
                     .to_owned()
             }
-            Self::Application { .. } => {
-                "name the directory of an application: `delivery run DIR`".to_owned()
-            }
+            Self::Application { source, .. } => application_hint(source.as_ref()),
+            Self::Directory { .. } => "name a directory that is there".to_owned(),
             Self::Program {
                 program: "cargo", ..
             } => "install Rust (https://rustup.rs), or name built functions by `--functions DIR`"
@@ -203,22 +226,39 @@ impl CliError {
                 "put `{name}.zip`, `{name}/bootstrap` or the program `{name}` into `{}`",
                 directory.display()
             ),
-            Self::NothingKept { .. } => {
-                "keep one: `delivery run --keep` or `delivery local start`".to_owned()
+            Self::NothingKept { elsewhere, .. } if elsewhere.is_empty() => {
+                "start one: `delivery run --keep` or `delivery local start`".to_owned()
             }
+            Self::NothingKept { elsewhere, .. } => format!(
+                "name the directory of one that is running: {}",
+                elsewhere
+                    .iter()
+                    .map(|path| format!("`{}`", path.display()))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
             Self::OtherRepository { .. } => {
                 "end it first: `delivery local stop`, with the same DIR".to_owned()
             }
             Self::State { path, .. } => format!("remove `{}`", path.display()),
-            Self::DoesNotEnd { pid, .. } => format!("end it by `kill -9 {pid}`"),
-            Self::File { .. }
+            Self::DoesNotAnswer { pid, .. } | Self::DoesNotEnd { pid, .. } => {
+                format!("end it by `kill -9 {pid}`")
+            }
+            Self::Unfit { .. }
+            | Self::File { .. }
             | Self::LocalAws { .. }
             | Self::Host { .. }
             | Self::Launch { .. } => return None,
         })
     }
 
-    /// The error, its causes, and what to do.
+    /// Whether the service did not answer, or not as it should: the same call may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Call(error) if error.kind == CallErrorKind::Unavailable)
+    }
+
+    /// The error, its causes, and what to do. Much of it is in the words of others: of git, npm, AWS, and of
+    /// whoever named the files.
     pub(crate) fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = match self {
@@ -229,11 +269,31 @@ impl CliError {
             text = format!("{text}: {error}");
             cause = error.source();
         }
-        match self.hint() {
-            Some(hint) => format!("{text}\n  help: {hint}"),
-            None => text,
+        if let Some(hint) = self.hint() {
+            text = format!("{text}\n  help: {hint}");
         }
+        foreign::text(&text)
     }
+}
+
+fn listed(problems: &[String]) -> String {
+    problems.iter().fold(String::new(), |text, problem| {
+        format!("{text}\n  - {}", problem.replace('\n', "\n    "))
+    })
+}
+
+/// Lines of a log, each marked as one.
+fn quoted(lines: &str) -> String {
+    lines.lines().fold(String::new(), |text, line| {
+        format!("{text}\n{}", foreign::quoted(line))
+    })
+}
+
+fn application_hint(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    error
+        .downcast_ref::<local::source::SourceError>()
+        .and_then(shared::failure::ActionError::hint)
+        .unwrap_or_else(|| "name the directory of an application: `delivery run DIR`".to_owned())
 }
 
 /// What to do about a call that did not succeed.
@@ -244,12 +304,18 @@ fn call_hint(error: &CallError) -> String {
     match error.kind {
         CallErrorKind::Denied if error.is_about_credentials() => sign_in(None),
         CallErrorKind::Denied => {
-            format!("allow `{action}` on `{resource}` for whom you are signed in as (`delivery doctor`)")
+            format!("allow `{action}` on `{resource}` for the identity you are signed in as (`delivery doctor`)")
         }
         CallErrorKind::NotFound => {
             format!("check that `{resource}` exists in this account and region (`delivery doctor`)")
         }
         CallErrorKind::Conflict => "wait for the other change to end, then try again".to_owned(),
+        CallErrorKind::Unavailable if speaks_to_this_machine() => {
+            "the local AWS is not running: start one (`eval \"$(delivery local start)\"`), or, to reach \
+             AWS itself, `unset AWS_ENDPOINT_URL AWS_ENDPOINT_URL_CODEPIPELINE AWS_ACCESS_KEY_ID \
+             AWS_SECRET_ACCESS_KEY`"
+                .to_owned()
+        }
         CallErrorKind::Unavailable => {
             "check the network and `AWS_ENDPOINT_URL`, then try again; if it goes on, see the AWS Health \
              Dashboard"
@@ -257,6 +323,16 @@ fn call_hint(error: &CallError) -> String {
         }
         CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
     }
+}
+
+/// Whether calls go to an address of this machine: a shell keeps the variables of a local AWS that was
+/// stopped.
+fn speaks_to_this_machine() -> bool {
+    shared::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
+        ["http://127.0.0.1", "http://localhost"]
+            .iter()
+            .any(|own| url.starts_with(own))
+    })
 }
 
 fn sign_in(profile: Option<&str>) -> String {

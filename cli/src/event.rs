@@ -30,6 +30,8 @@ pub(crate) enum Event {
         /// What a person is told of it.
         detail: String,
     },
+    /// What the check before the start found.
+    Finding(Finding),
     /// The stages and actions that an execution goes through.
     Pipeline {
         /// The pipeline's name.
@@ -72,6 +74,20 @@ pub(crate) enum Event {
         /// How long the execution has taken so far.
         seconds: f64,
     },
+    /// Lines that an action has logged, as they come (`--verbose`).
+    Log {
+        /// The stage.
+        stage: String,
+        /// The action.
+        action: String,
+        /// The lines.
+        lines: Vec<String>,
+    },
+    /// Where each stage answers from now on, until the local AWS ends.
+    Addresses {
+        /// By stage.
+        urls: BTreeMap<String, StageUrls>,
+    },
     /// The variables with which `aws` and any SDK reach what is kept.
     Environment {
         /// Names and values.
@@ -84,6 +100,28 @@ pub(crate) enum Event {
     },
     /// The last line.
     Result(RunResult),
+}
+
+/// Something about the application or this machine that was found before anything was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Finding {
+    /// How much it matters.
+    pub(crate) severity: Severity,
+    /// What was found.
+    pub(crate) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Severity {
+    /// Nothing is started.
+    Error,
+    /// It may be meant, and should be known.
+    Note,
 }
 
 /// A part of the preparation.
@@ -124,6 +162,30 @@ pub(crate) struct ActionReport {
     /// What the action says of its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<String>,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Cause>,
+}
+
+/// What an action reported of its failure, in its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cause {
+    /// CodePipeline's failure type.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    /// What happened, and where.
+    pub(crate) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    /// The last lines that the failed program wrote.
+    pub(crate) output: Vec<String>,
+    /// The tests that failed, as far as the message names them.
+    pub(crate) failed_tests: Vec<String>,
+    /// Where the whole log is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<String>,
 }
 
 /// Why an action failed.
@@ -140,6 +202,8 @@ pub(crate) struct Failure {
     pub(crate) code: String,
     /// What the action reported: the cause, where, and what to do.
     pub(crate) message: String,
+    /// The same in its parts.
+    pub(crate) cause: Cause,
     /// Where its log is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_group: Option<String>,
@@ -174,7 +238,7 @@ pub(crate) struct RunResult {
     /// The revision that it delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revision: Option<String>,
-    /// Where each stage answers.
+    /// Where each stage answers; empty where the local AWS ended with the run.
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// What each action did and how long it took, in the order they began.
     pub(crate) actions: Vec<ActionReport>,
@@ -196,6 +260,12 @@ pub(crate) struct ResultError {
 }
 
 impl RunResult {
+    /// How many actions failed.
+    pub(crate) fn failed_actions(&self) -> usize {
+        let failed = |action: &&ActionReport| action.status == "Failed";
+        self.actions.iter().filter(failed).count()
+    }
+
     /// A result that holds nothing but how the run ended.
     pub(crate) fn new(exit: Exit) -> Self {
         Self {

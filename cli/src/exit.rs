@@ -76,7 +76,7 @@ impl Exit {
             Self::Success => "everything asked for was done",
             Self::Failed => {
                 "it could not be done: AWS refused or did not answer, a tool is missing, the functions do \
-                 not build, the local AWS does not start"
+                 not build, the local AWS does not start, the check before `run` found errors"
             }
             Self::Usage => "the command line was not understood",
             Self::PipelineFailed => {
@@ -87,7 +87,10 @@ impl Exit {
             Self::TimedOut => "the time given by `--timeout` ran out",
             Self::Superseded => "a newer execution took the place of this one",
             Self::Pending => "a person has to act first: an approval or the connection waits",
-            Self::Interrupted => "interrupted (Ctrl-C or SIGTERM); everything was ended first",
+            Self::Interrupted => {
+                "interrupted (Ctrl-C or SIGTERM): what `run` had started was stopped first, an execution \
+                 on AWS goes on"
+            }
         }
     }
 }

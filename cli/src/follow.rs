@@ -1,9 +1,11 @@
 //! Follows executions: asks CodePipeline for its state and tells what changed.
 
+mod cause;
 mod changes;
 mod client;
 mod explainer;
 pub(crate) mod outcome;
+pub(crate) mod patience;
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
 pub(crate) use explainer::{Explainer, Place};
 use outcome::{Outcome, Progress};
+use patience::Patience;
 
 /// After how long without a change a log reader is told that the execution goes on.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -37,14 +40,16 @@ pub(crate) async fn to_the_end(
         ..Snapshot::default()
     };
     progress.saw(&snapshot);
+    let mut patience = Patience::new(explainer.may_be_away());
     loop {
-        let now = explainer.pipeline().look(execution).await?;
-        for event in explainer.explained(&snapshot, &now).await {
-            told = Instant::now();
-            output.tell(&event);
+        if let Some(now) = patience.bear(explainer.pipeline().look(execution).await)? {
+            for event in explainer.explained(&snapshot, &now).await {
+                told = Instant::now();
+                output.tell(&event);
+            }
+            progress.saw(&now);
+            snapshot = now;
         }
-        progress.saw(&now);
-        snapshot = now;
         if snapshot.is_over() {
             return Ok(Outcome::Over);
         }

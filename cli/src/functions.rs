@@ -6,7 +6,7 @@ mod prebuilt;
 use std::path::PathBuf;
 
 pub(crate) use build::{build, profile};
-pub(crate) use prebuilt::{node_layer, prebuilt};
+pub(crate) use prebuilt::{beside_this_program, node_layer, prebuilt};
 
 /// The functions that the template needs.
 pub(crate) use local::launch::FUNCTIONS as NAMES;

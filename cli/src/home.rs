@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,6 +38,25 @@ impl Home {
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Everything that is kept.
+    pub(crate) fn kept(&self) -> Vec<State> {
+        let entries = fs::read_dir(self.path.join("kept"));
+        let instances = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| Instance {
+                directory: entry.path(),
+            });
+        let states = instances.filter_map(|instance| match instance.status() {
+            Ok(Status::Up(state)) => Some(*state),
+            _ => None,
+        });
+        let mut states: Vec<State> = states.collect();
+        states.sort_by(|a, b| a.settings.application.cmp(&b.settings.application));
+        states
     }
 
     /// What is kept, or may be, for an application.
@@ -87,8 +107,21 @@ pub(crate) struct Settings {
 pub(crate) struct State {
     /// The process that hosts it.
     pub(crate) pid: u32,
+    /// What it was asked to be.
+    pub(crate) settings: Settings,
     /// Where it answers.
     pub(crate) endpoints: Endpoints,
+}
+
+/// How a kept environment is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// No process hosts it.
+    Down,
+    /// This process is starting it, or ending it.
+    Changing(u32),
+    /// It answers.
+    Up(Box<State>),
 }
 
 impl Instance {
@@ -111,59 +144,75 @@ impl Instance {
         self.directory.join("state.json")
     }
 
+    fn remains_file(&self) -> PathBuf {
+        self.directory.join("remains")
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.directory.join("lock")
     }
 
-    /// What runs, if something does: its host holds a lock as long as it lives, so a process that
-    /// has the same id by chance is not mistaken for it.
-    pub(crate) fn state(&self) -> Result<Option<State>, CliError> {
-        if !self.is_locked() {
-            return Ok(None);
-        }
-        match fs::read(self.state_file()) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes)
-                    .map(Some)
-                    .map_err(|source| CliError::State {
-                        path: self.state_file(),
-                        source,
-                    })
+    /// How it is now. A state counts only where the process that wrote it holds the lock: what a host that
+    /// was killed left behind says nothing of the host that is starting, and a process that has the same id
+    /// by chance holds no lock.
+    pub(crate) fn status(&self) -> Result<Status, CliError> {
+        let Some(host) = self.host() else {
+            return Ok(Status::Down);
+        };
+        let path = self.state_file();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Status::Changing(host));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(CliError::File {
-                verb: "read",
-                path: self.state_file(),
-                source,
-            }),
+            Err(source) => {
+                return Err(CliError::File {
+                    verb: "read",
+                    path,
+                    source,
+                });
+            }
+        };
+        // One that cannot be read is another version's, and so the state of another host.
+        match serde_json::from_slice::<State>(&bytes) {
+            Ok(state) if state.pid == host => Ok(Status::Up(Box::new(state))),
+            _ => Ok(Status::Changing(host)),
         }
     }
 
-    /// Whether a host holds the lock.
-    pub(crate) fn is_locked(&self) -> bool {
-        File::open(self.lock_file())
-            .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared).is_err())
+    /// The process that holds the lock. The kernel is asked and nothing is taken: a look never stands in a
+    /// host's way.
+    pub(crate) fn host(&self) -> Option<u32> {
+        let file = File::open(self.lock_file()).ok()?;
+        let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok()??;
+        let pid = held.pid.map_or(0, Pid::as_raw_pid);
+        u32::try_from(pid).ok()
     }
 
-    /// Takes the lock for as long as the returned value lives; `None` where another host has it.
+    /// Takes the lock until this process ends, or the returned value goes; `None` where another host has it.
     pub(crate) fn lock(&self) -> Result<Option<Lock>, CliError> {
         let path = self.lock_file();
-        let file = File::create(&path).map_err(|source| CliError::File {
+        let mut options = File::options();
+        let file = options.create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|source| CliError::File {
             verb: "write",
             path,
             source,
         })?;
-        let taken = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        Ok(taken.then_some(Lock(file)))
+        let taken = fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        Ok(taken.then_some(Lock { _file: file }))
     }
 
-    /// Makes the directory and writes the settings.
+    /// Makes the directory and writes the settings; what an earlier host left goes.
     pub(crate) fn prepare(&self, settings: &Settings) -> Result<(), CliError> {
         fs::create_dir_all(&self.directory).map_err(|source| CliError::File {
             verb: "make",
             path: self.directory.clone(),
             source,
         })?;
+        for file in [self.state_file(), self.log_file(), self.remains_file()] {
+            remove(&file)?;
+        }
         self.write(&self.settings_file(), settings)
     }
 
@@ -182,6 +231,21 @@ impl Instance {
         self.write(&self.state_file(), state)
     }
 
+    /// From now on it answers no longer.
+    pub(crate) fn retract(&self) {
+        let _already_gone = fs::remove_file(self.state_file());
+    }
+
+    /// Remembers what the host could not end.
+    pub(crate) fn remember(&self, remains: &str) {
+        let _the_log_has_it_too = fs::write(self.remains_file(), remains);
+    }
+
+    /// What the host that has ended could not end, if there is something.
+    pub(crate) fn remains(&self) -> Option<String> {
+        fs::read_to_string(self.remains_file()).ok()
+    }
+
     /// Removes everything: nothing is kept any more.
     pub(crate) fn remove(&self) {
         let _already_gone = fs::remove_dir_all(&self.directory);
@@ -194,31 +258,80 @@ impl Instance {
             source,
         };
         let bytes = serde_json::to_vec_pretty(value).expect("settings and state are plain data");
-        // Renamed into place: a reader never sees half a file.
-        let new = self.directory.join("new");
+        // Renamed into place: a reader never sees half a file. Two runs may write at the same time.
+        let new = self.directory.join(format!("new-{}", std::process::id()));
         fs::write(&new, bytes).map_err(failed)?;
         fs::rename(&new, path).map_err(failed)
     }
 }
 
-/// A lock that is held.
-#[derive(Debug)]
-pub(crate) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing would not do: a child that is just being started holds the open file, too.
-        let _held_until_closed = flock(&self.0, FlockOperation::Unlock);
+fn remove(file: &Path) -> Result<(), CliError> {
+    match fs::remove_file(file) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CliError::File {
+            verb: "remove",
+            path: file.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
+}
+
+/// A lock that is held. It is the process's (POSIX): children that it starts do not hold it, and the kernel
+/// says who does. The price: it goes with the first of the process's own descriptors of the file that is
+/// closed, so a host opens the file once.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
 
-    fn state() -> State {
+    /// Holds the lock of the file until its standard input is closed; prints a line first.
+    const HOLD: &str = "import fcntl, sys\n\
+                        file = open(sys.argv[1], 'a')\n\
+                        fcntl.lockf(file, fcntl.LOCK_EX)\n\
+                        print('held', flush=True)\n\
+                        sys.stdin.read()";
+
+    /// A host: the lock is a process's, so it takes another process to hold it.
+    fn host(instance: &Instance) -> Child {
+        let mut host = Command::new("python3")
+            .args(["-c", HOLD])
+            .arg(instance.lock_file())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(host.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        host
+    }
+
+    fn kill(mut host: Child) {
+        host.kill().unwrap();
+        host.wait().unwrap();
+    }
+
+    fn settings(home: &Path) -> Settings {
+        Settings {
+            repository: "local/application".to_owned(),
+            application: PathBuf::from("/app"),
+            home: home.to_owned(),
+            continuation_delay_ms: 1000,
+        }
+    }
+
+    fn state(home: &Path, pid: u32) -> State {
         State {
-            pid: 1,
+            pid,
+            settings: settings(home),
             endpoints: Endpoints {
                 aws: "http://127.0.0.1:1".to_owned(),
                 codepipeline: "http://127.0.0.1:2".to_owned(),
@@ -232,24 +345,45 @@ mod tests {
     #[test]
     fn an_environment_is_kept_only_as_long_as_its_host_lives() {
         let directory = tempfile::tempdir().unwrap();
-        let instance = Home::find(Some(directory.path())).instance(Path::new("/app"));
-        assert_eq!(instance.state().unwrap(), None);
+        let home = Home::find(Some(directory.path()));
+        let instance = home.instance(Path::new("/app"));
+        assert_eq!(instance.status().unwrap(), Status::Down);
 
-        let settings = Settings {
-            repository: "local/application".to_owned(),
-            application: PathBuf::from("/app"),
-            home: directory.path().to_owned(),
-            continuation_delay_ms: 1000,
-        };
-        instance.prepare(&settings).unwrap();
-        assert_eq!(instance.settings().unwrap(), settings);
-        let lock = instance.lock().unwrap().unwrap();
+        instance.prepare(&settings(home.path())).unwrap();
+        assert_eq!(instance.settings().unwrap(), settings(home.path()));
+        let host = host(&instance);
+        assert_eq!(instance.status().unwrap(), Status::Changing(host.id()));
         assert!(instance.lock().unwrap().is_none());
-        instance.announce(&state()).unwrap();
-        assert_eq!(instance.state().unwrap(), Some(state()));
+        let state = state(home.path(), host.id());
+        instance.announce(&state).unwrap();
+        assert_eq!(
+            instance.status().unwrap(),
+            Status::Up(Box::new(state.clone()))
+        );
+        assert_eq!(home.kept(), [state]);
 
-        drop(lock);
-        assert_eq!(instance.state().unwrap(), None);
+        kill(host);
+        assert_eq!(instance.status().unwrap(), Status::Down);
+        assert_eq!(home.kept(), []);
+        assert!(instance.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn the_state_of_a_host_that_was_killed_is_not_that_of_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::find(Some(directory.path()));
+        let instance = home.instance(Path::new("/app"));
+        instance.prepare(&settings(home.path())).unwrap();
+        let killed = host(&instance);
+        instance.announce(&state(home.path(), killed.id())).unwrap();
+        kill(killed);
+
+        // The next host holds the lock before it has announced itself.
+        let next = host(&instance);
+        assert_eq!(instance.status().unwrap(), Status::Changing(next.id()));
+        instance.prepare(&settings(home.path())).unwrap();
+        assert!(!instance.state_file().exists());
+        kill(next);
     }
 
     #[test]

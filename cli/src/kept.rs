@@ -12,13 +12,14 @@ use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::event::Event;
 use crate::exit::Exit;
-use crate::home::{Home, Instance, Settings, State};
+use crate::home::{Home, Instance, Settings, Status};
 use crate::interrupt::Interrupt;
 use crate::output::ending::Ending;
 use crate::output::{Output, json, write_stderr, write_stdout};
 use crate::run::environment::Environment;
 
-/// How long a host may take to end; the local AWS itself may take 20 s.
+/// How long a host may take to end, and one that starts to answer or give up; the local AWS itself may
+/// take 20 s to end.
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often its end is looked for.
@@ -66,33 +67,46 @@ async fn begin(
         continuation_delay_ms: u64::try_from(CONTINUATION_DELAY.as_millis()).unwrap_or(u64::MAX),
     };
     let instance = home.instance(&settings.application);
-    let found = environment.keep(instance.clone(), &settings).await?;
+    let found = environment.keep(instance, &settings).await?;
     environment.is_worth_keeping();
-    if found {
-        let kept = instance.settings()?.repository;
-        if kept != settings.repository {
-            return Err(CliError::OtherRepository {
-                application: settings.application,
-                kept,
-            });
-        }
+    let kept = &environment.settings().repository;
+    if *kept != settings.repository {
+        return Err(CliError::OtherRepository {
+            application: settings.application,
+            kept: kept.clone(),
+        });
     }
     if !global.quiet && !global.json {
         let verb = if found { "is up already" } else { "is up" };
         let (application, repository) = (settings.application.display(), &settings.repository);
         write_stderr(&format!(
             "the local AWS {verb}: it delivers `{application}` as the repository `{repository}`; \
-             `delivery local stop` ends it"
+             `delivery local stop` stops it"
         ));
     }
     Ok(())
 }
 
 /// Prints the variables with which `aws` and any SDK reach what is kept.
-pub(crate) fn env(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
-    let (_, state) = find(global, &arguments.application)?;
-    tell(global, &state.endpoints);
-    Ok(Exit::Success)
+pub(crate) async fn env(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
+    let (home, application, instance) = find(global, &arguments.application)?;
+    let deadline = Instant::now() + END_WITHIN;
+    loop {
+        match instance.status()? {
+            Status::Up(state) => {
+                tell(global, &state.endpoints);
+                return Ok(Exit::Success);
+            }
+            Status::Down => return Err(nothing_kept(&home, application)),
+            Status::Changing(pid) if Instant::now() >= deadline => {
+                return Err(CliError::DoesNotAnswer {
+                    pid,
+                    seconds: END_WITHIN.as_secs(),
+                });
+            }
+            Status::Changing(_) => sleep(END_INTERVAL).await,
+        }
+    }
 }
 
 fn tell(global: &Global, endpoints: &Endpoints) {
@@ -106,24 +120,39 @@ fn tell(global: &Global, endpoints: &Endpoints) {
 
 /// Ends what is kept.
 pub(crate) async fn stop(global: &Global, arguments: &Kept) -> Result<Exit, CliError> {
-    let (instance, state) = find(global, &arguments.application)?;
-    end(&instance, &state).await?;
+    let (home, application, instance) = find(global, &arguments.application)?;
+    let Some(pid) = instance.host() else {
+        return Err(nothing_kept(&home, application));
+    };
+    end(&instance, pid).await?;
+    if let Some(remains) = instance.remains() {
+        return Err(CliError::Host {
+            what: "ended, but not all that it had started".to_owned(),
+            log: instance.log_file(),
+            tail: remains,
+        });
+    }
     if global.json {
         Ending::of(&Ok(Exit::Success)).print();
     } else if !global.quiet {
-        write_stderr("ended: nothing is kept any more");
+        write_stderr("stopped; everything in it was deleted");
     }
     Ok(Exit::Success)
 }
 
-fn find(global: &Global, application: &Path) -> Result<(Instance, State), CliError> {
-    let nothing = || CliError::NothingKept {
-        application: application.to_owned(),
-    };
+fn find(global: &Global, application: &Path) -> Result<(Home, PathBuf, Instance), CliError> {
     let directory = canonical(application)?;
-    let instance = Home::find(global.home.as_deref()).instance(&directory);
-    let state = instance.state()?.ok_or_else(nothing)?;
-    Ok((instance, state))
+    let home = Home::find(global.home.as_deref());
+    let instance = home.instance(&directory);
+    Ok((home, directory, instance))
+}
+
+fn nothing_kept(home: &Home, application: PathBuf) -> CliError {
+    let kept = home.kept().into_iter();
+    CliError::NothingKept {
+        application,
+        elsewhere: kept.map(|state| state.settings.application).collect(),
+    }
 }
 
 fn canonical(application: &Path) -> Result<PathBuf, CliError> {
@@ -136,19 +165,27 @@ fn canonical(application: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Ends a host and waits until it is gone, with everything that it started.
-pub(crate) async fn end(instance: &Instance, state: &State) -> Result<(), CliError> {
-    terminate(state.pid);
+pub(crate) async fn end(instance: &Instance, pid: u32) -> Result<(), CliError> {
+    terminate(pid);
     let deadline = Instant::now() + END_WITHIN;
-    while instance.is_locked() || is_running(state.pid) {
+    loop {
+        let holds = instance.host() == Some(pid);
+        if !holds && !is_running(pid) {
+            return Ok(());
+        }
         if Instant::now() >= deadline {
-            return Err(CliError::DoesNotEnd {
-                pid: state.pid,
-                seconds: END_WITHIN.as_secs(),
-            });
+            // Without the lock it is another process by now, which has the id by chance.
+            return if holds {
+                Err(CliError::DoesNotEnd {
+                    pid,
+                    seconds: END_WITHIN.as_secs(),
+                })
+            } else {
+                Ok(())
+            };
         }
         sleep(END_INTERVAL).await;
     }
-    Ok(())
 }
 
 /// Whether a process is there, and more than what nobody has collected yet.

@@ -70,7 +70,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
         verb: match launched.change {
             Change::Created => "launched",
             Change::Updated => "updated",
-            _ => "is as it should be",
+            _ => "is up to date",
         },
     })
 }

@@ -2,6 +2,8 @@
 
 mod entries;
 
+use std::time::Duration;
+
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use shared::aws::CallError;
@@ -16,6 +18,18 @@ const TAIL_LINES: usize = 20;
 /// How long after CodePipeline has the result a function may still log: its clock and CodePipeline's are
 /// not the same, and Lambda's own lines follow the function's.
 const AFTER_THE_END_MS: i64 = 5_000;
+
+/// How long after its end an action's log may still grow: CloudWatch Logs shows what it takes seconds later.
+const INGESTION_LAG: Duration = Duration::from_secs(5);
+
+/// How often a log that is still empty is asked again.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether the log of an action that is over holds all that it will.
+pub(crate) fn is_complete(action: &ActionSnapshot) -> bool {
+    let now = shared::clock::timestamp().as_duration().as_secs_f64();
+    now - (action.started + action.seconds) >= INGESTION_LAG.as_secs_f64()
+}
 
 /// The log group of a function: the one that its configuration names, else Lambda's default (Lambda
 /// Developer Guide, "Configuring CloudWatch log groups").
@@ -35,10 +49,17 @@ pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> St
 
 /// What the function logged since the action began, its last lines, for people.
 ///
-/// The log is a help beside the cause: where it cannot be had, there is none.
+/// The log is a help beside the cause: where it cannot be had, there is none. One that is still empty is
+/// waited for.
 pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) -> Vec<String> {
-    let entries = read(client, group, action).await.unwrap_or_default();
-    let mut lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
+    let mut lines: Vec<String> = loop {
+        let entries = read(client, group, action).await.unwrap_or_default();
+        let lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
+        if !lines.is_empty() || is_complete(action) {
+            break lines;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    };
     let first = lines.len().saturating_sub(TAIL_LINES);
     lines.split_off(first)
 }

@@ -22,6 +22,7 @@ mod launch;
 mod log;
 mod output;
 mod pipeline;
+mod preflight;
 #[cfg(test)]
 mod reference;
 mod run;
@@ -30,23 +31,50 @@ mod settings;
 mod stack;
 mod trace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
 use args::help::{self, Help};
 use args::local::LocalCommand;
-use args::{Cli, Color, Command, Global};
+use args::{Cli, Color, Command, Global, advice};
 use error::CliError;
 use exit::Exit;
 use output::ending::Ending;
 use output::{write_stderr, write_stdout};
+use serve::Serve;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    protect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the system gives threads");
+    let exit = runtime.block_on(enter());
+    // What still works on a thread of its own (an archive that is being made) is nothing to wait for.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// Hides this process's memory and environment, where the developer's credentials are, from other processes
+/// of the same user: the application's tests are among them.
+fn protect() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    let _a_kernel_without_it_runs_too = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+async fn enter() -> Exit {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    if line.get(1).is_some_and(|verb| verb == serve::VERB) {
+        return host(&line[1..]).await;
+    }
+    let cli = match Cli::try_parse_from(&line) {
+        Ok(cli) => cli,
+        Err(error) => return advice::print(error, &line),
+    };
     prepare(&cli.global);
-    let ended = match enter(&cli.global) {
+    let ended = match change_directory(&cli.global) {
         Ok(()) => obey(&cli).await,
         Err(error) => Err(error),
     };
@@ -54,10 +82,29 @@ async fn main() -> ExitCode {
         Ending::of(&ended).print();
     }
     match ended {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(error) => {
             write_stderr(&format!("error: {}", error.message()));
-            error.exit().into()
+            error.exit()
+        }
+    }
+}
+
+/// This process is the host of a kept environment; what it says goes to its log.
+async fn host(arguments: &[OsString]) -> Exit {
+    let arguments = match Serve::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            write_stderr(&error.to_string());
+            return Exit::Usage;
+        }
+    };
+    trace::start(1);
+    match serve::serve(&arguments).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            write_stderr(&format!("error: {}", error.message()));
+            error.exit()
         }
     }
 }
@@ -67,7 +114,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
         Command::Local(local) => match &local.command {
             LocalCommand::Start(arguments) => kept::start(&cli.global, arguments).await,
-            LocalCommand::Env(arguments) => kept::env(&cli.global, arguments),
+            LocalCommand::Env(arguments) => kept::env(&cli.global, arguments).await,
             LocalCommand::Stop(arguments) => kept::stop(&cli.global, arguments).await,
         },
         Command::Publish(arguments) => stack::publish(&cli.global, arguments).await,
@@ -88,7 +135,6 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
             Ok(Exit::Success)
         }
         Command::Help(arguments) => Ok(explain(arguments)),
-        Command::Serve(arguments) => serve::serve(arguments).await,
     }
 }
 
@@ -100,21 +146,34 @@ fn completions(shell: clap_complete::Shell) -> String {
 }
 
 fn prepare(global: &Global) {
-    match global.color {
-        Color::Auto => {}
-        Color::Always => anstream::ColorChoice::Always.write_global(),
-        Color::Never => anstream::ColorChoice::Never.write_global(),
+    match (global.color, forced_color()) {
+        (Color::Always, _) | (Color::Auto, Some(true)) => {
+            anstream::ColorChoice::Always.write_global();
+        }
+        (Color::Never, _) | (Color::Auto, Some(false)) => {
+            anstream::ColorChoice::Never.write_global();
+        }
+        (Color::Auto, None) => {}
     }
-    trace::start(global);
+    trace::start(global.verbose);
 }
 
-fn enter(global: &Global) -> Result<(), CliError> {
+/// What programs of Node.js know besides `NO_COLOR` and `CLICOLOR`, which the colour library reads.
+fn forced_color() -> Option<bool> {
+    if shared::env::var("NO_COLOR").is_some() {
+        return None;
+    }
+    let forced = shared::env::var("FORCE_COLOR")?;
+    Some(!matches!(forced.as_str(), "0" | "false"))
+}
+
+fn change_directory(global: &Global) -> Result<(), CliError> {
     let Some(directory) = &global.directory else {
         return Ok(());
     };
-    std::env::set_current_dir(directory).map_err(|error| CliError::Application {
+    std::env::set_current_dir(directory).map_err(|source| CliError::Directory {
         path: directory.clone(),
-        source: error.into(),
+        source,
     })
 }
 
@@ -131,7 +190,8 @@ fn explain(arguments: &Help) -> Exit {
     cli.build();
     let Some(command) = cli.find_subcommand_mut(topic) else {
         write_stderr(&format!(
-            "error: there is no help on `{topic}`\n  help: `delivery help` lists the commands"
+            "error: there is no help on `{}`\n  help: `delivery help` lists the commands",
+            output::foreign::line(topic)
         ));
         return Exit::Usage;
     };
@@ -149,7 +209,6 @@ mod tests {
     fn the_completions_of_every_shell_name_every_verb() {
         let verbs: Vec<String> = Cli::command()
             .get_subcommands()
-            .filter(|command| !command.is_hide_set())
             .map(|command| command.get_name().to_owned())
             .collect();
         assert!(verbs.len() > 15, "{verbs:?}");

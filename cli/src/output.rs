@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod ending;
+pub(crate) mod foreign;
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod live;
@@ -11,12 +12,18 @@ pub(crate) mod schema;
 pub(crate) mod style;
 pub(crate) mod teller;
 
-use std::io::{IsTerminal, Write};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::args::Global;
 use crate::event::Event;
 
+use lines::short;
 use live::Live;
+
+/// Whether the reader of standard output has gone away (`| head`).
+static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
 
 /// Tells people and programs what happens.
 #[derive(Debug)]
@@ -25,6 +32,10 @@ pub(crate) struct Output {
     quiet: bool,
     live: Option<Live>,
     kept: Option<String>,
+    /// The executions under way, and what people call each.
+    executions: BTreeMap<String, String>,
+    /// Whether executions follow each other, so that each line says whose it is.
+    several: bool,
 }
 
 impl Output {
@@ -39,11 +50,27 @@ impl Output {
             quiet: global.quiet,
             live: live.then(Live::new),
             kept: None,
+            executions: BTreeMap::new(),
+            several: false,
         }
+    }
+
+    /// From now on each action's line says which execution it belongs to.
+    pub(crate) fn expect_several(&mut self) {
+        self.several = true;
     }
 
     /// Tells one event.
     pub(crate) fn tell(&mut self, event: &Event) {
+        if let Event::Execution {
+            execution,
+            revision,
+            ..
+        } = event
+        {
+            let name = short(revision.as_ref().unwrap_or(execution)).to_owned();
+            self.executions.insert(execution.clone(), name);
+        }
         if self.json {
             write_stdout(&json::line(event));
         }
@@ -76,7 +103,11 @@ impl Output {
         {
             return None;
         }
-        lines::line(event)
+        let whose = match event {
+            Event::Action(action) if self.several => self.executions.get(&action.execution),
+            _ => None,
+        };
+        lines::line(event, whose.map(String::as_str))
     }
 
     fn say(&self, text: &str) {
@@ -87,10 +118,19 @@ impl Output {
     }
 }
 
-/// Writes data. A reader that has gone away (`| head`) is no reason to fail.
+/// Writes data. A reader that has gone away (`| head`) is no reason to fail; commands that would go on for
+/// it alone ask [`reader_is_gone`].
 pub(crate) fn write_stdout(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _reader_may_have_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        READER_IS_GONE.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether nobody reads standard output any more.
+pub(crate) fn reader_is_gone() -> bool {
+    READER_IS_GONE.load(Ordering::Relaxed)
 }
 
 /// Writes a line for people.

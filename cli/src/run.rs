@@ -3,6 +3,7 @@
 pub(crate) mod environment;
 mod executions;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use crate::application::Application;
 use crate::args::Global;
 use crate::args::run::Run;
 use crate::error::CliError;
-use crate::event::{Event, Step};
+use crate::event::{Event, Severity, Step};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Explainer, Pipeline, Place, round};
@@ -20,6 +21,7 @@ use crate::host::REPOSITORY;
 use crate::interrupt::Interrupt;
 use crate::launch::{Stack, launch};
 use crate::output::Output;
+use crate::preflight::{self, Planned};
 
 use environment::Environment;
 use executions::Executions;
@@ -31,8 +33,13 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     let started = Instant::now();
     let mut progress = Progress::default();
     let mut environment = Environment::default();
-    let outcome = match Interrupt::listen() {
-        Ok(mut interrupt) => {
+    if arguments.watch {
+        output.expect_several();
+        progress.interrupted = Some("stopped watching");
+    }
+    let mut interrupt = Interrupt::listen();
+    let outcome = match &mut interrupt {
+        Ok(interrupt) => {
             let work = work(
                 global,
                 arguments,
@@ -43,13 +50,33 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
             tokio::select! {
                 outcome = work => outcome,
                 () = interrupt.received() => Ok(Outcome::Interrupted),
+                () = tokio::time::sleep(arguments.timeout), if !arguments.watch => Ok(Outcome::TimedOut),
             }
         }
         Err(source) => Err(CliError::LocalAws {
-            source: source.into(),
+            source: std::io::Error::from(source.kind()).into(),
         }),
     };
-    environment.close(&mut output).await;
+    let stays = environment.stays();
+    if stays && !arguments.watch {
+        progress.interrupted =
+            Some("interrupted; the local AWS stays up until `delivery local stop`");
+    }
+    if let Ok(interrupt) = &mut interrupt {
+        tokio::select! {
+            () = environment.close(&mut output) => {}
+            // A supervisor of its own ends what is left as soon as this process is gone.
+            () = interrupt.received() => {}
+        }
+    }
+    if !stays && !progress.urls.is_empty() {
+        // Nothing answers there any more.
+        progress.urls.clear();
+        output.tell(&Event::Notice {
+            message: "the local AWS was stopped, and the sites with it; `delivery run --keep` leaves them up"
+                .to_owned(),
+        });
+    }
     let result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
     output.tell(&Event::Result(result));
     outcome::exit(&outcome, &progress)
@@ -63,20 +90,29 @@ async fn work(
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
     let application = Application::find(&arguments.application).await?;
-    let functions = prepare_functions(global, arguments, output).await?;
     let home = Home::find(global.home.as_deref());
+    let parameters = parameters(&application, arguments);
+    check(&application, &parameters, &home, arguments, output).await?;
+    application.revision().await?;
+    let templates = checkout()?.join("cloudformation");
+    let functions = prepare_functions(global, arguments, output).await?;
     start(environment, &home, &application, arguments, output).await?;
-    let (pipeline, created) = launch_stack(
-        global,
-        environment,
-        &application,
-        arguments,
-        &functions,
-        output,
-        progress,
-    )
-    .await?;
+    let node_layer = node_layer(arguments);
+    let name = stack_name(global, &application);
+    let stack = Stack {
+        name: &name,
+        templates: &templates,
+        parameters,
+        functions: &functions,
+        node_layer: node_layer.as_deref(),
+    };
+    let (pipeline, created) = launch_stack(environment, stack, output, progress).await?;
     environment.is_worth_keeping();
+    if arguments.watch || arguments.keep {
+        output.tell(&Event::Addresses {
+            urls: progress.urls.clone(),
+        });
+    }
 
     let shape = pipeline.shape().await?;
     output.tell(&Event::Pipeline {
@@ -90,8 +126,13 @@ async fn work(
     };
     let endpoints = environment.endpoints();
     let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
-    let explainer = Explainer::new(pipeline, shape, lambda, logs, Place::Run);
-    let mut executions = Executions::new(explainer, arguments.timeout);
+    let place = Place::Run {
+        delivery: format!("{} --stack-name {name}", endpoints.delivery()),
+        stays: environment.stays(),
+    };
+    let explainer = Explainer::new(pipeline, shape, lambda, logs, place);
+    let tells_logs = global.verbose > 0;
+    let mut executions = Executions::new(explainer, arguments.timeout, tells_logs);
     executions.begin(begun, progress).await?;
     if arguments.watch {
         executions.watch(&application, output, progress).await
@@ -100,12 +141,55 @@ async fn work(
     }
 }
 
+/// The template's parameters. Given last, one of the command line wins.
+fn parameters(application: &Application, arguments: &Run) -> BTreeMap<String, String> {
+    let branch = ("BranchName".to_owned(), application.branch.clone());
+    let given = arguments.parameters.iter().cloned();
+    [branch].into_iter().chain(given).collect()
+}
+
+fn stack_name(global: &Global, application: &Application) -> String {
+    let named = global.stack_name.clone();
+    named.unwrap_or_else(|| application.stack_name())
+}
+
+fn node_layer(arguments: &Run) -> Option<PathBuf> {
+    let functions = arguments.functions.as_deref();
+    functions.and_then(functions::node_layer)
+}
+
+/// Looks before anything is started, and tells what it found.
+async fn check(
+    application: &Application,
+    parameters: &BTreeMap<String, String>,
+    home: &Home,
+    arguments: &Run,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let found = preflight::look(&Planned {
+        application,
+        parameters,
+        home: home.path(),
+        has_node_layer: node_layer(arguments).is_some(),
+    })
+    .await;
+    let verdict = found.verdict();
+    for finding in found.findings {
+        // Errors are the command's own, all of them at its end.
+        if finding.severity == Severity::Note {
+            output.tell(&Event::Finding(finding));
+        }
+    }
+    verdict
+}
+
 async fn prepare_functions(
     global: &Global,
     arguments: &Run,
     output: &mut Output,
 ) -> Result<Vec<Function>, CliError> {
-    if let Some(directory) = &arguments.functions {
+    let beside = functions::beside_this_program();
+    if let Some(directory) = arguments.functions.as_deref().or(beside.as_deref()) {
         let found = functions::prebuilt(directory)?;
         output.tell(&Event::Step {
             step: Step::Functions,
@@ -133,6 +217,16 @@ fn checkout() -> Result<PathBuf, CliError> {
     })
 }
 
+/// The first start takes long: it says why.
+fn starting(home: &Home) -> String {
+    if local::ministack::is_installed(home.path()) {
+        "starting".to_owned()
+    } else {
+        "starting, after its installation in `HOME`: this takes half a minute, once"
+            .replace("HOME", &home.path().display().to_string())
+    }
+}
+
 async fn start(
     environment: &mut Environment,
     home: &Home,
@@ -147,11 +241,7 @@ async fn start(
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),
     };
-    let step = Timed::begin(
-        output,
-        Step::LocalAws,
-        "starting (installed first, once)".to_owned(),
-    );
+    let step = Timed::begin(output, Step::LocalAws, starting(home));
     let found = if arguments.keep {
         environment
             .keep(home.instance(&application.directory), &settings)
@@ -172,37 +262,13 @@ async fn start(
 }
 
 async fn launch_stack(
-    global: &Global,
     environment: &Environment,
-    application: &Application,
-    arguments: &Run,
-    functions: &[Function],
+    stack: Stack<'_>,
     output: &mut Output,
     progress: &mut Progress,
 ) -> Result<(Pipeline, bool), CliError> {
-    let name = global
-        .stack_name
-        .clone()
-        .unwrap_or_else(|| application.stack_name());
+    let name = stack.name;
     let step = Timed::begin(output, Step::Stack, format!("launching {name}"));
-    // Given last, a parameter of the command line wins.
-    let branch = ("BranchName".to_owned(), application.branch.clone());
-    let parameters = [branch]
-        .into_iter()
-        .chain(arguments.parameters.iter().cloned())
-        .collect();
-    let templates = checkout()?.join("cloudformation");
-    let node_layer = arguments
-        .functions
-        .as_deref()
-        .and_then(functions::node_layer);
-    let stack = Stack {
-        name: &name,
-        templates: &templates,
-        parameters,
-        functions,
-        node_layer: node_layer.as_deref(),
-    };
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;
     step.end(output, format!("{name} {}", launched.verb));

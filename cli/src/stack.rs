@@ -8,7 +8,7 @@ mod down;
 pub(crate) mod events;
 mod failure;
 mod follow;
-mod parameters;
+pub(crate) mod parameters;
 mod publish;
 pub(crate) mod question;
 pub(crate) mod resources;

@@ -7,11 +7,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::Global;
-
 /// Begins to log to standard error; without `-v` only what went wrong.
-pub(crate) fn start(global: &Global) {
-    let level = match global.verbose {
+pub(crate) fn start(verbose: u8) {
+    let level = match verbose {
         0 => LevelFilter::ERROR,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,

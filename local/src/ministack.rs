@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use install::{VERSION, install};
+pub use install::{VERSION, install, is_installed};
 
 /// The account that everything local lives in; `MiniStack` takes it for credentials that name no other.
 pub const ACCOUNT: &str = "000000000000";

@@ -47,10 +47,3 @@ pub(crate) struct Kept {
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) application: PathBuf,
 }
-
-/// `delivery serve`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Serve {
-    /// The file of the instance's settings; its state is written beside it.
-    pub(crate) instance: PathBuf,
-}

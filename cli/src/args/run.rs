@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, parameter};
+use super::values::{boolean, duration, parameter};
 
 /// How long locally an action rests before CodePipeline sends its next job; AWS waits 30 s.
 const DEFAULT_CONTINUATION_DELAY: &str = "1s";
@@ -24,15 +24,15 @@ pub(crate) struct Run {
     /// Leave everything up, and print the variables with which `aws` and any SDK reach it.
     ///
     /// A later run of the same DIR with --keep updates the stack rather than starting over;
-    /// `delivery local stop` ends it.
-    #[arg(long, env = "DELIVERY_KEEP")]
+    /// `delivery local stop` stops it.
+    #[arg(long, env = "DELIVERY_KEEP", value_parser = boolean)]
     pub(crate) keep: bool,
 
-    /// Also run each new commit, until interrupted.
+    /// Also run each new commit of the branch, until Ctrl-C; of a plain folder, each saved change.
     #[arg(long)]
     pub(crate) watch: bool,
 
-    /// How long the run may take (for example 90s, 20m); with --watch, each execution.
+    /// How long the whole run may take (for example 90s, 20m); with --watch, each execution.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_TIMEOUT, env = "DELIVERY_TIMEOUT")]
     pub(crate) timeout: Duration,
 
@@ -40,7 +40,7 @@ pub(crate) struct Run {
     #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
 
-    /// How long an action that continues rests before its next job; AWS waits 30s.
+    /// Delay before a continued action's next job; AWS waits 30s.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_CONTINUATION_DELAY, env = "DELIVERY_CONTINUATION_DELAY")]
     pub(crate) continuation_delay: Duration,
 

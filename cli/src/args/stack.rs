@@ -26,7 +26,7 @@ pub(crate) struct Publish {
     pub(crate) architecture: Option<Architecture>,
 
     /// Publish no Node.js layer; then `node` and `npm` have to be on the functions' path otherwise.
-    #[arg(long, env = "DELIVERY_NO_NODE_LAYER")]
+    #[arg(long, env = "DELIVERY_NO_NODE_LAYER", value_parser = super::values::boolean)]
     pub(crate) no_node_layer: bool,
 }
 

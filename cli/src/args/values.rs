@@ -15,9 +15,29 @@ pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What the variable of a flag may hold; the flag itself takes no value.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "on" => Ok(true),
+        "" | "0" | "no" | "n" | "false" | "off" => Ok(false),
+        _ => Err("write it as 1, 0, yes, no, true or false".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_variable_of_a_flag_is_written_as_people_write_it() {
+        for yes in ["1", "yes", "TRUE", "on"] {
+            assert_eq!(boolean(yes), Ok(true), "{yes}");
+        }
+        for no in ["0", "no", "False", "off", ""] {
+            assert_eq!(boolean(no), Ok(false), "{no}");
+        }
+        assert!(boolean("maybe").is_err());
+    }
 
     #[test]
     fn parameters_are_keys_and_values() {

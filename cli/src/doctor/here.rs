@@ -2,9 +2,12 @@
 
 use tokio::process::Command;
 
+use crate::application::Application;
 use crate::args::Global;
 use crate::cloud::Cloud;
+use crate::event::Severity;
 use crate::home;
+use crate::preflight::{self, Planned};
 use crate::settings::{FILE_NAME, Settings};
 
 use super::{Check, Setting};
@@ -47,6 +50,47 @@ pub(super) async fn versions() -> Vec<Check> {
         });
     }
     checks
+}
+
+/// The application in the directory of the settings, as `run` looks at it before it starts anything.
+pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Check> {
+    const NAME: &str = "application";
+    let directory = &settings.directory;
+    if !directory.join("package.json").is_file() {
+        let found = format!(
+            "none in `{}`: there is no `package.json`",
+            directory.display()
+        );
+        return vec![Check::note(NAME, found, None)];
+    }
+    let application = match Application::find(directory).await {
+        Ok(application) => application,
+        Err(error) => {
+            let help = "do what the message says: nothing can be delivered until then";
+            return vec![Check::failed(NAME, error.message(), help)];
+        }
+    };
+    let home = home::Home::find(global.home.as_deref());
+    let found = preflight::look(&Planned {
+        application: &application,
+        parameters: &settings.parameters(&[]),
+        home: home.path(),
+        has_node_layer: false,
+    })
+    .await;
+    if found.findings.is_empty() {
+        return vec![Check::ok(NAME, directory.display().to_string())];
+    }
+    let checks = found
+        .findings
+        .into_iter()
+        .map(|finding| match finding.severity {
+            Severity::Error => {
+                Check::failed(NAME, finding.message, finding.help.unwrap_or_default())
+            }
+            Severity::Note => Check::note(NAME, finding.message, finding.help),
+        });
+    checks.collect()
 }
 
 /// The first line of what a tool says of its version.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{ActionReport, Event};
+use crate::event::{ActionReport, Cause, Event};
 
 /// One execution as CodePipeline described it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,6 +84,10 @@ fn report(execution: &str, action: &ActionSnapshot) -> ActionReport {
         status: action.status.clone(),
         seconds: action.seconds,
         summary: action.summary.clone(),
+        failure: action
+            .error
+            .as_ref()
+            .map(|(kind, message)| Cause::read(kind, message)),
     }
 }
 

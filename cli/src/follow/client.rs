@@ -12,6 +12,7 @@ use shared::aws::CallError;
 use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
 use crate::event::StageShape;
+use crate::output::foreign;
 
 /// The pipeline that a run follows.
 #[derive(Clone, Debug)]
@@ -175,7 +176,7 @@ impl Pipeline {
                 .map(str::to_owned),
             summary: revision
                 .and_then(|revision| revision.revision_summary())
-                .map(str::to_owned),
+                .map(foreign::text),
             actions: self.actions(execution).await?,
         })
     }
@@ -261,14 +262,14 @@ fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {
         seconds: round((until - started).max(0.0)),
         summary: result
             .and_then(|result| result.external_execution_summary())
-            .map(str::to_owned),
+            .map(foreign::text),
         request: result
             .and_then(|result| result.external_execution_id())
             .map(str::to_owned),
         error: error.map(|error| {
             (
                 error.code().unwrap_or("JobFailed").to_owned(),
-                error.message().unwrap_or_default().to_owned(),
+                foreign::text(error.message().unwrap_or_default()),
             )
         }),
     }

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use crate::event::{Event, Failure};
-use crate::log;
+use crate::event::{Cause, Event, Failure};
+use crate::log::{self, Entry};
 
+use super::patience::{AWS_MAY_BE_AWAY, ENGINE_MAY_BE_AWAY};
 use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes};
 
 /// How often the engine is asked: it is on this machine, and a person sees no more.
 const LOCAL_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Where the pipeline is, so that a person is told the commands that work there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `delivery run` has launched it on this machine.
-    Run,
+    Run {
+        /// How another shell calls `delivery` on it, whatever account it is signed in to.
+        delivery: String,
+        /// Whether it stays up when the run is over, and its logs with it.
+        stays: bool,
+    },
     /// It is the pipeline of a stack.
     Stack,
 }
@@ -54,9 +60,27 @@ impl Explainer {
     /// How often to look.
     pub(crate) fn interval(&self) -> Duration {
         match self.place {
-            Place::Run => LOCAL_LOOK_INTERVAL,
+            Place::Run { .. } => LOCAL_LOOK_INTERVAL,
             Place::Stack => LOOK_INTERVAL,
         }
+    }
+
+    /// How long it may not answer.
+    pub(crate) fn may_be_away(&self) -> Duration {
+        match self.place {
+            Place::Run { .. } => ENGINE_MAY_BE_AWAY,
+            Place::Stack => AWS_MAY_BE_AWAY,
+        }
+    }
+
+    /// The lines that an action's function has logged so far; nothing where it invokes none.
+    pub(crate) async fn logged(&self, action: &ActionSnapshot) -> Vec<Entry> {
+        let Some(function) = self.shape.function(&action.stage, &action.action) else {
+            return Vec::new();
+        };
+        let group = log::group(&self.lambda, function).await;
+        let entries = log::read(&self.logs, &group, action).await;
+        entries.unwrap_or_default()
     }
 
     /// What changed between two looks, each change followed by what explains it.
@@ -83,31 +107,31 @@ impl Explainer {
                 Some(Event::Failure(self.failure(now, action).await))
             }
             "InProgress" if self.shape.function(&report.stage, &report.action).is_none() => {
-                let token = self
-                    .pipeline
+                // Only an approval has a token: a Source action invokes no function, either.
+                self.pipeline
                     .approval_token(&report.stage, &report.action)
                     .await?;
                 Some(Event::Approval {
                     execution: report.execution.clone(),
                     stage: report.stage.clone(),
                     action: report.action.clone(),
-                    command: self.approve(&report.stage, &report.action, &token, now),
+                    command: self.approve(now),
                 })
             }
             _ => None,
         }
     }
 
-    fn approve(&self, stage: &str, action: &str, token: &str, now: &Snapshot) -> String {
-        match (self.place, &now.revision) {
-            (Place::Stack, Some(revision)) => {
-                format!("delivery approve {}", crate::output::lines::short(revision))
-            }
-            _ => format!(
-                "aws codepipeline put-approval-result --pipeline-name {} --stage-name {stage} --action-name \
-                 {action} --token {token} --result status=Approved,summary=ok",
-                self.pipeline.name()
-            ),
+    /// The command that approves what waits.
+    fn approve(&self, now: &Snapshot) -> String {
+        let revision = now.revision.as_deref().map(crate::output::lines::short);
+        let delivery = match &self.place {
+            Place::Run { delivery, .. } => delivery,
+            Place::Stack => "delivery",
+        };
+        match revision {
+            Some(revision) => format!("{delivery} approve {revision}"),
+            None => format!("{delivery} approve"),
         }
     }
 
@@ -116,29 +140,42 @@ impl Explainer {
             Some(function) => Some(log::group(&self.lambda, function).await),
             None => None,
         };
-        let log = match &group {
-            Some(group) => log::tail(&self.logs, group, action).await,
-            None => Vec::new(),
-        };
         let (code, message) = action.error.clone().unwrap_or_default();
+        let cause = Cause::read(&code, &message);
+        let log = match &group {
+            // What the failed program wrote says more than the action's own lines, which repeat it.
+            Some(group) if cause.output.is_empty() => log::tail(&self.logs, group, action).await,
+            _ => Vec::new(),
+        };
         Failure {
             execution: now.execution.clone(),
             stage: action.stage.clone(),
             action: action.action.clone(),
             code,
             message,
+            cause,
             log_group: group,
             log,
-            help: help(&self.shape, now, repair(self.place, &action.stage)),
+            help: help(&self.shape, now, repair(&self.place, &action.stage)),
         }
     }
 }
 
-fn repair(place: Place, stage: &str) -> String {
+fn repair(place: &Place, stage: &str) -> String {
     match place {
-        Place::Run => "repair it, commit, and run `delivery run` again".to_owned(),
+        Place::Run { stays: true, .. } => {
+            "fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`"
+                .to_owned()
+        }
+        Place::Run { .. } => {
+            "fix it, commit, and run `delivery run` again; with `--keep` the whole log stays"
+                .to_owned()
+        }
         Place::Stack => {
-            format!("`delivery retry {stage}` tries again, or repair it, commit and push")
+            format!(
+                "`delivery retry {stage}` tries again, or fix it, commit and push; the whole log: \
+                 `delivery log --failed`"
+            )
         }
     }
 }
@@ -174,8 +211,13 @@ mod tests {
             stages: ["Commit", "Acceptance", "Production"].map(stage).to_vec(),
             functions: Vec::new(),
         };
-        let help = |place| help(&shape, &Snapshot::default(), repair(place, "Source"));
-        insta::assert_snapshot!(help(Place::Run), @"Commit, Acceptance and Production are untouched; repair it, commit, and run `delivery run` again");
-        insta::assert_snapshot!(help(Place::Stack), @"Commit, Acceptance and Production are untouched; `delivery retry Source` tries again, or repair it, commit and push");
+        let help = |place| help(&shape, &Snapshot::default(), repair(&place, "Source"));
+        let run = |stays| Place::Run {
+            delivery: "delivery".to_owned(),
+            stays,
+        };
+        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; with `--keep` the whole log stays");
+        insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
+        insta::assert_snapshot!(help(Place::Stack), @"Commit, Acceptance and Production are untouched; `delivery retry Source` tries again, or fix it, commit and push; the whole log: `delivery log --failed`");
     }
 }

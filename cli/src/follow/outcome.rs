@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::CliError;
-use crate::event::{ResultError, RunResult, StageUrls};
+use crate::event::{Cause, ResultError, RunResult, StageUrls};
 use crate::exit::Exit;
 use crate::follow::Snapshot;
 
@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// The execution that was started last, and how far it came.
     pub(crate) latest: Snapshot,
+    /// What an interruption means, where it is not that everything ended.
+    pub(crate) interrupted: Option<&'static str>,
     ended: Option<Exit>,
 }
 
@@ -68,12 +70,16 @@ pub(crate) fn result(
         urls: progress.urls.clone(),
         actions: latest.reports(),
         seconds,
-        error: error(outcome, latest),
+        error: error(outcome, latest, progress.interrupted),
         ..RunResult::new(exit(outcome, progress))
     }
 }
 
-fn error(outcome: &Result<Outcome, CliError>, latest: &Snapshot) -> Option<ResultError> {
+fn error(
+    outcome: &Result<Outcome, CliError>,
+    latest: &Snapshot,
+    interrupted: Option<&'static str>,
+) -> Option<ResultError> {
     let (kind, message) = match outcome {
         Ok(Outcome::Over) => match latest.status.as_str() {
             "Succeeded" => return None,
@@ -84,7 +90,12 @@ fn error(outcome: &Result<Outcome, CliError>, latest: &Snapshot) -> Option<Resul
             _ => ("pipeline-failed", failed(latest)),
         },
         Ok(Outcome::TimedOut) => ("timeout", timed_out(latest)),
-        Ok(Outcome::Interrupted) => ("interrupted", "interrupted".to_owned()),
+        Ok(Outcome::Interrupted) => (
+            "interrupted",
+            interrupted
+                .unwrap_or("interrupted: what was started was stopped")
+                .to_owned(),
+        ),
         Err(error) => (error.kind(), error.message()),
     };
     Some(ResultError {
@@ -98,7 +109,8 @@ fn failed(latest: &Snapshot) -> String {
         .failed()
         .map(|action| {
             let message = action.error.as_ref().map_or("", |(_, message)| message);
-            let cause = message.lines().next().unwrap_or_default();
+            let cause = Cause::read("", message);
+            let cause = cause.message.lines().next().unwrap_or_default();
             format!(
                 "action {} in stage {} failed: {cause}",
                 action.action, action.stage
@@ -181,6 +193,7 @@ mod tests {
             told(
                 &Err(CliError::NothingKept {
                     application: "/app".into(),
+                    elsewhere: Vec::new(),
                 }),
                 &Progress::default(),
             ),

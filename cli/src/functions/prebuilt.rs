@@ -29,6 +29,20 @@ pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
         .collect()
 }
 
+/// The directory of this program, where the functions lie beside it and nothing is to be built: this program
+/// was brought here ready-made, or there is no cargo. In the folder that cargo builds into they may be older
+/// than their sources, and cargo knows.
+pub(crate) fn beside_this_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let directory = program.parent()?.to_owned();
+    let is_built_here = crate::home::checkout().is_some_and(|checkout| {
+        let checkout = checkout.canonicalize().unwrap_or(checkout);
+        directory.starts_with(checkout)
+    });
+    let builds = is_built_here && crate::preflight::is_on_path("cargo");
+    (!builds && prebuilt(&directory).is_ok()).then_some(directory)
+}
+
 /// The package of the layer with Node.js and npm, where it lies beside the functions.
 pub(crate) fn node_layer(directory: &Path) -> Option<PathBuf> {
     let layer = directory.join(NODE_LAYER);

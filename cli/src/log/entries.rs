@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use serde_json::{Map, Value};
 
+use crate::output::foreign;
+
 /// One event of a log group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -29,9 +31,18 @@ impl Entry {
             at_ms: event.timestamp().unwrap_or_default(),
             stream: event.log_stream_name().unwrap_or_default().to_owned(),
             request: message.lines().find_map(request),
-            lines: message.lines().filter_map(readable).collect(),
+            lines: message
+                .lines()
+                .filter_map(readable)
+                .flat_map(split)
+                .collect(),
         }
     }
+}
+
+/// A message of several lines as its lines: each is quoted on its own.
+fn split(message: String) -> Vec<String> {
+    message.lines().map(str::to_owned).collect()
 }
 
 /// The entries that do not belong to other actions' invocations, each with its invocation's request id.
@@ -97,7 +108,7 @@ fn readable(line: &str) -> Option<String> {
         }
         (Some(message), _) => Cow::Borrowed(message),
     };
-    Some(shared::logging::redact(&said).into_owned())
+    Some(foreign::text(&shared::logging::redact(&said)))
 }
 
 #[cfg(test)]
@@ -117,6 +128,12 @@ mod tests {
         assert_eq!(readable("  plain text \n"), Some("  plain text".to_owned()));
         assert_eq!(readable("REPORT RequestId: 1 Duration: 2 ms"), None);
         assert_eq!(readable(r#"{"a":1}"#), Some(r#"{"a":1}"#.to_owned()));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_does_not_come_out_of_a_log() {
+        let line = r#"{"level":"INFO","message":"\u001b[2Jtest \u202eevil\u009b1A ##[error]x"}"#;
+        assert_eq!(readable(line), Some("test evil # #[error]x".to_owned()));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use std::fmt::Write as _;
 
-use crate::event::{ActionReport, Event, Failure, RunResult, Step};
+use std::collections::BTreeMap;
+
+use crate::event::{ActionReport, Event, Failure, Finding, RunResult, Severity, StageUrls, Step};
+use crate::output::foreign;
 use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
 
 /// As many characters of an id or a commit as tell one from another.
 const SHORT_ID: usize = 8;
 
-/// The event for people; `None` where it says nothing new to them.
-pub(crate) fn line(event: &Event) -> Option<String> {
+/// The event for people; `None` where it says nothing new to them. `whose` names the execution that an
+/// action belongs to, where there are several at the same time.
+pub(crate) fn line(event: &Event, whose: Option<&str>) -> Option<String> {
     Some(match event {
         Event::Step {
             step,
@@ -24,7 +28,14 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             revision,
             summary,
         } => execution_line(execution, status, revision.as_deref(), summary.as_deref()),
-        Event::Action(action) => action_line(action),
+        Event::Action(action) => action_line(action, whose),
+        Event::Finding(finding) => finding_line(finding),
+        Event::Addresses { urls } => addresses(urls),
+        Event::Log {
+            stage,
+            action,
+            lines,
+        } => log_lines(stage, action, lines),
         Event::Failure(failure) => failure_lines(failure),
         Event::Approval {
             stage,
@@ -32,7 +43,7 @@ pub(crate) fn line(event: &Event) -> Option<String> {
             command,
             ..
         } => format!(
-            "{WAITING}• Waiting     {WAITING:#} {stage} / {action} waits for approval:\n    {command}"
+            "{WAITING}• Waiting     {WAITING:#} {stage} / {action} waits for approval:\n  {ID}help{ID:#}: {command}"
         ),
         Event::Heartbeat { running, seconds } => format!(
             "{DIM}… after {}: {}{DIM:#}",
@@ -76,21 +87,60 @@ fn execution_line(id: &str, status: &str, revision: Option<&str>, summary: Optio
     text
 }
 
-/// An action with its mark, its word and its time.
-pub(crate) fn action_line(action: &ActionReport) -> String {
+/// An action with its mark, its word and its time. Why it failed follows on lines of its own.
+pub(crate) fn action_line(action: &ActionReport, whose: Option<&str>) -> String {
+    let whose = whose.map(|whose| format!("{ID}{whose}{ID:#} "));
     let mut text = format!(
-        "{} {} / {}",
+        "{} {}{} / {}",
         mark(&action.status),
+        whose.unwrap_or_default(),
         action.stage,
         action.action
     );
     if action.status != "InProgress" {
         let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
     }
-    if let Some(summary) = action.summary.as_deref().and_then(gist) {
+    if action.status != "Failed"
+        && let Some(summary) = action.summary.as_deref().and_then(gist)
+    {
         let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
     }
     text
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let (style, word) = match finding.severity {
+        Severity::Error => (BAD, "error"),
+        Severity::Note => (WAITING, "note"),
+    };
+    let help = finding.help.as_ref();
+    let help = help.map(|help| format!("\n  {ID}help{ID:#}: {help}"));
+    format!(
+        "{style}{word}{style:#}: {}{}",
+        finding.message,
+        help.unwrap_or_default()
+    )
+}
+
+/// Where each stage answers.
+fn addresses(urls: &BTreeMap<String, StageUrls>) -> String {
+    let mut text = "where it answers:".to_owned();
+    for (stage, urls) in urls {
+        for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
+            if let Some(url) = url {
+                let _infallible = write!(text, "\n  {stage} {what:<4}  {ID}{url}{ID:#}");
+            }
+        }
+    }
+    text
+}
+
+fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| {
+        let line = foreign::quoted(line);
+        format!("{DIM}{stage} / {action} {line}{DIM:#}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A summary's first line, without the place of the log that ends it.
@@ -99,20 +149,28 @@ fn gist(summary: &str) -> Option<&str> {
     Some(line.rsplit_once(" (log: ").map_or(line, |(gist, _)| gist))
 }
 
+/// Each thing once: the cause, what the program wrote (or, where it wrote nothing, the end of the action's
+/// log), the hint, and where more is.
 fn failure_lines(failure: &Failure) -> String {
+    let cause = &failure.cause;
     let mut text = format!(
-        "{BAD}error[{}]{BAD:#}: action {} failed\n  in stage {}, execution {}\n",
-        failure.code, failure.action, failure.stage, failure.execution
+        "{BAD}error[{}]{BAD:#}: action {} failed in stage {}\n",
+        failure.code, failure.action, failure.stage
     );
-    for line in failure.message.lines() {
-        let _infallible = writeln!(text, "  {line}");
+    let mut lines = cause.message.lines();
+    let _infallible = writeln!(text, "  {}", lines.next().unwrap_or_default());
+    for line in lines.chain(cause.output.iter().map(String::as_str)) {
+        let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
     }
-    if !failure.log.is_empty() {
+    if cause.output.is_empty() && !failure.log.is_empty() {
         let group = failure.log_group.as_deref().unwrap_or("the action");
-        let _infallible = writeln!(text, "  {DIM}log of {group}, its last lines:{DIM:#}");
+        let _infallible = writeln!(text, "  {DIM}the end of the log {group}:{DIM:#}");
         for line in &failure.log {
-            let _infallible = writeln!(text, "    {DIM}{line}{DIM:#}");
+            let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
         }
+    }
+    if let Some(hint) = &cause.hint {
+        let _infallible = writeln!(text, "  {ID}hint{ID:#}: {}", hint.replace('\n', "\n    "));
     }
     let _infallible = write!(text, "  {ID}help{ID:#}: {}", failure.help);
     text
@@ -121,6 +179,16 @@ fn failure_lines(failure: &Failure) -> String {
 fn result_line(result: &RunResult) -> String {
     let took = duration(result.seconds);
     match (&result.error, result.status) {
+        // Told by the failure's own lines already.
+        (Some(error), _) if error.kind == "pipeline-failed" && result.failed_actions() > 0 => {
+            format!("{BAD}✗ not delivered{BAD:#} {DIM}after {took}{DIM:#}")
+        }
+        (Some(error), "interrupted") => {
+            format!(
+                "{WAITING}• {}{WAITING:#} {DIM}after {took}{DIM:#}",
+                error.message
+            )
+        }
         (Some(error), _) => format!("{BAD}error{BAD:#}: {}", error.message),
         (None, "success") => format!("{GOOD}✓ delivered{GOOD:#} {DIM}in {took}{DIM:#}"),
         (None, status) => format!("{WAITING}• {status}{WAITING:#} {DIM}after {took}{DIM:#}"),
@@ -163,10 +231,8 @@ pub(crate) fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::event::{ResultError, StageShape, StageUrls};
+    use crate::event::{Cause, ResultError, StageShape};
     use crate::exit::Exit;
 
     fn action(action: &str, status: &str, seconds: f64, summary: Option<&str>) -> ActionReport {
@@ -177,20 +243,23 @@ pub(crate) mod tests {
             status: status.to_owned(),
             seconds,
             summary: summary.map(str::to_owned),
+            failure: None,
         }
     }
 
     fn failure() -> Failure {
+        let message = "1 of 2 tests failed: `greetings greets the world`\nhint: run `npx gulp package`\n\
+                       last lines of output:\n  1 failing\n::error::injected\nlog: /aws/lambda/x y";
         Failure {
             execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
             stage: "Commit".to_owned(),
             action: "TestAndPackage".to_owned(),
             code: "JobFailed".to_owned(),
-            message: "1 test failed: greetings greets the world\nhint: run `npx gulp package`"
-                .to_owned(),
+            message: message.to_owned(),
+            cause: Cause::read("JobFailed", message),
             log_group: Some("/aws/lambda/test-and-package".to_owned()),
             log: vec!["  1 failing".to_owned()],
-            help: "repair it, commit, and run `delivery run` again".to_owned(),
+            help: "fix it, commit, and run `delivery run` again".to_owned(),
         }
     }
 
@@ -236,11 +305,33 @@ pub(crate) mod tests {
                 Some("290 packages (log: g s)"),
             )),
             Event::Failure(failure()),
+            Event::Failure(Failure {
+                cause: Cause::read("JobFailed", "no lock file"),
+                ..failure()
+            }),
+            Event::Finding(Finding {
+                severity: Severity::Note,
+                message: "2 changed files are not committed and are not delivered".to_owned(),
+                help: None,
+            }),
+            Event::Finding(Finding {
+                severity: Severity::Error,
+                message: "`node` was not found on PATH".to_owned(),
+                help: Some("install Node.js".to_owned()),
+            }),
+            Event::Log {
+                stage: "Commit".to_owned(),
+                action: "npm-install".to_owned(),
+                lines: vec!["added 290 packages".to_owned()],
+            },
+            Event::Addresses {
+                urls: BTreeMap::from([("Production".to_owned(), urls.clone())]),
+            },
             Event::Approval {
                 execution: execution.clone(),
                 stage: "Production".to_owned(),
                 action: "Approve".to_owned(),
-                command: "aws codepipeline put-approval-result ...".to_owned(),
+                command: "delivery approve 8130db3d".to_owned(),
             },
             Event::Heartbeat {
                 running: vec!["Commit / NpmInstall".to_owned()],
@@ -276,8 +367,29 @@ pub(crate) mod tests {
 
     #[test]
     fn every_change_is_a_line_that_needs_no_colour() {
-        let lines: Vec<String> = examples().iter().filter_map(line).collect();
+        let lines: Vec<String> = examples()
+            .iter()
+            .filter_map(|event| line(event, None))
+            .collect();
         insta::assert_snapshot!(anstream::adapter::strip_str(&lines.join("\n")).to_string());
+    }
+
+    #[test]
+    fn an_action_says_whose_it_is_where_there_are_several_executions() {
+        let event = Event::Action(action("NpmInstall", "InProgress", 0.1, None));
+        let text = line(&event, Some("8130db3d")).unwrap();
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(text, "• InProgress  8130db3d Commit / NpmInstall");
+    }
+
+    #[test]
+    fn no_line_of_others_begins_a_line() {
+        for event in examples() {
+            for line in line(&event, None).unwrap_or_default().lines() {
+                let line = anstream::adapter::strip_str(line).to_string();
+                assert!(!line.trim_start().starts_with("::"), "{line}");
+            }
+        }
     }
 
     #[test]

@@ -1,41 +1,66 @@
-//! The live view on a terminal: every stage and action with its status and elapsed time.
+//! The live view on a terminal: every stage and action of one execution with its status and time.
 
-use std::collections::HashMap;
-use std::time::Duration;
+mod screen;
+mod tree;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::lines::{action_line, mark};
-use super::write_stderr;
-use crate::event::{ActionReport, Event, StageShape};
+use crate::event::{Event, StageShape};
+
+use screen::Screen;
+use tree::Tree;
 
 /// How often the elapsed times move; a person sees no more.
-const TICK: Duration = Duration::from_millis(120);
+const TICK: Duration = Duration::from_millis(200);
 
-/// The view. It stands below all lines that are printed while it is there.
+/// The view. It stands below all lines that are printed while it is there, and stays as it is when its
+/// execution is over.
 #[derive(Debug)]
 pub(crate) struct Live {
-    bars: MultiProgress,
     stages: Vec<StageShape>,
-    execution: Option<String>,
-    headings: Vec<ProgressBar>,
-    actions: HashMap<(String, String), ProgressBar>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    screen: Screen,
+    tree: Option<Tree>,
+}
+
+impl Shown {
+    fn draw(&mut self) {
+        if let Some(tree) = &self.tree {
+            let (width, height) = Screen::size();
+            self.screen.draw(&tree.rows(width, height, Instant::now()));
+        }
+    }
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
+        let shown = Arc::new(Mutex::new(Shown::default()));
+        let ticking = Arc::downgrade(&shown);
+        // A thread: what the run itself does must not stop the clocks. It ends with the view.
+        std::thread::spawn(move || {
+            while let Some(shown) = ticking.upgrade() {
+                shown.lock().unwrap_or_else(PoisonError::into_inner).draw();
+                drop(shown);
+                std::thread::sleep(TICK);
+            }
+        });
         Self {
-            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             stages: Vec::new(),
-            execution: None,
-            headings: Vec::new(),
-            actions: HashMap::new(),
+            shown,
         }
     }
 
     /// Prints above the view.
     pub(crate) fn print(&self, text: &str) {
-        self.bars.suspend(|| write_stderr(text));
+        self.change(|shown| {
+            shown.screen.print(text);
+            shown.draw();
+        });
     }
 
     /// Brings the view up to date.
@@ -44,68 +69,43 @@ impl Live {
             Event::Pipeline { stages, .. } => self.stages.clone_from(stages),
             Event::Execution {
                 execution, status, ..
-            } if status == "InProgress" && self.execution.as_ref() != Some(execution) => {
-                self.close();
-                self.execution = Some(execution.clone());
-                self.open();
-            }
-            Event::Action(action) if self.execution.as_ref() == Some(&action.execution) => {
-                self.show(action);
-            }
-            Event::Result(_) => self.close(),
+            } => self.change(|shown| match (&shown.tree, status.as_str()) {
+                (Some(tree), "InProgress") if tree.execution == *execution => {}
+                (_, "InProgress") => {
+                    leave(shown);
+                    shown.tree = Some(Tree::new(execution, &self.stages));
+                    shown.draw();
+                }
+                (Some(tree), status) if tree.execution == *execution && status != "Stopping" => {
+                    leave(shown);
+                }
+                _ => {}
+            }),
+            Event::Action(action) => self.change(|shown| {
+                if let Some(tree) = &mut shown.tree
+                    && tree.execution == action.execution
+                {
+                    tree.show(action, Instant::now());
+                    shown.draw();
+                }
+            }),
+            Event::Result(_) => self.change(leave),
             _ => {}
         }
     }
 
-    fn open(&mut self) {
-        for stage in &self.stages {
-            let heading = self.bars.add(ProgressBar::new_spinner());
-            heading.set_style(style("{msg:.bold}"));
-            heading.set_message(stage.name.clone());
-            heading.tick();
-            self.headings.push(heading);
-            for action in &stage.actions {
-                let bar = self.bars.add(ProgressBar::new_spinner());
-                bar.set_style(style("  {msg}"));
-                bar.set_message(format!("{} {action}", mark("")));
-                bar.tick();
-                self.actions
-                    .insert((stage.name.clone(), action.clone()), bar);
-            }
-        }
-    }
-
-    fn show(&self, action: &ActionReport) {
-        let Some(bar) = self
-            .actions
-            .get(&(action.stage.clone(), action.action.clone()))
-        else {
-            return;
-        };
-        if action.status == "InProgress" {
-            bar.set_style(style("  {spinner:.cyan} {msg} {elapsed:.dim}"));
-            bar.set_message(format!("{:<11} {}", action.status, action.action));
-            bar.reset_elapsed();
-            bar.enable_steady_tick(TICK);
-        } else {
-            bar.disable_steady_tick();
-            bar.set_style(style("  {msg}"));
-            bar.set_message(action_line(action).replace(&format!("{} / ", action.stage), ""));
-            bar.tick();
-        }
-    }
-
-    /// Leaves the view of an execution that is over as it is, and begins none.
-    fn close(&mut self) {
-        let running = self.actions.drain().map(|(_, bar)| bar);
-        for bar in self.headings.drain(..).chain(running) {
-            bar.disable_steady_tick();
-            bar.abandon();
-        }
-        self.execution = None;
+    fn change(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are constants of this file")
+/// Leaves the whole view as lines that nothing touches any more: also what a small terminal did not show.
+fn leave(shown: &mut Shown) {
+    if let Some(tree) = shown.tree.take() {
+        let (width, _) = Screen::size();
+        shown.screen.clear();
+        for row in tree.rows(width, usize::MAX, Instant::now()) {
+            shown.screen.print(&row);
+        }
+    }
 }

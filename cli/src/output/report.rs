@@ -22,8 +22,7 @@ pub(crate) fn report(result: &RunResult) -> String {
 
 /// How what is kept is reached, as commands for a shell, and ended.
 pub(crate) fn kept(variables: &BTreeMap<String, String>) -> String {
-    let mut text =
-        "# Everything is kept up; `delivery local stop` ends it. To reach it:\n".to_owned();
+    let mut text = "# Everything stays up until `delivery local stop`. To reach it:\n".to_owned();
     for (name, value) in variables {
         let _infallible = writeln!(text, "export {name}={value}");
     }

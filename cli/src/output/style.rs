@@ -14,3 +14,5 @@ pub(crate) const BUSY: Style = AnsiColor::Cyan.on_default();
 pub(crate) const ID: Style = AnsiColor::Cyan.on_default();
 /// It is said beside.
 pub(crate) const DIM: Style = Style::new().dimmed();
+/// It stands above what belongs to it.
+pub(crate) const HEADING: Style = Style::new().bold();

@@ -4,6 +4,8 @@
 
 mod choice;
 
+use std::io::ErrorKind;
+
 use aws_sdk_codepipeline::operation::put_approval_result::PutApprovalResultError;
 use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 use schemars::JsonSchema;
@@ -146,7 +148,12 @@ fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(),
         .with_prompt(question)
         .default(false)
         .interact()
-        .map_err(|_| refusal())?;
+        .map_err(|error| match error {
+            dialoguer::Error::IO(error) if error.kind() == ErrorKind::Interrupted => {
+                AnswerError::Interrupted
+            }
+            dialoguer::Error::IO(_) => refusal(),
+        })?;
     if answer {
         Ok(())
     } else {

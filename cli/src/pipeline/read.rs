@@ -10,6 +10,7 @@ use aws_sdk_codepipeline::types::{
 
 use crate::error::CliError;
 use crate::follow::{Pipeline, round};
+use crate::output::foreign;
 use crate::stack::description::timestamp;
 
 use super::state::{
@@ -215,7 +216,7 @@ fn action(found: &types::ActionState, runs: &BTreeMap<String, Run>) -> ActionSta
     let token = latest.token().filter(|_| in_progress).map(str::to_owned);
     let error = latest.error_details().map(|error| ActionFailure {
         code: error.code().unwrap_or("JobFailed").to_owned(),
-        message: error.message().unwrap_or_default().to_owned(),
+        message: foreign::text(error.message().unwrap_or_default()),
     });
     ActionState {
         name,
@@ -224,7 +225,7 @@ fn action(found: &types::ActionState, runs: &BTreeMap<String, Run>) -> ActionSta
         changed: time(latest.last_status_change()),
         seconds: run.and_then(|run| seconds(run, latest, in_progress)),
         percent_complete: latest.percent_complete(),
-        summary: latest.summary().map(str::to_owned),
+        summary: latest.summary().map(foreign::text),
         error,
         waits_for_approval: token.is_some(),
         token,

@@ -95,6 +95,8 @@ async fn wait(
     let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
     let explainer = Explainer::new(pipeline, shape, lambda, logs, Place::Stack);
     let mut progress = Progress::default();
+    progress.interrupted =
+        Some("interrupted; the execution goes on: `delivery log --follow` follows it");
     let outcome = tokio::select! {
         outcome = follow::to_the_end(&explainer, &execution, None, &mut output, &mut progress) => outcome,
         () = interrupt.received() => Ok(Outcome::Interrupted),

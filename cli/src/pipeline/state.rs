@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::output::foreign;
+
 /// A pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -113,7 +115,7 @@ impl Revision {
             let message = read
                 .as_ref()
                 .and_then(|read| read["CommitMessage"].as_str());
-            message.unwrap_or(summary).to_owned()
+            foreign::text(message.unwrap_or(summary))
         });
         let first = |text: String| text.lines().next().map(str::to_owned);
         Self {
@@ -203,6 +205,9 @@ mod tests {
         let revision = Revision::new("8130db3d2f6d0e78", Some(summary), Some(""));
         assert_eq!(revision.gist(), "8130db3d Greet in French");
         assert_eq!(revision.url, None);
+        let hostile = "Harmless change\u{1b}[2K\u{1b}[1G\u{1b}[1A\u{1b}[2K\u{202e}\u{9b}2J";
+        let hostile = Revision::new("8130db3d2f6d0e78", Some(hostile), None);
+        assert_eq!(hostile.gist(), "8130db3d Harmless change");
         let plain = Revision::new("8130db3d2f6d0e78", Some("Greet\n\nbody"), None);
         assert_eq!(plain.gist(), "8130db3d Greet");
         assert_eq!(

@@ -1,6 +1,7 @@
 //! The local AWS that a run uses: its own, or one that outlives it.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::time::{Instant, sleep};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
 use crate::event::Event;
-use crate::home::{Instance, Settings, State};
+use crate::home::{Instance, Settings, State, Status};
 use crate::host::Host;
 use crate::kept;
 use crate::output::Output;
+use crate::serve;
 
 /// How long the process that keeps an environment up may take to announce it: a first start installs
 /// the local AWS from `PyPI`, which takes a minute on a slow line.
@@ -28,6 +30,44 @@ const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many of the host's last lines an error carries.
 const TAIL_LINES: usize = 10;
+
+/// What the host's environment consists of: what it needs to install the local AWS and to find programs,
+/// and how people have set up this program. Whoever else runs as this user can read it for as long as the
+/// host lives, so nobody's credentials are in it.
+const HOST_VARIABLES: [&str; 18] = [
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_CACHE_HOME",
+    // Programs of version managers and of Nix.
+    "ASDF_DATA_DIR",
+    "LD_LIBRARY_PATH",
+    "NODE_EXTRA_CA_CERTS",
+    "VOLTA_HOME",
+    // How pip gets at the packages of the local AWS.
+    "PIP_CERT",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "DELIVERY_FUNCTION_PATH",
+];
+
+/// The same in both spellings; a password in them is what pip needs, too.
+const PROXY_VARIABLES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
 
 /// The environment of a run, from nothing to ready.
 #[derive(Debug, Default)]
@@ -77,50 +117,75 @@ impl Environment {
         instance: Instance,
         settings: &Settings,
     ) -> Result<bool, CliError> {
-        if let Some(state) = instance.state()? {
-            *self = Self::Kept(Kept {
-                instance,
-                state,
-                ours: false,
-                ready: true,
-            });
-            return Ok(true);
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            match instance.status()? {
+                Status::Up(state) => {
+                    self.found(instance, *state);
+                    return Ok(true);
+                }
+                Status::Down => break,
+                // Another command is starting it, or ending it: either is over soon.
+                Status::Changing(pid) if Instant::now() >= deadline => {
+                    return Err(CliError::DoesNotAnswer {
+                        pid,
+                        seconds: READY_WITHIN.as_secs(),
+                    });
+                }
+                Status::Changing(_) => sleep(READY_INTERVAL).await,
+            }
         }
         instance.prepare(settings)?;
         let child = spawn(&instance)?;
         *self = Self::Starting(instance.clone(), child);
-        let state = self.announced().await?;
+        self.announced().await
+    }
+
+    fn found(&mut self, instance: Instance, state: State) {
         *self = Self::Kept(Kept {
             instance,
             state,
-            ours: true,
-            ready: false,
+            ours: false,
+            ready: true,
         });
-        Ok(false)
     }
 
-    /// Waits until the process that is starting says where its environment answers.
-    async fn announced(&mut self) -> Result<State, CliError> {
+    /// Waits until the process that is starting says where its environment answers; tells whether it was
+    /// another command's process that was quicker.
+    async fn announced(&mut self) -> Result<bool, CliError> {
         let Self::Starting(instance, child) = self else {
             unreachable!("called while starting")
         };
+        let pid = child.id();
         let deadline = Instant::now() + READY_WITHIN;
         let what = loop {
-            if let Some(state) = instance.state()? {
-                return Ok(state);
+            // Asked before the status: the last thing that a process does is not missed.
+            let ended = child.try_wait().ok().flatten();
+            match (instance.status()?, ended) {
+                (Status::Up(state), None) if Some(state.pid) == pid => {
+                    let instance = instance.clone();
+                    *self = Self::Kept(Kept {
+                        instance,
+                        state: *state,
+                        ours: true,
+                        ready: false,
+                    });
+                    return Ok(false);
+                }
+                (Status::Up(state), Some(_)) if Some(state.pid) != pid => {
+                    let instance = instance.clone();
+                    self.found(instance, *state);
+                    return Ok(true);
+                }
+                (Status::Down, Some(status)) => break format!("ended while starting ({status})"),
+                _ if Instant::now() >= deadline => {
+                    break format!("did not answer within {} s", READY_WITHIN.as_secs());
+                }
+                _ => sleep(READY_INTERVAL).await,
             }
-            if let Ok(Some(status)) = child.try_wait() {
-                break format!("ended while starting ({status})");
-            }
-            if Instant::now() >= deadline {
-                break format!("did not answer within {} s", READY_WITHIN.as_secs());
-            }
-            sleep(READY_INTERVAL).await;
         };
         let log = instance.log_file();
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        let tail = tail(&log);
         Err(CliError::Host { what, log, tail })
     }
 
@@ -129,6 +194,19 @@ impl Environment {
         if let Self::Kept(kept) = self {
             kept.ready = true;
         }
+    }
+
+    /// What it was asked to be when it was started, which may have been by an earlier command.
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::Kept(kept) => &kept.state.settings,
+            _ => unreachable!("asked only of what is kept"),
+        }
+    }
+
+    /// Whether it goes on after this command.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Kept(kept) if !kept.ours || kept.ready)
     }
 
     /// Where it answers.
@@ -150,7 +228,7 @@ impl Environment {
             Self::Own(host) => host.stop().await,
             Self::Starting(instance, child) => end_starting(&instance, child).await,
             Self::Kept(kept) if kept.ours && !kept.ready => {
-                kept::end(&kept.instance, &kept.state).await
+                kept::end(&kept.instance, kept.state.pid).await
             }
             Self::Kept(kept) => {
                 let variables = kept.state.endpoints.variables();
@@ -166,6 +244,13 @@ impl Environment {
     }
 }
 
+/// The last lines of a host's log.
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
 /// Starts this very program as the host, in a session of its own: a Ctrl-C in the terminal does not
 /// reach it.
 fn spawn(instance: &Instance) -> Result<Child, CliError> {
@@ -174,15 +259,24 @@ fn spawn(instance: &Instance) -> Result<Child, CliError> {
         source,
     };
     let log = instance.log_file();
-    let output = File::create(&log).map_err(|source| CliError::File {
+    // Appended to: where two commands start a host at once, both have the file open.
+    let mut options = File::options();
+    let output = options.create(true).append(true).open(&log);
+    let output = output.map_err(|source| CliError::File {
         verb: "write",
         path: log,
         source,
     })?;
-    Command::new(std::env::current_exe().map_err(failed)?)
-        .arg("serve")
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.env_clear();
+    for name in HOST_VARIABLES.iter().chain(&PROXY_VARIABLES) {
+        if let Some(value) = shared::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .arg(serve::VERB)
         .arg(instance.settings_file())
-        .arg("-v")
         .stdin(Stdio::null())
         .stdout(output.try_clone().map_err(failed)?)
         .stderr(output)
@@ -211,9 +305,14 @@ async fn end_starting(instance: &Instance, mut child: Child) -> Result<(), CliEr
     let Some(pid) = child.id() else { return Ok(()) };
     kept::terminate(pid);
     let ended = tokio::time::timeout(END_WITHIN, child.wait()).await;
-    instance.remove();
     match ended {
-        Ok(_) => Ok(()),
+        // Another command may have been quicker: what its host keeps is not ours to remove.
+        Ok(_) => {
+            if instance.host().is_none() {
+                instance.remove();
+            }
+            Ok(())
+        }
         Err(_) => Err(CliError::DoesNotEnd {
             pid,
             seconds: END_WITHIN.as_secs(),

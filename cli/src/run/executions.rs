@@ -1,23 +1,32 @@
 //! Starts executions and follows them to their ends.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::error::CliError;
 use crate::event::Event;
 use crate::follow::outcome::{Outcome, Progress};
-use crate::follow::{Explainer, HEARTBEAT_INTERVAL, Snapshot};
+use crate::follow::patience::Patience;
+use crate::follow::{ActionSnapshot, Explainer, HEARTBEAT_INTERVAL, Snapshot};
 use crate::output::Output;
 
 /// How often the source is asked for a new revision: each time costs a process.
 const REVISION_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often running actions' logs are asked for: people read no faster.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The executions of a run.
 pub(super) struct Executions {
     explainer: Explainer,
     timeout: Duration,
+    patience: Patience,
     followed: Vec<Followed>,
     last_told: Instant,
+    /// The log entries that were told already; `None` where nobody asked for any.
+    logged: Option<BTreeSet<String>>,
+    asked_for_logs: Instant,
 }
 
 /// An execution that is not over.
@@ -27,12 +36,15 @@ struct Followed {
 }
 
 impl Executions {
-    pub(super) fn new(explainer: Explainer, timeout: Duration) -> Self {
+    pub(super) fn new(explainer: Explainer, timeout: Duration, tells_logs: bool) -> Self {
         Self {
+            patience: Patience::new(explainer.may_be_away()),
             explainer,
             timeout,
             followed: Vec::new(),
             last_told: Instant::now(),
+            logged: tells_logs.then(BTreeSet::new),
+            asked_for_logs: Instant::now(),
         }
     }
 
@@ -90,7 +102,7 @@ impl Executions {
                 return Ok(Outcome::TimedOut);
             }
             if busy && self.followed.is_empty() {
-                let message = "waiting for a new commit; Ctrl-C ends".to_owned();
+                let message = format!("{}; Ctrl-C stops", application.awaited());
                 output.tell(&Event::Notice { message });
             }
             if asked.elapsed() >= REVISION_INTERVAL {
@@ -98,6 +110,9 @@ impl Executions {
                 let now = application.revision().await?;
                 if now != revision {
                     revision = now;
+                    for finding in application.left_out().await {
+                        output.tell(&Event::Finding(finding));
+                    }
                     self.begin(None, progress).await?;
                 }
             }
@@ -111,10 +126,44 @@ impl Executions {
             .any(|followed| followed.since.elapsed() >= self.timeout)
     }
 
+    /// Tells what the actions have logged that are in progress, or have just ended.
+    async fn tell_logs(&mut self, before: &Snapshot, now: &Snapshot, output: &mut Output) {
+        let Some(told) = &mut self.logged else {
+            return;
+        };
+        let ends = |action: &ActionSnapshot| {
+            let known = before.actions.iter().find(|known| known.id == action.id);
+            known.is_none_or(|known| known.status != action.status)
+        };
+        let is_time = self.asked_for_logs.elapsed() >= LOG_INTERVAL;
+        for action in &now.actions {
+            if !(ends(action) || is_time && action.status == "InProgress") {
+                continue;
+            }
+            self.asked_for_logs = Instant::now();
+            let entries = self.explainer.logged(action).await;
+            let news = entries
+                .into_iter()
+                .filter(|entry| told.insert(entry.id.clone()));
+            let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
+            if !lines.is_empty() {
+                output.tell(&Event::Log {
+                    stage: action.stage.clone(),
+                    action: action.action.clone(),
+                    lines,
+                });
+            }
+        }
+    }
+
     async fn look(&mut self, output: &mut Output, progress: &mut Progress) -> Result<(), CliError> {
         for index in 0..self.followed.len() {
             let before = self.followed[index].snapshot.clone();
-            let now = self.explainer.pipeline().look(&before.execution).await?;
+            let looked = self.explainer.pipeline().look(&before.execution).await;
+            let Some(now) = self.patience.bear(looked)? else {
+                return Ok(());
+            };
+            self.tell_logs(&before, &now, output).await;
             for event in self.explainer.explained(&before, &now).await {
                 self.last_told = Instant::now();
                 output.tell(&event);

@@ -106,7 +106,10 @@ fn read(event: types::StackEvent) -> Option<StackEvent> {
         kind: event.resource_type.unwrap_or_default(),
         physical: event.physical_resource_id.filter(|id| !id.is_empty()),
         status: event.resource_status?.as_str().to_owned(),
-        reason: event.resource_status_reason.filter(|text| !text.is_empty()),
+        reason: event
+            .resource_status_reason
+            .filter(|text| !text.is_empty())
+            .map(|text| crate::output::foreign::text(&text)),
     })
 }
 

@@ -146,6 +146,12 @@ pub(crate) fn merge(
     }
 }
 
+/// What is wrong with parameters that are given, whether or not they are all: a line for each.
+pub(crate) fn wrong(declared: &[Declared], given: &BTreeMap<String, String>) -> Vec<String> {
+    let problems = problems_of_given(declared, given, false);
+    problems.iter().map(Problem::line).collect()
+}
+
 fn problems_of_given(
     declared: &[Declared],
     given: &BTreeMap<String, String>,

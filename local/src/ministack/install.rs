@@ -29,6 +29,14 @@ const OLDEST_PYTHON: (u32, u32) = (3, 10);
 /// How many of pip's last lines an error carries: enough for its cause, which it prints last.
 const LAST_LINES: usize = 12;
 
+/// Whether it is installed there, so that a start needs no network and only seconds.
+#[must_use]
+pub fn is_installed(home: &Path) -> bool {
+    home.join(format!("ministack-{VERSION}"))
+        .join("complete")
+        .exists()
+}
+
 /// Makes sure that `MiniStack` is installed below `home` and gives back its Python interpreter.
 ///
 /// Several processes may ask at once: one installs, the others wait for it.

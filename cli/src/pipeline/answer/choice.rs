@@ -101,7 +101,7 @@ pub(super) enum AnswerError {
     },
     /// Nobody can be asked.
     #[error(
-        "{waiting} waits for approval, and there is nobody to ask whether it is the one you mean"
+        "{waiting} waits for approval; this is not a terminal, so I cannot ask whether you mean it"
     )]
     NobodyToAsk {
         /// `approve` or `reject`.
@@ -112,8 +112,11 @@ pub(super) enum AnswerError {
         commit: Option<String>,
     },
     /// Who was asked said no.
-    #[error("nothing was answered: the approval waits on")]
+    #[error("not answered: it still waits for approval")]
     Declined,
+    /// Ctrl-C instead of an answer.
+    #[error("interrupted: it still waits for approval")]
+    Interrupted,
     /// Someone else was quicker.
     #[error(
         "the approval of {commit} in stage {stage} no longer waits: it was answered, or another execution took its place"
@@ -134,6 +137,7 @@ impl Explained for AnswerError {
                 Exit::Usage
             }
             Self::Stale { .. } | Self::Declined | Self::AlreadyAnswered { .. } => Exit::Failed,
+            Self::Interrupted => Exit::Interrupted,
         }
     }
 
@@ -146,6 +150,7 @@ impl Explained for AnswerError {
             }
             Self::Stale { .. } => "stale",
             Self::Declined => "declined",
+            Self::Interrupted => "interrupted",
             Self::AlreadyAnswered { .. } => "already-answered",
         }
     }
@@ -165,7 +170,7 @@ impl Explained for AnswerError {
                 Some(commit) => format!("name the commit: `delivery {verb} {commit}`"),
                 None => format!("name the commit: `delivery {verb} COMMIT`"),
             },
-            Self::Declined => return None,
+            Self::Declined | Self::Interrupted => return None,
         })
     }
 }

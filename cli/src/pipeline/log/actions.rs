@@ -7,9 +7,11 @@ use jiff::Timestamp;
 
 use crate::args::pipeline::Log;
 use crate::error::CliError;
+use crate::follow::patience::{AWS_MAY_BE_AWAY, Patience};
 use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot};
 use crate::log::{self, Entry};
 use crate::output::lines::short;
+use crate::output::reader_is_gone;
 use crate::pipeline::state::ActionFailure;
 use crate::pipeline::target::Target;
 use crate::pipeline::{executions, read};
@@ -54,15 +56,23 @@ pub(super) async fn follow(
     let execution = reader.execution(arguments).await?;
     let named = named(arguments);
     let mut seen = Seen::default();
+    let mut patience = Patience::new(AWS_MAY_BE_AWAY);
     loop {
-        let now = reader.pipeline.look(&execution).await?;
+        let looked = reader.pipeline.look(&execution).await;
+        let Some(now) = patience.bear(looked)? else {
+            tokio::time::sleep(INTERVAL).await;
+            continue;
+        };
         for action in runs_of(&now.actions, named, false) {
             let is_wanted = !arguments.failed || action.status == "Failed";
-            if is_wanted && !seen.over.contains(&action.id) {
-                reader.news(&now, action, &mut seen, printer).await?;
+            if is_wanted && !seen.complete.contains(&action.id) {
+                patience.bear(reader.news(&now, action, &mut seen, printer).await)?;
             }
         }
-        if now.is_over() {
+        if reader_is_gone() {
+            return Ok(());
+        }
+        if now.is_over() && seen.complete.len() == seen.over.len() {
             printer.notice(format!(
                 "execution {} is over: {}",
                 short(&execution),
@@ -80,6 +90,8 @@ struct Seen {
     entries: BTreeSet<String>,
     /// The runs whose end was printed.
     over: BTreeSet<String>,
+    /// Those of them whose log holds all that it will.
+    complete: BTreeSet<String>,
     /// The run that the last line belongs to, and its status then.
     last: Option<(String, String)>,
 }
@@ -174,6 +186,9 @@ impl Reader {
         printer.print(&heading(execution, action, group.clone()));
         match group {
             Some(group) => {
+                while action.status != "InProgress" && !log::is_complete(action) {
+                    tokio::time::sleep(INTERVAL).await;
+                }
                 let entries = self.entries(&group, action).await?;
                 if entries.iter().all(|(_, entry)| entry.lines.is_empty()) {
                     printer.notice(format!("{group} holds no lines of this action's time"));
@@ -210,7 +225,8 @@ impl Reader {
         let is_over = action.status != "InProgress";
         let last = Some((action.id.clone(), action.status.clone()));
         let has_lines = news.iter().any(|(_, entry)| !entry.lines.is_empty());
-        if (is_over || has_lines) && seen.last != last {
+        let ends = is_over && !seen.over.contains(&action.id);
+        if (ends || has_lines) && seen.last != last {
             printer.print(&heading(&now.execution, action, group));
             seen.last = last;
         }
@@ -218,11 +234,11 @@ impl Reader {
             print(action, request.as_deref(), entry, printer);
             seen.entries.insert(entry.id.clone());
         }
-        if is_over {
-            seen.over.insert(action.id.clone());
-            if action.status == "Failed" {
-                printer.notice(help(action));
-            }
+        if is_over && seen.over.insert(action.id.clone()) && action.status == "Failed" {
+            printer.notice(help(action));
+        }
+        if is_over && log::is_complete(action) {
+            seen.complete.insert(action.id.clone());
         }
         Ok(())
     }

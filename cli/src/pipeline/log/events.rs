@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::CliError;
+use crate::output::reader_is_gone;
 use crate::pipeline::target::Target;
 use crate::stack::description;
 use crate::stack::events::{self, Follower, StackEvent, first_failure};
@@ -58,7 +59,7 @@ pub(super) async fn follow(target: &Target, printer: Printer) -> Result<(), CliE
         for event in follower.news(&client).await? {
             printer.print(&line(&event));
         }
-        if stack.is_none_or(|stack| !stack.state().is_in_progress()) {
+        if stack.is_none_or(|stack| !stack.state().is_in_progress()) || reader_is_gone() {
             return Ok(());
         }
         tokio::time::sleep(INTERVAL).await;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::Global;
+use crate::output::foreign;
 use crate::output::lines::{duration, mark, short};
 use crate::output::style::{BAD, DIM};
 use crate::output::teller::{Teller, Told};
@@ -150,14 +151,21 @@ pub(super) fn text(line: &LogLine) -> Option<String> {
             )];
             if let Some(error) = error {
                 lines.push(format!("{BAD}error[{}]{BAD:#}:", error.code));
-                lines.extend(error.message.lines().map(|line| format!("  {line}")));
+                lines.extend(
+                    error
+                        .message
+                        .lines()
+                        .map(|line| format!("  {}", foreign::quoted(line))),
+                );
             }
             if let Some(group) = log_group {
                 lines.push(format!("{DIM}log of {group}:{DIM:#}"));
             }
             Some(lines.join("\n"))
         }
-        LogLine::FunctionLog { at, message, .. } => Some(format!("  {DIM}{at}{DIM:#}  {message}")),
+        LogLine::FunctionLog { at, message, .. } => {
+            Some(format!("  {DIM}{at}{DIM:#}  {}", foreign::quoted(message)))
+        }
         LogLine::Notice { .. } => None,
     }
 }

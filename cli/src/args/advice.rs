@@ -1,0 +1,182 @@
+//! What is said of a command line that is not understood, beyond what clap says.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory};
+
+use super::Cli;
+use crate::exit::Exit;
+use crate::output::{foreign, write_stderr, write_stdout};
+
+/// What people who know other tools type, and what it is here.
+const OTHER_WORDS: [(&str, &str); 14] = [
+    (
+        "deploy",
+        "`delivery up` makes or updates the stack, `delivery start` runs its pipeline",
+    ),
+    ("launch", "`delivery up` makes or updates the stack"),
+    ("destroy", "`delivery down` deletes the stack"),
+    ("delete", "`delivery down` deletes the stack"),
+    ("remove", "`delivery down` deletes the stack"),
+    ("rm", "`delivery down` deletes the stack"),
+    ("list", "`delivery status` shows the stack and its pipeline"),
+    ("ls", "`delivery status` shows the stack and its pipeline"),
+    ("logs", "`delivery log` shows logs"),
+    (
+        "dev",
+        "`delivery run --watch --keep` delivers each commit on this machine",
+    ),
+    ("version", "`delivery --version` prints the version"),
+    (
+        "init",
+        "an application needs no file of `delivery`: `delivery run` says what is missing",
+    ),
+    ("login", "`aws login` or `aws sso login` signs in"),
+    (
+        "check",
+        "`delivery doctor` checks what a pipeline needs, `delivery validate` the templates",
+    ),
+];
+
+/// How many letters may be wrong, missing or swapped in a word that is taken for a mistyped one.
+const MISTYPED: usize = 2;
+
+/// Prints the error, and help that was asked for.
+pub(crate) fn print(mut error: clap::Error, line: &[OsString]) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            write_stdout(&error.render().ansi().to_string());
+            return Exit::Success;
+        }
+        // A variable such as `AWS_REGION` counts as an argument, so clap would miss only the command.
+        ErrorKind::MissingSubcommand if line.len() == 1 => {
+            write_stderr(&Cli::command().render_help().ansi().to_string());
+            return Exit::Usage;
+        }
+        ErrorKind::InvalidSubcommand => {
+            if let Some(text) = unknown_command(&error) {
+                write_stderr(&text);
+                return Exit::Usage;
+            }
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            name_the_variable(&mut error, line);
+        }
+        _ => {}
+    }
+    write_stderr(error.render().ansi().to_string().trim_end());
+    Exit::Usage
+}
+
+fn unknown_command(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let command = Cli::command();
+    let verbs: Vec<&str> = command
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .collect();
+    let mut text = format!("error: there is no command `{}`", foreign::line(typed));
+    let help = match meant(typed, &verbs) {
+        Some(help) => help,
+        None => "`delivery help` lists the commands".to_owned(),
+    };
+    let _infallible = write!(text, "\n  help: {help}");
+    Some(text)
+}
+
+fn meant(typed: &str, verbs: &[&str]) -> Option<String> {
+    let typed = typed.to_ascii_lowercase();
+    if let Some((_, help)) = OTHER_WORDS.iter().find(|(word, _)| *word == typed) {
+        return Some((*help).to_owned());
+    }
+    let far = |verb: &str| strsim::damerau_levenshtein(verb, &typed);
+    // Of a short word little is left where two letters are wrong.
+    let near = verbs
+        .iter()
+        .filter(|verb| far(verb) <= MISTYPED && far(verb) * 2 < verb.len());
+    let nearest = near.min_by_key(|verb| far(verb))?;
+    Some(format!("did you mean `delivery {nearest}`?"))
+}
+
+/// Says where a value comes from that nobody has typed.
+fn name_the_variable(error: &mut clap::Error, line: &[OsString]) {
+    let (Some(ContextValue::String(argument)), Some(ContextValue::String(value))) = (
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::InvalidValue),
+    ) else {
+        return;
+    };
+    let Some(flag) = argument.split_whitespace().next() else {
+        return;
+    };
+    let typed = line
+        .iter()
+        .any(|word| word.to_string_lossy().split('=').next() == Some(flag));
+    if typed {
+        return;
+    }
+    let Some(variable) = variable(&Cli::command(), flag.trim_start_matches('-')) else {
+        return;
+    };
+    if shared::env::var(&variable).as_ref() == Some(value) {
+        let named = format!("{argument}' of the environment variable '{variable}");
+        error.insert(ContextKind::InvalidArg, ContextValue::String(named));
+    }
+}
+
+/// The variable that stands for a flag.
+fn variable(command: &clap::Command, long: &str) -> Option<String> {
+    let is_meant = |argument: &&Arg| argument.get_long() == Some(long);
+    let own = command
+        .get_arguments()
+        .find(is_meant)
+        .and_then(Arg::get_env);
+    own.map(|name| name.to_string_lossy().into_owned())
+        .or_else(|| {
+            command
+                .get_subcommands()
+                .find_map(|command| variable(command, long))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn advice(typed: &str) -> String {
+        unknown_command(&Cli::try_parse_from(["delivery", typed]).unwrap_err()).unwrap()
+    }
+
+    #[test]
+    fn words_of_other_tools_and_mistyped_ones_lead_to_the_command() {
+        for (typed, expected) in [
+            ("destroy", "`delivery down`"),
+            ("remove", "`delivery down`"),
+            ("list", "`delivery status`"),
+            ("deploy", "`delivery up`"),
+            ("version", "`delivery --version`"),
+            ("rnu", "did you mean `delivery run`?"),
+            ("stauts", "did you mean `delivery status`?"),
+            ("aprove", "did you mean `delivery approve`?"),
+            ("frobnicate", "`delivery help` lists"),
+        ] {
+            let text = advice(typed);
+            assert!(text.contains(expected), "{text}");
+            assert!(!text.contains("serve"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_flag_with_a_variable_leads_to_it() {
+        let command = Cli::command();
+        assert_eq!(variable(&command, "json").as_deref(), Some("DELIVERY_JSON"));
+        assert_eq!(variable(&command, "keep").as_deref(), Some("DELIVERY_KEEP"));
+        assert_eq!(variable(&command, "watch"), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! What can be known before anything is started, all of it at once: the same list in `run` and `doctor`.
+//!
+//! Each look is at a few small files or one short program. What belongs to the application alone is found by
+//! [`shared::project::check`], which the actions use, too.
+
+mod machine;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::application::Application;
+use crate::error::CliError;
+use crate::event::{Finding, Severity};
+use crate::exit::Exit;
+use crate::home;
+use crate::stack::parameters;
+use crate::stack::template::{Declared, Template};
+
+pub(crate) use machine::is_on_path;
+
+/// The parameter of the template that names the runtime of the application's function.
+const RUNTIME: &str = "ApplicationRuntime";
+
+/// What is looked at.
+#[derive(Debug)]
+pub(crate) struct Planned<'a> {
+    /// The application.
+    pub(crate) application: &'a Application,
+    /// The template's parameters.
+    pub(crate) parameters: &'a BTreeMap<String, String>,
+    /// Where the local AWS is installed, or will be.
+    pub(crate) home: &'a Path,
+    /// Whether functions find Node.js in a layer, and not on this machine.
+    pub(crate) has_node_layer: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Errors first.
+    pub(crate) findings: Vec<Finding>,
+    /// Whether only the command line is wrong.
+    is_usage: bool,
+}
+
+impl Found {
+    /// Nothing may be started where there are errors: then they are one error, all of them.
+    pub(crate) fn verdict(&self) -> Result<(), CliError> {
+        let errors = self.errors();
+        let lines = errors.map(|finding| match &finding.help {
+            Some(help) => format!("{}\nhelp: {help}", finding.message),
+            None => finding.message.clone(),
+        });
+        let problems: Vec<String> = lines.collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let exit = if self.is_usage {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        };
+        Err(CliError::Unfit { problems, exit })
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Finding> {
+        let findings = self.findings.iter();
+        findings.filter(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Looks at everything.
+pub(crate) async fn look(planned: &Planned<'_>) -> Found {
+    let application = planned.application;
+    let declared = declared();
+    let wrong = parameters::wrong(&declared, planned.parameters);
+    let parameters = wrong.into_iter().map(|message| Finding {
+        severity: Severity::Error,
+        message,
+        help: None,
+    });
+    let mut findings: Vec<Finding> = parameters.collect();
+    let of_parameters = findings.len();
+    let runtime = runtime(&declared, planned.parameters);
+    findings.extend(application.project(runtime.as_deref()));
+    findings.extend(machine::programs(planned.has_node_layer, planned.home));
+    findings.extend(machine::room(planned.home));
+    if !planned.has_node_layer {
+        findings.extend(machine::node_version(runtime.as_deref()).await);
+    }
+    findings.extend(application.left_out().await);
+    findings.extend(folder(application));
+    findings.sort_by_key(|finding| finding.severity);
+    let mut found = Found {
+        findings,
+        is_usage: false,
+    };
+    found.is_usage = of_parameters > 0 && found.errors().count() == of_parameters;
+    found
+}
+
+/// The parameters of the template that is launched; none where it cannot be read, which the launch will say.
+fn declared() -> Vec<Declared> {
+    let text = home::checkout().and_then(|checkout| {
+        std::fs::read_to_string(checkout.join("cloudformation/delivery.yaml")).ok()
+    });
+    let template = text.and_then(|text| Template::read(&text).ok());
+    template
+        .map(|template| template.parameters())
+        .unwrap_or_default()
+}
+
+fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<String> {
+    let default = declared.iter().find(|one| one.name == RUNTIME);
+    let default = default.and_then(|one| one.default.clone());
+    given.get(RUNTIME).cloned().or(default)
+}
+
+/// What AWS would deliver is the whole repository.
+fn folder(application: &Application) -> Option<Finding> {
+    let folder = application.folder()?;
+    Some(Finding {
+        severity: Severity::Note,
+        message: format!(
+            "only the folder `{folder}` of the repository is delivered here; on AWS the pipeline gets the \
+             whole repository and looks for `package.json` at its root"
+        ),
+        help: Some(
+            "for AWS, keep the application in a repository of its own, or have a `package.json` at the root \
+             whose scripts work in the folder"
+                .to_owned(),
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(severity: Severity, message: &str) -> Finding {
+        Finding {
+            severity,
+            message: message.to_owned(),
+            help: Some("do it".to_owned()),
+        }
+    }
+
+    #[test]
+    fn all_errors_are_said_at_once_and_notes_stop_nothing() {
+        let note = finding(Severity::Note, "2 changed files");
+        let mut found = Found {
+            findings: vec![note.clone()],
+            is_usage: false,
+        };
+        assert!(found.verdict().is_ok());
+        found.findings = vec![
+            finding(Severity::Error, "no `node`"),
+            finding(Severity::Error, "no room"),
+            note,
+        ];
+        let error = found.verdict().unwrap_err();
+        assert_eq!(error.exit(), Exit::Failed);
+        insta::assert_snapshot!(error.message(), @r"
+        nothing was started:
+          - no `node`
+            help: do it
+          - no room
+            help: do it
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_the_template_does_not_have_is_an_error_of_the_command_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let package = r#"{"scripts": {"package": "true", "test-functional": "true"}}"#;
+        std::fs::write(folder.path().join("package.json"), package).unwrap();
+        let application = Application::find(folder.path()).await.unwrap();
+        let parameters = [("ManualAproval", "true"), ("BranchName", "a b")];
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let parameters = parameters.map(owned).into();
+        let found = look(&Planned {
+            application: &application,
+            parameters: &parameters,
+            home: folder.path(),
+            has_node_layer: true,
+        })
+        .await;
+        let error = found.verdict().unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage, "{}", error.message());
+        let message = error.message();
+        assert!(message.contains("`ManualApproval` is"), "{message}");
+        assert!(message.contains("`BranchName` is `a b`"), "{message}");
+    }
+}

@@ -1,0 +1,234 @@
+//! The command line itself, and what is said before anything is started: no service is needed.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What the smallest project needs that passes the check before the start.
+const PACKAGE: &str = r#"{"scripts": {"package": "true", "test-functional": "true"}}"#;
+
+fn delivery(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_delivery"));
+    command
+        .current_dir(folder)
+        .env("DELIVERY_HOME", folder.join(".home"))
+        .env_remove("AWS_REGION");
+    command
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs it, and expects this exit code; what people are told.
+fn says(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = delivery(folder).args(arguments).output().unwrap();
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    told
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let who = ["-c", "user.name=T", "-c", "user.email=t@example.com"];
+    let mut command = Command::new("git");
+    let done = command
+        .arg("-C")
+        .arg(folder)
+        .args(who)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", told(&done));
+}
+
+/// A repository with a project in it.
+fn repository() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    git(
+        folder.path(),
+        &["init", "--quiet", "--initial-branch", "main"],
+    );
+    std::fs::write(folder.path().join("package.json"), PACKAGE).unwrap();
+    std::fs::write(folder.path().join(".gitignore"), ".home\n").unwrap();
+    git(folder.path(), &["add", "--all"]);
+    git(folder.path(), &["commit", "--quiet", "-m", "one"]);
+    folder
+}
+
+#[test]
+fn alone_it_shows_its_help_whatever_the_environment_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = delivery(folder.path())
+        .env("AWS_REGION", "eu-west-1")
+        .output()
+        .unwrap();
+    let told = told(&output);
+    assert!(
+        told.contains("Usage: delivery") && told.contains("Run the pipeline"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("error:") && !told.contains("serve"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_not_understood_leads_to_what_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = says(folder.path(), &["destroy"], 2);
+    assert!(help.contains("`delivery down` deletes the stack"), "{help}");
+    let help = says(folder.path(), &["-C", "/nope", "status"], 5);
+    assert!(
+        help.contains("`/nope`, the directory that `-C` names"),
+        "{help}"
+    );
+    let help = says(folder.path(), &["run", "/etc/passwd"], 5);
+    assert!(help.contains("`/etc/passwd` is a file"), "{help}");
+}
+
+#[test]
+fn a_variable_is_read_as_people_write_it_and_named_where_it_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    for (value, json) in [("1", true), ("yes", true), ("0", false), ("no", false)] {
+        let mut command = delivery(folder.path());
+        let output = command
+            .env("DELIVERY_JSON", value)
+            .args(["local", "env"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(5), "{}", told(&output));
+        assert_eq!(!output.stdout.is_empty(), json, "{value}");
+    }
+    let mut command = delivery(folder.path());
+    let output = command
+        .env("DELIVERY_KEEP", "maybe")
+        .arg("run")
+        .output()
+        .unwrap();
+    let message = told(&output);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("environment variable 'DELIVERY_KEEP'"),
+        "{message}"
+    );
+    assert!(
+        message.contains("1, 0, yes, no, true or false"),
+        "{message}"
+    );
+}
+
+#[test]
+fn where_nothing_is_kept_the_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let message = says(folder.path(), &["local", "stop"], 5);
+    let expected = format!("no local environment is running for `{}`", here.display());
+    assert!(message.contains(&expected), "{message}");
+}
+
+/// Whatever git says, it is said, and nothing is delivered.
+#[test]
+fn a_repository_that_git_refuses_is_not_delivered() {
+    let damaged = repository();
+    std::fs::write(damaged.path().join(".git/HEAD"), "garbage").unwrap();
+    let message = says(damaged.path(), &["run"], 5);
+    assert!(message.contains("not a git repository"), "{message}");
+
+    let others = repository();
+    if std::os::unix::fs::chown(others.path(), Some(65534), None).is_err() {
+        println!("skipped: a repository of somebody else: only root can make one");
+        return;
+    }
+    std::os::unix::fs::chown(others.path().join(".git"), Some(65534), None).unwrap();
+    let message = says(others.path(), &["run"], 5);
+    assert!(message.contains("safe.directory"), "{message}");
+}
+
+#[test]
+fn without_git_a_repository_says_to_install_it() {
+    let repository = repository();
+    let empty = tempfile::tempdir().unwrap();
+    let mut command = delivery(repository.path());
+    let output = command
+        .env("PATH", empty.path())
+        .arg("run")
+        .output()
+        .unwrap();
+    let message = told(&output);
+    assert_eq!(output.status.code(), Some(5), "{message}");
+    assert!(message.contains("install git"), "{message}");
+}
+
+/// All that is wrong is said at once, and what is only worth knowing beside it.
+#[test]
+fn what_is_wrong_is_said_at_once_before_anything_is_started() {
+    let repository = repository();
+    let root = repository.path();
+    std::fs::write(root.join("package.json"), format!("{PACKAGE}\n")).unwrap();
+    std::fs::write(root.join("new\u{1b}[2J.js"), "1").unwrap();
+    let arguments = [
+        "run",
+        "--json",
+        "-p",
+        "ManualAproval=true",
+        "-p",
+        "BuildMemory=1",
+    ];
+    let output = delivery(root).args(arguments).output().unwrap();
+    let message = told(&output);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(!root.join(".home").exists(), "nothing was started");
+    assert!(
+        message.contains("`ManualAproval` is not a parameter; `ManualApproval` is"),
+        "{message}"
+    );
+    assert!(message.contains("`BuildMemory` is `1`"), "{message}");
+    let note = "1 changed file and 1 untracked file are not committed and are not delivered";
+    assert!(message.contains(note), "{message}");
+    assert!(!message.contains('\u{1b}'), "{message}");
+
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let notes: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["type"] == "finding")
+        .collect();
+    assert!(
+        notes.iter().any(|finding| finding["message"] == note),
+        "{notes:?}"
+    );
+    let result = lines.last().unwrap();
+    assert_eq!(result["error"]["type"], "unfit", "{result}");
+}
+
+#[test]
+fn a_folder_without_a_project_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "1").unwrap();
+    std::os::unix::fs::symlink("/nowhere", folder.path().join("link")).unwrap();
+    let message = says(folder.path(), &["run"], 1);
+    assert!(message.contains("there is no `package.json`"), "{message}");
+}
+
+#[test]
+fn the_host_s_verb_is_nobody_s_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = says(folder.path(), &["serve"], 2);
+    assert!(message.contains("there is no command `serve`"), "{message}");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = delivery(folder.path())
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        let script = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            !script.contains("__host") && !script.contains("serve"),
+            "{shell}"
+        );
+    }
+}
