@@ -102,6 +102,7 @@ pub(crate) async fn read(
         entries.extend(page.events().iter().map(Entry::read));
     }
     entries.sort_by_key(|entry| entry.at_ms);
+    entries::identify(&mut entries);
     Ok(entries)
 }
 

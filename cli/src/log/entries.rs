@@ -11,7 +11,7 @@ use crate::output::foreign;
 /// One event of a log group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// CloudWatch's id of it.
+    /// CloudWatch's id of it, else one that [`identify`] makes.
     pub(crate) id: String,
     /// When, in milliseconds since the epoch.
     pub(crate) at_ms: i64,
@@ -37,6 +37,23 @@ impl Entry {
                 .flat_map(split)
                 .collect(),
         }
+    }
+}
+
+/// Gives each entry an id that has none: the local AWS sends none, and whoever reads a log again and again
+/// tells what is new by it. A log is read from its beginning each time, so equal entries keep their order.
+pub(super) fn identify(entries: &mut [Entry]) {
+    let mut equal: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries.iter_mut().filter(|entry| entry.id.is_empty()) {
+        let content = format!(
+            "{} {} {}",
+            entry.at_ms,
+            entry.stream,
+            entry.lines.join("\n")
+        );
+        let count = equal.entry(content.clone()).or_default();
+        *count += 1;
+        entry.id = format!("{count} {content}");
     }
 }
 
@@ -156,6 +173,24 @@ mod tests {
             .message(message)
             .build();
         Entry::read(&event)
+    }
+
+    #[test]
+    fn entries_without_an_id_are_told_apart_and_known_again() {
+        let read = |count: usize| {
+            let nameless = |at_ms| Entry {
+                id: String::new(),
+                ..entry(at_ms, "a", "the same line")
+            };
+            let mut entries: Vec<Entry> =
+                [1, 1, 2, 2].into_iter().take(count).map(nameless).collect();
+            identify(&mut entries);
+            let ids: Vec<String> = entries.into_iter().map(|entry| entry.id).collect();
+            ids
+        };
+        let all = read(4);
+        assert_eq!(BTreeSet::from_iter(&all).len(), 4, "{all:?}");
+        assert_eq!(read(3), all[..3]);
     }
 
     #[test]
