@@ -96,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) application: PathBuf,
     /// What the templates call the application's repository.
     pub(crate) repository: String,
+    /// Whether a folder of a repository stands for all of it, as a connection delivers it.
+    pub(crate) whole_repository: bool,
     /// Where the local AWS is installed.
     pub(crate) home: PathBuf,
     /// How long an action that continues rests, in milliseconds.
@@ -323,6 +325,7 @@ mod tests {
         Settings {
             repository: "local/application".to_owned(),
             application: PathBuf::from("/app"),
+            whole_repository: true,
             home: home.to_owned(),
             continuation_delay_ms: 1000,
         }

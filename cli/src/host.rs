@@ -41,6 +41,11 @@ impl Host {
         let source = Source::open(&settings.application)
             .await
             .map_err(local_aws)?;
+        let source = if settings.whole_repository {
+            source.whole()
+        } else {
+            source
+        };
         let aws = LocalAws::start(settings.home.clone(), REGION)
             .await
             .map_err(local_aws)?;

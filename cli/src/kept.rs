@@ -16,6 +16,7 @@ use crate::home::{Home, Instance, Settings, Status};
 use crate::interrupt::Interrupt;
 use crate::output::ending::Ending;
 use crate::output::{Output, json, write_stderr, write_stdout};
+use crate::preflight;
 use crate::run::environment::Environment;
 
 /// How long a host may take to end, and one that starts to answer or give up; the local AWS itself may
@@ -63,6 +64,7 @@ async fn begin(
     let settings = Settings {
         application: canonical(&arguments.application)?,
         repository: arguments.repository.clone(),
+        whole_repository: preflight::knows_folders(),
         home: home.path().to_owned(),
         continuation_delay_ms: u64::try_from(CONTINUATION_DELAY.as_millis()).unwrap_or(u64::MAX),
     };

@@ -21,6 +21,9 @@ pub(crate) use machine::is_on_path;
 /// The parameter of the template that names the runtime of the application's function.
 const RUNTIME: &str = "ApplicationRuntime";
 
+/// The parameter of the template that names the application's folder in its repository.
+pub(crate) const DIRECTORY: &str = "ApplicationDirectory";
+
 /// What is looked at.
 #[derive(Debug)]
 pub(crate) struct Planned<'a> {
@@ -110,6 +113,12 @@ fn declared() -> Vec<Declared> {
         .unwrap_or_default()
 }
 
+/// Whether the pipeline can work in a folder of the repository: then the whole repository is delivered, here
+/// as on AWS.
+pub(crate) fn knows_folders() -> bool {
+    declared().iter().any(|one| one.name == DIRECTORY)
+}
+
 fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<String> {
     let default = declared.iter().find(|one| one.name == RUNTIME);
     let default = default.and_then(|one| one.default.clone());
@@ -119,17 +128,24 @@ fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<St
 /// What AWS would deliver is the whole repository.
 fn folder(application: &Application) -> Option<Finding> {
     let folder = application.folder()?;
+    let (message, help) = if knows_folders() {
+        (
+            format!("the application is the folder `{folder}` of its repository"),
+            format!("on AWS give the same: `delivery up -p {DIRECTORY}={folder}`"),
+        )
+    } else {
+        (
+            format!(
+                "only the folder `{folder}` of the repository is delivered here; on AWS the pipeline gets \
+                 the whole repository and looks for `package.json` at its root"
+            ),
+            "for AWS, keep the application in a repository of its own".to_owned(),
+        )
+    };
     Some(Finding {
         severity: Severity::Note,
-        message: format!(
-            "only the folder `{folder}` of the repository is delivered here; on AWS the pipeline gets the \
-             whole repository and looks for `package.json` at its root"
-        ),
-        help: Some(
-            "for AWS, keep the application in a repository of its own, or have a `package.json` at the root \
-             whose scripts work in the folder"
-                .to_owned(),
-        ),
+        message,
+        help: Some(help),
     })
 }
 

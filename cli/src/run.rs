@@ -143,9 +143,14 @@ async fn work(
 
 /// The template's parameters. Given last, one of the command line wins.
 fn parameters(application: &Application, arguments: &Run) -> BTreeMap<String, String> {
-    let branch = ("BranchName".to_owned(), application.branch.clone());
-    let given = arguments.parameters.iter().cloned();
-    [branch].into_iter().chain(given).collect()
+    let mut parameters = BTreeMap::from([("BranchName".to_owned(), application.branch.clone())]);
+    if preflight::knows_folders()
+        && let Some(folder) = application.folder()
+    {
+        parameters.insert(preflight::DIRECTORY.to_owned(), folder.to_owned());
+    }
+    parameters.extend(arguments.parameters.iter().cloned());
+    parameters
 }
 
 fn stack_name(global: &Global, application: &Application) -> String {
@@ -237,6 +242,7 @@ async fn start(
     let settings = Settings {
         application: application.directory.clone(),
         repository: REPOSITORY.to_owned(),
+        whole_repository: preflight::knows_folders(),
         home: home.path().to_owned(),
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),

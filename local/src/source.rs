@@ -76,6 +76,15 @@ impl Source {
         Ok(git::open(&folder).await?.unwrap_or(Self::Folder(folder)))
     }
 
+    /// The whole repository where this is a folder of one, as a connection delivers it.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        match self {
+            Self::Repository { root, .. } => Self::Repository { root, folder: None },
+            folder @ Self::Folder(_) => folder,
+        }
+    }
+
     /// What of the folder as it is now is not delivered; nothing where all of it is.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The command line itself, and what is said before anything is started: no service is needed.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -213,6 +215,81 @@ fn a_folder_without_a_project_is_refused_before_it_is_read() {
     std::os::unix::fs::symlink("/nowhere", folder.path().join("link")).unwrap();
     let message = says(folder.path(), &["run"], 1);
     assert!(message.contains("there is no `package.json`"), "{message}");
+}
+
+/// A folder of a repository is told apart from a repository: on AWS it takes a parameter, or cannot be.
+#[test]
+fn a_folder_of_a_repository_is_named() {
+    let repository = repository();
+    let app = repository.path().join("packages/app");
+    std::fs::create_dir_all(&app).unwrap();
+    std::fs::write(app.join("package.json"), PACKAGE).unwrap();
+    git(repository.path(), &["add", "--all"]);
+    git(repository.path(), &["commit", "--quiet", "-m", "two"]);
+    let message = says(&app, &["run", "-p", "Wrong=1"], 2);
+    assert!(
+        message.contains("the folder `packages/app` of"),
+        "{message}"
+    );
+}
+
+/// What the developer is signed in with is in the environment. Where a process is not dumpable, its files in
+/// `/proc` are root's, and no other process of the user reads them.
+#[test]
+fn its_environment_is_not_for_other_processes_of_the_user() {
+    let repository = repository();
+    let programs = tempfile::tempdir().unwrap();
+    for folder in [repository.path(), programs.path()] {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
+    let git = programs.path().join("git");
+    std::fs::write(&git, "#!/bin/sh\nexec /bin/sleep 60\n").unwrap();
+    std::fs::set_permissions(&git, Permissions::from_mode(0o755)).unwrap();
+
+    let as_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if as_root && !setpriv.exists() {
+        println!("skipped: the environment of a process: there is no `setpriv`");
+        return;
+    }
+    let mut command = if as_root {
+        let mut command = Command::new(setpriv);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(env!("CARGO_BIN_EXE_delivery"));
+        command
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_delivery"))
+    };
+    command
+        .arg("run")
+        .arg(repository.path())
+        .env_clear()
+        .env("PATH", programs.path());
+    command.env("AWS_SECRET_ACCESS_KEY", "the-developer-s-own");
+
+    let mut running = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let process = Path::new("/proc").join(running.id().to_string());
+    // It has come to git, so it is past its beginning.
+    let children = || {
+        let tasks = std::fs::read_dir(process.join("task"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let children = tasks.map(|task| std::fs::read_to_string(task.path().join("children")));
+        children
+            .flatten()
+            .any(|children| !children.trim().is_empty())
+    };
+    let began = std::time::Instant::now();
+    while !children() && began.elapsed().as_secs() < 20 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let came_to_git = children();
+    let owner = std::fs::metadata(process.join("environ")).unwrap().uid();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(came_to_git, "it did not come to git");
+    assert_eq!(owner, 0);
 }
 
 #[test]

@@ -60,6 +60,12 @@ async fn a_folder_of_a_repository_is_the_root_of_its_archive() {
         files(&zip),
         BTreeMap::from([("package.json".to_owned(), "{}".to_owned())])
     );
+    let archive = source.whole().fetch("main", None).await.unwrap();
+    let zip = fs::read(archive.file.path()).unwrap();
+    assert_eq!(
+        files(&zip).into_keys().collect::<Vec<_>>(),
+        ["examples/app/package.json", "index.html"]
+    );
 }
 
 #[tokio::test]
