@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod contest;
+pub mod engine;
 pub mod figures;
 pub mod function;
 pub mod inputs;
@@ -69,8 +70,8 @@ impl Bench {
     }
 
     /// Which comparisons there are, by what the command line calls them.
-    pub const COMPARISONS: [&str; 8] = [
-        "extract", "create", "large", "npm", "site", "memory", "start", "size",
+    pub const COMPARISONS: [&str; 9] = [
+        "extract", "create", "large", "npm", "site", "memory", "start", "size", "engine",
     ];
 
     /// Makes one comparison.
@@ -88,6 +89,7 @@ impl Bench {
             "memory" => npm::memory(self).await,
             "start" => start::compare(self).await,
             "size" => size::table(self),
+            "engine" => engine::compare(self).await,
             _ => Err(io::Error::other(format!(
                 "there is no comparison `{name}`, only {}",
                 Self::COMPARISONS.join(", ")

@@ -53,7 +53,7 @@ struct Archive {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// Some of: extract, create, large, npm, site, memory, start, size; without any, all of them, and
+    /// Some of: extract, create, large, npm, site, memory, start, size, engine; without any, all of them, and
     /// docs/benchmarks.md is written.
     comparisons: Vec<String>,
     /// One round of each, without a warm-up: to see that everything works.
