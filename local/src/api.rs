@@ -1,125 +1,108 @@
-//! The CodePipeline API, JSON 1.1: `POST /` with `X-Amz-Target: CodePipeline_20150709.<Operation>`.
+//! The CodePipeline API over HTTP, in both protocols that the service speaks.
 //!
 //! A request is checked against the API's own constraints first, then handed to the engine. Requests
-//! are not authenticated: the server listens on the loopback only, and refuses requests whose `Host`
-//! is not (a web page that rebinds its name to 127.0.0.1 gets nothing).
+//! are not authenticated: the server listens on the loopback only, and answers neither names that merely
+//! resolve to it nor pages of other sites.
 
+mod cbor;
 mod constraints;
 mod failure;
+mod model;
 mod operations;
-mod pages;
+mod protocol;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use crate::engine::driver::Driver;
+use crate::gateway::guard;
+use crate::listen;
 use failure::ApiError;
 
-/// Prefix of `X-Amz-Target`.
-const TARGET_PREFIX: &str = "CodePipeline_20150709.";
+pub(crate) use protocol::{Protocol, in_protocol, is_for_codepipeline};
 
 /// Largest request: a declaration with 1,000 actions whose every value is as long as it may be.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long a request's body may take to arrive. It comes from this machine, so that only a client that
+/// has stopped sending takes longer.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the API until the engine ends.
 pub(crate) fn serve(driver: &Arc<Driver>, listener: TcpListener) {
     let router = Router::new()
         .fallback(handle)
-        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .with_state(Arc::clone(driver));
-    driver.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "the CodePipeline API has ended");
-        }
-    });
+    driver.spawn(listen::serve(listener, router));
 }
 
-async fn handle(State(driver): State<Arc<Driver>>, headers: HeaderMap, body: Bytes) -> Response {
-    let answer = answer(&driver, &headers, &body);
-    let (status, body) = match answer {
-        Ok(body) => (
-            StatusCode::OK,
-            body.map(|body| body.to_string()).unwrap_or_default(),
-        ),
-        Err(error) => (error.status(), error.body().to_string()),
-    };
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.1"),
-    );
-    if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
-        headers.insert("x-amzn-requestid", id);
+async fn handle(State(driver): State<Arc<Driver>>, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let protocol = Protocol::of(&head.headers);
+    let operation = protocol.operation(head.uri.path(), &head.headers);
+    match answer(&driver, protocol, operation, &head.headers, body).await {
+        Ok(output) => protocol.answer(operation, output.as_ref()),
+        Err(error) => protocol.failure(&error),
     }
-    response
 }
 
-fn answer(
+async fn answer(
     driver: &Arc<Driver>,
+    protocol: Protocol,
+    operation: &str,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Body,
 ) -> Result<Option<Value>, ApiError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if !text("host").is_some_and(is_loopback) {
+    if !guard::is_local(headers) {
         return Err(ApiError::Forbidden);
     }
-    let target = text("x-amz-target").unwrap_or_default();
-    let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target);
-    let input: Value = if body.is_empty() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        serde_json::from_slice(body).map_err(|error| ApiError::Serialization(error.to_string()))?
-    };
-    let shape = constraints::input_shape(operation)
-        .ok_or_else(|| ApiError::UnknownOperation(operation.to_owned()))?;
+    let body = read(body, MAX_REQUEST_BYTES, BODY_TIMEOUT).await?;
+    let shape =
+        model::input(operation).ok_or_else(|| ApiError::UnknownOperation(operation.to_owned()))?;
+    let input = protocol.input(shape, headers, &body)?;
     constraints::check(shape, &input)?;
-    operations::call(driver, operation, input)
+    operations::call(driver, operation, input).await
 }
 
-/// Whether a `Host` header names this machine's loopback.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let is_loopback_address = name
-        .parse::<std::net::IpAddr>()
-        .is_ok_and(|address| address.is_loopback());
-    is_loopback_address || name.eq_ignore_ascii_case("localhost")
+/// The answer while there is no engine.
+pub(crate) fn unavailable(headers: &HeaderMap, why: &str) -> Response {
+    Protocol::of(headers).failure(&ApiError::Unavailable(why.to_owned()))
+}
+
+/// The whole of a request's body.
+async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
+    let collected = tokio::time::timeout(patience, Limited::new(body, limit).collect());
+    match collected.await {
+        Err(_) => Err(ApiError::Timeout),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge(limit)),
+        Ok(Err(error)) => Err(ApiError::Serialization(error.to_string())),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_loopback_names_are_served() {
-        for host in [
-            "127.0.0.1:4567",
-            "localhost",
-            "LOCALHOST:1",
-            "[::1]:80",
-            "127.8.8.8",
-        ] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "example.com",
-            "127.0.0.1.example.com:80",
-            "localhost.example",
-            "",
-            "[::2]",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit_and_its_time() {
+        let long = Duration::from_mins(1);
+        let body = read(Body::from("1234"), 4, long).await.unwrap();
+        assert_eq!(&body[..], b"1234");
+        let large = read(Body::from("12345"), 4, long).await;
+        assert!(matches!(large, Err(ApiError::TooLarge(4))), "{large:?}");
+        let (_silent, reader) = tokio::io::duplex(1);
+        let stream = tokio_util::io::ReaderStream::new(reader);
+        let late = read(Body::from_stream(stream), 4, Duration::from_millis(10)).await;
+        assert!(matches!(late, Err(ApiError::Timeout)), "{late:?}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The core is a pure state machine, `(state, event) -> (state, effects)`, in [`mod@state`] and
 //! [`mod@step`]: no clock, no randomness, no input or output. [`driver`] runs it, `crate::api` serves
-//! it as the JSON 1.1 API.
+//! its API.
 //!
 //! Invariants: a stage of a `SUPERSEDED` or `QUEUED` pipeline holds at most one execution; a
 //! superseded, succeeded or cancelled execution never moves again; each job ends or times out.
@@ -21,9 +21,10 @@ pub(crate) mod message;
 mod pipeline;
 mod ports;
 pub(crate) mod read;
+pub(crate) mod roles;
 mod state;
 mod step;
-mod structure;
+pub(crate) mod structure;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -49,7 +50,10 @@ pub use execution::{
     ActionStatus, Details, ErrorDetails, ExecutionStatus, StageStatus, Trigger, TriggerType,
 };
 pub use identity::{ActionExecutionId, ExecutionId, JobId, Stamp};
-pub use ports::{ArtifactStore, Delivery, EventBus, FunctionInvoker, PortError, PortFuture, Ports};
+pub use ports::{
+    Announcement, ArtifactStore, Delivery, EventBus, FunctionInvoker, MAX_ANNOUNCEMENTS, Notifier,
+    PortError, PortFuture, Ports, Roles,
+};
 
 use driver::Driver;
 use message::{Event, Refusal, Reply, Start};

@@ -8,7 +8,7 @@ mod admin;
 mod connections;
 mod default_kms_key;
 mod forward;
-mod guard;
+pub(crate) mod guard;
 mod pipeline_resource;
 mod put_rest_api;
 mod record;
@@ -26,12 +26,10 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::{api, listen};
 use forward::Upstream;
 use stage_snapshots::Snapshots;
 use website::Websites;
-
-/// The calls of the CodePipeline API carry this in `X-Amz-Target`.
-const CODEPIPELINE_TARGET: &str = "CodePipeline_20150709.";
 
 /// The path below which the gateway answers for itself.
 const OWN_PATH: &str = "/_delivery/";
@@ -75,11 +73,7 @@ impl Bound {
             .fallback(answer)
             .with_state(Arc::clone(&shared));
         let endpoint = self.endpoint();
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(self.listener, router).await {
-                tracing::error!(error = %error, "the gateway stopped answering");
-            }
-        });
+        let task = tokio::spawn(listen::serve(self.listener, router));
         Gateway {
             endpoint,
             shared,
@@ -152,11 +146,7 @@ enum Route {
 
 impl Route {
     fn of<B>(request: &Request<B>) -> Self {
-        let target = request
-            .headers()
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok());
-        if target.is_some_and(|target| target.starts_with(CODEPIPELINE_TARGET)) {
+        if api::is_for_codepipeline(request.uri().path(), request.headers()) {
             return Self::CodePipeline;
         }
         if let Some(operation) = connections::operation(request) {
@@ -218,10 +208,7 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
     match Route::of(&request) {
         Route::CodePipeline => match shared.codepipeline.get() {
             Some(engine) => engine.forward(request).await,
-            None => forward::text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "no CodePipeline engine is running yet",
-            ),
+            None => api::unavailable(request.headers(), "no CodePipeline engine is running yet"),
         },
         Route::CodeConnections { operation } => connections::answer(&operation, request).await,
         Route::Own => admin::answer(shared, request).await,
@@ -233,7 +220,11 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
         Route::Execute { api, stage, path } => {
             stage_snapshots::execute(shared, &api, &stage, &path, request).await
         }
-        Route::MiniStack => shared.ministack.forward(request).await,
+        Route::MiniStack => {
+            let asked = api::Protocol::of(request.headers());
+            let path = request.uri().path().to_owned();
+            api::in_protocol(asked, &path, shared.ministack.forward(request).await)
+        }
     }
 }
 

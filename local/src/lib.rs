@@ -5,5 +5,6 @@ pub mod aws;
 pub mod engine;
 pub mod gateway;
 pub mod launch;
+mod listen;
 pub mod ministack;
 pub mod source;

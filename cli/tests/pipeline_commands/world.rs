@@ -12,8 +12,8 @@ use aws_sdk_codepipeline::types as sdk;
 use aws_sdk_codepipeline::types::{FailureDetails, FailureType, StageState};
 use jsonschema::Validator;
 use local::engine::{
-    ArtifactStore, Clock, Credentials, Delivery, Durations, Engine, EngineConfig, EngineHandle,
-    EventBus, FunctionInvoker, PortError, PortFuture, Ports, StateChange,
+    Announcement, ArtifactStore, Clock, Credentials, Delivery, Durations, Engine, EngineConfig,
+    EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports, Roles,
 };
 use local::source::Source;
 use serde_json::{Value, json};
@@ -73,10 +73,31 @@ impl ArtifactStore for Nowhere {
 impl EventBus for Nowhere {
     fn put<'a>(
         &'a self,
-        _change: &'a StateChange,
-        _resource: &'a str,
+        _announcements: &'a [Announcement],
     ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl Notifier for Nowhere {
+    fn publish<'a>(
+        &'a self,
+        _topic: &'a str,
+        _subject: &'a str,
+        _message: String,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Roles for Nowhere {
+    /// Every role may be assumed by everybody.
+    fn trust_policy<'a>(
+        &'a self,
+        _name: &'a str,
+    ) -> PortFuture<'a, Result<Option<Value>, PortError>> {
+        let policy = json!({"Statement": {"Effect": "Allow", "Action": "*", "Principal": "*"}});
+        Box::pin(async { Ok(Some(policy)) })
     }
 }
 
@@ -140,6 +161,8 @@ impl World {
             functions: Arc::new(Functions(Mutex::new(sender))),
             artifacts: Arc::new(Nowhere),
             events: Arc::new(Nowhere),
+            notifications: Arc::new(Nowhere),
+            roles: Arc::new(Nowhere),
         };
         let engine = Engine::start_with(config, ports).await.unwrap();
         let client = aws_sdk_codepipeline::Config::builder()

@@ -1,89 +1,17 @@
 //! The API's own constraints on requests: required members, types, lengths, ranges, patterns, enums.
 //!
-//! `constraints.json` holds the input shapes of the served operations as AWS publishes them in its
-//! service model (botocore, `codepipeline/2015-07-09`); this file walks them.
+//! They are part of the service's model; this file walks its input shapes.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use regex_lite::Regex;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::ApiError;
+use super::model::{self, Kind, Shape};
 
 /// Most violations that one message names; more would not help.
 const MAX_VIOLATIONS: usize = 10;
 
 /// Longest value that a message shows.
 const MAX_SHOWN_CHARS: usize = 200;
-
-#[derive(Deserialize)]
-struct Model {
-    operations: BTreeMap<String, String>,
-    shapes: BTreeMap<String, Shape>,
-}
-
-/// One shape of the model.
-#[derive(Deserialize)]
-pub(crate) struct Shape {
-    #[serde(flatten)]
-    kind: Kind,
-    min: Option<i64>,
-    max: Option<i64>,
-    #[serde(default, deserialize_with = "pattern")]
-    pattern: Option<(String, Regex)>,
-    #[serde(rename = "enum")]
-    allowed: Option<Vec<String>>,
-    #[serde(default)]
-    sensitive: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Kind {
-    Structure {
-        #[serde(default)]
-        members: BTreeMap<String, String>,
-        #[serde(default)]
-        required: Vec<String>,
-    },
-    List {
-        member: String,
-    },
-    Map {
-        key: String,
-        value: String,
-    },
-    String,
-    Integer,
-    Boolean,
-    Timestamp,
-}
-
-fn pattern<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<(String, Regex)>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    let whole = Regex::new(&format!("^(?:{text})$")).map_err(serde::de::Error::custom)?;
-    Ok(Some((text, whole)))
-}
-
-static MODEL: LazyLock<Model> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("constraints.json"))
-        .expect("the model is part of the program and a test reads it")
-});
-
-/// The shape of an operation's input; `None` for an operation that is not served.
-pub(crate) fn input_shape(operation: &str) -> Option<&'static Shape> {
-    shape(MODEL.operations.get(operation)?)
-}
-
-fn shape(name: &str) -> Option<&'static Shape> {
-    MODEL.shapes.get(name)
-}
 
 /// Checks a request's input.
 pub(crate) fn check(shape: &Shape, input: &Value) -> Result<(), ApiError> {
@@ -116,7 +44,7 @@ impl Check {
                     }
                 }
                 for (name, value) in given {
-                    if let Some(member) = members.get(name).and_then(|name| self::shape(name))
+                    if let Some(member) = members.get(name).and_then(|name| model::shape(name))
                         && !value.is_null()
                     {
                         self.value(member, value, &join(path, name))?;
@@ -125,7 +53,7 @@ impl Check {
             }
             (Kind::List { member }, Value::Array(items)) => {
                 self.length(shape, items.len(), path);
-                if let Some(member) = self::shape(member) {
+                if let Some(member) = model::shape(member) {
                     for (index, item) in items.iter().enumerate() {
                         self.value(member, item, &format!("{path}.{}.member", index + 1))?;
                     }
@@ -134,10 +62,10 @@ impl Check {
             (Kind::Map { key, value }, Value::Object(entries)) => {
                 self.length(shape, entries.len(), path);
                 for (name, content) in entries {
-                    if let Some(key) = self::shape(key) {
+                    if let Some(key) = model::shape(key) {
                         self.text(key, name, path);
                     }
-                    if let Some(value) = self::shape(value) {
+                    if let Some(value) = model::shape(value) {
                         self.value(value, content, &join(path, name))?;
                     }
                 }
@@ -151,7 +79,7 @@ impl Check {
                 let place = if path.is_empty() { "the request" } else { path };
                 return Err(ApiError::Serialization(format!(
                     "{place} is not a {}",
-                    name(kind)
+                    kind.name()
                 )));
             }
         }
@@ -221,18 +149,6 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-fn name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Structure { .. } => "structure",
-        Kind::List { .. } => "list",
-        Kind::Map { .. } => "map",
-        Kind::String => "string",
-        Kind::Integer => "integer",
-        Kind::Boolean => "boolean",
-        Kind::Timestamp => "timestamp",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -240,7 +156,7 @@ mod tests {
     use super::*;
 
     fn refused(operation: &str, input: &Value) -> String {
-        check(input_shape(operation).unwrap(), input)
+        check(model::input(operation).unwrap(), input)
             .unwrap_err()
             .to_string()
     }
@@ -278,21 +194,7 @@ mod tests {
 
     #[test]
     fn a_member_of_another_type_is_a_serialization_error() {
-        let error = check(input_shape("GetPipeline").unwrap(), &json!({"name": 1})).unwrap_err();
+        let error = check(model::input("GetPipeline").unwrap(), &json!({"name": 1})).unwrap_err();
         assert!(matches!(error, ApiError::Serialization(_)), "{error}");
-    }
-
-    #[test]
-    fn every_shape_that_is_named_is_there() {
-        for shape in MODEL.shapes.values() {
-            let named: Vec<&String> = match &shape.kind {
-                Kind::Structure { members, .. } => members.values().collect(),
-                Kind::List { member } => vec![member],
-                Kind::Map { key, value } => vec![key, value],
-                _ => vec![],
-            };
-            assert!(named.iter().all(|name| MODEL.shapes.contains_key(*name)));
-        }
-        assert_eq!(MODEL.operations.len(), 21);
     }
 }

@@ -1,23 +1,30 @@
-//! Errors as JSON 1.1 has them: a status, `__type` and `message`.
+//! Errors of the API: a status, a code and a message, whatever the protocol.
 
 use http::StatusCode;
-use serde_json::{Value, json};
 
 use crate::engine::message::Refusal;
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    #[error("this server answers only requests to the loopback")]
+    #[error("this server answers this machine's programs and its own pages only")]
     Forbidden,
-    #[error("the operation `{0}` is not served by this engine")]
+    #[error("the operation `{0}` is not served by the local AWS")]
     UnknownOperation(String),
+    #[error(
+        "the content type `{0}` does not belong to the protocol `rpc-v2-cbor`; send `application/cbor`"
+    )]
+    UnsupportedMediaType(String),
+    #[error("the request's body has more than {0} bytes")]
+    TooLarge(usize),
+    #[error("the request's body did not arrive in time")]
+    Timeout,
     #[error("the request's body cannot be read: {0}")]
     Serialization(String),
     #[error("{0}")]
     Validation(String),
-    #[error("the pagination token is not one that this engine gave")]
-    InvalidNextToken,
+    #[error("{0}")]
+    Unavailable(String),
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -26,21 +33,24 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
 
-    pub(crate) fn body(&self) -> Value {
-        json!({"__type": self.code(), "message": self.to_string()})
-    }
-
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "AccessDeniedException",
             Self::UnknownOperation(_) => "UnknownOperationException",
+            Self::UnsupportedMediaType(_) => "UnsupportedMediaTypeException",
+            Self::TooLarge(_) => "RequestEntityTooLargeException",
+            Self::Timeout => "RequestTimeoutException",
             Self::Serialization(_) => "SerializationException",
             Self::Validation(_) => "ValidationException",
-            Self::InvalidNextToken => "InvalidNextTokenException",
+            Self::Unavailable(_) => "ServiceUnavailableException",
             Self::Refused(refusal) => refusal.code(),
         }
     }

@@ -18,10 +18,10 @@ use super::failure::ApiError;
 type Answer = Result<Option<Value>, ApiError>;
 
 /// Calls an operation whose input was checked.
-pub(super) fn call(driver: &Arc<Driver>, operation: &str, input: Value) -> Answer {
+pub(super) async fn call(driver: &Arc<Driver>, operation: &str, input: Value) -> Answer {
     match operation {
-        "CreatePipeline" => pipelines::create(driver, input),
-        "UpdatePipeline" => pipelines::update(driver, input),
+        "CreatePipeline" => pipelines::create(driver, input).await,
+        "UpdatePipeline" => pipelines::update(driver, input).await,
         "GetPipeline" => pipelines::get(driver, input),
         "ListPipelines" => pipelines::list(driver, input),
         "DeletePipeline" => pipelines::delete(driver, input),

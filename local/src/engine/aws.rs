@@ -7,16 +7,18 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ServerSideEncryption;
+use serde_json::Value;
 use shared::aws::{CallError, CallErrorKind};
 use shared::failure::ActionError;
 
-use super::change::StateChange;
 use super::credentials::Credentials;
 use super::ports::{
-    ArtifactStore, Delivery, EventBus, FunctionInvoker, PortError, PortFuture, Ports,
+    Announcement, ArtifactStore, Delivery, EventBus, FunctionInvoker, Notifier, PortError,
+    PortFuture, Ports, Roles,
 };
+use crate::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 /// The source of the events. AWS's own is `aws.codepipeline`, but `PutEvents` accepts `aws.*` from
 /// nobody, here as there; see `docs/decisions/0021-event-source.md`.
@@ -56,10 +58,28 @@ impl LocalAws<'_> {
             .endpoint_url(self.endpoint)
             .credentials_provider(self.sdk_credentials())
             .build();
+        let sns = aws_sdk_sns::Config::builder()
+            .http_client(http.clone())
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .endpoint_url(self.endpoint)
+            .credentials_provider(self.sdk_credentials())
+            .build();
+        // The service itself asks, not the pipeline's role, which need not be allowed to.
+        let service = SdkCredentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "delivery");
+        let iam = aws_sdk_iam::Config::builder()
+            .http_client(http)
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .endpoint_url(self.endpoint)
+            .credentials_provider(service)
+            .build();
         Ports {
             functions: Arc::new(Lambda(aws_sdk_lambda::Client::from_conf(lambda))),
             artifacts: Arc::new(Bucket(aws_sdk_s3::Client::from_conf(s3))),
             events: Arc::new(Bus(aws_sdk_eventbridge::Client::from_conf(events))),
+            notifications: Arc::new(Topics(aws_sdk_sns::Client::from_conf(sns))),
+            roles: Arc::new(Iam(aws_sdk_iam::Client::from_conf(iam))),
         }
     }
 
@@ -167,20 +187,11 @@ struct Bus(aws_sdk_eventbridge::Client);
 impl EventBus for Bus {
     fn put<'a>(
         &'a self,
-        change: &'a StateChange,
-        resource: &'a str,
+        announcements: &'a [Announcement],
     ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
-            let Some(detail_type) = change.detail_type() else {
-                return Ok(());
-            };
-            let entry = PutEventsRequestEntry::builder()
-                .source(EVENT_SOURCE)
-                .detail_type(detail_type)
-                .detail(change.detail().to_string())
-                .resources(resource)
-                .build();
-            let sent = self.0.put_events().entries(entry).send().await;
+            let entries = announcements.iter().filter_map(entry).collect();
+            let sent = self.0.put_events().set_entries(Some(entries)).send().await;
             let sent = sent.map_err(|error| {
                 port_error(&CallError::new(
                     "events:PutEvents",
@@ -192,9 +203,70 @@ impl EventBus for Bus {
                 None => Ok(()),
                 Some(code) => Err(PortError {
                     code: code.to_owned(),
-                    message: "the event bus `default` does not take the event".to_owned(),
+                    message: format!(
+                        "the event bus `default` does not take {} of {} events: {code}",
+                        sent.failed_entry_count(),
+                        announcements.len()
+                    ),
                 }),
             }
+        })
+    }
+}
+
+fn entry(announcement: &Announcement) -> Option<PutEventsRequestEntry> {
+    let change = &announcement.change;
+    let entry = PutEventsRequestEntry::builder()
+        .time(DateTime::from_millis(change.time.as_millisecond()))
+        .source(EVENT_SOURCE)
+        .detail_type(change.detail_type()?)
+        .detail(change.detail().to_string())
+        .resources(&announcement.resource);
+    Some(entry.build())
+}
+
+struct Topics(aws_sdk_sns::Client);
+
+impl Notifier for Topics {
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        subject: &'a str,
+        message: String,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async move {
+            let call = self.0.publish().topic_arn(topic).subject(subject);
+            let sent = call.message(message).send().await;
+            sent.map(drop)
+                .map_err(|error| port_error(&CallError::new("sns:Publish", topic, &error)))
+        })
+    }
+}
+
+struct Iam(aws_sdk_iam::Client);
+
+impl Roles for Iam {
+    fn trust_policy<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> PortFuture<'a, Result<Option<Value>, PortError>> {
+        Box::pin(async move {
+            let role = match self.0.get_role().role_name(name).send().await {
+                Ok(found) => found.role,
+                Err(error) => {
+                    let error = CallError::new("iam:GetRole", name, &error);
+                    return match error.kind {
+                        CallErrorKind::NotFound => Ok(None),
+                        _ => Err(port_error(&error)),
+                    };
+                }
+            };
+            // IAM percent-encodes documents (RFC 3986), so that no `&`, `=` or `+` is left in one.
+            let encoded = role.and_then(|role| role.assume_role_policy_document);
+            let encoded = encoded.unwrap_or_default();
+            let document = form_urlencoded::parse(encoded.as_bytes()).next();
+            let policy = document.and_then(|(document, _)| serde_json::from_str(&document).ok());
+            Ok(Some(policy.unwrap_or_default()))
         })
     }
 }

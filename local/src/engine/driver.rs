@@ -17,8 +17,8 @@ use super::clock::Clock;
 use super::credentials::Credentials;
 use super::execution::ErrorDetails;
 use super::identity::Stamp;
-use super::message::{Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
-use super::ports::{Delivery, PortError, Ports};
+use super::message::{ApprovalNotice, Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
+use super::ports::{Announcement, Delivery, MAX_ANNOUNCEMENTS, PortError, Ports};
 use super::read;
 use super::state::State;
 
@@ -31,11 +31,12 @@ pub(crate) struct Driver {
     state: Mutex<State>,
     pub(crate) clock: Clock,
     pub(crate) credentials: Credentials,
-    account_id: String,
-    ports: Ports,
+    pub(crate) region: String,
+    pub(crate) account_id: String,
+    pub(crate) ports: Ports,
     pub(crate) sources: RwLock<BTreeMap<String, Source>>,
     subscribers: Mutex<Vec<mpsc::UnboundedSender<StateChange>>>,
-    announcements: mpsc::UnboundedSender<StateChange>,
+    announcements: mpsc::UnboundedSender<Announcement>,
     tasks: TaskTracker,
     pub(crate) end: CancellationToken,
 }
@@ -50,6 +51,7 @@ impl Driver {
     ) -> Arc<Self> {
         let (announcements, received) = mpsc::unbounded_channel();
         let driver = Arc::new(Self {
+            region: state.region.clone(),
             account_id: state.account_id.clone(),
             state: Mutex::new(state),
             clock,
@@ -84,7 +86,7 @@ impl Driver {
         )?;
         // Under the lock, so that changes are announced in the order in which they happened.
         for effect in applied.effects {
-            self.carry_out(effect);
+            self.carry_out(&state, effect);
         }
         Ok(applied.reply)
     }
@@ -127,7 +129,7 @@ impl Driver {
         });
     }
 
-    fn carry_out(self: &Arc<Self>, effect: Effect) {
+    fn carry_out(self: &Arc<Self>, state: &State, effect: Effect) {
         let driver = Arc::clone(self);
         match effect {
             Effect::FetchSource(request) => self.spawn(async move { driver.fetch(request).await }),
@@ -136,27 +138,49 @@ impl Driver {
                 driver.clock.sleep_until(at).await;
                 driver.report(Event::Timer(timer));
             }),
-            Effect::Announce(change) => self.announce(*change),
+            Effect::Announce(change) => {
+                let resource = state.pipeline_arn(&change.pipeline);
+                self.announce(*change, resource);
+            }
+            Effect::Notify(notice) => self.spawn(async move { driver.notify(*notice).await }),
         }
     }
 
-    fn announce(&self, change: StateChange) {
+    fn announce(&self, change: StateChange, resource: String) {
         let mut subscribers = self
             .subscribers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(change.clone()).is_ok());
-        if self.announcements.send(change).is_err() {
+        let for_the_bus = change.detail_type().is_some();
+        let announcement = Announcement { change, resource };
+        if for_the_bus && self.announcements.send(announcement).is_err() {
             tracing::debug!("the event bus is closed: the engine is ending");
         }
     }
 
-    async fn put_events(&self, mut changes: mpsc::UnboundedReceiver<StateChange>) {
-        while let Some(change) = changes.recv().await {
-            let resource = self.state().pipeline_arn(&change.pipeline);
-            if let Err(error) = self.ports.events.put(&change, &resource).await {
-                tracing::warn!(%error, pipeline = change.pipeline, "state change not put");
+    /// Puts changes on the bus in the order in which they happened, as many at a time as there are.
+    async fn put_events(&self, mut announcements: mpsc::UnboundedReceiver<Announcement>) {
+        let mut batch = Vec::with_capacity(MAX_ANNOUNCEMENTS);
+        while announcements.recv_many(&mut batch, MAX_ANNOUNCEMENTS).await > 0 {
+            if let Err(error) = self.ports.events.put(&batch).await {
+                tracing::warn!(%error, events = batch.len(), "state changes not put");
             }
+            batch.clear();
+        }
+    }
+
+    async fn notify(self: Arc<Self>, notice: ApprovalNotice) {
+        let message = notice.message.to_string();
+        let published = self
+            .ports
+            .notifications
+            .publish(&notice.topic, &notice.subject, message);
+        if let Err(error) = published.await {
+            self.report(Event::NotificationRefused {
+                action: notice.action,
+                error: ErrorDetails::from(error),
+            });
         }
     }
 

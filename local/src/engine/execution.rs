@@ -14,6 +14,8 @@ use super::identity::{ActionExecutionId, ExecutionId, JobId};
 pub(crate) struct Execution {
     pub(crate) id: ExecutionId,
     pub(crate) pipeline: String,
+    /// Its index in the pipeline's list, to which executions are only added.
+    pub(crate) place: usize,
     /// The declaration it runs by, also after an update.
     pub(crate) declaration: Arc<PipelineDeclaration>,
     pub(crate) mode: ExecutionMode,
@@ -208,6 +210,8 @@ pub(crate) enum RetryTrigger {
 pub(crate) struct ActionExecution {
     pub(crate) id: ActionExecutionId,
     pub(crate) execution: ExecutionId,
+    /// Its index in the pipeline's list, to which action executions are only added.
+    pub(crate) place: usize,
     pub(crate) stage: String,
     pub(crate) action: ActionDeclaration,
     pub(crate) status: ActionStatus,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::change::StateChange;
 use super::declaration::{EncryptionKey, PipelineDeclaration, RetryMode, Tag};
@@ -67,6 +68,11 @@ pub(crate) enum Event {
     SourceFinished {
         action: ActionExecutionId,
         result: Result<SourceOutput, ErrorDetails>,
+    },
+    /// Nobody could be told that an approval is needed.
+    NotificationRefused {
+        action: ActionExecutionId,
+        error: ErrorDetails,
     },
     /// The function could not be invoked at all.
     InvocationRefused {
@@ -164,6 +170,17 @@ pub(crate) enum Effect {
     Wake { at: Timestamp, timer: Timer },
     /// Tell the world.
     Announce(Box<StateChange>),
+    /// Publish that an approval is needed.
+    Notify(Box<ApprovalNotice>),
+}
+
+/// What the people who may approve are told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ApprovalNotice {
+    pub(crate) action: ActionExecutionId,
+    pub(crate) topic: String,
+    pub(crate) subject: String,
+    pub(crate) message: Value,
 }
 
 /// A source action's work.
@@ -208,8 +225,8 @@ pub(crate) enum Reply {
 pub(crate) enum Refusal {
     #[error("{0}")]
     Validation(String),
-    #[error("a pipeline with the name `{0}` exists already; update it, or choose another name")]
-    PipelineNameInUse(String),
+    #[error("A pipeline with the name '{pipeline}' already exists in account '{account}'")]
+    PipelineNameInUse { account: String, pipeline: String },
     #[error("{0}")]
     InvalidStructure(String),
     #[error("{0}")]
@@ -218,8 +235,10 @@ pub(crate) enum Refusal {
     InvalidAction(String),
     #[error("the account and region have {0} pipelines, as many as they may")]
     LimitExceeded(usize),
-    #[error("there is no pipeline `{0}` in this account and region")]
-    PipelineNotFound(String),
+    #[error("Account '{account}' does not have a pipeline with name '{pipeline}'")]
+    PipelineNotFound { account: String, pipeline: String },
+    #[error("{0}")]
+    PipelineNotIncluded(String),
     #[error("pipeline `{pipeline}` has no version {version}")]
     PipelineVersionNotFound { pipeline: String, version: u32 },
     #[error("there is no execution `{0}` of this pipeline")]
@@ -248,7 +267,9 @@ pub(crate) enum Refusal {
     InvalidJobState(JobId),
     #[error("the output variables are {0} bytes, more than 122880")]
     OutputVariablesTooLarge(usize),
-    #[error("there is no resource `{0}`")]
+    #[error("the pagination token is not one that this engine gave for this list")]
+    InvalidNextToken,
+    #[error("{0}")]
     ResourceNotFound(String),
     #[error("a pipeline takes at most {0} tags")]
     TooManyTags(usize),
@@ -261,12 +282,14 @@ impl Refusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationException",
-            Self::PipelineNameInUse(_) => "PipelineNameInUseException",
+            Self::PipelineNameInUse { .. } => "PipelineNameInUseException",
             Self::InvalidStructure(_) => "InvalidStructureException",
             Self::InvalidStage(_) => "InvalidStageDeclarationException",
             Self::InvalidAction(_) => "InvalidActionDeclarationException",
             Self::LimitExceeded(_) => "LimitExceededException",
-            Self::PipelineNotFound(_) => "PipelineNotFoundException",
+            Self::PipelineNotFound { .. } | Self::PipelineNotIncluded(_) => {
+                "PipelineNotFoundException"
+            }
             Self::PipelineVersionNotFound { .. } => "PipelineVersionNotFoundException",
             Self::ExecutionNotFound(_) => "PipelineExecutionNotFoundException",
             Self::StageNotFound(_) => "StageNotFoundException",
@@ -281,6 +304,7 @@ impl Refusal {
             Self::JobNotFound(_) => "JobNotFoundException",
             Self::InvalidJobState(_) => "InvalidJobStateException",
             Self::OutputVariablesTooLarge(_) => "OutputVariablesSizeExceededException",
+            Self::InvalidNextToken => "InvalidNextTokenException",
             Self::ResourceNotFound(_) => "ResourceNotFoundException",
             Self::TooManyTags(_) => "TooManyTagsException",
             Self::InvalidTags(_) => "InvalidTagsException",

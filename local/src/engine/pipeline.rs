@@ -1,6 +1,6 @@
 //! A pipeline as it stands: its versions, its stages' locks and entrances, its tags.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,6 +20,10 @@ pub(crate) struct Pipeline {
     pub(crate) slots: BTreeMap<String, StageSlot>,
     /// Oldest first.
     pub(crate) executions: Vec<ExecutionId>,
+    /// Those of them that are in progress.
+    pub(crate) active: BTreeSet<ExecutionId>,
+    /// All action executions, oldest first.
+    pub(crate) actions: Vec<ActionExecutionId>,
     /// Executions by the client's idempotency token.
     pub(crate) request_tokens: BTreeMap<String, ExecutionId>,
 }

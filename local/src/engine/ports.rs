@@ -4,6 +4,8 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::change::StateChange;
 
 /// What a port's call returns.
@@ -47,12 +49,43 @@ pub trait ArtifactStore: Send + Sync {
 
 /// Takes events.
 pub trait EventBus: Send + Sync {
-    /// Tells of a change.
+    /// Tells of changes, in this order. There are at most [`MAX_ANNOUNCEMENTS`].
     fn put<'a>(
         &'a self,
-        change: &'a StateChange,
-        resource: &'a str,
+        announcements: &'a [Announcement],
     ) -> PortFuture<'a, Result<(), PortError>>;
+}
+
+/// Entries of one request (`API_PutEvents` of EventBridge: 10).
+pub const MAX_ANNOUNCEMENTS: usize = 10;
+
+/// A change, and whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Announcement {
+    /// What changed.
+    pub change: StateChange,
+    /// The ARN of its pipeline.
+    pub resource: String,
+}
+
+/// Publishes messages.
+pub trait Notifier: Send + Sync {
+    /// Publishes a message to a topic.
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        subject: &'a str,
+        message: String,
+    ) -> PortFuture<'a, Result<(), PortError>>;
+}
+
+/// Knows roles.
+pub trait Roles: Send + Sync {
+    /// A role's trust policy; `None` where there is no such role.
+    fn trust_policy<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> PortFuture<'a, Result<Option<Value>, PortError>>;
 }
 
 /// A port's call that did not succeed.
@@ -74,6 +107,10 @@ pub struct Ports {
     pub artifacts: Arc<dyn ArtifactStore>,
     /// Who is told of changes.
     pub events: Arc<dyn EventBus>,
+    /// Who tells people that an approval is needed.
+    pub notifications: Arc<dyn Notifier>,
+    /// Where roles are looked up.
+    pub roles: Arc<dyn Roles>,
 }
 
 impl std::fmt::Debug for Ports {

@@ -2,10 +2,12 @@
 
 mod executions;
 mod jobs;
+mod pages;
 mod pipelines;
 
 pub(crate) use executions::ActionFilter;
 pub(crate) use jobs::event;
+pub(crate) use pages::{Cut, Listed};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) executions: BTreeMap<ExecutionId, Execution>,
     pub(crate) actions: BTreeMap<ActionExecutionId, ActionExecution>,
     pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// Approvals, answered ones too, by their token.
+    pub(crate) approvals: BTreeMap<String, ActionExecutionId>,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             executions: BTreeMap::new(),
             actions: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            approvals: BTreeMap::new(),
         }
     }
 
@@ -46,7 +49,10 @@ impl State {
     pub(crate) fn pipeline(&self, name: &str) -> Result<&Pipeline, Refusal> {
         self.pipelines
             .get(name)
-            .ok_or_else(|| Refusal::PipelineNotFound(name.to_owned()))
+            .ok_or_else(|| Refusal::PipelineNotFound {
+                account: self.account_id.clone(),
+                pipeline: name.to_owned(),
+            })
     }
 
     /// An execution of a pipeline.
@@ -60,6 +66,19 @@ impl State {
             .get(id)
             .filter(|execution| execution.pipeline == pipeline)
             .ok_or_else(|| Refusal::ExecutionNotFound(id.clone()))
+    }
+
+    /// Whoever calls the API: it authenticates nobody, so all are the account itself.
+    pub(crate) fn caller_arn(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.account_id)
+    }
+
+    /// The service's words for a pipeline that cannot be started or updated because it is unknown.
+    pub(crate) fn not_included(&self, pipeline: &str) -> String {
+        let account = &self.account_id;
+        format!(
+            "The account with id '{account}' does not include a pipeline with the name '{pipeline}'"
+        )
     }
 
     pub(crate) fn pipeline_arn(&self, pipeline: &str) -> String {
@@ -76,6 +95,8 @@ impl State {
         if self.pipelines.contains_key(name) {
             return Ok(name.to_owned());
         }
-        Err(Refusal::ResourceNotFound(arn.to_owned()))
+        Err(Refusal::ResourceNotFound(format!(
+            "there is no resource `{arn}`"
+        )))
     }
 }

@@ -84,6 +84,9 @@ impl<'s> Step<'s> {
             Event::Tag { arn, tags } => self.tag(&arn, tags),
             Event::Untag { arn, keys } => self.untag(&arn, &keys),
             Event::SourceFinished { action, result } => Ok(self.source_finished(&action, result)),
+            Event::NotificationRefused { action, error } => {
+                Ok(self.notification_refused(&action, error))
+            }
             Event::InvocationRefused { job, error } => Ok(self.invocation_refused(&job, error)),
             Event::FunctionFailed {
                 job,

@@ -1,10 +1,15 @@
 //! What a declaration must look like beyond the shapes of the API: the structure rules of the User
 //! Guide ("Pipeline structure reference"), and what this engine serves.
 
+mod references;
+mod served;
+mod triggers;
+
 use std::collections::BTreeSet;
 
 use super::declaration::{
-    ActionDeclaration, ExecutionMode, PipelineDeclaration, PipelineType, Provider, StageDeclaration,
+    ActionDeclaration, ArtifactName, ExecutionMode, PipelineDeclaration, PipelineType, Provider,
+    StageDeclaration,
 };
 use super::message::Refusal;
 use super::variables;
@@ -37,6 +42,10 @@ pub(crate) fn complete(declaration: &mut PipelineDeclaration) {
         PipelineType::V1
     };
     declaration.pipeline_type = Some(kind);
+    if kind == PipelineType::V2 {
+        let added = triggers::defaults(declaration);
+        declaration.triggers.extend(added);
+    }
 }
 
 /// The first member that only a V2 pipeline may have.
@@ -59,12 +68,12 @@ fn needs_v2(declaration: &PipelineDeclaration) -> Option<&'static str> {
 pub(crate) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(), Refusal> {
     check_pipeline(declaration, region)?;
     check_names(declaration)?;
+    served::check(declaration, region)?;
     for (index, stage) in declaration.stages.iter().enumerate() {
         check_stage(stage)?;
         for action in &stage.actions {
-            check_provider(stage, action)?;
             check_place(index, stage, action)?;
-            check_action(stage, action, region)?;
+            check_action(stage, action)?;
         }
     }
     if declaration.stages[1..]
@@ -73,7 +82,9 @@ pub(crate) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(
     {
         return invalid("a pipeline needs at least one action that is not a source");
     }
-    check_artifacts(declaration)
+    check_artifacts(declaration)?;
+    references::check(declaration)?;
+    triggers::check(declaration)
 }
 
 fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
@@ -82,9 +93,16 @@ fn invalid<T>(message: impl Into<String>) -> Result<T, Refusal> {
 
 fn check_pipeline(declaration: &PipelineDeclaration, region: &str) -> Result<(), Refusal> {
     let stages = declaration.stages.len();
-    if !STAGES.contains(&stages) {
+    if stages < *STAGES.start() {
         return invalid(format!(
-            "a pipeline has 2 to 50 stages, this one has {stages}"
+            "Pipeline has only {stages} stage(s). There should be a minimum of {} stages in a pipeline.",
+            STAGES.start()
+        ));
+    }
+    if stages > *STAGES.end() {
+        return invalid(format!(
+            "a pipeline has at most {} stages, this one has {stages}",
+            STAGES.end()
         ));
     }
     let actions: usize = declaration
@@ -122,16 +140,38 @@ fn check_names(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
     if let Some(twice) = first_duplicate(variables) {
         return invalid(format!("two pipeline variables have the name `{twice}`"));
     }
-    let actions = || declaration.stages.iter().flat_map(|stage| &stage.actions);
-    let namespaces = || actions().filter_map(|action| action.namespace.as_deref());
-    if let Some(twice) = first_duplicate(namespaces()) {
-        return invalid(format!("two actions have the namespace `{twice}`"));
+    check_namespaces(declaration)
+}
+
+fn check_namespaces(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut twice = Vec::new();
+    for stage in &declaration.stages {
+        for action in &stage.actions {
+            let Some(namespace) = action.namespace.as_deref() else {
+                continue;
+            };
+            if !seen.insert(namespace) {
+                twice.push(format!(
+                    "StageName=[{}], ActionName=[{}], Namespace=[{namespace}]",
+                    stage.name, action.name
+                ));
+            }
+        }
+    }
+    // The service's words (aws-cdk issue 6111).
+    if !twice.is_empty() {
+        return Err(Refusal::InvalidAction(format!(
+            "Namespaces must be unique across the pipeline definition. The following occur more than \
+             once in the pipeline. {}",
+            twice.join("; ")
+        )));
     }
     let reserved = [
         variables::EXECUTION_NAMESPACE,
         variables::PIPELINE_NAMESPACE,
     ];
-    if let Some(name) = namespaces().find(|name| reserved.contains(name)) {
+    if let Some(name) = reserved.into_iter().find(|name| seen.contains(name)) {
         return invalid(format!("the namespace `{name}` is reserved"));
     }
     Ok(())
@@ -155,39 +195,7 @@ fn check_stage(stage: &StageDeclaration) -> Result<(), Refusal> {
     if let Some(twice) = first_duplicate(stage.actions.iter().map(|action| &*action.name)) {
         return refuse(format!("two actions have the name `{twice}`"));
     }
-    let not_served = "is not served by this engine; leave it out";
-    if !stage.blockers.is_empty() {
-        return refuse(format!("`blockers` {not_served}"));
-    }
-    if stage.on_success.is_some() {
-        return refuse(format!("`onSuccess` {not_served}"));
-    }
-    if stage.before_entry.is_some() {
-        return refuse(format!("`beforeEntry` {not_served}"));
-    }
-    if let Some(on_failure) = &stage.on_failure {
-        if on_failure.conditions.is_some() {
-            return refuse(format!("`onFailure.conditions` {not_served}"));
-        }
-        if on_failure.result.as_deref() != Some("RETRY") {
-            return refuse(format!(
-                "an `onFailure.result` other than `RETRY` {not_served}"
-            ));
-        }
-    }
     Ok(())
-}
-
-fn check_provider(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<(), Refusal> {
-    if action.provider().is_some() {
-        return Ok(());
-    }
-    let id = &action.action_type_id;
-    Err(Refusal::InvalidAction(format!(
-        "action `{}` of stage `{}`: the provider {}/{}/{}/{} is not served by this engine, which \
-         serves Source/AWS/CodeStarSourceConnection/1, Invoke/AWS/Lambda/1 and Approval/AWS/Manual/1",
-        action.name, stage.name, id.category, id.owner, id.provider, id.version
-    )))
 }
 
 fn check_place(
@@ -240,11 +248,35 @@ fn rules(provider: Provider) -> Rules {
     }
 }
 
-fn check_action(
-    stage: &StageDeclaration,
-    action: &ActionDeclaration,
-    region: &str,
-) -> Result<(), Refusal> {
+/// Members that only an action of the provider `Commands` may have.
+const ONLY_OF_COMMANDS: [&str; 3] = ["commands", "outputVariables", "environmentVariables"];
+
+/// A member of `Commands` in an action of another provider (the service's words for `commands`: aws-cdk
+/// issue 38843).
+fn check_commands(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<(), Refusal> {
+    let given = |field: &&str| {
+        let value = action.other.get(*field);
+        value.is_some_and(|value| {
+            !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty())
+        })
+    };
+    let files = |artifact: &ArtifactName| artifact.files.is_some();
+    let files = action.output_artifacts.iter().any(files).then_some("files");
+    if let Some(field) = ONLY_OF_COMMANDS
+        .into_iter()
+        .find(|field| given(field))
+        .or(files)
+    {
+        return Err(Refusal::InvalidAction(format!(
+            "The following action cannot contain a {field} field. StageName=[{}], ActionName=[{}]",
+            stage.name, action.name
+        )));
+    }
+    Ok(())
+}
+
+fn check_action(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<(), Refusal> {
+    check_commands(stage, action)?;
     let Some(provider) = action.provider() else {
         return Ok(());
     };
@@ -280,39 +312,31 @@ fn check_action(
     if action.timeout_in_minutes.is_some() && provider != Provider::Manual {
         return refuse("only a manual approval takes `timeoutInMinutes`".to_owned());
     }
-    if let Some(other) = action.region.as_deref().filter(|other| *other != region) {
-        return refuse(format!(
-            "this engine serves only its own region `{region}`, not `{other}`"
-        ));
-    }
     if provider == Provider::Connection {
-        let uses = |text: &String| variables::namespaces(text).next().is_some();
+        let uses = |text: &String| variables::references(text).next().is_some();
         if let Some((key, _)) = action.configuration.iter().find(|(_, value)| uses(value)) {
             return refuse(format!(
                 "a source action takes no variables, `{key}` has one"
             ));
         }
-        if action
-            .configuration
-            .get("OutputArtifactFormat")
-            .is_some_and(|it| it != "CODE_ZIP")
-        {
-            return refuse(
-                "this engine serves only the `OutputArtifactFormat` `CODE_ZIP`".to_owned(),
-            );
-        }
     }
     Ok(())
+}
+
+/// A stage's actions, those that run at the same time together.
+fn in_run_order(stage: &StageDeclaration) -> Vec<Vec<&ActionDeclaration>> {
+    let mut actions: Vec<_> = stage.actions.iter().collect();
+    actions.sort_by_key(|action| action.run_order);
+    let groups = actions.chunk_by(|a, b| a.run_order == b.run_order);
+    groups.map(<[_]>::to_vec).collect()
 }
 
 /// Every output artifact is made once, and every input artifact before it is needed.
 fn check_artifacts(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
     let mut made = BTreeSet::new();
     for stage in &declaration.stages {
-        let mut actions: Vec<_> = stage.actions.iter().collect();
-        actions.sort_by_key(|action| action.run_order);
-        for group in actions.chunk_by(|a, b| a.run_order == b.run_order) {
-            for action in group {
+        for group in in_run_order(stage) {
+            for action in &group {
                 let mut inputs = action.input_artifacts.iter();
                 if let Some(missing) = inputs.find(|input| !made.contains(&*input.name)) {
                     return invalid(format!(

@@ -68,16 +68,10 @@ fn resolve_value<'v>(
     Ok(resolved)
 }
 
-/// The namespaces that a text refers to.
-pub(crate) fn namespaces(text: &str) -> impl Iterator<Item = &str> {
-    text.split("#{").skip(1).filter_map(|from| {
-        let (reference, _) = from.split_once('}')?;
-        Some(
-            reference
-                .split_once('.')
-                .map_or(reference, |(space, _)| space),
-        )
-    })
+/// The references in a text, without their `#{` and `}`.
+pub(crate) fn references(text: &str) -> impl Iterator<Item = &str> {
+    let begun = text.split("#{").skip(1);
+    begun.filter_map(|from| from.split_once('}').map(|(reference, _)| reference))
 }
 
 #[cfg(test)]
@@ -124,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_found() {
-        let found: Vec<_> = namespaces("#{a.b} and #{c.d}#{e}").collect();
-        assert_eq!(found, ["a", "c", "e"]);
+    fn references_are_found() {
+        let found: Vec<_> = references("#{a.b} and #{c.d}#{e} #{f").collect();
+        assert_eq!(found, ["a.b", "c.d", "e"]);
     }
 }

@@ -6,7 +6,7 @@
 use axum::http::{HeaderMap, Uri, header};
 
 /// Whether a request comes from this machine's programs, or from a page that this machine serves.
-pub(super) fn is_local(headers: &HeaderMap) -> bool {
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
             .get(name)

@@ -139,10 +139,7 @@ async fn call(engine: &Upstream, operation: &str, input: &Value) -> Result<Value
         .method(Method::POST)
         .uri("/")
         .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-        .header(
-            "x-amz-target",
-            format!("{}{operation}", super::CODEPIPELINE_TARGET),
-        )
+        .header("x-amz-target", format!("CodePipeline_20150709.{operation}"))
         .body(Body::from(input.to_string()))
         .expect("its parts are valid");
     let response = engine

@@ -60,9 +60,11 @@ async fn a_provider_that_is_not_served_is_refused_by_name() {
         refused,
         (
             "InvalidActionDeclarationException".to_owned(),
-            "action `b` of stage `Commit`: the provider Build/AWS/CodeBuild/1 is not served by this \
-             engine, which serves Source/AWS/CodeStarSourceConnection/1, Invoke/AWS/Lambda/1 and \
-             Approval/AWS/Manual/1"
+            "not served by this engine: action `b` of stage `Commit`: the provider \
+             Build/AWS/CodeBuild/1. It serves the providers Source/AWS/CodeStarSourceConnection/1 (as \
+             CODE_ZIP), Invoke/AWS/Lambda/1 and Approval/AWS/Manual/1 in its own region `us-east-1`, and \
+             of a stage's conditions only `onFailure` with the result `RETRY`; leave out what it does \
+             not serve"
                 .to_owned()
         )
     );
@@ -77,7 +79,7 @@ async fn structures_that_the_service_does_not_take_are_refused() {
         (
             "InvalidStructureException",
             |p| drop(p["stages"].as_array_mut().unwrap().drain(1..)),
-            "2 to 50 stages",
+            "a minimum of 2 stages",
         ),
         (
             "InvalidStructureException",
@@ -105,9 +107,9 @@ async fn structures_that_the_service_does_not_take_are_refused() {
             "two actions make the artifact `SourceOutput`",
         ),
         (
-            "InvalidStructureException",
+            "InvalidActionDeclarationException",
             |p| p["stages"][1]["actions"][0]["namespace"] = json!("SourceVariables"),
-            "two actions have the namespace",
+            "Namespaces must be unique",
         ),
         (
             "InvalidStructureException",

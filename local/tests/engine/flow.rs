@@ -352,7 +352,7 @@ async fn an_update_cancels_what_runs_and_a_deletion_forgets_it() {
 async fn a_variable_without_a_value_fails_the_action() {
     let mut rig = Rig::start().await;
     let mut action = lambda_action("a", 1);
-    action["configuration"]["UserParameters"] = json!("v=#{Build.Version}");
+    action["configuration"]["UserParameters"] = json!("v=#{SourceVariables.Version}");
     rig.create(&pipeline("p", &[("Commit", vec![action])]))
         .await;
     let id = rig.executions("p").await[0]["pipelineExecutionId"]
@@ -364,7 +364,7 @@ async fn a_variable_without_a_value_fails_the_action() {
     assert_eq!(
         action["output"]["executionResult"]["errorDetails"],
         json!({"code": "ConfigurationError", "message":
-            "the variable reference `#{Build.Version}` in `UserParameters` has no value"})
+            "the variable reference `#{SourceVariables.Version}` in `UserParameters` has no value"})
     );
 }
 

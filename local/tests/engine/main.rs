@@ -11,8 +11,11 @@
 
 mod api;
 mod cli;
+mod declarations;
 mod flow;
 mod jobs;
 mod modes;
+mod ports;
+mod protocols;
 mod rig;
 mod source;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use local::engine::{
-    ArtifactStore, ChangeState, Changes, Clock, Credentials, Delivery, Durations, Engine,
-    EngineConfig, EngineHandle, EventBus, FunctionInvoker, PortError, PortFuture, Ports,
-    SimulatedClock, StateChange, Subject,
+    Announcement, ArtifactStore, ChangeState, Changes, Clock, Credentials, Delivery, Durations,
+    Engine, EngineConfig, EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture,
+    Ports, Roles, SimulatedClock, StateChange, Subject,
 };
 use local::source::Source;
 use serde_json::{Value, json};
@@ -97,16 +97,75 @@ impl ArtifactStore for Store {
     }
 }
 
+/// What was put on the bus, a list for each call.
 #[derive(Default)]
-struct Bus;
+pub(crate) struct Bus(pub(crate) Mutex<Vec<Vec<Announcement>>>);
 
 impl EventBus for Bus {
     fn put<'a>(
         &'a self,
-        _change: &'a StateChange,
-        _resource: &'a str,
+        announcements: &'a [Announcement],
     ) -> PortFuture<'a, Result<(), PortError>> {
+        self.0.lock().unwrap().push(announcements.to_vec());
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// A message as the topic got it.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
+
+/// Topics that keep what is published, or refuse it.
+#[derive(Default)]
+pub(crate) struct Topics {
+    pub(crate) messages: Mutex<Vec<Message>>,
+    pub(crate) refusal: Mutex<Option<PortError>>,
+}
+
+impl Notifier for Topics {
+    fn publish<'a>(
+        &'a self,
+        topic: &'a str,
+        subject: &'a str,
+        message: String,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        self.messages.lock().unwrap().push(Message {
+            topic: topic.to_owned(),
+            subject: subject.to_owned(),
+            text: message,
+        });
+        let refusal = self.refusal.lock().unwrap().clone();
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
+    }
+}
+
+/// Roles and their trust policies; an error is what IAM answers instead.
+pub(crate) struct KnownRoles(pub(crate) Mutex<Result<BTreeMap<String, Value>, PortError>>);
+
+impl Default for KnownRoles {
+    fn default() -> Self {
+        let roles = [("pipeline".to_owned(), trust("codepipeline.amazonaws.com"))];
+        Self(Mutex::new(Ok(BTreeMap::from(roles))))
+    }
+}
+
+/// A policy that trusts a service.
+pub(crate) fn trust(service: &str) -> Value {
+    json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": service}}]})
+}
+
+impl Roles for KnownRoles {
+    fn trust_policy<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> PortFuture<'a, Result<Option<Value>, PortError>> {
+        let roles = self.0.lock().unwrap().clone();
+        Box::pin(async move { roles.map(|roles| roles.get(name).cloned()) })
     }
 }
 
@@ -116,6 +175,9 @@ pub(crate) struct Rig {
     pub(crate) clock: SimulatedClock,
     pub(crate) functions: Arc<Functions>,
     pub(crate) store: Arc<Store>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) roles: Arc<KnownRoles>,
     pub(crate) client: Client,
     pub(crate) repository: TempDir,
     jobs: mpsc::UnboundedReceiver<Job>,
@@ -130,6 +192,8 @@ impl Rig {
         let (sender, jobs) = mpsc::unbounded_channel();
         *functions.jobs.lock().unwrap() = Some(sender);
         let store = Arc::new(Store::default());
+        let (bus, topics) = (Arc::new(Bus::default()), Arc::new(Topics::default()));
+        let roles = Arc::new(KnownRoles::default());
         let source = Source::open(repository.path()).await.unwrap();
         let config = EngineConfig {
             region: "us-east-1".to_owned(),
@@ -143,7 +207,9 @@ impl Rig {
         let ports = Ports {
             functions: functions.clone(),
             artifacts: store.clone(),
-            events: Arc::new(Bus),
+            events: bus.clone(),
+            notifications: topics.clone(),
+            roles: roles.clone(),
         };
         let engine = Engine::start_with(config, ports).await.unwrap();
         let changes = engine.subscribe();
@@ -153,6 +219,9 @@ impl Rig {
             clock,
             functions,
             store,
+            bus,
+            topics,
+            roles,
             client,
             repository,
             jobs,
@@ -218,6 +287,11 @@ impl Rig {
         self.clock.advance(by);
     }
 
+    pub(crate) fn add_role(&self, name: &str, policy: Value) {
+        let mut roles = self.roles.0.lock().unwrap();
+        roles.as_mut().unwrap().insert(name.to_owned(), policy);
+    }
+
     pub(crate) async fn create(&self, declaration: &Value) {
         let status = self
             .call("CreatePipeline", &json!({"pipeline": declaration}))
@@ -233,21 +307,30 @@ impl Rig {
     }
 
     pub(crate) async fn request(&self, headers: &[(&str, &str)], body: String) -> (u16, Value) {
+        let response = self.raw("/", headers, body.into_bytes()).await;
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(response.body());
+        (status, body.unwrap_or(Value::Null))
+    }
+
+    /// An answer as it is on the wire.
+    pub(crate) async fn raw(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> http::Response<bytes::Bytes> {
         use http_body_util::{BodyExt, Full};
         use hyper_util::client::legacy::Client;
         use hyper_util::rt::TokioExecutor;
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
-        let mut request = http::Request::post(self.engine.endpoint());
+        let mut request = http::Request::post(format!("{}{path}", self.engine.endpoint()));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = client
-            .request(request.body(Full::from(body)).unwrap())
-            .await
-            .unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        let request = request.body(Full::from(body)).unwrap();
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        http::Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     }
 
     pub(crate) async fn start_execution(&self, pipeline: &str) -> String {

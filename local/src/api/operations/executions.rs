@@ -7,13 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::failure::ApiError;
-use crate::api::pages;
 use crate::engine::driver::Driver;
 use crate::engine::message::{Event, Reply, RevisionOverride, Start};
 use crate::engine::read::ActionFilter;
 use crate::engine::{ExecutionId, RetryMode, Trigger, TriggerType};
 
-use super::pipelines::with_token;
+use super::pipelines::{Page, listed};
 use super::{Answer, read};
 
 /// Executions on a page where the request does not say (`API_ListPipelineExecutions`,
@@ -65,12 +64,11 @@ pub(super) fn start(driver: &Arc<Driver>, input: Value) -> Answer {
             kind: revision.revision_type,
             value: revision.revision_value,
         });
-    let account = driver.state().account_id.clone();
     let start = Start {
         pipeline: input.name,
         trigger: Trigger {
             trigger_type: TriggerType::StartPipelineExecution,
-            trigger_detail: format!("arn:aws:iam::{account}:root"),
+            trigger_detail: driver.state().caller_arn(),
         },
         variables,
         request_token: input.client_request_token,
@@ -146,9 +144,9 @@ pub(super) fn get(driver: &Arc<Driver>, input: Value) -> Answer {
 #[serde(rename_all = "camelCase")]
 struct ListInput {
     pipeline_name: String,
-    max_results: Option<usize>,
-    next_token: Option<String>,
     filter: Option<Filter>,
+    #[serde(flatten)]
+    page: Page,
 }
 
 #[derive(Default, Deserialize)]
@@ -184,19 +182,12 @@ pub(super) fn list(driver: &Arc<Driver>, input: Value) -> Answer {
     let stage = filter
         .succeeded_in_stage
         .and_then(|filter| filter.stage_name);
-    let all = driver
-        .state()
-        .read_executions(&input.pipeline_name, stage.as_deref())?;
-    let (page, next) = pages::page(
-        all,
-        input.max_results,
-        input.next_token.as_deref(),
-        EXECUTIONS_PAGE,
-    )?;
-    Ok(Some(with_token(
-        json!({"pipelineExecutionSummaries": page}),
-        next,
-    )))
+    let page = input.page.cut(EXECUTIONS_PAGE);
+    let executions =
+        driver
+            .state()
+            .read_executions(&input.pipeline_name, stage.as_deref(), page)?;
+    Ok(Some(listed("pipelineExecutionSummaries", executions)))
 }
 
 pub(super) fn list_actions(driver: &Arc<Driver>, input: Value) -> Answer {
@@ -218,15 +209,9 @@ pub(super) fn list_actions(driver: &Arc<Driver>, input: Value) -> Answer {
             ));
         }
     };
-    let all = driver.state().read_actions(&input.pipeline_name, &filter)?;
-    let (page, next) = pages::page(
-        all,
-        input.max_results,
-        input.next_token.as_deref(),
-        EXECUTIONS_PAGE,
-    )?;
-    Ok(Some(with_token(
-        json!({"actionExecutionDetails": page}),
-        next,
-    )))
+    let page = input.page.cut(EXECUTIONS_PAGE);
+    let actions = driver
+        .state()
+        .read_actions(&input.pipeline_name, &filter, page)?;
+    Ok(Some(listed("actionExecutionDetails", actions)))
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::pages;
+use crate::api::failure::ApiError;
 use crate::engine::driver::Driver;
-use crate::engine::message::Event;
-use crate::engine::{PipelineDeclaration, Tag};
+use crate::engine::message::{Event, Refusal};
+use crate::engine::read::{Cut, Listed};
+use crate::engine::roles::{self, RoleError};
+use crate::engine::{PipelineDeclaration, Tag, structure};
 
 use super::{Answer, read};
 
@@ -25,8 +27,9 @@ struct Declared {
     tags: Vec<Tag>,
 }
 
-pub(super) fn create(driver: &Arc<Driver>, input: Value) -> Answer {
+pub(super) async fn create(driver: &Arc<Driver>, input: Value) -> Answer {
     let Declared { pipeline, tags } = read(input)?;
+    check_roles(driver, &pipeline).await?;
     let name = pipeline.name.clone();
     let shown = json!(tags);
     driver.apply(Event::CreatePipeline {
@@ -39,14 +42,25 @@ pub(super) fn create(driver: &Arc<Driver>, input: Value) -> Answer {
     ))
 }
 
-pub(super) fn update(driver: &Arc<Driver>, input: Value) -> Answer {
+pub(super) async fn update(driver: &Arc<Driver>, input: Value) -> Answer {
     let Declared { pipeline, .. } = read(input)?;
+    check_roles(driver, &pipeline).await?;
     let name = pipeline.name.clone();
     driver.apply(Event::UpdatePipeline {
         declaration: Box::new(pipeline),
     })?;
     let mut read = driver.state().read_pipeline(&name, None)?;
     Ok(Some(json!({"pipeline": read["pipeline"].take()})))
+}
+
+/// Checks the roles of a declaration whose structure is right: what is wrong with that comes first.
+async fn check_roles(driver: &Driver, pipeline: &PipelineDeclaration) -> Result<(), ApiError> {
+    structure::check(pipeline, &driver.region)?;
+    match roles::check(pipeline, &driver.account_id, &*driver.ports.roles).await {
+        Ok(()) => Ok(()),
+        Err(RoleError::NotAssumable(message)) => Err(Refusal::InvalidStructure(message).into()),
+        Err(error @ RoleError::Unknown { .. }) => Err(ApiError::Unavailable(error.to_string())),
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,29 +87,34 @@ pub(super) fn state(driver: &Arc<Driver>, input: Value) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+pub(super) struct Page {
     max_results: Option<usize>,
     next_token: Option<String>,
 }
 
-pub(super) fn list(driver: &Arc<Driver>, input: Value) -> Answer {
-    let page: Page = read(input)?;
-    let all = driver.state().read_pipelines();
-    let (pipelines, next) = pages::page(
-        all,
-        page.max_results,
-        page.next_token.as_deref(),
-        PIPELINES_PAGE,
-    )?;
-    Ok(Some(with_token(json!({"pipelines": pipelines}), next)))
+impl Page {
+    /// What it asks for, where a page has this many unless the request says otherwise.
+    pub(super) fn cut(&self, default: usize) -> Cut<'_> {
+        Cut {
+            size: self.max_results.unwrap_or(default),
+            after: self.next_token.as_deref(),
+        }
+    }
 }
 
-/// An answer with the token of its next page, if there is one.
-pub(super) fn with_token(mut answer: Value, next: Option<String>) -> Value {
-    if let Some(next) = next {
+/// A page, and the token of the next where there is one.
+pub(super) fn listed(name: &str, page: Listed) -> Value {
+    let mut answer = json!({ name: page.items });
+    if let Some(next) = page.next {
         answer["nextToken"] = json!(next);
     }
     answer
+}
+
+pub(super) fn list(driver: &Arc<Driver>, input: Value) -> Answer {
+    let page: Page = read(input)?;
+    let pipelines = driver.state().read_pipelines(page.cut(PIPELINES_PAGE))?;
+    Ok(Some(listed("pipelines", pipelines)))
 }
 
 #[derive(Deserialize)]
@@ -134,7 +153,8 @@ pub(super) fn list_tags(driver: &Arc<Driver>, input: Value) -> Answer {
     let Tagged {
         resource_arn, page, ..
     } = read(input)?;
-    let all = driver.state().read_tags(&resource_arn)?;
-    let (tags, next) = pages::page(all, page.max_results, page.next_token.as_deref(), TAGS_PAGE)?;
-    Ok(Some(with_token(json!({"tags": tags}), next)))
+    let tags = driver
+        .state()
+        .read_tags(&resource_arn, page.cut(TAGS_PAGE))?;
+    Ok(Some(listed("tags", tags)))
 }

@@ -1,5 +1,7 @@
 //! `GetPipelineExecution`, `ListPipelineExecutions`, `ListActionExecutions`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::engine::execution::{
@@ -9,7 +11,11 @@ use crate::engine::identity::{ActionExecutionId, ExecutionId};
 use crate::engine::message::Refusal;
 use crate::engine::state::State;
 
-use super::{epoch_seconds, present};
+use super::{Cut, Listed, epoch_seconds, present};
+
+/// What tokens of the two lists begin with.
+const EXECUTION: &str = "execution";
+const ACTION: &str = "action";
 
 /// Which action executions are listed (`ActionExecutionFilter`).
 #[derive(Clone, Debug)]
@@ -53,60 +59,81 @@ impl State {
         })))
     }
 
-    /// `PipelineExecutionSummary` of every execution, newest first.
+    /// A page of `PipelineExecutionSummary`, newest first.
     pub(crate) fn read_executions(
         &self,
         name: &str,
         succeeded_in_stage: Option<&str>,
-    ) -> Result<Vec<Value>, Refusal> {
-        let executions = self.pipeline(name)?.executions.iter().rev();
+        cut: Cut<'_>,
+    ) -> Result<Listed, Refusal> {
+        let pipeline = self.pipeline(name)?;
+        let end = match cut.after(EXECUTION)? {
+            None => pipeline.executions.len(),
+            Some(id) => {
+                let last = self.execution(name, &ExecutionId::from(id.to_owned()));
+                last.map_err(|_| Refusal::InvalidNextToken)?.place
+            }
+        };
         let succeeded = |execution: &&Execution| {
             succeeded_in_stage.is_none_or(|stage| {
                 let run = execution.stage_runs.get(stage);
                 run.is_some_and(|run| run.status == StageStatus::Succeeded)
             })
         };
+        let executions = pipeline.executions[..end].iter().rev();
         let executions = executions
             .filter_map(|id| self.executions.get(id))
             .filter(succeeded);
-        Ok(executions.map(summary).collect())
+        Ok(cut.page(EXECUTION, executions, |it| it.id.as_str(), summary))
     }
 
-    /// `ActionExecutionDetail`, newest first.
+    /// A page of `ActionExecutionDetail`, newest first.
     pub(crate) fn read_actions(
         &self,
         name: &str,
         filter: &ActionFilter,
-    ) -> Result<Vec<Value>, Refusal> {
-        let ids: Vec<&ActionExecutionId> = match filter {
-            ActionFilter::Pipeline => {
-                let executions = self.pipeline(name)?.executions.iter();
-                let executions = executions.filter_map(|id| self.executions.get(id));
-                executions
-                    .flat_map(|execution| &execution.actions)
-                    .collect()
-            }
-            ActionFilter::Execution(id) => self.execution(name, id)?.actions.iter().collect(),
+        cut: Cut<'_>,
+    ) -> Result<Listed, Refusal> {
+        let mut newest = None;
+        let all = match filter {
+            ActionFilter::Pipeline => &self.pipeline(name)?.actions,
+            ActionFilter::Execution(id) => &self.execution(name, id)?.actions,
             ActionFilter::Latest(id) => {
                 let execution = self.execution(name, id)?;
-                let latest = |action: &&ActionExecutionId| {
-                    let mut runs = execution.stage_runs.values();
-                    runs.any(|run| run.latest.values().any(|newest| newest == *action))
-                };
-                execution.actions.iter().filter(latest).collect()
+                let runs = execution.stage_runs.values();
+                newest = Some(
+                    runs.flat_map(|run| run.latest.values())
+                        .collect::<BTreeSet<_>>(),
+                );
+                &execution.actions
             }
         };
-        let mut actions: Vec<_> = ids
-            .into_iter()
-            .filter_map(|id| self.actions.get(id))
-            .collect();
-        // Stable: of two that started at the same time the one that was started later comes first.
-        actions.reverse();
-        actions.sort_by_key(|action| std::cmp::Reverse(action.start_time));
-        Ok(actions
-            .into_iter()
-            .map(|action| self.detail(action))
-            .collect())
+        let end = match cut.after(ACTION)? {
+            None => all.len(),
+            Some(id) => self.place_after(name, all, &ActionExecutionId::from(id.to_owned()))?,
+        };
+        let ids = all[..end].iter().rev();
+        let ids = ids.filter(|id| newest.as_ref().is_none_or(|newest| newest.contains(id)));
+        let actions = ids.filter_map(|id| self.actions.get(id));
+        let render = |action| self.detail(action);
+        Ok(cut.page(ACTION, actions, |it| it.id.as_str(), render))
+    }
+
+    /// How many of these actions of a pipeline, oldest first, started before this one.
+    fn place_after(
+        &self,
+        pipeline: &str,
+        all: &[ActionExecutionId],
+        id: &ActionExecutionId,
+    ) -> Result<usize, Refusal> {
+        let last = self.actions.get(id).ok_or(Refusal::InvalidNextToken)?;
+        self.execution(pipeline, &last.execution)
+            .map_err(|_| Refusal::InvalidNextToken)?;
+        let earlier = |id: &ActionExecutionId| {
+            let action = self.actions.get(id);
+            action.is_some_and(|action| action.place < last.place)
+        };
+        Ok(all.partition_point(earlier))
     }
 
     fn detail(&self, action: &ActionExecution) -> Value {

@@ -22,6 +22,11 @@ impl State {
             .get(&action.execution)
             .ok_or_else(not_found)?;
         let mut data = data(&request, credentials, None);
+        // `null` stands in the event; an answer of the API leaves out what has no value.
+        for kind in ["inputArtifacts", "outputArtifacts"] {
+            let artifacts = data[kind].as_array_mut().into_iter().flatten();
+            artifacts.for_each(|artifact| *artifact = present(artifact.take()));
+        }
         data["actionTypeId"] = json!(action.action.action_type_id);
         data["pipelineContext"] = json!({
             "pipelineName": execution.pipeline,

@@ -1,15 +1,21 @@
 //! `GetPipeline`, `ListPipelines`, `GetPipelineState`, tags.
 
+use std::ops::Bound;
+
 use serde_json::{Value, json};
 
-use crate::engine::declaration::PipelineDeclaration;
+use crate::engine::declaration::{PipelineDeclaration, Tag};
 use crate::engine::execution::{ActionExecution, StageRun, StageStatus};
 use crate::engine::identity::ExecutionId;
 use crate::engine::message::Refusal;
 use crate::engine::pipeline::{Pipeline, StageSlot};
 use crate::engine::state::State;
 
-use super::{epoch_seconds, present};
+use super::{Cut, Listed, epoch_seconds, present};
+
+/// What tokens of the two lists begin with.
+const PIPELINE: &str = "pipeline";
+const TAG: &str = "tag";
 
 impl State {
     /// `PipelineDeclaration` and `PipelineMetadata`, of one version or the newest.
@@ -35,31 +41,24 @@ impl State {
         }))
     }
 
-    /// `PipelineSummary` of every pipeline, by name.
-    pub(crate) fn read_pipelines(&self) -> Vec<Value> {
-        let summary = |pipeline: &Pipeline| {
-            let declaration = pipeline.current();
-            json!({
-                "name": declaration.name,
-                "version": declaration.version,
-                "pipelineType": declaration.pipeline_type,
-                "executionMode": declaration.execution_mode,
-                "created": epoch_seconds(pipeline.created),
-                "updated": epoch_seconds(pipeline.updated),
-            })
-        };
-        self.pipelines.values().map(summary).collect()
+    /// A page of `PipelineSummary`, by name.
+    pub(crate) fn read_pipelines(&self, cut: Cut<'_>) -> Result<Listed, Refusal> {
+        let after = cut
+            .after(PIPELINE)?
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let pipelines = self.pipelines.range::<str, _>((after, Bound::Unbounded));
+        let pipelines = pipelines.map(|(_, pipeline)| pipeline);
+        Ok(cut.page(PIPELINE, pipelines, |it| &*it.current().name, summary))
     }
 
-    /// The tags of a pipeline's ARN.
-    pub(crate) fn read_tags(&self, arn: &str) -> Result<Vec<Value>, Refusal> {
+    /// A page of the tags of a pipeline's ARN, by key.
+    pub(crate) fn read_tags(&self, arn: &str, cut: Cut<'_>) -> Result<Listed, Refusal> {
         let name = self.pipeline_of_arn(arn)?;
-        Ok(self
-            .pipeline(&name)?
-            .tags
-            .iter()
-            .map(|tag| json!(tag))
-            .collect())
+        let after = cut.after(TAG)?;
+        let mut tags: Vec<_> = self.pipeline(&name)?.tags.iter().collect();
+        tags.retain(|tag| after.is_none_or(|after| &*tag.key > after));
+        tags.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(cut.page(TAG, tags.into_iter(), |it| &*it.key, |tag: &Tag| json!(tag)))
     }
 
     /// `GetPipelineStateOutput`.
@@ -117,7 +116,7 @@ impl State {
             "inboundTransitionState": present(json!({
                 "enabled": transition.is_enabled(),
                 "lastChangedAt": transition.last_changed.map(epoch_seconds),
-                "lastChangedBy": transition.last_changed.map(|_| "local"),
+                "lastChangedBy": transition.last_changed.map(|_| self.caller_arn()),
                 "disabledReason": transition.disabled_reason,
             })),
             "actionStates": actions,
@@ -154,6 +153,18 @@ impl State {
             "latestExecution": newest.map(action_execution),
         }))
     }
+}
+
+fn summary(pipeline: &Pipeline) -> Value {
+    let declaration = pipeline.current();
+    json!({
+        "name": declaration.name,
+        "version": declaration.version,
+        "pipelineType": declaration.pipeline_type,
+        "executionMode": declaration.execution_mode,
+        "created": epoch_seconds(pipeline.created),
+        "updated": epoch_seconds(pipeline.updated),
+    })
 }
 
 fn stage_execution(id: &ExecutionId, status: StageStatus) -> Value {

@@ -17,9 +17,6 @@ use crate::engine::variables::{
 
 use super::Step;
 
-/// Seconds in a minute, for `timeoutInMinutes`.
-const MINUTE_SECONDS: u64 = 60;
-
 impl Step<'_> {
     /// Starts an action of the stage that an execution is in. It may fail at once.
     pub(super) fn start_action(&mut self, id: &ExecutionId, name: &str) {
@@ -40,6 +37,7 @@ impl Step<'_> {
         let action_execution = ActionExecution {
             id: action_id.clone(),
             execution: id.clone(),
+            place: 0,
             stage: stage.clone(),
             action,
             status: ActionStatus::InProgress,
@@ -71,9 +69,13 @@ impl Step<'_> {
         }
     }
 
-    fn record(&mut self, id: &ExecutionId, stage: &str, action_execution: ActionExecution) {
+    fn record(&mut self, id: &ExecutionId, stage: &str, mut action_execution: ActionExecution) {
         let action_id = action_execution.id.clone();
         let name = action_execution.action.name.clone();
+        let pipeline = self.execution(id).pipeline.clone();
+        let actions = &mut self.pipeline_mut(&pipeline).actions;
+        action_execution.place = actions.len();
+        actions.push(action_id.clone());
         self.state
             .actions
             .insert(action_id.clone(), action_execution);
@@ -82,8 +84,7 @@ impl Step<'_> {
         if let Some(run) = execution.stage_runs.get_mut(stage) {
             run.latest.insert(name.clone(), action_id.clone());
         }
-        let (pipeline, parallel) = (execution.pipeline.clone(), execution.is_parallel());
-        if !parallel {
+        if !execution.is_parallel() {
             self.slot(&pipeline, stage)
                 .latest_actions
                 .insert(name, action_id);
@@ -112,30 +113,7 @@ impl Step<'_> {
                 );
                 self.wake(durations.lambda_action, time);
             }
-            Some(Provider::Manual) => {
-                let minutes = action_execution.action.timeout_in_minutes;
-                let (stage, action) = (
-                    action_execution.stage.clone(),
-                    action_execution.action.name.clone(),
-                );
-                let execution = action_execution.execution.clone();
-                let token = self.ids.uuid();
-                let waiting = self.action_mut(id);
-                waiting.token = Some(token.clone());
-                waiting.details.external_execution_id = Some(token.clone());
-                let wait = minutes.map_or(durations.approval, |minutes| {
-                    std::time::Duration::from_secs(u64::from(minutes) * MINUTE_SECONDS)
-                });
-                self.wake(wait, time);
-                self.announce(
-                    &execution,
-                    Subject::ApprovalNeeded {
-                        stage,
-                        action,
-                        token,
-                    },
-                );
-            }
+            Some(Provider::Manual) => self.ask_for_approval(id),
             None => {
                 let error = ErrorDetails {
                     code: "ConfigurationError".to_owned(),

@@ -19,7 +19,8 @@ pub(crate) const MAX_EXECUTIONS: usize = 50;
 
 impl Step<'_> {
     pub(super) fn start(&mut self, start: Start) -> Result<Reply, Refusal> {
-        let pipeline = self.state.pipeline(&start.pipeline)?;
+        let unknown = |_| Refusal::PipelineNotIncluded(self.state.not_included(&start.pipeline));
+        let pipeline = self.state.pipeline(&start.pipeline).map_err(unknown)?;
         if let Some(token) = &start.request_token
             && let Some(id) = pipeline.request_tokens.get(token)
         {
@@ -33,6 +34,7 @@ impl Step<'_> {
         let execution = Execution {
             id: id.clone(),
             pipeline: start.pipeline.clone(),
+            place: pipeline.executions.len(),
             mode: declaration.execution_mode,
             declaration,
             status: ExecutionStatus::InProgress,
@@ -54,6 +56,7 @@ impl Step<'_> {
         self.state.executions.insert(id.clone(), execution);
         let pipeline = self.pipeline_mut(&start.pipeline);
         pipeline.executions.push(id.clone());
+        pipeline.active.insert(id.clone());
         if let Some(token) = start.request_token {
             pipeline.request_tokens.insert(token, id.clone());
         }
@@ -65,13 +68,10 @@ impl Step<'_> {
     /// Checks that one more execution may be in progress.
     pub(super) fn check_room(&self, pipeline: &str) -> Result<(), Refusal> {
         let pipeline = self.state.pipeline(pipeline)?;
-        let active = pipeline
-            .executions
-            .iter()
-            .filter(|id| self.execution(id).is_active())
-            .count();
         match pipeline.current().execution_mode {
-            ExecutionMode::Queued | ExecutionMode::Parallel if active >= MAX_EXECUTIONS => {
+            ExecutionMode::Queued | ExecutionMode::Parallel
+                if pipeline.active.len() >= MAX_EXECUTIONS =>
+            {
                 Err(Refusal::TooManyExecutions(MAX_EXECUTIONS))
             }
             _ => Ok(()),
@@ -144,7 +144,12 @@ impl Step<'_> {
 
     /// Notes how an execution ended.
     pub(super) fn finish(&mut self, id: &ExecutionId, status: ExecutionStatus) {
-        self.execution_mut(id).status = status;
+        let execution = self.execution_mut(id);
+        execution.status = status;
+        if !execution.is_active() {
+            let pipeline = execution.pipeline.clone();
+            self.pipeline_mut(&pipeline).active.remove(id);
+        }
         let change = match status {
             ExecutionStatus::InProgress => ChangeState::Started,
             ExecutionStatus::Stopping => ChangeState::Stopping,

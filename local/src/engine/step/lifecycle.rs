@@ -1,6 +1,6 @@
 //! Pipelines: their creation, update and deletion, and their tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::declaration::{ExecutionMode, PipelineDeclaration, Tag};
@@ -29,7 +29,11 @@ impl Step<'_> {
     ) -> Result<Reply, Refusal> {
         let name = declaration.name.clone();
         if self.state.pipelines.contains_key(&name) {
-            return Err(Refusal::PipelineNameInUse(name));
+            let account = self.state.account_id.clone();
+            return Err(Refusal::PipelineNameInUse {
+                account,
+                pipeline: name,
+            });
         }
         if self.state.pipelines.len() >= MAX_PIPELINES {
             return Err(Refusal::LimitExceeded(MAX_PIPELINES));
@@ -49,6 +53,8 @@ impl Step<'_> {
             tags,
             slots: BTreeMap::new(),
             executions: Vec::new(),
+            active: BTreeSet::new(),
+            actions: Vec::new(),
             request_tokens: BTreeMap::new(),
         };
         self.state.pipelines.insert(name.clone(), pipeline);
@@ -56,7 +62,7 @@ impl Step<'_> {
         if startable {
             let trigger = Trigger {
                 trigger_type: TriggerType::CreatePipeline,
-                trigger_detail: self.caller_arn(),
+                trigger_detail: self.state.caller_arn(),
             };
             self.start(Start {
                 pipeline: name,
@@ -69,18 +75,21 @@ impl Step<'_> {
         Ok(Reply::Nothing)
     }
 
-    fn caller_arn(&self) -> String {
-        format!("arn:aws:iam::{}:root", self.state.account_id)
-    }
-
     /// A new version; executions that share stages are cancelled, those of `PARALLEL` mode go on.
     pub(super) fn update(
         &mut self,
         mut declaration: PipelineDeclaration,
     ) -> Result<Reply, Refusal> {
         let name = declaration.name.clone();
-        // The API has no PipelineNotFoundException here; the service answers with it all the same.
-        let version = self.state.pipeline(&name)?.current().version + 1;
+        // The API declares no error for this case; code and text are those that moto's tests quote.
+        let unknown = |_| Refusal::ResourceNotFound(self.state.not_included(&name));
+        let version = self
+            .state
+            .pipeline(&name)
+            .map_err(unknown)?
+            .current()
+            .version
+            + 1;
         structure::check(&declaration, &self.state.region)?;
         declaration.version = version;
         structure::complete(&mut declaration);
@@ -88,9 +97,11 @@ impl Step<'_> {
         let pipeline = self.pipeline_mut(&name);
         pipeline.versions.push(Arc::new(declaration));
         pipeline.updated = now;
-        for id in pipeline.executions.clone() {
+        let mut active: Vec<_> = pipeline.active.iter().cloned().collect();
+        active.sort_by_key(|id| self.execution(id).place);
+        for id in active {
             let execution = self.execution(&id);
-            if execution.is_active() && execution.mode != ExecutionMode::Parallel {
+            if execution.mode != ExecutionMode::Parallel {
                 self.cancel(&id);
             }
         }
@@ -111,6 +122,9 @@ impl Step<'_> {
         self.state
             .jobs
             .retain(|_, job| actions.contains_key(&job.action_execution));
+        self.state
+            .approvals
+            .retain(|_, action| actions.contains_key(action));
         Reply::Nothing
     }
 

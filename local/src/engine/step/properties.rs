@@ -192,6 +192,7 @@ impl World {
                         Effect::FetchSource(request) => self.sources.push(request.action),
                         Effect::Invoke(request) => self.jobs.push(request.job),
                         Effect::Wake { at, timer } => self.timers.push((at, timer)),
+                        Effect::Notify(_) => {}
                         Effect::Announce(change) => {
                             use crate::engine::change::Subject;
                             if let Subject::ApprovalNeeded {
@@ -401,6 +402,7 @@ impl World {
     }
 
     fn check(&mut self, retried: Option<&ExecutionId>) {
+        self.check_active();
         self.check_locks();
         self.check_order();
         self.check_run_order();
@@ -426,6 +428,15 @@ impl World {
             .iter()
             .map(|id| &self.state.executions[id])
             .filter(|it| it.is_active())
+    }
+
+    fn check_active(&self) {
+        let pipeline = &self.state.pipelines[PIPELINE];
+        let active: BTreeSet<_> = self.active().map(|it| it.id.clone()).collect();
+        assert_eq!(pipeline.active, active, "the executions in progress");
+        for (place, id) in pipeline.actions.iter().enumerate() {
+            assert_eq!(self.state.actions[id].place, place);
+        }
     }
 
     fn check_locks(&self) {

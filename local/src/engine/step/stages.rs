@@ -317,6 +317,8 @@ impl Step<'_> {
                 RetryTrigger::ManualStageRetry => run.manual_retries += 1,
             }
         }
+        let pipeline = execution.pipeline.clone();
+        self.pipeline_mut(&pipeline).active.insert(id.clone());
         self.announce_stage(id, stage, ChangeState::Resumed);
     }
 }

@@ -1,0 +1,214 @@
+//! What the engine tells the world, and how approvals are answered.
+
+use std::time::Duration;
+
+use local::engine::{ChangeState, MAX_ANNOUNCEMENTS, PortError, Subject};
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, approval_action, lambda_action, pipeline};
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:approvals";
+
+fn with_approval(stage: &str) -> Value {
+    let mut ask = approval_action("Ask");
+    ask["configuration"] =
+        json!({"NotificationArn": TOPIC, "CustomData": "#{SourceVariables.BranchName}"});
+    ask["timeoutInMinutes"] = json!(90);
+    pipeline("p", &[(stage, vec![ask])])
+}
+
+async fn token(rig: &mut Rig) -> String {
+    let asked = rig
+        .until(|change| matches!(change.subject, Subject::ApprovalNeeded { .. }))
+        .await;
+    let Subject::ApprovalNeeded { token, .. } = asked.subject else {
+        unreachable!()
+    };
+    token
+}
+
+fn answer(stage: &str, token: &str) -> Value {
+    json!({"pipelineName": "p", "stageName": stage, "actionName": "Ask", "token": token,
+        "result": {"summary": "ok", "status": "Approved"}})
+}
+
+#[tokio::test]
+async fn the_topic_of_an_approval_gets_its_message() {
+    let mut rig = Rig::start().await;
+    rig.create(&with_approval("Sign")).await;
+    let token = token(&mut rig).await;
+    let sent = || !rig.topics.messages.lock().unwrap().is_empty();
+    while !sent() {
+        tokio::task::yield_now().await;
+    }
+    let messages = rig.topics.messages.lock().unwrap();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].topic, TOPIC);
+    assert_eq!(
+        messages[0].subject,
+        "APPROVAL NEEDED: AWS CodePipeline p for action Ask"
+    );
+    let console = "https://console.aws.amazon.com/codepipeline/home?region=us-east-1#/view/p";
+    let text: Value = serde_json::from_str(&messages[0].text).unwrap();
+    assert_eq!(
+        text,
+        json!({"region": "us-east-1", "consoleLink": console, "approval": {
+            "pipelineName": "p", "stageName": "Sign", "actionName": "Ask", "token": token,
+            "expires": "2026-11-21T01:30Z", "customData": "main",
+            "approvalReviewLink": format!("{console}/Sign/Ask/approve/{token}"),
+        }})
+    );
+}
+
+#[tokio::test]
+async fn an_approval_that_nobody_was_told_of_fails() {
+    let mut rig = Rig::start().await;
+    *rig.topics.refusal.lock().unwrap() = Some(PortError {
+        code: "ConfigurationError".to_owned(),
+        message: "there is no such topic".to_owned(),
+    });
+    rig.create(&with_approval("Sign")).await;
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    rig.until_pipeline(&id, ChangeState::Failed).await;
+    let error = &rig.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"];
+    assert_eq!(
+        error,
+        &json!({"code": "ConfigurationError", "message": "there is no such topic"})
+    );
+}
+
+#[tokio::test]
+async fn an_approval_of_a_stage_that_an_update_renamed_can_still_be_answered() {
+    let mut rig = Rig::start().await;
+    let mut declaration = with_approval("Sign");
+    declaration["executionMode"] = json!("PARALLEL");
+    rig.create(&declaration).await;
+    let token = token(&mut rig).await;
+    declaration["stages"][1]["name"] = json!("Approve");
+    let update = json!({"pipeline": declaration});
+    assert_eq!(rig.call("UpdatePipeline", &update).await.0, 200);
+    assert_eq!(
+        rig.refused("PutApprovalResult", &answer("Nowhere", &token))
+            .await,
+        "StageNotFoundException"
+    );
+    let (status, body) = rig.call("PutApprovalResult", &answer("Sign", &token)).await;
+    assert_eq!(status, 200, "{body}");
+    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(rig.status("p", &id).await, "Succeeded");
+    let action = &rig.actions("p", &id).await[0];
+    assert_eq!(action["updatedBy"], "arn:aws:iam::000000000000:root");
+}
+
+#[tokio::test]
+async fn whoever_changed_a_transition_is_an_arn() {
+    let rig = Rig::start().await;
+    rig.create(&with_approval("Sign")).await;
+    let disable = json!({"pipelineName": "p", "stageName": "Sign", "transitionType": "Inbound",
+        "reason": "freeze"});
+    assert_eq!(rig.call("DisableStageTransition", &disable).await.0, 200);
+    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    let transition = &state["stageStates"][1]["inboundTransitionState"];
+    assert_eq!(
+        transition["lastChangedBy"],
+        "arn:aws:iam::000000000000:root"
+    );
+}
+
+#[tokio::test]
+async fn job_details_leave_out_revisions_that_there_are_not() {
+    let mut rig = Rig::start().await;
+    let mut build = lambda_action("a", 1);
+    build["outputArtifacts"] = json!([{"name": "Built"}]);
+    rig.create(&pipeline("p", &[("Commit", vec![build])])).await;
+    let job = rig.job_of("a").await;
+    assert!(job.data()["outputArtifacts"][0]["revision"].is_null());
+    let (_, body) = rig.call("GetJobDetails", &json!({"jobId": job.id()})).await;
+    let data = &body["jobDetails"]["data"];
+    assert_eq!(data["outputArtifacts"][0].get("revision"), None);
+    assert!(data["inputArtifacts"][0]["revision"].is_string());
+}
+
+#[tokio::test]
+async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
+    let mut rig = Rig::start().await;
+    let actions: Vec<_> = (0..20)
+        .map(|n| lambda_action(&format!("a{n}"), 1))
+        .collect();
+    rig.create(&pipeline("p", &[("Commit", actions)])).await;
+    let begin = rig.clock.now();
+    let mut jobs = Vec::new();
+    for _ in 0..20 {
+        jobs.push(rig.job().await);
+    }
+    rig.clock.advance(Duration::from_secs(7));
+    for job in &jobs {
+        rig.succeed(job).await;
+    }
+    let ended = |calls: &[Vec<local::engine::Announcement>]| {
+        let last = calls.iter().flatten().next_back();
+        last.is_some_and(|last| {
+            matches!(&last.change.subject,
+                Subject::Pipeline { state, .. } if *state == ChangeState::Succeeded)
+        })
+    };
+    while !ended(&rig.bus.0.lock().unwrap()) {
+        tokio::task::yield_now().await;
+    }
+    let calls = rig.bus.0.lock().unwrap();
+    assert!(
+        calls
+            .iter()
+            .all(|call| (1..=MAX_ANNOUNCEMENTS).contains(&call.len()))
+    );
+    let all: Vec<_> = calls.iter().flatten().collect();
+    assert!(calls.len() < all.len(), "no call had two");
+    assert!(all.iter().all(|it| it.change.detail_type().is_some()));
+    let times: Vec<_> = all.iter().map(|it| it.change.time).collect();
+    assert!(
+        times.is_sorted(),
+        "they are put in the order in which they happened"
+    );
+    assert_eq!(times[0], begin);
+    assert_eq!(*times.last().unwrap(), rig.clock.now());
+}
+
+#[tokio::test]
+async fn pages_show_everything_once_while_executions_start() {
+    let rig = Rig::start().await;
+    let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
+    declaration["executionMode"] = json!("QUEUED");
+    rig.create(&declaration).await;
+    for _ in 0..4 {
+        rig.start_execution("p").await;
+    }
+    let before = rig.executions("p").await;
+    let mut seen = Vec::new();
+    let mut input = json!({"pipelineName": "p", "maxResults": 2});
+    loop {
+        let (_, page) = rig.call("ListPipelineExecutions", &input).await;
+        seen.extend(
+            page["pipelineExecutionSummaries"]
+                .as_array()
+                .unwrap()
+                .clone(),
+        );
+        rig.start_execution("p").await;
+        let Some(next) = page.get("nextToken") else {
+            break;
+        };
+        input["nextToken"] = next.clone();
+    }
+    let ids = |all: &[Value]| -> Vec<Value> {
+        all.iter()
+            .map(|it| it["pipelineExecutionId"].clone())
+            .collect()
+    };
+    assert_eq!(ids(&seen), ids(&before));
+}
