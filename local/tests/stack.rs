@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+#[path = "stack/engine.rs"]
+mod engine;
 #[path = "stack/machine.rs"]
 mod machine;
 #[path = "stack/options.rs"]

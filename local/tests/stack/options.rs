@@ -79,7 +79,7 @@ async fn an_approval_names_the_commit_and_tells_of_itself() {
 }
 
 /// Makes a queue that gets what a topic sends.
-async fn subscribe_inbox(world: &World, topic: &str) {
+pub(crate) async fn subscribe_inbox(world: &World, topic: &str) {
     let make = [
         ("Action", "CreateQueue"),
         ("QueueName", "inbox"),
@@ -149,13 +149,10 @@ async fn a_notification_names_what_failed_and_why() {
     world.stop().await;
 }
 
-/// The one message in the queue, which is taken out.
-async fn received(world: &World) -> String {
-    let url = format!(
-        "{}/{}/inbox",
-        world.aws.endpoint(),
-        local::ministack::ACCOUNT
-    );
+/// What waits in a queue, once something does.
+pub(crate) async fn messages(world: &World, queue: &str) -> String {
+    let account = local::ministack::ACCOUNT;
+    let url = format!("{}/{account}/{queue}", world.aws.endpoint());
     let receive = [
         ("Action", "ReceiveMessage"),
         ("QueueUrl", url.as_str()),
@@ -163,7 +160,17 @@ async fn received(world: &World) -> String {
         ("MaxNumberOfMessages", "10"),
         ("Version", "2012-11-05"),
     ];
-    let answer = world.form("sqs", &receive).await;
+    world.form("sqs", &receive).await
+}
+
+/// The one message in the queue, which is taken out.
+pub(crate) async fn received(world: &World) -> String {
+    let url = format!(
+        "{}/{}/inbox",
+        world.aws.endpoint(),
+        local::ministack::ACCOUNT
+    );
+    let answer = messages(world, "inbox").await;
     assert_eq!(answer.matches("<Message>").count(), 1, "{answer}");
     let handle = answer
         .split("<ReceiptHandle>")

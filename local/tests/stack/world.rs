@@ -310,6 +310,60 @@ impl World {
         }
     }
 
+    /// The access key of the local AWS's user.
+    pub(crate) fn access_key_id(&self) -> String {
+        launch::ACCESS_KEY_ID.to_owned()
+    }
+
+    pub(crate) async fn make_bucket(&self, name: &str) {
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true);
+        let s3 = aws_sdk_s3::Client::from_conf(config.build());
+        s3.create_bucket().bucket(name).send().await.unwrap();
+    }
+
+    /// Makes a queue that gets the events of pipelines.
+    pub(crate) async fn queue_of_events(&self, name: &str) {
+        let make = [
+            ("Action", "CreateQueue"),
+            ("QueueName", name),
+            ("Version", "2012-11-05"),
+        ];
+        self.form("sqs", &make).await;
+        let events = aws_sdk_eventbridge::Client::new(&self.config);
+        let pattern = json!({ "source": ["aws.codepipeline"] }).to_string();
+        let rule = events.put_rule().name(name).event_pattern(pattern);
+        rule.send().await.unwrap();
+        let queue = format!("arn:aws:sqs:{REGION}:{}:{name}", local::ministack::ACCOUNT);
+        let target = aws_sdk_eventbridge::types::Target::builder()
+            .id(name)
+            .arn(queue)
+            .build()
+            .unwrap();
+        let targets = events.put_targets().rule(name).targets(target);
+        targets.send().await.unwrap();
+    }
+
+    /// Calls the API of an engine: its answer, an error too.
+    pub(crate) async fn codepipeline(
+        &self,
+        endpoint: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Value {
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{REGION}/codepipeline/aws4_request",
+            self.access_key_id()
+        );
+        let request = axum::http::Request::post(endpoint)
+            .header("authorization", scope)
+            .header("x-amz-target", format!("CodePipeline_20150709.{operation}"))
+            .body(Body::from(input.to_string()))
+            .unwrap();
+        let response = self.http.request(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&body).unwrap()
+    }
+
     /// An event of the pipeline as the engine sends it.
     pub(crate) async fn put_event(&self, kind: &str, detail: &Value) {
         let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
