@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_runtime::auth::PayloadSigningOverride;
@@ -9,6 +10,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
 };
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
@@ -18,7 +20,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use shared::aws::{CallError, CallErrorKind};
+use shared::aws::{CallError, CallErrorKind, READ_TIMEOUT};
 
 use crate::error::DeploySiteError;
 use crate::headers;
@@ -47,26 +49,74 @@ fn is_refusal(response: &HttpResponse) -> bool {
     SLOW_DOWN.contains(&response.status().as_u16())
 }
 
+/// What an upload expects at its key: with anything else there, S3 refuses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Nothing,
+    /// The object with this `ETag`.
+    Object(String),
+    /// Anything: the bucket does not tell what is there.
+    Anything,
+}
+
+impl Expected {
+    /// What a listing, or an object itself, says.
+    pub(crate) fn found(object: Option<&Option<String>>) -> Self {
+        match object {
+            None => Self::Nothing,
+            Some(Some(etag)) => Self::Object(etag.clone()),
+            Some(None) => Self::Anything,
+        }
+    }
+
+    /// Whether an answer says that something else is there: S3 answers "not found" where the object to be
+    /// replaced is gone.
+    fn is_not_met(&self, kind: CallErrorKind) -> bool {
+        match self {
+            Self::Nothing => kind == CallErrorKind::Conflict,
+            Self::Object(_) => matches!(kind, CallErrorKind::Conflict | CallErrorKind::NotFound),
+            Self::Anything => false,
+        }
+    }
+}
+
 /// An object that was not uploaded.
 #[derive(Debug)]
 pub(crate) struct NotPut {
     pub(crate) error: DeploySiteError,
-    /// Whether the bucket was asked too much.
-    pub(crate) refused: bool,
+    pub(crate) cause: Cause,
+}
+
+/// Why an object was not uploaded, as far as uploading again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The bucket was asked too much.
+    TooMuch,
+    /// Something else is there than was expected.
+    Unexpected,
+    Other,
 }
 
 impl From<DeploySiteError> for NotPut {
     fn from(error: DeploySiteError) -> Self {
         Self {
             error,
-            refused: false,
+            cause: Cause::Other,
         }
     }
 }
 
+/// Longest that S3 may take until it has a whole file and begins its answer. The timeout of a request counts
+/// from its first byte, so a large file needs more than an answer does: 5 MB a second is a tenth of what
+/// a function has.
+fn upload_timeout(size_bytes: u64) -> Duration {
+    const SLOWEST_BYTES_A_SECOND: u64 = 5_000_000;
+    READ_TIMEOUT + Duration::from_secs(size_bytes / SLOWEST_BYTES_A_SECOND)
+}
+
 /// A manifest as it was read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct StoredManifest {
     /// What it says; an empty one where there is none.
     pub(crate) manifest: Manifest,
     /// Its `ETag`; `None` where there is none.
@@ -125,16 +175,16 @@ impl Bucket {
         Ok(objects)
     }
 
+    /// What is at a key now.
+    pub(crate) async fn expected(&self, key: &str) -> Result<Expected, DeploySiteError> {
+        let etag = self.etag(key).await?;
+        Ok(etag.map_or(Expected::Nothing, Expected::Object))
+    }
+
     /// The `ETag` of one object; `None` where there is none.
     pub(crate) async fn etag(&self, key: &str) -> Result<Option<String>, DeploySiteError> {
-        match self
-            .client
-            .head_object()
-            .bucket(&self.name)
-            .key(key)
-            .send()
-            .await
-        {
+        let request = self.client.head_object().bucket(&self.name).key(key);
+        match request.send().await {
             Ok(object) => Ok(object.e_tag),
             Err(error) => match self.failed("s3:GetObject", Some(key), &error) {
                 DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => {
@@ -145,11 +195,13 @@ impl Bucket {
         }
     }
 
-    /// Uploads an object and returns its `ETag`. The bucket compares what comes with both digests.
+    /// Uploads an object over what is expected there, and returns its `ETag`. The bucket compares what
+    /// comes with both digests.
     pub(crate) async fn put(
         &self,
         key: &str,
         item: &Item,
+        expected: &Expected,
         body: ByteStream,
     ) -> Result<String, NotPut> {
         let request = self
@@ -157,14 +209,29 @@ impl Bucket {
             .content_length(i64::try_from(item.size_bytes).unwrap_or(i64::MAX))
             .checksum_crc32(STANDARD.encode(item.crc32.to_be_bytes()))
             .body(body);
+        let request = match expected {
+            Expected::Nothing => request.if_none_match("*"),
+            Expected::Object(etag) => request.if_match(etag),
+            Expected::Anything => request,
+        };
+        let timeouts = TimeoutConfig::builder().read_timeout(upload_timeout(item.size_bytes));
         let put = request
             .customize()
             .interceptor(SignedAs(item.sha256.clone()))
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts.build()))
             .send()
             .await
-            .map_err(|error| NotPut {
-                refused: error.raw_response().is_some_and(is_refusal),
-                error: self.failed("s3:PutObject", Some(key), &error),
+            .map_err(|error| {
+                let refused = error.raw_response().is_some_and(is_refusal);
+                let error = self.failed("s3:PutObject", Some(key), &error);
+                let cause = match &error {
+                    _ if refused => Cause::TooMuch,
+                    DeploySiteError::Call { source } if expected.is_not_met(source.kind) => {
+                        Cause::Unexpected
+                    }
+                    _ => Cause::Other,
+                };
+                NotPut { error, cause }
             })?;
         Ok(put.e_tag.unwrap_or_default())
     }
@@ -186,7 +253,7 @@ impl Bucket {
     }
 
     /// Reads the manifest, again where it does not come whole.
-    pub(crate) async fn manifest(&self) -> Result<Kept, DeploySiteError> {
+    pub(crate) async fn manifest(&self) -> Result<StoredManifest, DeploySiteError> {
         let mut read = self.read_manifest().await;
         for _ in 1..MAX_READS {
             let Err(DeploySiteError::ManifestCutShort { .. }) = read else {
@@ -197,7 +264,7 @@ impl Bucket {
         read
     }
 
-    async fn read_manifest(&self) -> Result<Kept, DeploySiteError> {
+    async fn read_manifest(&self) -> Result<StoredManifest, DeploySiteError> {
         let key = self.manifest_key();
         let object = match self
             .client
@@ -211,7 +278,7 @@ impl Bucket {
             Err(error) => {
                 return match self.failed("s3:GetObject", Some(&key), &error) {
                     DeploySiteError::Call { source } if source.kind == CallErrorKind::NotFound => {
-                        Ok(Kept::default())
+                        Ok(StoredManifest::default())
                     }
                     failed => Err(failed),
                 };
@@ -242,16 +309,16 @@ impl Bucket {
                 format: manifest.format,
             });
         }
-        Ok(Kept { manifest, etag })
+        Ok(StoredManifest { manifest, etag })
     }
 
     /// Writes the manifest if it is still the one that was read, and says what it is then; `None`
     /// where someone else has written it meanwhile.
     pub(crate) async fn put_manifest(
         &self,
-        read: &Kept,
+        read: &StoredManifest,
         manifest: Manifest,
-    ) -> Result<Option<Kept>, DeploySiteError> {
+    ) -> Result<Option<StoredManifest>, DeploySiteError> {
         let key = self.manifest_key();
         let body = serde_json::to_vec(&manifest).expect("a manifest can be written as JSON");
         let request = self
@@ -266,7 +333,7 @@ impl Bucket {
             None => request.if_none_match("*"),
         };
         match request.send().await {
-            Ok(put) => Ok(Some(Kept {
+            Ok(put) => Ok(Some(StoredManifest {
                 manifest,
                 etag: put.e_tag,
             })),

@@ -3,6 +3,7 @@
 use shared::artifact::ArtifactError;
 use shared::aws::CallError;
 use shared::continuation::ContinuationError;
+use shared::execution::ExecutionError;
 use shared::failure::{ActionError, FailureType};
 use shared::job::{Artifact, ArtifactCountError};
 use shared::workspace::WorkspaceError;
@@ -22,6 +23,9 @@ pub enum DeploySiteError {
     /// The token of the job before cannot be read, or the next one's be written.
     #[error(transparent)]
     Continuation(#[from] ContinuationError),
+    /// The pipeline has given the job up, or does not say.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// The artifact is not a site.
     #[error("input artifact {artifact} has no `index.html` at its root, among {files} other files")]
     NoIndex {
@@ -149,6 +153,7 @@ impl ActionError for DeploySiteError {
             Self::Artifact(source) => source.failure_type(),
             Self::Workspace(source) => source.failure_type(),
             Self::Continuation(source) => source.failure_type(),
+            Self::Execution(source) => source.failure_type(),
             Self::Call { source } | Self::StaleCache { source, .. } => source.failure_type(),
             Self::NoIndex { .. }
             | Self::Link { .. }
@@ -169,6 +174,7 @@ impl ActionError for DeploySiteError {
             Self::Artifact(source) => return source.hint(),
             Self::Workspace(source) => return source.hint(),
             Self::Continuation(source) => return source.hint(),
+            Self::Execution(source) => return source.hint(),
             Self::Call { source } => return source.hint(),
             Self::StaleCache { source, .. } => {
                 let cause = source.hint().unwrap_or_default();
@@ -193,7 +199,8 @@ impl ActionError for DeploySiteError {
             Self::ManifestCutShort { .. } => "retry the stage",
             Self::ManifestFormat { .. } => "update the function",
             Self::Overtaken { .. } => {
-                "let one pipeline at a time deploy to a bucket and prefix, then retry the stage"
+                "retry the stage only if this release is to replace the other one; and let one pipeline \
+                 at a time deploy to a bucket and prefix"
             }
         };
         Some(hint.to_owned())

@@ -11,6 +11,9 @@ pub(crate) const REVALIDATED: &str = "no-cache";
 /// For what has no known type.
 const UNKNOWN: &str = "application/octet-stream";
 
+/// JSON is UTF-8 by definition.
+const JSON: &str = "application/json";
+
 /// Types that the table of `mime_guess` lacks or has otherwise than browsers need it: they refuse
 /// modules, WebAssembly and style sheets of another type.
 const TYPES: [(&str, &str); 13] = [
@@ -39,11 +42,27 @@ const TEXT_TYPES: [&str; 6] = [
     "application/javascript",
 ];
 
-/// Shortest part of a name that is taken for a digest; bundlers write 8 and more.
-const SHORTEST_DIGEST: usize = 8;
+/// Files of well-known names without an extension, which the programs that ask for them take only as JSON
+/// (Apple, "Supporting associated domains"; `OpenID` Connect Discovery; RFC 8414; Matrix; W3C `WebAuthn`).
+const JSON_NAMES: [&str; 8] = [
+    "apple-app-site-association",
+    "matrix/client",
+    "matrix/server",
+    "nodeinfo",
+    "oauth-authorization-server",
+    "openid-configuration",
+    "passkey-endpoints",
+    "webauthn",
+];
+
+/// Where they lie; Apple's may also lie at the site's root.
+const WELL_KNOWN: &str = ".well-known/";
 
 /// The type of a file, with its character set where its content is text in UTF-8.
 pub(crate) fn content_type(path: &Path, is_utf8: bool) -> String {
+    if is_well_known_json(path) {
+        return JSON.to_owned();
+    }
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
     let ours = TYPES
@@ -71,41 +90,12 @@ pub(crate) fn is_page(path: &Path) -> bool {
     })
 }
 
-/// How long a file may be kept.
-pub(crate) fn cache_control(path: &Path) -> &'static str {
-    if !is_page(path) && is_fingerprinted(path) {
-        IMMUTABLE
-    } else {
-        REVALIDATED
-    }
-}
-
-/// Whether a name holds a digest of the content, as bundlers write them: `app.3f2a9c81.js`,
-/// `index-BkX9d2Qa.js`. A digest missed costs a request, a word taken for one would be kept for a year:
-/// so what could be a word, a date or a number is none.
-fn is_fingerprinted(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let mut parts = name.split('.');
-    let (Some(stem), Some(_)) = (parts.next(), parts.next_back()) else {
+fn is_well_known_json(path: &Path) -> bool {
+    let Some(path) = path.to_str() else {
         return false;
     };
-    let after_dash = stem.rsplit_once('-').map(|(_, last)| last);
-    parts.chain(after_dash).any(is_digest)
-}
-
-fn is_digest(part: &str) -> bool {
-    let has = |class: fn(&char) -> bool| part.chars().any(|c| class(&c));
-    let hexadecimal = part.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
-        && has(char::is_ascii_digit)
-        && has(char::is_ascii_lowercase);
-    let base64 = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && has(char::is_ascii_digit)
-        && has(char::is_ascii_lowercase)
-        && has(char::is_ascii_uppercase);
-    part.len() >= SHORTEST_DIGEST && (hexadecimal || base64)
+    let name = path.strip_prefix(WELL_KNOWN).unwrap_or(path);
+    JSON_NAMES.contains(&name) && (name != path || name == JSON_NAMES[0])
 }
 
 #[cfg(test)]
@@ -127,23 +117,12 @@ mod tests {
     #[test_case("latin1.txt", false, "text/plain")]
     #[test_case("style.css", true, "text/css; charset=utf-8")]
     #[test_case("LICENSE", true, "application/octet-stream"; "no extension")]
+    #[test_case(".well-known/apple-app-site-association", true, "application/json"; "of Apple")]
+    #[test_case("apple-app-site-association", true, "application/json"; "of Apple at the root")]
+    #[test_case(".well-known/openid-configuration", true, "application/json")]
+    #[test_case("openid-configuration", true, "application/octet-stream"; "not where it is well known")]
     #[test_case("a.unheardof", true, "application/octet-stream"; "unknown")]
     fn a_file_has_its_type(path: &str, is_utf8: bool, expected: &str) {
         assert_eq!(content_type(Path::new(path), is_utf8), expected);
-    }
-
-    #[test_case("app.3f2a9c81.js", IMMUTABLE; "webpack")]
-    #[test_case("index-BkX9d2Qa.js", IMMUTABLE; "vite")]
-    #[test_case("main.073c9b0a.chunk.css", IMMUTABLE; "chunk")]
-    #[test_case("assets/logo-0a1b2c3d4e5f.svg", IMMUTABLE; "longer digest")]
-    #[test_case("style.css", REVALIDATED; "plain")]
-    #[test_case("bootstrap-datepicker.js", REVALIDATED; "a word")]
-    #[test_case("report-20241231.pdf", REVALIDATED; "a date")]
-    #[test_case("jquery-3.7.1.min.js", REVALIDATED; "a version")]
-    #[test_case("defaced-facade.js", REVALIDATED; "hexadecimal letters only")]
-    #[test_case("index-BkX9d2Qa.html", REVALIDATED; "a page")]
-    #[test_case("3f2a9c81aa", REVALIDATED; "no extension")]
-    fn only_what_is_named_by_its_content_is_kept(path: &str, expected: &str) {
-        assert_eq!(cache_control(Path::new(path)), expected);
     }
 }

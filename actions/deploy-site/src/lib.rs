@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use shared::action::{Action, Completion, Continuation, Outcome};
 use shared::artifact::Store;
 use shared::continuation::ContinuationToken;
+use shared::execution::ExecutionCheck;
 use shared::job::Job;
 use shared::workspace::Workspace;
 
@@ -16,7 +17,10 @@ mod headers;
 mod invalidation;
 mod listing;
 mod manifest;
+mod naming;
+mod ownership;
 mod params;
+mod plan;
 mod progress;
 mod publish;
 mod site;
@@ -29,7 +33,9 @@ mod window;
 use bucket::Bucket;
 pub use error::DeploySiteError;
 use invalidation::Place;
+pub use naming::Immutable;
 pub use params::{Delete, DeploySiteParams};
+use plan::BucketState;
 use progress::SiteProgress;
 use publish::{Counts, Published, Release};
 use site::Site;
@@ -71,17 +77,19 @@ impl Action for DeploySite {
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
         let (version, read, early) = tokio::join!(
             version::of(&store, artifact, params.version.as_deref()),
-            read(Source::open(&store, artifact, &workspace), &params.prefix),
-            publish::look(&bucket),
+            read(Source::open(&store, artifact, &workspace), &params),
+            BucketState::read(&bucket),
         );
         let version = version?;
         let (source, mut site) = read?;
         site::add_config(&mut site, &params, &version);
 
+        let execution = ExecutionCheck::new(&self.config, params.execution.as_ref());
         let release = Release {
             site: &site,
             version: &version,
             delete: params.delete,
+            execution: &execution,
         };
         let (counts, manifest) =
             match publish::publish(&bucket, &source, &release, early?, job.invocation.deadline)
@@ -104,11 +112,11 @@ impl Action for DeploySite {
 /// Reads the release that an artifact holds, beside the async runtime: none of it is extracted.
 async fn read(
     opening: impl Future<Output = Result<Source, DeploySiteError>>,
-    prefix: &str,
+    params: &DeploySiteParams,
 ) -> Result<(Source, Site), DeploySiteError> {
-    let (source, prefix) = (opening.await?, prefix.to_owned());
+    let (source, params) = (opening.await?, params.clone());
     let read = move || {
-        let site = site::read(source.artifact(), source.read(), &prefix)?;
+        let site = site::read(source.artifact(), source.read(), &params)?;
         Ok((source, site))
     };
     match tokio::task::spawn_blocking(read).await {

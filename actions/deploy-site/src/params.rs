@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use shared::execution::Execution;
 use shared::job::Job;
 use shared::parameters::{ParametersError, Params, UserParameters};
+
+use crate::naming::Immutable;
 
 /// What the keys of a site's own configuration begin with.
 const CONFIG: &str = "Config.";
@@ -29,6 +32,10 @@ pub struct DeploySiteParams {
     pub delete: Delete,
     /// The CloudFront distribution in front of the bucket.
     pub distribution: Option<String>,
+    /// Which files browsers may keep for a year.
+    pub immutable: Immutable,
+    /// The pipeline execution that has to run still while others could notice changes.
+    pub execution: Option<Execution>,
 }
 
 /// Whether what no release has any more is removed.
@@ -52,6 +59,7 @@ struct Fixed {
     #[serde(default)]
     delete: Delete,
     distribution: Option<String>,
+    immutable: Option<String>,
 }
 
 impl Params for DeploySiteParams {
@@ -60,6 +68,7 @@ impl Params for DeploySiteParams {
         _job: &Job,
     ) -> Result<Self, ParametersError> {
         let config = parameters.take_prefixed(CONFIG)?;
+        let execution = Execution::take(&mut parameters)?;
         let fixed: Fixed = parameters.deserialize()?;
         let invalid = |key: &str, expected: &str| ParametersError::Invalid {
             key: key.to_owned(),
@@ -77,6 +86,15 @@ impl Params for DeploySiteParams {
         let prefix = prefix(fixed.prefix.as_deref().unwrap_or_default())
             .ok_or_else(|| invalid("prefix", "a path without `.`, `..` and empty parts"))?;
         let given = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+        let immutable = match given(fixed.immutable) {
+            None => Immutable::default(),
+            Some(patterns) => Immutable::parse(&patterns).ok_or_else(|| {
+                invalid(
+                    "immutable",
+                    "patterns such as `assets/**`, with commas between them, or `none`",
+                )
+            })?,
+        };
         Ok(Self {
             bucket: fixed.bucket,
             prefix,
@@ -85,6 +103,8 @@ impl Params for DeploySiteParams {
             config,
             delete: fixed.delete,
             distribution: given(fixed.distribution),
+            immutable,
+            execution,
         })
     }
 }
@@ -122,7 +142,7 @@ mod tests {
     #[test]
     fn all_keys_are_read() {
         let text = "bucket=www&prefix=/app&apiBaseurl=https://a.example&version=v1&Config.title=Hi\
-                    &delete=never&distribution=E1";
+                    &delete=never&distribution=E1&immutable=assets/**,*.woff2&pipeline=p&execution=0a-1b";
         let expected = DeploySiteParams {
             bucket: "www".to_owned(),
             prefix: "app/".to_owned(),
@@ -131,6 +151,11 @@ mod tests {
             config: BTreeMap::from([("title".to_owned(), "Hi".to_owned())]),
             delete: Delete::Never,
             distribution: Some("E1".to_owned()),
+            immutable: Immutable::parse("assets/**,*.woff2").unwrap(),
+            execution: Execution::take(
+                &mut UserParameters::parse(Some("pipeline=p&execution=0a-1b")).unwrap(),
+            )
+            .unwrap(),
         };
         assert_eq!(read(text), Ok(expected));
     }
@@ -142,7 +167,7 @@ mod tests {
     )]
     #[test_case(
         "bucket=b&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `Config.NAME`"
+        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `Config.NAME`, `pipeline`, `execution`"
     )]
     #[test_case(
         "bucket=b&prefix=a/../b",
@@ -152,6 +177,10 @@ mod tests {
     #[test_case(
         "bucket=b&delete=all",
         "`delete` in `UserParameters` is not valid: expected one of `unused`, `never`"
+    )]
+    #[test_case(
+        "bucket=b&immutable=[a",
+        "`immutable` in `UserParameters` is not valid: expected patterns such as `assets/**`, with commas between them, or `none`"
     )]
     #[test_case(
         "bucket=b&Config.version=1",

@@ -9,27 +9,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use shared::clock::Deadline;
+use shared::execution::ExecutionCheck;
 use tokio::time::Instant;
 
-use crate::bucket::{Bucket, Kept};
+use crate::bucket::{Bucket, StoredManifest};
 use crate::error::DeploySiteError;
-use crate::listing::{self, Listing};
 use crate::manifest::{Entry, Manifest};
+use crate::ownership::{self, Ownership};
 use crate::params::Delete;
-use crate::site::{self, Item, Phase, Site};
+use crate::plan::{BucketState, Plan};
+use crate::site::{self, Item, Site};
 use crate::source::Source;
 use crate::upload::Uploader;
-use crate::window::{self, Window};
+use crate::window::Window;
 
-/// Requests other than uploads on their way at once: there are few of them.
-const PARALLEL_REQUESTS: usize = 16;
-
-/// Most uploads between two looks at who the bucket belongs to, once pages are being replaced: about
-/// what is under way at once anyway.
-const UNCHECKED_UPLOADS: usize = window::FIRST;
+/// Removals on their way at once, and between two looks at who the bucket belongs to.
+const PARALLEL_REMOVALS: usize = 16;
 
 /// How often the manifest is read anew because someone else has written it. Two invocations of one job
 /// write it four times.
@@ -49,6 +46,7 @@ pub(crate) struct Release<'a> {
     pub(crate) site: &'a Site,
     pub(crate) version: &'a str,
     pub(crate) delete: Delete,
+    pub(crate) execution: &'a ExecutionCheck,
 }
 
 /// How far it came.
@@ -71,26 +69,12 @@ pub(crate) struct Counts {
     pub(crate) removed: usize,
 }
 
-/// What a bucket has.
-#[derive(Clone, Debug)]
-pub(crate) struct Look {
-    kept: Kept,
-    listed: Listing,
-}
-
-/// Looks at what a bucket has: the manifest first, so that what it does not know of is in the listing.
-pub(crate) async fn look(bucket: &Bucket) -> Result<Look, DeploySiteError> {
-    let kept = bucket.manifest().await?;
-    let listed = listing::list(bucket, &kept.manifest.keys(&bucket.manifest_key())).await?;
-    Ok(Look { kept, listed })
-}
-
-/// Brings a release into a bucket, of which there was a look before the release was known.
+/// Brings a release into a bucket, whose state was read before the release was known.
 pub(crate) async fn publish(
     bucket: &Bucket,
     source: &Source,
     release: &Release<'_>,
-    early: Look,
+    early: BucketState,
     deadline: Deadline,
 ) -> Result<Published, DeploySiteError> {
     let publication = Publication {
@@ -111,129 +95,132 @@ struct Publication<'a> {
     deadline: Deadline,
 }
 
-/// What is known of whose release the bucket is about to get.
-struct Ours {
-    /// The `ETag` of a manifest that named this one.
-    etag: Option<String>,
-    /// Uploads since that was last seen; `None` where it is not known to be new.
-    uploads: Option<usize>,
+/// What was found when the release was to be announced.
+enum Announcement<'a> {
+    /// The bucket serves the release already.
+    NotNeeded(Manifest),
+    Made(Box<Announced<'a>>),
 }
 
-/// What the bucket has, and what it lacks.
-struct Plan {
-    /// Every key below the prefix.
-    there: BTreeSet<String>,
-    /// What is there as it should be.
-    unchanged: BTreeMap<String, Entry>,
-    /// What is to be uploaded.
-    uploads: BTreeSet<String>,
-    /// What is to be removed afterwards.
-    removals: BTreeSet<String>,
+/// The manifest says that the release is coming.
+struct Announced<'a> {
+    stored: StoredManifest,
+    plan: Plan,
+    uploader: Uploader,
+    ownership: Ownership<'a>,
+    /// Whether another release was under way before, and may have uploads on their way still.
+    took_over: bool,
 }
 
 impl Publication<'_> {
-    async fn run(&self, early: Look) -> Result<Published, DeploySiteError> {
-        let UnderWay {
-            kept,
+    async fn run(&self, early: BucketState) -> Result<Published, DeploySiteError> {
+        let Announced {
+            stored,
             plan,
             uploader,
-            mut ours,
-        } = match self.begin(early).await? {
-            Begun::Complete(manifest) => {
+            mut ownership,
+            took_over,
+        } = match self.announce(early).await? {
+            Announcement::Made(announced) => *announced,
+            Announcement::NotNeeded(manifest) => {
                 let counts = Counts {
                     unchanged: self.release.site.len(),
                     ..Counts::default()
                 };
                 return Ok(Published::Wholly(counts, Box::new(manifest)));
             }
-            Begun::UnderWay(under_way) => *under_way,
         };
         let margin = CHECKPOINT.min(self.deadline.remaining() / LARGEST_CHECKPOINT_PART);
-        let until = self.deadline.earlier_by(margin);
-        let mut files = plan.unchanged.clone();
-        let mut window = Window::new(Instant::now());
-        let mut may_be_unchecked = 0;
-        for (phase, batch) in self.batches(&plan) {
-            if phase >= Phase::Pages {
-                if ours
-                    .uploads
-                    .is_none_or(|uploads| uploads > may_be_unchecked)
-                {
-                    self.check_still_ours(&mut ours).await?;
-                }
-                may_be_unchecked = UNCHECKED_UPLOADS;
-            }
-            let note = |key: &str, item: &Item, etag| {
-                files.insert(key.to_owned(), Entry::new(item, etag));
-            };
-            let upload = uploader.upload(&batch, &mut window, until, note);
-            if !upload.await? {
-                return self.checkpoint(files).await;
-            }
-            ours.uploads = ours.uploads.map(|uploads| uploads + batch.len());
+        let mut progress = Progress {
+            files: plan.unchanged.clone(),
+            window: Window::new(Instant::now()),
+            until: self.deadline.earlier_by(margin),
+        };
+        if !progress
+            .upload(self, &plan, &uploader, &mut ownership)
+            .await?
+        {
+            return self.checkpoint(progress.files).await;
         }
-        self.remove(&plan).await?;
-        let removed = plan.removals.intersection(&plan.there).count();
+        let removed = self.remove(&plan, &mut ownership).await?;
+        if took_over && !self.mend(&mut progress, &mut ownership).await? {
+            return self.checkpoint(progress.files).await;
+        }
         let counts = Counts {
             uploaded: plan.uploads.len(),
             unchanged: plan.unchanged.len(),
             removed,
         };
-        let manifest = self.complete(kept, files, &plan.removals).await?;
+        let manifest = self
+            .complete(stored, progress.files, &plan.removals)
+            .await?;
         Ok(Published::Wholly(counts, Box::new(manifest)))
     }
 
     /// Fetches what is to be uploaded and announces what is to come, unless all is there.
-    async fn begin(&self, early: Look) -> Result<Begun, DeploySiteError> {
+    async fn announce(&self, early: BucketState) -> Result<Announcement<'_>, DeploySiteError> {
         let mut early = self.is_good_enough(&early).then_some(early);
         let mut fetched: Option<(BTreeSet<String>, Uploader)> = None;
         for _ in 0..MAX_ROUNDS {
-            let Look { kept: read, listed } = match early.take() {
+            let state = match early.take() {
                 Some(early) => early,
-                None => look(self.bucket).await?,
+                None => BucketState::read(self.bucket).await?,
             };
-            let plan = self.plan(&read.manifest, listed).await?;
+            let read = state.stored;
+            let plan = Plan::make(
+                self.bucket,
+                self.release,
+                &self.digest,
+                &read.manifest,
+                state.listed,
+            );
+            let plan = plan.await?;
             if plan.uploads.is_empty() && read.manifest.is_complete(&self.digest) {
-                return Ok(Begun::Complete(read.manifest));
+                return Ok(Announcement::NotNeeded(read.manifest));
             }
             // Before the announcement: what is fetched takes its time, and may fail.
             let uploader = match fetched.take() {
                 Some((keys, uploader)) if plan.uploads.is_subset(&keys) => uploader,
-                _ => self.uploader(&plan).await?,
+                _ => self.uploader(&plan.uploads).await?,
             };
+            // An announcement that is there may itself have taken over from another release.
+            let took_over = read.manifest.unfinished.is_some();
             let changes = plan.uploads.union(&plan.removals).cloned().collect();
-            let begun = read
-                .manifest
-                .begun(&self.digest, self.release.site, changes);
-            let (kept, ours) = if begun == read.manifest {
-                let ours = Ours {
-                    etag: read.etag.clone(),
-                    uploads: None,
-                };
-                (read, ours)
-            } else if let Some(kept) = self.bucket.put_manifest(&read, begun).await? {
-                let ours = Ours {
-                    etag: kept.etag.clone(),
-                    uploads: Some(0),
-                };
-                (kept, ours)
+            let site = self.release.site;
+            let announcement = read.manifest.begun(&self.digest, site, changes);
+            let is_announced = announcement == read.manifest;
+            self.release.execution.still_runs().await?;
+            let stored = if is_announced {
+                read
+            } else if let Some(stored) = self.bucket.put_manifest(&read, announcement).await? {
+                stored
             } else {
+                // Someone else wrote it meanwhile: what was read of the bucket is out of date.
                 fetched = Some((plan.uploads, uploader));
                 continue;
             };
-            return Ok(Begun::UnderWay(Box::new(UnderWay {
-                kept,
+            let release = (self.digest.as_str(), self.release.version);
+            return Ok(Announcement::Made(Box::new(Announced {
+                ownership: Ownership::new(self.bucket, release, &stored, !is_announced),
+                stored,
                 plan,
                 uploader,
-                ours,
+                took_over,
             })));
         }
         Err(self.overtaken(&Manifest::default()))
     }
 
+    /// Whether a state that was read before the release was known will do. Another release that was under
+    /// way then may have replaced what was listed; one that began later is met by the announcement.
+    fn is_good_enough(&self, early: &BucketState) -> bool {
+        let unfinished = early.stored.manifest.unfinished.as_ref();
+        unfinished.is_none_or(|unfinished| unfinished.release == self.digest)
+    }
+
     /// Fetches what is to be uploaded.
-    async fn uploader(&self, plan: &Plan) -> Result<Uploader, DeploySiteError> {
-        let contents = self.source.contents_of(self.release.site, &plan.uploads);
+    async fn uploader(&self, keys: &BTreeSet<String>) -> Result<Uploader, DeploySiteError> {
+        let contents = self.source.contents_of(self.release.site, keys);
         Ok(Uploader {
             bucket: self.bucket.clone(),
             artifact: self.source.artifact().clone(),
@@ -241,133 +228,82 @@ impl Publication<'_> {
         })
     }
 
-    /// Whether a look from before the release was known will do. Another release that was under way
-    /// then may have replaced what was listed; one that began later is met by the announcement.
-    fn is_good_enough(&self, early: &Look) -> bool {
-        let unfinished = early.kept.manifest.unfinished.as_ref();
-        unfinished.is_none_or(|unfinished| unfinished.release == self.digest)
-    }
-
-    async fn plan(&self, manifest: &Manifest, listed: Listing) -> Result<Plan, DeploySiteError> {
-        let site = self.release.site;
-        let listed = self.with_etags(manifest, listed).await?;
-        let mut unchanged = BTreeMap::new();
-        for (key, item) in site {
-            let Some(Some(etag)) = listed.get(key) else {
-                continue;
-            };
-            let mut uploads = manifest.uploads_of(key, item);
-            if let Some(entry) = uploads.find(|entry| entry.etag == *etag) {
-                unchanged.insert(key.clone(), entry.clone());
-            }
-        }
-        let removals = match self.release.delete {
-            Delete::Unused => manifest.unused(&self.digest, site),
-            Delete::Never => BTreeSet::new(),
-        };
-        Ok(Plan {
-            uploads: site
-                .keys()
-                .filter(|key| !unchanged.contains_key(*key))
-                .cloned()
-                .collect(),
-            there: listed.into_keys().collect(),
-            unchanged,
-            removals,
-        })
-    }
-
-    /// A listing with the `ETag`s that matter. Some stores list keys without them; then the objects are
-    /// asked themselves.
-    async fn with_etags(
+    /// Removes what no release has any more, and says how many objects that were. A release that went back
+    /// to such an object and announced itself meanwhile keeps it.
+    async fn remove(
         &self,
-        manifest: &Manifest,
-        mut listed: Listing,
-    ) -> Result<Listing, DeploySiteError> {
-        let is_known = |key: &str| {
-            let item = self.release.site.get(key);
-            item.is_some_and(|item| manifest.uploads_of(key, item).next().is_some())
-        };
-        let mut unknown: Vec<_> = listed
-            .iter_mut()
-            .filter(|(key, etag)| etag.is_none() && is_known(key))
-            .collect();
-        for some in unknown.chunks_mut(PARALLEL_REQUESTS) {
-            let asked = some.iter().map(|(key, _)| self.bucket.etag(key));
-            let etags = future::try_join_all(asked).await?;
-            for ((_, etag), answer) in some.iter_mut().zip(etags) {
-                **etag = answer;
+        plan: &Plan,
+        ownership: &mut Ownership<'_>,
+    ) -> Result<usize, DeploySiteError> {
+        let objects = plan.objects_to_remove();
+        if !objects.is_empty() {
+            self.release.execution.still_runs().await?;
+        }
+        for some in objects.chunks(PARALLEL_REMOVALS) {
+            ownership.check().await?;
+            let removals: Vec<_> = some.iter().map(|key| self.bucket.delete(key)).collect();
+            some.iter().for_each(|_| ownership.note_change());
+            let removals = stream::iter(removals).buffer_unordered(PARALLEL_REMOVALS);
+            removals.try_collect::<()>().await?;
+        }
+        Ok(objects.len())
+    }
+
+    /// Uploads again what the release before it still changed after this one had looked; `false` where the
+    /// time was too short. It stops when it looks at the manifest, but what it had under way by then
+    /// arrives: over what this one took for unchanged, or as a removal of what it wants back.
+    async fn mend(
+        &self,
+        progress: &mut Progress,
+        ownership: &mut Ownership<'_>,
+    ) -> Result<bool, DeploySiteError> {
+        for _ in 0..MAX_ROUNDS {
+            let now = BucketState::read(self.bucket).await?;
+            if !now.stored.manifest.is_about(&self.digest) {
+                return Err(self.overtaken(&now.stored.manifest));
+            }
+            let plan = Plan::of_differing(self.bucket, &progress.files, now.listed).await?;
+            if plan.uploads.is_empty() {
+                return Ok(true);
+            }
+            tracing::warn!(
+                files = plan.uploads.len(),
+                "another release changed files after this one had begun"
+            );
+            let uploader = self.uploader(&plan.uploads).await?;
+            if !progress.upload(self, &plan, &uploader, ownership).await? {
+                return Ok(false);
             }
         }
-        Ok(listed)
-    }
-
-    /// The uploads in an order in which nothing refers to what is not there yet: in each phase, what is
-    /// new comes before what replaces something.
-    fn batches<'b>(&'b self, plan: &'b Plan) -> Vec<(Phase, Vec<(&'b String, &'b Item)>)> {
-        let mut batches: BTreeMap<(Phase, bool), Vec<_>> = BTreeMap::new();
-        for key in &plan.uploads {
-            let item = &self.release.site[key];
-            batches
-                .entry((item.phase, plan.there.contains(key)))
-                .or_default()
-                .push((key, item));
-        }
-        batches
-            .into_iter()
-            .map(|((phase, _), batch)| (phase, batch))
-            .collect()
-    }
-
-    async fn remove(&self, plan: &Plan) -> Result<(), DeploySiteError> {
-        let removals: Vec<_> = plan
-            .removals
-            .intersection(&plan.there)
-            .map(|key| self.bucket.delete(key))
-            .collect();
-        stream::iter(removals)
-            .buffer_unordered(PARALLEL_REQUESTS)
-            .try_collect()
-            .await
-    }
-
-    /// Stops an invocation that was overtaken by another release before it replaces that one's pages.
-    /// A manifest that nobody has written since need not be read.
-    async fn check_still_ours(&self, ours: &mut Ours) -> Result<(), DeploySiteError> {
-        if ours.etag.is_none() || self.bucket.manifest_etag().await? != ours.etag {
-            let now = self.bucket.manifest().await?;
-            if !now.manifest.is_about(&self.digest) {
-                return Err(self.overtaken(&now.manifest));
-            }
-            ours.etag = now.etag;
-        }
-        ours.uploads = Some(0);
-        Ok(())
+        Err(self.overtaken(&Manifest::default()))
     }
 
     /// Writes the manifest of the complete release.
     async fn complete(
         &self,
-        mut kept: Kept,
+        mut stored: StoredManifest,
         files: BTreeMap<String, Entry>,
         removed: &BTreeSet<String>,
     ) -> Result<Manifest, DeploySiteError> {
         for _ in 0..MAX_ROUNDS {
-            let complete =
-                kept.manifest
-                    .completed(&self.digest, self.release.version, files.clone(), removed);
-            if let Some(written) = self.bucket.put_manifest(&kept, complete).await? {
+            let complete = stored.manifest.completed(
+                &self.digest,
+                self.release.version,
+                files.clone(),
+                removed,
+            );
+            if let Some(written) = self.bucket.put_manifest(&stored, complete).await? {
                 return Ok(written.manifest);
             }
-            kept = self.bucket.manifest().await?;
-            if kept.manifest.is_complete(&self.digest) {
-                return Ok(kept.manifest); // the same job, delivered twice, or a lost reply
+            stored = self.bucket.manifest().await?;
+            if stored.manifest.is_complete(&self.digest) {
+                return Ok(stored.manifest); // the same job, delivered twice, or a lost reply
             }
-            if !kept.manifest.is_about(&self.digest) {
+            if !stored.manifest.is_about(&self.digest) {
                 break;
             }
         }
-        Err(self.overtaken(&kept.manifest))
+        Err(self.overtaken(&stored.manifest))
     }
 
     /// Notes what is uploaded, so that the next job does not do it again.
@@ -376,20 +312,20 @@ impl Publication<'_> {
         files: BTreeMap<String, Entry>,
     ) -> Result<Published, DeploySiteError> {
         for _ in 0..MAX_ROUNDS {
-            let kept = self.bucket.manifest().await?;
-            if kept.manifest.is_complete(&self.digest) {
+            let stored = self.bucket.manifest().await?;
+            if stored.manifest.is_complete(&self.digest) {
                 return Ok(Published::Partly { there: files.len() });
             }
-            if !kept.manifest.is_about(&self.digest) {
-                return Err(self.overtaken(&kept.manifest));
+            if !stored.manifest.is_about(&self.digest) {
+                return Err(self.overtaken(&stored.manifest));
             }
-            let mut noted = kept.manifest.clone();
+            let mut noted = stored.manifest.clone();
             noted
                 .unfinished
                 .get_or_insert_default()
                 .files
                 .extend(files.clone());
-            if self.bucket.put_manifest(&kept, noted).await?.is_some() {
+            if self.bucket.put_manifest(&stored, noted).await?.is_some() {
                 return Ok(Published::Partly { there: files.len() });
             }
         }
@@ -397,24 +333,41 @@ impl Publication<'_> {
     }
 
     fn overtaken(&self, now: &Manifest) -> DeploySiteError {
-        DeploySiteError::Overtaken {
-            bucket: self.bucket.name().to_owned(),
-            version: self.release.version.to_owned(),
-            other: now.version.clone(),
-        }
+        ownership::overtaken(self.bucket, self.release.version, now)
     }
 }
 
-enum Begun {
-    /// The bucket serves the release already.
-    Complete(Manifest),
-    UnderWay(Box<UnderWay>),
+/// What of the release is in the bucket, and how it gets there.
+struct Progress {
+    files: BTreeMap<String, Entry>,
+    window: Window,
+    /// When no further upload is begun.
+    until: Deadline,
 }
 
-/// The manifest says that the release is coming.
-struct UnderWay {
-    kept: Kept,
-    plan: Plan,
-    uploader: Uploader,
-    ours: Ours,
+impl Progress {
+    /// Uploads batch after batch; `false` where the time was too short for all.
+    async fn upload(
+        &mut self,
+        publication: &Publication<'_>,
+        plan: &Plan,
+        uploader: &Uploader,
+        ownership: &mut Ownership<'_>,
+    ) -> Result<bool, DeploySiteError> {
+        for batch in plan.batches(publication.release) {
+            if batch.is_visible() {
+                publication.release.execution.still_runs().await?;
+            }
+            ownership.check().await?;
+            let files = &mut self.files;
+            let note = |key: &str, item: &Item, etag| {
+                files.insert(key.to_owned(), Entry::new(item, etag));
+            };
+            let upload = uploader.upload(batch, ownership, &mut self.window, self.until, note);
+            if !upload.await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }

@@ -16,6 +16,7 @@ use crate::contents::Contents;
 use crate::error::DeploySiteError;
 use crate::headers;
 use crate::manifest::MANIFEST;
+use crate::naming::Naming;
 use crate::params::DeploySiteParams;
 use crate::tree;
 
@@ -81,16 +82,18 @@ pub(crate) enum Phase {
 pub(crate) fn read(
     artifact: &Artifact,
     contents: &Arc<Contents>,
-    prefix: &str,
+    params: &DeploySiteParams,
 ) -> Result<Site, DeploySiteError> {
     let named = names(artifact, contents)?;
+    let all_names = named.iter().map(|(name, _)| name.as_str());
+    let naming = Naming::of(&params.immutable, all_names);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut items = Vec::new();
         while let Some((name, place)) = named.get(next.fetch_add(1, Ordering::Relaxed)) {
             items.push((
-                format!("{prefix}{name}"),
-                item(artifact, contents, name, *place)?,
+                format!("{}{name}", params.prefix),
+                item(artifact, contents, &naming, name, *place)?,
             ));
         }
         Ok(items)
@@ -129,6 +132,15 @@ fn names(
         });
     }
     files.remove(CONFIG);
+    let all = files.len();
+    files.retain(|name, _| !is_of_macos(name));
+    if files.len() < all {
+        let left_out = all - files.len();
+        tracing::info!(
+            left_out,
+            "files that macOS keeps for itself are not published"
+        );
+    }
     if !files.contains_key(INDEX) {
         return Err(DeploySiteError::NoIndex {
             artifact: artifact.clone(),
@@ -149,9 +161,16 @@ fn names(
     Ok(files.into_iter().collect())
 }
 
+/// What macOS's archives and Finder put next to a site's own files: a folder's looks, and attributes.
+fn is_of_macos(name: &str) -> bool {
+    let mut parts = name.split('/');
+    parts.any(|part| matches!(part, "__MACOSX" | ".DS_Store"))
+}
+
 fn item(
     artifact: &Artifact,
     contents: &Contents,
+    naming: &Naming,
     name: &str,
     place: usize,
 ) -> Result<Item, DeploySiteError> {
@@ -161,13 +180,19 @@ fn item(
         None => fingerprint(artifact, contents, place)?,
     };
     let relative = Path::new(name);
+    // Visitors come to a page by its name, so it has to be asked for again whatever that is.
+    let is_kept = !headers::is_page(relative) && naming.is_immutable(name);
     Ok(Item {
         content: Content::Entry(place),
         sha256: hex::encode(fingerprint.sha256()),
         crc32: entry.crc32(),
         size_bytes: entry.size(),
         content_type: headers::content_type(relative, fingerprint.is_text()),
-        cache_control: headers::cache_control(relative),
+        cache_control: if is_kept {
+            headers::IMMUTABLE
+        } else {
+            headers::REVALIDATED
+        },
         phase: match name {
             INDEX => Phase::Index,
             _ if headers::is_page(relative) => Phase::Pages,

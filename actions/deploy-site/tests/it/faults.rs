@@ -140,9 +140,28 @@ pub(crate) async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
     run_with_time(frame, rules, Duration::from_mins(5)).await
 }
 
+/// The same with other parameters.
+pub(crate) async fn run_with_parameters(
+    frame: &Frame,
+    rules: Vec<Rule>,
+    parameters: &str,
+) -> Reported {
+    run_event(
+        frame,
+        rules,
+        frame.event(parameters, None),
+        Duration::from_mins(5),
+    )
+    .await
+}
+
 async fn run_with_time(frame: &Frame, rules: Vec<Rule>, time: Duration) -> Reported {
+    run_event(frame, rules, frame.event(PARAMETERS, None), time).await
+}
+
+async fn run_event(frame: &Frame, rules: Vec<Rule>, event: JobEvent, time: Duration) -> Reported {
     let proxy = Proxy::start(&frame.world.url(), rules).await;
-    let event = frame.event(PARAMETERS, None).build();
+    let event = event.build();
     frame.world.code_pipeline().add_job(&event);
     let config = s3::config(&proxy.url(), FUNCTION_KEYS);
     let host = Host::<DeploySite, _>::new(DeploySite::new, config);
@@ -186,7 +205,9 @@ async fn a_release_that_another_one_overtakes_replaces_no_page() {
     let first =
         "another release came into bucket `www` while `v1` did; its manifest names `other`\n";
     assert!(message.starts_with(first), "{message}");
-    assert!(!frame.keys().await.contains(&"index.html".to_owned()));
+    let keys = frame.keys().await;
+    assert!(!keys.contains(&"index.html".to_owned()), "{keys:?}");
+    assert!(!keys.contains(&"config.json".to_owned()), "{keys:?}");
 }
 
 /// One asset takes so long that half of the function's 24 s are over, and not yet all of the action's 18.

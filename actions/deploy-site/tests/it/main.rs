@@ -10,5 +10,6 @@ mod bad_input;
 mod faults;
 mod frame;
 mod order;
+mod overtaken;
 mod publishing;
 mod requests;

@@ -317,3 +317,40 @@ async fn links_are_served_as_what_they_lead_to() {
         assert_eq!(frame.text(key).await, "the guide");
     }
 }
+
+#[tokio::test]
+async fn a_parameter_says_what_browsers_keep() {
+    let frame = Frame::start().await;
+    frame
+        .succeed(&format!("{PARAMETERS}&immutable=*.png,about/**"))
+        .await;
+    let objects = frame.world.bucket("www").snapshot().await;
+    let kept: Vec<_> = objects
+        .iter()
+        .filter(|(_, object)| object.cache_control.as_deref() != Some("no-cache"))
+        .map(|(key, _)| key.as_str())
+        .collect();
+    assert_eq!(
+        kept,
+        ["logo.png"],
+        "a page is asked for again, whatever a pattern says"
+    );
+}
+
+#[tokio::test]
+async fn what_macos_adds_to_archives_is_not_published() {
+    let frame = Frame::start().await;
+    let mut release = FIRST.to_vec();
+    release.extend([
+        (".DS_Store", "looks"),
+        ("about/.DS_Store", "looks"),
+        ("__MACOSX/._index.html", "attributes"),
+        ("model.html", "a page"),
+        ("Model.html", "another page"),
+    ]);
+    frame.release(&release).await;
+    let variables = frame.succeed(PARAMETERS).await;
+    assert_eq!(numbers(&variables), ["9", "0", "0"]);
+    assert_eq!(frame.text("model.html").await, "a page");
+    assert_eq!(frame.text("Model.html").await, "another page");
+}
