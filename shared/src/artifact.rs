@@ -258,12 +258,20 @@ pub enum ArtifactError {
         /// What broke the transfer off.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The archive breaks a rule, or cannot be written.
+    /// The archive breaks a rule.
     #[error("artifact {artifact} is no archive that can be used")]
     Archive {
         /// The artifact.
         artifact: Artifact,
         /// Which rule, and which entry.
+        source: ArchiveError,
+    },
+    /// The archive cannot be made of what is to be in it.
+    #[error("output artifact {artifact} cannot be made")]
+    Made {
+        /// The artifact.
+        artifact: Artifact,
+        /// Which rule, and which file.
         source: ArchiveError,
     },
     /// A call to the store did not succeed.
@@ -317,7 +325,7 @@ impl ActionError for ArtifactError {
         match self {
             Self::Missing { .. } | Self::Changed { .. } => FailureType::RevisionUnavailable,
             Self::Incomplete { .. } => FailureType::SystemUnavailable,
-            Self::Archive { source, .. } => source.failure_type(),
+            Self::Archive { source, .. } | Self::Made { source, .. } => source.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
             Self::TooLarge { .. } | Self::DiskFull { .. } | Self::Disk { .. } => {
                 FailureType::JobFailed
@@ -337,7 +345,7 @@ impl ActionError for ArtifactError {
             Self::Incomplete { .. } => {
                 Some("retry the stage; if it goes on, see the AWS Health Dashboard".to_owned())
             }
-            Self::Archive { source, .. } => source.hint(),
+            Self::Archive { source, .. } | Self::Made { source, .. } => source.hint(),
             Self::Call { source, .. } => source.hint(),
             Self::TooLarge { .. } => Some("make the output smaller, or split it".to_owned()),
             Self::DiskFull { .. } | Self::Disk { .. } => {

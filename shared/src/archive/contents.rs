@@ -322,6 +322,7 @@ mod tests {
             header: 0,
             end: 0,
             data: 0,
+            zip64: false,
             fingerprint: None,
         };
         let mut buffer = vec![0; HEADER];

@@ -14,7 +14,7 @@ use super::entry::Method;
 use super::error::{ArchiveError, shown};
 use super::extract::is_full;
 use super::fingerprint::Fingerprint;
-use super::limits::free_bytes;
+use super::limits::{Demand, Limits, free_bytes};
 use super::list::{Item, Root, check};
 use super::pack::{Chunk, Jobs, Packed, Packer, mode};
 use super::parallel;
@@ -73,6 +73,7 @@ pub struct Creation<'a> {
     below: &'a str,
     threads: usize,
     fingerprints: bool,
+    only: Option<&'a [String]>,
 }
 
 impl<'a> Creation<'a> {
@@ -84,7 +85,14 @@ impl<'a> Creation<'a> {
             below: "",
             threads: processors.min(MAX_THREADS),
             fingerprints: false,
+            only: None,
         }
+    }
+
+    /// Archives these files and links of the directory and no others; paths are relative to it.
+    pub fn only(mut self, paths: &'a [String]) -> Self {
+        self.only = Some(paths);
+        self
     }
 
     /// Whether the directory says of each file what its contents' SHA-256 is, in 50 bytes: see
@@ -132,7 +140,10 @@ impl<'a> Creation<'a> {
 
     fn write_to(self, to: impl Write, path: &Path) -> Result<Created, ArchiveError> {
         let root = Root::open(self.directory, self.below)?;
-        let items = root.list()?;
+        let items = match self.only {
+            Some(paths) => root.list_only(paths)?,
+            None => root.list()?,
+        };
         check(&items)?;
         let bytes = items
             .iter()
@@ -175,11 +186,37 @@ impl<'a> Creation<'a> {
             .writer
             .finish()
             .map_err(|source| failed("", source))?;
+        check_ratio(&items, bytes, archive_bytes)?;
         Ok(Created {
             entries: items.len() as u64,
             bytes,
             archive_bytes,
         })
+    }
+}
+
+/// Refuses what every reader would refuse.
+fn check_ratio(items: &[Item], bytes: u64, archive_bytes: u64) -> Result<(), ArchiveError> {
+    let largest = items.iter().max_by_key(|item| item.bytes());
+    let demand = Demand {
+        archive_bytes,
+        bytes,
+        disk_bytes: bytes,
+        largest: largest.map_or("", |item| &item.name),
+    };
+    match Limits::default().check(&demand) {
+        Err(ArchiveError::Ratio {
+            entry,
+            compressed,
+            bytes,
+            limit,
+        }) => Err(ArchiveError::TooCompressible {
+            entry,
+            compressed,
+            bytes,
+            limit,
+        }),
+        checked => checked,
     }
 }
 

@@ -19,33 +19,41 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub(super) struct Root {
     directory: OwnedFd,
     pub(super) umask: Umask,
+    /// Whether names that differ only in case are one here, as on macOS.
+    pub(super) folds_case: bool,
 }
 
 impl Root {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty())?;
+        let (umask, folds_case) = try_out(&directory)?;
         Ok(Self {
-            umask: Umask::of(&directory)?,
             directory,
+            umask,
+            folds_case,
         })
     }
+}
+
+/// Tries out on a directory what the umask cuts (it can be read only by changing it, for all threads), and
+/// whether another spelling finds it.
+fn try_out(root: &OwnedFd) -> io::Result<(Umask, bool)> {
+    const PROBE: &str = ".umask";
+    const PROBE_IN_CAPITALS: &str = ".UMASK";
+    let mode = Mode::from_raw_mode(DIRECTORY_MODE);
+    rustix::fs::mkdirat(root, PROBE, mode)?;
+    let stat = rustix::fs::statat(root, PROBE, AtFlags::SYMLINK_NOFOLLOW);
+    let other = rustix::fs::statat(root, PROBE_IN_CAPITALS, AtFlags::SYMLINK_NOFOLLOW);
+    rustix::fs::unlinkat(root, PROBE, AtFlags::REMOVEDIR)?;
+    let cut = mode.difference(Mode::from_raw_mode(stat?.st_mode));
+    Ok((Umask(cut), other.is_ok()))
 }
 
 /// The bits that the process's umask takes from the modes; asking once saves a call a file.
 pub(super) struct Umask(Mode);
 
 impl Umask {
-    /// Tries the umask out on a directory: it can be read only by changing it, for all threads.
-    fn of(root: &OwnedFd) -> io::Result<Self> {
-        const PROBE: &str = ".umask";
-        let mode = Mode::from_raw_mode(DIRECTORY_MODE);
-        rustix::fs::mkdirat(root, PROBE, mode)?;
-        let stat = rustix::fs::statat(root, PROBE, AtFlags::SYMLINK_NOFOLLOW);
-        rustix::fs::unlinkat(root, PROBE, AtFlags::REMOVEDIR)?;
-        Ok(Self(mode.difference(Mode::from_raw_mode(stat?.st_mode))))
-    }
-
     fn cuts(&self) -> bool {
         !self.0.is_empty()
     }

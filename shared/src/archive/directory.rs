@@ -26,6 +26,9 @@ const END64_SIZE_FIELD: u64 = 44;
 const RECORD_SIGNATURE: u32 = 0x0201_4b50;
 const RECORD_BYTES: usize = 46;
 
+/// A block of a tape, which libarchive's programs fill.
+const TAPE_BLOCK_BYTES: usize = 10_240;
+
 /// Bytes of the directory that are read at once.
 const READ_BYTES: usize = 128 * 1024;
 
@@ -48,6 +51,9 @@ pub(super) struct Directory {
 
 /// What an end record says; all ones mean that the Zip64 record says it.
 struct End {
+    /// This disk, that of the directory, and the entries of this disk.
+    disks: [u16; 2],
+    entries_here: u16,
     entries: u16,
     bytes: u32,
     offset: u32,
@@ -65,6 +71,9 @@ pub(super) fn find(source: &Source) -> Result<(Directory, Box<str>), ArchiveErro
             read_end64(source, &end, end64_offset, locator_offset)?,
             end64_offset,
         ),
+        None if end.disks != [0, 0] || end.entries_here != end.entries => {
+            return Err(framing("it is one part of a split archive"));
+        }
         None => (
             Directory {
                 offset: end.offset.into(),
@@ -96,7 +105,7 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
     while let Some(position) = find_signature(rest) {
         let (skipped, record) = rest.split_at(position);
         signatures = signatures.saturating_add(1);
-        if let Some((end, comment)) = parse_end(record) {
+        if let Some((end, comment)) = parse_end(record, source.len()) {
             if found.is_some() {
                 return Err(framing("it has two end records"));
             }
@@ -116,8 +125,7 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
             .unwrap_or_default();
     }
     match found {
-        Some((Some(end), offset, comment)) => Ok((end, offset, comment)),
-        Some((None, ..)) => Err(framing("it is one part of a split archive")),
+        Some(found) => Ok(found),
         None if signatures > 0 => Err(framing("bytes follow its end record")),
         None if tail.is_empty() => Err(ArchiveError::NotZip {
             reason: "the file is empty",
@@ -134,27 +142,36 @@ fn find_signature(bytes: &[u8]) -> Option<usize> {
         .position(|window| window == END_SIGNATURE.to_le_bytes())
 }
 
-/// An end record (`None` within for one of a split archive) and its comment, where the comment ends
-/// with the bytes given.
-fn parse_end(record: &[u8]) -> Option<(Option<End>, &[u8])> {
+/// An end record and its comment, where the comment ends with the file, which these are the last bytes of.
+fn parse_end(record: &[u8], file_len: u64) -> Option<(End, &[u8])> {
     let mut fields = Fields(record);
     fields.signature(END_SIGNATURE)?;
     let (disk, directory_disk) = (fields.u16()?, fields.u16()?);
     let (entries_here, entries) = (fields.u16()?, fields.u16()?);
     let (bytes, offset) = (fields.u32()?, fields.u32()?);
     let comment_len = fields.u16()?;
-    if usize::from(comment_len) != fields.0.len() {
-        return None;
-    }
-    let whole = disk == 0 && directory_disk == 0 && entries_here == entries;
-    Some((
-        whole.then_some(End {
-            entries,
-            bytes,
-            offset,
-        }),
-        fields.0,
-    ))
+    let comment = match comment_len {
+        0 if is_padding(fields.0, file_len) => &[],
+        _ if usize::from(comment_len) == fields.0.len() => fields.0,
+        _ => return None,
+    };
+    let end = End {
+        disks: [disk, directory_disk],
+        entries_here,
+        entries,
+        bytes,
+        offset,
+    };
+    Some((end, comment))
+}
+
+/// Whether these bytes behind the end record fill the file up to a whole block, as bsdtar and bsdcpio do where
+/// they write into a pipe. They hold nothing but zeros, so no reader can find another record in them.
+fn is_padding(rest: &[u8], file_len: u64) -> bool {
+    let is_short = rest.len() < TAPE_BLOCK_BYTES;
+    is_short
+        && file_len.is_multiple_of(TAPE_BLOCK_BYTES as u64)
+        && rest.iter().all(|byte| *byte == 0)
 }
 
 /// Where the Zip64 end record begins, if a locator stands here.
@@ -200,6 +217,8 @@ fn parse_end64(record: &[u8], end: &End) -> Option<Directory> {
         && disk == 0
         && directory_disk == 0
         && entries_here == entries
+        && end.disks.iter().all(|disk| matches!(*disk, 0 | u16::MAX))
+        && (end.entries_here == u16::MAX || u64::from(end.entries_here) == entries)
         && (end.entries == u16::MAX || u64::from(end.entries) == entries)
         && (end.bytes == u32::MAX || u64::from(end.bytes) == bytes)
         && (end.offset == u32::MAX || u64::from(end.offset) == offset);
@@ -224,7 +243,10 @@ pub(super) fn read(
     }
     let section = source.section(directory.offset, directory.bytes);
     let mut reader = BufReader::with_capacity(READ_BYTES, section);
-    let mut entries = Vec::new();
+    // As many as are announced, where there are bytes for them: a vector that grows is there twice for a moment.
+    let most = directory.bytes / RECORD_BYTES as u64;
+    let count = usize::try_from(directory.entries.min(most)).unwrap_or(0);
+    let mut entries = Vec::with_capacity(count);
     let mut name_bytes = 0_u64;
     let mut variable = Vec::new();
     for _ in 0..directory.entries {
@@ -367,6 +389,7 @@ impl Record {
             header: wide.header,
             end: wide.header,
             data: 0,
+            zip64: extra.has_zip64(),
             fingerprint: match kind {
                 Kind::File { .. } => extra
                     .fingerprint()

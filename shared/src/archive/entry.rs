@@ -41,6 +41,8 @@ pub struct Entry {
     pub(super) end: u64,
     /// Where the data begins; known once the local header was read, 0 before.
     pub(super) data: u64,
+    /// Whether its record in the directory has a Zip64 field.
+    pub(super) zip64: bool,
     /// In a box, because most archives have none.
     pub(super) fingerprint: Option<Box<Fingerprint>>,
 }

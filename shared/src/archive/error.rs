@@ -88,6 +88,21 @@ pub enum ArchiveError {
         /// How many times as large the contents may be.
         limit: u64,
     },
+    /// What was archived would be refused by every reader.
+    #[error(
+        "{bytes} bytes of files became an archive of {compressed}; no action reads one that expands to more \
+         than {limit} times as much; `{entry}` is the largest file"
+    )]
+    TooCompressible {
+        /// The largest file.
+        entry: String,
+        /// Bytes of the archive.
+        compressed: u64,
+        /// Bytes of the files.
+        bytes: u64,
+        /// How many times as large the files may be.
+        limit: u64,
+    },
     /// The disk does not hold it.
     #[error(
         "no room in `{}` for `{entry}`: needs {} MiB, {} MiB are free",
@@ -238,8 +253,8 @@ pub enum Problem {
     /// Two entries of one path.
     #[error("is there twice")]
     Duplicate,
-    /// Two paths that are one on many file systems.
-    #[error("differs from `{0}` only in upper and lower case")]
+    /// Two paths that are one where it is extracted.
+    #[error("differs from `{0}` only in upper and lower case, which this disk does not tell apart")]
     Case(String),
     /// A file or link is used as directory.
     #[error("lies below `{0}`, which is not a directory")]
@@ -276,7 +291,10 @@ impl Problem {
             Self::Encrypted => "archive without a password; the artifact store encrypts by itself",
             Self::Method(_) => "archive with deflate, e.g. `zip -r` or `git archive --format=zip`",
             Self::Special(_) => "leave it out: only files, directories and symbolic links are kept",
-            Self::Duplicate | Self::Case(_) | Self::BelowFile(_) => {
+            Self::Case(_) => {
+                "extract it on a disk that tells case apart, as those of Lambda and Linux do, or rename one of the two"
+            }
+            Self::Duplicate | Self::BelowFile(_) => {
                 "remove or rename one of the two, then archive again"
             }
             Self::LinkTarget | Self::LinkAbsolute(_) | Self::LinkLeaves(_) | Self::LinkLoop(_) => {
@@ -317,6 +335,7 @@ impl ActionError for ArchiveError {
             | Self::Framing { .. }
             | Self::Entry { .. }
             | Self::Ratio { .. }
+            | Self::TooCompressible { .. }
             | Self::Missing { .. }
             | Self::Io { .. } => FailureType::JobFailed,
             Self::TooManyEntries { .. }
@@ -344,6 +363,10 @@ impl ActionError for ArchiveError {
             }
             Self::Ratio { .. } => {
                 "find out who made the archive: real files do not compress so well"
+            }
+            Self::TooCompressible { .. } => {
+                "leave the largest file out, or compress it yourself: nearly all of it is the same bytes, such \
+                 as the holes of a disk image"
             }
             Self::NoRoom { .. } => {
                 "raise the function's `EphemeralStorage` (512 to 10240 MB), or leave out what later \

@@ -33,13 +33,17 @@ pub(super) struct Extra<'a> {
     fingerprint: Option<&'a [u8]>,
 }
 
-/// Checks the form of all fields, and that the Unicode path is the name.
+/// Bytes of a field's id and length.
+const FIELD_HEADER_BYTES: usize = 4;
+
+/// Checks the form of all fields, and that the Unicode path is the name. Zeros behind the last field, too few
+/// for another one, are padding (Android's zipalign): no reader can take them for anything.
 pub(super) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Problem> {
     let mut fields = Fields(extra);
     let mut zip64 = None;
     let mut unicode_path = None;
     let mut fingerprint = None;
-    while !fields.0.is_empty() {
+    while !fields.0.is_empty() && !is_padding(fields.0) {
         let (id, len) = fields.u16().zip(fields.u16()).ok_or(Problem::Extra)?;
         let data = fields.take(len.into()).ok_or(Problem::Extra)?;
         let kept = match id {
@@ -63,8 +67,12 @@ pub(super) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Probl
     Ok(Extra { zip64, fingerprint })
 }
 
+fn is_padding(rest: &[u8]) -> bool {
+    rest.len() < FIELD_HEADER_BYTES && rest.iter().all(|byte| *byte == 0)
+}
+
 impl Extra<'_> {
-    /// Whether there is a Zip64 field: it makes the data descriptor's sizes 64 bits wide.
+    /// Whether there is a Zip64 field: it may make the data descriptor's sizes 64 bits wide.
     pub(super) fn has_zip64(&self) -> bool {
         self.zip64.is_some()
     }

@@ -96,6 +96,9 @@ impl Extraction<'_> {
 
     fn write_all(&self, into: &Path, threads: NonZero<usize>) -> Result<Extracted, Failure> {
         let root = Root::open(into).map_err(|error| Failure::at("", error))?;
+        if root.folds_case {
+            self.outline.check_case()?;
+        }
         let Work {
             mut extracted,
             targets,

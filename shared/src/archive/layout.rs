@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::bytes::Fields;
 use super::directory::{self, Directory};
-use super::entry::Entry;
+use super::entry::{Entry, Method};
 use super::error::{ArchiveError, Problem};
 use super::extra::{self, Sizes};
 use super::source::Source;
@@ -17,10 +17,11 @@ use super::source::Source;
 const HEADER_SIGNATURE: u32 = 0x0403_4b50;
 const HEADER_BYTES: usize = 30;
 const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
+const SIGNATURE_BYTES: usize = 4;
 /// Signature, checksum and two sizes of 32 bits.
 const DESCRIPTOR_BYTES: usize = 16;
 /// The same with sizes of 64 bits.
-pub(super) const DESCRIPTOR64_BYTES: usize = 24;
+const DESCRIPTOR64_BYTES: usize = 24;
 
 /// Read at once for a header: it holds all of nearly every one.
 const READ_BYTES: usize = 512;
@@ -78,22 +79,75 @@ impl Parts {
 /// the extent's beginning: all of it, or [`MAX_HEADER_BYTES`] or more.
 pub(super) fn check_header(head: &[u8], entry: &Entry) -> Result<Parts, Problem> {
     let header = Header::parse(head).ok_or(Problem::NoHeader(entry.header))?;
-    let descriptor = header.agrees(head, entry)?;
-    let needed = (header.len() as u64)
-        .saturating_add(entry.compressed_size)
-        .saturating_add(descriptor as u64);
-    match entry.extent().checked_sub(needed) {
-        Some(0) => Ok(Parts {
+    let allowed = header.agrees(head, entry)?;
+    let least = (header.len() as u64).saturating_add(entry.compressed_size);
+    let behind = entry.extent().checked_sub(least).ok_or(Problem::Overlap)?;
+    // The next header begins where the descriptor ends, so its length tells its form.
+    let found = allowed.lengths().find(|len| *len as u64 == behind);
+    match found {
+        Some(descriptor) => Ok(Parts {
             header: header.len(),
             descriptor,
         }),
-        Some(gap) => Err(Problem::GapAfter(gap)),
-        None => Err(Problem::Overlap),
+        None if allowed.lengths().all(|len| (len as u64) > behind) => Err(Problem::Overlap),
+        None => Err(Problem::GapAfter(behind)),
     }
 }
 
-/// Checks the descriptor behind an entry's data, empty where it has none. It has to have its
-/// signature: without one, its checksum could be taken for it.
+/// The forms of a data descriptor that an entry may have.
+#[derive(Clone, Copy, Debug)]
+struct Descriptors {
+    none: bool,
+    narrow: bool,
+    wide: bool,
+    unsigned: bool,
+}
+
+impl Descriptors {
+    const NONE: Self = Self {
+        none: true,
+        narrow: false,
+        wide: false,
+        unsigned: false,
+    };
+
+    /// What may follow an entry's data. Sizes are wide where there is a Zip64 field (APPNOTE 4.3.9.2). One in the
+    /// directory alone may be there for the offset only, so both are found behind such an entry: yazl's
+    /// are wide, Info-ZIP's narrow.
+    ///
+    /// Without a signature, a reader from the front finds a descriptor only if the data says itself where
+    /// it ends, and if the checksum cannot be taken for the signature.
+    fn of(entry: &Entry, zip64_in_header: bool) -> Self {
+        let large = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
+        let must_be_wide = zip64_in_header || large;
+        let ends_itself = entry.method == Method::Deflated || entry.compressed_size == 0;
+        Self {
+            none: false,
+            narrow: !must_be_wide,
+            wide: must_be_wide || entry.zip64,
+            unsigned: ends_itself && entry.crc != DESCRIPTOR_SIGNATURE,
+        }
+    }
+
+    fn lengths(self) -> impl Iterator<Item = usize> {
+        let signed = [
+            (self.none, 0),
+            (self.narrow, DESCRIPTOR_BYTES),
+            (self.wide, DESCRIPTOR64_BYTES),
+        ];
+        let unsigned = [
+            (self.narrow, DESCRIPTOR_BYTES - SIGNATURE_BYTES),
+            (self.wide, DESCRIPTOR64_BYTES - SIGNATURE_BYTES),
+        ];
+        let unsigned = unsigned.map(|(allowed, len)| (allowed && self.unsigned, len));
+        signed
+            .into_iter()
+            .chain(unsigned)
+            .filter_map(|(allowed, len)| allowed.then_some(len))
+    }
+}
+
+/// Checks the descriptor behind an entry's data, empty where it has none.
 pub(super) fn check_descriptor(bytes: &[u8], entry: &Entry) -> Result<(), Problem> {
     if bytes.is_empty() || descriptor_agrees(bytes, entry).is_some() {
         Ok(())
@@ -163,9 +217,8 @@ impl Header {
             .fold(HEADER_BYTES, |sum, len| sum.saturating_add(*len))
     }
 
-    /// Compares the header with the directory's record, and returns the length of the descriptor
-    /// that has to follow the data.
-    fn agrees(&self, bytes: &[u8], entry: &Entry) -> Result<usize, Problem> {
+    /// Compares the header with the directory's record, and returns which descriptors may follow the data.
+    fn agrees(&self, bytes: &[u8], entry: &Entry) -> Result<Descriptors, Problem> {
         let mut fields = Fields(bytes);
         let (_, name, extra) = (
             fields.take(HEADER_BYTES).ok_or(Problem::Overlap)?,
@@ -189,31 +242,32 @@ impl Header {
             disk: None,
         };
         let sizes = extra.sizes(&narrow)?;
-        let descriptor = directory::has_descriptor(entry);
-        let unknown = sizes.size == 0 && sizes.compressed_size == 0 && self.crc == 0;
-        if !(descriptor && unknown) {
-            if self.crc != entry.crc {
-                return Err(Problem::HeaderDiffers("checksum"));
-            }
-            if (sizes.size, sizes.compressed_size) != (entry.size, entry.compressed_size) {
-                return Err(Problem::HeaderDiffers("size"));
-            }
+        // What the descriptor says, the header may leave at 0: some writers know the size and no more.
+        let described = directory::has_descriptor(entry);
+        let agrees = |here: u64, there: u64| here == there || (described && here == 0);
+        if !agrees(self.crc.into(), entry.crc.into()) {
+            return Err(Problem::HeaderDiffers("checksum"));
         }
-        let large = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
-        Ok(match (descriptor, extra.has_zip64() || large) {
-            (false, _) => 0,
-            (true, false) => DESCRIPTOR_BYTES,
-            (true, true) => DESCRIPTOR64_BYTES,
+        if !agrees(sizes.size, entry.size) || !agrees(sizes.compressed_size, entry.compressed_size)
+        {
+            return Err(Problem::HeaderDiffers("size"));
+        }
+        Ok(if described {
+            Descriptors::of(entry, extra.has_zip64())
+        } else {
+            Descriptors::NONE
         })
     }
 }
 
 fn descriptor_agrees(bytes: &[u8], entry: &Entry) -> Option<()> {
     let mut fields = Fields(bytes);
-    fields.signature(DESCRIPTOR_SIGNATURE)?;
+    if matches!(bytes.len(), DESCRIPTOR_BYTES | DESCRIPTOR64_BYTES) {
+        fields.signature(DESCRIPTOR_SIGNATURE)?;
+    }
     let crc = fields.u32()?;
-    let (compressed_size, size) = match bytes.len() {
-        DESCRIPTOR_BYTES => (fields.u32()?.into(), fields.u32()?.into()),
+    let (compressed_size, size) = match fields.0.len() {
+        8 => (fields.u32()?.into(), fields.u32()?.into()),
         _ => (fields.u64()?, fields.u64()?),
     };
     (crc == entry.crc && compressed_size == entry.compressed_size && size == entry.size)

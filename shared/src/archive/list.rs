@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, Stat};
 
 use super::entry::Kind;
 use super::error::{ArchiveError, Problem, shown};
@@ -110,6 +110,47 @@ impl<'a> Root<'a> {
         items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(items)
     }
+
+    /// The files and links at these paths, sorted by the bytes of the names.
+    pub(super) fn list_only(&self, paths: &[String]) -> Result<Vec<Item>, ArchiveError> {
+        let item = |path: &String| {
+            let failed = |error: rustix::io::Errno| {
+                ArchiveError::io("look at", &self.path.join(path), error.into())
+            };
+            let stat =
+                rustix::fs::statat(&self.directory, path.as_str(), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(failed)?;
+            let content = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => file(&stat),
+                FileType::Symlink => link(&self.directory, path.as_str(), path, failed)?,
+                kind => return Err(ArchiveError::entry(path, Problem::Special(special(kind)))),
+            };
+            let name = format!("{}{path}", self.prefix);
+            Ok(Item { name, content })
+        };
+        let mut items = paths.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+        items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(items)
+    }
+}
+
+fn file(stat: &Stat) -> Content {
+    Content::File {
+        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        executable: stat.st_mode & 0o111 != 0,
+    }
+}
+
+/// A link's target; messages call the link `shown`.
+fn link(
+    directory: impl AsFd,
+    name: impl rustix::path::Arg,
+    shown: &str,
+    failed: impl FnOnce(rustix::io::Errno) -> ArchiveError,
+) -> Result<Content, ArchiveError> {
+    let target = rustix::fs::readlinkat(directory, name, Vec::new()).map_err(failed)?;
+    let unusable = |_| ArchiveError::entry(shown, Problem::LinkTarget);
+    Ok(Content::Link(target.into_string().map_err(unusable)?))
 }
 
 /// A listing that is being made.
@@ -174,16 +215,10 @@ impl Listing<'_> {
             stat = Some(found);
         }
         let content = match (kind, stat) {
-            (FileType::RegularFile, Some(stat)) => Content::File {
-                bytes: u64::try_from(stat.st_size).unwrap_or(0),
-                executable: stat.st_mode & 0o111 != 0,
-            },
+            (FileType::RegularFile, Some(stat)) => file(&stat),
             (FileType::Symlink, _) => {
-                let target = rustix::fs::readlinkat(opened, entry.file_name(), Vec::new())
-                    .map_err(failed("read the link"))?;
-                let unusable =
-                    |_| ArchiveError::entry(&format!("{directory}{name}"), Problem::LinkTarget);
-                Content::Link(target.into_string().map_err(unusable)?)
+                let shown = format!("{directory}{name}");
+                link(opened, entry.file_name(), &shown, failed("read the link"))?
             }
             (FileType::Directory, _) => {
                 self.directories.push(format!("{directory}{name}/"));

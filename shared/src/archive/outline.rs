@@ -127,6 +127,20 @@ impl Outline {
         }
     }
 
+    /// Refuses entries that would be one where case is not told apart: files are never overwritten, but
+    /// two directories would become one.
+    pub(super) fn check_case(&self) -> Result<(), ArchiveError> {
+        let Some((one, other)) = self.tree.same_but_for_case() else {
+            return Ok(());
+        };
+        let path = |index: u32| {
+            let index = usize::try_from(index).unwrap_or(usize::MAX);
+            self.entries.get(index).map_or("", Entry::path)
+        };
+        let problem = Problem::Case(shown(path(one)));
+        Err(ArchiveError::entry(path(other), problem))
+    }
+
     /// Follows all links; their targets have to be those of every link of the archive.
     pub(super) fn check_links(&self, targets: &Targets) -> Result<(), ArchiveError> {
         let target_of = |index| targets.get(&index).map(|target| &**target);
@@ -170,7 +184,6 @@ pub(super) fn conflict_error(
 ) -> ArchiveError {
     let problem = match conflict {
         Conflict::Duplicate => Problem::Duplicate,
-        Conflict::Case(index) => Problem::Case(other(index)),
         Conflict::BelowFile(index) => Problem::BelowFile(other(index)),
         Conflict::Full => {
             return ArchiveError::TooManyEntries {

@@ -35,8 +35,6 @@ struct Node {
 pub(super) enum Conflict {
     /// The path is there already.
     Duplicate,
-    /// This entry's path is the same but for upper and lower case.
-    Case(u32),
     /// This entry is a file or a link, and the path lies below it.
     BelowFile(u32),
     /// The tree has more nodes than it may.
@@ -47,8 +45,10 @@ pub(super) enum Conflict {
 #[derive(Debug)]
 pub(super) struct Tree {
     hasher: RandomState,
-    /// By parent and component without case.
+    /// By parent and component without case; another spelling of what is there already has a key of its own.
     by_key: HashMap<u64, u32>,
+    /// The first two entries whose paths differ in case alone.
+    same_but_for_case: Option<(u32, u32)>,
     nodes: Vec<Node>,
     max_nodes: u64,
 }
@@ -65,6 +65,7 @@ impl Tree {
         Self {
             hasher: RandomState::new(),
             by_key: HashMap::new(),
+            same_but_for_case: None,
             nodes: vec![root],
             max_nodes,
         }
@@ -115,14 +116,22 @@ impl Tree {
         entry: u32,
     ) -> Result<u32, Conflict> {
         let spelling = self.hasher.hash_one(component);
-        let key = self.key(parent, component);
+        let mut key = self.key(parent, component);
         let next = u32::try_from(self.nodes.len()).map_err(|_| Conflict::Full)?;
+        if let Some(&found) = self.by_key.get(&key)
+            && !self.is_spelled(found, spelling)
+        {
+            let other = self.entry(found);
+            self.same_but_for_case.get_or_insert((other, entry));
+            key = self.key_of_spelling(parent, spelling);
+        }
         match self.by_key.entry(key) {
             hash_map::Entry::Occupied(found) => {
                 let found = *found.get();
-                match self.node(found) {
-                    Some(node) if node.spelling == spelling => Ok(found),
-                    _ => Err(Conflict::Case(self.entry(found))),
+                if self.is_spelled(found, spelling) {
+                    Ok(found)
+                } else {
+                    Err(Conflict::Duplicate) // two hashes that are equal by accident
                 }
             }
             hash_map::Entry::Vacant(vacant) => {
@@ -196,12 +205,30 @@ impl Tree {
         }
     }
 
+    /// The key of what differs from another child only in case.
+    fn key_of_spelling(&self, parent: u32, spelling: u64) -> u64 {
+        self.hasher.hash_one((parent, spelling))
+    }
+
     fn child(&self, parent: u32, component: &str) -> Option<u32> {
-        let found = *self.by_key.get(&self.key(parent, component))?;
         let spelling = self.hasher.hash_one(component);
-        self.node(found)
-            .filter(|node| node.spelling == spelling)
-            .map(|_| found)
+        let keys = [
+            self.key(parent, component),
+            self.key_of_spelling(parent, spelling),
+        ];
+        let mut found = keys.iter().filter_map(|key| self.by_key.get(key).copied());
+        found.find(|found| self.is_spelled(*found, spelling))
+    }
+
+    fn is_spelled(&self, node: u32, spelling: u64) -> bool {
+        self.node(node)
+            .is_some_and(|node| node.spelling == spelling)
+    }
+
+    /// Two entries whose paths, or the directories above them, differ in upper and lower case alone: one and
+    /// the same where the file system does not tell case apart.
+    pub(super) fn same_but_for_case(&self) -> Option<(u32, u32)> {
+        self.same_but_for_case
     }
 
     fn node(&self, index: u32) -> Option<&Node> {

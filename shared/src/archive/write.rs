@@ -73,9 +73,13 @@ impl Header<'_> {
 pub(super) struct Writer<W: Write> {
     out: W,
     position: u64,
-    directory: Vec<u8>,
+    /// In segments: one buffer that grows would be there twice for a moment.
+    directory: Vec<Vec<u8>>,
     entries: u64,
 }
+
+/// A segment of the directory is full at this size; a record more fits in any case.
+const SEGMENT_BYTES: usize = 1024 * 1024;
 
 impl<W: Write> Writer<W> {
     pub(super) fn new(out: W) -> Self {
@@ -101,16 +105,29 @@ impl<W: Write> Writer<W> {
 
     /// Notes an entry, whose local header is at `offset`, for the directory.
     pub(super) fn note(&mut self, header: &Header<'_>, offset: u64) {
-        put_record(&mut self.directory, header, offset);
+        if self
+            .directory
+            .last()
+            .is_none_or(|last| last.len() >= SEGMENT_BYTES)
+        {
+            self.directory.push(Vec::new());
+        }
+        if let Some(segment) = self.directory.last_mut() {
+            put_record(segment, header, offset);
+        }
         self.entries = self.entries.saturating_add(1);
     }
 
     /// Writes the directory and the end; returns the archive's length.
     pub(super) fn finish(mut self) -> io::Result<u64> {
-        let mut tail = std::mem::take(&mut self.directory);
-        let directory_bytes = tail.len() as u64;
-        put_end(&mut tail, self.entries, directory_bytes, self.position, &[]);
-        self.write(&tail)?;
+        let begins = self.position;
+        for segment in std::mem::take(&mut self.directory) {
+            self.write(&segment)?;
+        }
+        let directory_bytes = self.position.saturating_sub(begins);
+        let mut end = Vec::new();
+        put_end(&mut end, self.entries, directory_bytes, begins, &[]);
+        self.write(&end)?;
         self.out.flush()?;
         Ok(self.position)
     }

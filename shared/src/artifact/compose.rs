@@ -94,7 +94,7 @@ impl ComposeError {
                     source: std::io::Error::other(reason),
                 },
             },
-            Self::Together(source) => ArtifactError::Archive { artifact, source },
+            Self::Together(source) => ArtifactError::Made { artifact, source },
             Self::Gone(source) | Self::Call(source) => ArtifactError::Call { artifact, source },
             Self::Disk { path, source } => ArtifactError::Disk { path, source },
         }

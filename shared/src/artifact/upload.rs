@@ -59,7 +59,7 @@ pub(super) async fn upload_made(
     let target = Target { store, artifact };
     let (created, sent) = futures_util::join!(making, target.put_parts(parts));
     sent?;
-    let created = created.map_err(|source| ArtifactError::Archive {
+    let created = created.map_err(|source| ArtifactError::Made {
         artifact: artifact.clone(),
         source,
     })?;
@@ -319,7 +319,7 @@ mod tests {
             Err(ArchiveError::Missing { entry })
         });
         let error = make.await.unwrap_err();
-        assert!(matches!(error, ArtifactError::Archive { .. }), "{error:?}");
+        assert!(matches!(error, ArtifactError::Made { .. }), "{error:?}");
         assert_eq!(s3.requests() - before, requests);
         assert!(s3.bucket(BUCKET).get("key").await.is_none());
     }

@@ -138,6 +138,14 @@ impl Part {
         self
     }
 
+    /// Leaves both sizes of the directory's record to its Zip64 field.
+    pub(crate) fn size_says_zip64(&mut self) {
+        let (compressed_size, size) = (self.compressed_size, self.size);
+        self.local_sizes
+            .get_or_insert((self.crc, compressed_size, size));
+        (self.size, self.compressed_size) = (u32::MAX, u32::MAX);
+    }
+
     pub(crate) fn change(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self

@@ -30,6 +30,7 @@ pub(super) fn bombs(out: &mut Out<impl FnMut(Hostile)>) {
         .map(|number| Part::with(format!("f{number}"), b"", false))
         .collect();
     out.parts("bomb/65000-entries", Either, many);
+    long_names(out);
     let mut announced = Zip::new(vec![Part::new("f", b"x")]);
     announced = announced.end(|end| (end.entries, end.entries_here) = (65_534, 65_534));
     out.put("bomb/announced-entries", Refused, announced.bytes());
@@ -38,6 +39,24 @@ pub(super) fn bombs(out: &mut Out<impl FnMut(Hostile)>) {
         .map(|number| Part::with(deep(number), b"", false))
         .collect();
     out.parts("bomb/240000-directories", Refused, many);
+}
+
+/// About as many bytes of names as there may be, names of five directories each, and more than there may be.
+fn long_names(out: &mut Out<impl FnMut(Hostile)>) {
+    use Expected::{Accepted, Refused};
+    let files = |count: usize, name: &dyn Fn(usize) -> String| {
+        (0..count)
+            .map(|number| Part::with(name(number), b"", false))
+            .collect::<Vec<_>>()
+    };
+    let flat = |number: usize| format!("d{}/{number:0>102}", number / 10_000);
+    out.parts("bomb/long-names/99000", Accepted, files(99_000, &flat));
+    let deep = |number: usize| {
+        let level = format!("{number:0>200}/");
+        format!("{}{number}", level.repeat(5))
+    };
+    out.parts("bomb/long-names/2000-deep", Accepted, files(2_000, &deep));
+    out.parts("bomb/long-names/20000-deep", Refused, files(20_000, &deep));
 }
 
 /// Entries each of which quotes the next one's header in a stored block, so that all share one

@@ -104,7 +104,7 @@ pub(super) fn disagreements(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) 
 
 fn descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     type Change = (&'static str, fn(&mut Part));
-    let cases: [Change; 8] = [
+    let cases: [Change; 7] = [
         ("missing", |part| part.descriptor.clear()),
         ("crc", |part| {
             part.descriptor = descriptor(1, part.compressed_size, part.size);
@@ -114,9 +114,6 @@ fn descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
         }),
         ("compressed", |part| {
             part.descriptor = descriptor(part.crc, 1, part.size);
-        }),
-        ("unsigned", |part| {
-            part.descriptor.drain(..4);
         }),
         ("wide", |part| {
             part.descriptor = b"PK\x07\x08".to_vec();
@@ -140,6 +137,7 @@ fn descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
         });
         out.refused(format!("descriptor/{name}/{}", way(deflated)), vec![part]);
     }
+    relaxed_descriptors(out, deflated);
     // A stored entry whose data holds a descriptor and another entry: a reader from the front
     // would stop early and find `evil`.
     let inner = Zip::new(vec![Part::new("evil", b"x")]).body;
@@ -157,6 +155,119 @@ fn descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     );
 }
 
+/// What some writers leave at 0, leave out or make wide, and what is one step beyond.
+fn relaxed_descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
+    use Expected::{Accepted, Refused};
+    type Change = fn(&mut Part);
+    let only_deflated = if deflated { Accepted } else { Refused };
+    let cases: [(&str, Expected, Change); 20] = [
+        ("size-told", Accepted, |part| {
+            part.local_sizes = Some((0, 0, part.size))
+        }),
+        ("all-told", Accepted, |part| part.local_sizes = None),
+        ("crc-told", Accepted, |part| {
+            part.local_sizes = Some((part.crc, 0, 0))
+        }),
+        ("compressed-told", Accepted, |part| {
+            part.local_sizes = Some((0, part.compressed_size, 0));
+        }),
+        ("size-other", Refused, |part| {
+            part.local_sizes = Some((0, 0, part.size + 1))
+        }),
+        ("crc-other", Refused, |part| {
+            part.local_sizes = Some((part.crc ^ 1, 0, part.size))
+        }),
+        ("compressed-other", Refused, |part| {
+            part.local_sizes = Some((0, part.compressed_size + 1, part.size));
+        }),
+        ("size-told-unannounced", Refused, |part| {
+            (part.flags, part.local_flags) = (0, Some(0));
+            part.local_sizes = Some((0, 0, part.size));
+            part.descriptor.clear();
+        }),
+        ("unsigned", only_deflated, |part| {
+            part.descriptor.drain(..4);
+        }),
+        ("unsigned-crc-other", Refused, |part| {
+            part.descriptor = descriptor(part.crc ^ 1, part.compressed_size, part.size);
+            part.descriptor.drain(..4);
+        }),
+        ("unsigned-size-other", Refused, |part| {
+            part.descriptor = descriptor(part.crc, part.compressed_size, part.size + 1);
+            part.descriptor.drain(..4);
+        }),
+        // A checksum that is the signature: whether one precedes it cannot be told.
+        ("unsigned-crc-is-signature", Refused, |part| {
+            part.crc = 0x0807_4b50;
+            part.descriptor = descriptor(part.crc, part.compressed_size, part.size);
+            part.descriptor.drain(..4);
+        }),
+        ("wide-zip64-in-directory", Accepted, |part| {
+            (part.descriptor, part.extra) = (wide(part, 0), zip64_sizes(part));
+            part.size_says_zip64();
+        }),
+        ("narrow-zip64-in-directory", Accepted, |part| {
+            part.extra = zip64_sizes(part);
+            part.size_says_zip64();
+        }),
+        ("wide-other-zip64-in-directory", Refused, |part| {
+            (part.descriptor, part.extra) = (wide(part, 1), zip64_sizes(part));
+            part.size_says_zip64();
+        }),
+        ("wide-high-half-zip64-in-directory", Refused, |part| {
+            (part.descriptor, part.extra) = (wide(part, 1 << 32), zip64_sizes(part));
+            part.size_says_zip64();
+        }),
+        ("wide-unsigned-zip64-in-directory", only_deflated, |part| {
+            (part.descriptor, part.extra) = (wide(part, 0), zip64_sizes(part));
+            part.descriptor.drain(..4);
+            part.size_says_zip64();
+        }),
+        ("wide-without-zip64", Refused, |part| {
+            part.descriptor = wide(part, 0)
+        }),
+        ("wide-unsigned-without-zip64", Refused, |part| {
+            part.descriptor = wide(part, 0);
+            part.descriptor.drain(..4);
+        }),
+        ("twice", Refused, |part| {
+            part.descriptor = part.descriptor.repeat(2)
+        }),
+    ];
+    for (name, expected, change) in cases {
+        let part = Part::with("f", b"contents", deflated).change(|part| {
+            part.flags = 8;
+            part.local_flags = Some(8);
+            part.local_sizes = Some((0, 0, 0));
+            part.descriptor = descriptor(part.crc, part.compressed_size, part.size);
+            change(part);
+        });
+        let parts = vec![part, Part::new("g", b"y")];
+        out.parts(
+            format!("descriptor/{name}/{}", way(deflated)),
+            expected,
+            parts,
+        );
+    }
+}
+
+/// A data descriptor with 64-bit sizes, the second one off by something.
+fn wide(part: &Part, off: u64) -> Vec<u8> {
+    let mut bytes = b"PK\x07\x08".to_vec();
+    put32(&mut bytes, part.crc);
+    put64(&mut bytes, part.compressed_size.into());
+    put64(&mut bytes, u64::from(part.size) + off);
+    bytes
+}
+
+/// A Zip64 field with both sizes.
+fn zip64_sizes(part: &Part) -> Vec<u8> {
+    let mut data = Vec::new();
+    put64(&mut data, part.size.into());
+    put64(&mut data, part.compressed_size.into());
+    extra(1, &data)
+}
+
 pub(super) fn fields(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     let unicode = |name: &[u8], path: &[u8]| {
         let mut data = vec![1];
@@ -168,6 +279,15 @@ pub(super) fn fields(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     let twice: Vec<u8> = same.iter().chain(&same).copied().collect();
     let cases: Vec<(&str, Expected, Vec<u8>)> = vec![
         ("cut-off", Expected::Refused, vec![1, 2, 3]),
+        ("zeros-1", Expected::Accepted, vec![0]),
+        ("zeros-3", Expected::Accepted, vec![0; 3]),
+        (
+            "zeros-3-after-field",
+            Expected::Accepted,
+            [extra(0xcafe, &[]), vec![0; 3]].concat(),
+        ),
+        ("zeros-and-one", Expected::Refused, vec![0, 0, 1]),
+        ("one-and-zeros", Expected::Refused, vec![1, 0, 0]),
         (
             "too-long",
             Expected::Refused,

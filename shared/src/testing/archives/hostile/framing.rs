@@ -45,6 +45,38 @@ pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
             zip().end(open).end64(change).bytes(),
         );
     }
+    // Where all ones say "see there", and one step beyond.
+    let all_ones = |end: &mut End| (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
+    let ends: [(&str, Expected, fn(&mut End)); 6] = [
+        ("disks-all-ones", Accepted, |end| {
+            (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
+        }),
+        ("everything-all-ones", Accepted, |end| {
+            (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
+            (end.entries_here, end.entries) = (u16::MAX, u16::MAX);
+            (end.bytes, end.offset) = (u32::MAX, u32::MAX);
+        }),
+        ("here-all-ones", Accepted, |end| end.entries_here = u16::MAX),
+        ("disk-1", Refused, |end| end.disk = 1),
+        ("directory-disk-1", Refused, |end| {
+            (end.disk, end.directory_disk) = (u16::MAX, 1)
+        }),
+        ("here-2", Refused, |end| end.entries_here = 2),
+    ];
+    for (name, expected, change) in ends {
+        out.put(
+            format!("zip64/end/{name}"),
+            expected,
+            zip().end(change).end64(|_| ()).bytes(),
+        );
+    }
+    out.put(
+        "zip64/end/disks-all-ones-without",
+        Refused,
+        zip().end(all_ones).bytes(),
+    );
+    let split = zip().end(all_ones).end64(|end| end.disks = 2);
+    out.put("zip64/end/disks-all-ones-split", Refused, split.bytes());
     out.put(
         "zip64/missing",
         Refused,
@@ -140,6 +172,7 @@ pub(super) fn framing(out: &mut Out<impl FnMut(Hostile)>) {
         Refused,
         [&good[..], &vec![0; 70_000]].concat(),
     );
+    padding(out, &good);
     out.put("end/empty-archive", Accepted, Zip::new(vec![]).bytes());
     out.put("end/empty-file", Refused, Vec::new());
     out.put("end/only-signature", Refused, b"PK\x05\x06".to_vec());
@@ -159,4 +192,41 @@ pub(super) fn framing(out: &mut Out<impl FnMut(Hostile)>) {
         Refused,
         before.end(|end| end.offset += 3).bytes(),
     );
+}
+
+/// What bsdtar puts behind an archive in a pipe, and one step beyond.
+fn padding(out: &mut Out<impl FnMut(Hostile)>, good: &[u8]) {
+    use Expected::{Accepted, Refused};
+    const BLOCK: usize = 10_240;
+    let padded = |len: usize| {
+        let mut bytes = good.to_vec();
+        bytes.resize(len, 0);
+        bytes
+    };
+    let changed = |at: usize, with: &[u8]| {
+        let mut bytes = padded(BLOCK);
+        bytes.splice(at..at + with.len(), with.iter().copied());
+        bytes
+    };
+    let cases = [
+        ("a-block", Accepted, padded(BLOCK)),
+        ("less", Refused, padded(BLOCK - 1)),
+        ("more", Refused, padded(BLOCK + 1)),
+        ("two-blocks", Refused, padded(2 * BLOCK)),
+        ("a-byte-at-the-end", Refused, changed(BLOCK - 1, b"x")),
+        ("a-byte-inside", Refused, changed(BLOCK / 2, b"x")),
+        (
+            "another-end-inside",
+            Refused,
+            changed(BLOCK - 22, b"PK\x05\x06"),
+        ),
+        (
+            "an-archive-inside",
+            Refused,
+            changed(BLOCK - good.len(), good),
+        ),
+    ];
+    for (name, expected, bytes) in cases {
+        out.put(format!("end/padding/{name}"), expected, bytes);
+    }
 }
