@@ -214,7 +214,7 @@ pub enum SourceError {
     Write(#[source] std::io::Error),
     /// The archive cannot be made.
     #[error("cannot make the source archive")]
-    Zip(#[source] zip::result::ZipError),
+    Archive(#[source] shared::archive::ArchiveError),
     /// The archive is larger than the service takes.
     #[error(
         "the source is {}; a connection delivers at most {}",
@@ -246,8 +246,8 @@ impl ActionError for SourceError {
             | Self::Git { .. }
             | Self::Read { .. }
             | Self::Walk(_)
-            | Self::Write(_)
-            | Self::Zip(_) => FailureType::JobFailed,
+            | Self::Write(_) => FailureType::JobFailed,
+            Self::Archive(source) => source.failure_type(),
         }
     }
 
@@ -264,7 +264,8 @@ impl ActionError for SourceError {
             Self::NoCommit { .. } => "give the id of a commit that the repository has",
             Self::NotARepository { .. } => "run `git init` and commit, or leave the revision out",
             Self::Read { .. } | Self::Walk(_) => "see that the file can be read, or ignore it",
-            Self::Write(_) | Self::Zip(_) => "see that the temporary folder has room",
+            Self::Write(_) => "see that the temporary folder has room",
+            Self::Archive(source) => return source.hint(),
             Self::TooLarge { .. } => "keep what is built or downloaded out of the source",
         };
         Some(hint.to_owned())

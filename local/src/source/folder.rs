@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 use sha2::{Digest, Sha256};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use shared::archive::Creation;
 
 use super::{Revision, SourceError};
 
@@ -52,7 +51,7 @@ pub(super) async fn archive(
     let (folder, to) = (folder.to_owned(), to.to_owned());
     let worked = tokio::task::spawn_blocking(move || {
         let entries = entries(&folder)?;
-        write(&entries, &to)?;
+        write(&folder, &entries, &to)?;
         describe(&folder, &entries)
     });
     worked.await.map_err(joined)?
@@ -153,29 +152,9 @@ fn content(path: &Path) -> Result<impl AsRef<[u8]>, SourceError> {
     }
 }
 
-fn write(entries: &[Entry], to: &Path) -> Result<(), SourceError> {
-    let file = File::create(to).map_err(SourceError::Write)?;
-    let mut zip = ZipWriter::new(BufWriter::new(file));
-    for entry in entries {
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(DateTime::default())
-            .large_file(true);
-        let executable = match &entry.kind {
-            Kind::File { executable } => *executable,
-            Kind::Link { target } => {
-                zip.add_symlink(&*entry.name, target, options)
-                    .map_err(SourceError::Zip)?;
-                continue;
-            }
-        };
-        let options = options.unix_permissions(if executable { 0o755 } else { 0o644 });
-        zip.start_file(&*entry.name, options)
-            .map_err(SourceError::Zip)?;
-        let mut content =
-            File::open(&entry.path).map_err(|error| read_error(&entry.path, error))?;
-        std::io::copy(&mut content, &mut zip).map_err(SourceError::Write)?;
-    }
-    let mut writer = zip.finish().map_err(SourceError::Zip)?;
-    writer.flush().map_err(SourceError::Write)
+fn write(folder: &Path, entries: &[Entry], to: &Path) -> Result<(), SourceError> {
+    let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    let creation = Creation::of(folder).only(&names);
+    creation.write_file(to).map_err(SourceError::Archive)?;
+    Ok(())
 }

@@ -316,3 +316,32 @@ async fn rules_refuse_options_that_do_not_go_together() {
     }
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_page_application_answers_for_every_path() {
+    let (world, launch) = launched(&[("SinglePageApplication", "true")]).await;
+    let (bucket, url) = (&launch.outputs["TestSite"], &launch.outputs["TestSiteUrl"]);
+    world
+        .put_object(bucket, "index.html", "text/html", "the application")
+        .await;
+    // S3 website hosting sends an error document with no other status.
+    assert_eq!(
+        world.get(&format!("{url}/orders/1")).await,
+        (404, "the application".to_owned())
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generators_page_is_shown_for_what_is_missing() {
+    let (world, launch) = launched(&[("SiteErrorDocument", "404.html")]).await;
+    let (bucket, url) = (&launch.outputs["TestSite"], &launch.outputs["TestSiteUrl"]);
+    world
+        .put_object(bucket, "404.html", "text/html", "not here")
+        .await;
+    assert_eq!(
+        world.get(&format!("{url}/none")).await,
+        (404, "not here".to_owned())
+    );
+    world.stop().await;
+}

@@ -108,15 +108,76 @@ fn a_socket_is_refused_by_name() {
 }
 
 #[test]
-fn paths_that_differ_only_in_case_are_refused_by_name() {
-    let error = refused(|source| {
-        fs::write(source.join("Readme"), "a").unwrap();
-        fs::write(source.join("readme"), "b").unwrap();
-    });
-    assert_eq!(
-        error.to_string(),
-        "entry `readme` differs from `Readme` only in upper and lower case"
+fn paths_that_differ_only_in_case_are_kept_where_the_disk_tells_them_apart() {
+    let outer = tempfile::tempdir().unwrap();
+    let (source, into) = (outer.path().join("source"), outer.path().join("into"));
+    let file = |text: &str| Node::File {
+        executable: false,
+        bytes: text.into(),
+    };
+    let nodes = BTreeMap::from([
+        ("Readme".to_owned(), file("a")),
+        ("docs".to_owned(), Node::Directory),
+        ("docs/x".to_owned(), file("c")),
+        ("Docs".to_owned(), Node::Directory),
+        ("Docs/x".to_owned(), file("d")),
+        ("readme".to_owned(), file("b")),
+    ]);
+    plant(&source, &nodes);
+    if tree(&source).len() < nodes.len() {
+        println!("skipped: this disk does not tell case apart");
+        return;
+    }
+    fs::create_dir(&into).unwrap();
+    let zip = outer.path().join("zip");
+    archive::create_file(&source, &zip).unwrap();
+    archive::extract_file(&zip, &into).unwrap();
+    assert_eq!(tree(&into), nodes);
+}
+
+#[test]
+fn an_archive_that_no_action_would_read_is_not_made() {
+    let outer = tempfile::tempdir().unwrap();
+    let source = outer.path().join("source");
+    fs::create_dir(&source).unwrap();
+    let holes = fs::File::create(source.join("disk.img")).unwrap();
+    holes.set_len(600 * 1024 * 1024).unwrap();
+    let zip = outer.path().join("zip");
+    let error = archive::create_file(&source, &zip).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("629145600 bytes of files became an archive of "),
+        "{message}"
     );
+    assert!(
+        message.ends_with("than 200 times as much; `disk.img` is the largest file"),
+        "{message}"
+    );
+    assert!(!zip.exists());
+}
+
+#[test]
+fn only_what_is_named_is_archived_links_among_it() {
+    let outer = tempfile::tempdir().unwrap();
+    let (source, into) = (outer.path().join("source"), outer.path().join("into"));
+    let file = Node::File {
+        executable: true,
+        bytes: b"x".to_vec(),
+    };
+    let nodes = BTreeMap::from([
+        ("d".to_owned(), Node::Directory),
+        ("d/a".to_owned(), file.clone()),
+        ("d/link".to_owned(), Node::Link("a".to_owned())),
+    ]);
+    plant(&source, &nodes);
+    plant(&source, &BTreeMap::from([("d/ignored".to_owned(), file)]));
+    fs::create_dir(&into).unwrap();
+    let zip = outer.path().join("zip");
+    let names = ["d/link".to_owned(), "d/a".to_owned()];
+    let creation = archive::Creation::of(&source).only(&names);
+    creation.write_file(&zip).unwrap();
+    archive::extract_file(&zip, &into).unwrap();
+    assert_eq!(tree(&into), nodes);
 }
 
 /// A disk without room.
