@@ -26,7 +26,8 @@ const END64_SIZE_FIELD: u64 = 44;
 const RECORD_SIGNATURE: u32 = 0x0201_4b50;
 const RECORD_BYTES: usize = 46;
 
-/// A block of a tape, which libarchive's programs fill.
+/// A record of a tape, and the largest block of them that libarchive's programs fill.
+const TAPE_RECORD_BYTES: u64 = 512;
 const TAPE_BLOCK_BYTES: usize = 10_240;
 
 /// Bytes of the directory that are read at once.
@@ -165,12 +166,12 @@ fn parse_end(record: &[u8], file_len: u64) -> Option<(End, &[u8])> {
     Some((end, comment))
 }
 
-/// Whether these bytes behind the end record fill the file up to a whole block, as bsdtar and bsdcpio do where
-/// they write into a pipe. They hold nothing but zeros, so no reader can find another record in them.
+/// Whether these bytes behind the end record fill the file up to whole records of a tape, as bsdtar (20 of them)
+/// and bsdcpio (one) do where they write into a pipe. They hold nothing but zeros, so no reader can find
+/// another end in them.
 fn is_padding(rest: &[u8], file_len: u64) -> bool {
-    let is_short = rest.len() < TAPE_BLOCK_BYTES;
-    is_short
-        && file_len.is_multiple_of(TAPE_BLOCK_BYTES as u64)
+    rest.len() < TAPE_BLOCK_BYTES
+        && file_len.is_multiple_of(TAPE_RECORD_BYTES)
         && rest.iter().all(|byte| *byte == 0)
 }
 

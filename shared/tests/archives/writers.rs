@@ -131,7 +131,7 @@ const PERL: &str = "use IO::Compress::Zip qw(zip $ZipError); use File::Find; my 
     zip [sort @files] => '../out.zip', %s or die $ZipError";
 
 /// Other programs that write archives, each run in the sample's folder by a shell and to be there.
-const PROGRAMS: [(&str, &str, &str); 15] = [
+const PROGRAMS: [(&str, &str, &str); 14] = [
     ("Info-ZIP", "zip", "zip -q -r ../out.zip ."),
     ("Info-ZIP, stored", "zip", "zip -q -0 -r ../out.zip ."),
     ("Info-ZIP, Zip64", "zip", "zip -q -r -fz ../out.zip ."),
@@ -174,7 +174,6 @@ const PROGRAMS: [(&str, &str, &str); 15] = [
         "7zz",
         "7zz a -bso0 -tzip -mx0 ../out.zip .",
     ),
-    ("7-Zip, older", "7za", "7za a -bso0 -tzip ../out.zip ."),
 ];
 
 /// Writers that a program brings, with its arguments.

@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import fs from "node:fs";
 import path from "node:path";
+import { execFileSync } from "node:child_process";
 import { pipeline } from "node:stream/promises";
 
 const [mode, folder, out] = process.argv.slice(2);
@@ -84,6 +85,11 @@ const writers = {
     const zip = new (require("adm-zip"))();
     for (const file of files) zip.addFile(file.name, read(file));
     zip.writeZip(out);
+  },
+  "7za of 7zip-bin": () => {
+    const program = require("7zip-bin").path7za;
+    fs.chmodSync(program, 0o755); // npm keeps no modes of what is no script
+    execFileSync(program, ["a", "-bso0", "-tzip", out, "."], { cwd: folder });
   },
   "client-zip": async () => {
     const { downloadZip } = await import(require.resolve("client-zip"));

@@ -210,6 +210,7 @@ fn padding(out: &mut Out<impl FnMut(Hostile)>, good: &[u8]) {
     };
     let cases = [
         ("a-block", Accepted, padded(BLOCK)),
+        ("a-record", Accepted, padded(512)),
         ("less", Refused, padded(BLOCK - 1)),
         ("more", Refused, padded(BLOCK + 1)),
         ("two-blocks", Refused, padded(2 * BLOCK)),
