@@ -67,7 +67,7 @@ pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
         out.put(
             format!("zip64/end/{name}"),
             expected,
-            zip().end(change).end64(|_| ()).bytes(),
+            zip().end64(|_| ()).end(change).bytes(),
         );
     }
     out.put(
@@ -75,7 +75,7 @@ pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
         Refused,
         zip().end(all_ones).bytes(),
     );
-    let split = zip().end(all_ones).end64(|end| end.disks = 2);
+    let split = zip().end64(|end| end.disks = 2).end(all_ones);
     out.put("zip64/end/disks-all-ones-split", Refused, split.bytes());
     out.put(
         "zip64/missing",
