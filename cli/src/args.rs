@@ -65,12 +65,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME", env = "DELIVERY_STACK_NAME")]
     pub(crate) stack_name: Option<String>,
 
-    /// The AWS region [default: the profile's].
+    /// The AWS region; without it `AWS_REGION` or `AWS_DEFAULT_REGION` [default: the profile's].
     #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION")]
     pub(crate) region: Option<String>,
 
-    /// The profile of the AWS configuration that signs in.
-    #[arg(long, global = true, value_name = "NAME", env = "AWS_PROFILE")]
+    /// The profile of the AWS configuration to sign in with, whatever `AWS_ACCESS_KEY_ID` says; without it
+    /// `AWS_PROFILE`, over which `AWS_ACCESS_KEY_ID` wins.
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
     /// Print JSON to standard output: one object, or for commands that take their time one a line, the

@@ -6,8 +6,10 @@
 use aws_sdk_sts::config::ProvideCredentials;
 use shared::aws::SdkConfig;
 
-use crate::error::CliError;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
 use crate::settings::Settings;
+use crate::stack::template::nearest;
 
 /// Clients of AWS.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Finds region and credentials; calls no service except where signing in needs one.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, CliError> {
+        check_profile(settings.profile.as_deref()).await?;
         let config =
             shared::aws::load_as(settings.profile.as_deref(), settings.region.as_deref()).await;
         let Some(region) = config.region().map(ToString::to_string) else {
@@ -80,5 +83,55 @@ impl Cloud {
     /// A client of STS.
     pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
         aws_sdk_sts::Client::new(&self.config)
+    }
+}
+
+/// Fails where a profile is named that the AWS configuration does not have: the SDK itself would only say
+/// that region or credentials are missing.
+async fn check_profile(settings: Option<&str>) -> Result<(), NoProfile> {
+    let signs_in_by_keys = shared::env::var("AWS_ACCESS_KEY_ID").is_some();
+    let of_environment = shared::env::var("AWS_PROFILE").filter(|_| !signs_in_by_keys);
+    let Some(name) = settings.map(str::to_owned).or(of_environment) else {
+        return Ok(());
+    };
+    let known = shared::aws::profiles().await;
+    if known.contains(&name) {
+        return Ok(());
+    }
+    Err(NoProfile { name, known })
+}
+
+/// The named profile is in neither file of the AWS configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the AWS configuration has no profile `{name}`; it has {}", listed(.known))]
+struct NoProfile {
+    name: String,
+    known: Vec<String>,
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+impl Explained for NoProfile {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "credentials"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let known = self.known.iter().map(String::as_str);
+        Some(nearest(&self.name, known).map_or_else(
+            || "name one that is there (`--profile`, `AWS_PROFILE`, `profile` in `delivery.toml`), or configure it: \
+                `aws configure sso`".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        ))
     }
 }

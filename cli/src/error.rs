@@ -209,8 +209,8 @@ impl CliError {
                     .to_owned()
             }
             Self::Settings { .. } => {
-                "`delivery.toml` may hold `stack-name`, `region`, `profile`, `bucket`, `packages`, \
-                 `architecture` and `[parameters]`"
+                "`delivery.toml` may hold `stack-name`, `region`, `profile`, `bucket`, `architecture` and \
+                 `[parameters]`"
                     .to_owned()
             }
             Self::Application { source, .. } => application_hint(source.as_ref()),

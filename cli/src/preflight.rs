@@ -13,8 +13,8 @@ use crate::error::CliError;
 use crate::event::{Finding, Severity};
 use crate::exit::Exit;
 use crate::home;
-use crate::stack::parameters;
-use crate::stack::template::{Declared, Template};
+use crate::stack::template::Declared;
+use crate::stack::{parameters, publish};
 
 pub(crate) use machine::is_on_path;
 
@@ -76,7 +76,7 @@ impl Found {
 pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let application = planned.application;
     let declared = declared();
-    let wrong = parameters::wrong(&declared, planned.parameters);
+    let wrong = parameters::wrong(&declared, planned.parameters, false);
     let parameters = wrong.into_iter().map(|message| Finding {
         severity: Severity::Error,
         message,
@@ -104,11 +104,7 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
 
 /// The parameters of the template that is launched; none where it cannot be read, which the launch will say.
 fn declared() -> Vec<Declared> {
-    let text = home::checkout().and_then(|checkout| {
-        std::fs::read_to_string(checkout.join("cloudformation/delivery.yaml")).ok()
-    });
-    let template = text.and_then(|text| Template::read(&text).ok());
-    template
+    publish::root_template()
         .map(|template| template.parameters())
         .unwrap_or_default()
 }

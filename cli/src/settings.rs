@@ -56,8 +56,12 @@ impl Settings {
             .unwrap_or_else(|| application::stack_name_of(&directory));
         Ok(Self {
             stack_name,
-            region: global.region.clone().or_else(|| file.region.clone()),
-            profile: global.profile.clone().or_else(|| file.profile.clone()),
+            region: global
+                .region
+                .clone()
+                .or_else(|| shared::env::var("AWS_DEFAULT_REGION"))
+                .or_else(|| file.region.clone()),
+            profile: profile(global.profile.as_ref(), &file, shared::env::var),
             directory,
             file,
         })
@@ -77,15 +81,17 @@ impl Settings {
     }
 
     /// The folder of the packages, with a folder for each architecture in it.
+    ///
+    /// `delivery.toml` has no say in it: the packages run with the roles of the deploy functions, so the
+    /// person who launches the stack chooses them, not the repository that is delivered.
     pub(crate) fn packages(&self, arguments: &Publish) -> PathBuf {
         if let Some(path) = &arguments.packages {
             return path.clone();
         }
-        match (&self.file.packages, crate::home::checkout()) {
-            (Some(path), _) => self.directory.join(path),
-            (None, Some(checkout)) => checkout.join(DEFAULT_PACKAGES),
-            (None, None) => self.directory.join(DEFAULT_PACKAGES),
-        }
+        let start = crate::home::checkout();
+        start
+            .unwrap_or_else(|| self.directory.clone())
+            .join(DEFAULT_PACKAGES)
     }
 
     /// The architecture that the action functions run on.
@@ -102,6 +108,24 @@ impl Settings {
         parameters.extend(shared::env::with_prefix(PARAMETER_PREFIX));
         parameters.extend(arguments.iter().cloned());
         parameters
+    }
+}
+
+/// The profile to sign in with, where one is named: by the flag, else by the file unless the environment
+/// names one itself (`AWS_PROFILE`, which the SDK reads) or describes another AWS altogether, as the
+/// variables of `delivery local env` do: an endpoint and the keys that belong to it.
+fn profile(
+    flag: Option<&String>,
+    file: &File,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let is_set = |name| variable(name).is_some();
+    let by_environment =
+        is_set("AWS_PROFILE") || (is_set("AWS_ENDPOINT_URL") && is_set("AWS_ACCESS_KEY_ID"));
+    match flag {
+        Some(name) => Some(name.clone()),
+        None if by_environment => None,
+        None => file.profile.clone(),
     }
 }
 
@@ -144,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn a_named_profile_wins_over_keys_and_the_file_s_yields_to_another_aws() {
+        let file: File = toml::from_str("profile = \"prod\"").unwrap();
+        let found = |flag: Option<&str>, variables: &[&str]| {
+            let is_set = |name: &str| variables.contains(&name).then(|| "set".to_owned());
+            profile(flag.map(str::to_owned).as_ref(), &file, is_set)
+        };
+        let prod = Some("prod".to_owned());
+        assert_eq!(found(None, &[]), prod);
+        assert_eq!(found(None, &["AWS_ACCESS_KEY_ID"]), prod);
+        assert_eq!(found(None, &["AWS_ENDPOINT_URL"]), prod);
+        assert_eq!(found(None, &["AWS_PROFILE"]), None);
+        let local = ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID"];
+        assert_eq!(found(None, &local), None);
+        assert_eq!(found(Some("dev"), &local), Some("dev".to_owned()));
+    }
+
+    #[test]
     fn parameters_of_the_command_line_win_over_those_of_the_file() {
         let file =
             "[parameters]\nBranchName = \"file\"\nBuildMemory = 1024\nManualApproval = true\n";
@@ -158,14 +199,5 @@ mod tests {
         ];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(found.parameters(&up.parameters), expected.into());
-    }
-
-    #[test]
-    fn paths_of_the_file_begin_beside_it() {
-        let (found, command) = settings("packages = \"built\"\n", &["publish"]);
-        let Command::Publish(publish) = command else {
-            panic!("not `publish`")
-        };
-        assert_eq!(found.packages(&publish), found.directory.join("built"));
     }
 }

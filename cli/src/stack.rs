@@ -9,7 +9,7 @@ pub(crate) mod events;
 mod failure;
 mod follow;
 pub(crate) mod parameters;
-mod publish;
+pub(crate) mod publish;
 pub(crate) mod question;
 pub(crate) mod resources;
 pub(crate) mod state;

@@ -9,9 +9,14 @@ use std::time::Duration;
 
 pub use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -23,6 +28,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::app_name::AppName;
+use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::sdk_config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
@@ -134,18 +140,54 @@ impl LoadServiceConfig for Variables {
 
 /// The configuration of a person's clients: everything that the SDK's own chain of sources tells, with a
 /// profile of the AWS configuration or a region that may be named.
+///
+/// A named profile is where the credentials come from, whatever else is set, as with the AWS CLI: the
+/// SDK's own chain would ask `AWS_ACCESS_KEY_ID` first and so act on another account than the one named.
 pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .retry_config(retries())
         .timeout_config(timeouts());
     if let Some(profile) = profile {
-        loader = loader.profile_name(profile);
+        loader = loader
+            .profile_name(profile)
+            .credentials_provider(credentials_of(profile, region).await);
     }
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
     }
     loader.load().await
+}
+
+/// The credentials of a profile. A profile that assumes a role asks STS, in a region that has to be known.
+async fn credentials_of(profile: &str, region: Option<&str>) -> ProfileFileCredentialsProvider {
+    let region = match region {
+        Some(region) => Some(Region::new(region.to_owned())),
+        None => {
+            let of_the_profile = ProfileFileRegionProvider::builder();
+            of_the_profile.profile_name(profile).build().region().await
+        }
+    };
+    let config = ProviderConfig::without_region()
+        .with_http_client(http_client())
+        .with_region(region);
+    ProfileFileCredentialsProvider::builder()
+        .configure(&config)
+        .profile_name(profile)
+        .build()
+}
+
+/// The names of the profiles that the AWS configuration holds, in order. Empty where its files cannot be
+/// read or understood: signing in then says why.
+pub async fn profiles() -> Vec<String> {
+    let loaded =
+        aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None)
+            .await;
+    let mut names: Vec<String> = loaded
+        .map(|found| found.profiles().map(str::to_owned).collect())
+        .unwrap_or_default();
+    names.sort();
+    names
 }
 
 /// Why a call did not succeed, as far as callers have to tell.

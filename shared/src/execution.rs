@@ -279,9 +279,7 @@ mod tests {
         assert_eq!(failure.failure_type, FailureType::PermissionError);
         assert_eq!(
             failure.hint.as_deref(),
-            Some(
-                "allow `codepipeline:GetPipelineExecution` on `greeter` for this function's role"
-            )
+            Some("allow `codepipeline:GetPipelineExecution` on `greeter` for this function's role")
         );
     }
 }

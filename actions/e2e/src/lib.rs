@@ -56,9 +56,7 @@ impl Action for EndToEnd {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let source = store
-            .fetch_and_extract(input, &workspace, "source")
-            .await?;
+        let source = store.fetch_and_extract(input, &workspace, "source").await?;
         test(job, &source, params, attempts, &environment).await
     }
 }

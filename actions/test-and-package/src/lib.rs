@@ -53,9 +53,7 @@ impl Action for TestAndPackage {
         let workspace = Workspace::create()?;
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
-        let source = store
-            .fetch_and_extract(input, &workspace, "source")
-            .await?;
+        let source = store.fetch_and_extract(input, &workspace, "source").await?;
         let work = Work {
             job,
             store: &store,

@@ -1,7 +1,15 @@
 //! The commands about the running pipeline: `status`, `log`, `start`, `approve`, `reject`, `retry`,
 //! `stop`.
 
+use std::time::Duration;
+
 use clap::Args;
+
+use super::values::duration;
+
+/// How long `start --wait` waits: more than a whole pipeline takes, and short enough that a job of
+/// another CI system that nobody approves ends the same day.
+const DEFAULT_WAIT: &str = "1h";
 
 /// `delivery status`.
 #[derive(Args, Clone, Debug)]
@@ -46,13 +54,17 @@ pub(crate) struct Start {
     /// Stay until the execution has ended, and end as it did.
     #[arg(long)]
     pub(crate) wait: bool,
+
+    /// With `--wait`: how long, approvals included (for example 90s, 20m). The execution goes on afterwards.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_WAIT, env = "DELIVERY_TIMEOUT")]
+    pub(crate) timeout: Duration,
 }
 
 /// `delivery approve` and `delivery reject`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Answer {
-    /// The commit that is meant, or its beginning: refused where another one waits. Needed where nobody can
-    /// be asked.
+    /// The commit that you mean, or its beginning: refused where another one waits. Without a terminal to ask
+    /// at, either this or `--yes` is needed.
     #[arg(value_name = "COMMIT")]
     pub(crate) commit: Option<String>,
 
@@ -64,7 +76,7 @@ pub(crate) struct Answer {
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 
-    /// Do not ask.
+    /// Do not ask: answer for whichever commit waits.
     #[arg(short, long)]
     pub(crate) yes: bool,
 }

@@ -84,8 +84,13 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Do without asking what is asked for else: replace or remove what holds data, delete a stack that could
-    /// not be created, go on with a way back that is stuck.
+    /// Change the stack of this name although it was not launched by Serverless Delivery: the template
+    /// replaces everything in it.
+    #[arg(long)]
+    pub(crate) adopt: bool,
+
+    /// Answer yes to every question: replace or remove resources that hold data, delete a stack that could
+    /// not be created, continue a rollback that is stuck.
     #[arg(short, long)]
     pub(crate) yes: bool,
 
@@ -112,6 +117,10 @@ pub(crate) struct Down {
     /// Delete without asking for the stack's name.
     #[arg(short, long)]
     pub(crate) yes: bool,
+
+    /// Delete the stack of this name although it was not launched by Serverless Delivery.
+    #[arg(long)]
+    pub(crate) adopt: bool,
 
     /// Also empty and delete the buckets that production's data is in; otherwise they stay.
     #[arg(long)]

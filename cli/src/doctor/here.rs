@@ -9,6 +9,7 @@ use crate::event::Severity;
 use crate::home;
 use crate::preflight::{self, Planned};
 use crate::settings::{FILE_NAME, Settings};
+use crate::stack::{parameters, publish};
 
 use super::{Check, Setting};
 
@@ -61,7 +62,9 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
             "none in `{}`: there is no `package.json`",
             directory.display()
         );
-        return vec![Check::note(NAME, found, None)];
+        let mut checks = parameters(settings);
+        checks.push(Check::note(NAME, found, None));
+        return checks;
     }
     let application = match Application::find(directory).await {
         Ok(application) => application,
@@ -93,6 +96,18 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
     checks.collect()
 }
 
+/// The template's parameters that are set and that it does not take.
+fn parameters(settings: &Settings) -> Vec<Check> {
+    let Some(template) = publish::root_template() else {
+        return Vec::new();
+    };
+    let help = format!("correct it in `{FILE_NAME}`, or in the variable that sets it");
+    parameters::wrong(&template.parameters(), &settings.parameters(&[]), true)
+        .into_iter()
+        .map(|message| Check::failed("parameters", message, &help))
+        .collect()
+}
+
 /// The first line of what a tool says of its version.
 async fn version(tool: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(tool)
@@ -104,6 +119,11 @@ async fn version(tool: &str, arguments: &[&str]) -> Option<String> {
         .filter(|output| output.status.success())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().next().map(str::to_owned)
+}
+
+/// The profile that the SDK takes by itself.
+fn profile_of_environment() -> Option<String> {
+    shared::env::var("AWS_PROFILE")
 }
 
 /// The settings that count, and where they come from. Credentials are none of them.
@@ -142,12 +162,15 @@ pub(super) fn settings(
         },
         Setting {
             name: "profile".to_owned(),
-            value: settings.profile.clone().unwrap_or_default(),
-            source: source(
-                global.profile.as_ref(),
-                "AWS_PROFILE",
-                settings.profile.as_ref(),
-            ),
+            value: settings
+                .profile
+                .clone()
+                .or_else(profile_of_environment)
+                .unwrap_or_default(),
+            source: match (&settings.profile, profile_of_environment()) {
+                (None, Some(_)) => "environment".to_owned(),
+                (found, _) => source(global.profile.as_ref(), "", found.as_ref()),
+            },
         },
     ];
     all.extend(settings.parameters(&[]).into_iter().map(|(name, value)| {

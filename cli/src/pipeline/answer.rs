@@ -4,8 +4,6 @@
 
 mod choice;
 
-use std::io::ErrorKind;
-
 use aws_sdk_codepipeline::operation::put_approval_result::PutApprovalResultError;
 use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 use schemars::JsonSchema;
@@ -20,9 +18,10 @@ use crate::output::document::{self, Document};
 use crate::output::lines::short;
 use crate::output::teller::can_ask;
 use crate::output::write_stderr;
+use crate::stack::question;
 
 use super::read;
-use super::state::{PipelineState, Revision, Waiting, gist};
+use super::state::{Revision, Waiting, gist};
 use super::target::Target;
 use choice::{AnswerError, choose};
 
@@ -90,7 +89,7 @@ async fn answer(
         arguments.stage.as_deref(),
         arguments.commit.as_deref(),
     )?;
-    if arguments.commit.is_none() {
+    if arguments.commit.is_none() && !arguments.yes {
         ask(global, verb, &waiting)?;
     }
     put(
@@ -113,10 +112,10 @@ async fn answer(
     Ok(Exit::Success)
 }
 
-/// Shows what waits and asks; nobody to ask is an error, since what waits may be another commit than the
-/// one that is meant.
+/// Shows what waits and asks. Where nobody can be asked that is an error: what waits may be another commit
+/// than the one that is meant.
 fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(), AnswerError> {
-    let refusal = || AnswerError::NobodyToAsk {
+    let refusal = || AnswerError::CannotAsk {
         verb,
         waiting: gist(waiting.stage.revision.as_ref()),
         commit: waiting
@@ -144,20 +143,11 @@ fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(),
         "approve" => "Approve it?",
         _ => "Reject it?",
     };
-    let answer = dialoguer::Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact()
-        .map_err(|error| match error {
-            dialoguer::Error::IO(error) if error.kind() == ErrorKind::Interrupted => {
-                AnswerError::Interrupted
-            }
-            dialoguer::Error::IO(_) => refusal(),
-        })?;
-    if answer {
-        Ok(())
-    } else {
-        Err(AnswerError::Declined)
+    match question::confirm(question) {
+        question::Answer::Yes => Ok(()),
+        question::Answer::No => Err(AnswerError::Declined),
+        question::Answer::Interrupted => Err(AnswerError::Interrupted),
+        question::Answer::Nobody => Err(refusal()),
     }
 }
 
@@ -196,9 +186,4 @@ async fn put(
         .into()),
         _ => Err(pipeline.refused("codepipeline:PutApprovalResult")(error)),
     }
-}
-
-/// The stages that a state has, for an error.
-fn stages(state: &PipelineState) -> String {
-    state.stage_names()
 }

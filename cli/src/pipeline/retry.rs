@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::output::document::{self, Document};
 use crate::output::lines::short;
 
-use super::state::{PipelineState, Revision, StageState, gist};
+use super::state::{NoStage, PipelineState, Revision, StageState, gist};
 use super::target::Target;
 use super::{listed, read};
 
@@ -73,7 +73,10 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
     if let Err(error) = sent {
         return Err(match error.as_service_error() {
             Some(RetryStageExecutionError::NotLatestPipelineExecutionException(_)) => {
-                RetryError::newer(stage, None).into()
+                RetryError::Newer {
+                    stage: stage.name.clone(),
+                }
+                .into()
             }
             Some(RetryStageExecutionError::StageNotRetryableException(why)) => {
                 RetryError::NotRetryable {
@@ -102,10 +105,7 @@ fn choose<'a>(
     stage: Option<&str>,
 ) -> Result<(&'a StageState, &'a str), RetryError> {
     let stage = if let Some(name) = stage {
-        shown.stage(name).ok_or_else(|| RetryError::NoStage {
-            stage: name.to_owned(),
-            known: shown.stage_names(),
-        })?
+        shown.stage(name)?
     } else {
         the_failed_one(shown)?
     };
@@ -115,9 +115,14 @@ fn choose<'a>(
         }),
         // Actions of a stage in which one has failed already may be in progress; only CodePipeline knows
         // whether these can be retried.
-        (Some(execution), true) if !has_failed_action(stage) => {
-            Err(RetryError::newer(stage, Some(execution)))
-        }
+        (Some(execution), true) if !has_failed_action(stage) => Err(RetryError::Running {
+            stage: stage.name.clone(),
+            execution: format!(
+                "execution {} of {}",
+                short(execution),
+                gist(stage.revision.as_ref())
+            ),
+        }),
         (Some(execution), _) => Ok((stage, execution)),
     }
 }
@@ -146,8 +151,8 @@ fn has_failed_action(stage: &StageState) -> bool {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum RetryError {
     /// The stage does not exist.
-    #[error("the pipeline has no stage `{stage}`; it has {known}")]
-    NoStage { stage: String, known: String },
+    #[error(transparent)]
+    NoStage(#[from] NoStage),
     /// No stage failed.
     #[error("no stage of the pipeline has failed")]
     NothingFailed,
@@ -157,29 +162,19 @@ enum RetryError {
     /// No execution came to the stage yet.
     #[error("no execution has come to stage {stage} yet")]
     NeverEntered { stage: String },
-    /// A newer execution is in the stage.
-    #[error("stage {stage} can no longer be retried for an earlier execution: {newer} is in it")]
-    Newer { stage: String, newer: String },
+    /// An execution is in the stage, perhaps the one that is being retried already.
+    #[error(
+        "there is nothing to retry in stage {stage}: {execution} is running in it, and nothing of it has failed"
+    )]
+    Running { stage: String, execution: String },
+    /// A newer execution has entered the stage.
+    #[error(
+        "stage {stage} can no longer be retried for this execution: a newer one has entered it"
+    )]
+    Newer { stage: String },
     /// CodePipeline says why not.
     #[error("stage {stage} cannot be retried: {why}")]
     NotRetryable { stage: String, why: String },
-}
-
-impl RetryError {
-    fn newer(stage: &StageState, execution: Option<&String>) -> Self {
-        let newer = match execution {
-            Some(id) => format!(
-                "execution {} of {}",
-                short(id),
-                gist(stage.revision.as_ref())
-            ),
-            None => "a newer execution".to_owned(),
-        };
-        Self::Newer {
-            stage: stage.name.clone(),
-            newer,
-        }
-    }
 }
 
 impl Explained for RetryError {
@@ -189,7 +184,7 @@ impl Explained for RetryError {
                 Exit::NotFound
             }
             Self::SeveralFailed { .. } => Exit::Usage,
-            Self::Newer { .. } | Self::NotRetryable { .. } => Exit::Failed,
+            Self::Running { .. } | Self::Newer { .. } | Self::NotRetryable { .. } => Exit::Failed,
         }
     }
 
@@ -198,6 +193,7 @@ impl Explained for RetryError {
             Self::NoStage { .. } => "not-found",
             Self::NothingFailed | Self::NeverEntered { .. } => "nothing-failed",
             Self::SeveralFailed { .. } => "usage",
+            Self::Running { .. } => "running",
             Self::Newer { .. } => "newer-execution",
             Self::NotRetryable { .. } => "not-retryable",
         }
@@ -206,7 +202,8 @@ impl Explained for RetryError {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::NoStage { .. } => "name one of these",
+                Self::NoStage(error) => return Some(error.hint()),
+                Self::Running { .. } => "follow it: `delivery log --follow`",
                 Self::NothingFailed | Self::NeverEntered { .. } => {
                     "see what the pipeline does: `delivery status`"
                 }
@@ -273,11 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_execution_in_the_stage_is_named() {
+    fn a_stage_that_is_running_is_not_retried() {
         let running = || vec![stage("Commit", Some("InProgress"), "InProgress")];
         assert_eq!(
             told(running(), Some("Commit")),
-            "1: stage Commit can no longer be retried for an earlier execution: execution 3f2a6c1e of an unknown commit is in it"
+            "1: there is nothing to retry in stage Commit: execution 3f2a6c1e of an unknown commit is running in it, and \
+             nothing of it has failed"
         );
         assert_eq!(
             told(running(), None),

@@ -1,6 +1,6 @@
 //! `delivery start`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_sdk_codepipeline::types::{
     ActionCategory, PipelineDeclaration, SourceRevisionOverride, SourceRevisionType,
@@ -54,6 +54,12 @@ impl Document for Started {
 }
 
 pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, CliError> {
+    if let Some(revision) = arguments.revision.as_ref().filter(|text| !is_commit(text)) {
+        return Err(NotACommit {
+            revision: revision.clone(),
+        }
+        .into());
+    }
     let target = Target::find(global).await?;
     let pipeline = target.needed_pipeline()?;
     let revisions = match &arguments.revision {
@@ -61,7 +67,7 @@ pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, Cl
         None => None,
     };
     if arguments.wait {
-        return wait(global, &target, pipeline, revisions).await;
+        return wait(global, &target, pipeline, revisions, arguments.timeout).await;
     }
     let started = Started {
         execution: pipeline.start(revisions).await?,
@@ -79,6 +85,7 @@ async fn wait(
     target: &Target,
     pipeline: Pipeline,
     revisions: Option<Vec<SourceRevisionOverride>>,
+    timeout: Duration,
 ) -> Result<Exit, CliError> {
     let since = Instant::now();
     let shape = pipeline.shape().await?;
@@ -98,7 +105,7 @@ async fn wait(
     progress.interrupted =
         Some("interrupted; the execution goes on: `delivery log --follow` follows it");
     let outcome = tokio::select! {
-        outcome = follow::to_the_end(&explainer, &execution, None, &mut output, &mut progress) => outcome,
+        outcome = follow::to_the_end(&explainer, &execution, Some(timeout), &mut output, &mut progress) => outcome,
         () = interrupt.received() => Ok(Outcome::Interrupted),
     };
     let seconds = round(since.elapsed().as_secs_f64());
@@ -138,6 +145,42 @@ async fn overriding(pipeline: &Pipeline, commit: &str) -> Result<SourceRevisionO
         .revision_value(commit)
         .build()
         .expect("all fields are set"))
+}
+
+/// The fewest digits that git abbreviates a commit's id to by itself.
+const MIN_COMMIT_CHARS: usize = 7;
+
+/// The digits of a commit's id in a repository of SHA-256.
+const MAX_COMMIT_CHARS: usize = 64;
+
+fn is_commit(text: &str) -> bool {
+    (MIN_COMMIT_CHARS..=MAX_COMMIT_CHARS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A branch or a tag was named: the Source action fetches commits by their ids alone.
+#[derive(Debug, thiserror::Error)]
+#[error("`{revision}` is not a commit id")]
+struct NotACommit {
+    revision: String,
+}
+
+impl Explained for NotACommit {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "usage"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "give the commit's id, which `git rev-parse {}` prints; without `--revision` the branch's newest commit is \
+             delivered",
+            self.revision
+        ))
+    }
 }
 
 /// A commit was named, and nothing would fetch it.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::foreign;
+use crate::stack::template::nearest;
 
 /// A pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -140,6 +141,25 @@ pub(crate) fn gist(revision: Option<&Revision>) -> String {
     revision.map_or_else(|| "an unknown commit".to_owned(), Revision::gist)
 }
 
+/// A stage was named that the pipeline does not have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pipeline has no stage `{stage}`; it has {known}")]
+pub(crate) struct NoStage {
+    stage: String,
+    meant: Option<String>,
+    known: String,
+}
+
+impl NoStage {
+    /// What to do next.
+    pub(crate) fn hint(&self) -> String {
+        self.meant.as_ref().map_or_else(
+            || "name one of these".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        )
+    }
+}
+
 /// An approval that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Waiting<'a> {
@@ -163,14 +183,16 @@ impl PipelineState {
     }
 
     /// The stage of a name.
-    pub(crate) fn stage(&self, name: &str) -> Option<&StageState> {
-        self.stages.iter().find(|stage| stage.name == name)
-    }
-
-    /// The stages' names, as a sentence lists them.
-    pub(crate) fn stage_names(&self) -> String {
-        let names: Vec<String> = self.stages.iter().map(|stage| stage.name.clone()).collect();
-        super::listed(&names)
+    pub(crate) fn stage(&self, name: &str) -> Result<&StageState, NoStage> {
+        let found = self.stages.iter().find(|stage| stage.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<String> = self.stages.iter().map(|stage| stage.name.clone()).collect();
+            NoStage {
+                stage: name.to_owned(),
+                meant: nearest(name, names.iter().map(String::as_str)).map(str::to_owned),
+                known: super::listed(&names),
+            }
+        })
     }
 }
 
@@ -197,6 +219,21 @@ impl StageState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_in_the_wrong_case_is_suggested() {
+        let stage = |name: &str| StageState {
+            name: name.to_owned(),
+            ..StageState::default()
+        };
+        let pipeline = PipelineState {
+            name: "p".to_owned(),
+            stages: vec![stage("Source"), stage("Commit")],
+        };
+        let hint = |name| pipeline.stage(name).unwrap_err().hint();
+        assert_eq!(hint("commit"), "did you mean `Commit`?");
+        assert_eq!(hint("x"), "name one of these");
+    }
 
     #[test]
     fn the_message_of_a_connection_s_commit_is_read_from_its_summary() {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::args::stack::Architecture;
-use crate::error::CliError;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
 
 /// The settings of an application, kept beside it. All of them may be left out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,11 +21,36 @@ pub(crate) struct File {
     pub(crate) profile: Option<String>,
     /// The bucket to publish to.
     pub(crate) bucket: Option<String>,
-    /// Where the packages are.
-    pub(crate) packages: Option<PathBuf>,
+    /// No longer a setting; named, so that a file that has it is told what to do instead.
+    packages: Option<serde::de::IgnoredAny>,
     /// The architecture that the action functions run on.
     pub(crate) architecture: Option<Architecture>,
     parameters: BTreeMap<String, Value>,
+}
+
+/// `delivery.toml` names the folder of the packages.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` sets `packages`, which a file can no longer set", .path.display())]
+struct PackagesInFile {
+    path: PathBuf,
+}
+
+impl Explained for PackagesInFile {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "settings"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "take it out and name the folder by `--packages DIR` or `DELIVERY_PACKAGES`: packages run with \
+             the rights of the deploy functions, so the repository that is delivered does not choose them"
+                .to_owned(),
+        )
+    }
 }
 
 /// A parameter's value: `CloudFormation` takes all of them as text.
@@ -44,10 +70,17 @@ impl File {
             path: path.to_owned(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| CliError::Settings {
+        let file: Self = toml::from_str(&text).map_err(|source| CliError::Settings {
             path: path.to_owned(),
             source: Box::new(source),
-        })
+        })?;
+        if file.packages.is_some() {
+            return Err(PackagesInFile {
+                path: path.to_owned(),
+            }
+            .into());
+        }
+        Ok(file)
     }
 
     /// The template's parameters.
@@ -67,7 +100,20 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+
+    #[test]
+    fn a_file_does_not_choose_the_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("delivery.toml");
+        std::fs::write(&path, "packages = \"evil-packages\"\n").unwrap();
+        let error = File::read(&path).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        assert!(
+            error.message().contains("--packages DIR"),
+            "{}",
+            error.message()
+        );
+    }
 
     #[test]
     fn a_typing_error_is_named_with_its_line() {

@@ -7,11 +7,12 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, PolicyAction, Replacement,
-    ResourceAttribute, ResourceChange,
+    ResourceAttribute, ResourceChange, TemplateStage,
 };
 use shared::aws::CallError;
 use tokio::time::sleep;
 
+use super::description::Description;
 use super::parameters::{self, Value};
 use super::resources::NESTED_STACK;
 use super::told::{Action, Change};
@@ -20,10 +21,12 @@ use crate::error::CliError;
 /// How often a change set is asked for: it is ready within some seconds.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// The types whose resources hold what cannot be made again from the template and the pipeline. Log groups
-/// are not among them: logs expire by themselves. Of a nested stack nobody knows without looking into it.
-const HOLDS_DATA: [&str; 14] = [
+/// The types whose resources hold what cannot be made again from the template and the pipeline: what is
+/// stored in them, messages that wait in a queue, and who subscribed to a topic. Log groups are not among
+/// them: logs expire by themselves. What a nested stack holds is only known from its own change set.
+const HOLDS_DATA: [&str; 30] = [
     NESTED_STACK,
+    "AWS::Backup::BackupVault",
     "AWS::Cognito::UserPool",
     "AWS::DocDB::DBCluster",
     "AWS::DynamoDB::GlobalTable",
@@ -31,12 +34,27 @@ const HOLDS_DATA: [&str; 14] = [
     "AWS::EC2::Volume",
     "AWS::ECR::Repository",
     "AWS::EFS::FileSystem",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::Elasticsearch::Domain",
+    "AWS::FSx::FileSystem",
+    "AWS::FSx::Volume",
     "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::MSK::Cluster",
+    "AWS::MemoryDB::Cluster",
     "AWS::Neptune::DBCluster",
+    "AWS::OpenSearchServerless::Collection",
+    "AWS::OpenSearchService::Domain",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
+    "AWS::Redshift::Cluster",
     "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
     "AWS::SecretsManager::Secret",
+    "AWS::Timestream::Table",
 ];
 
 /// What CloudFormation says of a change set without changes: it has no status for it.
@@ -101,23 +119,32 @@ pub(crate) async fn create(client: &Client, wanted: &Wanted<'_>) -> Result<(), C
     Ok(())
 }
 
-/// Waits until CloudFormation has worked it out.
+/// Waits until CloudFormation has worked it out. `current` is the stack as it is, where it is updated.
 pub(crate) async fn prepared(
     client: &Client,
     stack: &str,
     name: &str,
+    current: Option<&Description>,
 ) -> Result<Prepared, CliError> {
     loop {
         let found = describe(client, Some(stack), name).await?;
         match found.status {
-            Some(ChangeSetStatus::CreateComplete) => return ready(client, found).await,
+            Some(ChangeSetStatus::CreateComplete) => {
+                return ready(client, name, current, found).await;
+            }
             Some(ChangeSetStatus::Failed) => return refused(client, found).await,
             _ => sleep(ASK_EVERY).await,
         }
     }
 }
 
-async fn ready(client: &Client, found: Described) -> Result<Prepared, CliError> {
+async fn ready(
+    client: &Client,
+    name: &str,
+    current: Option<&Description>,
+    found: Described,
+) -> Result<Prepared, CliError> {
+    let (stack_id, parameters) = (found.stack_id, found.parameters);
     let mut changes = Vec::new();
     let mut open = vec![(String::new(), found.changes)];
     while let Some((prefix, found)) = open.pop() {
@@ -127,8 +154,11 @@ async fn ready(client: &Client, found: Described) -> Result<Prepared, CliError> 
             let told = read(&prefix, &change);
             if let (true, Some(id)) = (is_stack, nested) {
                 let inner = describe(client, None, &id).await?;
-                // CloudFormation lists every nested stack as changed; what is in it tells the truth.
-                if told.action == Action::Change && inner.changes.is_empty() {
+                // CloudFormation lists every nested stack as changed; what is in it tells the truth. A
+                // nested stack whose own properties change stays: a new template may change its outputs
+                // alone, which no resource shows.
+                let unchanged = told.properties.is_empty() && inner.changes.is_empty();
+                if told.action == Action::Change && unchanged {
                     continue;
                 }
                 open.push((format!("{}/", told.path), inner.changes));
@@ -137,14 +167,50 @@ async fn ready(client: &Client, found: Described) -> Result<Prepared, CliError> 
         }
     }
     drop_empty_stacks(&mut changes);
-    if changes.is_empty() {
+    if changes.is_empty() && is_same(client, name, current, &parameters).await? {
         return Ok(Prepared::Nothing);
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Prepared::Ready {
-        stack_id: found.stack_id,
-        changes,
-    })
+    Ok(Prepared::Ready { stack_id, changes })
+}
+
+/// Whether a change set without changes of resources leaves the stack as it is. CloudFormation makes one
+/// that can be executed also where only outputs change, and with nested stacks also where nothing does; so
+/// what was given to it is compared with what the stack has.
+async fn is_same(
+    client: &Client,
+    name: &str,
+    current: Option<&Description>,
+    parameters: &BTreeMap<String, String>,
+) -> Result<bool, CallError> {
+    let Some(current) = current else {
+        return Ok(false);
+    };
+    // What a change set does not list is at its default or as it was.
+    let changes = |(name, value)| current.parameters.get(name) != Some(value);
+    if parameters.iter().any(changes) {
+        return Ok(false);
+    }
+    let old = template(client, &current.id, None).await?;
+    let new = template(client, &current.id, Some(name)).await?;
+    Ok(old == new)
+}
+
+/// The template of a stack, or of a change set of it, as it was given.
+async fn template(
+    client: &Client,
+    stack: &str,
+    change_set: Option<&str>,
+) -> Result<Option<String>, CallError> {
+    let found = client
+        .get_template()
+        .stack_name(stack)
+        .set_change_set_name(change_set.map(str::to_owned))
+        .template_stage(TemplateStage::Original)
+        .send()
+        .await
+        .map_err(|error| CallError::new("cloudformation:GetTemplate", stack, &error))?;
+    Ok(found.template_body)
 }
 
 /// Takes out the nested stacks that change only because what is in a stack nested in them may; those whose
@@ -200,6 +266,7 @@ struct Described {
     stack_id: String,
     status: Option<ChangeSetStatus>,
     reason: String,
+    parameters: BTreeMap<String, String>,
     changes: Vec<ResourceChange>,
 }
 
@@ -226,6 +293,9 @@ async fn describe(
         described.stack_id = page.stack_id.unwrap_or_default();
         described.status = page.status;
         described.reason = page.status_reason.unwrap_or_default();
+        described.parameters.extend(parameters::values_of(
+            page.parameters.as_deref().unwrap_or_default(),
+        ));
         let changes = page.changes.unwrap_or_default();
         described.changes.extend(
             changes
@@ -275,6 +345,8 @@ fn action(change: &ResourceChange) -> Action {
     match (&change.action, &change.replacement) {
         (Some(ChangeAction::Add), _) => Action::Add,
         (Some(ChangeAction::Import), _) => Action::Import,
+        // A nested stack whose change set CloudFormation could not work out: it may do anything.
+        (Some(ChangeAction::Dynamic), _) => Action::MayReplace,
         (Some(ChangeAction::Remove), _) => match change.policy_action {
             Some(PolicyAction::Retain) => Action::Leave,
             _ => Action::Remove,
@@ -416,6 +488,14 @@ mod tests {
                 Some(Replacement::Conditional),
                 None,
                 Some("KeySchema"),
+            ),
+            change(ChangeAction::Dynamic, NESTED_STACK, None, None, None),
+            change(
+                ChangeAction::Remove,
+                "AWS::SQS::Queue",
+                None,
+                Some(PolicyAction::Delete),
+                None,
             ),
             change(
                 ChangeAction::Remove,

@@ -12,7 +12,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 use shared::aws::CallError;
 
-use super::description::{Description, describe};
+use super::description::{Description, describe, is_absent, is_delivery};
 use super::events::{self, Follower};
 use super::failure::StackError;
 use super::follow::{Followed, Patience, conclude, follow};
@@ -67,7 +67,7 @@ impl Work<'_> {
             Answer::Yes => Ok(()),
             answer => Err(DownError::NotConfirmed {
                 stack: self.name.to_owned(),
-                nobody: answer == Answer::Nobody,
+                answer,
             }),
         }
     }
@@ -103,6 +103,7 @@ async fn stack_goes(
     stack: &Description,
     patience: &mut Patience,
 ) -> Result<Exit, CliError> {
+    stack.check_is_delivery(work.arguments.adopt)?;
     let state = stack.state();
     if matches!(state, State::Working | State::GoingBack) {
         return Err(busy(&work.client, stack).await?.into());
@@ -128,7 +129,9 @@ async fn stack_goes(
         }
         .into());
     }
-    if !begun {
+    // A deletion that somebody else began takes no more than CloudFormation itself deletes, until buckets
+    // are emptied for it.
+    if !begun || !to_empty.is_empty() {
         work.confirm()?;
     }
     tokio::select! {
@@ -248,7 +251,8 @@ async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, Cli
     clean(work, &there, &mut policies, patience).await
 }
 
-/// The ids of the deleted stacks of a name, as long as CloudFormation keeps them.
+/// The ids of the deleted stacks of a name that were launched by this project, as long as CloudFormation
+/// keeps them.
 async fn deleted_stacks(client: &Client, name: &str) -> Result<Vec<String>, CallError> {
     let mut pages = client
         .list_stacks()
@@ -262,18 +266,58 @@ async fn deleted_stacks(client: &Client, name: &str) -> Result<Vec<String>, Call
         let of_the_name = page.stack_summaries.unwrap_or_default().into_iter();
         let of_the_name = of_the_name
             .filter(|stack| stack.stack_name.as_deref() == Some(name))
+            .filter(|stack| is_delivery(stack.template_description.as_deref()))
             .filter_map(|stack| stack.stack_id);
         found.extend(of_the_name);
     }
     Ok(found)
 }
 
+/// What deleted stacks left and no other stack has taken over since: their events may be 90 days old.
 async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Remnant>, CliError> {
     let mut left = Vec::new();
     for stack in stacks {
-        left.extend(remnants(&events::all(&work.client, stack).await?));
+        for remnant in remnants(&events::all(&work.client, stack).await?) {
+            match owner(&work.client, &remnant).await? {
+                None => left.push(remnant),
+                Some(owner) => work.view.say(format!(
+                    "{} stays: it belongs to the stack `{owner}` now",
+                    remnant.physical.as_deref().unwrap_or_default()
+                )),
+            }
+        }
     }
     Ok(left)
+}
+
+/// The stack that a resource belongs to now, where it was imported into another one.
+async fn owner(client: &Client, remnant: &Remnant) -> Result<Option<String>, CallError> {
+    let Some(physical) = &remnant.physical else {
+        return Ok(None);
+    };
+    let found = client
+        .describe_stack_resources()
+        .physical_resource_id(physical)
+        .send()
+        .await;
+    match found {
+        Ok(found) => Ok(found
+            .stack_resources()
+            .iter()
+            .find(|resource| {
+                let status = resource.resource_status();
+                resource.stack_id() != Some(&remnant.stack_id)
+                    && status.is_some_and(|status| !status.as_str().starts_with("DELETE_"))
+            })
+            .and_then(|resource| resource.stack_name.clone())),
+        Err(error) => {
+            let error = CallError::new("cloudformation:DescribeStackResources", physical, &error);
+            if is_absent(&error) {
+                return Ok(None);
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Empties and deletes the buckets that are left, and says what stays.

@@ -179,6 +179,7 @@ fn gone(stack_id: &str) -> Description {
         id: stack_id.to_owned(),
         status: "DELETE_COMPLETE".to_owned(),
         reason: None,
+        description: None,
         outputs: std::collections::BTreeMap::new(),
         parameters: std::collections::BTreeMap::new(),
         protected: false,

@@ -110,6 +110,17 @@ impl Explained for ParameterError {
     }
 }
 
+/// The values that CloudFormation says parameters have; those with `NoEcho` are asterisks.
+pub(crate) fn values_of(parameters: &[Parameter]) -> BTreeMap<String, String> {
+    let text = |value: Option<&String>| value.cloned().unwrap_or_default();
+    let pair = |one: &Parameter| {
+        let value = one.resolved_value.as_ref();
+        let value = value.or(one.parameter_value.as_ref());
+        (text(one.parameter_key.as_ref()), text(value))
+    };
+    parameters.iter().map(pair).collect()
+}
+
 /// Merges and checks.
 ///
 /// `previous` are the names of the parameters that the stack has; `publishes` says whether the template is
@@ -120,7 +131,7 @@ pub(crate) fn merge(
     previous: &BTreeSet<String>,
     publishes: bool,
 ) -> Result<BTreeMap<String, Value>, ParameterError> {
-    let mut problems = problems_of_given(declared, given, publishes);
+    check(declared, given, previous, publishes)?;
     let mut values = BTreeMap::new();
     for one in declared {
         let filled_in = FILLED_IN.contains(&one.name.as_str());
@@ -128,27 +139,51 @@ pub(crate) fn merge(
             (Some(value), _) => Value::Given(value.clone()),
             (None, Some(default)) if filled_in => Value::Given(default.clone()),
             (None, _) if previous.contains(&one.name) => Value::Previous,
-            (None, Some(_)) => continue,
-            (None, None) => {
-                problems.push(Problem::Missing {
-                    name: one.name.clone(),
-                    description: one.description.clone(),
-                });
-                continue;
-            }
+            (None, _) => continue, // its default counts
         };
         values.insert(one.name.clone(), value);
     }
+    Ok(values)
+}
+
+/// Checks the values that were given, and that none is missing; those that publishing fills in are not.
+pub(crate) fn check(
+    declared: &[Declared],
+    given: &BTreeMap<String, String>,
+    previous: &BTreeSet<String>,
+    publishes: bool,
+) -> Result<(), ParameterError> {
+    let mut problems = problems_of_given(declared, given, publishes);
+    let is_missing = |one: &&Declared| {
+        let filled_in = publishes && FILLED_IN.contains(&one.name.as_str());
+        !filled_in
+            && one.default.is_none()
+            && !given.contains_key(&one.name)
+            && !previous.contains(&one.name)
+    };
+    problems.extend(
+        declared
+            .iter()
+            .filter(is_missing)
+            .map(|one| Problem::Missing {
+                name: one.name.clone(),
+                description: one.description.clone(),
+            }),
+    );
     if problems.is_empty() {
-        Ok(values)
+        Ok(())
     } else {
         Err(ParameterError { problems })
     }
 }
 
 /// What is wrong with parameters that are given, whether or not they are all: a line for each.
-pub(crate) fn wrong(declared: &[Declared], given: &BTreeMap<String, String>) -> Vec<String> {
-    let problems = problems_of_given(declared, given, false);
+pub(crate) fn wrong(
+    declared: &[Declared],
+    given: &BTreeMap<String, String>,
+    publishes: bool,
+) -> Vec<String> {
+    let problems = problems_of_given(declared, given, publishes);
     problems.iter().map(Problem::line).collect()
 }
 

@@ -288,6 +288,14 @@ fn read_packages(
     })
 }
 
+/// The template that a user launches as it is in the checkout, its addresses not filled in; `None` where
+/// there is no checkout or it cannot be read, which publishing says.
+pub(crate) fn root_template() -> Option<Template> {
+    let path = home::checkout()?.join("cloudformation").join(ROOT);
+    let text = std::fs::read_to_string(path).ok()?;
+    Template::read(&text).ok()
+}
+
 /// All templates of a folder by name, and the path of the root.
 fn read_templates(folder: &Path) -> Result<(Files, PathBuf), CliError> {
     let unreadable = |path: &Path, source| CliError::File {
@@ -372,19 +380,27 @@ pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit
     let publication = prepare(&settings, arguments, &account, cloud.region())?;
     send(&cloud.s3(), &publication, &view).await?;
     let template_url = publication.template_url();
-    let launch_url = console::launch_url(cloud.region(), &template_url, &settings.stack_name);
+    // The console only knows AWS itself: with another endpoint a link into it would launch something else.
+    let launch_url = shared::env::var("AWS_ENDPOINT_URL")
+        .is_none()
+        .then(|| console::launch_url(cloud.region(), &template_url, &settings.stack_name));
     if !view.is_json() {
-        write_stdout(&format!(
-            "template  {template_url}\nlaunch    {launch_url}\n"
-        ));
+        write_stdout(&format!("template  {template_url}\n"));
+        if let Some(url) = &launch_url {
+            write_stdout(&format!("launch    {url}\n"));
+        }
     }
+    let or_by_link = match launch_url {
+        Some(_) => ", or open the launch link in a browser",
+        None => "",
+    };
     view.tell(&News::Published {
         bucket: publication.bucket.name.clone(),
         template_url: template_url.clone(),
         launch_url,
     });
     view.say(format!(
-        "next: `delivery up --template-url {template_url}`, or open the launch link in a browser"
+        "next: `delivery up --template-url {template_url}`{or_by_link}"
     ));
     Ok(Exit::Success)
 }

@@ -2,6 +2,7 @@
 
 use dialoguer::{Confirm, Input};
 
+use crate::exit::Exit;
 use crate::output::teller::can_ask;
 
 /// What somebody answered.
@@ -11,8 +12,26 @@ pub(crate) enum Answer {
     Yes,
     /// Do not.
     No,
-    /// There is nobody to ask.
+    /// Ctrl-C.
+    Interrupted,
+    /// This is not a terminal, so nobody can be asked.
     Nobody,
+}
+
+impl Answer {
+    /// What the shell is told where this is not a yes.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Self::Interrupted => Exit::Interrupted,
+            Self::Yes | Self::No | Self::Nobody => Exit::Failed,
+        }
+    }
+
+    /// What to do where the question could not be asked.
+    pub(crate) fn hint(self) -> Option<String> {
+        let text = "this is not a terminal, so the question cannot be asked; if you mean it, run it again with `--yes`";
+        (self == Self::Nobody).then(|| text.to_owned())
+    }
 }
 
 /// Asks whether to go on; no is the default.
@@ -26,7 +45,8 @@ pub(crate) fn confirm(question: &str) -> Answer {
         .interact();
     match answered {
         Ok(true) => Answer::Yes,
-        Ok(false) | Err(_) => Answer::No,
+        Ok(false) => Answer::No,
+        Err(error) => without_answer(&error),
     }
 }
 
@@ -41,6 +61,17 @@ pub(crate) fn type_out(question: &str, word: &str) -> Answer {
         .interact_text();
     match typed {
         Ok(typed) if typed.trim() == word => Answer::Yes,
-        Ok(_) | Err(_) => Answer::No,
+        Ok(_) => Answer::No,
+        Err(error) => without_answer(&error),
+    }
+}
+
+/// What a question that was not answered means: Ctrl-C is no "no", a script has to be able to tell.
+fn without_answer(error: &dialoguer::Error) -> Answer {
+    let dialoguer::Error::IO(error) = error;
+    if error.kind() == std::io::ErrorKind::Interrupted {
+        Answer::Interrupted
+    } else {
+        Answer::No
     }
 }

@@ -44,8 +44,9 @@ pub(crate) enum News {
         bucket: String,
         /// The root template.
         template_url: String,
-        /// The page of the console that launches it.
-        launch_url: String,
+        /// The page of the console that launches it; left out where the endpoint is not AWS's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        launch_url: Option<String>,
     },
     /// A change that an update would make, or makes.
     Change(Change),
@@ -452,7 +453,7 @@ pub(crate) mod tests {
             News::Published {
                 bucket: text("delivery-1-x"),
                 template_url: text("https://t"),
-                launch_url: text("https://l"),
+                launch_url: Some(text("https://l")),
             },
             News::Change(Change {
                 path: path.clone(),

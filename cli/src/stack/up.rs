@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 use shared::aws::CallError;
+use tokio::time::sleep_until;
 
 use super::change_set::{self, Prepared, Wanted};
 use super::connection;
@@ -118,14 +119,28 @@ async fn plan(
 ) -> Result<Plan, CliError> {
     let stack_name = &work.settings.stack_name;
     let found = describe(&work.client, stack_name).await?;
+    if let Some(stack) = found.as_ref().filter(|stack| stack.state() != State::Gone) {
+        stack.check_is_delivery(work.arguments.adopt)?;
+    }
+    if work.arguments.template_url.is_none() {
+        check_parameters(work, found.as_ref())?;
+    }
     let source = source(work).await?;
     let values = values(work, found.as_ref(), &source)?;
     let beginning = recover::ready(work, found.as_ref(), patience).await?;
     if beginning == Beginning::Interrupted {
         return Ok(Plan::Interrupted);
     }
+    let timeout = patience.deadline();
     let prepared = tokio::select! {
-        prepared = prepare(work, left, &source, &values, beginning) => prepared?,
+        prepared = prepare(work, left, &source, &values, beginning, found.as_ref()) => prepared?,
+        () = sleep_until(timeout) => {
+            return Err(UpError::NotPrepared {
+                stack: stack_name.clone(),
+                after: patience.timeout,
+            }
+            .into());
+        }
         () = patience.interrupt.received() => return Ok(Plan::Interrupted),
     };
     work.view.rest();
@@ -218,25 +233,50 @@ async fn source(work: &Work<'_>) -> Result<Source, CliError> {
     })
 }
 
-fn values(
-    work: &Work<'_>,
-    found: Option<&Description>,
-    source: &Source,
-) -> Result<BTreeMap<String, Value>, CliError> {
+/// Checks the parameters by the template alone, before packages are looked for and anything is sent: a
+/// mistyped name is told at once.
+fn check_parameters(work: &Work<'_>, found: Option<&Description>) -> Result<(), CliError> {
+    let Some(template) = publish::root_template() else {
+        return Ok(()); // publishing says what is wrong with it
+    };
+    let given = work.settings.parameters(&work.arguments.parameters);
+    let declared = template.parameters();
+    Ok(parameters::check(
+        &declared,
+        &given,
+        &previous(found),
+        true,
+    )?)
+}
+
+/// The names of the parameters that the stack has and an update keeps.
+fn previous(found: Option<&Description>) -> BTreeSet<String> {
     let keeps = |stack: &&Description| {
         matches!(
             stack.state(),
             State::Complete | State::RolledBack | State::LeftFailed | State::StuckUpdate
         )
     };
-    let previous: BTreeSet<String> = found
+    found
         .filter(keeps)
         .map(|stack| stack.parameters.keys().cloned().collect())
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+fn values(
+    work: &Work<'_>,
+    found: Option<&Description>,
+    source: &Source,
+) -> Result<BTreeMap<String, Value>, CliError> {
     let given = work.settings.parameters(&work.arguments.parameters);
     let publishes = matches!(source, Source::Publication(_));
     let declared = source.template().parameters();
-    Ok(parameters::merge(&declared, &given, &previous, publishes)?)
+    Ok(parameters::merge(
+        &declared,
+        &given,
+        &previous(found),
+        publishes,
+    )?)
 }
 
 /// Publishes and has the change worked out.
@@ -246,6 +286,7 @@ async fn prepare(
     source: &Source,
     values: &BTreeMap<String, Value>,
     beginning: Beginning,
+    found: Option<&Description>,
 ) -> Result<Prepared, CliError> {
     let template_url = match source {
         Source::Published { url, .. } => url.clone(),
@@ -274,7 +315,8 @@ async fn prepare(
     if let Err(error) = change_set::create(&work.client, &wanted).await {
         return Err(refusal(work, error).await?);
     }
-    change_set::prepared(&work.client, stack, &name).await
+    let found = found.filter(|_| beginning == Beginning::Update);
+    change_set::prepared(&work.client, stack, &name, found).await
 }
 
 /// What a refused call means: somebody else may have begun to change the stack.
@@ -324,6 +366,11 @@ fn show(work: &Work<'_>, changes: &[Change]) {
     ));
     for change in changes {
         work.view.tell(&News::Change(change.clone()));
+    }
+    if changes.is_empty() {
+        work.view
+            .say("no resource changes; outputs, conditions, parameters or descriptions do");
+        return;
     }
     work.view.say(summary(changes));
 }

@@ -197,31 +197,14 @@ pub(crate) fn file_name(file: &str) -> &str {
 
 /// Whether the parameters that are set fit the template. Its keys were checked when it was read.
 fn check_settings(settings: &Settings, root: &Template) -> Vec<Finding> {
-    let declared = root.parameters();
     let finding = |message: String| Finding {
         file: crate::settings::FILE_NAME.to_owned(),
         severity: Severity::Error,
         message,
     };
-    let check = |(name, value): (String, String)| {
-        let Some(one) = declared.iter().find(|one| one.name == name) else {
-            let known = declared.iter().map(|one| one.name.as_str());
-            let meant = nearest(&name, known)
-                .map(|meant| format!("; `{meant}` is"))
-                .unwrap_or_default();
-            return Some(finding(format!("`{name}` is not a parameter{meant}")));
-        };
-        if FILLED_IN.contains(&name.as_str()) {
-            return Some(finding(format!(
-                "`{name}` is filled in by publishing; take it out"
-            )));
-        }
-        one.refusal(&value)
-            .map(|why| finding(format!("`{name}` is `{value}`: {why}")))
-    };
-    settings
-        .parameters(&[])
+    let publishes = true;
+    parameters::wrong(&root.parameters(), &settings.parameters(&[]), publishes)
         .into_iter()
-        .filter_map(check)
+        .map(finding)
         .collect()
 }

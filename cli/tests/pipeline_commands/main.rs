@@ -82,8 +82,11 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     assert_eq!(retried.code, 0, "{}", retried.told);
     assert_eq!(retried.documents[0]["stage"], "Commit");
     let job = world.job_of("package").await;
-    let newer = world.json(&["retry", "Commit"]).await;
-    assert_eq!(newer.code, 1, "{}", newer.told);
+    let again = world.json(&["retry", "Commit"]).await;
+    assert_eq!(again.code, 1, "{}", again.told);
+    assert_eq!(again.documents[0]["error"]["type"], "running");
+    let branch = world.json(&["start", "--revision", "main"]).await;
+    assert_eq!(branch.code, 2, "{}", branch.told);
     world.succeed(&job).await;
     world.until_waiting("Approval").await;
     let waiting = world.run(&["status", "--exit-status"]).await;
@@ -99,7 +102,8 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     assert_eq!(error["type"], "stale");
     assert!(text(&error["message"]).contains("`0000000`"), "{error}");
     assert!(text(&error["message"]).contains(&commit[..8]), "{error}");
-    let approved = world.json(&["approve", &commit[..8], "-m", "good"]).await;
+    // `--yes` answers without a question and without a commit.
+    let approved = world.json(&["approve", "--yes", "-m", "good"]).await;
     assert_eq!(approved.code, 0, "{}", approved.told);
     assert_eq!(approved.documents[0]["answer"], "Approved");
     let _deploy = world.job_of("deploy").await;

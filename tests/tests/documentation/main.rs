@@ -16,4 +16,5 @@ mod getting_started;
 mod links;
 mod markdown;
 mod messages;
+mod parameters;
 mod source;

@@ -358,6 +358,8 @@ fn first_text(tokens: TokenStream) -> Option<String> {
             }
             _ => None,
         };
+        // A word alone is what the code compares with (`_IN_PROGRESS`), not what it says.
+        let found = found.filter(|text| text.contains(' '));
         if found.is_some() {
             return found;
         }

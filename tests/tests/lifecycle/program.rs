@@ -47,6 +47,10 @@ impl Program {
         set("PATH", path);
         set("HOME", home.display().to_string());
         set("DELIVERY_HOME", home.display().to_string());
+        set(
+            "DELIVERY_PACKAGES",
+            home.join("packages").display().to_string(),
+        );
         Self {
             directory: directory.to_owned(),
             variables,

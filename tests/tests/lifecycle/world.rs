@@ -32,7 +32,7 @@ impl World {
         let greeter = Application::example("greeter").unwrap();
         let home = pipeline_tests::home::home();
         packages::write(&home.path().join("packages"));
-        settings(&greeter, stack, home.path());
+        settings(&greeter, stack);
         let here = Program::new(greeter.path(), home.path());
         let (started, lines) = here
             .json(&["local", "start", "--repository", REPOSITORY])
@@ -67,12 +67,10 @@ impl Drop for World {
 }
 
 /// What a team keeps beside its application.
-fn settings(greeter: &Application, stack: &str, home: &std::path::Path) {
-    let packages = home.join("packages");
+fn settings(greeter: &Application, stack: &str) {
     let text = format!(
-        "stack-name = \"{stack}\"\npackages = \"{}\"\n\n[parameters]\n\
+        "stack-name = \"{stack}\"\n\n[parameters]\n\
          ConnectionArn = \"{CONNECTION}\"\nFullRepositoryId = \"{REPOSITORY}\"\n",
-        packages.display(),
     );
     std::fs::write(greeter.path().join("delivery.toml"), text).unwrap();
     greeter.commit("Say how it is delivered").unwrap();

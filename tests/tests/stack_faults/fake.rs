@@ -1,5 +1,6 @@
 //! A CloudFormation (and S3) that answers what a test wants, and remembers what it was asked.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +25,13 @@ pub(crate) type Answer = (u16, String);
 /// A running fake.
 pub(crate) struct Fake {
     url: String,
-    calls: Arc<Mutex<Vec<String>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+/// A call: the operation, and the access key that signed it.
+struct Call {
+    name: String,
+    key: String,
 }
 
 impl Fake {
@@ -51,7 +58,14 @@ impl Fake {
 
     /// The names of all calls so far.
     pub(crate) fn calls(&self) -> Vec<String> {
-        self.calls.lock().unwrap().clone()
+        let calls = self.calls.lock().unwrap();
+        calls.iter().map(|call| call.name.clone()).collect()
+    }
+
+    /// The access keys that calls were signed with.
+    pub(crate) fn keys(&self) -> BTreeSet<String> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().map(|call| call.key.clone()).collect()
     }
 
     /// Whether there was a call of this name.
@@ -95,7 +109,7 @@ pub(crate) async fn ended(mut command: Command) -> (i32, String) {
 
 async fn serve(
     mut stream: TcpStream,
-    calls: &Mutex<Vec<String>>,
+    calls: &Mutex<Vec<Call>>,
     answer: impl Fn(&str, usize) -> Answer,
 ) {
     let Some((head, body)) = request(&mut stream).await else {
@@ -104,8 +118,11 @@ async fn serve(
     let call = name(&head, &body);
     let times = {
         let mut calls = calls.lock().unwrap();
-        calls.push(call.clone());
-        calls.iter().filter(|one| **one == call).count()
+        calls.push(Call {
+            name: call.clone(),
+            key: key(&head),
+        });
+        calls.iter().filter(|one| one.name == call).count()
     };
     let (status, body) = if call == "GetObject" {
         (200, TEMPLATE.to_owned())
@@ -138,6 +155,12 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
             return None;
         }
     }
+}
+
+/// The access key of a signature of version 4 (`Credential=KEY/DATE/...`).
+fn key(head: &str) -> String {
+    let credential = head.split_once("Credential=").map_or("", |(_, rest)| rest);
+    credential.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// The operation that is asked for, in the three ways in which the services are asked.
@@ -179,10 +202,16 @@ pub(crate) fn no_stack() -> Answer {
     refused(400, "ValidationError", "Stack with id shop does not exist")
 }
 
-/// A stack in some state.
+/// A stack of this project in some state.
 pub(crate) fn stack(status: &str) -> Answer {
+    stack_of("Serverless Delivery: a pipeline", status)
+}
+
+/// A stack whose template describes itself so, in some state.
+pub(crate) fn stack_of(description: &str, status: &str) -> Answer {
     let inner = format!(
         "<Stacks><member><StackName>shop</StackName><StackId>{STACK_ID}</StackId>\
+         <Description>{description}</Description>\
          <StackStatus>{status}</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime></member></Stacks>"
     );
     result("DescribeStacks", &inner)

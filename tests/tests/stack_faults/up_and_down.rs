@@ -4,6 +4,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::fake::{
     Fake, TEMPLATE_URL, beginning, change_set, delivery, ended, no_stack, refused, result, stack,
+    stack_of,
 };
 
 const UP: [&str; 5] = ["up", "--template-url", TEMPLATE_URL, "-p", "Colour=red"];
@@ -330,4 +331,115 @@ async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     );
     assert!(!fake.was_asked("DeleteChangeSet"));
     assert_eq!(changed(&fake), ["CreateChangeSet", "ExecuteChangeSet"]);
+}
+
+#[tokio::test]
+async fn a_stack_of_something_else_is_neither_replaced_nor_deleted() {
+    for state in ["CREATE_COMPLETE", "ROLLBACK_COMPLETE"] {
+        let fake = Fake::start(move |call, _| match call {
+            "DescribeStacks" => stack_of("Alerts", state),
+            "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
+            _ => result(call, ""),
+        })
+        .await;
+        let up: Vec<&str> = UP.iter().chain(&["--yes"]).copied().collect();
+        for arguments in [&up[..], &["down", "--yes", "--include-data"]] {
+            let (code, told) = ended(fake.delivery(arguments)).await;
+            assert_eq!(code, 1, "{told}");
+            assert!(
+                told.contains("was not launched by Serverless Delivery"),
+                "{told}"
+            );
+            assert!(told.contains("`--adopt`"), "{told}");
+        }
+        assert_eq!(changed(&fake), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn the_buckets_of_a_deleted_stack_of_something_else_stay() {
+    let deleted = "<StackSummaries><member><StackName>shop</StackName><StackId>s-1</StackId>\
+                   <TemplateDescription>Billing</TemplateDescription><StackStatus>DELETE_COMPLETE</StackStatus>\
+                   <CreationTime>2026-01-01T00:00:00Z</CreationTime></member></StackSummaries>";
+    let fake = Fake::start(move |call, _| match call {
+        "DescribeStacks" => no_stack(),
+        "ListStacks" => result(call, deleted),
+        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&["down", "--yes"])).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("nothing to delete"), "{told}");
+    assert!(!fake.was_asked("DescribeStackEvents"), "{:?}", fake.calls());
+}
+
+#[tokio::test]
+async fn a_named_profile_signs_in_whatever_the_environment_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let credentials = home.path().join("credentials");
+    let text = "[prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = x\n";
+    std::fs::write(&credentials, text).unwrap();
+    let fake = Fake::start(|_, _| no_stack()).await;
+    let with_profile = |name: &str| {
+        let mut command = fake.delivery(&["--profile", name, "wait"]);
+        command.env("AWS_SHARED_CREDENTIALS_FILE", &credentials);
+        command
+    };
+    let (code, told) = ended(with_profile("prod")).await;
+    assert_eq!(code, 5, "{told}");
+    assert_eq!(fake.keys(), ["AKIAPROD".to_owned()].into());
+
+    let (code, told) = ended(with_profile("prd")).await;
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("has no profile `prd`; it has prod"), "{told}");
+    assert!(told.contains("did you mean `prod`?"), "{told}");
+}
+
+#[tokio::test]
+async fn a_change_of_outputs_alone_is_executed() {
+    let template = |output: &str| format!("<TemplateBody>Outputs: {output}</TemplateBody>");
+    let fake = Fake::start(move |call, times| match (call, times) {
+        ("DescribeStacks", _) => stack("UPDATE_COMPLETE"),
+        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", ""),
+        ("GetTemplate", 1) => result(call, &template("old")),
+        ("GetTemplate", _) => result(call, &template("new")),
+        ("ExecuteChangeSet", _) => refused(404, "ChangeSetNotFound", "gone"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (_, told) = ended(fake.delivery(&UP)).await;
+    assert!(told.contains("no resource changes"), "{told}");
+    assert!(fake.was_asked("ExecuteChangeSet"), "{told}");
+}
+
+#[tokio::test]
+async fn a_change_set_without_changes_of_the_same_template_is_not_executed() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStacks" => stack("UPDATE_COMPLETE"),
+        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", ""),
+        "GetTemplate" => result(call, "<TemplateBody>same</TemplateBody>"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("nothing to change"), "{told}");
+    assert!(!fake.was_asked("ExecuteChangeSet"));
+}
+
+#[tokio::test]
+async fn a_change_set_that_is_never_worked_out_ends_with_6_and_is_taken_away() {
+    let fake = Fake::start(|call, _| match call {
+        "DescribeStacks" => stack("UPDATE_COMPLETE"),
+        "DescribeChangeSet" => change_set("CREATE_IN_PROGRESS", "", ""),
+        _ => result(call, ""),
+    })
+    .await;
+    let arguments: Vec<&str> = UP.iter().chain(&["--timeout", "1s"]).copied().collect();
+    let (code, told) = ended(fake.delivery(&arguments)).await;
+    assert_eq!(code, 6, "{told}");
+    assert!(told.contains("has not worked out the changes"), "{told}");
+    assert!(fake.was_asked("DeleteChangeSet"));
+    assert!(!fake.was_asked("ExecuteChangeSet"));
 }

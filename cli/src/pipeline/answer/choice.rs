@@ -3,7 +3,7 @@
 use crate::error::Explained;
 use crate::exit::Exit;
 use crate::pipeline::listed;
-use crate::pipeline::state::{PipelineState, Waiting, gist};
+use crate::pipeline::state::{NoStage, PipelineState, Waiting, gist};
 
 /// As few characters of a commit's id as git itself takes.
 const MIN_COMMIT_CHARS: usize = 4;
@@ -14,13 +14,8 @@ pub(super) fn choose<'a>(
     stage: Option<&str>,
     commit: Option<&str>,
 ) -> Result<Waiting<'a>, AnswerError> {
-    if let Some(name) = stage
-        && shown.stage(name).is_none()
-    {
-        return Err(AnswerError::NoStage {
-            stage: name.to_owned(),
-            known: super::stages(shown),
-        });
+    if let Some(name) = stage {
+        shown.stage(name)?;
     }
     let mut waiting = shown.approvals();
     waiting.retain(|waiting| stage.is_none_or(|stage| waiting.stage.name == stage));
@@ -66,13 +61,8 @@ pub(super) fn choose<'a>(
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AnswerError {
     /// The stage does not exist.
-    #[error("the pipeline has no stage `{stage}`; it has {known}")]
-    NoStage {
-        /// What was given.
-        stage: String,
-        /// What there is.
-        known: String,
-    },
+    #[error(transparent)]
+    NoStage(#[from] NoStage),
     /// Nothing waits.
     #[error("nothing waits for approval{}", .stage.as_ref().map(|stage| format!(" in stage {stage}")).unwrap_or_default())]
     NothingWaits {
@@ -99,11 +89,9 @@ pub(super) enum AnswerError {
         /// What waits, and where.
         waiting: String,
     },
-    /// Nobody can be asked.
-    #[error(
-        "{waiting} waits for approval; this is not a terminal, so I cannot ask whether you mean it"
-    )]
-    NobodyToAsk {
+    /// A question cannot be asked here.
+    #[error("{waiting} waits for approval; this is not a terminal, so it cannot be confirmed here")]
+    CannotAsk {
         /// `approve` or `reject`.
         verb: &'static str,
         /// What waits.
@@ -114,8 +102,8 @@ pub(super) enum AnswerError {
     /// Who was asked said no.
     #[error("not answered: it still waits for approval")]
     Declined,
-    /// Ctrl-C instead of an answer.
-    #[error("interrupted: it still waits for approval")]
+    /// Ctrl-C at the question.
+    #[error("interrupted: not answered, it still waits for approval")]
     Interrupted,
     /// Someone else was quicker.
     #[error(
@@ -133,7 +121,7 @@ impl Explained for AnswerError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoStage { .. } | Self::NothingWaits { .. } => Exit::NotFound,
-            Self::SeveralWait { .. } | Self::ShortCommit { .. } | Self::NobodyToAsk { .. } => {
+            Self::SeveralWait { .. } | Self::ShortCommit { .. } | Self::CannotAsk { .. } => {
                 Exit::Usage
             }
             Self::Stale { .. } | Self::Declined | Self::AlreadyAnswered { .. } => Exit::Failed,
@@ -145,9 +133,7 @@ impl Explained for AnswerError {
         match self {
             Self::NoStage { .. } => "not-found",
             Self::NothingWaits { .. } => "nothing-waits",
-            Self::SeveralWait { .. } | Self::ShortCommit { .. } | Self::NobodyToAsk { .. } => {
-                "usage"
-            }
+            Self::SeveralWait { .. } | Self::ShortCommit { .. } | Self::CannotAsk { .. } => "usage",
             Self::Stale { .. } => "stale",
             Self::Declined => "declined",
             Self::Interrupted => "interrupted",
@@ -157,7 +143,7 @@ impl Explained for AnswerError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoStage { .. } => "name one of these".to_owned(),
+            Self::NoStage(error) => error.hint(),
             Self::NothingWaits { .. } | Self::AlreadyAnswered { .. } => {
                 "see what the pipeline does: `delivery status`".to_owned()
             }
@@ -166,9 +152,11 @@ impl Explained for AnswerError {
             Self::Stale { .. } => {
                 "look at what waits (`delivery status`) and name that commit".to_owned()
             }
-            Self::NobodyToAsk { verb, commit, .. } => match commit {
-                Some(commit) => format!("name the commit: `delivery {verb} {commit}`"),
-                None => format!("name the commit: `delivery {verb} COMMIT`"),
+            Self::CannotAsk { verb, commit, .. } => match commit {
+                Some(commit) => format!(
+                    "name the commit that you mean: `delivery {verb} {commit}`; or take whatever waits: `--yes`"
+                ),
+                None => format!("take whatever waits: `delivery {verb} --yes`"),
             },
             Self::Declined | Self::Interrupted => return None,
         })

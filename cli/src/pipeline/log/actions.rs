@@ -157,7 +157,7 @@ impl Reader {
         let in_stage = arguments
             .stage
             .as_deref()
-            .and_then(|name| state.stage(name)?.execution.clone());
+            .and_then(|name| state.stage(name).ok()?.execution.clone());
         if let Some(execution) = in_stage {
             return Ok(execution);
         }

@@ -4,7 +4,7 @@ use crate::error::Explained;
 use crate::exit::Exit;
 use crate::follow::ActionSnapshot;
 use crate::pipeline::listed;
-use crate::pipeline::state::PipelineState;
+use crate::pipeline::state::{NoStage, PipelineState};
 
 /// The stage and the action that were named.
 #[derive(Clone, Copy, Debug)]
@@ -22,23 +22,21 @@ impl Named<'_> {
 
     /// Whether the names are of this pipeline.
     pub(super) fn check(&self, state: &PipelineState) -> Result<(), SelectionError> {
-        if let Some(stage) = self.stage
-            && state.stage(stage).is_none()
-        {
-            return Err(SelectionError::NoStage {
-                stage: stage.to_owned(),
-                known: state.stage_names(),
-            });
+        if let Some(stage) = self.stage {
+            state.stage(stage)?;
         }
         let Some(action) = self.action else {
             return Ok(());
         };
         let stages = state.stages.iter();
         let here = stages.filter(|stage| self.stage.is_none_or(|named| named == stage.name));
-        let known: Vec<String> = here
-            .flat_map(|stage| &stage.actions)
-            .map(|action| action.name.clone())
-            .collect();
+        let mut known: Vec<String> = Vec::new();
+        // Stages share actions' names: each is listed once.
+        for one in here.flat_map(|stage| &stage.actions) {
+            if !known.contains(&one.name) {
+                known.push(one.name.clone());
+            }
+        }
         if known.iter().any(|name| name == action) {
             return Ok(());
         }
@@ -96,13 +94,8 @@ pub(super) fn runs_of<'a>(
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SelectionError {
     /// The stage does not exist.
-    #[error("the pipeline has no stage `{stage}`; it has {known}")]
-    NoStage {
-        /// What was given.
-        stage: String,
-        /// What there is.
-        known: String,
-    },
+    #[error(transparent)]
+    NoStage(#[from] NoStage),
     /// The action does not exist.
     #[error("there is no action `{action}`; there are {known}")]
     NoAction {
@@ -134,7 +127,8 @@ impl Explained for SelectionError {
     fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::NoStage { .. } | Self::NoAction { .. } => "name one of these",
+                Self::NoStage(error) => return Some(error.hint()),
+                Self::NoAction { .. } => "name one of these",
                 Self::NoExecution { .. } => "`delivery status` shows who is in the pipeline",
                 Self::NeverRun => "start it: `delivery start`",
             }

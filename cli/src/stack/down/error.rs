@@ -2,6 +2,7 @@
 
 use crate::error::Explained;
 use crate::exit::Exit;
+use crate::stack::question::Answer;
 
 /// Why not everything was deleted.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +12,8 @@ pub(crate) enum DownError {
     NotConfirmed {
         /// The stack's name.
         stack: String,
-        /// Whether there was nobody to ask.
-        nobody: bool,
+        /// What was answered instead.
+        answer: Answer,
     },
     /// The stack is protected.
     #[error("the stack `{stack}` is protected from being deleted")]
@@ -56,10 +57,10 @@ impl Explained for DownError {
     fn exit(&self) -> Exit {
         match self {
             Self::Left { .. } => Exit::PipelineFailed,
-            Self::NotConfirmed { .. }
-            | Self::Protected { .. }
-            | Self::TakesData { .. }
-            | Self::NotDeleted { .. } => Exit::Failed,
+            Self::NotConfirmed { answer, .. } => answer.exit(),
+            Self::Protected { .. } | Self::TakesData { .. } | Self::NotDeleted { .. } => {
+                Exit::Failed
+            }
         }
     }
 
@@ -74,10 +75,7 @@ impl Explained for DownError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotConfirmed { nobody: true, .. } => {
-                "there is no terminal to ask at: if it is meant, run it again with `--yes`".to_owned()
-            }
-            Self::NotConfirmed { nobody: false, .. } => return None,
+            Self::NotConfirmed { answer, .. } => return answer.hint(),
             Self::Protected { stack } => format!(
                 "if it is meant: `aws cloudformation update-termination-protection --stack-name {stack} \
                  --no-enable-termination-protection`, then `delivery down` again"

@@ -1,7 +1,10 @@
 //! Why `up` did not begin.
 
+use std::time::Duration;
+
 use crate::error::Explained;
 use crate::exit::Exit;
+use crate::stack::question::Answer;
 
 /// Why `up` did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +36,8 @@ pub(crate) enum UpError {
     NotConfirmed {
         /// What was asked about.
         what: String,
-        /// Whether there was nobody to ask.
-        nobody: bool,
+        /// What was answered instead.
+        answer: Answer,
     },
     /// The stack cannot be changed, only deleted.
     #[error("the stack `{stack}` is {status}; it can only be deleted{}", .reason.as_ref().map(|text| format!(" ({text})")).unwrap_or_default())]
@@ -45,6 +48,14 @@ pub(crate) enum UpError {
         status: String,
         /// What CloudFormation says of it.
         reason: Option<String>,
+    },
+    /// CloudFormation did not work the change set out in time.
+    #[error("CloudFormation has not worked out the changes of the stack `{stack}` within {} s", .after.as_secs())]
+    NotPrepared {
+        /// The stack's name.
+        stack: String,
+        /// How long was waited.
+        after: Duration,
     },
     /// A dry run cannot show changes of a stack in this state.
     #[error("the stack `{stack}` is {status}: CloudFormation works out no change of it as it is")]
@@ -60,9 +71,10 @@ impl Explained for UpError {
     fn exit(&self) -> Exit {
         match self {
             Self::NotAnObject { .. } => Exit::Usage,
+            Self::NotConfirmed { answer, .. } => answer.exit(),
+            Self::NotPrepared { .. } => Exit::TimedOut,
             Self::Template { .. }
             | Self::Refused { .. }
-            | Self::NotConfirmed { .. }
             | Self::Broken { .. }
             | Self::NothingToShow { .. } => Exit::Failed,
         }
@@ -71,6 +83,7 @@ impl Explained for UpError {
     fn kind(&self) -> &'static str {
         match self {
             Self::NotAnObject { .. } => "usage",
+            Self::NotPrepared { .. } => "timeout",
             Self::Template { .. } | Self::Refused { .. } => "template",
             Self::NotConfirmed { .. } => "not-confirmed",
             Self::Broken { .. } | Self::NothingToShow { .. } => "stack",
@@ -86,10 +99,10 @@ impl Explained for UpError {
             Self::Refused { .. } => {
                 "correct what the reason names; `delivery validate` checks templates and settings"
             }
-            Self::NotConfirmed { nobody: true, .. } => {
-                "there is no terminal to ask at: if it is meant, run it again with `--yes`"
+            Self::NotConfirmed { answer, .. } => return answer.hint(),
+            Self::NotPrepared { .. } => {
+                "nothing was changed; try again, with a longer `--timeout` if it was short"
             }
-            Self::NotConfirmed { nobody: false, .. } => return None,
             Self::Broken { .. } => "delete it: `delivery down`; then run `delivery up` again",
             Self::NothingToShow { .. } => {
                 "run `delivery up` without `--dry-run`: it says what it is about to do, and asks first"

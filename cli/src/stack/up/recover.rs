@@ -197,7 +197,7 @@ pub(super) fn agree(
         Answer::Yes => Ok(()),
         answer => Err(UpError::NotConfirmed {
             what: otherwise(),
-            nobody: answer == Answer::Nobody,
+            answer,
         }),
     }
 }
