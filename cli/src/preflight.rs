@@ -12,7 +12,6 @@ use crate::application::Application;
 use crate::error::CliError;
 use crate::event::{Finding, Severity};
 use crate::exit::Exit;
-use crate::home;
 use crate::stack::template::Declared;
 use crate::stack::{parameters, publish};
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::parameters::FILLED_IN;
-use super::template::{Template, nearest};
+use super::parameters;
+use super::template::Template;
 use crate::args::Global;
 use crate::args::stack::Validate;
 use crate::error::{CliError, Explained};
