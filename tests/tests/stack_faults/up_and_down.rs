@@ -89,7 +89,7 @@ async fn an_endpoint_that_is_not_there_is_said() {
     assert_eq!(code, 1, "{told}");
     assert!(told.contains("`cloudformation:DescribeStacks`"), "{told}");
     assert!(
-        told.contains("check the network and `AWS_ENDPOINT_URL`"),
+        told.contains("the local AWS is not running"),
         "{told}"
     );
 }
