@@ -26,6 +26,7 @@ const GAPS: &[Module] = &modules![
     "busy_stacks",
     "change_sets",
     "full_buckets",
+    "function_directories",
     "function_environment",
     "function_logs",
     "function_settings",

@@ -63,12 +63,14 @@ def descendants(table):
 
 
 def reap(command):
-    """Collects adopted orphans that have ended, never the command itself."""
+    """Ends and collects adopted orphans, never the command itself: whose function has died has no job any more."""
     for pid, (parent, state) in process_table().items():
-        if parent == os.getpid() and state == b"Z" and pid != command.pid:
+        if parent == os.getpid() and pid != command.pid:
             try:
+                if state != b"Z":
+                    os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
+            except (ChildProcessError, ProcessLookupError):
                 pass
 
 
