@@ -4,6 +4,7 @@
 //! [`PART_BYTES`]; one of an archive that is made in the meantime three of 5.5 MiB.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use aws_config::SdkConfig;
@@ -11,6 +12,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::types::ServerSideEncryption;
 use jiff::Timestamp;
+use rustix::fs::{Mode, OFlags};
 
 use crate::archive::{self, ArchiveError, Creation};
 use crate::aws::{CallError, CallErrorKind};
@@ -222,11 +224,15 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-fn open(file: &Path) -> Result<File, ArtifactError> {
-    File::open(file).map_err(|source| ArtifactError::Disk {
-        path: file.to_owned(),
-        source,
-    })
+/// Opens a file that an untrusted program may have put there: a pipe is not waited for, and neither a link nor a
+/// device is read.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// An artifact could not be fetched or stored.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Where the function's log streams are (`AWS_LAMBDA_LOG_GROUP_NAME`, `AWS_LAMBDA_LOG_STREAM_NAME`;
 /// Lambda Developer Guide, "Defined runtime environment variables").
@@ -60,9 +61,21 @@ pub fn log_level() -> Option<String> {
     var("DELIVERY_LOG")
 }
 
-/// Where the job directories are made: `TMPDIR`, else `/tmp`, the one place that a Lambda function
-/// may write to.
+/// The variable that names a directory which belongs to this function alone, so that it may be emptied. Who
+/// starts functions on a machine with other programs sets it; in Lambda `/tmp` is such a directory.
+pub const OWN_DIRECTORY: &str = "DELIVERY_FUNCTION_TMPDIR";
+
+/// The directory that belongs to this function alone, where one is named.
 #[must_use]
-pub fn temporary_directory() -> std::path::PathBuf {
-    std::env::temp_dir()
+pub fn own_directory() -> Option<PathBuf> {
+    var_os(OWN_DIRECTORY)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Where the job directories are made: the function's own directory, else `TMPDIR`, else `/tmp`, the one
+/// place that a Lambda function may write to.
+#[must_use]
+pub fn temporary_directory() -> PathBuf {
+    own_directory().unwrap_or_else(std::env::temp_dir)
 }

@@ -20,6 +20,8 @@ pub mod logging;
 pub mod parameters;
 pub mod process;
 pub mod project;
+mod removal;
+pub mod sandbox;
 pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;

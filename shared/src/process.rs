@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 
 use crate::clock::Deadline;
+use crate::sandbox;
 
 mod environment;
 mod error;
@@ -26,7 +27,7 @@ pub use environment::{Environment, EnvironmentError};
 pub use error::ProcessError;
 pub use find::{require, search_path};
 pub use harden::{HardenError, harden};
-pub use tree::TERMINATION_GRACE;
+pub use tree::{Survivors, TERMINATION_GRACE, sweep};
 
 use output::{Output, Stream};
 use tree::Tree;
@@ -103,8 +104,8 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// [`ProcessError`] where it cannot start, ends with another exit code than 0 or by a signal, or
-    /// does not end in time.
+    /// [`ProcessError`] where it cannot start, ends with another exit code than 0 or by a signal,
+    /// does not end in time, or leaves this process other than it was: then this environment is given up.
     pub async fn run(&self, deadline: Deadline) -> Result<Finished, ProcessError> {
         warn_if_root();
         let turn = tree::turn().await;
@@ -139,12 +140,20 @@ impl Command {
                 None => tree.terminate(grace).await,
             }
         };
-        if streams_ended {
-            ending.await;
+        let ended = if streams_ended {
+            ending.await
         } else {
             // A child that is told to end may block on a full pipe unless it is read meanwhile.
             let reading = tokio::time::timeout(grace + OUTPUT_GRACE, reading);
-            let _read_as_far_as_it_goes = join(ending, reading).await;
+            let (ended, _read_as_far_as_it_goes) = join(ending, reading).await;
+            ended
+        };
+        if let Err(survivors) = ended {
+            sandbox::give_up(&survivors);
+            return Err(ProcessError::Uncontained {
+                command: self.to_string(),
+                source: survivors,
+            });
         }
         self.conclude(status, &output, elapsed)
     }

@@ -1,30 +1,35 @@
 //! The job's own directory: made fresh, removed when the job ends, whatever its end.
 //!
-//! A warm function meets what a killed job before it left behind. Each workspace holds a lock on
-//! itself, so that what nobody holds any more can be told from a job that runs at the same time (on
-//! one machine functions share `/tmp`), and is removed.
+//! Where the disk is the function's own, all of it is emptied after the report and before the next job
+//! ([`crate::sandbox`]), so that a removal that takes long holds no report up. On a shared disk each
+//! workspace is locked as long as its job runs, so that what nobody holds any more can be told from a job that
+//! runs at the same time, and is removed. It is the directory itself that is locked: nothing in it is opened,
+//! whatever a job put there.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, open, stat};
 
-use crate::env;
 use crate::failure::{ActionError, FailureType};
+use crate::removal::remove_tree;
+use crate::{env, sandbox};
 
 /// What the names of workspaces begin with.
 const PREFIX: &str = "delivery-job-";
 
-/// The file in a workspace whose lock says that its job still runs.
-const LOCK: &str = ".lock";
+/// How often a workspace is made again that another function took for one that nobody holds any more, in
+/// the moment before it was locked.
+const MAX_ATTEMPTS: u32 = 16;
 
 /// A directory that exists as long as this value.
 #[derive(Debug)]
 pub struct Workspace {
     path: PathBuf,
-    _lock: File,
+    _lock: OwnedFd,
 }
 
 impl Workspace {
@@ -43,21 +48,32 @@ impl Workspace {
     ///
     /// [`WorkspaceError`] where the disk does not allow it.
     pub fn create_in(parent: &Path) -> Result<Self, WorkspaceError> {
+        if !is_own(parent) {
+            remove_abandoned(parent);
+        }
         let failed = |source| WorkspaceError {
             parent: parent.to_owned(),
             source,
         };
-        remove_abandoned(parent);
-        let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(failed)?;
-        let lock = lock(directory.path()).map_err(failed)?;
-        Ok(Self {
-            path: directory.keep(),
-            _lock: lock,
-        })
+        let mut attempt = 1;
+        loop {
+            let directory = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .permissions(Permissions::from_mode(0o700))
+                .tempdir_in(parent)
+                .map_err(failed)?;
+            match hold(directory.path()) {
+                Ok(Some(lock)) => {
+                    return Ok(Self {
+                        path: directory.keep(),
+                        _lock: lock,
+                    });
+                }
+                Ok(None) | Err(_) if attempt < MAX_ATTEMPTS => attempt += 1,
+                Ok(None) => return Err(failed(io::ErrorKind::ResourceBusy.into())),
+                Err(error) => return Err(failed(error)),
+            }
+        }
     }
 
     /// A directory of this name in the workspace, made if it is not there.
@@ -89,19 +105,31 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
+        if self.path.parent().is_some_and(is_own) {
+            return;
+        }
         if let Err(error) = remove_tree(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a job's directory could not be removed");
         }
     }
 }
 
-/// Makes the lock file. It gets its name only once it is locked, so that nobody meets it unlocked.
-fn lock(directory: &Path) -> io::Result<File> {
-    let unnamed = directory.join(".lock.new");
-    let file = File::create_new(&unnamed)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    fs::rename(&unnamed, directory.join(LOCK))?;
-    Ok(file)
+/// Whether a directory is emptied as a whole.
+fn is_own(parent: &Path) -> bool {
+    sandbox::own_directory() == Some(parent)
+}
+
+/// Locks a directory; `None` where another holds it, or it was removed before it was locked.
+fn hold(directory: &Path) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let lock = open(directory, flags, Mode::empty())?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let held = fstat(&lock)?;
+    let is_there = stat(directory)
+        .is_ok_and(|there| (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino));
+    Ok(is_there.then_some(lock))
 }
 
 fn remove_abandoned(parent: &Path) {
@@ -112,10 +140,7 @@ fn remove_abandoned(parent: &Path) {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
-            continue;
-        };
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if let Ok(Some(_lock)) = hold(&entry.path()) {
             match remove_tree(&entry.path()) {
                 Ok(()) => {
                     tracing::info!(path = %entry.path().display(), "removed what a killed job left");
@@ -126,25 +151,6 @@ fn remove_abandoned(parent: &Path) {
             }
         }
     }
-}
-
-/// Removes a tree, directories without permissions among it.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    let Err(error) = fs::remove_dir_all(path) else {
-        return Ok(());
-    };
-    if error.kind() == io::ErrorKind::NotFound {
-        return Ok(());
-    }
-    // A directory's mode is changed before its entries are read.
-    let _visited = walkdir::WalkDir::new(path)
-        .into_iter()
-        .filter_entry(|entry| {
-            !entry.file_type().is_dir()
-                || fs::set_permissions(entry.path(), Permissions::from_mode(0o700)).is_ok()
-        })
-        .count();
-    fs::remove_dir_all(path)
 }
 
 /// A job's directory cannot be made.
@@ -170,6 +176,8 @@ impl ActionError for WorkspaceError {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, mknodat};
+
     use super::*;
 
     #[test]
@@ -189,13 +197,18 @@ mod tests {
         let running = Workspace::create_in(parent.path()).unwrap();
         let left = parent.path().join("delivery-job-killed");
         fs::create_dir(&left).unwrap();
-        fs::write(left.join(LOCK), "").unwrap();
         fs::write(parent.path().join("other"), "").unwrap();
+        // A pipe that is opened is waited for.
+        for pipe in ["delivery-job-killed/.lock", "delivery-job-pipe"] {
+            let mode = Mode::RUSR | Mode::WUSR;
+            mknodat(CWD, parent.path().join(pipe), FileType::Fifo, mode, 0).unwrap();
+        }
 
         let next = Workspace::create_in(parent.path()).unwrap();
 
         assert!(running.path().exists() && next.path().exists());
         assert!(!left.exists());
+        assert!(parent.path().join("delivery-job-pipe").exists());
         assert!(parent.path().join("other").exists());
     }
 }

@@ -13,8 +13,8 @@ use super::report::{Place, ReportError, Reporter};
 use super::{Action, Constructor, Outcome};
 use crate::failure::{ActionError, Failure, FailureType};
 use crate::job::{Invocation, Job, JobId, job_id_of};
-use crate::logging;
 use crate::parameters::{Params, UserParameters};
+use crate::{logging, sandbox};
 
 /// How long before the end of Lambda's time an action is ended: children have to be ended
 /// (a few seconds) and the result reported (3 attempts) in it.
@@ -73,9 +73,12 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
             tracing::info!("job started");
             let place =
                 Place { request_id: invocation.request_id.clone(), log: invocation.log.clone() };
+            let end = invocation.deadline;
             let result = self.result(&event, invocation).await;
             drop(event);
-            self.reporter.report(&id, result, &place).await.map_err(|error| {
+            let reported = self.reporter.report(&id, result, &place).await;
+            sandbox::inspect(end).await;
+            reported.map_err(|error| {
                 tracing::error!(error = %crate::failure::chain(&error), "the result was not reported");
                 HostError::Report(error)
             })
@@ -117,11 +120,17 @@ async fn watched<A: Action>(
     let margin = DEADLINE_MARGIN.min(whole / LARGEST_MARGIN_PART);
     let deadline = job.invocation.deadline.earlier_by(margin);
     job.invocation.deadline = deadline;
-    let mut task = tokio::spawn(async move { action.run(&job, params).await }.in_current_span());
+    let run = async move {
+        sandbox::prepare()
+            .await
+            .map_err(|error| Failure::new(&error))?;
+        let outcome = action.run(&job, params).await;
+        outcome.map_err(|error| Failure::new(&error))
+    };
+    let mut task = tokio::spawn(run.in_current_span());
     tokio::select! {
         ended = &mut task => match ended {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(error)) => Err(Failure::new(&error)),
+            Ok(ended) => ended,
             Err(error) => Err(panicked(&id, error)),
         },
         () = tokio::time::sleep_until(deadline.instant()) => {

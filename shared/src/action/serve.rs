@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::ServiceExt;
+use lambda_runtime::tower::layer::layer_fn;
+use lambda_runtime::{Context, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{Action, Constructor, Host};
 use crate::clock::{self, Deadline};
 use crate::job::Invocation;
-use crate::{aws, env, logging, process};
+use crate::{aws, env, logging, process, sandbox};
 
 /// Threads of the runtime: one for the action, one so that the watchdog runs beside it.
 const WORKER_THREADS: usize = 2;
@@ -25,6 +28,7 @@ const WORKER_THREADS: usize = 2;
 pub fn serve<A: Action>(constructor: impl Constructor<A>) -> Result<(), lambda_runtime::Error> {
     process::harden()?;
     logging::start();
+    sandbox::enter()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
@@ -37,7 +41,7 @@ async fn take_events<A: Action>(
 ) -> Result<(), lambda_runtime::Error> {
     let constructor = Arc::new(constructor);
     let host = OnceCell::new();
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+    let handler = service_fn(|event: LambdaEvent<Value>| {
         let constructor = Arc::clone(&constructor);
         let host = &host;
         async move {
@@ -51,8 +55,28 @@ async fn take_events<A: Action>(
                 .await
                 .map_err(lambda_runtime::Error::from)
         }
-    }))
-    .await
+    });
+    Runtime::new(handler)
+        .layer(TracingLayer::new())
+        .layer(layer_fn(|answered| {
+            ServiceExt::<LambdaInvocation>::map_response(answered, |()| exit_if_given_up())
+        }))
+        .run()
+        .await
+}
+
+/// Ends the process, after the answer to the runtime API and before another event is asked for, where a job left
+/// something that cannot be removed: Lambda then starts another one. That counts as a failed invocation and
+/// the event is delivered again, twice at most; its job has its result by now.
+#[expect(
+    clippy::exit,
+    reason = "the process is what must not take another event"
+)]
+fn exit_if_given_up() {
+    if let Some(reason) = sandbox::given_up() {
+        tracing::error!(%reason, "this process exits");
+        std::process::exit(1);
+    }
 }
 
 fn invocation(context: &Context) -> Invocation {

@@ -1,6 +1,5 @@
 //! Bytes that pass through the function on their way to the store: pieces of memory and of files.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::blocking;
+use super::{blocking, open_regular};
 
 /// Why a piece could not be read.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl Rest {
 
 pub(super) fn read(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; at(range.end.saturating_sub(range.start))];
-    File::open(path)?.read_exact_at(&mut bytes, range.start)?;
+    open_regular(path)?.read_exact_at(&mut bytes, range.start)?;
     Ok(bytes)
 }
 

@@ -1,5 +1,7 @@
 //! Single and multipart uploads, of a file or of an archive while it is made.
 
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::multipart::{About, Multipart, put_error};
 use super::parts::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
-use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open};
+use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open_regular};
 use crate::archive::{ArchiveError, Created};
 use crate::aws::CallError;
 use crate::job::Artifact;
@@ -30,10 +32,15 @@ pub(super) async fn upload(
         path: file.to_owned(),
         source,
     };
-    let length = open(file)?.metadata().map_err(disk)?.len();
+    let opened = open_regular(file).map_err(disk)?;
+    let length = opened.metadata().map_err(disk)?.len();
+    let file = &OpenFile {
+        file: opened.into(),
+        path: file,
+    };
     let target = Target { store, artifact };
     if length <= SINGLE_BYTES {
-        target.put(read(file, 0, length).await?.into()).await?;
+        target.put(file.read(0, length).await?.into()).await?;
     } else if length <= PART_BYTES * MAX_PARTS {
         target.put_in_parts(file, length).await?;
     } else {
@@ -66,20 +73,27 @@ pub(super) async fn upload_made(
     Ok(created.archive_bytes)
 }
 
-async fn read(file: &Path, start: u64, end: u64) -> Result<Vec<u8>, ArtifactError> {
-    let path = Arc::new(file.to_owned());
-    let shared = Arc::clone(&path);
-    blocking(move || {
-        let length = usize::try_from(end - start).map_err(std::io::Error::other)?;
-        let mut bytes = vec![0; length];
-        std::fs::File::open(&*shared)?.read_exact_at(&mut bytes, start)?;
-        Ok(bytes)
-    })
-    .await
-    .map_err(|source| ArtifactError::Disk {
-        path: path.to_path_buf(),
-        source,
-    })
+/// A file that stays the same whatever is put in its place.
+struct OpenFile<'a> {
+    file: Arc<File>,
+    path: &'a Path,
+}
+
+impl OpenFile<'_> {
+    async fn read(&self, start: u64, end: u64) -> Result<Vec<u8>, ArtifactError> {
+        let file = Arc::clone(&self.file);
+        blocking(move || {
+            let length = usize::try_from(end - start).map_err(io::Error::other)?;
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, start)?;
+            Ok(bytes)
+        })
+        .await
+        .map_err(|source| ArtifactError::Disk {
+            path: self.path.to_owned(),
+            source,
+        })
+    }
 }
 
 struct Target<'a> {
@@ -106,8 +120,8 @@ impl Target<'_> {
         Ok(())
     }
 
-    async fn put_in_parts(&self, file: &Path, length: u64) -> Result<(), ArtifactError> {
-        let first = read(file, 0, length.min(ZIP_SIGNATURE.len() as u64)).await?;
+    async fn put_in_parts(&self, file: &OpenFile<'_>, length: u64) -> Result<(), ArtifactError> {
+        let first = file.read(0, length.min(ZIP_SIGNATURE.len() as u64)).await?;
         let about = About {
             content_type: Self::content_type(&first),
             ..About::default()
@@ -126,14 +140,14 @@ impl Target<'_> {
     async fn parts(
         &self,
         upload: &Multipart<'_>,
-        file: &Path,
+        file: &OpenFile<'_>,
         length: u64,
     ) -> Result<(), ArtifactError> {
         let count = length.div_ceil(PART_BYTES);
         let parts = stream::iter(0..count)
             .map(|index| async move {
                 let start = index * PART_BYTES;
-                let bytes = read(file, start, length.min(start + PART_BYTES)).await?;
+                let bytes = file.read(start, length.min(start + PART_BYTES)).await?;
                 let part = upload.part(index + 1, Bytes::from(bytes)).await;
                 part.map_err(|error| self.failed(error))
             })

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Survivors;
 use crate::failure::{ActionError, FailureType};
 
 /// The signal of the kernel's out-of-memory killer.
@@ -71,6 +72,14 @@ pub enum ProcessError {
         /// Why.
         source: io::Error,
     },
+    /// What it started lives on, or it changed the function.
+    #[error("`{command}` cannot be contained")]
+    Uncontained {
+        /// What was run.
+        command: String,
+        /// How.
+        source: Survivors,
+    },
 }
 
 impl ActionError for ProcessError {
@@ -81,7 +90,8 @@ impl ActionError for ProcessError {
             | Self::Exit { .. }
             | Self::Signal { .. }
             | Self::Deadline { .. }
-            | Self::Wait { .. } => FailureType::JobFailed,
+            | Self::Wait { .. }
+            | Self::Uncontained { .. } => FailureType::JobFailed,
         }
     }
 
@@ -101,6 +111,11 @@ impl ActionError for ProcessError {
                 Some("most likely memory ran out: raise the function's `MemorySize`".to_owned())
             }
             Self::Exit { .. } | Self::Signal { .. } => None,
+            Self::Uncontained { .. } => Some(
+                "look for what this program, or a package that it uses, does to the process that starts \
+                 it; this execution environment is not used again"
+                    .to_owned(),
+            ),
             Self::Deadline { .. } => {
                 Some("make it faster, split it, or raise the function's `Timeout`".to_owned())
             }
@@ -112,7 +127,10 @@ impl ActionError for ProcessError {
             Self::Exit { output, .. }
             | Self::Signal { output, .. }
             | Self::Deadline { output, .. } => Some(output),
-            Self::NotFound { .. } | Self::Start { .. } | Self::Wait { .. } => None,
+            Self::NotFound { .. }
+            | Self::Start { .. }
+            | Self::Wait { .. }
+            | Self::Uncontained { .. } => None,
         }
     }
 }

@@ -2,7 +2,8 @@
 //! a test kills is the process that would run in Lambda.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -15,18 +16,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::events::FUNCTION_KEYS;
 use super::s3::REGION;
 use super::server::Server;
-use crate::clock;
+use crate::{clock, env};
 
 /// The function's timeout where a test does not choose one.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The log group of every function.
 pub const LOG_GROUP: &str = "/aws/lambda/the-function";
+
+/// What its `/tmp` is called, below its directory.
+const TEMPORARY: &str = "tmp";
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +79,7 @@ struct Runtime {
     waiting: Mutex<Option<String>>,
     arrived: Notify,
     polled: OnceLock<Instant>,
-    polled_first: Notify,
+    polls: watch::Sender<u64>,
     ended: mpsc::UnboundedSender<Ended>,
     timeout: Duration,
 }
@@ -94,12 +98,24 @@ impl Function {
         timeout: Duration,
         variables: &[(&str, OsString)],
     ) -> Self {
+        let command = Command::new(binary);
+        Self::start_command(command, endpoint, kill, timeout, variables).await
+    }
+
+    /// The same, started by a command that becomes the function's process.
+    pub async fn start_command(
+        command: Command,
+        endpoint: &str,
+        kill: &KillSwitch,
+        timeout: Duration,
+        variables: &[(&str, OsString)],
+    ) -> Self {
         let (sender, ended) = mpsc::unbounded_channel();
         let runtime = Arc::new(Runtime {
             waiting: Mutex::default(),
             arrived: Notify::new(),
             polled: OnceLock::new(),
-            polled_first: Notify::new(),
+            polls: watch::Sender::new(0),
             ended: sender,
             timeout,
         });
@@ -111,7 +127,13 @@ impl Function {
         .await;
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let started = Instant::now();
-        let child = spawn(binary, endpoint, &server.url(), directory.path(), variables);
+        let child = spawn(
+            command,
+            endpoint,
+            &server.url(),
+            directory.path(),
+            variables,
+        );
         if let Some(id) = child.id() {
             kill.0.get_or_init(|| id);
         }
@@ -131,16 +153,25 @@ impl Function {
     ///
     /// How the process ended, where it did before.
     pub async fn first_poll(&mut self) -> Result<Duration, ExitStatus> {
-        loop {
-            if let Some(polled) = self.runtime.polled.get() {
-                return Ok(polled.duration_since(self.started));
+        self.polls(1).await?;
+        let polled = self.runtime.polled.get().expect("it has polled");
+        Ok(polled.duration_since(self.started))
+    }
+
+    /// Waits until it has asked for its event number `count`.
+    ///
+    /// # Errors
+    ///
+    /// How the process ended, where it did before.
+    pub async fn polls(&mut self, count: u64) -> Result<(), ExitStatus> {
+        let mut polls = self.runtime.polls.subscribe();
+        tokio::select! {
+            biased;
+            polled = polls.wait_for(|polls| *polls >= count) => {
+                polled.expect("the sender is held here");
+                Ok(())
             }
-            tokio::select! {
-                () = self.runtime.polled_first.notified() => {}
-                status = self.child.wait() => {
-                    return Err(status.expect("a child is waited for"));
-                }
-            }
+            status = self.child.wait() => Err(status.expect("a child is waited for")),
         }
     }
 
@@ -167,8 +198,8 @@ impl Function {
 
     /// Its `/tmp`.
     #[must_use]
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().join(TEMPORARY)
     }
 
     /// The most memory that its process has had so far.
@@ -193,15 +224,20 @@ impl Function {
 }
 
 fn spawn(
-    binary: &Path,
+    mut command: Command,
     endpoint: &str,
     runtime: &str,
     directory: &Path,
     variables: &[(&str, OsString)],
 ) -> Child {
+    let temporary = directory.join(TEMPORARY);
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&temporary)
+        .expect("a directory can be made");
     let log = std::fs::File::create(directory.join("log")).expect("a log can be made");
     let errors = log.try_clone().expect("a file can be opened twice");
-    Command::new(binary)
+    command
         .env_clear()
         .envs([
             (
@@ -219,7 +255,8 @@ fn spawn(
             ("AWS_ENDPOINT_URL", endpoint),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ])
-        .env("TMPDIR", directory)
+        .env("TMPDIR", &temporary)
+        .env(env::OWN_DIRECTORY, &temporary)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log)
@@ -257,7 +294,7 @@ impl Runtime {
 
     async fn next(&self) -> Response {
         self.polled.get_or_init(Instant::now);
-        self.polled_first.notify_one();
+        self.polls.send_modify(|polls| *polls += 1);
         let event = loop {
             let waiting = self
                 .waiting

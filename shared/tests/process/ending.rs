@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::Resource;
 use shared::clock::Deadline;
-use shared::process::{ProcessError, TERMINATION_GRACE, harden};
+use shared::process::{ProcessError, Survivors, TERMINATION_GRACE, harden};
+use shared::sandbox;
 
 use crate::isolation::{Place, block_on, descendants, exists, far, is_own_process};
 
@@ -114,6 +116,55 @@ fn who_does_not_end_is_killed_after_the_grace() {
         "{elapsed:?}"
     );
     assert_eq!(descendants(), Vec::<String>::new());
+}
+
+#[test]
+fn a_child_that_changes_the_functions_limits_is_found_out_and_nothing_of_it_lives() {
+    if !is_own_process(
+        "ending::a_child_that_changes_the_functions_limits_is_found_out_and_nothing_of_it_lives",
+    ) {
+        return;
+    }
+    harden().unwrap();
+    sandbox::enter().unwrap();
+    let before = rustix::process::getrlimit(Resource::Nofile);
+    let place = Place::new();
+    let script = format!("{DAEMON}; prlimit --pid $PPID --nofile=0: && echo lowered");
+    let error = block_on(place.shell(&script).run(far())).unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            ProcessError::Uncontained {
+                source: Survivors::Tampered { what },
+                ..
+            } if what == "limit on open files"
+        ),
+        "{error:?}"
+    );
+    assert_eq!(rustix::process::getrlimit(Resource::Nofile), before);
+    assert!(!exists(&daemon_of(&place)), "the daemon lives");
+    assert!(sandbox::given_up().is_some());
+}
+
+#[test]
+fn what_is_left_of_an_earlier_job_is_gone_before_the_next() {
+    if !is_own_process("ending::what_is_left_of_an_earlier_job_is_gone_before_the_next") {
+        return;
+    }
+    harden().unwrap();
+    sandbox::enter().unwrap();
+    // As if a process had been missed.
+    let mut survivor = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    let temporary = std::env::temp_dir();
+    fs::create_dir_all(temporary.join("node_modules/.bin")).unwrap();
+    block_on(sandbox::prepare()).unwrap();
+    assert_eq!(descendants(), Vec::<String>::new());
+    assert!(survivor.try_wait().is_err(), "it is reaped");
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    assert_eq!(sandbox::given_up(), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, RwLock};
 use std::time::Duration;
 
 use shared::process::{self, Environment};
@@ -20,19 +20,26 @@ const NOBODY: u32 = 65_534;
 /// A value that no child and no log may ever show.
 pub(crate) const CANARY: &str = "canary/planted+secret0815=";
 
+/// The processes of all tests.
+static PROCESSES: RwLock<()> = RwLock::new(());
+
 /// Whether this is the test's own process. Where it is not, one is started, as another user if this one
 /// is root, with the variables of a Lambda function; the test there has to pass.
 pub(crate) fn is_own_process(test: &str) -> bool {
     if shared::env::var(ROLE).is_some() {
         return true;
     }
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir()
+        .unwrap();
     let mut command = Command::new(executable());
     command
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env_clear()
         .env("PATH", shared::env::var("PATH").unwrap_or_default())
         .env("TMPDIR", home.path())
+        .env(shared::env::OWN_DIRECTORY, home.path())
         .env(ROLE, "1")
         .env("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", CANARY)
@@ -49,6 +56,12 @@ pub(crate) fn is_own_process(test: &str) -> bool {
         chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         command.uid(NOBODY).gid(NOBODY);
     }
+    // Another test's process shows its environment, the canary in it, until it has hidden itself.
+    let (_alone, _among_others) = if test.contains("a_child_finds_no_secret") {
+        (Some(PROCESSES.write().unwrap()), None)
+    } else {
+        (None, Some(PROCESSES.read().unwrap()))
+    };
     let output = command.output().unwrap();
     let said = format!(
         "{}{}",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shared::clock::Deadline;
 use shared::failure::{Failure, FailureType};
-use shared::process::{Command, ProcessError};
+use shared::process::{Command, ProcessError, Survivors};
 
 use crate::isolation::{Place, block_on, far};
 
@@ -110,6 +110,21 @@ fn a_child_that_cannot_be_waited_for() {
     insta::assert_snapshot!(told(&error), @"
     JobFailed: `npm ci` cannot be waited for: operation interrupted
     hint: check the function's limits on memory and processes
+    log: LOG
+    ");
+}
+
+#[test]
+fn a_child_that_cannot_be_contained() {
+    let error = ProcessError::Uncontained {
+        command: "npm run build".to_owned(),
+        source: Survivors::Tampered {
+            what: "limit on open files".to_owned(),
+        },
+    };
+    insta::assert_snapshot!(told(&error), @"
+    JobFailed: `npm run build` cannot be contained: a program of the job changed the function's limit on open files
+    hint: look for what this program, or a package that it uses, does to the process that starts it; this execution environment is not used again
     log: LOG
     ");
 }
