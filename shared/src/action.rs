@@ -1,8 +1,8 @@
 //! The action: what a function does with a job, and the one place that talks to the Lambda runtime
 //! and reports results to CodePipeline.
 //!
-//! Exactly one result is reported for each invocation, also when the action panics, comes near the
-//! end of Lambda's time, cannot be made at start-up, or gets an event of which no more than the job
+//! Exactly one result is reported for each invocation, also when the action panics, blocks, comes near
+//! the end of Lambda's time, cannot be made at start-up, or gets an event of which no more than the job
 //! id can be read. Once a result is reported the invocation succeeds; it fails only if the report
 //! could not be sent, so that Lambda's own retries deliver the job again.
 
@@ -17,6 +17,7 @@ use crate::parameters::Params;
 mod host;
 mod report;
 mod serve;
+mod threads;
 
 /// The configuration of AWS clients; re-exported so that an action needs no dependency of its own.
 pub use aws_config::SdkConfig;

@@ -54,6 +54,12 @@ pub fn log_location() -> LogLocation {
     }
 }
 
+/// What this function is called, where it runs as one (`AWS_LAMBDA_FUNCTION_NAME`).
+#[must_use]
+pub fn function_name() -> Option<String> {
+    var("AWS_LAMBDA_FUNCTION_NAME")
+}
+
 /// The most verbose level that is logged (`DELIVERY_LOG`: `error`, `warn`, `info`, `debug`; default
 /// `info`).
 #[must_use]

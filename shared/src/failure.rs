@@ -7,8 +7,12 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Longest `failureDetails.message`, in characters
-/// (`API_FailureDetails`: "Maximum length of 5000").
+use crate::logging::redact;
+use crate::text;
+
+/// Longest `failureDetails.message`, in characters (`API_FailureDetails`: "Maximum length of 5000").
+/// It is not documented what the service takes for a character; UTF-16 code units are never fewer
+/// than code points, so a message fits either way.
 pub const MAX_MESSAGE_CHARS: usize = 5_000;
 
 /// Longest hint that is kept whole: no hint of ours is near it, so a longer one is a mistake.
@@ -78,8 +82,8 @@ impl Failure {
         }
     }
 
-    /// The message for CodePipeline: cause, hint, last output, and where the whole log is, within
-    /// [`MAX_MESSAGE_CHARS`]. What is cut is the beginning of the output.
+    /// The message for CodePipeline: cause, hint, last output, and where the whole log is, without
+    /// secrets and terminal codes, within [`MAX_MESSAGE_CHARS`]. What is cut is the beginning of the output.
     #[must_use]
     pub fn message(&self, log: &str) -> String {
         let mut message = cut_end(&self.cause, MAX_CAUSE_CHARS);
@@ -89,12 +93,9 @@ impl Failure {
         let tail = format!("\nlog: {}", cut_end(log, MAX_HINT_CHARS));
         if let Some(output) = &self.output {
             const TITLE: &str = "\nlast lines of output:\n";
-            let used = message.chars().count() + tail.chars().count() + TITLE.chars().count();
+            let used = length(&message) + length(&tail) + length(TITLE);
             message.push_str(TITLE);
-            message.push_str(&last_lines(
-                output.trim_end(),
-                MAX_MESSAGE_CHARS.saturating_sub(used),
-            ));
+            message.push_str(&last_lines(output, MAX_MESSAGE_CHARS.saturating_sub(used)));
         }
         message.push_str(&tail);
         message
@@ -118,30 +119,61 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// At most `limit` characters of `text`, its end cut and marked.
-pub(crate) fn cut_end(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
+/// Foreign text without secrets and terminal codes, and of that at most `limit` characters, its end cut and
+/// marked. It is cut last: what stands for a secret may be longer than it, and a cut secret is not
+/// recognised.
+#[must_use]
+pub fn cut_end(text: &str, limit: usize) -> String {
+    let text = shown(text);
+    if length(&text) <= limit {
+        return text;
     }
-    let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
+    let mut room = limit.saturating_sub(1);
+    let fits = |character: &char| {
+        let length = character.len_utf16();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
     cut.push('…');
     cut
 }
 
-/// At most `limit` characters from the end of `text`, beginning with a whole line where one fits.
+/// The same from the end of `text`, beginning with a whole line where one fits.
 fn last_lines(text: &str, limit: usize) -> String {
-    let count = text.chars().count();
-    if count <= limit {
+    let text = shown(text);
+    let text = text.trim_end();
+    if length(text) <= limit {
         return text.to_owned();
     }
-    let tail: String = text.chars().skip(count - limit.saturating_sub(2)).collect();
+    let mut room = limit.saturating_sub("…\n".chars().count());
+    let mut start = text.len();
+    for (at, character) in text.char_indices().rev() {
+        let Some(left) = room.checked_sub(character.len_utf16()) else {
+            break;
+        };
+        (room, start) = (left, at);
+    }
+    let tail = &text[start..];
     let whole_lines = tail.split_once('\n').map_or("", |(_, rest)| rest);
-    let kept = if whole_lines.is_empty() {
-        &tail
-    } else {
-        whole_lines
-    };
-    format!("…\n{kept}")
+    format!(
+        "…\n{}",
+        if whole_lines.is_empty() {
+            tail
+        } else {
+            whole_lines
+        }
+    )
+}
+
+fn shown(text: &str) -> String {
+    redact(&text::plain(text)).into_owned()
+}
+
+/// How long a text is for a limit of CodePipeline's; see [`MAX_MESSAGE_CHARS`].
+pub(crate) fn length(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 #[cfg(test)]
@@ -181,5 +213,33 @@ mod tests {
         let message = failure(&"ü".repeat(9_000)).message("the-log");
         assert_eq!(message.chars().count(), MAX_MESSAGE_CHARS);
         assert!(message.ends_with("ü\nlog: the-log"));
+    }
+    #[test]
+    fn what_stands_for_a_secret_may_be_longer_than_it() {
+        let _secrets = crate::logging::Secrets::hide(["8-chars!", "9-chars!!"]);
+        for output in ["8-chars!\n".repeat(2_000), "x9-chars!!".repeat(2_000)] {
+            let message = failure(&output).message("the-log");
+            assert!(
+                length(&message) <= MAX_MESSAGE_CHARS,
+                "{}",
+                length(&message)
+            );
+            assert!(
+                message.contains("[redacted]") && !message.contains("chars!"),
+                "{message}"
+            );
+            assert!(message.ends_with("\nlog: the-log"));
+        }
+    }
+
+    #[test]
+    fn a_message_fits_whatever_a_character_is() {
+        let failure = Failure {
+            cause: "😀".repeat(9_000),
+            ..failure(&"𝔛\u{1b}[2J".repeat(9_000))
+        };
+        let message = failure.message(&"😀".repeat(9_000));
+        assert!(message.encode_utf16().count() <= MAX_MESSAGE_CHARS);
+        assert!(message.contains("…\nhint: run") && message.contains("…\n𝔛𝔛"));
     }
 }

@@ -12,10 +12,28 @@ use serde_json::Value;
 
 use crate::clock::Deadline;
 use crate::env::LogLocation;
-use crate::failure::{ActionError, FailureType};
+use crate::failure::{ActionError, FailureType, cut_end};
+use crate::text::one_line;
+
+mod outline;
+
+pub use outline::job_id_in;
 
 /// The one key of the event.
 pub const EVENT_KEY: &str = "CodePipeline.job";
+
+/// Longest part of a job id that logs and messages show, in characters; CodePipeline's have 36
+/// (`API_PutJobFailureResult`, `jobId`).
+const MAX_SHOWN_ID_CHARS: usize = 64;
+
+/// Longest key of an object, in bytes (S3 User Guide, "Naming Amazon S3 objects").
+const MAX_KEY_BYTES: usize = 1_024;
+
+/// Longest name of a bucket that ever was, in characters (S3 User Guide, "Bucket naming rules").
+const MAX_BUCKET_CHARS: usize = 255;
+
+/// Longest id of a KMS key, in characters (KMS API, `KeyId`).
+const MAX_KMS_KEY_CHARS: usize = 2_048;
 
 /// A job's id; CodePipeline makes a new one for each continuation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -31,8 +49,9 @@ impl JobId {
 }
 
 impl fmt::Display for JobId {
+    /// Not the whole of what is none of CodePipeline's ids.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&cut_end(&one_line(&self.0), MAX_SHOWN_ID_CHARS))
     }
 }
 
@@ -74,6 +93,8 @@ pub struct Invocation {
     pub deadline: Deadline,
     /// Where this invocation logs.
     pub log: LogLocation,
+    /// What the function is called, where it runs as one.
+    pub function: Option<String>,
 }
 
 /// An artifact of the pipeline and where it is (or is to be put).
@@ -148,7 +169,9 @@ impl Job {
         let body = event.get(EVENT_KEY).ok_or(EventError::NotAJob)?;
         let body = JobBody::deserialize(body).map_err(|error| EventError::shape(&error))?;
         let data = body.data;
-        Ok(Self {
+        let configuration = data.action_configuration.configuration;
+        check_function(&configuration, &invocation)?;
+        let job = Self {
             id: body.id,
             account_id: body.account_id.unwrap_or_default(),
             invocation,
@@ -165,8 +188,39 @@ impl Job {
             credentials: data.artifact_credentials,
             encryption_key: data.encryption_key,
             continuation_token: data.continuation_token,
-            user_parameters: data.action_configuration.configuration.user_parameters,
-        })
+            user_parameters: configuration.user_parameters,
+        };
+        job.check()?;
+        Ok(job)
+    }
+
+    /// Checks what the SDK puts into requests as it is: it panics on some of what does not fit there.
+    fn check(&self) -> Result<(), EventError> {
+        let account = &self.account_id;
+        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        expect("accountId", "12 digits", account.is_empty() || is_account)?;
+        if let Some(credentials) = &self.credentials {
+            let (id, secret, token) = credentials.expose();
+            let field = "data.artifactCredentials";
+            let fits = [Some(id), Some(secret), token]
+                .into_iter()
+                .flatten()
+                .all(is_visible_ascii);
+            expect(field, "values of visible ASCII characters", fits)?;
+        }
+        if let Some(key) = &self.encryption_key {
+            let fits = is_visible_ascii(&key.id) && (1..=MAX_KMS_KEY_CHARS).contains(&key.id.len());
+            expect("data.encryptionKey.id", "the id or ARN of a KMS key", fits)?;
+        }
+        for artifact in self.input_artifacts.iter().chain(&self.output_artifacts) {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            let bucket = &artifact.bucket;
+            let fits = (1..=MAX_BUCKET_CHARS).contains(&bucket.len()) && bucket.bytes().all(known);
+            expect("s3Location.bucketName", "the name of a bucket", fits)?;
+            let fits = (1..=MAX_KEY_BYTES).contains(&artifact.key.len());
+            expect("s3Location.objectKey", "a key of 1 to 1024 bytes", fits)?;
+        }
+        Ok(())
     }
 
     /// The only input artifact.
@@ -203,7 +257,42 @@ impl Job {
 /// The id of a job whose event may be unreadable otherwise.
 #[must_use]
 pub fn job_id_of(event: &Value) -> Option<JobId> {
-    Some(JobId::from(event.get(EVENT_KEY)?.get("id")?.as_str()?))
+    let id = event.get(EVENT_KEY)?.get("id")?.as_str()?;
+    (!id.is_empty()).then(|| JobId::from(id))
+}
+
+fn expect(field: &'static str, expected: &'static str, fits: bool) -> Result<(), EventError> {
+    if fits {
+        Ok(())
+    } else {
+        Err(EventError::Value { field, expected })
+    }
+}
+
+fn is_visible_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Checks that the event is for this function: an event that reached another one by mistake is not
+/// worked on. It stops nobody who writes an event on purpose.
+fn check_function(
+    configuration: &Configuration,
+    invocation: &Invocation,
+) -> Result<(), EventError> {
+    match (&configuration.function_name, &invocation.function) {
+        (Some(named), Some(own)) if unqualified(named) != own => {
+            Err(EventError::OtherFunction { own: own.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name in a name, a name with a version or alias, or an ARN.
+fn unqualified(function: &str) -> &str {
+    let name = function
+        .split_once(":function:")
+        .map_or(function, |(_, name)| name);
+    name.split(':').next().unwrap_or(name)
 }
 
 fn only<'a>(
@@ -268,6 +357,30 @@ pub enum EventError {
     /// Something else invoked the function.
     #[error("the event has no `{EVENT_KEY}`")]
     NotAJob,
+    /// The event names another function.
+    #[error("the event is for another function than `{own}`")]
+    OtherFunction {
+        /// This function.
+        own: String,
+    },
+    /// It is no JSON that can be read: nested too deep, or broken.
+    #[error("the event cannot be read: {reason} (line {line}, column {column})")]
+    Unreadable {
+        /// What the parser met.
+        reason: &'static str,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// A value that no request to AWS can hold.
+    #[error("the event's `{field}` cannot be used: expected {expected}")]
+    Value {
+        /// Where it is; never what it is, which may be a credential.
+        field: &'static str,
+        /// What would fit.
+        expected: &'static str,
+    },
     /// A part that every job has is missing or of another type.
     #[error("the event's `{EVENT_KEY}` cannot be read: {expected}")]
     Shape {
@@ -277,9 +390,24 @@ pub enum EventError {
 }
 
 impl EventError {
+    /// Why an event could not be parsed.
+    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
+        let reason = if error.to_string().starts_with("recursion limit exceeded") {
+            "it is nested too deep"
+        } else {
+            "it is not valid JSON"
+        };
+        Self::Unreadable {
+            reason,
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+
     fn shape(error: &serde_json::Error) -> Self {
         let text = error.to_string();
-        let expected = match text.find("expected ") {
+        // The last one: a value that is shown before it may hold the word, too.
+        let expected = match text.rfind("expected ") {
             Some(at) => &text[at..],
             None if text.starts_with("missing field") => &text,
             None => "a part of it has another type",
@@ -331,6 +459,7 @@ struct ActionConfiguration {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Configuration {
+    function_name: Option<String>,
     user_parameters: Option<String>,
 }
 
@@ -379,6 +508,7 @@ mod tests {
             request_id: "r".to_owned(),
             deadline: Deadline::after(Duration::from_mins(1)),
             log: LogLocation::default(),
+            function: Some("f".to_owned()),
         }
     }
 
@@ -455,5 +585,27 @@ mod tests {
             job.only_output().unwrap_err().to_string(),
             "the action takes 1 output artifact(s) and is configured with none"
         );
+    }
+
+    #[test_case::test_case("/data/artifactCredentials/sessionToken", "planted\ntoken", "the event's `data.artifactCredentials` cannot be used: expected values of visible ASCII characters"; "token")]
+    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/objectKey", &"k".repeat(100_000), "the event's `s3Location.objectKey` cannot be used: expected a key of 1 to 1024 bytes"; "key")]
+    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/bucketName", "a/b", "the event's `s3Location.bucketName` cannot be used: expected the name of a bucket"; "bucket")]
+    #[test_case::test_case("/data/encryptionKey/id", "planted\r\nx-evil: 1", "the event's `data.encryptionKey.id` cannot be used: expected the id or ARN of a KMS key"; "KMS key")]
+    #[test_case::test_case("/accountId", "1111", "the event's `accountId` cannot be used: expected 12 digits"; "account")]
+    #[test_case::test_case("/data/actionConfiguration/configuration/FunctionName", "other", "the event is for another function than `f`"; "function")]
+    fn a_value_that_cannot_be_used_is_named_and_not_shown(field: &str, value: &str, message: &str) {
+        let mut event = event();
+        *event["CodePipeline.job"].pointer_mut(field).unwrap() = value.into();
+        let error = Job::from_event(&event, invocation()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(error.failure_type(), FailureType::ConfigurationError);
+    }
+
+    #[test_case::test_case("f")]
+    #[test_case::test_case("f:live")]
+    #[test_case::test_case("111122223333:function:f")]
+    #[test_case::test_case("arn:aws:lambda:eu-west-1:111122223333:function:f:live")]
+    fn a_function_has_several_names(name: &str) {
+        assert_eq!(unqualified(name), "f");
     }
 }

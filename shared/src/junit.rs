@@ -345,7 +345,7 @@ fn case_name(element: &BytesStart<'_>) -> String {
         (name, class) if class.contains(name) => class.to_owned(),
         (name, class) => format!("{class} › {name}"),
     };
-    crate::failure::cut_end(&full, MAX_NAME_CHARS)
+    crate::failure::cut_end(&crate::text::one_line(&full), MAX_NAME_CHARS)
 }
 
 /// A `report` that is no pattern of files below the source.

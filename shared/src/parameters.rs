@@ -31,6 +31,17 @@ pub const MAX_CONFIGURED_CHARS: usize = 1_000;
 /// Guide, "Quotas"), and nothing that an action takes comes near it.
 pub const MAX_RESOLVED_CHARS: usize = 100_000;
 
+/// What begins the keys that set variables of children.
+pub const ENVIRONMENT_PREFIX: &str = "Env.";
+
+/// Parts of a variable's name that say that the value is a secret: it is kept out of the log.
+const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "_KEY"];
+
+fn speaks_of_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
 /// The typed parameters of one action.
 pub trait Params: Sized + Send {
     /// Reads them. Keys that carry names of the user's own are taken with
@@ -87,6 +98,17 @@ impl UserParameters {
             entries,
             also_known: Vec::new(),
         })
+    }
+
+    /// The values of the variables (`Env.NAME`) whose names speak of secrets.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.entries
+            .iter()
+            .filter(|(key, _)| {
+                key.strip_prefix(ENVIRONMENT_PREFIX)
+                    .is_some_and(speaks_of_a_secret)
+            })
+            .map(|(_, value)| value.as_str())
     }
 
     /// Takes out every key that begins with `prefix` (such as `Env.`), under the name that follows.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use shared::continuation::Progress;
+use shared::failure::cut_end;
 use shared::task::TaskError;
+use shared::text::one_line;
 
 /// Longest description of one failed attempt, in characters: with every character escaped the most
 /// attempts still fit into a token.
@@ -50,8 +52,9 @@ impl Attempts {
             TaskError::Failed { source, .. } => source.to_string(),
             other => other.to_string(),
         };
-        let text = text.chars().filter(|character| !character.is_control());
-        self.failed.push(text.take(MAX_ATTEMPT_CHARS).collect());
+        // CodePipeline shows tokens, so no secrets in them.
+        self.failed
+            .push(cut_end(&one_line(&text), MAX_ATTEMPT_CHARS));
     }
 }
 

@@ -1,4 +1,13 @@
 //! From an event to a reported result: everything but Lambda's runtime itself.
+//!
+//! An action may block its threads: it waits for a pipe, removes a large tree, spins. So it has a tokio
+//! runtime of its own ([`Threads`]), and what waits for its end and reports runs on the caller's, where
+//! nothing of the action is ever polled (`docs/decisions/0140-the-host-has-its-own-thread.md`). In a
+//! function that is the main thread, which also has its own AWS client: a connection belongs to the
+//! runtime that opened it, and stands still with it.
+//!
+//! One task decides what is reported, so that there is one report, whoever comes first: the action or
+//! the end of its time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +19,17 @@ use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
 use super::report::{Place, ReportError, Reporter};
+use super::threads::{NoThreads, Threads};
 use super::{Action, Constructor, Outcome};
+use crate::clock::Deadline;
 use crate::failure::{ActionError, Failure, FailureType};
-use crate::job::{Invocation, Job, JobId, job_id_of};
-use crate::parameters::{Params, UserParameters};
-use crate::{logging, sandbox};
+use crate::job::{ArtifactCredentials, EventError, Invocation, Job, JobId, job_id_in, job_id_of};
+use crate::logging::Secrets;
+use crate::parameters::{ParametersError, Params, UserParameters};
+use crate::sandbox;
 
 /// How long before the end of Lambda's time an action is ended: children have to be ended
-/// (a few seconds) and the result reported (3 attempts) in it.
+/// ([`END_GRACE`]) and the result reported in it.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
 /// The margin is at most this part of the time that an invocation has, so that a function with a
@@ -28,12 +40,17 @@ const LARGEST_MARGIN_PART: u32 = 4;
 /// it still ends.
 const END_GRACE: Duration = Duration::from_secs(5);
 
+/// The grace is at most this part of the margin, so that a function with a short timeout still
+/// reports.
+const LARGEST_GRACE_PART: u32 = 4;
+
 /// Runs one action's jobs.
 pub struct Host<A, C> {
-    constructor: C,
+    constructor: Arc<C>,
     config: SdkConfig,
     reporter: Reporter,
-    action: OnceCell<Arc<A>>,
+    threads: OnceCell<Threads>,
+    action: Arc<OnceCell<A>>,
 }
 
 impl<A, C> std::fmt::Debug for Host<A, C> {
@@ -48,10 +65,39 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
     pub fn new(constructor: C, config: SdkConfig) -> Self {
         let reporter = Reporter::new(&config);
         Self {
-            constructor,
+            constructor: Arc::new(constructor),
             config,
             reporter,
-            action: OnceCell::new(),
+            threads: OnceCell::new(),
+            action: Arc::default(),
+        }
+    }
+
+    /// The same, with a configuration of its own for the reports: its HTTP client shares no connection with the
+    /// action's.
+    #[must_use]
+    pub fn reporting_by(mut self, config: &SdkConfig) -> Self {
+        self.reporter = Reporter::new(config);
+        self
+    }
+
+    /// Does the job of an event as it came and reports its result: an event that is nested deeper than a
+    /// parser goes, or is not valid JSON in another part, still names its job.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`], as [`Host::invoke`].
+    pub async fn invoke_text(&self, event: &str, invocation: Invocation) -> Result<(), HostError> {
+        match serde_json::from_str(event) {
+            Ok(value) => {
+                let id = job_id_of(&value).or_else(|| job_id_in(event));
+                self.handle(id, Job::from_event(&value, invocation.clone()), &invocation)
+                    .await
+            }
+            Err(error) => {
+                let error = EventError::unreadable(&error);
+                self.handle(job_id_in(event), Err(error), &invocation).await
+            }
         }
     }
 
@@ -62,7 +108,17 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
     /// [`HostError`] where nothing could be reported: the event names no job, or CodePipeline could
     /// not be reached.
     pub async fn invoke(&self, event: Value, invocation: Invocation) -> Result<(), HostError> {
-        let Some(id) = job_id_of(&event) else {
+        let job = Job::from_event(&event, invocation.clone());
+        self.handle(job_id_of(&event), job, &invocation).await
+    }
+
+    async fn handle(
+        &self,
+        id: Option<JobId>,
+        job: Result<Job, EventError>,
+        invocation: &Invocation,
+    ) -> Result<(), HostError> {
+        let Some(id) = id else {
             tracing::error!("the event names no job of CodePipeline, so nothing can be reported");
             return Err(HostError::NoJob);
         };
@@ -71,13 +127,17 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         );
         async {
             tracing::info!("job started");
-            let place =
-                Place { request_id: invocation.request_id.clone(), log: invocation.log.clone() };
-            let end = invocation.deadline;
-            let result = self.result(&event, invocation).await;
-            drop(event);
-            let reported = self.reporter.report(&id, result, &place).await;
-            sandbox::inspect(end).await;
+            let work = job.map(|job| (UserParameters::parse(job.user_parameters.as_deref()), job));
+            // The task holds them too: an action that does not end may still log them.
+            let secrets = work.as_ref().map(|(parameters, job)| Arc::new(secrets(job, parameters)));
+            let secrets = secrets.unwrap_or_else(|_| Arc::new(Secrets::hide([])));
+            let result = match work {
+                Ok((parameters, job)) => self.run(job, parameters, Arc::clone(&secrets)).await,
+                Err(error) => Err(Failure::new(&error)),
+            };
+            let reported = self.reporter.report(&id, result, &Place::of(invocation)).await;
+            sandbox::inspect(invocation.deadline).await;
+            drop(secrets);
             reported.map_err(|error| {
                 tracing::error!(error = %crate::failure::chain(&error), "the result was not reported");
                 HostError::Report(error)
@@ -87,64 +147,96 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         .await
     }
 
-    async fn result(&self, event: &Value, invocation: Invocation) -> Result<Outcome, Failure> {
-        let job = Job::from_event(event, invocation).map_err(|error| Failure::new(&error))?;
-        if let Some(credentials) = &job.credentials {
-            let (id, secret, token) = credentials.expose();
-            [Some(id), Some(secret), token]
-                .into_iter()
-                .flatten()
-                .for_each(logging::hide);
+    /// Runs the action in a task of its own, on threads of its own: a panic ends the task and not the
+    /// function, and one that never yields does not keep its time from running out.
+    async fn run(
+        &self,
+        mut job: Job,
+        parameters: Result<UserParameters, ParametersError>,
+        secrets: Arc<Secrets>,
+    ) -> Result<Outcome, Failure> {
+        let threads = self
+            .threads
+            .get_or_try_init(|| async { Threads::start() })
+            .await;
+        let threads = threads.map_err(|source| Failure::new(&NoThreads { source }))?;
+        let id = job.id.clone();
+        let time = Time::of(&mut job.invocation);
+        let (constructor, config) = (Arc::clone(&self.constructor), self.config.clone());
+        let action = Arc::clone(&self.action);
+        let work = async move {
+            let _hidden_meanwhile = secrets;
+            sandbox::prepare()
+                .await
+                .map_err(|error| Failure::new(&error))?;
+            let action = action
+                .get_or_try_init(|| async { constructor.construct(&config) })
+                .await;
+            let action = action.map_err(|error| Failure::new(&error))?;
+            let params = parameters
+                .and_then(|parameters| A::Params::from_user_parameters(parameters, &job))
+                .map_err(|error| Failure::new(&error))?;
+            action
+                .run(&job, params)
+                .await
+                .map_err(|error| Failure::new(&error))
+        };
+        let task = threads.spawn(work.in_current_span());
+        match in_time(task, &time).await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) if error.is_panic() => Err(panicked(&id, error)),
+            Some(Err(_)) | None => Err(Failure::new(&OutOfTime(time))),
         }
-        let action = self
-            .action
-            .get_or_try_init(|| async { self.constructor.construct(&self.config).map(Arc::new) })
-            .await
-            .map_err(|error| Failure::new(&error))?;
-        let params = UserParameters::parse(job.user_parameters.as_deref())
-            .and_then(|parameters| A::Params::from_user_parameters(parameters, &job))
-            .map_err(|error| Failure::new(&error))?;
-        watched(Arc::clone(action), job, params).await
     }
 }
 
-/// Runs the action in a task of its own: a panic ends the task and not the function, and one that
-/// never yields does not keep the watchdog from reporting.
-async fn watched<A: Action>(
-    action: Arc<A>,
-    mut job: Job,
-    params: A::Params,
-) -> Result<Outcome, Failure> {
-    let id = job.id.clone();
-    let whole = job.invocation.deadline.remaining();
-    let margin = DEADLINE_MARGIN.min(whole / LARGEST_MARGIN_PART);
-    let deadline = job.invocation.deadline.earlier_by(margin);
-    job.invocation.deadline = deadline;
-    let run = async move {
-        sandbox::prepare()
-            .await
-            .map_err(|error| Failure::new(&error))?;
-        let outcome = action.run(&job, params).await;
-        outcome.map_err(|error| Failure::new(&error))
-    };
-    let mut task = tokio::spawn(run.in_current_span());
+/// What an invocation has.
+#[derive(Debug)]
+struct Time {
+    whole: Duration,
+    margin: Duration,
+    action_ends: Deadline,
+}
+
+impl Time {
+    /// Keeps the margin back from the action's part of an invocation.
+    fn of(invocation: &mut Invocation) -> Self {
+        let whole = invocation.deadline.remaining();
+        let margin = DEADLINE_MARGIN.min(whole / LARGEST_MARGIN_PART);
+        invocation.deadline = invocation.deadline.earlier_by(margin);
+        Self {
+            whole,
+            margin,
+            action_ends: invocation.deadline,
+        }
+    }
+}
+
+/// How the task ended, if it did in its time or in the grace after it: work that was completed while it
+/// was told to end is complete.
+async fn in_time<T>(mut task: JoinHandle<T>, time: &Time) -> Option<Result<T, JoinError>> {
     tokio::select! {
-        ended = &mut task => match ended {
-            Ok(ended) => ended,
-            Err(error) => Err(panicked(&id, error)),
-        },
-        () = tokio::time::sleep_until(deadline.instant()) => {
-            end(task).await;
-            Err(Failure::new(&OutOfTime { whole, margin }))
-        }
+        biased;
+        ended = &mut task => return Some(ended),
+        () = tokio::time::sleep_until(time.action_ends.instant()) => task.abort(),
     }
+    let grace = END_GRACE.min(time.margin / LARGEST_GRACE_PART);
+    let ended = tokio::time::timeout(grace, &mut task).await.ok();
+    if ended.is_none() {
+        sandbox::give_up("the action does not end although it was told to");
+    }
+    ended
 }
 
-async fn end<T>(mut task: JoinHandle<T>) {
-    task.abort();
-    if tokio::time::timeout(END_GRACE, &mut task).await.is_err() {
-        tracing::error!("the action does not end although it was told to");
-    }
+/// What must not be seen of a job: its credentials, and the values of variables whose names speak of
+/// secrets.
+fn secrets(job: &Job, parameters: &Result<UserParameters, ParametersError>) -> Secrets {
+    let credentials = job.credentials.as_ref().map(ArtifactCredentials::expose);
+    let credentials = credentials
+        .into_iter()
+        .flat_map(|(id, secret, token)| [Some(id), Some(secret), token]);
+    let variables = parameters.iter().flat_map(UserParameters::secrets);
+    Secrets::hide(credentials.flatten().chain(variables))
 }
 
 fn panicked(id: &JobId, error: JoinError) -> Failure {
@@ -179,12 +271,9 @@ pub enum HostError {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the action did not end within the function's time: it was stopped {} s before the end of {} s",
-    .margin.as_secs_f32().round(), .whole.as_secs_f32().round()
+    .0.margin.as_secs_f32().round(), .0.whole.as_secs_f32().round()
 )]
-struct OutOfTime {
-    whole: Duration,
-    margin: Duration,
-}
+struct OutOfTime(Time);
 
 impl ActionError for OutOfTime {
     fn failure_type(&self) -> FailureType {

@@ -1,7 +1,15 @@
 //! Reporting: `PutJobSuccessResult` and `PutJobFailureResult`.
+//!
+//! A report has to fit and has to have time: what is not reported leaves the pipeline waiting for 20
+//! minutes. So its texts are cut after they are redacted, what CodePipeline refuses is followed by
+//! something shorter, and one attempt takes less than the time that is kept back for it.
+
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_codepipeline::Client;
+use aws_sdk_codepipeline::config::Builder;
 use aws_sdk_codepipeline::operation::put_job_failure_result::PutJobFailureResultError;
 use aws_sdk_codepipeline::operation::put_job_success_result::PutJobSuccessResultError;
 use aws_sdk_codepipeline::types::{
@@ -10,13 +18,44 @@ use aws_sdk_codepipeline::types::{
 
 use super::{Completion, Continuation, Outcome};
 use crate::aws::{CallError, CallErrorKind};
+use crate::clock::Deadline;
 use crate::env::LogLocation;
-use crate::failure::{Failure, FailureType, cut_end};
-use crate::job::JobId;
-use crate::logging::redact;
+use crate::failure::{Failure, FailureType, cut_end, length};
+use crate::job::{Invocation, JobId};
+use crate::text::one_line;
 
-/// Longest `executionDetails.summary`, in characters (`API_ExecutionDetails`: 1 to 2048).
+/// Longest `executionDetails.summary`, in characters (`API_ExecutionDetails`: 1 to 2048); see
+/// [`crate::failure::MAX_MESSAGE_CHARS`] for what a character is.
 const MAX_SUMMARY_CHARS: usize = 2_048;
+
+/// Longest description of the log in a summary, in characters: names of log groups have 512 at most.
+const MAX_LOG_CHARS: usize = 1_000;
+
+/// Longest message after one that was refused, in characters: far below whatever limit it met.
+const MAX_SHORT_CHARS: usize = 400;
+
+/// The message after one that was refused too.
+const PLAIN_MESSAGE: &str =
+    "the action failed; CodePipeline did not accept its message, which is in the function's log";
+
+/// How long one attempt to report may take. The service answers in some 100 ms; a connection that
+/// hangs must leave time for the next attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long all attempts of a report may take: 3 of [`ATTEMPT_TIMEOUT`], and less than
+/// [`super::DEADLINE_MARGIN`] has after an action that took all of its grace.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A report takes at most this part of the time that is left, so that it ends, and the function with
+/// it, before Lambda ends them.
+const REPORT_PART: (u32, u32) = (9, 10);
+
+/// In a short time two attempts have their turn, rather than one that hangs, as long as each has
+/// [`LEAST_ATTEMPT_TIME`].
+const LEAST_ATTEMPTS: u32 = 2;
+
+/// Less does not suffice for a first TLS connection from a function with little memory, and so little CPU.
+const LEAST_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
 /// The result could not be handed to CodePipeline, now or perhaps at all.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +82,8 @@ impl Reporter {
     }
 
     /// Reports what a job came to. A success that CodePipeline refuses for what it holds becomes a
-    /// failure; a job that CodePipeline no longer waits for is left alone.
+    /// failure, a failure that it refuses a shorter one; a job that CodePipeline no longer waits for is
+    /// left alone.
     pub(super) async fn report(
         &self,
         job: &JobId,
@@ -53,23 +93,57 @@ impl Reporter {
         let failure = match result {
             Ok(outcome) => match self.succeed(job, outcome, place).await? {
                 None => return Ok(()),
-                Some(refused) => refused,
+                Some(refusal) => Failure::new(&refusal),
             },
             Err(failure) => failure,
         };
-        self.fail(job, &failure, place).await
+        let message = failure.message(&place.log());
+        tracing::error!(failure_type = ?failure.failure_type, %message, outcome = "failed", "job ended");
+        let short = cut_end(&one_line(&failure.cause), MAX_SHORT_CHARS);
+        let short = short.replace(|character: char| !character.is_ascii(), "?");
+        let mut refusal = None;
+        for message in [message, short, PLAIN_MESSAGE.to_owned()] {
+            let details = FailureDetails::builder()
+                .r#type(sdk_failure_type(failure.failure_type))
+                .message(message)
+                // The refusal may have been about it.
+                .set_external_execution_id(place.external_id().filter(|_| refusal.is_none()))
+                .build()
+                .expect("type and message are set");
+            refusal = self.fail(job, details, place).await?;
+            let Some(error) = &refusal else { return Ok(()) };
+            tracing::warn!(%error, "CodePipeline does not accept the message of the failure");
+        }
+        let source = refusal.expect("three attempts were refused");
+        Err(ReportError {
+            job: job.clone(),
+            source,
+        })
     }
 
-    /// Reports a success; gives back the failure to report instead where CodePipeline does not
-    /// accept what the success holds.
+    /// The settings of one report: it ends before the function's time does.
+    fn in_time(place: &Place) -> Builder {
+        let (part, of) = REPORT_PART;
+        let whole = REPORT_TIMEOUT.min(place.end.remaining() * part / of);
+        let attempt = (whole / LEAST_ATTEMPTS).clamp(LEAST_ATTEMPT_TIME, ATTEMPT_TIMEOUT);
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(whole)
+            .operation_attempt_timeout(attempt.min(whole))
+            .build();
+        Builder::new().timeout_config(timeouts)
+    }
+
+    /// Reports a success; gives back the refusal where CodePipeline does not accept what the success
+    /// holds.
     async fn succeed(
         &self,
         job: &JobId,
         outcome: Outcome,
         place: &Place,
-    ) -> Result<Option<Failure>, ReportError> {
+    ) -> Result<Option<CallError>, ReportError> {
         let mut request = self.client.put_job_success_result().job_id(job.as_str());
-        let mut details = ExecutionDetails::builder().external_execution_id(&place.request_id);
+        let mut details =
+            ExecutionDetails::builder().set_external_execution_id(place.external_id());
         match outcome {
             Outcome::Complete(Completion { summary, variables }) => {
                 tracing::info!(outcome = "complete", %summary, "job ended");
@@ -92,7 +166,12 @@ impl Reporter {
                 request = request.continuation_token(token.as_str());
             }
         }
-        let sent = request.execution_details(details.build()).send().await;
+        let request = request.execution_details(details.build());
+        let sent = request
+            .customize()
+            .config_override(Self::in_time(place))
+            .send()
+            .await;
         let Err(error) = sent else { return Ok(None) };
         let gone = matches!(
             error.as_service_error(),
@@ -106,32 +185,27 @@ impl Reporter {
             no_longer_waited_for(job, &error);
             return Ok(None);
         }
-        if error.kind == CallErrorKind::Invalid && !error.outcome_unknown {
-            return Ok(Some(Failure::new(&error)));
-        }
-        Err(ReportError {
-            job: job.clone(),
-            source: error,
-        })
+        refused(job, error)
     }
 
-    async fn fail(&self, job: &JobId, failure: &Failure, place: &Place) -> Result<(), ReportError> {
-        let message = redact(&failure.message(&place.log())).into_owned();
-        tracing::error!(failure_type = ?failure.failure_type, %message, outcome = "failed", "job ended");
-        let details = FailureDetails::builder()
-            .r#type(sdk_failure_type(failure.failure_type))
-            .message(message)
-            .external_execution_id(&place.request_id)
-            .build()
-            .expect("type and message are set");
-        let sent = self
+    /// Reports a failure; gives back the refusal where CodePipeline does not accept its details.
+    async fn fail(
+        &self,
+        job: &JobId,
+        details: FailureDetails,
+        place: &Place,
+    ) -> Result<Option<CallError>, ReportError> {
+        let request = self
             .client
             .put_job_failure_result()
             .job_id(job.as_str())
-            .failure_details(details)
+            .failure_details(details);
+        let sent = request
+            .customize()
+            .config_override(Self::in_time(place))
             .send()
             .await;
-        let Err(error) = sent else { return Ok(()) };
+        let Err(error) = sent else { return Ok(None) };
         let gone = matches!(
             error.as_service_error(),
             Some(
@@ -142,13 +216,21 @@ impl Reporter {
         let error = CallError::new("codepipeline:PutJobFailureResult", job.as_str(), &error);
         if gone {
             no_longer_waited_for(job, &error);
-            return Ok(());
+            return Ok(None);
         }
-        Err(ReportError {
-            job: job.clone(),
-            source: error,
-        })
+        refused(job, error)
     }
+}
+
+/// Tells a refusal of what a report holds from a report that did not arrive.
+fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportError> {
+    if error.kind == CallErrorKind::Invalid && !error.outcome_unknown {
+        return Ok(Some(error));
+    }
+    Err(ReportError {
+        job: job.clone(),
+        source: error,
+    })
 }
 
 /// The same job delivered twice reports twice; and a job can time out or be abandoned. AWS does not
@@ -160,14 +242,34 @@ fn no_longer_waited_for(job: &JobId, error: &CallError) {
     );
 }
 
-/// Where an invocation can be looked up.
+/// Where an invocation can be looked up, and when it ends.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    pub(super) request_id: String,
-    pub(super) log: LogLocation,
+    request_id: String,
+    log: LogLocation,
+    end: Deadline,
 }
 
 impl Place {
+    pub(super) fn of(invocation: &Invocation) -> Self {
+        let Invocation {
+            request_id,
+            log,
+            deadline,
+            ..
+        } = invocation.clone();
+        Self {
+            request_id,
+            log,
+            end: deadline,
+        }
+    }
+
+    /// `externalExecutionId` (`API_FailureDetails`: 1 to 1500 characters).
+    fn external_id(&self) -> Option<String> {
+        Some(self.request_id.clone()).filter(|id| !id.is_empty())
+    }
+
     /// Log group, stream and request id. The API cannot set a link, so they stand in the text.
     fn log(&self) -> String {
         let group = self.log.group.as_deref().unwrap_or("(no log group)");
@@ -176,10 +278,9 @@ impl Place {
     }
 
     fn summary(&self, text: &str) -> String {
-        let text = redact(text);
-        let log = format!(" (log: {})", self.log());
-        let room = MAX_SUMMARY_CHARS.saturating_sub(log.chars().count());
-        cut_end(&text, room) + &log
+        let log = format!(" (log: {})", cut_end(&self.log(), MAX_LOG_CHARS));
+        let room = MAX_SUMMARY_CHARS.saturating_sub(length(&log));
+        cut_end(&one_line(text), room) + &log
     }
 }
 
@@ -206,6 +307,7 @@ mod tests {
                 group: Some("/aws/lambda/e2e".to_owned()),
                 stream: Some("s".to_owned()),
             },
+            end: Deadline::after(Duration::from_secs(1)),
         };
         assert_eq!(
             place.summary("3 passed"),
@@ -214,5 +316,10 @@ mod tests {
         let long = place.summary(&"x".repeat(5_000));
         assert_eq!(long.chars().count(), MAX_SUMMARY_CHARS);
         assert!(long.ends_with("x… (log: /aws/lambda/e2e s (request id r-1))"));
+        assert_eq!(
+            length(&place.summary(&"😀".repeat(5_000))),
+            MAX_SUMMARY_CHARS - 1
+        );
+        assert!(place.summary("a\n\u{1b}[2Jb").starts_with("a b (log: "));
     }
 }

@@ -8,16 +8,13 @@ use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::ServiceExt;
 use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::{Context, LambdaEvent, LambdaInvocation, Runtime, service_fn};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use super::{Action, Constructor, Host};
 use crate::clock::{self, Deadline};
 use crate::job::Invocation;
 use crate::{aws, env, logging, process, sandbox};
-
-/// Threads of the runtime: one for the action, one so that the watchdog runs beside it.
-const WORKER_THREADS: usize = 2;
 
 /// Serves an action's events until Lambda ends the process. This is all that a `main` calls.
 ///
@@ -29,8 +26,8 @@ pub fn serve<A: Action>(constructor: impl Constructor<A>) -> Result<(), lambda_r
     process::harden()?;
     logging::start();
     sandbox::enter()?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
+    // One thread, on which nothing of an action ever runs: it only waits for actions and reports.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(take_events(constructor))
@@ -41,7 +38,7 @@ async fn take_events<A: Action>(
 ) -> Result<(), lambda_runtime::Error> {
     let constructor = Arc::new(constructor);
     let host = OnceCell::new();
-    let handler = service_fn(|event: LambdaEvent<Value>| {
+    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let constructor = Arc::clone(&constructor);
         let host = &host;
         async move {
@@ -49,9 +46,10 @@ async fn take_events<A: Action>(
                 .get_or_init(|| async {
                     let construct = move |config: &SdkConfig| constructor.construct(config);
                     Host::<A, _>::new(construct, aws::of_function())
+                        .reporting_by(&aws::of_function())
                 })
                 .await;
-            host.invoke(event.payload, invocation(&event.context))
+            host.invoke_text(event.payload.get(), invocation(&event.context))
                 .await
                 .map_err(lambda_runtime::Error::from)
         }
@@ -86,5 +84,6 @@ fn invocation(context: &Context) -> Invocation {
         request_id: context.request_id.clone(),
         deadline: Deadline::after(left),
         log: env::log_location(),
+        function: env::function_name(),
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use super::find::search_path;
 use crate::failure::{ActionError, FailureType};
-use crate::logging;
 
 /// Variables that a user cannot name, because a promise rests on them: where programs and the job's
 /// own directories are.
@@ -39,9 +38,6 @@ const CREDENTIALS: [&str; 4] = [
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
 ];
-
-/// Parts of a name that say that the value is a secret: it is kept out of the log.
-const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "_KEY"];
 
 /// A child's whole environment.
 ///
@@ -85,7 +81,7 @@ impl Environment {
     }
 
     /// Sets the variables that the user names by `Env.NAME`. They go over [`Environment::new`]'s `LANG`
-    /// and `CI`. The values of those whose names speak of secrets are kept out of the log.
+    /// and `CI`.
     ///
     /// # Errors
     ///
@@ -96,9 +92,6 @@ impl Environment {
     ) -> Result<(), EnvironmentError> {
         for (name, value) in variables {
             check(name, value)?;
-            if is_secret(name) {
-                logging::hide(value);
-            }
             self.set(name, value);
         }
         Ok(())
@@ -142,11 +135,6 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
         return Err(EnvironmentError::Reserved { name: name_of() });
     }
     Ok(())
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 /// A variable that the user named and that is not given to a child.
@@ -252,17 +240,5 @@ mod tests {
         assert_eq!(error.to_string(), message);
         assert_eq!(error.failure_type(), FailureType::ConfigurationError);
         assert_eq!(environment, before);
-    }
-
-    #[test]
-    fn a_value_whose_name_speaks_of_a_secret_is_kept_out_of_the_log() {
-        let mut environment = Environment::new(Path::new("/h"), Path::new("/t"));
-        let user = [("NPM_TOKEN".to_owned(), "npm-planted-0815".to_owned())].into();
-        environment.set_user_variables(&user).unwrap();
-        assert_eq!(
-            logging::redact("token npm-planted-0815"),
-            "token [redacted]"
-        );
-        assert!(!format!("{environment:?}").contains("planted"));
     }
 }

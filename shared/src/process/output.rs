@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::logging::redact_cut;
 use crate::text;
 
 /// How much is kept from the beginning of the output (reliability design, "64 KiB head + tail": what
@@ -20,6 +21,10 @@ const MAX_LINE_BYTES: usize = 8 * 1024;
 /// How much of one child's output goes to the log. A flood costs money at CloudWatch Logs; npm and
 /// test runners stay far below it.
 const MAX_LOGGED_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a line costs of that beside its text: its time, level, span and stream as JSON (some 200
+/// bytes; CloudWatch Logs bills 26 more for each event).
+const LINE_OVERHEAD_BYTES: usize = 226;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -83,14 +88,22 @@ impl Output {
         let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
-            lines.push(&chunk[..count], |line| self.line(stream, line));
+            lines.push(&chunk[..count], |line, cut| self.line(stream, line, cut));
+            // A child that always has more to say would keep everything else of its task from running,
+            // the look at the clock among it.
+            tokio::task::yield_now().await;
         }
-        lines.end(|line| self.line(stream, line));
+        lines.end(|line, cut| self.line(stream, line, cut));
     }
 
-    fn line(&self, stream: Stream, line: &[u8]) {
+    fn line(&self, stream: Stream, line: &[u8], cut: bool) {
         let line = String::from_utf8_lossy(line);
-        let text = text::plain_line(written_last(&line));
+        let mut text = text::plain_line(written_last(&line));
+        if cut {
+            // The cut may have gone through a character, too.
+            let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+            text = redact_cut(whole).into_owned() + " … (line cut)";
+        }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.both.push(&text);
         if stream == Stream::Stdout {
@@ -99,11 +112,12 @@ impl Output {
         if !kept.logs {
             return;
         }
-        if kept.logged_bytes + text.len() > MAX_LOGGED_BYTES {
+        let cost = text.len() + LINE_OVERHEAD_BYTES;
+        if kept.logged_bytes + cost > MAX_LOGGED_BYTES {
             kept.unlogged_lines += 1;
             return;
         }
-        kept.logged_bytes += text.len() + 1;
+        kept.logged_bytes += cost;
         tracing::info!(stream = stream.name(), "{text}");
     }
 
@@ -138,7 +152,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn push(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8])) {
+    fn push(&mut self, chunk: &[u8], mut take: impl FnMut(&[u8], bool)) {
         let mut parts = chunk.split(|&byte| byte == b'\n');
         if let Some(first) = parts.next() {
             self.extend(first);
@@ -149,7 +163,7 @@ impl Lines {
         }
     }
 
-    fn end(mut self, mut take: impl FnMut(&[u8])) {
+    fn end(mut self, mut take: impl FnMut(&[u8], bool)) {
         if !self.line.is_empty() {
             self.take(&mut take);
         }
@@ -161,11 +175,8 @@ impl Lines {
         self.line.extend_from_slice(&part[..part.len().min(room)]);
     }
 
-    fn take(&mut self, take: &mut impl FnMut(&[u8])) {
-        if std::mem::take(&mut self.cut) {
-            self.line.extend_from_slice(" … (line cut)".as_bytes());
-        }
-        take(&self.line);
+    fn take(&mut self, take: &mut impl FnMut(&[u8], bool)) {
+        take(&self.line, std::mem::take(&mut self.cut));
         self.line.clear();
     }
 }
@@ -218,11 +229,12 @@ mod tests {
         let mut found = Vec::new();
         let mut lines = Lines::default();
         for chunk in chunks {
-            lines.push(chunk, |line| {
-                found.push(String::from_utf8_lossy(line).into_owned());
+            lines.push(chunk, |line, cut| {
+                let cut = if cut { "(cut)" } else { "" };
+                found.push(String::from_utf8_lossy(line).into_owned() + cut);
             });
         }
-        lines.end(|line| found.push(String::from_utf8_lossy(line).into_owned()));
+        lines.end(|line, _| found.push(String::from_utf8_lossy(line).into_owned()));
         found
     }
 
@@ -243,10 +255,7 @@ mod tests {
     fn an_endless_line_is_cut_and_the_next_is_whole() {
         let endless = vec![b'x'; 3 * MAX_LINE_BYTES];
         let found = lines_of(&[&endless, b"x\nnext\n"]);
-        assert_eq!(
-            found[0],
-            format!("{} … (line cut)", "x".repeat(MAX_LINE_BYTES))
-        );
+        assert_eq!(found[0], format!("{}(cut)", "x".repeat(MAX_LINE_BYTES)));
         assert_eq!(found[1..], ["next"]);
     }
 
@@ -265,6 +274,36 @@ mod tests {
         assert!(text.starts_with("line 0\nline 1\n"));
         assert!(text.ends_with("line 199998\nline 199999\n"));
         assert_eq!(text.matches("lines left out").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cut_line_does_not_end_with_the_beginning_of_a_secret() {
+        let _secrets = crate::logging::Secrets::hide(["planted-grüße-at-the-cut"]);
+        let output = Output::new(false);
+        for before in MAX_LINE_BYTES - 25..MAX_LINE_BYTES - 8 {
+            let line = format!("{}planted-grüße-at-the-cut\n", "x".repeat(before));
+            output.clone().read(Stream::Stdout, line.as_bytes()).await;
+        }
+        let text = output.finish().both;
+        assert!(text.contains("x[redacted] … (line cut)\n"));
+        assert!(!text.contains("planted"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn empty_lines_are_not_logged_without_end() {
+        let output = Output::new(true);
+        let flood = vec![b'\n'; MAX_LOGGED_BYTES];
+        output.clone().read(Stream::Stdout, &flood[..]).await;
+        let unlogged = output.kept.lock().unwrap().unlogged_lines;
+        assert!(MAX_LOGGED_BYTES - unlogged <= MAX_LOGGED_BYTES / LINE_OVERHEAD_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_flood_lets_the_clock_be_looked_at() {
+        let output = Output::new(false);
+        let flood = output.clone().read(Stream::Stdout, tokio::io::repeat(b'x'));
+        let limit = std::time::Duration::from_millis(20);
+        tokio::time::timeout(limit, flood).await.unwrap_err();
     }
 
     #[tokio::test]

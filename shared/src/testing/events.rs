@@ -206,5 +206,6 @@ pub fn invocation_of(time: Duration) -> Invocation {
             group: Some("/aws/lambda/the-function".to_owned()),
             stream: Some("2026/11/21/[$LATEST]0123".to_owned()),
         },
+        function: None,
     }
 }

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::action::{Action, Completion, Continuation, Host, HostError, Outcome};
@@ -12,9 +10,13 @@ use shared::continuation::{ContinuationToken, Progress};
 use shared::failure::{ActionError, FailureType};
 use shared::job::Job;
 use shared::parameters::{ParametersError, Params, UserParameters};
-use shared::testing::events::{JOB_ID, JobEvent, invocation, invocation_of};
+use shared::testing::events::{JOB_ID, JobEvent, invocation};
 use shared::testing::world::World;
 use shared::testing::world::codepipeline::{Report, Reported};
+
+mod refused;
+mod secrets;
+mod time;
 
 /// An action that does what its parameters say.
 struct Sample;
@@ -32,8 +34,6 @@ enum End {
     Continue,
     Fail,
     Panic,
-    Wait,
-    Spin,
     TooMuch,
 }
 
@@ -94,13 +94,6 @@ impl Action for Sample {
             })),
             End::Fail => Err(SampleError::Missing("thing")),
             End::Panic => panic!("planted panic"),
-            End::Wait => std::future::pending().await,
-            End::Spin => loop {
-                std::hint::spin_loop();
-                if std::path::Path::new("/nonexistent/never").exists() {
-                    return Err(SampleError::Missing("end"));
-                }
-            },
         }
     }
 }
@@ -226,35 +219,6 @@ async fn a_panic_is_the_jobs_failure_and_the_function_lives_on() {
         "{message}"
     );
     assert!(matches!(reports[1].result, Reported::Success { .. }));
-}
-
-#[test_case::test_case("end=wait"; "an action that waits")]
-#[test_case::test_case("end=spin"; "an action that never yields")]
-fn before_lambdas_time_runs_out_the_job_fails_with_that_reason(parameters: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let message = runtime.block_on(async {
-        let world = World::start().await;
-        let event = event(parameters);
-        world.code_pipeline().add_job(&event);
-        let host = Host::new(construct, world.config());
-        host.invoke(event, invocation_of(Duration::from_secs(4)))
-            .await
-            .unwrap();
-        only_failure(world.code_pipeline().reports()).1
-    });
-    // What never yields cannot be ended: its thread is left behind.
-    runtime.shutdown_background();
-    assert!(
-        message.starts_with(
-            "the action did not end within the function's time: \
-             it was stopped 1 s before the end of 4 s\nhint: raise the function's `Timeout`"
-        ),
-        "{message}"
-    );
 }
 
 #[tokio::test]

@@ -235,7 +235,7 @@ fn text(body: &Value, pointer: &str) -> Option<String> {
 
 fn success(body: &Value) -> Result<(Reported, Option<String>), Refusal> {
     let summary = text(body, "/executionDetails/summary").unwrap_or_default();
-    if summary.chars().count() > MAX_SUMMARY_CHARS {
+    if summary.encode_utf16().count() > MAX_SUMMARY_CHARS {
         return Err(invalid("executionDetails.summary is too long"));
     }
     let variables: BTreeMap<String, String> = match body.get("outputVariables") {
@@ -285,7 +285,7 @@ fn failure(body: &Value) -> Result<(Reported, Option<String>), Refusal> {
         ));
     }
     let message = text(body, "/failureDetails/message").unwrap_or_default();
-    if message.is_empty() || message.chars().count() > MAX_MESSAGE_CHARS {
+    if message.is_empty() || message.encode_utf16().count() > MAX_MESSAGE_CHARS {
         return Err(invalid("failureDetails.message is empty or too long"));
     }
     let id = text(body, "/failureDetails/externalExecutionId");
