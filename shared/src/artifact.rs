@@ -21,6 +21,7 @@ use crate::job::{Artifact, Job};
 use crate::workspace::{Workspace, WorkspaceError};
 
 mod compose;
+mod digest;
 mod download;
 mod kept;
 mod multipart;
@@ -32,6 +33,7 @@ mod ranges;
 mod upload;
 
 pub use compose::{ComposeError, Ending, Second, ending};
+pub use digest::{Digest, DigestError, Stored};
 pub use kept::Kept;
 pub use ranges::RemoteArchive;
 
@@ -44,6 +46,10 @@ pub const PARALLEL_PARTS: usize = 4;
 
 /// Most parts of an upload (S3 User Guide, "Multipart upload limits").
 const MAX_PARTS: u64 = 10_000;
+
+/// How often an artifact is read that is replaced while it is read. A job that Lambda delivers twice stores its
+/// output twice; a third copy of it is as unlikely as that something else is wrong is likely.
+const MAX_READS: u32 = 3;
 
 /// What the S3 client is named in logs of AWS.
 const CREDENTIALS_PROVIDER: &str = "CodePipelineJob";
@@ -84,7 +90,19 @@ impl Store {
     ///
     /// [`ArtifactError`] names the artifact.
     pub async fn fetch(&self, artifact: &Artifact, to: &Path) -> Result<u64, ArtifactError> {
-        let length = download::download(&self.client, artifact, to).await?;
+        let mut reads = 1;
+        let length = loop {
+            match download::download(&self.client, artifact, to).await {
+                Err(ArtifactError::Changed { .. }) if reads < MAX_READS => reads += 1,
+                Err(error) => return Err(error),
+                Ok(length) => break length,
+            }
+            log_read_again(artifact);
+            std::fs::remove_file(to).map_err(|source| ArtifactError::Disk {
+                path: to.to_owned(),
+                source,
+            })?;
+        };
         tracing::info!(
             artifact = artifact.name,
             size_bytes = length,
@@ -138,14 +156,18 @@ impl Store {
         workspace: &Workspace,
         name: &str,
     ) -> Result<std::path::PathBuf, ArtifactError> {
-        let archive = self.open(artifact).await?;
         let into = workspace.directory(name)?;
-        archive.extract(&into, |_| true).await?;
-        tracing::info!(
-            artifact = artifact.name,
-            size_bytes = archive.size(),
-            "extracted artifact"
-        );
+        let mut reads = 1;
+        let size_bytes = loop {
+            let archive = self.open(artifact).await?;
+            match archive.extract(&into, |_| true).await {
+                Err(ArtifactError::Changed { .. }) if reads < MAX_READS => reads += 1,
+                Err(error) => return Err(error),
+                Ok(_) => break archive.size(),
+            }
+            log_read_again(artifact);
+        };
+        tracing::info!(artifact = artifact.name, size_bytes, "extracted artifact");
         Ok(into)
     }
 
@@ -154,10 +176,14 @@ impl Store {
     /// # Errors
     ///
     /// [`ArtifactError`] names the artifact; no part of an upload that failed stays in the store.
-    pub async fn put_file(&self, artifact: &Artifact, file: &Path) -> Result<u64, ArtifactError> {
-        let length = upload::upload(self, artifact, file).await?;
-        log_stored(artifact, length);
-        Ok(length)
+    pub async fn put_file(
+        &self,
+        artifact: &Artifact,
+        file: &Path,
+    ) -> Result<Stored, ArtifactError> {
+        let stored = upload::upload(self, artifact, file).await?;
+        log_stored(artifact, stored.bytes);
+        Ok(stored)
     }
 
     /// Zips a directory (equal content gives equal bytes) and uploads the archive while it is made: nothing
@@ -171,12 +197,12 @@ impl Store {
         &self,
         artifact: &Artifact,
         directory: &Path,
-    ) -> Result<u64, ArtifactError> {
+    ) -> Result<Stored, ArtifactError> {
         let directory = directory.to_owned();
         let make = upload::upload_made(self, artifact, move |to| archive::create(&directory, to));
-        let length = make.await?;
-        log_stored(artifact, length);
-        Ok(length)
+        let stored = make.await?;
+        log_stored(artifact, stored.bytes);
+        Ok(stored)
     }
 
     /// The same with a fingerprint of each file ([`archive::Creation::fingerprints`]), for an action that wants
@@ -189,12 +215,12 @@ impl Store {
         &self,
         artifact: &Artifact,
         directory: &Path,
-    ) -> Result<u64, ArtifactError> {
+    ) -> Result<Stored, ArtifactError> {
         let directory = directory.to_owned();
         let make = move |to: &mut _| Creation::of(&directory).fingerprints(true).write(to);
-        let length = upload::upload_made(self, artifact, make).await?;
-        log_stored(artifact, length);
-        Ok(length)
+        let stored = upload::upload_made(self, artifact, make).await?;
+        log_stored(artifact, stored.bytes);
+        Ok(stored)
     }
 
     /// The artifact store's key where it has one, else the account's `aws/s3` key: CodePipeline's
@@ -203,6 +229,13 @@ impl Store {
     fn encryption(&self) -> (ServerSideEncryption, Option<String>) {
         (ServerSideEncryption::AwsKms, self.encryption_key.clone())
     }
+}
+
+fn log_read_again(artifact: &Artifact) {
+    tracing::warn!(
+        artifact = artifact.name,
+        "the artifact was replaced while it was read; reading it again"
+    );
 }
 
 fn log_stored(artifact: &Artifact, length: u64) {
@@ -253,6 +286,18 @@ pub enum ArtifactError {
         artifact: Artifact,
         /// What S3 said.
         source: CallError,
+    },
+    /// It is not the artifact that an earlier action made.
+    #[error(
+        "input artifact {artifact} is not the one that was made and tested: its digest is {found}, not {expected}"
+    )]
+    Replaced {
+        /// The artifact.
+        artifact: Artifact,
+        /// What `digest` in `UserParameters` says.
+        expected: Digest,
+        /// What it is.
+        found: Digest,
     },
     /// Fewer bytes came than the store announced, again and again.
     #[error("input artifact {artifact} came incomplete {attempts} times")]
@@ -329,7 +374,9 @@ fn mebibytes(bytes: u64) -> u64 {
 impl ActionError for ArtifactError {
     fn failure_type(&self) -> FailureType {
         match self {
-            Self::Missing { .. } | Self::Changed { .. } => FailureType::RevisionUnavailable,
+            Self::Missing { .. } | Self::Changed { .. } | Self::Replaced { .. } => {
+                FailureType::RevisionUnavailable
+            }
             Self::Incomplete { .. } => FailureType::SystemUnavailable,
             Self::Archive { source, .. } | Self::Made { source, .. } => source.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
@@ -348,6 +395,10 @@ impl ActionError for ArtifactError {
                     .to_owned(),
             ),
             Self::Changed { .. } => Some("retry the stage".to_owned()),
+            Self::Replaced { .. } => Some(
+                "find out who wrote to the artifact store, then release the commit again; nothing was deployed"
+                    .to_owned(),
+            ),
             Self::Incomplete { .. } => {
                 Some("retry the stage; if it goes on, see the AWS Health Dashboard".to_owned())
             }

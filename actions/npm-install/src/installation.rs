@@ -176,11 +176,11 @@ impl Installation<'_> {
 
     /// Stores the source with what npm made, archived anew.
     async fn store_whole(&self, project: &Project) -> Result<u64, NpmInstallError> {
-        let size = self
+        let stored = self
             .store
             .put_directory(self.output, project.source())
             .await?;
-        Ok(size)
+        Ok(stored.bytes)
     }
 
     /// Keeps what npm made and composes the output of it; says why it is not kept, where it is not.

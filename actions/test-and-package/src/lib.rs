@@ -1,10 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use shared::action::{Action, Completion, Outcome};
-use shared::artifact::Store;
+use shared::artifact::{Store, Stored};
 use shared::aws::SdkConfig;
 use shared::job::{Artifact, Job};
 use shared::process::Environment;
@@ -59,10 +60,7 @@ impl Action for TestAndPackage {
             store: &store,
             environment: &environment,
         };
-        Ok(Outcome::Complete(Completion {
-            summary: work.run(&source, params, outputs).await?,
-            ..Completion::default()
-        }))
+        Ok(Outcome::Complete(work.run(&source, params, outputs).await?))
     }
 }
 
@@ -74,13 +72,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Runs the task and stores what it made; returns the summary.
+    /// Runs the task and stores what it made.
     async fn run(
         &self,
         source: &Path,
         params: TestAndPackageParams,
         outputs: Vec<(&Artifact, String)>,
-    ) -> Result<String, TestAndPackageError> {
+    ) -> Result<Completion, TestAndPackageError> {
         let project = Project::open(source, &params.directory)?;
         let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
         let task = Task {
@@ -93,15 +91,20 @@ impl Work<'_> {
 
         let found = find_outputs(&project, outputs)?;
         let mut summary = told(&task, &end);
+        let mut variables = BTreeMap::new();
         for output in &found {
-            let size = store_output(self.store, output).await?;
+            let stored = store_output(self.store, output).await?;
+            let name = &output.artifact.name;
             let _infallible = write!(
                 summary,
-                "; {} from `{}` ({size} bytes)",
-                output.artifact.name, output.given
+                "; {name} from `{}` ({} bytes)",
+                output.given, stored.bytes
             );
+            let directory = stored.directory.unwrap_or(stored.whole);
+            variables.insert(format!("{name}Digest"), stored.whole.to_string());
+            variables.insert(format!("{name}DirectoryDigest"), directory.to_string());
         }
-        Ok(summary)
+        Ok(Completion { summary, variables })
     }
 }
 
@@ -153,7 +156,7 @@ fn find_outputs<'a>(
         .collect()
 }
 
-async fn store_output(store: &Store, output: &Output<'_>) -> Result<u64, TestAndPackageError> {
+async fn store_output(store: &Store, output: &Output<'_>) -> Result<Stored, TestAndPackageError> {
     let path: &Path = &output.path;
     if path.join(SITE_PAGE).is_file() {
         return Ok(store.put_fingerprinted(output.artifact, path).await?);

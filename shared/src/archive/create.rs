@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::entry::Method;
+use super::entry::{Kind, Method};
 use super::error::{ArchiveError, shown};
 use super::extract::is_full;
 use super::fingerprint::Fingerprint;
@@ -34,6 +34,9 @@ pub struct Created {
     pub bytes: u64,
     /// Bytes of the archive.
     pub archive_bytes: u64,
+    /// SHA-256 of the central directory, where that tells the contents of all entries: all files have a
+    /// fingerprint, and there are no links, whose targets have none.
+    pub directory_sha256: Option<[u8; 32]>,
 }
 
 /// Archives a directory's contents.
@@ -182,15 +185,17 @@ impl<'a> Creation<'a> {
                 Ok(())
             },
         )?;
-        let archive_bytes = assembly
+        let (archive_bytes, sha256) = assembly
             .writer
             .finish()
             .map_err(|source| failed("", source))?;
         check_ratio(&items, bytes, archive_bytes)?;
+        let has_links = items.iter().any(|item| item.kind() == Kind::Link);
         Ok(Created {
             entries: items.len() as u64,
             bytes,
             archive_bytes,
+            directory_sha256: (self.fingerprints && !has_links).then_some(sha256),
         })
     }
 }

@@ -38,7 +38,7 @@ impl Item {
         }
     }
 
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self.content {
             Content::File { executable, .. } => Kind::File { executable },
             Content::Directory => Kind::Directory,

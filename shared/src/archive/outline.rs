@@ -2,6 +2,7 @@
 //! read: names, kinds, sizes, the tree they make, and the place that each entry has to fill.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::directory;
@@ -28,6 +29,8 @@ pub(crate) struct Outline {
     pub(super) tree: Tree,
     /// The archive's length.
     pub(super) bytes: u64,
+    /// Where its directory lies.
+    directory: Range<u64>,
     comment: Box<str>,
 }
 
@@ -52,6 +55,7 @@ impl Outline {
             limits,
             entries,
             bytes: source.len(),
+            directory: directory.offset..directory.offset.saturating_add(directory.bytes),
             comment,
         };
         outline.check_sizes()?;
@@ -62,6 +66,11 @@ impl Outline {
 
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.iter()
+    }
+
+    /// Where the central directory lies.
+    pub(crate) fn directory(&self) -> Range<u64> {
+        self.directory.clone()
     }
 
     /// The comment in the end record; empty where there is none or it is not UTF-8.

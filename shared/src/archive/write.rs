@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use sha2::{Digest, Sha256};
+
 use super::bytes::Fields;
 use super::entry::Method;
 use super::fingerprint::{self, Fingerprint};
@@ -118,18 +120,21 @@ impl<W: Write> Writer<W> {
         self.entries = self.entries.saturating_add(1);
     }
 
-    /// Writes the directory and the end; returns the archive's length.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
+    /// Writes the directory and the end; returns the archive's length and the directory's SHA-256.
+    pub(super) fn finish(mut self) -> io::Result<(u64, [u8; 32])> {
         let begins = self.position;
+        let mut hash = Sha256::new();
         for segment in std::mem::take(&mut self.directory) {
+            hash.update(&segment);
             self.write(&segment)?;
         }
+        let sha256 = hash.finalize().into();
         let directory_bytes = self.position.saturating_sub(begins);
         let mut end = Vec::new();
         put_end(&mut end, self.entries, directory_bytes, begins, &[]);
         self.write(&end)?;
         self.out.flush()?;
-        Ok(self.position)
+        Ok((self.position, sha256))
     }
 }
 
@@ -397,7 +402,7 @@ mod tests {
             writer.write(&bytes).unwrap();
             writer.note(&header, offset);
         }
-        let len = writer.finish().unwrap();
+        let (len, _) = writer.finish().unwrap();
         assert_eq!(len, zip.len() as u64);
         zip
     }

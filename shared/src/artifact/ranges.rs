@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::Client;
 use futures_util::{StreamExt, stream};
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::object::{End, Object};
-use super::{ArtifactError, blocking};
+use super::{ArtifactError, Digest, blocking};
 use crate::archive::{
     ArchiveError, Entry, Extracted, Extraction, Limits, Outline, Pieces, Plan, ReadAt, SPARE_BYTES,
 };
@@ -86,6 +87,38 @@ impl RemoteArchive {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.remote.object.length
+    }
+
+    /// Compares the archive with a digest. One of the directory costs no request, one of all bytes reads them
+    /// all. What is read afterwards is of the same version of the object.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Replaced`] where it is another one, else why it cannot be read.
+    pub async fn check_digest(&self, expected: Digest) -> Result<(), ArtifactError> {
+        let artifact = &self.remote.object.artifact;
+        let range = match expected {
+            Digest::Whole(_) => 0..self.size(),
+            Digest::Directory(_) => self.outline.directory(),
+        };
+        let mut hash = Sha256::new();
+        let mut piece = Vec::new();
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min(start + PIECE_BYTES);
+            piece.clear();
+            self.remote.read(start..end, &mut piece).await?;
+            hash.update(&piece);
+            start = end;
+        }
+        let found = hash.finalize().into();
+        expected.check(
+            artifact,
+            match expected {
+                Digest::Whole(_) => Digest::Whole(found),
+                Digest::Directory(_) => Digest::Directory(found),
+            },
+        )
     }
 
     /// Extracts the chosen entries into an empty directory, under the strict rules of

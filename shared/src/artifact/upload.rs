@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::digest::{Digest, Hashing, Stored};
 use super::multipart::{About, Multipart, put_error};
 use super::parts::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
 use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open_regular};
@@ -22,12 +23,12 @@ use crate::job::Artifact;
 /// Files up to this size go up in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
 
-/// Uploads a file and returns its length.
+/// Uploads a file.
 pub(super) async fn upload(
     store: &Store,
     artifact: &Artifact,
     file: &Path,
-) -> Result<u64, ArtifactError> {
+) -> Result<Stored, ArtifactError> {
     let disk = |source| ArtifactError::Disk {
         path: file.to_owned(),
         source,
@@ -39,38 +40,56 @@ pub(super) async fn upload(
         path: file,
     };
     let target = Target { store, artifact };
-    if length <= SINGLE_BYTES {
-        target.put(file.read(0, length).await?.into()).await?;
+    let whole = if length <= SINGLE_BYTES {
+        let bytes = file.read(0, length).await?;
+        let whole = Digest::of(bytes.as_slice()).map_err(disk)?;
+        target.put(bytes.into()).await?;
+        whole
     } else if length <= PART_BYTES * MAX_PARTS {
+        // Its parts are read in any order, so it is read once more from front to back, from the system's cache.
+        let opened = Arc::clone(&file.file);
+        let whole = blocking(move || Digest::of(&*opened));
+        let whole = whole.await.map_err(disk)?;
         target.put_in_parts(file, length).await?;
+        whole
     } else {
         return Err(target.too_large(length));
-    }
-    Ok(length)
+    };
+    Ok(Stored {
+        bytes: length,
+        whole,
+        directory: None,
+    })
 }
 
-/// Makes an archive and uploads it in the meantime: nothing of it comes to lie on the disk. Returns its
-/// length. Where the one fails, so does the other, and nothing stays.
+/// Makes an archive and uploads it in the meantime: nothing of it comes to lie on the disk. Where the one
+/// fails, so does the other, and nothing stays.
 pub(super) async fn upload_made(
     store: &Store,
     artifact: &Artifact,
-    make: impl FnOnce(&mut PartWriter) -> Result<Created, ArchiveError> + Send + 'static,
-) -> Result<u64, ArtifactError> {
-    let (mut writer, parts) = parts::pipe();
+    make: impl FnOnce(&mut Hashing<PartWriter>) -> Result<Created, ArchiveError> + Send + 'static,
+) -> Result<Stored, ArtifactError> {
+    let (writer, parts) = parts::pipe();
     let making = blocking(move || {
-        let created = make(&mut writer)?;
+        let mut hashing = Hashing::new(writer);
+        let created = make(&mut hashing)?;
+        let (writer, whole) = hashing.finish();
         // This fails only where the upload did, which says why.
         let _sent = writer.finish();
-        Ok(created)
+        Ok((created, whole))
     });
     let target = Target { store, artifact };
     let (created, sent) = futures_util::join!(making, target.put_parts(parts));
     sent?;
-    let created = created.map_err(|source| ArtifactError::Made {
+    let (created, whole) = created.map_err(|source| ArtifactError::Made {
         artifact: artifact.clone(),
         source,
     })?;
-    Ok(created.archive_bytes)
+    Ok(Stored {
+        bytes: created.archive_bytes,
+        whole,
+        directory: created.directory_sha256.map(Digest::Directory),
+    })
 }
 
 /// A file that stays the same whatever is put in its place.
@@ -282,7 +301,7 @@ mod tests {
     }
 
     /// Something that is as long as an archive of this length.
-    fn write(to: &mut PartWriter, length: u64) -> Result<Created, ArchiveError> {
+    fn write(to: &mut Hashing<PartWriter>, length: u64) -> Result<Created, ArchiveError> {
         std::io::copy(&mut std::io::repeat(7).take(length), to).map_err(|source| {
             let (action, path) = ("write", "the archive".into());
             ArchiveError::Io {
@@ -311,9 +330,11 @@ mod tests {
         let make = upload_made(&store, job.only_output().unwrap(), move |to| {
             write(to, length)
         });
-        assert_eq!(make.await.unwrap(), length);
+        let made = make.await.unwrap();
+        assert_eq!(made.bytes, length);
         assert_eq!(s3.requests() - before, requests);
         let stored = s3.bucket(BUCKET).get("key").await.unwrap();
+        assert_eq!(made.whole, Digest::of(&*stored.body).unwrap());
         assert_eq!(stored.body.len() as u64, length);
         assert!(stored.body.iter().all(|byte| *byte == 7));
     }

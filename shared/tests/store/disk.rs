@@ -86,7 +86,7 @@ async fn on_a_small_disk(url: &str) {
     fs::write(tree.join("half"), &noise).unwrap();
     fs::write(tree.join("more"), &noise[..DISK_MIB << 18]).unwrap();
     let stored = store.put_directory(job.only_output().unwrap(), &tree);
-    assert!(stored.await.unwrap() > (DISK_MIB as u64) << 19);
+    assert!(stored.await.unwrap().bytes > (DISK_MIB as u64) << 19);
     fs::remove_dir_all(&tree).unwrap();
 
     let mut large = job.only_input().unwrap().clone();

@@ -82,7 +82,8 @@ async fn store_input(s3: &LocalS3) {
     let size = store
         .put_directory(job.only_input().unwrap(), &tree)
         .await
-        .unwrap();
+        .unwrap()
+        .bytes;
     assert!(size >= ALL_BYTES, "{size} bytes");
 }
 
@@ -112,7 +113,8 @@ async fn pass_through(url: &str) {
     let size = store
         .put_directory(job.only_output().unwrap(), &tree)
         .await
-        .unwrap();
+        .unwrap()
+        .bytes;
     assert!(size >= ALL_BYTES, "{size} bytes");
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::archive::Kind;
 use shared::artifact::{ArtifactError, Store};
 use shared::failure::Failure;
 use shared::testing::archives::{Expected, for_each_hostile, zip_of};
 use shared::testing::events::{FUNCTION_KEYS, JobEvent};
-use shared::testing::proxy::{Fault, Proxy, Rule};
+use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
 use shared::testing::s3::{self, LocalS3, Objects};
 use shared::workspace::Workspace;
 
@@ -206,6 +208,54 @@ async fn an_object_that_is_replaced_meanwhile_is_not_mixed() {
     let error = opened.extract(into.path(), |_| true).await.unwrap_err();
     assert!(matches!(error, ArtifactError::Changed { .. }), "{error:?}");
     assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
+}
+
+/// Replaces the object right before the second request of each read, so often.
+fn replacing(s3: &LocalS3, times: usize) -> Rule {
+    let bucket = s3.bucket(BUCKET);
+    let left = Arc::new(AtomicUsize::new(times));
+    let requests = Arc::new(AtomicUsize::new(0));
+    let hook: Hook = Arc::new(move || {
+        let (bucket, left, requests) = (bucket.clone(), left.clone(), requests.clone());
+        Box::pin(async move {
+            let request = requests.fetch_add(1, Ordering::SeqCst);
+            let replace = |left: usize| left.checked_sub(1);
+            if request % 2 == 1
+                && left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, replace)
+                    .is_ok()
+            {
+                let seed = u8::try_from(request).unwrap();
+                bucket.put(INPUT_KEY, vec![seed; 12 * MIB]).await;
+            }
+        })
+    });
+    Rule::always("s3:GetObject", Fault::Before(hook))
+}
+
+#[tokio::test]
+async fn an_object_that_a_second_delivery_replaces_is_read_again() {
+    let s3 = LocalS3::start_with(Objects::in_memory()).await;
+    let bucket = s3.bucket(BUCKET);
+    bucket
+        .create()
+        .await
+        .put(INPUT_KEY, vec![255; 12 * MIB])
+        .await;
+    let workspace = Workspace::create().unwrap();
+    let (_proxy, store) = through(&s3, replacing(&s3, 2)).await;
+    let job = job(JobEvent::new());
+    let file = workspace.file("twice");
+    store.fetch(job.only_input().unwrap(), &file).await.unwrap();
+    assert!(fs::read(&file).unwrap() == vec![3; 12 * MIB]);
+
+    let (_proxy, store) = through(&s3, replacing(&s3, usize::MAX)).await;
+    let file = workspace.file("for-ever");
+    let error = store
+        .fetch(job.only_input().unwrap(), &file)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ArtifactError::Changed { .. }), "{error:?}");
 }
 
 /// A store behind a proxy that changes some of the answers.

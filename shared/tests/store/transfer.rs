@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use shared::artifact::{PART_BYTES, Store};
+use shared::artifact::{Digest, PART_BYTES, Store};
 use shared::failure::Failure;
 use shared::testing::events::{FUNCTION_KEYS, JobEvent, Keys};
 use shared::testing::s3::LocalS3;
@@ -91,10 +91,10 @@ async fn a_large_file_goes_in_parts_and_comes_in_ranges() {
 
     let output = job.only_output().unwrap();
     let before = s3.requests();
-    assert_eq!(
-        store.put_file(output, &file).await.unwrap(),
-        content.len() as u64
-    );
+    let stored = store.put_file(output, &file).await.unwrap();
+    assert_eq!(stored.bytes, content.len() as u64);
+    assert_eq!(stored.whole, Digest::of(content.as_slice()).unwrap());
+    assert_eq!(stored.directory, None);
     assert_eq!(s3.requests() - before, 5, "create, three parts, complete");
     let before = s3.requests();
     assert_eq!(
@@ -126,9 +126,11 @@ async fn a_large_directory_goes_in_parts_while_it_is_archived() {
 
     let output = job.only_output().unwrap();
     let before = s3.requests();
-    let length = store.put_directory(output, &tree).await.unwrap();
+    let made = store.put_directory(output, &tree).await.unwrap();
     assert_eq!(s3.requests() - before, 6, "create, four parts, complete");
-    assert_eq!(length, archive.len() as u64);
+    assert_eq!(made.bytes, archive.len() as u64);
+    assert_eq!(made.whole, Digest::of(archive.as_slice()).unwrap());
+    assert_eq!(made.directory, None, "it says of no file what it holds");
     let stored = s3.bucket(BUCKET).get(OUTPUT_KEY).await.unwrap();
     assert!(stored.body == archive);
     assert_eq!(stored.content_type.as_deref(), Some("application/zip"));
@@ -137,6 +139,41 @@ async fn a_large_directory_goes_in_parts_while_it_is_archived() {
     let before = s3.requests();
     store.put_directory(output, &tree).await.unwrap();
     assert_eq!(s3.requests() - before, 1, "one request for a small archive");
+}
+
+#[tokio::test]
+async fn an_archive_that_tells_its_files_contents_is_known_by_its_directory() {
+    let s3 = LocalS3::start().await;
+    s3.bucket(BUCKET).create().await;
+    let job = job(JobEvent::new());
+    let store = Store::for_job(&s3.config(), &job);
+    let workspace = Workspace::create().unwrap();
+    let tree = workspace.directory("tree").unwrap();
+    fs::write(tree.join("index.html"), "one").unwrap();
+    let output = job.only_output().unwrap();
+    let one = store.put_fingerprinted(output, &tree).await.unwrap();
+    let directory = one.directory.unwrap();
+    let archive = store.open(output).await.unwrap();
+    archive.check_digest(directory).await.unwrap();
+    archive.check_digest(one.whole).await.unwrap();
+
+    // Another file of the same size, and links, whose targets the directory does not tell.
+    fs::write(tree.join("index.html"), "two").unwrap();
+    let two = store.put_fingerprinted(output, &tree).await.unwrap();
+    let archive = store.open(output).await.unwrap();
+    for (expected, found) in [(directory, two.directory.unwrap()), (one.whole, two.whole)] {
+        let error = archive.check_digest(expected).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "input artifact `DistOutput` (`s3://{BUCKET}/{OUTPUT_KEY}`) is not the one that was made and tested: its \
+                 digest is {found}, not {expected}"
+            )
+        );
+    }
+    std::os::unix::fs::symlink("index.html", tree.join("home.html")).unwrap();
+    let linked = store.put_fingerprinted(output, &tree).await.unwrap();
+    assert_eq!(linked.directory, None);
 }
 
 #[tokio::test]
