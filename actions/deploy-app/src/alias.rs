@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::types::AliasRoutingConfiguration;
+use aws_sdk_lambda::types::{AliasRoutingConfiguration, ProvisionedConcurrencyStatusEnum};
 use serde::{Deserialize, Serialize};
 use shared::aws::CallError;
 
@@ -34,9 +34,12 @@ impl AliasState {
         self.version == version && self.weights.is_empty()
     }
 
-    /// Whether it routes as `other` does, whatever else of it has changed.
-    pub(crate) fn routes_as(&self, other: &Self) -> bool {
-        self.version == other.version && self.weights == other.weights
+    /// The other versions and their shares: `10 % on version 8`.
+    pub(crate) fn shares(&self) -> String {
+        let shares = self.weights.iter().map(|(version, thousandths)| {
+            format!("{} % on version {version}", f64::from(*thousandths) / 10.0)
+        });
+        shares.collect::<Vec<_>>().join(", ")
     }
 
     /// The version that it was on before this one, as its description says.
@@ -70,6 +73,34 @@ pub(crate) async fn read(
             let error = CallError::new("lambda:GetAlias", resource(params), &error);
             if error.is_code("ResourceNotFoundException") {
                 return Ok(None);
+            }
+            Err(DeployAppError::from(error))
+        }
+    }
+}
+
+/// Whether Lambda is moving the alias's provisioned concurrency: meanwhile it sets weights of its own
+/// (Lambda Developer Guide, "Configuring provisioned concurrency").
+pub(crate) async fn is_provisioning(
+    lambda: &Client,
+    params: &DeployAppParams,
+) -> Result<bool, DeployAppError> {
+    let sent = lambda
+        .get_provisioned_concurrency_config()
+        .function_name(params.function.as_str())
+        .qualifier(params.alias.as_str())
+        .send()
+        .await;
+    match sent {
+        Ok(found) => Ok(found.status() == Some(&ProvisionedConcurrencyStatusEnum::InProgress)),
+        Err(error) => {
+            let error = CallError::new(
+                "lambda:GetProvisionedConcurrencyConfig",
+                resource(params),
+                &error,
+            );
+            if error.is_code("ProvisionedConcurrencyConfigNotFoundException") {
+                return Ok(false);
             }
             Err(DeployAppError::from(error))
         }

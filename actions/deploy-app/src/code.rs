@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use sha2::{Digest, Sha256};
-use shared::artifact::{ArtifactError, Store};
+use sha2::{Digest as _, Sha256};
+use shared::artifact::{ArtifactError, Digest, Store};
 use shared::job::Artifact;
 use shared::workspace::Workspace;
 
@@ -18,24 +18,29 @@ const ZIP_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 /// Bytes that are hashed at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The hash of an artifact as Lambda writes it, checked to be a zip.
+/// The hash of an artifact as Lambda writes it, checked to be a zip, and the one that is expected.
 pub(crate) async fn hash(
     store: &Store,
     artifact: &Artifact,
+    expected: Option<Digest>,
     workspace: &Workspace,
 ) -> Result<String, DeployAppError> {
     let path = workspace.file("code.zip");
     store.fetch(artifact, &path).await?;
     let hashed = File::open(&path).and_then(hash_zip);
-    hashed
+    let sha256 = hashed
         .map_err(|source| ArtifactError::Disk { path, source })?
         .ok_or_else(|| DeployAppError::NotAZip {
             artifact: artifact.clone(),
-        })
+        })?;
+    if let Some(expected) = expected {
+        expected.check(artifact, Digest::Whole(sha256))?;
+    }
+    Ok(BASE64_STANDARD.encode(sha256))
 }
 
 /// `None` where the file does not begin as a zip does.
-fn hash_zip(mut file: File) -> io::Result<Option<String>> {
+fn hash_zip(mut file: File) -> io::Result<Option<[u8; 32]>> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut first = true;
@@ -46,7 +51,7 @@ fn hash_zip(mut file: File) -> io::Result<Option<String>> {
         }
         first = false;
         if length == 0 {
-            return Ok(Some(BASE64_STANDARD.encode(hasher.finalize())));
+            return Ok(Some(hasher.finalize().into()));
         }
         hasher.update(&chunk[..length]);
     }

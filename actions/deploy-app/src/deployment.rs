@@ -12,13 +12,15 @@ use shared::action::{Completion, Continuation, Outcome};
 use shared::aws::CallErrorKind;
 use shared::clock::Deadline;
 use shared::continuation::ContinuationToken;
+use shared::execution::ExecutionCheck;
 use shared::job::Artifact;
 
-use crate::alias;
+use crate::alias::{self, AliasState};
 use crate::error::DeployAppError;
 use crate::function::{self, Condition, Snapshot};
 use crate::params::DeployAppParams;
 use crate::progress::DeployAppProgress;
+use crate::versions;
 
 /// First pause between two looks at a function that is being updated. A zip's update takes seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -46,6 +48,7 @@ pub(crate) struct Deployment<'a> {
     lambda: &'a Client,
     params: &'a DeployAppParams,
     artifact: &'a Artifact,
+    check: ExecutionCheck,
     stop_at: Deadline,
     progress: DeployAppProgress,
     pause: Duration,
@@ -71,6 +74,7 @@ impl<'a> Deployment<'a> {
         lambda: &'a Client,
         params: &'a DeployAppParams,
         artifact: &'a Artifact,
+        check: ExecutionCheck,
         deadline: Deadline,
         progress: DeployAppProgress,
     ) -> Self {
@@ -79,6 +83,7 @@ impl<'a> Deployment<'a> {
             lambda,
             params,
             artifact,
+            check,
             stop_at: deadline.earlier_by(margin),
             progress,
             pause: FIRST_PAUSE,
@@ -99,13 +104,23 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// The version that holds the artifact's code.
+    /// The version that holds the artifact's code: one that is there, else a new one.
     async fn publish(&mut self) -> Result<Step<String>, DeployAppError> {
         loop {
             let Step::Done(current) = self.settle(None).await? else {
                 return Ok(Step::OutOfTime);
             };
-            let conflict = if current.code_sha256 == self.progress.code_sha256 {
+            let code_sha256 = &self.progress.code_sha256;
+            if let Some(version) = versions::find(self.lambda, self.params, code_sha256).await? {
+                return Ok(Step::Done(version));
+            }
+            self.check.still_runs().await?;
+            let failed = matches!(current.condition, Condition::Failed { .. });
+            // Code that was handed over before, and whose update failed for what may be mended by now, or was
+            // a failed update of the configuration, is handed over once more.
+            let is_there =
+                current.code_sha256 == self.progress.code_sha256 && (!failed || self.updates > 0);
+            let conflict = if is_there {
                 self.check_updated(&current)?;
                 match self.publish_version(&current).await {
                     Ok(version) => return Ok(Step::Done(version)),
@@ -205,34 +220,45 @@ impl<'a> Deployment<'a> {
     /// Moves the alias unless it is there already; never over what someone else did meanwhile.
     async fn move_alias(&mut self, version: &str) -> Result<Step<Moved>, DeployAppError> {
         let mut may_look_again = true;
+        let mut by_us = None;
+        self.pause = FIRST_PAUSE;
         loop {
             if self.stop_at.remaining().is_zero() {
                 return Ok(Step::OutOfTime);
             }
             let found = alias::read(self.lambda, self.params).await?;
+            if let Some(found) = found.as_ref().filter(|found| !found.weights.is_empty()) {
+                self.wait_for_provisioning(found, version).await?;
+                continue;
+            }
             let (sent, before) = match found {
-                None => (alias::create(self.lambda, self.params, version).await, None),
+                None => {
+                    self.check.still_runs().await?;
+                    (alias::create(self.lambda, self.params, version).await, None)
+                }
                 Some(found) if found.is_wholly_on(version) => {
                     let before = found.version_before().map(str::to_owned);
-                    return Ok(Step::Done(Moved { before, now: false }));
+                    let moved = by_us.unwrap_or(Moved { before, now: false });
+                    return Ok(Step::Done(moved));
                 }
                 Some(found) => {
-                    if !self
-                        .progress
-                        .alias
-                        .as_ref()
-                        .is_some_and(|begin| begin.routes_as(&found))
-                    {
+                    let begin = self.progress.alias.as_ref();
+                    if begin.is_none_or(|begin| begin.version != found.version) {
                         return Err(self.alias_moved(&found.version, version));
                     }
+                    // After the look at the alias: whoever moves it from here on changes its revision.
+                    self.check.still_runs().await?;
                     let sent = alias::update(self.lambda, self.params, &found, version).await;
                     (sent, Some(found.version))
                 }
             };
             match sent {
-                Ok(moved) if moved.is_wholly_on(version) => {
+                Ok(moved) if moved.version == version => {
                     tracing::info!(alias = alias::resource(self.params), version, "alias moved");
-                    return Ok(Step::Done(Moved { before, now: true }));
+                    if moved.is_wholly_on(version) {
+                        return Ok(Step::Done(Moved { before, now: true }));
+                    }
+                    by_us = Some(Moved { before, now: true });
                 }
                 Ok(moved) => return Err(self.alias_moved(&moved.version, version)),
                 // It may have been moved although no answer came: one look tells.
@@ -250,6 +276,38 @@ impl<'a> Deployment<'a> {
                 }
             }
         }
+    }
+
+    /// Waits a little while Lambda itself shares the alias's traffic between versions, which it does as long as
+    /// it moves provisioned concurrency. Whatever else shares it is another's, and is left alone.
+    async fn wait_for_provisioning(
+        &mut self,
+        found: &AliasState,
+        version: &str,
+    ) -> Result<(), DeployAppError> {
+        let alias = || alias::resource(self.params);
+        if !alias::is_provisioning(self.lambda, self.params).await? {
+            // It may have ended between the two looks.
+            let seen = alias::read(self.lambda, self.params).await?;
+            if seen.is_some_and(|seen| !seen.weights.is_empty()) {
+                return Err(DeployAppError::AliasShared {
+                    alias: alias(),
+                    found: found.version.clone(),
+                    weights: found.shares(),
+                    version: version.to_owned(),
+                });
+            }
+            return Ok(());
+        }
+        if self.progress.elapsed() > PATIENCE {
+            return Err(DeployAppError::ProvisioningNeverEnds {
+                alias: alias(),
+                found: found.version.clone(),
+                minutes: PATIENCE.as_secs() / 60,
+            });
+        }
+        self.rest().await;
+        Ok(())
     }
 
     async fn rest(&mut self) {

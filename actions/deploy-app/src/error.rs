@@ -3,6 +3,7 @@
 use shared::artifact::ArtifactError;
 use shared::aws::CallError;
 use shared::continuation::ContinuationError;
+use shared::execution::ExecutionError;
 use shared::failure::{ActionError, FailureType};
 use shared::job::{Artifact, ArtifactCountError};
 use shared::workspace::WorkspaceError;
@@ -22,6 +23,9 @@ pub enum DeployAppError {
     /// The continuation token is not one of this action.
     #[error(transparent)]
     Token(#[from] ContinuationError),
+    /// The job's pipeline execution has ended.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// The artifact does not begin as a zip does.
     #[error("input artifact {artifact} is not a zip file with at least one entry")]
     NotAZip {
@@ -92,6 +96,34 @@ pub enum DeployAppError {
         /// The version that it was to be moved onto.
         version: String,
     },
+    /// The alias shares its traffic between versions, and this action did not make it so.
+    #[error(
+        "alias `{alias}` shares its traffic: it is on version {found}, with {weights}, so it was not moved \
+         onto version {version}"
+    )]
+    AliasShared {
+        /// `function:alias`.
+        alias: String,
+        /// Its version.
+        found: String,
+        /// The other versions and their shares: `10 % on version 8`.
+        weights: String,
+        /// The version that it was to be moved onto.
+        version: String,
+    },
+    /// Lambda allocates the alias's provisioned concurrency and does not come to an end.
+    #[error(
+        "Lambda has been moving the provisioned concurrency of alias `{alias}` onto version {found} for \
+         {minutes} minutes"
+    )]
+    ProvisioningNeverEnds {
+        /// `function:alias`.
+        alias: String,
+        /// The alias's version.
+        found: String,
+        /// How long it was waited for.
+        minutes: u64,
+    },
     /// Lambda published and did not say what.
     #[error("Lambda published a version of function `{function}` and did not name it")]
     NoVersion {
@@ -122,16 +154,20 @@ impl ActionError for DeployAppError {
             Self::Artifact(error) => error.failure_type(),
             Self::Workspace(error) => error.failure_type(),
             Self::Token(error) => error.failure_type(),
+            Self::Execution(error) => error.failure_type(),
             Self::Call(error) => error.failure_type(),
             Self::NotAZip { .. } | Self::CodeRefused { .. } | Self::NotReady { .. } => {
                 FailureType::JobFailed
             }
             Self::ArtifactDenied { .. } => FailureType::PermissionError,
             Self::FunctionMissing { .. } => FailureType::ConfigurationError,
-            Self::NeverSettles { .. } | Self::CodeChanged { .. } | Self::AliasMoved { .. } => {
-                FailureType::RevisionOutOfSync
+            Self::NeverSettles { .. }
+            | Self::CodeChanged { .. }
+            | Self::AliasMoved { .. }
+            | Self::AliasShared { .. } => FailureType::RevisionOutOfSync,
+            Self::NoVersion { .. } | Self::ProvisioningNeverEnds { .. } => {
+                FailureType::SystemUnavailable
             }
-            Self::NoVersion { .. } => FailureType::SystemUnavailable,
         }
     }
 
@@ -141,6 +177,7 @@ impl ActionError for DeployAppError {
             Self::Artifact(error) => error.hint(),
             Self::Workspace(error) => error.hint(),
             Self::Token(error) => error.hint(),
+            Self::Execution(error) => error.hint(),
             Self::Call(error) => error.hint(),
             Self::NotAZip { artifact } => Some(format!(
                 "have the action that makes `{}` package the function's code as a zip file; \
@@ -148,8 +185,8 @@ impl ActionError for DeployAppError {
                 artifact.name
             )),
             Self::ArtifactDenied { artifact, .. } => Some(format!(
-                "allow `s3:GetObject` on `arn:aws:s3:::{}/{}` (and `kms:Decrypt` on the bucket's \
-                 key) for this function's role: Lambda reads the code with its caller's rights",
+                "allow `s3:GetObject` on `s3://{}/{}` (and `kms:Decrypt` on the bucket's key) for \
+                 this function's role: Lambda reads the code with its caller's rights",
                 artifact.bucket, artifact.key
             )),
             Self::CodeRefused { .. } => Some(
@@ -174,6 +211,18 @@ impl ActionError for DeployAppError {
                 "check which release the alias should be on; retry the stage to move it onto this \
                  one"
                 .to_owned(),
+            ),
+            Self::AliasShared { alias, .. } => {
+                let (function, name) = alias.rsplit_once(':').unwrap_or((alias, "ALIAS"));
+                Some(format!(
+                    "finish or end that rollout (`aws lambda update-alias --function-name {function} --name \
+                     {name} --routing-config AdditionalVersionWeights={{}}` ends it), then retry the stage"
+                ))
+            }
+            Self::ProvisioningNeverEnds { .. } => Some(
+                "see `aws lambda get-provisioned-concurrency-config` for the alias; retry the stage when it \
+                 says `READY`"
+                    .to_owned(),
             ),
             Self::NoVersion { .. } => Some("retry the stage".to_owned()),
         }

@@ -128,6 +128,15 @@ pub(crate) async fn update_code(
 fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
     let artifact = artifact.clone();
     let says = |text: &str| error.message.contains(text);
+    let is_answer = matches!(error.kind, CallErrorKind::Denied | CallErrorKind::Invalid);
+    if !is_answer || PASSING_S3_CODES.iter().any(|code| says(code)) {
+        let kind = if is_answer {
+            CallErrorKind::Unavailable
+        } else {
+            error.kind
+        };
+        return DeployAppError::from(CallError { kind, ..error });
+    }
     if says("S3") && (says("denied") || says("AccessDenied") || says("Forbidden")) {
         return DeployAppError::ArtifactDenied {
             artifact,
@@ -142,6 +151,16 @@ fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
     }
     DeployAppError::from(error)
 }
+
+/// What S3 answers Lambda when it is in trouble, in the message that Lambda makes of it (`API_Error`, "List of
+/// error codes"): the code itself is not at fault.
+const PASSING_S3_CODES: [&str; 5] = [
+    "SlowDown",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+    "OperationAborted",
+];
 
 /// Publishes the code of this hash as a version, if the function still is as in `snapshot`. Code
 /// and configuration that the last version has already give that version again.

@@ -3,6 +3,7 @@
 use aws_sdk_lambda::Client;
 use shared::action::{Action, SdkConfig};
 use shared::artifact::Store;
+use shared::execution::ExecutionCheck;
 use shared::job::Job;
 use shared::workspace::Workspace;
 
@@ -13,6 +14,7 @@ mod error;
 mod function;
 mod params;
 mod progress;
+mod versions;
 
 pub use error::DeployAppError;
 pub use params::{AliasName, DeployAppParams, FunctionName, Strategy};
@@ -52,7 +54,8 @@ impl DeployApp {
         let alias = alias::read(&self.lambda, params).await?;
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
-        let code_sha256 = code::hash(&store, job.only_input()?, &workspace).await?;
+        let artifact = job.only_input()?;
+        let code_sha256 = code::hash(&store, artifact, params.digest, &workspace).await?;
         Ok(DeployAppProgress::begin(code_sha256, alias))
     }
 }
@@ -71,7 +74,8 @@ impl Action for DeployApp {
         job.no_output()?;
         let progress = self.progress(job, &params).await?;
         let deadline = job.invocation.deadline;
-        Deployment::new(&self.lambda, &params, artifact, deadline, progress)
+        let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
+        Deployment::new(&self.lambda, &params, artifact, check, deadline, progress)
             .run()
             .await
     }

@@ -1,6 +1,8 @@
 //! The action's `UserParameters`.
 
 use serde::{Deserialize, Deserializer, de};
+use shared::artifact::Digest;
+use shared::execution::Execution;
 use shared::job::Job;
 use shared::parameters::{ParametersError, Params, UserParameters};
 
@@ -23,14 +25,24 @@ pub struct DeployAppParams {
     /// How traffic moves.
     #[serde(default)]
     pub strategy: Strategy,
+    /// The digest of the artifact that was made and tested; another artifact is refused.
+    #[serde(default, deserialize_with = "Digest::deserialize_whole")]
+    pub digest: Option<Digest>,
+    /// The pipeline execution, which is asked before each change whether it still runs.
+    #[serde(skip)]
+    pub execution: Option<Execution>,
 }
 
 impl Params for DeployAppParams {
     fn from_user_parameters(
-        parameters: UserParameters,
+        mut parameters: UserParameters,
         _job: &Job,
     ) -> Result<Self, ParametersError> {
-        parameters.deserialize()
+        let execution = Execution::take(&mut parameters)?;
+        Ok(Self {
+            execution,
+            ..parameters.deserialize()?
+        })
     }
 }
 
@@ -64,9 +76,12 @@ impl<'de> Deserialize<'de> for FunctionName {
 /// eight parts.
 fn is_qualified(name: &str) -> bool {
     let after = name
-        .rsplit_once("function:")
+        .rsplit_once(":function:")
         .map_or(name, |(_, after)| after);
-    after.contains(':')
+    after
+        .strip_prefix("function:")
+        .unwrap_or(after)
+        .contains(':')
 }
 
 /// The name of an alias: letters, digits, `-` and `_`, not digits alone (`API_CreateAlias`).

@@ -3,6 +3,10 @@
 //!
 //! In every cell the end state is the fault-free one or the one before, the job has exactly one
 //! result, and a job that was reported as a success has the fault-free state.
+//!
+//! Where the scenario has another release, it is also delivered wholly between the two deliveries of the job, or
+//! while the first one is held at the call. The job's own execution has ended before that, as it has where a
+//! person abandons it. Then what the other release made stays as it is, and no late delivery reports a success.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -58,6 +62,32 @@ pub trait Scenario: Sync {
     fn mends_what_passes(&self) -> bool {
         false
     }
+
+    /// The event of another release: its own job id, `execution` and artifacts. Without one, the
+    /// axis "another release between two attempts" is left out.
+    fn other_release(&self) -> Option<Value> {
+        None
+    }
+
+    /// What the other release made, wholly: equal before and after a late delivery of the job.
+    fn other_state(&self, world: &World) -> impl Future<Output = Self::State> + Send {
+        self.snapshot(world)
+    }
+
+    /// Whether the other release is what others see.
+    ///
+    /// # Errors
+    ///
+    /// What they see instead.
+    fn check_other(&self, world: &World) -> impl Future<Output = Result<(), String>> + Send {
+        let _ = world;
+        async { Ok(()) }
+    }
+
+    /// Whether a late job changes only what is its own, such as its own artifacts. Then it may succeed.
+    fn late_job_is_harmless(&self) -> bool {
+        false
+    }
 }
 
 /// What happens to one call of the first delivery.
@@ -98,9 +128,21 @@ enum Again {
     AtOnce,
     /// At the same time: the first is held at the call until the second has ended.
     WhileHeld,
+    /// When the first delivery has ended, and another release after it.
+    AfterOther,
+    /// When the first delivery has ended, which was held at the call until another release had ended.
+    AfterOtherWhileHeld,
 }
 
 const AGAIN: [Again; 3] = [Again::Later, Again::AtOnce, Again::WhileHeld];
+const AGAIN_AFTER_OTHER: [Again; 2] = [Again::AfterOther, Again::AfterOtherWhileHeld];
+
+impl Again {
+    /// Whether the first delivery is held at the call.
+    fn holds(self) -> bool {
+        matches!(self, Self::WhileHeld | Self::AfterOtherWhileHeld)
+    }
+}
 
 /// One mutating call of the fault-free run.
 #[derive(Clone, Debug)]
@@ -148,11 +190,15 @@ pub struct Summary {
 /// Where the fault-free run does not succeed.
 pub async fn run<S: Scenario>(scenario: &S) -> Summary {
     let (before, expected, made) = fault_free(scenario).await;
+    let mut ways = AGAIN.to_vec();
+    if scenario.other_release().is_some() {
+        ways.extend(AGAIN_AFTER_OTHER);
+    }
     let cells: Vec<Cell<'_>> = made
         .iter()
         .flat_map(|call| MISHAPS.map(|mishap| (call, mishap)))
         .flat_map(|(call, mishap)| {
-            AGAIN.map(|again| Cell {
+            ways.iter().map(move |&again| Cell {
                 call,
                 mishap,
                 again,
@@ -163,7 +209,11 @@ pub async fn run<S: Scenario>(scenario: &S) -> Summary {
     let (before, expected) = (&before, &expected);
     let broken = stream::iter(cells)
         .map(|cell| async move {
-            let ended = run_cell(scenario, &cell, before, expected).await;
+            let ended = if AGAIN_AFTER_OTHER.contains(&cell.again) {
+                run_overtaken(scenario, &cell).await
+            } else {
+                run_cell(scenario, &cell, before, expected).await
+            };
             ended.err().map(|promise| format!("{cell}: {promise}"))
         })
         .buffer_unordered(PARALLEL_CELLS)
@@ -182,6 +232,9 @@ async fn seeded<S: Scenario>(scenario: &S) -> World {
     let world = World::start().await;
     scenario.seed(&world).await;
     world.code_pipeline().add_job(&scenario.event());
+    if let Some(event) = scenario.other_release() {
+        world.code_pipeline().add_job(&event);
+    }
     world.forget_calls();
     world
 }
@@ -191,7 +244,8 @@ async fn fault_free<S: Scenario>(scenario: &S) -> (S::State, S::State, Vec<Call>
     let world = seeded(scenario).await;
     let before = scenario.snapshot(&world).await;
     world.forget_calls();
-    let ended = deliver(scenario, &world.url(), &KillSwitch::default()).await;
+    let event = scenario.event();
+    let ended = deliver(scenario, &event, &world.url(), &KillSwitch::default()).await;
     let mut seen = BTreeMap::new();
     let calls = world
         .calls()
@@ -240,25 +294,21 @@ async fn run_cell<S: Scenario>(
     let held = Arc::new(Notify::new());
     let proxy = Proxy::start(&world.url(), rules(cell, &kill, &held, &second_ended)).await;
     let (proxy_url, world_url) = (proxy.url(), world.url());
-    let first = deliver(scenario, &proxy_url, &kill);
+    let event = scenario.event();
+    let first = deliver(scenario, &event, &proxy_url, &kill);
     let spare = KillSwitch::default();
     let second = async {
-        let ended = deliver(scenario, &world_url, &spare).await;
+        let ended = deliver(scenario, &event, &world_url, &spare).await;
         second_ended.notify_one();
         ended
     };
     let (first, second) = match cell.again {
-        Again::Later => (first.await, second.await),
         Again::AtOnce => tokio::join!(first, second),
-        Again::WhileHeld => tokio::join!(first, async {
-            if tokio::time::timeout(LONGEST_HOLD, held.notified())
-                .await
-                .is_err()
-            {
-                tracing::warn!("the first delivery never came to the call");
-            }
+        again if again.holds() => tokio::join!(first, async {
+            came_to_the_call(&held).await;
             second.await
         }),
+        _ => (first.await, second.await),
     };
     let after = scenario.snapshot(&world).await;
     let lambda_content = second.0 == Ended::Succeeded;
@@ -282,6 +332,109 @@ async fn run_cell<S: Scenario>(
             world.code_pipeline().reports()
         )
     })
+}
+
+async fn came_to_the_call(held: &Notify) {
+    let came = tokio::time::timeout(LONGEST_HOLD, held.notified()).await;
+    if came.is_err() {
+        tracing::warn!("the first delivery never came to the call");
+    }
+}
+
+/// A cell with another release between the two deliveries of the job.
+async fn run_overtaken<S: Scenario>(scenario: &S, cell: &Cell<'_>) -> Result<(), String> {
+    let world = seeded(scenario).await;
+    let kill = KillSwitch::default();
+    let other_ended = Arc::new(Notify::new());
+    let held = Arc::new(Notify::new());
+    let proxy = Proxy::start(&world.url(), rules(cell, &kill, &held, &other_ended)).await;
+    let (proxy_url, world_url) = (proxy.url(), world.url());
+    let event = scenario.event();
+    let first = deliver(scenario, &event, &proxy_url, &kill);
+    let other = async {
+        end_execution(&world, &event);
+        let other = scenario.other_release().unwrap_or_default();
+        let spare = KillSwitch::default();
+        let ended = deliver(scenario, &other, &world_url, &spare).await;
+        let state = scenario.other_state(&world).await;
+        let reports_before = world.code_pipeline().reports().len();
+        other_ended.notify_one();
+        (ended, state, reports_before)
+    };
+    let (first, (other, state, reports_before)) = if cell.again.holds() {
+        tokio::join!(first, async {
+            came_to_the_call(&held).await;
+            other.await
+        })
+    } else {
+        (first.await, other.await)
+    };
+    let spare = KillSwitch::default();
+    let late = deliver(scenario, &event, &world_url, &spare).await;
+    let after = scenario.other_state(&world).await;
+    let promise = if after == state {
+        scenario.check_other(&world).await
+    } else {
+        Err(format!("the late job changed {state:#?} into {after:#?}"))
+    };
+    let promise = promise
+        .and_then(|()| met(cell, &first.0))
+        .and_then(|()| overtaken_reports(scenario, cell, &world, reports_before));
+    promise.map_err(|promise| {
+        format!(
+            "{promise}\nfirst: {:?}\n{}\nother: {:?}\n{}\nlate: {:?}\n{}\nreports: {:#?}",
+            first.0,
+            first.1,
+            other.0,
+            other.1,
+            late.0,
+            late.1,
+            world.code_pipeline().reports()
+        )
+    })
+}
+
+/// Ends the execution of an event, as one is ended that a person abandons.
+fn end_execution(world: &World, event: &Value) {
+    let job = &event[crate::job::EVENT_KEY];
+    let parameters = job["data"]["actionConfiguration"]["configuration"]["UserParameters"]
+        .as_str()
+        .unwrap_or_default();
+    let mut pairs = form_urlencoded::parse(parameters.as_bytes());
+    if let Some((_, execution)) = pairs.find(|(key, _)| key == "execution") {
+        world.code_pipeline().set_execution(&execution, "Stopped");
+    }
+}
+
+/// The other release succeeded, and what the job reported after it is no success. One that was on its way
+/// to CodePipeline when the other release began was true then, and is refused.
+fn overtaken_reports<S: Scenario>(
+    scenario: &S,
+    cell: &Cell<'_>,
+    world: &World,
+    reports_before: usize,
+) -> Result<(), String> {
+    let pipeline = world.code_pipeline();
+    let other = scenario.other_release().unwrap_or_default();
+    let other = other[crate::job::EVENT_KEY]["id"].as_str();
+    let success = |result: &Reported| matches!(result, Reported::Success { .. });
+    if !pipeline.reports().iter().any(|report| {
+        report.accepted && success(&report.result) && Some(report.job.as_str()) == other
+    }) {
+        return Err("the other release did not succeed".to_owned());
+    }
+    if scenario.late_job_is_harmless() {
+        return Ok(());
+    }
+    let was_reporting = cell.again.holds() && cell.call.operation.service == "codepipeline";
+    let late = pipeline.reports().iter().skip(reports_before);
+    let untrue = |report: &&super::world::codepipeline::Report| {
+        success(&report.result) && (report.accepted || !was_reporting)
+    };
+    match late.into_iter().find(untrue) {
+        Some(report) => Err(format!("a late job reported a success: {report:?}")),
+        None => Ok(()),
+    }
 }
 
 /// Whether the mishap happened: a cell whose call was never made proves nothing. Two deliveries
@@ -314,10 +467,14 @@ fn outcomes<S: Scenario>(scenario: &S, cell: &Cell<'_>, world: &World) -> Result
 }
 
 /// How one delivery ended, and its log.
-async fn deliver<S: Scenario>(scenario: &S, url: &str, kill: &KillSwitch) -> (Ended, String) {
+async fn deliver<S: Scenario>(
+    scenario: &S,
+    event: &Value,
+    url: &str,
+    kill: &KillSwitch,
+) -> (Ended, String) {
     let mut function = Function::start(scenario.binary(), url, kill).await;
-    let event = scenario.event();
-    let ended = tokio::time::timeout(LONGEST_DELIVERY, function.invoke(&event)).await;
+    let ended = tokio::time::timeout(LONGEST_DELIVERY, function.invoke(event)).await;
     let ended = ended.unwrap_or_else(|_| Ended::Failed("the delivery hangs".to_owned()));
     (ended, function.log())
 }
@@ -358,7 +515,7 @@ fn rules(
         fault,
     };
     let mut rules = Vec::new();
-    if cell.again == Again::WhileHeld {
+    if cell.again.holds() {
         let (held, second_ended) = (Arc::clone(held), Arc::clone(second_ended));
         let wait: Hook = Arc::new(move || {
             let (held, second_ended) = (Arc::clone(&held), Arc::clone(&second_ended));

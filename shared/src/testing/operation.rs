@@ -107,6 +107,9 @@ fn lambda(method: &Method, path: &[String]) -> (String, String) {
         ("GET", [_, "functions", function, "versions"]) => {
             ("ListVersionsByFunction", vec![function])
         }
+        ("GET", [_, "functions", function, "provisioned-concurrency"]) => {
+            ("GetProvisionedConcurrencyConfig", vec![function])
+        }
         ("POST", [_, "functions", function, "invocations"]) => ("Invoke", vec![function]),
         ("POST", [_, "functions", function, "aliases"]) => ("CreateAlias", vec![function]),
         ("GET", [_, "functions", function, "aliases", name]) => ("GetAlias", vec![function, name]),
@@ -139,6 +142,7 @@ fn api_gateway(method: &Method, path: &[String]) -> (String, String) {
         ("GET", ["restapis", _, "deployments"]) => "GetDeployments",
         ("POST", ["restapis", _, "deployments"]) => "CreateDeployment",
         ("GET", ["restapis", _, "deployments", _]) => "GetDeployment",
+        ("PATCH", ["restapis", _, "deployments", _]) => "UpdateDeployment",
         ("DELETE", ["restapis", _, "deployments", _]) => "DeleteDeployment",
         ("GET", ["restapis", _, "stages"]) => "GetStages",
         ("POST", ["restapis", _, "stages"]) => "CreateStage",

@@ -69,6 +69,17 @@ fn update(kind: CallErrorKind, code: &str, message: &str) -> CallError {
     found: "8".to_owned(),
     version: "7".to_owned(),
 })]
+#[test_case("alias-shared", &DeployAppError::AliasShared {
+    alias: "greeter:prod".to_owned(),
+    found: "6".to_owned(),
+    weights: "10 % on version 8".to_owned(),
+    version: "7".to_owned(),
+})]
+#[test_case("provisioning-never-ends", &DeployAppError::ProvisioningNeverEnds {
+    alias: "greeter:prod".to_owned(),
+    found: "7".to_owned(),
+    minutes: 10,
+})]
 #[test_case("no-version", &DeployAppError::NoVersion { function: "greeter".to_owned() })]
 #[test_case("call", &DeployAppError::from(call("lambda:UpdateAlias", "greeter:prod", CallErrorKind::Denied, "AccessDeniedException", "no policy allows it")))]
 fn a_failure_says_what_where_and_what_to_do(name: &str, error: &DeployAppError) {

@@ -139,9 +139,8 @@ async fn an_artifact_that_lambda_may_not_read_is_a_permission_error() {
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "PermissionError");
     assert!(
-        message.contains(
-            "allow `s3:GetObject` on `arn:aws:s3:::artifact-store/greeter/DistLambda/aB3xY9z`"
-        ),
+        message
+            .contains("allow `s3:GetObject` on `s3://artifact-store/greeter/DistLambda/aB3xY9z`"),
         "{message}"
     );
 }
@@ -204,7 +203,9 @@ async fn an_alias_that_someone_else_moved_meanwhile_is_left_there() {
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "RevisionOutOfSync");
     assert!(
-        message.starts_with("alias `greeter:prod` was moved by someone else"),
+        message.starts_with(
+            "alias `greeter:prod` shares its traffic: it is on version 1, with 50 % on version 2"
+        ),
         "{message}"
     );
     let mut lambda = world.lambda();
@@ -289,6 +290,34 @@ async fn an_update_that_lambda_gives_up_is_reported_with_its_reason() {
         )
     );
     assert_eq!(alias(&world, "prod"), "1");
+}
+
+#[tokio::test]
+async fn code_whose_last_update_failed_is_handed_over_again() {
+    let world = world().await;
+    // As a change of the configuration leaves it that could not be carried out.
+    world.lambda().change_code(FUNCTION, NEW_CODE);
+    world.lambda().function(FUNCTION).failed = Some("the key was disabled".to_owned());
+    run(&world, event()).await;
+    assert_eq!(versions(&world), ("2".to_owned(), "1".to_owned()));
+    assert_eq!(
+        changes(&world),
+        [
+            "lambda:UpdateFunctionCode",
+            "lambda:PublishVersion",
+            "lambda:UpdateAlias"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_s3_in_trouble_is_not_taken_for_code_that_is_refused() {
+    let world = world().await;
+    world.lambda().answer_of_store("SlowDown");
+    run(&world, event()).await;
+    let (failure_type, message) = failure(&world);
+    assert_eq!(failure_type, "SystemUnavailable");
+    assert!(message.contains("S3 Error Code: SlowDown"), "{message}");
 }
 
 /// Delivers the job with little time while the function is busy, and returns the token.

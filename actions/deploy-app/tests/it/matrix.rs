@@ -5,18 +5,33 @@ use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
+use shared::testing::events::JobEvent;
 use shared::testing::matrix::{Scenario, run};
 use shared::testing::world::World;
 use shared::testing::world::codepipeline::Reported;
-use shared::testing::world::lambda::Function;
+use shared::testing::world::lambda::{Function, code_sha256};
 
-use crate::harness::{event, last, seed};
+use crate::harness::{STORE, event, last, seed};
+
+/// The other release's artifact.
+const OTHER_KEY: &str = "greeter/DistLambda/oTh3r00";
+const OTHER_CODE: &[u8] = b"PK\x03\x04 the other release";
 
 /// A deployment onto an alias that is there, or one that is not.
 struct Deployment {
     alias: &'static str,
     /// `PreviousVersion`.
     before: &'static str,
+}
+
+impl Deployment {
+    fn release(&self, revision: &str, execution: &str, event: JobEvent) -> Value {
+        let parameters = format!(
+            "function=greeter&alias={}&revision={revision}&pipeline=greeter&execution={execution}",
+            self.alias
+        );
+        event.user_parameters(&parameters).build()
+    }
 }
 
 /// `FunctionVersion` and `PreviousVersion`, if the job is a success.
@@ -38,12 +53,34 @@ impl Scenario for Deployment {
     }
 
     fn event(&self) -> Value {
-        let parameters = format!("function=greeter&alias={}&revision=1a2b3c4", self.alias);
-        event().user_parameters(&parameters).build()
+        self.release("1a2b3c4", "0a1b2c3d-1111", event())
+    }
+
+    fn other_release(&self) -> Option<Value> {
+        let event = JobEvent::new()
+            .id("22222222-abcd-1111-abcd-111111abcdef")
+            .input("DistLambdaOutput", STORE, OTHER_KEY);
+        Some(self.release("5d6e7f8", "0a1b2c3d-2222", event))
+    }
+
+    async fn check_other(&self, world: &World) -> Result<(), String> {
+        let mut lambda = world.lambda();
+        let unserved = lambda.alias_events().iter().find(|event| !event.served);
+        if let Some(event) = unserved {
+            return Err(format!("an alias was not served: {event:?}"));
+        }
+        let function = lambda.function("greeter");
+        let alias = &function.aliases[self.alias];
+        let version = &function.versions[&alias.version().parse().unwrap()];
+        if version.code_sha256 == code_sha256(OTHER_CODE) && alias.weights().is_empty() {
+            return Ok(());
+        }
+        Err(format!("the alias is on {version:?}: {alias:?}"))
     }
 
     async fn seed(&self, world: &World) {
         seed(world).await;
+        world.bucket(STORE).put(OTHER_KEY, OTHER_CODE).await;
         world.lambda().take_polls(1);
     }
 
@@ -97,5 +134,5 @@ async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
         .expect("standard error can be written to");
         cells += summary.cells;
     }
-    assert_eq!(cells, 168);
+    assert_eq!(cells, 280);
 }

@@ -7,12 +7,17 @@ use shared::testing::events::JobEvent;
 
 #[test_case("alias=prod", "`UserParameters` lacks `function`"; "no function")]
 #[test_case("function=greeter", "`UserParameters` lacks `alias`"; "no alias")]
-#[test_case("function=greeter&alias=prod&alarms=A", "`UserParameters` has an unknown key `alarms`; known keys are `function`, `alias`, `revision`, `strategy`"; "unknown")]
+#[test_case("function=greeter&alias=prod&alarms=A", "`UserParameters` has an unknown key `alarms`; known keys are `function`, `alias`, `revision`, `strategy`, `digest`, `pipeline`, `execution`"; "unknown")]
 #[test_case("function=greeter&alias=prod&alias=test", "`UserParameters` has `alias` twice"; "twice")]
 #[test_case("function=greeter&alias=7", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "a version as alias")]
 #[test_case("function=greeter&alias=$LATEST", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "latest as alias")]
 #[test_case("function=greeter:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified")]
 #[test_case("function=greeter&alias=prod&strategy=canary:10@5m", "`strategy` in `UserParameters` is not valid: expected `all-at-once`; this release does not have `canary` and `linear` yet"; "canary")]
+#[test_case("function=my-function:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified, and named after its kind")]
+#[test_case("function=function:greeter:7&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "partial and qualified")]
+#[test_case("function=greeter&alias=prod&digest=sha256:12", "`digest` in `UserParameters` is not valid: expected `sha256:` or `directory-sha256:` and 64 hexadecimal digits, as an output variable of test-and-package holds them"; "no digest")]
+#[test_case("function=greeter&alias=prod&digest=directory-sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "`digest` in `UserParameters` is not valid: expected the digest of the whole artifact: `sha256:` and 64 hexadecimal digits"; "digest of a directory")]
+#[test_case("function=greeter&alias=prod&pipeline=greeter", "`UserParameters` lacks `execution`"; "a pipeline without an execution")]
 #[test_case("function=greeter&alias=prod&strategy=slowly", "`strategy` in `UserParameters` is not valid: expected `all-at-once`"; "other strategy")]
 #[tokio::test]
 async fn wrong_parameters_are_named_and_nothing_is_done(parameters: &str, cause: &str) {

@@ -32,6 +32,8 @@ pub struct ApiGateway {
 pub struct RestApi {
     /// Its name; names are not unique.
     pub name: String,
+    /// That of the document that was imported last.
+    pub description: String,
     /// What was imported last; `None` before the first import.
     pub definition: Option<Value>,
     /// Its deployments by id.
@@ -219,6 +221,17 @@ impl ApiGateway {
                     .ok_or_else(|| not_found("Deployment"))?;
                 Ok((200, described_deployment(third, made)))
             }
+            "UpdateDeployment" => {
+                let made = api.deployments.get_mut(third);
+                let made = made.ok_or_else(|| not_found("Deployment"))?;
+                let patch = &request.body["patchOperations"][0];
+                if (&patch["op"], &patch["path"]) != (&json!("replace"), &json!("/description")) {
+                    return Err(bad_request("Invalid patch operation specified"));
+                }
+                let value = patch["value"].as_str().unwrap_or_default();
+                value.clone_into(&mut made.description);
+                Ok((200, described_deployment(third, made)))
+            }
             "DeleteDeployment" => delete_deployment(api, third),
             _ => Err(refused(
                 403,
@@ -286,6 +299,11 @@ fn put_rest_api(id: &str, api: &mut RestApi, request: &ApiRequest) -> Answered {
     if given("mode") != Some("overwrite") {
         return Err(bad_request("merging is not part of this world"));
     }
+    let description = &definition["info"]["description"];
+    description
+        .as_str()
+        .unwrap_or_default()
+        .clone_into(&mut api.description);
     api.definition = Some(definition);
     let mut described = described_api(id, api);
     described["warnings"] = json!(warnings);
@@ -375,7 +393,7 @@ fn delete_deployment(api: &mut RestApi, id: &str) -> Answered {
 }
 
 fn described_api(id: &str, api: &RestApi) -> Value {
-    json!({ "id": id, "name": api.name, "apiStatus": "AVAILABLE" })
+    json!({ "id": id, "name": api.name, "description": api.description, "apiStatus": "AVAILABLE" })
 }
 
 fn described_stage(name: &str, stage: &RestStage) -> Value {

@@ -25,7 +25,7 @@ pub struct Lambda {
     alias_events: Vec<AliasEvent>,
     revisions: u64,
     polls: u32,
-    unreadable_store: bool,
+    store_error: Option<&'static str>,
     failing_code: Option<String>,
 }
 
@@ -68,6 +68,9 @@ pub struct Version {
 pub fn code_sha256(code: &[u8]) -> String {
     BASE64_STANDARD.encode(Sha256::digest(code))
 }
+
+/// Versions on one page at most (`API_ListVersionsByFunction`, `MaxItems`).
+const VERSIONS_A_PAGE: usize = 50;
 
 type Refused = Answer;
 
@@ -147,7 +150,12 @@ impl Lambda {
 
     /// From now on Lambda may not read code from the store.
     pub fn deny_store(&mut self) {
-        self.unreadable_store = true;
+        self.answer_of_store("AccessDenied");
+    }
+
+    /// From now on the store answers Lambda with this error code.
+    pub fn answer_of_store(&mut self, code: &'static str) {
+        self.store_error = Some(code);
     }
 
     /// From now on updates end as failed for this reason.
@@ -192,7 +200,8 @@ impl Lambda {
                 .map(|configuration| json!({"Configuration": configuration, "Code": {}})),
             "UpdateFunctionCode" => self.update_code(&name, request, store),
             "PublishVersion" => self.publish(&name, request),
-            "ListVersionsByFunction" => Ok(self.list_versions(&name)),
+            "ListVersionsByFunction" => Ok(self.list_versions(&name, request)),
+            "GetProvisionedConcurrencyConfig" => self.provisioned_concurrency(&name, request),
             "GetAlias" => self.get_alias(&name, request),
             "CreateAlias" => self.create_alias(&name, request),
             "UpdateAlias" => self.update_alias(&name, request),
@@ -245,7 +254,14 @@ impl Lambda {
         check_revision(request, &self.function(name).revision_id)?;
         check_idle(name, self.function(name))?;
         let (bucket, key) = (request.text("S3Bucket"), request.text("S3Key"));
-        if self.unreadable_store {
+        if let Some(code) = self.store_error.filter(|code| *code != "AccessDenied") {
+            let message = format!(
+                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: see the code"
+            );
+            let name = "InvalidParameterValueException";
+            return Err(Answer::error(400, name, &message));
+        }
+        if self.store_error.is_some() {
             let message = format!(
                 "Your access has been denied by S3, please make sure your request credentials have \
                  permission to GetObject for {bucket}/{key}. S3 Error Code: AccessDenied. S3 Error \
@@ -319,7 +335,7 @@ impl Lambda {
         Ok(shown)
     }
 
-    fn list_versions(&mut self, name: &str) -> Value {
+    fn list_versions(&mut self, name: &str, request: &ApiRequest) -> Value {
         let function = self.function(name);
         let mut versions = vec![latest(name, function)];
         versions.extend(
@@ -328,7 +344,14 @@ impl Lambda {
                 .iter()
                 .map(|(&number, v)| published(name, number, v)),
         );
-        json!({"Versions": versions})
+        let marker = request.query.get("Marker").map_or("0", String::as_str);
+        let start: usize = marker.parse().unwrap_or_default();
+        let page: Vec<_> = versions.iter().skip(start).take(VERSIONS_A_PAGE).collect();
+        let mut shown = json!({"Versions": page});
+        if start + page.len() < versions.len() {
+            shown["NextMarker"] = (start + page.len()).to_string().into();
+        }
+        shown
     }
 }
 
@@ -369,6 +392,7 @@ fn latest(name: &str, function: &Function) -> Value {
         "FunctionArn": arn(name),
         "Version": "$LATEST",
         "CodeSha256": function.code_sha256,
+        "Environment": {"Variables": {"CONFIGURATION": function.configuration}},
         "RevisionId": function.revision_id,
         "State": "Active",
         "LastUpdateStatus": "Successful",
@@ -389,6 +413,7 @@ fn published(name: &str, number: u64, version: &Version) -> Value {
         "FunctionArn": format!("{}:{number}", arn(name)),
         "Version": number.to_string(),
         "CodeSha256": version.code_sha256,
+        "Environment": {"Variables": {"CONFIGURATION": version.configuration}},
         "Description": version.description,
         "RevisionId": format!("version-{number}"),
         "State": if version.pending > 0 { "Pending" } else { "Active" },

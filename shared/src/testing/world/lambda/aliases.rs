@@ -15,6 +15,10 @@ pub struct Alias {
     weights: BTreeMap<String, u32>,
     description: String,
     revision_id: String,
+    /// How often Lambda's own weights are seen after a move; `None` without provisioned concurrency.
+    provisioned: Option<u32>,
+    /// The version before, and how often it will still be seen with all the traffic.
+    moving_from: Option<(String, u32)>,
 }
 
 /// A state that an alias came into.
@@ -36,6 +40,8 @@ impl Alias {
             weights: BTreeMap::new(),
             description: String::new(),
             revision_id,
+            provisioned: None,
+            moving_from: None,
         }
     }
 
@@ -80,7 +86,9 @@ impl Alias {
             "Description": self.description,
             "RevisionId": self.revision_id,
         });
-        if !self.weights.is_empty() {
+        if let Some((before, _)) = &self.moving_from {
+            shown["RoutingConfig"] = json!({"AdditionalVersionWeights": {before: 1.0}});
+        } else if !self.weights.is_empty() {
             let weights: BTreeMap<_, _> = self
                 .weights
                 .iter()
@@ -105,6 +113,33 @@ impl Alias {
 }
 
 impl Lambda {
+    /// Gives an alias provisioned concurrency: after each move Lambda keeps all traffic on the version before by
+    /// a weight of its own, until the alias was looked at so often.
+    pub fn provision(&mut self, function: &str, alias: &str, looks: u32) {
+        let aliases = &mut self.function(function).aliases;
+        let alias = aliases.get_mut(alias).expect("the test has made the alias");
+        alias.provisioned = Some(looks);
+    }
+
+    pub(super) fn provisioned_concurrency(
+        &mut self,
+        function: &str,
+        request: &ApiRequest,
+    ) -> Result<Value, Refused> {
+        let name = request.query.get("Qualifier").map_or("", String::as_str);
+        let alias = self.alias(function, name)?;
+        if alias.provisioned.is_none() {
+            let code = "ProvisionedConcurrencyConfigNotFoundException";
+            let message = "No Provisioned Concurrency Config found for this function";
+            return Err(Answer::error(404, code, message));
+        }
+        let status = match alias.moving_from {
+            Some(_) => "IN_PROGRESS",
+            None => "READY",
+        };
+        Ok(json!({"RequestedProvisionedConcurrentExecutions": 1, "Status": status}))
+    }
+
     pub(super) fn set_alias(&mut self, function: &str, name: &str, state: Alias) {
         let owner = self.function(function);
         owner.aliases.insert(name.to_owned(), state.clone());
@@ -131,7 +166,14 @@ impl Lambda {
         request: &ApiRequest,
     ) -> Result<Value, Refused> {
         let name = request.segment(4);
-        Ok(self.alias(function, name)?.shown(function, name))
+        let shown = self.alias(function, name)?.shown(function, name);
+        if let Some(alias) = self.function(function).aliases.get_mut(name) {
+            alias.moving_from = alias
+                .moving_from
+                .take()
+                .and_then(|(before, looks)| Some((before, looks.checked_sub(1)?)));
+        }
+        Ok(shown)
     }
 
     pub(super) fn create_alias(
@@ -159,7 +201,11 @@ impl Lambda {
         let name = request.segment(4).to_owned();
         let mut state = self.alias(function, &name)?;
         check_revision(request, &state.revision_id)?;
+        let before = state.version.clone();
         self.apply(function, request, &mut state)?;
+        if let Some(looks) = state.provisioned.filter(|_| before != state.version) {
+            state.moving_from = Some((before, looks));
+        }
         let shown = state.shown(function, &name);
         self.set_alias(function, &name, state);
         Ok(shown)
