@@ -5,16 +5,19 @@
 //!
 //! 1. A deployment of this very document is taken where there is one. So Production serves the
 //!    snapshot that Acceptance has tested, and a lost reply or a killed invocation is found again.
-//! 2. Else the document is imported, which no stage notices, and a deployment is made of it.
+//! 2. Else the document is imported, which no stage notices, and a deployment is made. It is said to be of this
+//!    document only when the API still has this import: a deployment holds whatever the API is at that moment,
+//!    and someone else may import in between.
 //! 3. The stage is moved onto it, its variables with it, in one call.
-//! 4. Other deployments of this very document that no stage serves are removed: a repeated call made
-//!    them.
+//! 4. Other deployments of this very document, and those that were never said to be of any, are removed where no
+//!    stage serves them: a repeated call or a killed invocation left them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use shared::aws::CallErrorKind;
 use shared::clock::Deadline;
+use shared::execution::ExecutionCheck;
 
 use crate::document::Document;
 use crate::error::DeployApiError;
@@ -22,6 +25,9 @@ use crate::gateway::{Deployment, Gateway, Refusal, Stage};
 
 /// What the descriptions of our deployments begin with.
 const OURS: &str = "serverless-delivery";
+
+/// What a deployment is called until it is known what it holds.
+const UNCHECKED: &str = "serverless-delivery unchecked";
 
 /// How often the work is begun anew where someone else changes the API or the service throttles; each
 /// time it reads the state afresh.
@@ -71,11 +77,13 @@ pub(crate) enum Change {
 pub(crate) async fn deploy(
     gateway: &Gateway,
     release: &Release<'_>,
+    check: &ExecutionCheck,
     deadline: Deadline,
 ) -> Result<Deployed, DeployApiError> {
     let mut job = Rounds {
         gateway,
         release,
+        check,
         before: None,
         imported: false,
     };
@@ -104,6 +112,7 @@ pub(crate) async fn deploy(
 struct Rounds<'a> {
     gateway: &'a Gateway,
     release: &'a Release<'a>,
+    check: &'a ExecutionCheck,
     /// The stage as the first round met it.
     before: Option<Stage>,
     imported: bool,
@@ -112,21 +121,22 @@ struct Rounds<'a> {
 impl Rounds<'_> {
     async fn round(&mut self) -> Result<Deployed, DeployApiError> {
         let stage = self.stage().await?;
-        let mut same = self.same_document().await?;
-        if same.is_empty() {
+        let mut ours = self.our_deployments().await?;
+        if ours.same.is_empty() {
             let made = self.import().await?;
             // A reply may have been lost, or the job delivered twice: see what there really is.
-            same = self.same_document().await?;
-            if same.is_empty() {
-                same.push(made);
+            ours = self.our_deployments().await?;
+            if ours.same.is_empty() {
+                ours.same.push(made);
             }
         }
+        let same = &ours.same;
         let served = same
             .iter()
             .find(|deployment| deployment.id == stage.deployment_id);
         let target = served.unwrap_or(&same[0]).id.clone();
         let changed = self.move_stage(&stage, &target).await?;
-        self.prune(&same, &target).await;
+        self.prune(&ours, &target).await;
         let before = self.before.get_or_insert(stage);
         let change = match changed {
             _ if self.imported && before.deployment_id != target => Change::Imported,
@@ -172,16 +182,23 @@ impl Rounds<'_> {
         Ok(stage)
     }
 
-    /// The deployments of this very document, the oldest first.
-    async fn same_document(&self) -> Result<Vec<Deployment>, DeployApiError> {
+    async fn our_deployments(&self) -> Result<Ours, DeployApiError> {
         let marker = marker(self.release.document);
-        let mut deployments = self
+        let deployments = self
             .gateway
             .deployments(self.release.api)
             .await
             .map_err(|refusal| self.failed("list the deployments of", refusal))?;
-        deployments.retain(|deployment| has_marker(&deployment.description, &marker));
-        Ok(deployments)
+        let (same, others): (Vec<_>, Vec<_>) = deployments
+            .into_iter()
+            .partition(|deployment| has_marker(&deployment.description, &marker));
+        let unchecked = others.into_iter();
+        Ok(Ours {
+            same,
+            unchecked: unchecked
+                .filter(|deployment| deployment.description == UNCHECKED)
+                .collect(),
+        })
     }
 
     async fn import(&mut self) -> Result<Deployment, DeployApiError> {
@@ -191,17 +208,25 @@ impl Rounds<'_> {
             revision,
             ..
         } = *self.release;
-        self.gateway.import(api, &document.body).await?;
-        let mut description = marker(document);
-        if let Some(revision) = revision {
-            description.push_str(" revision ");
-            description.push_str(revision);
-        }
-        let made = self
+        let marker = marker(document);
+        self.check.still_runs().await?;
+        let imported = self.gateway.import(api, &document.marked(&marker)).await?;
+        let mut made = self
             .gateway
-            .create_deployment(api, &description)
+            .create_deployment(api, UNCHECKED)
             .await
             .map_err(|refusal| self.failed("make a deployment of", refusal))?;
+        if imported.contains(&marker) {
+            self.check_import(&made, &marker).await?;
+        } else {
+            tracing::warn!("API Gateway does not keep the document's description: not checked");
+        }
+        made.description = marker;
+        if let Some(revision) = revision {
+            made.description.push_str(" revision ");
+            made.description.push_str(revision);
+        }
+        self.describe(&made).await?;
         tracing::info!(
             deployment = made.id,
             sha256 = document.sha256,
@@ -209,6 +234,42 @@ impl Rounds<'_> {
         );
         self.imported = true;
         Ok(made)
+    }
+
+    /// Takes a deployment back where the API is of another import by now: no one knows what it holds then.
+    async fn check_import(&self, made: &Deployment, marker: &str) -> Result<(), DeployApiError> {
+        let api = self.release.api;
+        let read = self.gateway.description(api).await;
+        let description = read.map_err(|refusal| self.failed("read", refusal))?;
+        if description.contains(marker) {
+            return Ok(());
+        }
+        if let Err(refusal) = self.gateway.delete_deployment(api, &made.id).await {
+            // It bears no document's name, so no job will ever use it.
+            tracing::warn!(deployment = made.id, error = %refusal.call, "a deployment of another import stays");
+        }
+        Err(DeployApiError::ImportReplaced {
+            api: api.to_owned(),
+        })
+    }
+
+    /// Says what a deployment holds.
+    async fn describe(&self, made: &Deployment) -> Result<(), DeployApiError> {
+        let api = self.release.api;
+        let described = self
+            .gateway
+            .describe_deployment(api, &made.id, &made.description)
+            .await;
+        described.map_err(|refusal| {
+            if refusal.call.kind == CallErrorKind::NotFound {
+                // Another job has cleaned up meanwhile.
+                return DeployApiError::Overtaken {
+                    api: api.to_owned(),
+                    deployment: made.id.clone(),
+                };
+            }
+            self.failed("describe a deployment of", refusal)
+        })
     }
 
     /// Moves the stage where it is not there yet, and says whether anything had to change.
@@ -228,6 +289,7 @@ impl Rounds<'_> {
         if changed.is_empty() && deployment.is_none() {
             return Ok(false);
         }
+        self.check.still_runs().await?;
         let Err(refusal) = self
             .gateway
             .update_stage(api, name, deployment, &changed)
@@ -254,11 +316,12 @@ impl Rounds<'_> {
         Err(self.failed("move the stage of", refusal))
     }
 
-    /// Removes what repeated calls made. That something is left is no reason to fail: no stage
-    /// serves it.
-    async fn prune(&self, same: &[Deployment], target: &str) {
+    /// Removes what repeated calls and killed invocations made. That something is left is no reason to fail: no
+    /// stage serves it.
+    async fn prune(&self, ours: &Ours, target: &str) {
         let api = self.release.api;
-        if same.len() < 2 {
+        let left = || ours.same.iter().chain(&ours.unchecked);
+        if left().all(|deployment| deployment.id == target) {
             return;
         }
         let served: HashSet<_> = match self.gateway.stages(api).await {
@@ -271,10 +334,7 @@ impl Rounds<'_> {
                 return;
             }
         };
-        for deployment in same
-            .iter()
-            .filter(|same| same.id != target && !served.contains(&same.id))
-        {
+        for deployment in left().filter(|left| left.id != target && !served.contains(&left.id)) {
             match self.gateway.delete_deployment(api, &deployment.id).await {
                 Ok(()) => {
                     tracing::info!(deployment = deployment.id, "removed a repeated deployment");
@@ -289,6 +349,14 @@ impl Rounds<'_> {
     fn failed(&self, doing: &'static str, refusal: Refusal) -> DeployApiError {
         DeployApiError::call(doing, self.release.api, refusal)
     }
+}
+
+/// Deployments that jobs of this action made, the oldest first.
+struct Ours {
+    /// Those of this very document.
+    same: Vec<Deployment>,
+    /// Those that nobody knows what they hold.
+    unchecked: Vec<Deployment>,
 }
 
 /// What the description of a document's deployments begins with.
@@ -309,7 +377,7 @@ mod tests {
     #[test]
     fn a_marker_is_found_with_and_without_a_revision() {
         let document = Document {
-            body: Vec::new(),
+            value: serde_json::Value::Null,
             sha256: "ab".to_owned(),
         };
         let marker = marker(&document);

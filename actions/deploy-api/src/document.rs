@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use shared::archive;
-use shared::artifact::{ArtifactError, Store};
+use shared::artifact::{ArtifactError, Digest, Store};
 use shared::job::Artifact;
 use shared::workspace::Workspace;
 use walkdir::WalkDir;
 
-use crate::error::{DeployApiError, SyntaxError};
+use crate::error::{DeployApiError, Place, SyntaxError};
+use crate::refused;
 use crate::substitute::{PseudoParameters, SubstituteError};
 
 /// Largest document that `PutRestApi` takes (API Gateway Developer Guide, "Quotas": 6 MB).
@@ -30,57 +31,81 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// A document ready to be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// JSON, whatever the document was written in.
-    pub(crate) body: Vec<u8>,
-    /// SHA-256 of the body, hexadecimal.
+    pub(crate) value: Value,
+    /// SHA-256 of the document as JSON, hexadecimal.
     pub(crate) sha256: String,
+}
+
+impl Document {
+    /// The document as JSON, with a line at the end of its description. The description of an API is that of
+    /// the document which was imported last, and nothing else of an API says which one that was.
+    pub(crate) fn marked(&self, line: &str) -> Vec<u8> {
+        let mut value = self.value.clone();
+        let info = value.as_object_mut().map(|root| root.entry("info"));
+        if let Some(info) = info.and_then(|info| info.or_insert_with(|| json!({})).as_object_mut())
+        {
+            let description = match info.get("description").and_then(Value::as_str) {
+                Some(text) if !text.is_empty() => format!("{text}\n\n{line}"),
+                _ => line.to_owned(),
+            };
+            info.insert("description".to_owned(), description.into());
+        }
+        serde_json::to_vec(&value).expect("a JSON value can be written")
+    }
 }
 
 /// Fetches an artifact and reads the document in it, with its pseudo parameters replaced.
 pub(crate) async fn fetch(
     store: &Store,
     artifact: &Artifact,
+    digest: Option<Digest>,
     workspace: &Workspace,
     pseudo: &PseudoParameters<'_>,
 ) -> Result<Document, DeployApiError> {
     let file = workspace.file("artifact");
     store.fetch(artifact, &file).await?;
+    if let Some(digest) = digest {
+        let found = File::open(&file).and_then(Digest::of);
+        let found = found.map_err(|source| DeployApiError::Disk {
+            path: file.clone(),
+            source,
+        })?;
+        digest.check(artifact, found)?;
+    }
     let directory = workspace.directory("document")?;
     let owner = artifact.clone();
     let read = move || read(&owner, &file, &directory);
-    let (name, value) = match tokio::task::spawn_blocking(read).await {
+    let (place, value) = match tokio::task::spawn_blocking(read).await {
         Ok(read) => read?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    prepare(artifact, name, value, pseudo)
+    prepare(place, value, pseudo)
 }
 
 fn prepare(
-    artifact: &Artifact,
-    file: String,
+    place: Place,
     value: Value,
     pseudo: &PseudoParameters<'_>,
 ) -> Result<Document, DeployApiError> {
-    let value = pseudo.replace(value).map_err(|error| match error {
-        SubstituteError::Unknown { name } => DeployApiError::UnknownPseudoParameter {
-            artifact: artifact.clone(),
-            file: file.clone(),
-            name,
-        },
-        SubstituteError::NoAccountId => DeployApiError::NoAccountId,
-    })?;
+    let value = match pseudo.replace(value) {
+        Ok(value) => value,
+        Err(SubstituteError::Unknown { name }) => {
+            return Err(DeployApiError::UnknownPseudoParameter { place, name });
+        }
+        Err(SubstituteError::NoAccountId) => return Err(DeployApiError::NoAccountId),
+    };
+    let problems = refused::problems(&value);
+    if !problems.is_empty() {
+        return Err(DeployApiError::Refused { place, problems });
+    }
     let body = serde_json::to_vec(&value).expect("a JSON value can be written");
     let size_bytes = body.len() as u64;
     if size_bytes > MAX_DOCUMENT_BYTES {
-        return Err(DeployApiError::TooLarge {
-            artifact: artifact.clone(),
-            file,
-            size_bytes,
-        });
+        return Err(DeployApiError::TooLarge { place, size_bytes });
     }
     Ok(Document {
         sha256: hex::encode(Sha256::digest(&body)),
-        body,
+        value,
     })
 }
 
@@ -89,7 +114,7 @@ fn read(
     artifact: &Artifact,
     file: &Path,
     directory: &Path,
-) -> Result<(String, Value), DeployApiError> {
+) -> Result<(Place, Value), DeployApiError> {
     let mut start = Vec::new();
     let disk = |source| DeployApiError::Disk {
         path: file.to_owned(),
@@ -107,10 +132,10 @@ fn read(
         })?;
         return only_in(artifact, directory);
     }
-    let name = artifact.name.clone();
-    let value = parse_file(artifact, &name, file)?;
+    let place = Place::of(artifact);
+    let value = parse_file(&place, file)?;
     if is_openapi(&value) {
-        Ok((name, value))
+        Ok((place, value))
     } else {
         Err(DeployApiError::NotOpenApi {
             artifact: artifact.clone(),
@@ -120,12 +145,13 @@ fn read(
 
 /// The only document below a directory. A file that cannot be read matters only where no document is
 /// found beside it.
-fn only_in(artifact: &Artifact, directory: &Path) -> Result<(String, Value), DeployApiError> {
+fn only_in(artifact: &Artifact, directory: &Path) -> Result<(Place, Value), DeployApiError> {
     let mut documents = Vec::new();
     let mut unreadable = None;
     for (name, path) in candidates(directory)? {
-        match parse_file(artifact, &name, &path) {
-            Ok(value) if is_openapi(&value) => documents.push((name, value)),
+        let place = Place::of(artifact).file(name);
+        match parse_file(&place, &path) {
+            Ok(value) if is_openapi(&value) => documents.push((place, value)),
             Ok(_) => {}
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
@@ -138,7 +164,10 @@ fn only_in(artifact: &Artifact, directory: &Path) -> Result<(String, Value), Dep
         }),
         _ => Err(DeployApiError::SeveralDocuments {
             artifact: artifact.clone(),
-            files: documents.into_iter().map(|(name, _)| name).collect(),
+            files: documents
+                .into_iter()
+                .filter_map(|(place, _)| place.file)
+                .collect(),
         }),
     }
 }
@@ -164,7 +193,7 @@ fn candidates(directory: &Path) -> Result<Vec<(String, PathBuf)>, DeployApiError
     Ok(found)
 }
 
-fn parse_file(artifact: &Artifact, name: &str, path: &Path) -> Result<Value, DeployApiError> {
+fn parse_file(place: &Place, path: &Path) -> Result<Value, DeployApiError> {
     let disk = |source| DeployApiError::Disk {
         path: path.to_owned(),
         source,
@@ -172,15 +201,13 @@ fn parse_file(artifact: &Artifact, name: &str, path: &Path) -> Result<Value, Dep
     let size_bytes = std::fs::metadata(path).map_err(disk)?.len();
     if size_bytes > MAX_DOCUMENT_BYTES {
         return Err(DeployApiError::TooLarge {
-            artifact: artifact.clone(),
-            file: name.to_owned(),
+            place: place.clone(),
             size_bytes,
         });
     }
     let bytes = std::fs::read(path).map_err(disk)?;
     parse(&bytes).map_err(|source| DeployApiError::Syntax {
-        artifact: artifact.clone(),
-        file: name.to_owned(),
+        place: place.clone(),
         source,
     })
 }
@@ -189,13 +216,32 @@ fn parse_file(artifact: &Artifact, name: &str, path: &Path) -> Result<Value, Dep
 fn parse(bytes: &[u8]) -> Result<Value, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_start().starts_with('{') {
+    let start = text.trim_start();
+    if start.starts_with("//") || start.starts_with("/*") {
+        return Err(SyntaxError::Comment);
+    }
+    if start.starts_with('{') {
         return serde_json::from_str(text).map_err(SyntaxError::Json);
     }
     serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or(0, |at| at.line());
         // The parser's own text quotes lines of the document; its first line says all that matters.
         let message = error.to_string();
-        SyntaxError::Yaml(message.lines().next().unwrap_or_default().to_owned())
+        let message = message.lines().next().unwrap_or_default();
+        // What it advises is for who calls the parser.
+        if message.contains("from_str_multiple") {
+            return SyntaxError::SeveralDocuments;
+        }
+        match message.split_once(", set DuplicateKeyPolicy") {
+            Some((said, _)) => {
+                let key = said.rsplit_once("key: ").map_or("a key", |(_, key)| key);
+                SyntaxError::Twice {
+                    key: key.to_owned(),
+                    line: line.try_into().unwrap_or_default(),
+                }
+            }
+            None => SyntaxError::Yaml(message.to_owned()),
+        }
     })
 }
 
@@ -205,8 +251,6 @@ fn is_openapi(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -242,6 +286,42 @@ mod tests {
             ]);
         }
         assert!(parse(bomb.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_writer_s_words() {
+        let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            message("// comment\n{\"openapi\":\"3.0.1\"}\n"),
+            "it begins with a comment, and JSON has none"
+        );
+        assert_eq!(
+            message("openapi: 3.0.1\npaths: {}\npaths: {}\n"),
+            "YAML: the key `paths` stands twice, the second time in line 3"
+        );
+        assert_eq!(
+            message("openapi: 3.0.1\npaths: {}\n---\na: 1\n"),
+            "YAML: a second document begins (`---`), and only one is taken"
+        );
+    }
+
+    #[test]
+    fn a_marked_document_differs_in_its_description_alone() {
+        let document = |value: Value| Document {
+            value,
+            sha256: String::new(),
+        };
+        let marked = |value| -> Value {
+            serde_json::from_slice(&document(value).marked("the line")).unwrap()
+        };
+        assert_eq!(
+            marked(json!({"openapi": "3.0.1", "info": {"title": "a", "description": "b"}})),
+            json!({"openapi": "3.0.1", "info": {"title": "a", "description": "b\n\nthe line"}})
+        );
+        assert_eq!(
+            marked(json!({"paths": {}})),
+            json!({"paths": {}, "info": {"description": "the line"}})
+        );
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Why an API could not be deployed.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::artifact::ArtifactError;
 use shared::aws::{CallError, CallErrorKind};
+use shared::execution::ExecutionError;
 use shared::failure::{ActionError, FailureType};
 use shared::job::{Artifact, ArtifactCountError};
 use shared::workspace::WorkspaceError;
@@ -24,6 +26,9 @@ pub enum DeployApiError {
     /// The artifact cannot be had.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// The job's pipeline execution has ended.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// The job's directory failed.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -50,12 +55,10 @@ pub enum DeployApiError {
         files: Vec<String>,
     },
     /// The file is neither JSON nor YAML.
-    #[error("`{file}` of input artifact {artifact} cannot be read")]
+    #[error("{place} cannot be read")]
     Syntax {
-        /// The artifact.
-        artifact: Artifact,
-        /// The file in it.
-        file: String,
+        /// The file.
+        place: Place,
         /// Where it breaks off.
         source: SyntaxError,
     },
@@ -68,26 +71,28 @@ pub enum DeployApiError {
         artifact: Artifact,
     },
     /// The document is larger than API Gateway takes.
-    #[error(
-        "`{file}` of input artifact {artifact} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most"
-    )]
+    #[error("{place} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most")]
     TooLarge {
-        /// The artifact.
-        artifact: Artifact,
-        /// The file in it.
-        file: String,
+        /// The file.
+        place: Place,
         /// Its size.
         size_bytes: u64,
     },
     /// The document has a pseudo parameter that is not known.
-    #[error("`{file}` of input artifact {artifact} has the unknown pseudo parameter `{name}`")]
+    #[error("{place} has the unknown pseudo parameter `{name}`")]
     UnknownPseudoParameter {
-        /// The artifact.
-        artifact: Artifact,
-        /// The file in it.
-        file: String,
+        /// The file.
+        place: Place,
         /// The parameter as it stands there.
         name: String,
+    },
+    /// The document holds what API Gateway refuses.
+    #[error("API Gateway would refuse {place}: {}", .problems.join("; "))]
+    Refused {
+        /// The file.
+        place: Place,
+        /// What, and where in the document.
+        problems: Vec<String>,
     },
     /// The document needs an account id and the event has none.
     #[error("the document has `${{AWS::AccountId}}` and the job's event names no account")]
@@ -154,6 +159,15 @@ pub enum DeployApiError {
         /// How long was waited.
         limit: Duration,
     },
+    /// Someone else imported at the same time.
+    #[error(
+        "another document was imported into API `{api}` before a deployment was made of this one; that \
+         deployment was taken back, no stage has changed"
+    )]
+    ImportReplaced {
+        /// The API's id.
+        api: String,
+    },
     /// Another invocation took the deployment away.
     #[error("deployment `{deployment}` of API `{api}` was removed meanwhile")]
     Overtaken {
@@ -176,6 +190,38 @@ pub enum DeployApiError {
     },
 }
 
+/// A file of an artifact, or all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The file in it, where it is a zip.
+    pub file: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn of(artifact: &Artifact) -> Self {
+        Self {
+            artifact: artifact.clone(),
+            file: None,
+        }
+    }
+
+    pub(crate) fn file(mut self, name: String) -> Self {
+        self.file = Some(name);
+        self
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "`{file}` of ")?;
+        }
+        write!(f, "input artifact {}", self.artifact)
+    }
+}
+
 /// Where a document breaks off.
 #[derive(Debug, thiserror::Error)]
 pub enum SyntaxError {
@@ -185,6 +231,20 @@ pub enum SyntaxError {
     /// It begins as JSON and is none.
     #[error("JSON: {0}")]
     Json(serde_json::Error),
+    /// It begins with a comment, as JSON may not.
+    #[error("it begins with a comment, and JSON has none")]
+    Comment,
+    /// A key of a YAML mapping stands twice.
+    #[error("YAML: the key `{key}` stands twice, the second time in line {line}")]
+    Twice {
+        /// The key.
+        key: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The text is several YAML documents.
+    #[error("YAML: a second document begins (`---`), and only one is taken")]
+    SeveralDocuments,
     /// It is no YAML.
     #[error("YAML: {0}")]
     Yaml(String),
@@ -204,7 +264,7 @@ impl DeployApiError {
     /// change of someone else's; a service that throttles names its own.
     pub(crate) fn retry_in(&self, pause: Duration) -> Option<Duration> {
         match self {
-            Self::Overtaken { .. } => Some(pause),
+            Self::Overtaken { .. } | Self::ImportReplaced { .. } => Some(pause),
             Self::Call { source, .. } if source.kind == CallErrorKind::Conflict => Some(pause),
             Self::Call { retry_after, .. } => *retry_after,
             _ => None,
@@ -218,6 +278,7 @@ impl ActionError for DeployApiError {
             Self::ArtifactCount(source) => source.failure_type(),
             Self::Artifact(source) => source.failure_type(),
             Self::Workspace(source) => source.failure_type(),
+            Self::Execution(source) => source.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
             Self::NoRegion
             | Self::NoAccountId
@@ -231,9 +292,12 @@ impl ActionError for DeployApiError {
             | Self::NotOpenApi { .. }
             | Self::TooLarge { .. }
             | Self::UnknownPseudoParameter { .. }
+            | Self::Refused { .. }
             | Self::Import { .. }
             | Self::ImportFailed { .. } => FailureType::JobFailed,
-            Self::Canary { .. } | Self::Overtaken { .. } => FailureType::RevisionOutOfSync,
+            Self::Canary { .. } | Self::Overtaken { .. } | Self::ImportReplaced { .. } => {
+                FailureType::RevisionOutOfSync
+            }
             Self::Unsettled { .. } => FailureType::SystemUnavailable,
         }
     }
@@ -244,6 +308,7 @@ impl ActionError for DeployApiError {
             Self::ArtifactCount(source) => return source.hint(),
             Self::Artifact(source) => return source.hint(),
             Self::Workspace(source) => return source.hint(),
+            Self::Execution(source) => return source.hint(),
             Self::Call { source, .. } => return source.hint(),
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoDocument { .. } => {
@@ -258,6 +323,10 @@ impl ActionError for DeployApiError {
             Self::TooLarge { .. } => "shorten the document, or make two APIs of it",
             Self::UnknownPseudoParameter { .. } => {
                 "use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable"
+            }
+            Self::Refused { .. } => "correct the document in the source; nothing was changed",
+            Self::ImportReplaced { .. } => {
+                "end the other deployments of this API, then retry the stage"
             }
             Self::NoAccountId => "invoke this function as a Lambda action of CodePipeline",
             Self::NoApi { .. } => "correct `api` in the action's `UserParameters`",

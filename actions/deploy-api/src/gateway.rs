@@ -211,8 +211,9 @@ impl Gateway {
         Ok(deployments)
     }
 
-    /// Replaces an API's definition and waits until the service has taken it over. No stage changes.
-    pub(crate) async fn import(&self, api: &str, body: &[u8]) -> Result<(), DeployApiError> {
+    /// Replaces an API's definition and waits until the service has taken it over. No stage changes. Returns the
+    /// API's description, which is the document's.
+    pub(crate) async fn import(&self, api: &str, body: &[u8]) -> Result<String, DeployApiError> {
         let imported = self
             .client
             .put_rest_api()
@@ -233,6 +234,7 @@ impl Gateway {
                     DeployApiError::call("import the document into", api, refusal)
                 }
             })?;
+        let description = imported.description.unwrap_or_default();
         let mut status = imported.api_status;
         let mut message = imported.api_status_message;
         let limit = tokio::time::Instant::now() + SETTLE_LIMIT;
@@ -266,7 +268,39 @@ impl Gateway {
                 message: message.unwrap_or_default(),
             });
         }
-        Ok(())
+        Ok(description)
+    }
+
+    /// The API's description: that of the document which was imported last.
+    pub(crate) async fn description(&self, api: &str) -> Result<String, Refusal> {
+        let read = self.client.get_rest_api().rest_api_id(api).send().await;
+        let read =
+            read.map_err(|error| self.refusal("apigateway:GET", &format!("/{api}"), &error))?;
+        Ok(read.description.unwrap_or_default())
+    }
+
+    /// Says what a deployment holds.
+    pub(crate) async fn describe_deployment(
+        &self,
+        api: &str,
+        id: &str,
+        description: &str,
+    ) -> Result<(), Refusal> {
+        let replace = PatchOperation::builder()
+            .op(Op::Replace)
+            .path("/description")
+            .value(description)
+            .build();
+        let update = self
+            .client
+            .update_deployment()
+            .rest_api_id(api)
+            .deployment_id(id);
+        let updated = update.patch_operations(replace).send().await;
+        let path = format!("/{api}/deployments/{id}");
+        updated
+            .map(drop)
+            .map_err(|error| self.refusal("apigateway:PATCH", &path, &error))
     }
 
     /// Takes a snapshot of an API; no stage serves it yet.

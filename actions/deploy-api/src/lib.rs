@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use shared::action::{Action, Completion, Outcome};
 use shared::artifact::Store;
+use shared::execution::ExecutionCheck;
 use shared::job::Job;
 use shared::workspace::Workspace;
 
@@ -14,10 +15,11 @@ mod error;
 mod gateway;
 mod params;
 mod partition;
+mod refused;
 mod substitute;
 
 use deploy::{Change, Deployed, Release};
-pub use error::DeployApiError;
+pub use error::{DeployApiError, Place, SyntaxError};
 use gateway::Gateway;
 pub use params::DeployApiParams;
 use partition::Partition;
@@ -63,7 +65,8 @@ impl Action for DeployApi {
             region: &self.region,
             partition: partition.name,
         };
-        let document = document::fetch(&store, artifact, &workspace, &pseudo).await?;
+        let fetched = document::fetch(&store, artifact, params.digest, &workspace, &pseudo);
+        let document = fetched.await?;
         let api = self.gateway.resolve(&params.api).await?;
         let release = Release {
             api: &api,
@@ -72,7 +75,9 @@ impl Action for DeployApi {
             variables: &params.variables,
             revision: params.revision.as_deref().or(artifact.revision.as_deref()),
         };
-        let deployed = deploy::deploy(&self.gateway, &release, job.invocation.deadline).await?;
+        let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
+        let deadline = job.invocation.deadline;
+        let deployed = deploy::deploy(&self.gateway, &release, &check, deadline).await?;
         let invoke_url = format!(
             "https://{api}.execute-api.{}.{}/{}",
             self.region, partition.dns_suffix, params.stage

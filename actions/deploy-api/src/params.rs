@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use shared::artifact::Digest;
+use shared::execution::Execution;
 use shared::job::Job;
 use shared::parameters::{ParametersError, Params, UserParameters};
 
@@ -37,6 +39,10 @@ pub struct DeployApiParams {
     pub revision: Option<String>,
     /// Stage variables by name.
     pub variables: BTreeMap<String, String>,
+    /// The digest of the artifact that was made and tested; another artifact is refused.
+    pub digest: Option<Digest>,
+    /// The pipeline execution, which is asked before each change whether it still runs.
+    pub execution: Option<Execution>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +51,8 @@ struct Fixed {
     api: String,
     stage: String,
     revision: Option<String>,
+    #[serde(default, deserialize_with = "Digest::deserialize_whole")]
+    digest: Option<Digest>,
 }
 
 impl Params for DeployApiParams {
@@ -53,10 +61,12 @@ impl Params for DeployApiParams {
         _job: &Job,
     ) -> Result<Self, ParametersError> {
         let variables = parameters.take_prefixed(VARIABLE)?;
+        let execution = Execution::take(&mut parameters)?;
         let Fixed {
             api,
             stage,
             revision,
+            digest,
         } = parameters.deserialize()?;
         let one_of = |key: &str, valid: bool, expected: String| {
             if valid {
@@ -102,6 +112,8 @@ impl Params for DeployApiParams {
             stage,
             revision,
             variables,
+            digest,
+            execution,
         })
     }
 }
@@ -143,6 +155,8 @@ mod tests {
             variables: [("alias", "prod"), ("url", "http://x/?a")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            digest: None,
+            execution: None,
         };
         assert_eq!(read(text), Ok(expected));
     }
@@ -151,7 +165,7 @@ mod tests {
     #[test_case("api=a", "`UserParameters` lacks `stage`")]
     #[test_case(
         "api=a&stage=p&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `Variable.NAME`"
+        "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`"
     )]
     #[test_case(
         "api=a&stage=a/b",

@@ -33,11 +33,31 @@ pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -
     };
     match parse(&body) {
         Ok(document) => {
+            // The API's description is that of the document (API Gateway Developer Guide, "Import a REST API").
+            let description = document.pointer("/info/description");
+            let described = match describe(shared, &path, description).await {
+                Ok(changed) => changed.unwrap_or(described),
+                Err(error) => return forward::bad_gateway(&error),
+            };
             shared.snapshots.put_draft(api, document);
             forward::json(StatusCode::OK, &described)
         }
         Err(message) => bad_request(&message),
     }
+}
+
+async fn describe(
+    shared: &Shared,
+    path: &str,
+    description: Option<&Value>,
+) -> Result<Option<Value>, forward::Error> {
+    let Some(text) = description.and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let patch =
+        json!({"patchOperations": [{"op": "replace", "path": "/description", "value": text}]});
+    let described = shared.ministack.call(Method::PATCH, path, Some(&patch));
+    described.await.map(Some)
 }
 
 /// The document as JSON, if it is one that API Gateway would take.

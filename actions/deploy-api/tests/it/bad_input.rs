@@ -72,7 +72,7 @@ async fn broken_yaml() {
     frame.artifact("openapi: [3.0.1\npaths: {}\n").await;
     let message = failed(&frame, PARAMETERS).await;
     assert!(
-        message.starts_with("JobFailed: `DistSwaggerOutput` of input artifact"),
+        message.starts_with("JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read"),
         "{message}"
     );
     assert!(message.contains("cannot be read: YAML: "), "{message}");
@@ -83,7 +83,7 @@ async fn a_file_that_is_no_text() {
     let frame = Frame::start().await;
     frame.artifact(vec![0xff, 0xfe, 0, 1]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: `DistSwaggerOutput` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: it is not text in UTF-8
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: it is not text in UTF-8
     hint: correct the document in the source
     ");
 }
@@ -105,7 +105,7 @@ async fn an_unknown_pseudo_parameter() {
         .artifact(DOCUMENT.replace("AWS::Region", "AWS::StackName"))
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: `DistSwaggerOutput` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) has the unknown pseudo parameter `${AWS::StackName}`
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) has the unknown pseudo parameter `${AWS::StackName}`
     hint: use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable
     ");
 }
@@ -170,16 +170,56 @@ async fn a_canary_of_someone_else() {
 async fn an_unknown_key() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "api=a1b2c3&stage=test&stages=prod").await, @"
-    ConfigurationError: `UserParameters` has an unknown key `stages`; known keys are `api`, `stage`, `revision`, `Variable.NAME`
+    ConfigurationError: `UserParameters` has an unknown key `stages`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`
     hint: correct or remove the key in the action's `UserParameters`
     ");
+}
+
+#[tokio::test]
+async fn what_the_document_alone_tells_is_refused_with_its_place() {
+    let frame = Frame::start().await;
+    let integration = r#"{"uri": {"Fn::Sub": "arn:aws:apigateway:${AWS::Region}:lambda:path/${F.Arn}/invocations"}}"#;
+    frame
+        .artifact(format!(
+            r#"{{"openapi": "3.0.1", "paths": {{"/a": {{"get": {{"responses": {{}}, "x-amazon-apigateway-integration": {integration}}}, "put": {{"responses": {{}}}}}}}}}}"#
+        ))
+        .await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: API Gateway would refuse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Fn::Sub`, which nothing resolves here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables; `paths./a.put` has no `x-amazon-apigateway-integration`
+    hint: correct the document in the source; nothing was changed
+    ");
+}
+
+#[tokio::test]
+async fn what_yaml_leaves_of_a_tag_is_refused_in_a_file_of_a_zip() {
+    let frame = Frame::start().await;
+    let yaml = "openapi: 3.0.1\npaths:\n  /a:\n    get:\n      responses: {}\n      x-amazon-apigateway-integration:\n        uri: !Sub \"arn:aws:apigateway:${AWS::Region}:lambda:path/${F.Arn}/invocations\"\n";
+    frame.zip(&[("api.yaml", yaml)]).await;
+    assert_snapshot!(failed(&frame, PARAMETERS).await, @"
+    JobFailed: API Gateway would refuse `api.yaml` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `${F.Arn}` in `paths./a.get.x-amazon-apigateway-integration.uri` is replaced by nothing: use a stage variable, `${stageVariables.NAME}`
+    hint: correct the document in the source; nothing was changed
+    ");
+}
+
+#[tokio::test]
+async fn another_artifact_than_the_tested_one() {
+    let frame = Frame::start().await;
+    let tested = shared::artifact::Digest::of(&b"the tested one"[..]).unwrap();
+    let found = shared::artifact::Digest::of(DOCUMENT.as_bytes()).unwrap();
+    let message = failed(&frame, &format!("{PARAMETERS}&digest={tested}")).await;
+    let expected = format!(
+        "RevisionUnavailable: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is not the one that was \
+         made and tested: its digest is {found}, not {tested}\n"
+    );
+    assert!(message.starts_with(&expected), "{message}");
+    frame.succeed(&format!("{PARAMETERS}&digest={found}")).await;
 }
 
 #[tokio::test]
 async fn an_import_with_warnings() {
     let frame = Frame::start().await;
     frame
-        .artifact(r#"{"openapi": "3.0.1", "paths": {"/a": {"get": {}}}}"#)
+        .artifact(r#"{"openapi": "3.0.1", "paths": {"/a": {"get": {"x-amazon-apigateway-integration": {}}}}}"#)
         .await;
     assert_snapshot!(frame.fail(PARAMETERS).await, @"
     JobFailed: API Gateway does not accept the document for API `a1b2c3`, and has changed nothing: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` did not succeed: BadRequestException: Warnings found during import:

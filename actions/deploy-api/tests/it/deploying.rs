@@ -38,6 +38,7 @@ async fn a_document_is_imported_deployed_and_served() {
         [
             "apigateway:PutRestApi",
             "apigateway:CreateDeployment",
+            "apigateway:UpdateDeployment",
             "apigateway:UpdateStage"
         ]
     );
@@ -117,7 +118,7 @@ async fn an_api_is_found_by_its_name() {
 #[tokio::test]
 async fn a_document_may_be_yaml_in_a_zip_beside_other_files() {
     let frame = Frame::start().await;
-    let yaml = "swagger: '2.0'\npaths:\n  /a:\n    get:\n      responses:\n        200: {description: ok}\n";
+    let yaml = "swagger: '2.0'\npaths:\n  /a:\n    get:\n      responses:\n        200: {description: ok}\n      x-amazon-apigateway-integration: {type: mock}\n";
     let files = [
         ("README.md", "-"),
         ("package.json", "{}"),
@@ -129,9 +130,21 @@ async fn a_document_may_be_yaml_in_a_zip_beside_other_files() {
     let apis = frame.world.api_gateway();
     let expected = json!({
         "swagger": "2.0",
-        "paths": {"/a": {"get": {"responses": {"200": {"description": "ok"}}}}},
+        "paths": {"/a": {"get": {
+            "responses": {"200": {"description": "ok"}},
+            "x-amazon-apigateway-integration": {"type": "mock"},
+        }}},
     });
-    assert_eq!(apis.served(API, "test"), Some(&expected));
+    let mut served = apis.served(API, "test").unwrap().clone();
+    // What the action adds, to see later whether the API is still this import.
+    let info = served.as_object_mut().unwrap().remove("info").unwrap();
+    assert!(
+        info["description"]
+            .as_str()
+            .unwrap()
+            .starts_with("serverless-delivery sha256:")
+    );
+    assert_eq!(served, expected);
 }
 
 #[tokio::test]
@@ -147,11 +160,15 @@ async fn a_repeated_deployment_is_removed_and_a_foreign_one_is_not() {
         api.deployments
             .insert("repeated".to_owned(), repeated.clone());
         repeated.description = "made by hand".to_owned();
-        api.deployments.insert("foreign".to_owned(), repeated);
+        api.deployments
+            .insert("foreign".to_owned(), repeated.clone());
+        repeated.description = "serverless-delivery unchecked".to_owned();
+        api.deployments.insert("unchecked".to_owned(), repeated);
     }
     frame.succeed(TEST).await;
     let apis = frame.world.api_gateway();
     assert!(!apis.api(API).deployments.contains_key("repeated"));
+    assert!(!apis.api(API).deployments.contains_key("unchecked"));
     assert!(apis.api(API).deployments.contains_key("foreign"));
 }
 

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use deploy_api::DeployApi;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::action::Host;
 use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation};
 use shared::testing::matrix::{self, Scenario};
-use shared::testing::proxy::{Fault, Proxy, Rule};
+use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
 use shared::testing::s3;
 use shared::testing::world::World;
-use shared::testing::world::apigateway::RestApi;
+use shared::testing::world::apigateway::{RestApi, RestDeployment};
 use shared::testing::world::codepipeline::Reported;
 
-use crate::frame::{API, DOCUMENT, Frame};
+use crate::frame::{API, DOCUMENT, Frame, changed_document};
 
 /// A first deployment of a document, with a stage variable.
 struct Release;
@@ -36,10 +37,33 @@ impl Scenario for Release {
     }
 
     fn event(&self) -> Value {
-        JobEvent::new()
-            .input("DistSwaggerOutput", "store", "p/Swagger/x")
-            .user_parameters("api=a1b2c3&stage=test&Variable.alias=test")
-            .build()
+        release(JobEvent::new(), "p/Swagger/x", "test", "0a1b2c3d-1111")
+    }
+
+    fn other_release(&self) -> Option<Value> {
+        let event = JobEvent::new().id("22222222-abcd-1111-abcd-111111abcdef");
+        Some(release(event, "p/Swagger/other", "other", "0a1b2c3d-2222"))
+    }
+
+    /// A deployment that was never said to be of a document is of no use to anyone, and goes with the next job.
+    async fn other_state(&self, world: &World) -> State {
+        let mut state = self.snapshot(world).await;
+        state.deployments.remove("serverless-delivery unchecked");
+        state
+    }
+
+    async fn check_other(&self, world: &World) -> Result<(), String> {
+        let apis = world.api_gateway();
+        let served = apis.served(API, "test");
+        let ok = served.and_then(|served| served.pointer("/paths/~1greeting/get/responses/200"));
+        if ok.is_none_or(|ok| ok["description"] != "still ok") {
+            return Err(format!("the stage serves {served:?}"));
+        }
+        let api = apis.api(API);
+        if api.stages["test"].variables["alias"] != "other" {
+            return Err(format!("the stage has {:?}", api.stages["test"].variables));
+        }
+        labels(api)
     }
 
     async fn seed(&self, world: &World) {
@@ -51,6 +75,8 @@ impl Scenario for Release {
             .create()
             .await
             .put("p/Swagger/x", DOCUMENT)
+            .await
+            .put("p/Swagger/other", changed_document())
             .await;
     }
 
@@ -84,10 +110,36 @@ impl Scenario for Release {
             .stages
             .values()
             .find(|stage| !api.deployments.contains_key(&stage.deployment));
-        dangling.map_or(Ok(()), |stage| {
-            Err(format!("a stage serves nothing: {stage:?}"))
-        })
+        dangling.map_or_else(
+            || labels(api),
+            |stage| Err(format!("a stage serves nothing: {stage:?}")),
+        )
     }
+}
+
+fn release(event: JobEvent, key: &str, alias: &str, execution: &str) -> Value {
+    event
+        .input("DistSwaggerOutput", "store", key)
+        .user_parameters(&format!(
+            "api=a1b2c3&stage=test&Variable.alias={alias}&pipeline=greeter&execution={execution}"
+        ))
+        .build()
+}
+
+/// A deployment that is said to be of a document holds it: it has the line that its import had.
+fn labels(api: &RestApi) -> Result<(), String> {
+    let labelled = |made: &&RestDeployment| made.description.contains("sha256:");
+    let untrue = api.deployments.values().filter(labelled).find(|made| {
+        let marker = made
+            .description
+            .split(" revision ")
+            .next()
+            .unwrap_or_default();
+        let held = made.definition.as_ref();
+        let held = held.and_then(|held| held["info"]["description"].as_str());
+        held.is_none_or(|held| !held.ends_with(marker))
+    });
+    untrue.map_or(Ok(()), |made| Err(format!("a label is not true: {made:?}")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +152,7 @@ async fn every_fault_at_every_call_ends_in_the_deployment_or_before_it() {
         summary.calls
     );
     assert_eq!(summary.broken, Vec::<String>::new());
+    assert_eq!(summary.cells, 5 * 7 * 5);
     assert_eq!(
         summary
             .calls
@@ -109,6 +162,7 @@ async fn every_fault_at_every_call_ends_in_the_deployment_or_before_it() {
         [
             "apigateway:PutRestApi",
             "apigateway:CreateDeployment",
+            "apigateway:UpdateDeployment",
             "apigateway:UpdateStage"
         ]
     );
@@ -129,6 +183,85 @@ async fn run_with(frame: &Frame, rules: Vec<Rule>) -> Reported {
         .expect("a result was reported")
         .result
         .clone()
+}
+
+/// Someone else's import right before a call of the job, so often.
+async fn with_foreign_imports(times: usize) -> (Frame, Reported) {
+    let frame = Frame::start().await;
+    let world = frame.world.clone();
+    let foreign: Hook = Arc::new(move || {
+        let mut apis = world.api_gateway();
+        let api = apis.api_mut(API);
+        api.definition = Some(json!({"info": {"description": "theirs"}, "paths": {}}));
+        "theirs".clone_into(&mut api.description);
+        Box::pin(std::future::ready(()))
+    });
+    let rule = Rule {
+        times,
+        ..Rule::once("apigateway:CreateDeployment", Fault::Before(foreign))
+    };
+    let reported = run_with(&frame, vec![rule]).await;
+    (frame, reported)
+}
+
+#[tokio::test]
+async fn a_deployment_of_another_import_is_taken_back() {
+    let (frame, reported) = with_foreign_imports(1).await;
+    assert!(matches!(reported, Reported::Success { .. }), "{reported:?}");
+    let apis = frame.world.api_gateway();
+    let api = apis.api(API);
+    labels(api).unwrap();
+    // The placeholder and the job's own.
+    assert_eq!(api.deployments.len(), 2, "{:?}", api.deployments);
+    let served = apis.served(API, "test").unwrap();
+    assert!(served["paths"]["/greeting"].is_object(), "{served}");
+}
+
+#[tokio::test]
+async fn others_who_import_again_and_again_end_the_job() {
+    let (frame, reported) = with_foreign_imports(usize::MAX).await;
+    let Reported::Failure {
+        failure_type,
+        message,
+    } = reported
+    else {
+        panic!("{reported:?}")
+    };
+    assert_eq!(failure_type, "RevisionOutOfSync");
+    assert!(
+        message.starts_with(
+            "another document was imported into API `a1b2c3` before a deployment was made"
+        ),
+        "{message}"
+    );
+    let apis = frame.world.api_gateway();
+    assert_eq!(apis.api(API).deployments.len(), 1);
+}
+
+#[tokio::test]
+async fn a_late_job_changes_nothing() {
+    let frame = Frame::start().await;
+    let event = Release.event();
+    frame.world.code_pipeline().add_job(&event);
+    frame
+        .world
+        .code_pipeline()
+        .set_execution("0a1b2c3d-1111", "Stopped");
+    Host::<DeployApi, _>::new(DeployApi::new, frame.world.config())
+        .invoke(event, invocation())
+        .await
+        .unwrap();
+    assert_eq!(frame.changes(), Vec::<String>::new());
+    let pipeline = frame.world.code_pipeline();
+    let [report] = pipeline.reports() else {
+        panic!("{:?}", pipeline.reports())
+    };
+    assert!(
+        matches!(&report.result, Reported::Failure { message, .. } if message.starts_with(
+            "pipeline execution `0a1b2c3d-1111` of `greeter` has ended (its status is Stopped)"
+        )),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
