@@ -47,6 +47,11 @@ impl Call {
                 recorded.operation().action(),
                 "cloudfront:DISTRIBUTION".to_owned(),
             ),
+            // Only the results of jobs know no resource; the pipeline's name stands in the body.
+            "codepipeline" if recorded.operation().name.starts_with("Get") => (
+                recorded.operation().action(),
+                "codepipeline:PIPELINE".to_owned(),
+            ),
             "events" => return None, // the engine stands for the service there, which needs no permission
             _ => (recorded.operation().action(), "*".to_owned()),
         };

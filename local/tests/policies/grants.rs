@@ -14,7 +14,7 @@ const OTHER_ROLES: [(&str, &str, &str); 2] = [
 ];
 
 /// How the templates spell resources, and their short form.
-const SPELLINGS: [(&str, &str); 11] = [
+const SPELLINGS: [(&str, &str); 12] = [
     ("arn:${AWS::Partition}:s3:::", "s3:"),
     (
         "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:",
@@ -27,6 +27,10 @@ const SPELLINGS: [(&str, &str); 11] = [
     (
         "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/",
         "cloudfront:",
+    ),
+    (
+        "arn:${AWS::Partition}:codepipeline:${AWS::Region}:${AWS::AccountId}:${PipelineName}",
+        "codepipeline:PIPELINE",
     ),
     ("${ArtifactBucket}", "ARTIFACTS"),
     ("${TestSite}", "SITE"),
