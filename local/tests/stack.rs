@@ -57,8 +57,10 @@ async fn one_launch_makes_everything_and_its_end_leaves_nothing() {
     );
     let deploy_app = &pipeline["stages"][3]["actions"][0];
     let expected = format!(
-        "function={}&alias=prod&revision=#{{SourceVariables.CommitId}}",
-        launch.outputs["Function"]
+        "function={}&alias=prod&revision=#{{SourceVariables.CommitId}}\
+         &digest=#{{BuildVariables.DistLambdaOutputDigest}}\
+         &pipeline={}&execution=#{{codepipeline.PipelineExecutionId}}",
+        launch.outputs["Function"], launch.outputs["Pipeline"]
     );
     assert_eq!(deploy_app["configuration"]["UserParameters"], expected);
 

@@ -87,13 +87,18 @@ fn every_function_logs_into_a_group_with_a_retention() {
 }
 
 #[test]
-fn lambdas_own_retries_stay_on() {
-    for (file, template) in variants() {
-        assert_eq!(
-            resources(&template, "AWS::Lambda::EventInvokeConfig").count(),
-            0,
-            "{file}"
-        );
+fn lambdas_own_retries_stay_on_and_old_events_are_dropped() {
+    let template = &with_all("actions.yaml");
+    for (id, _) in resources(template, "AWS::Lambda::Function") {
+        let events = &template["Resources"][format!("{id}Events")];
+        assert_eq!(events["Type"], "AWS::Lambda::EventInvokeConfig", "{id}");
+        let expected = json!({
+            "FunctionName": {"Ref": id},
+            "Qualifier": "$LATEST",
+            "MaximumEventAgeInSeconds": 1200,
+            "MaximumRetryAttempts": 2,
+        });
+        assert_eq!(events["Properties"], expected, "{id}");
     }
 }
 
@@ -133,6 +138,7 @@ fn buckets_keep_their_data_and_refuse_acls() {
 #[test]
 fn user_parameters_fit_into_a_configuration_value() {
     const LONGEST: usize = 1000; // ActionConfigurationValue
+    const LONGEST_NAME: usize = 150; // more than any name or address here has
     let pipeline = &with_all("pipeline.yaml");
     let stages = pipeline["Resources"]["Pipeline"]["Properties"]["Stages"]
         .as_array()
@@ -142,13 +148,14 @@ fn user_parameters_fit_into_a_configuration_value() {
         .flat_map(|stage| stage["Actions"].as_array().unwrap())
     {
         let parameters = action["Configuration"]["UserParameters"].to_string();
-        // A Sub grows by what it names: 200 characters each are more than any name or address here has.
-        let names = parameters.matches("${").count();
-        assert!(
-            parameters.len() + names * 200 <= LONGEST,
-            "{}",
-            action["Name"]
-        );
+        // A Sub grows by what it names.
+        let names = parameters.split("${").skip(1).map(|rest| {
+            let name = rest.split('}').next().unwrap();
+            let most = pipeline["Parameters"][name]["MaxLength"].as_u64();
+            most.map_or(LONGEST_NAME, |most| usize::try_from(most).unwrap())
+        });
+        let length = parameters.len() + names.sum::<usize>();
+        assert!(length <= LONGEST, "{}: {length}", action["Name"]);
     }
 }
 

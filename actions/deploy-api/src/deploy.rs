@@ -211,6 +211,7 @@ impl Rounds<'_> {
         let marker = marker(document);
         self.check.still_runs().await?;
         let imported = self.gateway.import(api, &document.marked(&marker)).await?;
+        self.check.still_runs().await?;
         let mut made = self
             .gateway
             .create_deployment(api, UNCHECKED)

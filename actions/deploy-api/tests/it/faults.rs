@@ -45,11 +45,10 @@ impl Scenario for Release {
         Some(release(event, "p/Swagger/other", "other", "0a1b2c3d-2222"))
     }
 
-    /// A deployment that was never said to be of a document is of no use to anyone, and goes with the next job.
-    async fn other_state(&self, world: &World) -> State {
-        let mut state = self.snapshot(world).await;
-        state.deployments.remove("serverless-delivery unchecked");
-        state
+    /// API Gateway moves a stage without a condition: a request that is on its way while the execution ends and
+    /// another release goes live comes after it (docs/decisions/0150-late-jobs-change-nothing.md).
+    fn unconditional(&self) -> &[&str] {
+        &["apigateway:UpdateStage"]
     }
 
     async fn check_other(&self, world: &World) -> Result<(), String> {
@@ -91,10 +90,12 @@ impl Scenario for Release {
             variables: stages()
                 .map(|(name, stage)| (name.clone(), stage.variables.clone()))
                 .collect(),
+            // One that was never said to be of a document is of no use to anyone, and goes with the next job.
             deployments: api
                 .deployments
                 .values()
                 .map(|made| made.description.clone())
+                .filter(|description| description != "serverless-delivery unchecked")
                 .collect(),
         }
     }
@@ -152,7 +153,8 @@ async fn every_fault_at_every_call_ends_in_the_deployment_or_before_it() {
         summary.calls
     );
     assert_eq!(summary.broken, Vec::<String>::new());
-    assert_eq!(summary.cells, 5 * 7 * 5);
+    // Without one call that has no condition, held while another release goes live.
+    assert_eq!(summary.cells, 5 * 7 * 5 - 7);
     assert_eq!(
         summary
             .calls
