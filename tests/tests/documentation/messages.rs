@@ -10,9 +10,10 @@ use crate::source::{Answer, ErrorEnum, errors, literals, variants};
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// What actions stand on: the part of the page, and the file of its errors.
-const SHARED: [(&str, &str); 11] = [
+const SHARED: [(&str, &str); 12] = [
     ("user parameters", "shared/src/parameters/error.rs"),
     ("jobs", "shared/src/job.rs"),
+    ("pipeline executions", "shared/src/execution.rs"),
     ("artifacts", "shared/src/artifact.rs"),
     ("archives", "shared/src/archive/error.rs"),
     ("projects", "shared/src/project.rs"),
@@ -113,6 +114,7 @@ fn every_error_of_the_actions_has_a_place_in_the_documents() {
         "shared/src/junit.rs",
         "shared/src/dependencies.rs",
         "shared/src/artifact/compose.rs",
+        "shared/src/artifact/digest.rs",
     ];
     for file in with_errors("shared/src") {
         assert!(

@@ -88,10 +88,7 @@ async fn an_endpoint_that_is_not_there_is_said() {
     let (code, told) = ended(delivery("http://127.0.0.1:9", &UP)).await;
     assert_eq!(code, 1, "{told}");
     assert!(told.contains("`cloudformation:DescribeStacks`"), "{told}");
-    assert!(
-        told.contains("the local AWS is not running"),
-        "{told}"
-    );
+    assert!(told.contains("the local AWS is not running"), "{told}");
 }
 
 #[tokio::test]
