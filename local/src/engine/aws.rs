@@ -18,7 +18,7 @@ use super::ports::{
     Announcement, ArtifactStore, Delivery, EventBus, FunctionInvoker, Notifier, PortError,
     PortFuture, Ports, Roles,
 };
-use crate::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use crate::launch::SECRET_ACCESS_KEY;
 
 /// The source of the events. AWS's own is `aws.codepipeline`, but `PutEvents` accepts `aws.*` from
 /// nobody, here as there; see `docs/decisions/0021-event-source.md`.
@@ -65,8 +65,10 @@ impl LocalAws<'_> {
             .endpoint_url(self.endpoint)
             .credentials_provider(self.sdk_credentials())
             .build();
-        // The service itself asks, not the pipeline's role, which need not be allowed to.
-        let service = SdkCredentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "delivery");
+        // The service itself asks, not the pipeline's role, which need not be allowed to: a lasting key
+        // of the same environment instead of the session's.
+        let key = self.credentials.access_key_id.replacen("ASIA", "AKIA", 1);
+        let service = SdkCredentials::new(key, SECRET_ACCESS_KEY, None, None, "delivery");
         let iam = aws_sdk_iam::Config::builder()
             .http_client(http)
             .behavior_version(BehaviorVersion::latest())

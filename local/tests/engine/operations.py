@@ -33,7 +33,7 @@ def client():
         return model
 
     loader.load_service_model = in_one_protocol
-    session.set_credentials("test", "test")
+    session.set_credentials("AKIAPLANTED", "test")
     config = botocore.config.Config(parameter_validation=False, retries={"total_max_attempts": 1})
     return session.create_client("codepipeline", "us-east-1", endpoint_url=ENDPOINT, config=config)
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::engine::{ChangeState, MAX_ANNOUNCEMENTS, PortError, Subject};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, lambda_action, pipeline};
+use crate::rig::{Rig, approval_action, eventually, lambda_action, pipeline};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:approvals";
 
@@ -37,10 +37,7 @@ async fn the_topic_of_an_approval_gets_its_message() {
     let mut rig = Rig::start().await;
     rig.create(&with_approval("Sign")).await;
     let token = token(&mut rig).await;
-    let sent = || !rig.topics.messages.lock().unwrap().is_empty();
-    while !sent() {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| !rig.topics.messages.lock().unwrap().is_empty()).await;
     let messages = rig.topics.messages.lock().unwrap();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].topic, TOPIC);
@@ -158,9 +155,7 @@ async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
                 Subject::Pipeline { state, .. } if *state == ChangeState::Succeeded)
         })
     };
-    while !ended(&rig.bus.0.lock().unwrap()) {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| ended(&rig.bus.0.lock().unwrap())).await;
     let calls = rig.bus.0.lock().unwrap();
     assert!(
         calls
