@@ -85,15 +85,13 @@ fn forms_of(secret: &str) -> impl Iterator<Item = String> {
     let lines = secret
         .split(['\n', '\r'])
         .map(|line| line.trim().to_owned());
-    let forms = lines.flat_map(|line| {
+    let shown = lines.flat_map(|line| [text::plain(&line).into_owned(), line]);
+    let forms = shown.flat_map(|line| {
         let json = Value::from(line.as_str()).to_string();
         let json = json[1..json.len() - 1].to_owned();
-        [
-            text::plain(&line).into_owned(),
-            json,
-            line.escape_debug().to_string(),
-            line,
-        ]
+        // What is quoted first and shown then has lost the characters that quoting leaves.
+        let json_shown = text::plain(&json).into_owned();
+        [json, json_shown, line.escape_debug().to_string(), line]
     });
     // `[redacted]` holds `redacted`: text that passes twice would grow.
     forms.filter(|form| form.chars().count() >= MIN_SECRET_CHARS && !REDACTED.contains(&**form))

@@ -14,6 +14,7 @@ use shared::testing::events::{JOB_ID, JobEvent, invocation};
 use shared::testing::world::World;
 use shared::testing::world::codepipeline::{Report, Reported};
 
+mod fuzz;
 mod refused;
 mod secrets;
 mod time;
