@@ -169,7 +169,7 @@ echo x > out"#,
     .fails("changed the function's priority"),
     attack(
         "a flood of empty lines",
-        "yes '' | head -c 3000; yes '' | head -c 3000 >&2; echo x > out",
+        "yes '' | head -c 500000; yes '' | head -c 500000 >&2; echo x > out",
     ),
     attack("a flood without a line", "head -c 20000000 /dev/zero; echo x > out"),
     attack(

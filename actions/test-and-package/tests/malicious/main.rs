@@ -30,7 +30,7 @@ const BUCKET: &str = "store";
 const ROUNDS: usize = 8;
 
 /// The function's time. A job that is not reported within it has failed this test.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Memory of the function's own process at the most.
 const MEMORY_LIMIT_BYTES: u64 = 150 * 1024 * 1024;
