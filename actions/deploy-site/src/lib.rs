@@ -77,7 +77,10 @@ impl Action for DeploySite {
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
         let (version, read, early) = tokio::join!(
             version::of(&store, artifact, params.version.as_deref()),
-            read(Source::open(&store, artifact, &workspace), &params),
+            read(
+                Source::open(&store, artifact, &workspace, params.digest),
+                &params
+            ),
             BucketState::read(&bucket),
         );
         let version = version?;
@@ -105,6 +108,8 @@ impl Action for DeploySite {
             };
             invalidation::invalidate(&self.config, distribution, &place, &manifest).await?;
         }
+        // What was on its way when the execution ended is no success of this job.
+        execution.still_runs().await?;
         Ok(Outcome::Complete(completion(&version, counts, &params)))
     }
 }

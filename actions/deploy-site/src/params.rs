@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use shared::artifact::Digest;
 use shared::execution::Execution;
 use shared::job::Job;
 use shared::parameters::{ParametersError, Params, UserParameters};
@@ -34,6 +35,8 @@ pub struct DeploySiteParams {
     pub distribution: Option<String>,
     /// Which files browsers may keep for a year.
     pub immutable: Immutable,
+    /// The digest of the artifact that was made and tested; another artifact is refused.
+    pub digest: Option<Digest>,
     /// The pipeline execution that has to run still while others could notice changes.
     pub execution: Option<Execution>,
 }
@@ -60,6 +63,7 @@ struct Fixed {
     delete: Delete,
     distribution: Option<String>,
     immutable: Option<String>,
+    digest: Option<Digest>,
 }
 
 impl Params for DeploySiteParams {
@@ -104,6 +108,7 @@ impl Params for DeploySiteParams {
             delete: fixed.delete,
             distribution: given(fixed.distribution),
             immutable,
+            digest: fixed.digest,
             execution,
         })
     }
@@ -142,7 +147,8 @@ mod tests {
     #[test]
     fn all_keys_are_read() {
         let text = "bucket=www&prefix=/app&apiBaseurl=https://a.example&version=v1&Config.title=Hi\
-                    &delete=never&distribution=E1&immutable=assets/**,*.woff2&pipeline=p&execution=0a-1b";
+                    &delete=never&distribution=E1&immutable=assets/**,*.woff2&pipeline=p&execution=0a-1b\
+                    &digest=sha256:abababababababababababababababababababababababababababababababab";
         let expected = DeploySiteParams {
             bucket: "www".to_owned(),
             prefix: "app/".to_owned(),
@@ -151,6 +157,7 @@ mod tests {
             config: BTreeMap::from([("title".to_owned(), "Hi".to_owned())]),
             delete: Delete::Never,
             distribution: Some("E1".to_owned()),
+            digest: Some(format!("sha256:{}", "ab".repeat(32)).parse().unwrap()),
             immutable: Immutable::parse("assets/**,*.woff2").unwrap(),
             execution: Execution::take(
                 &mut UserParameters::parse(Some("pipeline=p&execution=0a-1b")).unwrap(),
@@ -167,7 +174,7 @@ mod tests {
     )]
     #[test_case(
         "bucket=b&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `Config.NAME`, `pipeline`, `execution`"
+        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`"
     )]
     #[test_case(
         "bucket=b&prefix=a/../b",

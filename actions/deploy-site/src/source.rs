@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use shared::archive::{Entry, Kind};
-use shared::artifact::{RemoteArchive, Store};
+use shared::artifact::{Digest, RemoteArchive, Store};
 use shared::job::Artifact;
 use shared::workspace::Workspace;
 
@@ -34,13 +34,17 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Reads the archive's directory, and fetches what it does not say enough of.
+    /// Reads the archive's directory, refuses an artifact that has not the digest, and fetches what it does not say enough of.
     pub(crate) async fn open(
         store: &Store,
         artifact: &Artifact,
         workspace: &Workspace,
+        digest: Option<Digest>,
     ) -> Result<Self, DeploySiteError> {
         let remote = store.open(artifact).await?;
+        if let Some(digest) = digest {
+            remote.check_digest(digest).await?;
+        }
         let read = remote
             .fetch_some(&workspace.file(READ), has_to_be_read)
             .await?;
