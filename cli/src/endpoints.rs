@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::stack::Architecture;
 
-/// Addresses, region, and the credentials that the local AWS takes. These open nothing: the local
-/// AWS listens on this machine only, and no real account knows them.
+/// Addresses, region, and the credentials that the local AWS takes. Whoever has these on this machine can run
+/// programs as its user; no real account knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Endpoints {
     /// The local AWS.

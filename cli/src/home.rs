@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -207,11 +208,16 @@ impl Instance {
 
     /// Makes the directory and writes the settings; what an earlier host left goes.
     pub(crate) fn prepare(&self, settings: &Settings) -> Result<(), CliError> {
-        fs::create_dir_all(&self.directory).map_err(|source| CliError::File {
-            verb: "make",
-            path: self.directory.clone(),
-            source,
-        })?;
+        // Its state holds the access key, which lets others run programs as this user.
+        let mut private = fs::DirBuilder::new();
+        let made = private.recursive(true).mode(0o700).create(&self.directory);
+        let closed = || fs::set_permissions(&self.directory, fs::Permissions::from_mode(0o700));
+        made.and_then(|()| closed())
+            .map_err(|source| CliError::File {
+                verb: "make",
+                path: self.directory.clone(),
+                source,
+            })?;
         for file in [self.state_file(), self.log_file(), self.remains_file()] {
             remove(&file)?;
         }

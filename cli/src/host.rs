@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use local::aws::LocalAws;
 use local::engine::{Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle};
-use local::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use local::guard::KeyMark;
+use local::launch::SECRET_ACCESS_KEY;
 use local::ministack::ACCOUNT;
 use local::source::Source;
 use uuid::Uuid;
@@ -53,7 +54,7 @@ impl Host {
             region: REGION.to_owned(),
             account_id: ACCOUNT.to_owned(),
             aws_endpoint: aws.endpoint().to_owned(),
-            credentials: job_credentials(),
+            credentials: job_credentials(aws.keys()),
             durations: Durations {
                 continuation_delay: Duration::from_millis(settings.continuation_delay_ms),
                 ..Durations::local()
@@ -73,7 +74,7 @@ impl Host {
             aws: aws.endpoint().to_owned(),
             codepipeline: engine.endpoint(),
             region: REGION.to_owned(),
-            access_key_id: ACCESS_KEY_ID.to_owned(),
+            access_key_id: aws.access_key_id(),
             secret_access_key: SECRET_ACCESS_KEY.to_owned(),
         };
         Ok(Self {
@@ -102,10 +103,9 @@ fn local_aws(error: impl Error + Send + Sync + 'static) -> CliError {
 }
 
 /// What jobs are handed: of the form of real credentials, and new for each environment.
-fn job_credentials() -> Credentials {
-    let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+fn job_credentials(keys: &KeyMark) -> Credentials {
     Credentials {
-        access_key_id: format!("ASIA{}", &id[..16]),
+        access_key_id: keys.access_key_id("ASIA"),
         secret_access_key: format!("{SECRET_PREFIX}{}", Uuid::new_v4().simple()),
         session_token: format!("{SESSION_PREFIX}{}", Uuid::new_v4().simple()),
     }

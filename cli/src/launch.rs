@@ -46,6 +46,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     };
     let request = Request {
         endpoint: endpoints.aws.clone(),
+        access_key_id: endpoints.access_key_id.clone(),
         region: endpoints.region.clone(),
         stack_name: stack.name.to_owned(),
         templates: stack.templates.to_owned(),

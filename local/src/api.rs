@@ -1,8 +1,7 @@
 //! The CodePipeline API over HTTP, in both protocols that the service speaks.
 //!
-//! A request is checked against the API's own constraints first, then handed to the engine. Requests
-//! are not authenticated: the server listens on the loopback only, and answers neither names that merely
-//! resolve to it nor pages of other sites.
+//! A request has to be signed with an access key of the environment (`crate::guard`). It is checked against the
+//! API's own constraints, then handed to the engine.
 
 mod cbor;
 mod constraints;
@@ -18,13 +17,13 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::engine::driver::Driver;
-use crate::gateway::guard;
+use crate::guard::{self, KeyMark};
 use crate::listen;
 use failure::ApiError;
 
@@ -49,10 +48,23 @@ async fn handle(State(driver): State<Arc<Driver>>, request: Request<Body>) -> Re
     let (head, body) = request.into_parts();
     let protocol = Protocol::of(&head.headers);
     let operation = protocol.operation(head.uri.path(), &head.headers);
-    match answer(&driver, protocol, operation, &head.headers, body).await {
+    let answer = match check(&driver, &head.uri, &head.headers) {
+        Ok(()) => answer(&driver, protocol, operation, &head.headers, body).await,
+        Err(error) => Err(error),
+    };
+    match answer {
         Ok(output) => protocol.answer(operation, output.as_ref()),
         Err(error) => protocol.failure(&error),
     }
+}
+
+/// Whether who asks may.
+fn check(driver: &Driver, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    if !guard::is_local(headers) {
+        return Err(ApiError::Forbidden);
+    }
+    let keys = KeyMark::of_key(&driver.credentials.access_key_id);
+    Ok(keys.check(headers, uri)?)
 }
 
 async fn answer(
@@ -62,9 +74,6 @@ async fn answer(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<Value>, ApiError> {
-    if !guard::is_local(headers) {
-        return Err(ApiError::Forbidden);
-    }
     let body = read(body, MAX_REQUEST_BYTES, BODY_TIMEOUT).await?;
     let shape =
         model::input(operation).ok_or_else(|| ApiError::UnknownOperation(operation.to_owned()))?;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::gateway::{Bound, Gateway};
+use crate::guard::KeyMark;
 use crate::ministack::{self, Ministack};
 
 /// Why the local AWS is not there.
@@ -24,6 +25,7 @@ pub enum Error {
 pub struct LocalAws {
     gateway: Gateway,
     ministack: Ministack,
+    keys: KeyMark,
 }
 
 impl LocalAws {
@@ -35,20 +37,38 @@ impl LocalAws {
     pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
         let bound = Bound::new().await.map_err(Error::Port)?;
         let endpoint = bound.endpoint();
+        let keys = KeyMark::new();
         let options = ministack::Options {
-            home,
+            home: home.clone(),
             endpoint,
             region: region.to_owned(),
+            keys: keys.clone(),
         };
         let ministack = Ministack::start(&options).await?;
-        let gateway = bound.serve(ministack.address());
-        Ok(Self { gateway, ministack })
+        let gateway = bound.serve(ministack.address(), ministack.secret(), keys.clone(), home);
+        Ok(Self {
+            gateway,
+            ministack,
+            keys,
+        })
     }
 
     /// Its endpoint: `AWS_ENDPOINT_URL` of whoever wants to reach it.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.gateway.endpoint()
+    }
+
+    /// What its access keys end with: no other key opens it.
+    #[must_use]
+    pub fn keys(&self) -> &KeyMark {
+        &self.keys
+    }
+
+    /// The access key of its user; the secret that goes with it is [`crate::launch::SECRET_ACCESS_KEY`].
+    #[must_use]
+    pub fn access_key_id(&self) -> String {
+        self.keys.access_key_id("AKIA")
     }
 
     /// Sends calls of the CodePipeline API that come to this endpoint to the engine.

@@ -7,8 +7,9 @@
 mod admin;
 mod connections;
 mod default_kms_key;
+mod doors;
 mod forward;
-pub(crate) mod guard;
+mod openapi;
 mod pipeline_resource;
 mod put_rest_api;
 mod record;
@@ -17,6 +18,7 @@ mod website;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
@@ -26,6 +28,8 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::guard::{self, KeyMark};
+use crate::ministack::Secret;
 use crate::{api, listen};
 use forward::Upstream;
 use stage_snapshots::Snapshots;
@@ -60,11 +64,21 @@ impl Bound {
         format!("http://{}", self.address)
     }
 
-    /// Begins to answer, with `MiniStack` behind it.
+    /// Begins to answer those who have one of these keys, with `MiniStack` behind it. What is installed once goes into
+    /// `home`.
     #[must_use]
-    pub fn serve(self, ministack: SocketAddr) -> Gateway {
+    pub fn serve(
+        self,
+        ministack: SocketAddr,
+        secret: &Secret,
+        keys: KeyMark,
+        home: PathBuf,
+    ) -> Gateway {
         let shared = Arc::new(Shared {
-            ministack: Upstream::new(ministack),
+            ministack: Upstream::new(ministack, vec![secret.header()]),
+            secret: secret.clone(),
+            keys,
+            home,
             codepipeline: OnceLock::new(),
             snapshots: Snapshots::default(),
             websites: Websites::default(),
@@ -100,7 +114,8 @@ impl Gateway {
     /// Sends the calls of the CodePipeline API there from now on; only the first call counts.
     pub fn route_codepipeline(&self, address: SocketAddr) {
         // A second engine would be a programming error that the first one outlives.
-        drop(self.shared.codepipeline.set(Upstream::new(address)));
+        let upstream = Upstream::new(address, Vec::new());
+        drop(self.shared.codepipeline.set(upstream));
     }
 }
 
@@ -115,6 +130,10 @@ impl Drop for Gateway {
 #[derive(Debug)]
 struct Shared {
     ministack: Upstream,
+    secret: Secret,
+    keys: KeyMark,
+    /// Where what is installed once is.
+    home: PathBuf,
     codepipeline: OnceLock<Upstream>,
     snapshots: Snapshots,
     websites: Websites,
@@ -203,9 +222,20 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
             "the local AWS answers this machine's programs and its own pages only",
         );
     }
+    let route = Route::of(&request);
+    if !doors::is_public(&route, &request) {
+        let checked = match route {
+            // Only `MiniStack` asks there, and it has no other door.
+            Route::Own => doors::check_secret(&shared.secret, request.headers()),
+            _ => shared.keys.check(request.headers(), request.uri()),
+        };
+        if let Err(stranger) = checked {
+            return doors::refusal(stranger, &request);
+        }
+    }
     record::request(&request);
     default_kms_key::name(request.headers_mut());
-    match Route::of(&request) {
+    match route {
         Route::CodePipeline => match shared.codepipeline.get() {
             Some(engine) => engine.forward(request).await,
             None => api::unavailable(request.headers(), "no CodePipeline engine is running yet"),

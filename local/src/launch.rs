@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clients::Clients;
-pub use clients::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+pub use clients::SECRET_ACCESS_KEY;
 pub use stack::Change;
 
 /// The functions that the template needs, each named as its package.
@@ -38,6 +38,8 @@ const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000000:connect
 pub struct Request {
     /// The endpoint of the local AWS ([`crate::gateway::Gateway::endpoint`]).
     pub endpoint: String,
+    /// Its access key ([`crate::aws::LocalAws::access_key_id`]).
+    pub access_key_id: String,
     /// The region of both.
     pub region: String,
     /// The stack's name.
@@ -137,7 +139,7 @@ pub enum Error {
 /// When a template or package cannot be read, or the stack does not become complete: the error names the
 /// resource that failed first.
 pub async fn launch(request: &Request) -> Result<Launch, Error> {
-    let clients = Clients::new(&request.endpoint, &request.region);
+    let clients = Clients::new(request);
     let templates = read_templates(request)?;
     let uploaded = upload::upload(&clients, request, &templates).await?;
     let root = format!(

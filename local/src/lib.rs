@@ -4,6 +4,7 @@ mod api;
 pub mod aws;
 pub mod engine;
 pub mod gateway;
+pub mod guard;
 pub mod launch;
 mod listen;
 pub mod ministack;

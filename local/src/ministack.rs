@@ -5,17 +5,23 @@
 
 mod gaps;
 mod install;
+mod leftovers;
+pub(crate) mod node_sdk;
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use axum::http::{HeaderName, HeaderValue};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::guard::KeyMark;
 pub use install::{VERSION, install, is_installed};
 
 /// The account that everything local lives in; `MiniStack` takes it for credentials that name no other.
@@ -138,6 +144,41 @@ pub struct Options {
     pub endpoint: String,
     /// The region that everything lives in.
     pub region: String,
+    /// What the access keys end with that it hands out.
+    pub keys: KeyMark,
+}
+
+/// What `MiniStack` answers to: its own port is as open to web pages and other users as any, so it takes only
+/// what bears this, and so does the gateway from it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    const HEADER: HeaderName = HeaderName::from_static("x-delivery-secret");
+
+    /// That of a new environment.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// The header field that bears it.
+    pub(crate) fn header(&self) -> (HeaderName, HeaderValue) {
+        let value = HeaderValue::from_str(&self.0).expect("hexadecimal digits");
+        (Self::HEADER, value)
+    }
+}
+
+impl Default for Secret {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
 }
 
 /// A running `MiniStack`. Dropping it ends it too, only without waiting for the end.
@@ -146,6 +187,7 @@ pub struct Ministack {
     address: SocketAddr,
     supervisor: Child,
     leash: Option<ChildStdin>,
+    secret: Secret,
     folder: PathBuf,
     log: PathBuf,
 }
@@ -158,6 +200,10 @@ impl Ministack {
     /// When it cannot be installed or started; the error says what to do.
     pub async fn start(options: &Options) -> Result<Self, Error> {
         let python = install_beside(options.home.clone()).await?;
+        // Nobody waits for it.
+        drop(tokio::task::spawn_blocking(|| {
+            leftovers::remove(&tempfile::env::temp_dir())
+        }));
         for _ in 1..PORT_ATTEMPTS {
             match Self::start_once(&python, options).await {
                 Err(Error::Ended { lines, .. }) if lines.contains("already in use") => {}
@@ -174,25 +220,29 @@ impl Ministack {
         };
         let address = free_address().map_err(home)?;
         let folder = tempfile::Builder::new()
-            .prefix("delivery-ministack-")
+            .prefix(leftovers::PREFIX)
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
-            .map_err(home)?
-            .keep(); // the supervisor removes it
+            .map_err(home)?;
+        let secret = Secret::new();
         let log = options
             .home
             .join(format!("ministack-{}.log", address.port()));
-        let mut supervisor = command(python, options, address, &folder, &log)
+        let mut supervisor = command(python, options, address, folder.path(), &log)
+            .and_then(|command| hand_over(folder.path(), &secret, &options.keys).map(|()| command))
             .map_err(home)?
             .spawn()
             .map_err(|source| Error::Run {
                 program: python.display().to_string(),
                 source,
             })?;
+        let folder = folder.keep(); // from here on the supervisor removes it
         let leash = supervisor.stdin.take();
         let mut ministack = Self {
             address,
             supervisor,
             leash,
+            secret,
             folder,
             log,
         };
@@ -211,7 +261,7 @@ impl Ministack {
                     lines,
                 });
             }
-            if is_ready(self.address).await {
+            if is_ready(self.address, &self.secret).await {
                 return Ok(());
             }
             sleep(READY_EVERY).await;
@@ -226,6 +276,11 @@ impl Ministack {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it answers to.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
     }
 
     /// The supervisor's process id: everything of `MiniStack` is below it.
@@ -255,11 +310,7 @@ impl Ministack {
         drop(self.leash.take());
         let pid = self.supervisor.id().unwrap_or_default();
         match timeout(END_WITHIN, self.supervisor.wait()).await {
-            Ok(_) => {
-                // Only a run that ends by accident needs its log afterwards.
-                drop(std::fs::remove_file(&self.log));
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(_) => Err(Error::NotEnded { pid }),
         }
     }
@@ -292,14 +343,17 @@ fn command(
     options: &Options,
     address: SocketAddr,
     folder: &Path,
-    log: &Path,
+    log_file: &Path,
 ) -> io::Result<Command> {
-    let log = std::fs::File::create(log)?;
+    let mut private = fs::OpenOptions::new();
+    let log = private.create(true).truncate(true).write(true).mode(0o600);
+    let log = log.open(log_file)?;
     let gaps = gaps::write(folder)?;
     let mut command = Command::new(python);
     command
         .args(["-c", SUPERVISOR])
         .arg(folder)
+        .arg(log_file)
         .arg(python)
         .args(["-c", START])
         .arg(folder)
@@ -331,14 +385,30 @@ fn command(
     Ok(command)
 }
 
+/// Writes down what only `MiniStack` may know: it reads and removes the file before anything else. An environment
+/// variable would be seen by every function that it starts, and by whoever reads `/proc`.
+fn hand_over(folder: &Path, secret: &Secret, keys: &KeyMark) -> io::Result<()> {
+    use std::io::Write as _;
+
+    let mut private = fs::OpenOptions::new();
+    let mut file = private
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join("secret"))?;
+    writeln!(file, "{}\n{}", secret.0, keys.access_key_id(""))
+}
+
 /// Whether `MiniStack` answers its health question.
-async fn is_ready(address: SocketAddr) -> bool {
+async fn is_ready(address: SocketAddr, secret: &Secret) -> bool {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!(
-            "GET /_ministack/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+            "GET /_ministack/health HTTP/1.1\r\nHost: {address}\r\n{}: {}\r\nConnection: close\r\n\r\n",
+            Secret::HEADER,
+            secret.0
         );
         stream.write_all(request.as_bytes()).await?;
         let mut status = [0; 12];

@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+#[path = "stack/apis.rs"]
+mod apis;
+#[path = "stack/doors.rs"]
+mod doors;
 #[path = "stack/engine.rs"]
 mod engine;
+#[path = "stack/functions.rs"]
+mod functions;
 #[path = "stack/machine.rs"]
 mod machine;
 #[path = "stack/options.rs"]
@@ -86,7 +92,7 @@ async fn one_launch_makes_everything_and_its_end_leaves_nothing() {
     let listeners = machine::listeners(&machine::tree(root));
     assert!(!listeners.is_empty());
     assert!(
-        listeners.iter().all(std::net::IpAddr::is_loopback),
+        listeners.iter().all(|address| address.ip().is_loopback()),
         "{listeners:?}"
     );
 

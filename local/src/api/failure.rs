@@ -3,12 +3,15 @@
 use http::StatusCode;
 
 use crate::engine::message::Refusal;
+use crate::guard::Stranger;
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     #[error("this server answers this machine's programs and its own pages only")]
     Forbidden,
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
     #[error("the operation `{0}` is not served by the local AWS")]
     UnknownOperation(String),
     #[error(
@@ -44,6 +47,7 @@ impl ApiError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "AccessDeniedException",
+            Self::Stranger(stranger) => stranger.code(),
             Self::UnknownOperation(_) => "UnknownOperationException",
             Self::UnsupportedMediaType(_) => "UnsupportedMediaTypeException",
             Self::TooLarge(_) => "RequestEntityTooLargeException",

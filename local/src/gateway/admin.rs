@@ -1,10 +1,16 @@
-//! What the gateway answers for itself, to `MiniStack`: sites, and the pipelines of stacks.
+//! What the gateway answers for itself, to `MiniStack`: sites, the pipelines of stacks, jobs whose function did not
+//! start, and the SDK that Node.js functions find.
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Shared, forward, pipeline_resource};
+use super::pipeline_resource::{self, Caller};
+use super::{Shared, forward};
+use crate::ministack::node_sdk;
+
+/// How long the message of a job's failure may be, in characters (`FailureDetails`, API reference).
+const LONGEST_MESSAGE: usize = 5_000;
 
 pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
@@ -14,8 +20,15 @@ pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
         Err(error) => return forward::text(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if path == "/_delivery/pipeline-resource" && method == Method::POST {
-        return pipeline_resource::answer(shared, &asked).await;
+    match path.as_str() {
+        "/_delivery/pipeline-resource" if method == Method::POST => {
+            return pipeline_resource::answer(shared, &asked).await;
+        }
+        "/_delivery/failed-start" if method == Method::POST => {
+            return fail_job(shared, &asked).await;
+        }
+        "/_delivery/node-sdk" if method == Method::POST => return install_node_sdk(shared).await,
+        _ => {}
     }
     match path.strip_prefix("/_delivery/sites/") {
         Some(bucket) if method == Method::PUT => open_site(shared, bucket).await,
@@ -31,4 +44,41 @@ async fn open_site(shared: &Shared, bucket: &str) -> Response<Body> {
         ),
         Err(error) => forward::text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+/// Where the SDK for JavaScript is; it is installed the first time that it is asked for.
+async fn install_node_sdk(shared: &Shared) -> Response<Body> {
+    let home = shared.home.clone();
+    let installing = tokio::task::spawn_blocking(move || node_sdk::install(&home));
+    let answered = match installing.await {
+        Ok(Ok(modules)) => json!({ "modules": modules }),
+        Ok(Err(reason)) => json!({ "reason": reason }),
+        Err(error) => json!({ "reason": error.to_string() }),
+    };
+    forward::json(StatusCode::OK, &answered)
+}
+
+/// Reports a job as failed in place of its function, which could not be started.
+async fn fail_job(shared: &Shared, asked: &Value) -> Response<Body> {
+    let text = |key: &str| asked[key].as_str().unwrap_or_default();
+    let message = format!(
+        "the function `{}` could not be started: {}\nhint: on AWS nothing reports this, and the action waits for its \
+         timeout of 20 minutes; the function's log group has the same text",
+        text("function"),
+        text("reason").trim_end()
+    );
+    let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+    let input = json!({
+        "jobId": asked["job"],
+        "failureDetails": { "type": "ConfigurationError", "message": message },
+    });
+    let reported = match Caller::of(shared) {
+        Some(engine) => pipeline_resource::call(&engine, "PutJobFailureResult", &input).await,
+        None => Err("no CodePipeline engine is running yet".to_owned()),
+    };
+    if let Err(error) = reported {
+        // The job has ended already, or was somebody's trial without a pipeline.
+        tracing::warn!(error, "a function that did not start cannot be reported");
+    }
+    forward::json(StatusCode::OK, &json!({}))
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, header};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy::Client;
@@ -56,18 +58,24 @@ pub(super) enum Error {
 #[derive(Clone, Debug)]
 pub(super) struct Upstream {
     address: SocketAddr,
+    /// What each request gets.
+    fields: Vec<(HeaderName, HeaderValue)>,
     client: Client<HttpConnector, Body>,
 }
 
 impl Upstream {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr, fields: Vec<(HeaderName, HeaderValue)>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { address, client }
+        Self {
+            address,
+            fields,
+            client,
+        }
     }
 
     /// Sends the request there and gives back the answer; what goes wrong is an answer, too.
@@ -92,6 +100,9 @@ impl Upstream {
             .expect("the path came in as a valid path");
         *request.uri_mut() = uri;
         remove_connection_fields(request.headers_mut());
+        for (name, value) in &self.fields {
+            request.headers_mut().insert(name, value.clone());
+        }
         let address = self.address;
         let mut response = self
             .client
@@ -156,17 +167,19 @@ pub(super) fn bad_gateway(error: &Error) -> Response<Body> {
 
 /// A plain answer of the gateway's own.
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text.to_owned()));
+    content(status, "text/plain; charset=utf-8", text.to_owned())
+}
+
+/// An answer of the gateway's own, of that type.
+pub(super) fn content(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    let plain = header::HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
 /// A JSON answer of the gateway's own.
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = text(status, &value.to_string());
-    let json = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+    content(status, "application/json", value.to_string())
 }

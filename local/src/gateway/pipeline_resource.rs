@@ -42,10 +42,7 @@ struct Made {
 }
 
 async fn change(shared: &Shared, event: &Value) -> Result<Made, String> {
-    let engine = shared
-        .codepipeline
-        .get()
-        .ok_or("no CodePipeline engine is running yet")?;
+    let engine = &Caller::of(shared).ok_or("no CodePipeline engine is running yet")?;
     let existing = event["PhysicalResourceId"].as_str();
     match (event["RequestType"].as_str(), existing) {
         (Some("Delete"), Some(name)) => {
@@ -63,7 +60,7 @@ async fn change(shared: &Shared, event: &Value) -> Result<Made, String> {
     }
 }
 
-async fn create(engine: &Upstream, event: &Value) -> Result<Made, String> {
+async fn create(engine: &Caller<'_>, event: &Value) -> Result<Made, String> {
     let properties = &event["ResourceProperties"];
     let name = properties["Name"]
         .as_str()
@@ -78,7 +75,7 @@ async fn create(engine: &Upstream, event: &Value) -> Result<Made, String> {
     })
 }
 
-async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, String> {
+async fn update(engine: &Caller<'_>, event: &Value, name: &str) -> Result<Made, String> {
     let properties = &event["ResourceProperties"];
     let wanted = properties["Name"].as_str().unwrap_or(name);
     if wanted != name {
@@ -98,7 +95,7 @@ async fn update(engine: &Upstream, event: &Value, name: &str) -> Result<Made, St
 }
 
 async fn disable_transitions(
-    engine: &Upstream,
+    engine: &Caller<'_>,
     properties: &Value,
     name: &str,
 ) -> Result<(), String> {
@@ -133,16 +130,40 @@ fn unique_name(event: &Value) -> String {
     format!("{readable}-{suffix}")
 }
 
+/// The engine, and the key with which it is asked.
+pub(super) struct Caller<'a> {
+    upstream: &'a Upstream,
+    authorization: String,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn of(shared: &'a Shared) -> Option<Self> {
+        let key = shared.keys.access_key_id("AKIA");
+        Some(Self {
+            upstream: shared.codepipeline.get()?,
+            authorization: format!(
+                "AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/codepipeline/aws4_request"
+            ),
+        })
+    }
+}
+
 /// A call of the CodePipeline API.
-async fn call(engine: &Upstream, operation: &str, input: &Value) -> Result<Value, String> {
+pub(super) async fn call(
+    engine: &Caller<'_>,
+    operation: &str,
+    input: &Value,
+) -> Result<Value, String> {
     let request = Request::builder()
         .method(Method::POST)
         .uri("/")
         .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+        .header(header::AUTHORIZATION, &engine.authorization)
         .header("x-amz-target", format!("CodePipeline_20150709.{operation}"))
         .body(Body::from(input.to_string()))
         .expect("its parts are valid");
     let response = engine
+        .upstream
         .send(request)
         .await
         .map_err(|error| error.to_string())?;

@@ -2,7 +2,10 @@
 //!
 //! The document becomes the API's draft. As on AWS nothing of it is served before a deployment takes a
 //! snapshot of it (`stage_snapshots`), so no stage ever points at a half-imported API. `mode=merge` is
-//! refused: nothing here uses it, and a wrong merge would be worse than none.
+//! refused: nothing here uses it, and a wrong merge would be worse than none. So is what would be closed, or answer
+//! otherwise, on AWS (`refused`).
+
+pub(super) mod refused;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
@@ -31,7 +34,22 @@ pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -
         Ok(body) => body,
         Err(error) => return bad_request(&error.to_string()),
     };
-    match parse(&body) {
+    let parsed = parse(&body).and_then(|document| {
+        let problems = refused::by_aws(&document);
+        if !problems.is_empty() {
+            let lines = problems.join("\n\t");
+            return Err(format!("Errors found during import:\n\t{lines}"));
+        }
+        let problems = refused::here(&document);
+        if !problems.is_empty() {
+            let lines = problems.join("\n\t");
+            return Err(format!(
+                "The local API Gateway does not do this, which AWS does; it would answer otherwise:\n\t{lines}"
+            ));
+        }
+        Ok(document)
+    });
+    match parsed {
         Ok(document) => {
             // The API's description is that of the document (API Gateway Developer Guide, "Import a REST API").
             let description = document.pointer("/info/description");
@@ -83,7 +101,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     Ok(document)
 }
 
-fn bad_request(message: &str) -> Response<Body> {
+pub(super) fn bad_request(message: &str) -> Response<Body> {
     error(StatusCode::BAD_REQUEST, "BadRequestException", message)
 }
 

@@ -16,6 +16,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, Response, Uri};
 use serde_json::{Value, json};
 
+use super::put_rest_api::{bad_request, refused};
 use super::{Shared, forward};
 
 /// What the deployments of all APIs are.
@@ -114,6 +115,9 @@ pub(super) async fn create_deployment(
             .forward(Request::from_parts(parts, Body::from(body)))
             .await;
     };
+    if let Some(reason) = refused::deployment(&draft) {
+        return bad_request(reason);
+    }
     match deploy(shared, api, &asked, draft).await {
         Ok(deployment) => forward::json(axum::http::StatusCode::CREATED, &deployment),
         Err(forward::Error::Refused { status, body, .. }) => {

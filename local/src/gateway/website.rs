@@ -13,14 +13,23 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::forward::{self, Upstream};
+use crate::{guard, listen};
 
 /// The index document of a bucket whose configuration names none.
 const INDEX: &str = "index.html";
+
+/// What `MiniStack` adds to its answers.
+const CORS: [HeaderName; 4] = [
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_METHODS,
+    header::ACCESS_CONTROL_ALLOW_HEADERS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+];
 
 /// The sites by their buckets.
 #[derive(Debug, Default)]
@@ -44,11 +53,7 @@ impl Websites {
         let address = listener.local_addr()?;
         let state = (ministack.clone(), Arc::from(bucket));
         let router = Router::new().fallback(answer).with_state(state);
-        let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(error = %error, "a site stopped answering");
-            }
-        });
+        let task = tokio::spawn(listen::serve(listener, router));
         let mut sites = self.sites();
         if let Some(site) = sites.get(bucket) {
             task.abort(); // someone else opened it meanwhile
@@ -76,6 +81,9 @@ async fn answer(
     State((ministack, bucket)): State<SiteState>,
     request: Request<Body>,
 ) -> Response<Body> {
+    if !guard::is_local(request.headers()) {
+        return forward::text(StatusCode::FORBIDDEN, "403 Forbidden");
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return forward::text(StatusCode::METHOD_NOT_ALLOWED, "405 Method Not Allowed");
     }
@@ -164,9 +172,13 @@ async fn get(
             asked = asked.header(name, value);
         }
     }
-    ministack
-        .send(asked.body(Body::empty()).expect("its parts are valid"))
-        .await
+    let asked = asked.body(Body::empty()).expect("its parts are valid");
+    let mut response = ministack.send(asked).await?;
+    // `MiniStack` lets every page read every object; S3 lets none where the bucket has no CORS configuration.
+    for name in CORS {
+        response.headers_mut().remove(name);
+    }
+    Ok(response)
 }
 
 fn redirect(location: &str) -> Response<Body> {

@@ -2,10 +2,10 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, SharedCredentialsProvider};
-/// The access key id that the local AWS takes; it opens nothing.
-pub const ACCESS_KEY_ID: &str = "test";
 
-/// The secret access key that goes with it.
+use super::Request;
+
+/// The secret access key of every environment: the local AWS looks at access keys only.
 pub const SECRET_ACCESS_KEY: &str = "test";
 
 /// What a launch talks to.
@@ -16,14 +16,15 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(endpoint: &str, region: &str) -> Self {
-        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
+    pub(super) fn new(request: &Request) -> Self {
+        let key = &request.access_key_id;
+        let credentials = Credentials::new(key, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
             .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region.to_owned()))
+            .region(Region::new(request.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(endpoint)
+            .endpoint_url(&request.endpoint)
             .build();
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(true)

@@ -18,13 +18,16 @@ macro_rules! modules {
 }
 
 /// What the gaps share.
-const HELPERS: &[Module] = &modules!["gateway"];
+const HELPERS: &[Module] = &modules!["gateway", "secrets"];
 
 /// One gap each, in the order of their installation.
 const GAPS: &[Module] = &modules![
     "addresses",
+    "api_keys",
     "busy_stacks",
     "change_sets",
+    "doors",
+    "failed_starts",
     "full_buckets",
     "function_directories",
     "function_environment",
@@ -35,8 +38,11 @@ const GAPS: &[Module] = &modules![
     "nested_deletion",
     "nested_failure",
     "nested_parents",
+    "nodejs_sdk",
     "pipeline_events",
     "pipelines",
+    "runtime_api",
+    "shared_ports",
     "simulated_policies",
     "template_errors",
     "template_urls",

@@ -32,9 +32,13 @@ const LAST_LINES: usize = 12;
 /// Whether it is installed there, so that a start needs no network and only seconds.
 #[must_use]
 pub fn is_installed(home: &Path) -> bool {
-    home.join(format!("ministack-{VERSION}"))
-        .join("complete")
-        .exists()
+    is_complete(&home.join(format!("ministack-{VERSION}")).join("complete"))
+}
+
+/// Whether the file says that all of the requirements are installed: what an earlier version of this program
+/// installed may lack something.
+fn is_complete(file: &Path) -> bool {
+    fs::read(file).is_ok_and(|installed| installed == REQUIREMENTS.as_bytes())
 }
 
 /// Makes sure that `MiniStack` is installed below `home` and gives back its Python interpreter.
@@ -62,7 +66,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
     let folder = home.join(format!("ministack-{VERSION}"));
     let python = folder.join("bin").join("python");
     let complete = folder.join("complete");
-    if complete.exists() {
+    if is_complete(&complete) {
         return Ok(python);
     }
     if folder.exists() {
@@ -73,7 +77,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
     let requirements = folder.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).map_err(io(&requirements))?;
     pip_install(&python, &requirements)?;
-    fs::write(&complete, VERSION).map_err(io(&complete))?;
+    fs::write(&complete, REQUIREMENTS).map_err(io(&complete))?;
     Ok(python)
 }
 
@@ -153,7 +157,7 @@ fn pip_install(python: &Path, requirements: &Path) -> Result<(), Error> {
 }
 
 /// The last lines of what a program wrote, its errors last.
-fn last_lines(output: &Output) -> String {
+pub(super) fn last_lines(output: &Output) -> String {
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     let lines: Vec<&str> = text

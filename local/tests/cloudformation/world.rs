@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::aws::LocalAws;
-use local::launch::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use local::launch::SECRET_ACCESS_KEY;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 
@@ -52,7 +52,8 @@ impl World {
     async fn start() -> Self {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
         let aws = LocalAws::start(home, REGION).await.unwrap();
-        let credentials = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "local");
+        let credentials =
+            Credentials::new(aws.access_key_id(), SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
             .http_client(shared::aws::http_client())
             .behavior_version(BehaviorVersion::latest())

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use local::engine::{ChangeState, Subject};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, lambda_action, pipeline};
+use crate::rig::{Rig, approval_action, credentials, lambda_action, pipeline};
 
 const ARN: &str = "arn:aws:codepipeline:us-east-1:000000000000:p";
 
@@ -31,7 +31,7 @@ async fn aws(rig: &Rig, arguments: &[&str]) -> Result<Value, String> {
         .args(arguments)
         .args(["--output", "json"])
         .env("AWS_ENDPOINT_URL_CODEPIPELINE", rig.engine.endpoint())
-        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_ACCESS_KEY_ID", credentials().access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use local::gateway::Bound;
+use local::guard::KeyMark;
+use local::ministack::Secret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::rig::{Rig, lambda_action, pipeline};
+use crate::rig::{Rig, credentials, lambda_action, pipeline};
 
 const CBOR: &str = "smithy-rpc-v2-cbor";
 
@@ -83,7 +85,9 @@ async fn every_operation_answers_the_same_in_both_protocols_at_engine_and_gatewa
     assert_same(&in_cbor, &in_json);
 
     let nobody = "127.0.0.1:9".parse().unwrap();
-    let gateway = Bound::new().await.unwrap().serve(nobody);
+    let keys = KeyMark::of_key(&credentials().access_key_id);
+    let bound = Bound::new().await.unwrap();
+    let gateway = bound.serve(nobody, &Secret::new(), keys, PathBuf::new());
     let address = engine.trim_start_matches("http://").parse().unwrap();
     gateway.route_codepipeline(address);
     let endpoint = gateway.endpoint().to_owned();

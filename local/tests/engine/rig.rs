@@ -428,7 +428,13 @@ fn client(endpoint: &str) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
-        .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
+        .credentials_provider(SdkCredentials::new(
+            "AKIAPLANTED",
+            "test",
+            None,
+            None,
+            "test",
+        ))
         .build();
     Client::from_conf(config)
 }

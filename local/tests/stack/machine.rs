@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The processes that descend from one, itself too.
@@ -54,7 +54,7 @@ pub(crate) async fn wait_until_gone(pids: &[u32]) {
 }
 
 /// The addresses on which these processes listen.
-pub(crate) fn listeners(pids: &[u32]) -> Vec<IpAddr> {
+pub(crate) fn listeners(pids: &[u32]) -> Vec<SocketAddr> {
     let inodes: BTreeSet<String> = pids.iter().flat_map(|pid| sockets(*pid)).collect();
     let mut found = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -66,7 +66,11 @@ pub(crate) fn listeners(pids: &[u32]) -> Vec<IpAddr> {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let listens = fields[3] == "0A"; // TCP_LISTEN, net/tcp_states.h
             if listens && inodes.contains(fields[9]) {
-                found.push(address(fields[1].split(':').next().unwrap()));
+                let (host, port) = fields[1].split_once(':').unwrap();
+                found.push(SocketAddr::new(
+                    address(host),
+                    u16::from_str_radix(port, 16).unwrap(),
+                ));
             }
         }
     }

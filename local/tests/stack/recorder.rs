@@ -49,6 +49,13 @@ impl Recorder {
             .clone()
     }
 
+    /// The inputs of all calls of an operation.
+    pub(crate) fn all(&self, operation: &str) -> Vec<Value> {
+        let recorded = self.recorded.lock().unwrap();
+        let calls = recorded.calls.iter().filter(|(name, _)| name == operation);
+        calls.map(|(_, input)| input.clone()).collect()
+    }
+
     pub(crate) fn refuse(&self, code: &str, message: &str) {
         self.recorded.lock().unwrap().refusal = Some((code.to_owned(), message.to_owned()));
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::body::Body;
+use axum::http::HeaderMap;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -61,7 +62,7 @@ impl World {
             .map(|name| (name.to_owned(), binary.clone()))
             .into();
         let credentials = Credentials::new(
-            launch::ACCESS_KEY_ID,
+            aws.access_key_id(),
             launch::SECRET_ACCESS_KEY,
             None,
             None,
@@ -93,6 +94,7 @@ impl World {
     pub(crate) async fn try_launch(&self) -> Result<Launch, launch::Error> {
         let request = Request {
             endpoint: self.aws.endpoint().to_owned(),
+            access_key_id: self.aws.access_key_id(),
             region: REGION.to_owned(),
             stack_name: STACK.to_owned(),
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
@@ -108,14 +110,50 @@ impl World {
     }
 
     pub(crate) async fn get(&self, url: &str) -> (u16, String) {
-        let request = axum::http::Request::get(url).body(Body::empty()).unwrap();
-        let response = self.http.request(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, String::from_utf8_lossy(&body).into_owned())
+        let (status, _, body) = self.ask("GET", url, &[]).await;
+        (status, body)
     }
 
-    fn lambda(&self) -> aws_sdk_lambda::Client {
+    /// A request with these header fields; the one that is called `body` is its body.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        url: &str,
+        fields: &[(&str, &str)],
+    ) -> (u16, HeaderMap, String) {
+        let mut request = axum::http::Request::builder().method(method).uri(url);
+        let mut body = String::new();
+        for (name, value) in fields {
+            if *name == "body" {
+                (*value).clone_into(&mut body);
+            } else {
+                request = request.header(*name, *value);
+            }
+        }
+        let response = self.http.request(request.body(Body::from(body)).unwrap());
+        let (parts, body) = response.await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        (parts.status.as_u16(), parts.headers, body)
+    }
+
+    /// An API key that a usage plan lets into a stage; its value.
+    pub(crate) async fn api_key(&self, api: &str, stage: &str) -> String {
+        let make =
+            async |path: &str, input: Value| self.api_gateway("POST", path, Some(input)).await;
+        let key = make("/apikeys", json!({ "name": "key", "enabled": true })).await;
+        let stages = json!([{ "apiId": api, "stage": stage }]);
+        let plan = make(
+            "/usageplans",
+            json!({ "name": "plan", "apiStages": stages }),
+        )
+        .await;
+        let keys = format!("/usageplans/{}/keys", plan["id"].as_str().unwrap());
+        make(&keys, json!({ "keyId": key["id"], "keyType": "API_KEY" })).await;
+        key["value"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.config)
     }
 
@@ -147,15 +185,43 @@ impl World {
         names.find(|found| found.contains(name)).unwrap()
     }
 
+    /// Every line of a group.
+    pub(crate) async fn log_of(&self, group: &str) -> String {
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let found = logs
+            .filter_log_events()
+            .log_group_name(group)
+            .send()
+            .await
+            .unwrap();
+        let lines = found.events().iter().filter_map(|event| event.message());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Another function, of that one file.
+    pub(crate) async fn function(&self, name: &str, runtime: &str, file: &str, code: &[u8]) {
+        let code = aws_sdk_lambda::types::FunctionCode::builder().zip_file(package(file, code));
+        let create = self.lambda().create_function().function_name(name);
+        create
+            .runtime(runtime.into())
+            .handler("index.handler")
+            .role("arn:aws:iam::000000000000:role/any")
+            .timeout(20)
+            .code(code.build())
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// New code, a version of it, and the alias on that version.
     pub(crate) async fn publish_and_move(&self, function: &str, alias: &str) -> String {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("index.js", zip::write::SimpleFileOptions::default())
-            .unwrap();
+        self.publish(function, alias, HANDLER).await
+    }
+
+    /// Code of the test's own, a version of it, and the alias on that version.
+    pub(crate) async fn publish(&self, function: &str, alias: &str, code: &str) -> String {
         let unique = uuid::Uuid::new_v4();
-        zip.write_all(format!("// {unique}\n{HANDLER}").as_bytes())
-            .unwrap();
-        let zip = aws_sdk_lambda::primitives::Blob::new(zip.finish().unwrap().into_inner());
+        let zip = package("index.js", format!("// {unique}\n{code}").as_bytes());
         let lambda = self.lambda();
         lambda
             .update_function_code()
@@ -208,10 +274,30 @@ impl World {
             .unwrap();
     }
 
-    /// A call of the API Gateway API, signed as far as anyone looks.
+    /// A signature as far as anyone looks.
+    pub(crate) fn scope(&self, service: &str) -> String {
+        let key = self.aws.access_key_id();
+        format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/{service}/aws4_request")
+    }
+
+    /// A call of the API Gateway API that succeeds.
     async fn api_gateway(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let scope =
-            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/apigateway/aws4_request");
+        let (status, body) = self.ask_api_gateway(method, path, body).await;
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {body}"
+        );
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// A call of the API Gateway API.
+    pub(crate) async fn ask_api_gateway(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, String) {
+        let scope = self.scope("apigateway");
         let request = axum::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.aws.endpoint()))
@@ -219,14 +305,9 @@ impl World {
             .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
             .unwrap();
         let response = self.http.request(request).await.unwrap();
-        let status = response.status();
+        let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(
-            status.is_success(),
-            "{method} {path}: {status} {}",
-            String::from_utf8_lossy(&body)
-        );
-        serde_json::from_slice(&body).unwrap()
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     /// A call of a service that takes forms and answers XML.
@@ -234,8 +315,7 @@ impl World {
         let body: String = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(pairs)
             .finish();
-        let scope =
-            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request");
+        let scope = self.scope(service);
         let request = axum::http::Request::post(self.aws.endpoint())
             .header("authorization", scope)
             .header("content-type", "application/x-www-form-urlencoded")
@@ -251,8 +331,7 @@ impl World {
 
     /// A new hosted zone; its id.
     pub(crate) async fn hosted_zone(&self, name: &str) -> String {
-        let scope =
-            format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/route53/aws4_request");
+        let scope = self.scope("route53");
         let body = format!(
             "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{name}</Name>\
              <CallerReference>{name}</CallerReference></CreateHostedZoneRequest>"
@@ -312,7 +391,7 @@ impl World {
 
     /// The access key of the local AWS's user.
     pub(crate) fn access_key_id(&self) -> String {
-        launch::ACCESS_KEY_ID.to_owned()
+        self.aws.access_key_id()
     }
 
     pub(crate) async fn make_bucket(&self, name: &str) {
@@ -447,6 +526,15 @@ impl World {
     }
 }
 
+/// A package of one executable file.
+fn package(file: &str, code: &[u8]) -> aws_sdk_lambda::primitives::Blob {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    zip.start_file(file, options).unwrap();
+    zip.write_all(code).unwrap();
+    aws_sdk_lambda::primitives::Blob::new(zip.finish().unwrap().into_inner())
+}
+
 /// An OpenAPI document with one path, for whatever function and alias the stage names.
 pub(crate) fn document(path: &str) -> Value {
     let functions = format!("arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions");
@@ -458,7 +546,7 @@ pub(crate) fn document(path: &str) -> Value {
     json!({
         "openapi": "3.0.1",
         "info": { "title": "test", "version": "1" },
-        "paths": { path: { "get": { "x-amazon-apigateway-integration": {
+        "paths": { path: { "get": { "responses": {}, "x-amazon-apigateway-integration": {
             "type": "aws_proxy",
             "httpMethod": "POST",
             "uri": format!("{functions}/{function}:{name}/invocations"),

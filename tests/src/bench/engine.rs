@@ -223,6 +223,10 @@ impl Api {
 
     async fn call(&self, operation: &str, input: &Value) -> io::Result<Value> {
         let request = Request::post(&self.endpoint)
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/codepipeline/aws4_request",
+            )
             .header("x-amz-target", format!("CodePipeline_20150709.{operation}"))
             .header("authorization", SIGNED)
             .body(Full::from(input.to_string()))

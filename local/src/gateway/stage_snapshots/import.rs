@@ -1,24 +1,16 @@
 //! Makes an API of an OpenAPI document, call by call: `MiniStack` 1.5.33's own import knows no request
 //! templates, integration responses or `x-amazon-apigateway-any-method`.
 
+mod access;
+
 use std::collections::HashMap;
 
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::super::openapi::METHODS;
 use super::super::{Shared, forward};
-
-/// The methods of a path item, as API Gateway calls them.
-const METHODS: [(&str, &str); 8] = [
-    ("get", "GET"),
-    ("put", "PUT"),
-    ("post", "POST"),
-    ("delete", "DELETE"),
-    ("patch", "PATCH"),
-    ("head", "HEAD"),
-    ("options", "OPTIONS"),
-    ("x-amazon-apigateway-any-method", "ANY"),
-];
+use access::Access;
 
 /// The API's id.
 pub(super) async fn import(
@@ -31,6 +23,7 @@ pub(super) async fn import(
     let ministack = &shared.ministack;
     let made = json!({
         "name": format!("{api}-{stage}-snapshot"),
+        "apiKeySource": "HEADER",
         "binaryMediaTypes": document.get("x-amazon-apigateway-binary-media-types").cloned().unwrap_or_else(|| json!([])),
     });
     let made = ministack
@@ -39,12 +32,16 @@ pub(super) async fn import(
     let id = made["id"].as_str().unwrap_or_default().to_owned();
     shared.snapshots.hide(&id);
 
+    let access = Access::import(shared, &id, document, variables).await?;
     let mut tree = Tree::of(shared, &id).await?;
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let resource = tree.resource(path).await?;
         for (key, method) in METHODS {
             if let Some(operation) = item.get(key) {
-                put_operation(shared, &id, &resource, method, operation, variables).await?;
+                let input = access.method(item, operation).await?;
+                let method = format!("/restapis/{id}/resources/{resource}/methods/{method}");
+                ministack.call(Method::PUT, &method, Some(&input)).await?;
+                put_integration(shared, &method, operation, variables).await?;
             }
         }
     }
@@ -120,18 +117,13 @@ impl<'a> Tree<'a> {
     }
 }
 
-async fn put_operation(
+async fn put_integration(
     shared: &Shared,
-    api: &str,
-    resource: &str,
-    method: &str,
+    path: &str,
     operation: &Value,
     variables: &Value,
 ) -> Result<(), forward::Error> {
     let ministack = &shared.ministack;
-    let path = format!("/restapis/{api}/resources/{resource}/methods/{method}");
-    let body = json!({ "authorizationType": "NONE" });
-    ministack.call(Method::PUT, &path, Some(&body)).await?;
     let Some(integration) = operation.get("x-amazon-apigateway-integration") else {
         return Ok(());
     };

@@ -85,6 +85,9 @@ def spawn_with_stream(worker, *arguments, **named):
     spawning.stream.write(*getattr(worker, "delivery_first_lines", ()))
     try:
         return spawn(worker, *arguments, **named)
+    except Exception as error:
+        worker.delivery_stream.write(f"{getattr(error, 'error_type', 'Runtime.ExitError')}: {error}")
+        raise
     finally:
         spawning.stream = None
 
