@@ -27,6 +27,24 @@ const CHANGED: [(&str, &str); 3] = [
     ("app.5e6f7a8b.js", "fetch('config.json') // again"),
 ];
 
+/// The release that comes between two attempts of that one; what it has in common with the one before is there.
+const OTHER: [(&str, &str); 3] = [
+    (
+        "index.html",
+        "<link rel=stylesheet href=style.css><img src=logo.png>",
+    ),
+    ("style.css", "body { color: red }"),
+    ("logo.png", "logo"),
+];
+
+fn release(event: JobEvent, key: &str, version: &str, execution: &str) -> Value {
+    let parameters = format!(
+        "bucket=www&version={version}&distribution=E1&pipeline=greeter&execution={execution}"
+    );
+    let event = event.input("DistSiteOutput", "store", key);
+    event.user_parameters(&parameters).build()
+}
+
 /// A release over two others, so that the job uploads, replaces, removes and
 /// invalidates.
 struct Release {
@@ -65,10 +83,36 @@ impl Scenario for Release {
     }
 
     fn event(&self) -> Value {
-        JobEvent::new()
-            .input("DistSiteOutput", "store", "p/Site/x")
-            .user_parameters("bucket=www&version=v2&distribution=E1")
-            .build()
+        release(JobEvent::new(), "p/Site/x", "v2", "0a1b2c3d-1111")
+    }
+
+    fn other_release(&self) -> Option<Value> {
+        let event = JobEvent::new().id("22222222-abcd-1111-abcd-111111abcdef");
+        Some(release(event, "p/Site/other", "v3", "0a1b2c3d-2222"))
+    }
+
+    /// Its own files. An asset of the first release that arrives late lies beside them, and the manifest knows it;
+    /// an invalidation that arrives late drops what is fetched again.
+    async fn other_state(&self, world: &World) -> State {
+        let mut state = self.snapshot(world).await;
+        let is_its_own =
+            |key: &String| key == "config.json" || OTHER.iter().any(|(name, _)| name == key);
+        state.site.retain(|key, _| is_its_own(key));
+        state.invalidations.clear();
+        state
+    }
+
+    async fn check_other(&self, world: &World) -> Result<(), String> {
+        let site = world.bucket("www").snapshot().await;
+        for (key, body) in OTHER {
+            if site
+                .get(key)
+                .is_none_or(|object| object.body != body.as_bytes())
+            {
+                return Err(format!("`{key}` is not that of the other release"));
+            }
+        }
+        Ok(())
     }
 
     async fn seed(&self, world: &World) {
@@ -78,6 +122,8 @@ impl Scenario for Release {
             .create()
             .await
             .put("p/Site/x", zip(&CHANGED))
+            .await
+            .put("p/Site/other", zip(&OTHER))
             .await;
         let www = world.bucket("www");
         www.create().await;
