@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -253,7 +253,34 @@ fn read_file(path: &Path) -> Result<Report, String> {
             "it has {size} bytes, {MAX_REPORT_BYTES} is the most that is read"
         ));
     }
-    read_xml(BufReader::new(file.take(MAX_REPORT_BYTES)))
+    let mut reader = BufReader::new(file.take(MAX_REPORT_BYTES));
+    let beginning = reader.fill_buf().map_err(|error| error.to_string())?;
+    match utf16_order(beginning) {
+        Some(order) => read_xml(utf16(reader, order)?.as_bytes()),
+        None => read_xml(reader),
+    }
+}
+
+/// How UTF-16, which PowerShell and reporters for .NET write, orders the bytes of a unit.
+type ByteOrder = fn([u8; 2]) -> u16;
+
+/// The order that a byte order mark tells, or else the `<` that every report begins with.
+fn utf16_order(beginning: &[u8]) -> Option<ByteOrder> {
+    match beginning {
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(u16::from_le_bytes),
+        [0xfe, 0xff, ..] | [0, b'<', ..] => Some(u16::from_be_bytes),
+        _ => None,
+    }
+}
+
+fn utf16(mut reader: impl Read, order: ByteOrder) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    let units = bytes.chunks_exact(2).map(|unit| order([unit[0], unit[1]]));
+    let text = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Ok(text.filter(|character| *character != '\u{feff}').collect())
 }
 
 fn read_xml(xml: impl std::io::BufRead) -> Result<Report, String> {

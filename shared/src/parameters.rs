@@ -169,12 +169,18 @@ impl UserParameters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HumanDuration(pub Duration);
 
+/// Nothing that an action waits for is done in less: `0` is a mistake, not "no limit".
+const SHORTEST: Duration = Duration::from_secs(1);
+
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|_| de::Error::custom("a duration such as `30s` or `5m`"))
+        match humantime::parse_duration(&text) {
+            Ok(duration) if duration >= SHORTEST => Ok(Self(duration)),
+            _ => Err(de::Error::custom(
+                "a duration of a second or more, such as `30s` or `5m`",
+            )),
+        }
     }
 }
 
@@ -257,7 +263,7 @@ mod tests {
     #[test_case("task=%ff", "`UserParameters` has a broken percent escape at `task`"; "escape that is no text")]
     #[test_case("task=a&retries=two", "`retries` in `UserParameters` is not valid: expected a whole number, 0 or more"; "number")]
     #[test_case("task=a&runner=make", "`runner` in `UserParameters` is not valid: expected one of `gulp`, `npm`"; "choice")]
-    #[test_case("task=a&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration such as `30s` or `5m`"; "duration")]
+    #[test_case("task=a&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "duration")]
     #[test_case("task=a&Env.=x", "`Env.` in `UserParameters` is not valid: expected a name after the dot"; "nameless")]
     #[test_case("{\"task\":[1]}", "`UserParameters` is not one JSON object of strings, numbers and booleans (line 1, column 12)"; "nested json")]
     #[test_case("{", "`UserParameters` is not one JSON object of strings, numbers and booleans (line 1, column 1)"; "broken json")]

@@ -51,6 +51,7 @@ pub struct Command {
     directory: PathBuf,
     environment: Environment,
     logs: bool,
+    shown_below: Option<String>,
 }
 
 /// A child that ended with exit code 0.
@@ -72,7 +73,16 @@ impl Command {
             directory: directory.to_owned(),
             environment: environment.clone(),
             logs: true,
+            shown_below: None,
         }
+    }
+
+    /// Shows paths in the output as they are below this directory: `gulpfile.js:46` can be found by who
+    /// reads it, a path of the job's own directory cannot.
+    #[must_use]
+    pub fn shown_below(mut self, directory: &Path) -> Self {
+        self.shown_below = Some(directory.to_string_lossy().into_owned());
+        self
     }
 
     /// Adds an argument. Everyone on the machine can read arguments: no secrets.
@@ -117,7 +127,7 @@ impl Command {
         };
         let mut tree = Tree::new(child, turn)
             .ok_or_else(|| unreadable(std::io::Error::other("the child has no process id")))?;
-        let output = Output::new(self.logs);
+        let output = Output::new(self.logs, self.shown_below.clone());
         let (stdout, stderr) = tree.streams();
         let mut reading = Box::pin(join(
             read(&output, Stream::Stdout, stdout),

@@ -11,6 +11,23 @@ use crate::job::Job;
 use crate::process::{Environment, EnvironmentError, TERMINATION_GRACE};
 use crate::workspace::{Workspace, WorkspaceError};
 
+mod check;
+mod engines;
+mod files;
+mod lockfile;
+mod manifest;
+mod remedy;
+
+pub(crate) use check::empty_submodules;
+pub use check::{CheckError, Expected, Finding, Severity, check, check_files};
+pub use files::{Files, Folder, below};
+pub use lockfile::{MAX_LOCK_BYTES, NPM_LOCK_FILES, YARN_LOCK};
+pub use manifest::{MANIFEST, Manifest, NoManifest};
+pub use remedy::remedy;
+pub(crate) use remedy::{
+    MISSING_MODULE, says_that_a_module_is_missing, says_that_something_is_missing,
+};
+
 /// How long before the action itself is ended its programs are: what they wrote can then still be
 /// read and the failure told in the action's own words.
 const CHILD_MARGIN: Duration = TERMINATION_GRACE.saturating_add(Duration::from_secs(3));
@@ -60,6 +77,21 @@ impl Project {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The files of the source, by their paths below it.
+    #[must_use]
+    pub fn files(&self) -> Folder<'_> {
+        Folder(&self.source)
+    }
+
+    /// The directory's path below the source; empty where it is the source.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        match self.directory.strip_prefix(&self.source) {
+            Ok(relative) => relative.to_string_lossy().into_owned(),
+            Err(_) => String::new(),
+        }
     }
 
     /// The directories from [`Project::directory`] up to [`Project::source`].
@@ -145,6 +177,29 @@ pub fn environment(
 pub fn child_deadline(job: &Job) -> Deadline {
     let deadline = job.invocation.deadline;
     deadline.earlier_by(CHILD_MARGIN.min(deadline.remaining() / LARGEST_MARGIN_PART))
+}
+
+/// The path below the source that a `directory` names, as it is written; empty for the source itself.
+///
+/// # Errors
+///
+/// [`ProjectError::Leaves`] where it is absolute or goes above the source.
+pub fn directory_of(directory: &str) -> Result<String, ProjectError> {
+    let leaves = || ProjectError::Leaves {
+        path: directory.to_owned(),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    if directory.starts_with('/') {
+        return Err(leaves());
+    }
+    for name in directory.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop().ok_or_else(leaves)?),
+            name => names.push(name),
+        }
+    }
+    Ok(names.join("/"))
 }
 
 /// Whether the path as it is written goes above the source, whatever links say.

@@ -11,7 +11,7 @@ use shared::continuation::ContinuationToken;
 use shared::job::Job;
 use shared::process::Environment;
 use shared::project::{self, Project};
-use shared::task::{Runner, Task, TaskEnd, TaskError};
+use shared::task::{Task, TaskEnd, TaskError};
 use shared::workspace::Workspace;
 
 mod attempts;
@@ -70,10 +70,9 @@ async fn test(
     environment: &Environment,
 ) -> Result<Outcome, EndToEndError> {
     let project = Project::open(source, &params.directory)?;
-    let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
     let task = Task {
         name: params.task,
-        runner,
+        runner: params.runner,
         report: params.report,
     };
     let target = params.environment.get(TARGET).cloned();
@@ -127,7 +126,7 @@ fn after_failure(
 
 /// `test-functional (gulp) of https://test.example.com in 12s; 5 tests: 5 passed; retried once`
 fn told(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -> String {
-    let mut text = format!("{} ({})", task.name, task.runner);
+    let mut text = format!("{} ({})", task.name, end.runner);
     if let Some(target) = target {
         let _infallible = write!(text, " of {target}");
     }

@@ -6,33 +6,22 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::archive::{Archive, Kind};
-use shared::project::Project;
+use shared::project::{MAX_LOCK_BYTES, Manifest, NPM_LOCK_FILES, Project};
 
-use crate::lock::{self, LockFile};
+use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};
 use crate::versions::Versions;
 use crate::{NpmInstallError, npm};
 
 /// Where trees are kept in the artifact bucket: the lifecycle rule and the role's policy name it, too. The number is
 /// the version of what the key covers.
-const PREFIX: &str = "delivery-cache/npm-install/1/";
+const PREFIX: &str = "delivery-cache/npm-install/2/";
 
 /// What npm reads of a directory of the source, besides the lock files.
 const READ: [&str; 2] = ["package.json", ".npmrc"];
-
-/// The project's own scripts that npm runs when it installs (npm's documentation, "Life Cycle Scripts").
-const LIFECYCLE: [&str; 7] = [
-    "preinstall",
-    "install",
-    "postinstall",
-    "prepublish",
-    "preprepare",
-    "prepare",
-    "postprepare",
-];
 
 /// npm runs `node-gyp` for a project that has this file, as an `install` script.
 const NATIVE_BUILD: &str = "binding.gyp";
@@ -77,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) lock: LockFile,
     /// The directory that npm makes, below the source: `web/node_modules`.
     pub(crate) root: String,
+    /// The registries that are named, where any are.
+    registries: Vec<String>,
     /// The files that npm reads of the source, alone.
     project: Project,
 }
@@ -120,6 +111,7 @@ impl Plan {
         let plan = Self {
             lock,
             root,
+            registries: crate::registries(&project, params)?,
             project,
         };
         Ok(plan.judge(archive, params, &directory).map(|()| plan))
@@ -134,7 +126,7 @@ impl Plan {
         if params.subcommand == Some(Subcommand::Install) {
             return Err("`subcommand=install`".into());
         }
-        if self.lock.check().is_err() {
+        if self.lock.check(&self.registries).is_err() {
             return Err("the lock file does not give a hash for each package".into());
         }
         if let Some(local) = self.lock.local_dependency() {
@@ -159,11 +151,7 @@ impl Plan {
     /// Scripts may do anything, and outside of `node_modules` too.
     fn judge_scripts(&self, archive: &Archive, directory: &Path) -> Result<(), Declined> {
         let manifest = self.manifest()?;
-        let scripts = manifest.get("scripts").and_then(Value::as_object);
-        if let Some(script) = LIFECYCLE
-            .iter()
-            .find(|name| scripts.is_some_and(|scripts| scripts.contains_key(**name)))
-        {
+        if let Some(script) = manifest.install_scripts().next() {
             return Err(Declined(format!("the project has a script `{script}`")));
         }
         let native = directory.join(NATIVE_BUILD);
@@ -179,10 +167,8 @@ impl Plan {
         }
     }
 
-    fn manifest(&self) -> Result<Map<String, Value>, Declined> {
-        let path = self.project.directory().join("package.json");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        serde_json::from_str(text.trim_start_matches('\u{feff}'))
+    fn manifest(&self) -> Result<Manifest, Declined> {
+        Manifest::read(&self.project.files(), &self.project.folder())
             .map_err(|_| "`package.json` is not a JSON object".into())
     }
 
@@ -192,7 +178,7 @@ impl Plan {
         params: &NpmInstallParams,
         versions: &Versions,
     ) -> Result<String, Declined> {
-        let mut manifest = self.manifest()?;
+        let mut manifest = self.manifest()?.fields().clone();
         manifest.retain(|field, _| !HARMLESS.contains(&field.as_str()));
         let mut key = Key::new();
         key.part("prefix", PREFIX);
@@ -205,7 +191,7 @@ impl Plan {
             key.part("settings", path.as_os_str().as_encoded_bytes());
             key.part("content", settings);
         }
-        for argument in npm::arguments(Subcommand::Ci, params) {
+        for argument in npm::arguments(Subcommand::Ci, params, versions) {
             key.part("argument", argument);
         }
         for (name, value) in npm::SETTINGS {
@@ -219,7 +205,7 @@ impl Plan {
         key.part("root", &self.root);
         key.part("package.json", Value::Object(manifest).to_string());
         for directory in self.project.ancestors() {
-            for name in lock::NAMES.iter().chain(&[".npmrc"]) {
+            for name in NPM_LOCK_FILES.iter().chain(&[".npmrc"]) {
                 let path = directory.join(name);
                 if let Ok(bytes) = fs::read(&path) {
                     key.part("file", self.project.shown(&path));
@@ -271,7 +257,7 @@ fn plain_directory(directory: &str) -> Result<PathBuf, Declined> {
 
 /// Takes what npm reads out of the archive: of the directory and all above it.
 fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), Declined> {
-    let names: Vec<&str> = READ.into_iter().chain(lock::NAMES).collect();
+    let names: Vec<&str> = READ.into_iter().chain(NPM_LOCK_FILES).collect();
     for entry in archive.entries() {
         let path = Path::new(entry.path());
         if entry.kind() == Kind::Link && directory.starts_with(path) {
@@ -291,7 +277,7 @@ fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), De
         }
         let unreadable = |_| Declined(format!("`{}` cannot be read", entry.path()));
         let bytes = archive
-            .read(entry.path(), lock::MAX_BYTES)
+            .read(entry.path(), MAX_LOCK_BYTES)
             .map_err(|_| Declined(format!("`{}` cannot be read", entry.path())))?;
         let to = folder.join(path);
         fs::create_dir_all(to.parent().unwrap_or(folder)).map_err(unreadable)?;

@@ -6,11 +6,14 @@ use shared::artifact::ArtifactError;
 use shared::failure::{ActionError, FailureType};
 use shared::job::ArtifactCountError;
 use shared::process::ProcessError;
-use shared::project::ProjectError;
+use shared::project::{CheckError, ProjectError, remedy};
 use shared::workspace::WorkspaceError;
 
 /// How many entries of a lock file a message names.
 const MAX_NAMED: usize = 10;
+
+/// The setting that is most often there for memory.
+const NODE_OPTIONS: &str = "node-options";
 
 /// Why npm could not tell whether it got the right bytes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Untrusted {
     NoIntegrity,
     /// It would come over plain http.
     PlainHttp,
+    /// It is said to come inside of another package, which does not bundle it, or has no hash itself.
+    NotBundled,
     /// It would come from a Git repository.
     Git,
     /// The address is none that npm should follow.
@@ -30,6 +35,7 @@ impl fmt::Display for Untrusted {
         f.write_str(match self {
             Self::NoIntegrity => "no integrity hash",
             Self::PlainHttp => "plain http",
+            Self::NotBundled => "`inBundle`, and no package with a hash bundles it",
             Self::Git => "from Git",
             Self::Address => "no https address",
         })
@@ -53,8 +59,8 @@ pub enum NpmInstallError {
         /// Why.
         reason: String,
     },
-    /// A setting that makes npm run a program.
-    #[error("`{path}` sets `{key}`, which makes npm run a program of the project's choice")]
+    /// A setting that is not among those that are let through.
+    #[error("`{path}` sets `{key}`, {}", why_refused(.key))]
     Npmrc {
         /// The file below the source.
         path: String,
@@ -139,6 +145,9 @@ pub enum NpmInstallError {
         /// How npm ended.
         source: ProcessError,
     },
+    /// The project cannot be installed, or a task of it not be run later.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// `node` or `npm` cannot be run.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -173,6 +182,7 @@ impl ActionError for NpmInstallError {
             | Self::GitDependency { .. }
             | Self::DiskFull { .. } => FailureType::JobFailed,
             Self::Npm { source } | Self::Process(source) => source.failure_type(),
+            Self::Check(error) => error.failure_type(),
             Self::Project(error) => error.failure_type(),
             Self::Artifact(error) => error.failure_type(),
             Self::Artifacts(error) => error.failure_type(),
@@ -186,7 +196,15 @@ impl ActionError for NpmInstallError {
             Self::Unreadable { path, .. } => {
                 return Some(format!("correct `{path}` in the source"));
             }
-            Self::Npmrc { path, key } => return Some(format!("remove `{key}` from `{path}`")),
+            Self::Npmrc { path, key } => {
+                let mut hint = format!("remove `{key}` from `{path}`");
+                if key == NODE_OPTIONS {
+                    hint.push_str(
+                        "; a task gets more memory by `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script",
+                    );
+                }
+                return Some(hint);
+            }
             Self::LockFileVersion { .. } => {
                 "write the lock file anew with npm 7 or later (`npm install`) and commit it, or set \
                  `integrity=off`"
@@ -218,7 +236,12 @@ impl ActionError for NpmInstallError {
                 "publish the dependency to a registry, or set `integrity=off` to accept it"
             }
             Self::DiskFull { .. } => "raise the function's `EphemeralStorage`",
-            Self::Npm { source } | Self::Process(source) => return source.hint(),
+            Self::Npm { source } => {
+                let known = source.output().and_then(remedy).map(str::to_owned);
+                return known.or_else(|| source.hint());
+            }
+            Self::Process(source) => return source.hint(),
+            Self::Check(error) => return error.hint(),
             Self::Project(error) => return error.hint(),
             Self::Artifact(error) => return error.hint(),
             Self::Artifacts(error) => return error.hint(),
@@ -240,6 +263,17 @@ impl ActionError for NpmInstallError {
             | Self::Process(source) => source.output(),
             _ => None,
         }
+    }
+}
+
+/// Why a setting is not let through.
+fn why_refused(key: &str) -> &'static str {
+    match key {
+        "git" | "script-shell" | "shell" | "node-gyp" | "python" | "editor" | "viewer"
+        | "browser" => "which makes npm run a program of the project's choice",
+        NODE_OPTIONS => "which npm passes to Node.js: it can load code of the project's choice",
+        "userconfig" | "globalconfig" | "prefix" => "which makes npm read settings from elsewhere",
+        _ => "which is not among the settings that this action lets through",
     }
 }
 

@@ -1,7 +1,7 @@
 //! One installation: from the cache where that is possible, else by npm.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shared::archive::{self, Archive, ArchiveError, Creation, Limits, Tail};
 use shared::artifact::{ArtifactError, ComposeError, Ending, Second, Store, ending};
@@ -10,7 +10,7 @@ use shared::dependencies::Dependencies;
 use shared::failure::{ActionError as _, chain};
 use shared::job::{Artifact, Job};
 use shared::process::{Command, Environment, ProcessError};
-use shared::project::{self, Project};
+use shared::project::{self, CheckError, Expected, Manifest, Project, YARN_LOCK};
 use shared::workspace::Workspace;
 
 use crate::cache::{self, Declined, Plan};
@@ -61,6 +61,34 @@ struct Made {
 impl Installation<'_> {
     /// Installs, and says what was done.
     pub(crate) async fn run(
+        &self,
+        versions: Result<Versions, ProcessError>,
+    ) -> Result<String, NpmInstallError> {
+        let notes = self.look_at_the_project().await?;
+        let summary = self.install_or_compose(versions).await?;
+        Ok(notes
+            .iter()
+            .fold(summary, |summary, note| format!("{summary}; {note}")))
+    }
+
+    /// All that can be told of the project before npm runs: what is wrong, else what should be known.
+    async fn look_at_the_project(&self) -> Result<Vec<String>, NpmInstallError> {
+        let (archive, params) = (self.source.archive.clone(), self.params.clone());
+        let findings = blocking(move || {
+            let expected = Expected {
+                directory: &params.directory,
+                tasks: &params.tasks,
+                integrity: params.integrity.is_on(),
+                accepts_no_lock: params.subcommand == Some(Subcommand::Install),
+                ..Expected::default()
+            };
+            project::check_files(&*archive, &expected)
+        })
+        .await;
+        Ok(CheckError::notes_of(findings)?)
+    }
+
+    async fn install_or_compose(
         &self,
         versions: Result<Versions, ProcessError>,
     ) -> Result<String, NpmInstallError> {
@@ -137,7 +165,9 @@ impl Installation<'_> {
             Some(_) => Subcommand::Ci,
             None => Subcommand::Install,
         });
-        let installed = self.run_npm(&project, subcommand, lock.as_ref()).await?;
+        let installed = self
+            .run_npm(&project, subcommand, lock.as_ref(), versions)
+            .await?;
         let (size, declined) = match target {
             Ok(target) => self.store_composed(target, &project).await?,
             Err(declined) => (self.store_whole(&project).await?, Some(declined)),
@@ -158,6 +188,7 @@ impl Installation<'_> {
         project: &Project,
         subcommand: Subcommand,
         lock: Option<&LockFile>,
+        versions: &Versions,
     ) -> Result<String, NpmInstallError> {
         let mut environment = self.environment.clone();
         for (name, value) in npm::SETTINGS {
@@ -166,11 +197,14 @@ impl Installation<'_> {
                 environment.set(name, value);
             }
         }
+        let hidden = Hidden::yarn_locks(project, self.workspace)?;
         let finished = Command::new("npm", project.directory(), &environment)
-            .args(npm::arguments(subcommand, self.params))
+            .args(npm::arguments(subcommand, self.params, versions))
+            .shown_below(project.source())
             .run(project::child_deadline(self.job))
-            .await
-            .map_err(|error| npm::failed(error, lock, project))?;
+            .await;
+        hidden.put_back()?;
+        let finished = finished.map_err(|error| npm::failed(error, lock, project))?;
         Ok(npm::added(&finished.stdout).unwrap_or_else(|| "nothing to add".to_owned()))
     }
 
@@ -284,13 +318,10 @@ impl Installation<'_> {
             versions.node,
             size.div_ceil(1024 * 1024)
         );
-        if lock.is_none() {
-            summary.push_str(
-                "; no lock file, so each run may install other versions and nothing is cached",
-            );
-        }
         if self.params.ignore_scripts {
-            summary.push_str(&skipped_scripts(lock));
+            let folder = project::directory_of(&self.params.directory).unwrap_or_default();
+            let manifest = Manifest::read(&*self.source.archive, &folder).unwrap_or_default();
+            summary.push_str(&skipped_scripts(&manifest, lock));
         }
         summary
     }
@@ -328,10 +359,46 @@ fn refused(error: &CallError) -> Declined {
     Declined(format!("{error}{hint}"))
 }
 
-fn skipped_scripts(lock: Option<&LockFile>) -> String {
-    let packages = lock
+/// Files of the project that npm would read and must not, out of its sight while it runs.
+struct Hidden(Vec<(PathBuf, PathBuf)>);
+
+impl Hidden {
+    /// npm follows the addresses in `yarn.lock`, and writes it anew.
+    fn yarn_locks(project: &Project, workspace: &Workspace) -> Result<Self, NpmInstallError> {
+        let mut moved = Vec::new();
+        for (number, directory) in project.ancestors().enumerate() {
+            let from = directory.join(YARN_LOCK);
+            let to = workspace.file(&format!("{YARN_LOCK}-{number}"));
+            if from.symlink_metadata().is_ok() {
+                rename(&from, &to)?;
+                moved.push((from, to));
+            }
+        }
+        Ok(Self(moved))
+    }
+
+    fn put_back(self) -> Result<(), NpmInstallError> {
+        let mut moved = self.0.iter();
+        moved.try_for_each(|(from, to)| rename(to, from))
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), NpmInstallError> {
+    std::fs::rename(from, to).map_err(|error| NpmInstallError::Unreadable {
+        path: YARN_LOCK.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// The install scripts that did not run: the project's own first, a task may wait for what they make.
+fn skipped_scripts(manifest: &Manifest, lock: Option<&LockFile>) -> String {
+    let own = manifest
+        .install_scripts()
+        .map(|script| format!("the project's own `{script}`"));
+    let of_packages = lock
         .map(LockFile::packages_with_install_scripts)
         .unwrap_or_default();
+    let packages: Vec<_> = own.chain(of_packages).collect();
     if packages.is_empty() {
         return String::new();
     }

@@ -8,7 +8,7 @@ use shared::archive::{Archive, Limits};
 use shared::artifact::{ArtifactError, Second, Store};
 use shared::aws::SdkConfig;
 use shared::job::{Artifact, Job};
-use shared::project::{self, Project};
+use shared::project::{self, Folder, Manifest, Project};
 use shared::workspace::Workspace;
 
 mod cache;
@@ -108,14 +108,14 @@ fn check(
     project: &Project,
     params: &NpmInstallParams,
 ) -> Result<Option<LockFile>, NpmInstallError> {
+    let registries = registries(project, params)?;
     let mut used = None;
     for directory in project.ancestors() {
-        npmrc::check(directory, project)?;
         let Some(lock) = LockFile::read(directory, project, params.integrity)? else {
             continue;
         };
         if params.integrity.is_on() {
-            lock.check()?;
+            lock.check(&registries)?;
         }
         if used.is_none() && (directory == project.directory() || has_workspaces(directory)) {
             used = Some(lock);
@@ -124,10 +124,20 @@ fn check(
     Ok(used)
 }
 
+/// The registries that packages come from, as far as the project or the pipeline names them; refuses what no
+/// project may set.
+fn registries(
+    project: &Project,
+    params: &NpmInstallParams,
+) -> Result<Vec<String>, NpmInstallError> {
+    let mut registries = npmrc::registries_of(&params.environment);
+    for directory in project.ancestors() {
+        registries.extend(npmrc::check(directory, project)?);
+    }
+    Ok(registries)
+}
+
 /// Whether the lock file here is that of the packages below too.
 fn has_workspaces(directory: &Path) -> bool {
-    std::fs::read_to_string(directory.join("package.json"))
-        .ok()
-        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
-        .is_some_and(|manifest| manifest.get("workspaces").is_some())
+    Manifest::read(&Folder(directory), "").is_ok_and(|manifest| manifest.has_workspaces())
 }

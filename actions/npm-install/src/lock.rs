@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use shared::parameters::Switch;
-use shared::project::Project;
+use shared::project::{MAX_LOCK_BYTES, NPM_LOCK_FILES, Project};
 
 use crate::error::{NpmInstallError, Untrusted};
-
-/// The lock files that npm knows; the first is the one that counts.
-pub(crate) const NAMES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
 
 /// Versions of the format that list `packages` (npm 7 and later).
 const VERSIONS: [u64; 2] = [2, 3];
 
-/// Largest lock file that is read: one of 10,000 packages has some 5 MB.
-pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The public registry, after the scheme.
+const PUBLIC_REGISTRY: &str = "//registry.npmjs.org/";
 
 /// Hashes that npm verifies.
 const HASHES: [&str; 4] = ["sha512-", "sha384-", "sha256-", "sha1-"];
@@ -49,7 +47,59 @@ struct Entry {
     #[serde(default)]
     in_bundle: bool,
     #[serde(default)]
+    bundle_dependencies: Bundled,
+    #[serde(default)]
+    dependencies: Names,
+    #[serde(default)]
+    optional_dependencies: Names,
+    #[serde(default)]
+    peer_dependencies: Names,
+    #[serde(default)]
     has_install_script: bool,
+}
+
+/// Names of dependencies; what is wanted of them does not matter here.
+type Names = BTreeMap<String, IgnoredAny>;
+
+/// `bundleDependencies`: a list of names, or `true` for all dependencies.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Bundled {
+    All(bool),
+    Names(Vec<String>),
+}
+
+impl Default for Bundled {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}
+
+impl Entry {
+    fn depends_on(&self, name: &str) -> bool {
+        [
+            &self.dependencies,
+            &self.optional_dependencies,
+            &self.peer_dependencies,
+        ]
+        .iter()
+        .any(|names| names.contains_key(name))
+    }
+
+    fn bundles(&self, name: &str) -> bool {
+        match &self.bundle_dependencies {
+            Bundled::All(all) => *all && self.depends_on(name),
+            Bundled::Names(names) => names.iter().any(|own| own == name),
+        }
+    }
+
+    fn has_hash(&self) -> bool {
+        self.integrity.as_deref().is_some_and(|integrity| {
+            integrity
+                .split_whitespace()
+                .any(|hash| HASHES.iter().any(|known| hash.starts_with(known)))
+        })
+    }
 }
 
 impl LockFile {
@@ -60,7 +110,7 @@ impl LockFile {
         project: &Project,
         integrity: Switch,
     ) -> Result<Option<Self>, NpmInstallError> {
-        let Some(path) = NAMES
+        let Some(path) = NPM_LOCK_FILES
             .iter()
             .map(|name| directory.join(name))
             .find(|path| path.is_file())
@@ -84,8 +134,9 @@ impl LockFile {
         }
     }
 
-    /// Checks that every package that is downloaded comes over https and has a hash.
-    pub(crate) fn check(&self) -> Result<(), NpmInstallError> {
+    /// Checks that every package that is downloaded comes over https and has a hash; where an entry has no
+    /// address, it comes from one of these registries.
+    pub(crate) fn check(&self, registries: &[String]) -> Result<(), NpmInstallError> {
         let version = self.content.lockfile_version;
         let (true, Some(packages)) = (VERSIONS.contains(&version), &self.content.packages) else {
             return Err(NpmInstallError::LockFileVersion {
@@ -93,9 +144,13 @@ impl LockFile {
                 version,
             });
         };
+        let judge = Judge {
+            packages,
+            registry_is_plain: registries.iter().any(|address| is_plain_http(address)),
+        };
         let entries: Vec<_> = packages
             .iter()
-            .filter_map(|(name, entry)| Some((name.clone(), untrusted(name, entry)?)))
+            .filter_map(|(name, entry)| Some((name.clone(), judge.untrusted(name, entry)?)))
             .collect();
         if entries.is_empty() {
             return Ok(());
@@ -148,9 +203,9 @@ impl LockFile {
 
 fn parse(path: &Path) -> Result<Content, String> {
     let size = path.metadata().map_err(|error| error.to_string())?.len();
-    if size > MAX_BYTES {
+    if size > MAX_LOCK_BYTES {
         return Err(format!(
-            "it has {size} bytes, {MAX_BYTES} is the most that is read"
+            "it has {size} bytes, {MAX_LOCK_BYTES} is the most that is read"
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
@@ -164,30 +219,92 @@ fn package_name(location: &str) -> &str {
         .map_or(location, |(_, name)| name)
 }
 
-/// Why npm could not tell whether it got the right bytes; `None` where it can, or where nothing is
-/// downloaded: the project itself, links into it, and what comes inside another package.
-fn untrusted(location: &str, entry: &Entry) -> Option<Untrusted> {
-    let has_hash = entry.integrity.as_deref().is_some_and(|integrity| {
-        integrity
-            .split_whitespace()
-            .any(|hash| HASHES.iter().any(|known| hash.starts_with(known)))
-    });
-    let Some(resolved) = entry.resolved.as_deref() else {
-        let is_local = entry.link || entry.in_bundle || !location.contains("node_modules/");
-        return (!is_local && !has_hash).then_some(Untrusted::NoIntegrity);
-    };
-    let Some((scheme, _)) = resolved.split_once(':') else {
-        // A link's target, relative to the lock file.
-        return (!entry.link).then_some(Untrusted::Address);
-    };
-    match scheme.to_ascii_lowercase().as_str() {
-        "file" => None,
-        "https" if has_hash => None,
-        "https" => Some(Untrusted::NoIntegrity),
-        "http" => Some(Untrusted::PlainHttp),
-        "git" | "github" | "gitlab" | "bitbucket" | "gist" => Some(Untrusted::Git),
-        scheme if scheme.starts_with("git+") => Some(Untrusted::Git),
-        _ => Some(Untrusted::Address),
+fn is_plain_http(address: &str) -> bool {
+    let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.trim().eq_ignore_ascii_case("http")
+}
+
+/// What an entry is judged by, besides itself.
+struct Judge<'a> {
+    packages: &'a BTreeMap<String, Entry>,
+    registry_is_plain: bool,
+}
+
+impl Judge<'_> {
+    /// Why npm could not tell whether it got the right bytes; `None` where it can, or where nothing is
+    /// downloaded: the project itself, links into it, and what comes inside another package.
+    fn untrusted(&self, location: &str, entry: &Entry) -> Option<Untrusted> {
+        let Some(resolved) = entry.resolved.as_deref() else {
+            let is_local = entry.link || !location.contains("node_modules/");
+            return match (is_local, entry.has_hash()) {
+                (true, _) => None,
+                (false, true) => self.registry_is_plain.then_some(Untrusted::PlainHttp),
+                (false, false) if !entry.in_bundle => Some(Untrusted::NoIntegrity),
+                (false, false) => (!self.is_bundled(location)).then_some(Untrusted::NotBundled),
+            };
+        };
+        let Some((scheme, rest)) = resolved.split_once(':') else {
+            // A link's target, relative to the lock file.
+            return (!entry.link).then_some(Untrusted::Address);
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" => None,
+            "https" if !entry.has_hash() => Some(Untrusted::NoIntegrity),
+            // npm asks the configured registry for what the lock file says of the public one
+            // (`replace-registry-host`).
+            "https" => {
+                let is_replaced = self.registry_is_plain && rest.starts_with(PUBLIC_REGISTRY);
+                is_replaced.then_some(Untrusted::PlainHttp)
+            }
+            "http" => Some(Untrusted::PlainHttp),
+            "git" | "github" | "gitlab" | "bitbucket" | "gist" => Some(Untrusted::Git),
+            scheme if scheme.starts_with("git+") => Some(Untrusted::Git),
+            _ => Some(Untrusted::Address),
+        }
+    }
+
+    /// Whether a package comes inside of the one that it lies in, as npm sees it: that one has a hash and
+    /// bundles it, or bundles something beside it that depends on it.
+    fn is_bundled(&self, location: &str) -> bool {
+        let Some((parent, name)) = location.rsplit_once("/node_modules/") else {
+            return false;
+        };
+        let Some(entry) = self.packages.get(parent) else {
+            return false;
+        };
+        if entry.in_bundle && entry.resolved.is_none() {
+            return self.is_bundled(parent);
+        }
+        if !entry.has_hash() {
+            return false;
+        }
+        let beside = format!("{parent}/node_modules/");
+        entry.bundles(name) || self.is_needed_by_what_is_bundled(entry, &beside, name)
+    }
+
+    /// Whether a chain of dependencies leads from what a package bundles to a name beside it.
+    fn is_needed_by_what_is_bundled(&self, entry: &Entry, beside: &str, name: &str) -> bool {
+        let own = |name: &str| self.packages.get(&format!("{beside}{name}"));
+        let all = self
+            .packages
+            .range(beside.to_owned()..)
+            .map_while(|(location, _)| location.strip_prefix(beside));
+        let mut reached: Vec<&str> = all.filter(|name| entry.bundles(name)).collect();
+        let mut at = 0;
+        while let Some(from) = reached.get(at).copied() {
+            at += 1;
+            let Some(from) = own(from) else { continue };
+            for next in from
+                .dependencies
+                .keys()
+                .chain(from.optional_dependencies.keys())
+            {
+                if own(next).is_some() && !reached.contains(&next.as_str()) {
+                    reached.push(next);
+                }
+            }
+        }
+        reached.contains(&name)
     }
 }
 
@@ -198,7 +315,67 @@ mod tests {
     use super::*;
 
     fn judge(location: &str, entry: &str) -> Option<Untrusted> {
-        untrusted(location, &serde_json::from_str(entry).unwrap())
+        judge_among("{}", location, entry, false)
+    }
+
+    fn judge_among(
+        packages: &str,
+        location: &str,
+        entry: &str,
+        registry_is_plain: bool,
+    ) -> Option<Untrusted> {
+        let mut packages: BTreeMap<String, Entry> = serde_json::from_str(packages).unwrap();
+        packages.insert(location.to_owned(), serde_json::from_str(entry).unwrap());
+        let judge = Judge {
+            packages: &packages,
+            registry_is_plain,
+        };
+        judge.untrusted(location, &packages[location])
+    }
+
+    /// `a` has a hash and bundles `b`; `b` needs `c`, which needs `d`.
+    const BUNDLING: &str = r#"{
+        "node_modules/a": {"resolved": "https://r/a.tgz", "integrity": "sha512-x", "bundleDependencies": ["b"]},
+        "node_modules/a/node_modules/b": {"version": "1.0.0", "inBundle": true, "dependencies": {"c": "*"}},
+        "node_modules/a/node_modules/c": {"version": "1.0.0", "inBundle": true, "dependencies": {"d": "*"}}}"#;
+    const IN_BUNDLE: &str = r#"{"version": "1.0.0", "inBundle": true}"#;
+
+    #[test_case("node_modules/a/node_modules/b"; "listed")]
+    #[test_case("node_modules/a/node_modules/d"; "needed by what is listed")]
+    #[test_case("node_modules/a/node_modules/b/node_modules/e"; "inside of what is listed")]
+    fn what_a_package_with_a_hash_bundles_is_let_through(location: &str) {
+        assert_eq!(judge_among(BUNDLING, location, IN_BUNDLE, true), None);
+    }
+
+    #[test_case("node_modules/b"; "at the top")]
+    #[test_case("node_modules/a/node_modules/evil"; "not listed and not needed")]
+    #[test_case("node_modules/nothing/node_modules/b"; "in what is not there")]
+    #[test_case("packages/a/node_modules/b"; "in a workspace")]
+    fn what_only_says_that_it_is_bundled_is_refused(location: &str) {
+        assert_eq!(
+            judge_among(BUNDLING, location, IN_BUNDLE, false),
+            Some(Untrusted::NotBundled)
+        );
+        let without = BUNDLING.replace("sha512-x", "");
+        let listed = "node_modules/a/node_modules/b";
+        assert_eq!(
+            judge_among(&without, listed, IN_BUNDLE, false),
+            Some(Untrusted::NotBundled)
+        );
+    }
+
+    #[test]
+    fn an_entry_without_an_address_comes_from_the_registry() {
+        let hashed = r#"{"version": "1.0.0", "integrity": "sha512-x"}"#;
+        let public =
+            r#"{"resolved": "https://registry.npmjs.org/a/-/a-1.tgz", "integrity": "sha512-x"}"#;
+        for (entry, location) in [(hashed, "node_modules/a"), (public, "node_modules/b")] {
+            assert_eq!(judge_among("{}", location, entry, false), None);
+            assert_eq!(
+                judge_among("{}", location, entry, true),
+                Some(Untrusted::PlainHttp)
+            );
+        }
     }
 
     #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":"sha512-x"}"#; "registry")]
@@ -207,7 +384,6 @@ mod tests {
     #[test_case("packages/a", r#"{"version":"1.0.0"}"#; "workspace")]
     #[test_case("", r#"{"name":"app"}"#; "root")]
     #[test_case("node_modules/a", r#"{"resolved":"file:a.tgz","integrity":"sha512-x"}"#; "local tarball")]
-    #[test_case("node_modules/a/node_modules/b", r#"{"version":"1.0.0","inBundle":true}"#; "bundled")]
     #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":"sha1-x sha512-y"}"#; "two hashes")]
     fn what_npm_can_verify_is_let_through(location: &str, entry: &str) {
         assert_eq!(judge(location, entry), None);

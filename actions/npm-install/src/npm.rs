@@ -7,6 +7,7 @@ use shared::project::Project;
 use crate::NpmInstallError;
 use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};
+use crate::versions::Versions;
 
 /// How npm waits for a registry, unless the user names the same variable: npm's own two retries,
 /// but with 1 to 10 s between them and one minute for an answer (npm's own are up to 60 s and five
@@ -17,6 +18,10 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("npm_config_fetch_retry_maxtimeout", "10000"),
     ("npm_config_fetch_timeout", "60000"),
 ];
+
+/// A user's settings are none of a job's: npm takes a file that is not there for empty. Named on the command line,
+/// as a project's `.npmrc` could name a file of its own.
+const NO_USER_SETTINGS: &str = "--userconfig=/nonexistent";
 
 /// What begins each line of npm's about an error.
 const PREFIX: &str = "npm error";
@@ -44,12 +49,19 @@ const UNREACHABLE: [&str; 12] = [
 ];
 
 /// The arguments of one run. They go over every configuration file and variable.
-pub(crate) fn arguments(subcommand: Subcommand, params: &NpmInstallParams) -> Vec<String> {
+pub(crate) fn arguments(
+    subcommand: Subcommand,
+    params: &NpmInstallParams,
+    versions: &Versions,
+) -> Vec<String> {
     let mut arguments = vec![
         subcommand.to_string(),
         "--no-audit".to_owned(),
         "--no-fund".to_owned(),
     ];
+    arguments.push(NO_USER_SETTINGS.to_owned());
+    let machine = versions.machine_settings.display();
+    arguments.push(format!("--globalconfig={machine}"));
     arguments.push(format!("--ignore-scripts={}", params.ignore_scripts));
     if params.integrity.is_on() {
         // Git dependencies have no hash. npm 10 does not know the option and passes over it.

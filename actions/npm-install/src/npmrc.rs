@@ -1,23 +1,157 @@
-//! A project's `.npmrc`: it may name registries, not programs.
+//! A project's `.npmrc`: it may name registries and how to reach them, not programs and not other settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use shared::project::Project;
 
 use crate::NpmInstallError;
 
-/// Settings that make npm run a program or pass options to one. npm honours them even under
-/// `--ignore-scripts`: measured with npm 11.19.1.
-const REFUSED: [&str; 3] = ["git", "script-shell", "node-options"];
+/// Settings of npm that a project may make: where packages come from, how they are fetched, which versions are
+/// chosen, how the tree is laid out, and what npm prints. All others are refused, known or not: npm honours some
+/// that name programs (`git`, `node-options`, `script-shell`) even under `--ignore-scripts`, and some that name
+/// other files of settings (measured with npm 11.19.1), and another npm may know more.
+const ALLOWED: [&str; 76] = [
+    // Where packages come from.
+    "registry",
+    "replace-registry-host",
+    "always-auth",
+    "_auth",
+    "_authtoken",
+    "username",
+    "_password",
+    "email",
+    "ca",
+    "cafile",
+    "cert",
+    "key",
+    "strict-ssl",
+    // How they are fetched.
+    "proxy",
+    "http-proxy",
+    "https-proxy",
+    "noproxy",
+    "local-address",
+    "maxsockets",
+    "fetch-retries",
+    "fetch-retry-factor",
+    "fetch-retry-mintimeout",
+    "fetch-retry-maxtimeout",
+    "fetch-timeout",
+    "network-timeout",
+    "prefer-dedupe",
+    "prefer-offline",
+    "prefer-online",
+    "user-agent",
+    // Which are chosen.
+    "allow-git",
+    "allow-remote",
+    "allow-file",
+    "allow-directory",
+    "before",
+    "min-release-age",
+    "min-release-age-exclude",
+    "engine-strict",
+    "force",
+    "ignore-scripts",
+    "include",
+    "omit",
+    "only",
+    "optional",
+    "production",
+    "dev",
+    "also",
+    "legacy-peer-deps",
+    "strict-peer-deps",
+    "tag",
+    "cpu",
+    "os",
+    "libc",
+    // How the tree is laid out.
+    "bin-links",
+    "global-style",
+    "install-links",
+    "install-strategy",
+    "legacy-bundling",
+    "rebuild-bundle",
+    // What npm writes and prints.
+    "audit",
+    "audit-level",
+    "color",
+    "format-package-lock",
+    "fund",
+    "lockfile-version",
+    "loglevel",
+    "omit-lockfile-registry-resolved",
+    "package-lock",
+    "progress",
+    "save",
+    "save-exact",
+    "save-prefix",
+    "save-dev",
+    "shrinkwrap",
+    "unicode",
+    "update-notifier",
+    "access",
+];
+
+/// Settings of a release, which npm does not look at when it installs.
+const OF_RELEASES: [&str; 9] = [
+    "allow-same-version",
+    "commit-hooks",
+    "git-tag-version",
+    "message",
+    "preid",
+    "provenance",
+    "scope",
+    "sign-git-tag",
+    "tag-version-prefix",
+];
+
+/// Settings of pnpm, which npm does not know.
+const OF_PNPM: [&str; 17] = [
+    "auto-install-peers",
+    "dedupe-peer-dependents",
+    "enable-pre-post-scripts",
+    "hoist",
+    "hoist-pattern",
+    "ignore-workspace-root-check",
+    "link-workspace-packages",
+    "manage-package-manager-versions",
+    "node-linker",
+    "package-manager-strict",
+    "prefer-workspace-packages",
+    "public-hoist-pattern",
+    "resolution-mode",
+    "save-workspace-protocol",
+    "shamefully-hoist",
+    "side-effects-cache",
+    "strict-peer-dependencies",
+];
+
+/// Ends of settings that packages read for where they download from.
+const DOWNLOADS: [&str; 5] = [
+    "_mirror",
+    "-mirror",
+    "_binary_site",
+    "_binary_host",
+    "disturl",
+];
 
 /// Largest `.npmrc` that is read; real ones have some lines.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Checks the `.npmrc` of a directory, where there is one.
-pub(crate) fn check(directory: &Path, project: &Project) -> Result<(), NpmInstallError> {
+/// What a `.npmrc` says of one thing.
+struct Setting {
+    key: String,
+    value: String,
+}
+
+/// Checks the `.npmrc` of a directory, where there is one; returns the registries that it names.
+pub(crate) fn check(directory: &Path, project: &Project) -> Result<Vec<String>, NpmInstallError> {
     let path = directory.join(".npmrc");
     let Ok(meta) = path.metadata() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let shown = project.shown(&path);
     let unreadable = |reason: String| NpmInstallError::Unreadable {
@@ -28,27 +162,58 @@ pub(crate) fn check(directory: &Path, project: &Project) -> Result<(), NpmInstal
         return Err(unreadable(format!("it has {} bytes", meta.len())));
     }
     let bytes = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
-    match refused_key(&String::from_utf8_lossy(&bytes)) {
-        Some(key) => Err(NpmInstallError::Npmrc { path: shown, key }),
-        None => Ok(()),
+    let text = String::from_utf8_lossy(&bytes);
+    match settings(&text).find(|setting| !is_allowed(&setting.key)) {
+        Some(Setting { key, .. }) => Err(NpmInstallError::Npmrc { path: shown, key }),
+        None => Ok(settings(&text)
+            .filter(|setting| is_registry(&setting.key))
+            .map(|setting| setting.value)
+            .collect()),
     }
 }
 
-/// The first key that is refused. npm reads the file with the `ini` package: keys may be quoted or end in
-/// `[]`, lines end with CR or LF, and `${NAME}` in a key is replaced by a variable, so a key that is put
-/// together this way could be any; those of registries (`//host/:`, `@scope:`) cannot.
-fn refused_key(text: &str) -> Option<String> {
-    text.split(['\r', '\n']).find_map(|line| {
+/// The registries that variables for npm name.
+pub(crate) fn registries_of(variables: &BTreeMap<String, String>) -> Vec<String> {
+    variables
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("npm_config_registry"))
+        .map(|(_, value)| value.clone())
+        .collect()
+}
+
+fn is_registry(key: &str) -> bool {
+    key == "registry" || key.ends_with(":registry")
+}
+
+/// Whether a project may make a setting. `${NAME}` in a key is replaced by a variable, so a key that is put
+/// together this way could be any; those of registries (`//host/:`, `@scope:registry`) cannot.
+fn is_allowed(key: &str) -> bool {
+    if key.starts_with("//") {
+        return true;
+    }
+    if key.starts_with('@') {
+        return key.ends_with(":registry");
+    }
+    ALLOWED.contains(&key)
+        || OF_RELEASES.contains(&key)
+        || OF_PNPM.contains(&key)
+        || !key.contains("${") && DOWNLOADS.iter().any(|end| key.ends_with(end))
+}
+
+/// npm reads the file with the `ini` package: keys may be quoted or end in `[]`, and lines end with CR or LF.
+fn settings(text: &str) -> impl Iterator<Item = Setting> {
+    text.split(['\r', '\n']).filter_map(|line| {
         let line = line.trim();
         if line.is_empty() || line.starts_with([';', '#', '[']) {
             return None;
         }
-        let key = line.split_once('=').map_or(line, |(key, _)| key).trim();
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        let key = key.trim();
         let key = key.strip_suffix("[]").unwrap_or(key);
         let key = key.trim_matches(['"', '\'']).replace('\\', "");
         let key = key.strip_suffix("[]").unwrap_or(&key).trim().to_lowercase();
-        let put_together = key.contains("${") && !key.starts_with("//") && !key.starts_with('@');
-        (put_together || REFUSED.contains(&key.as_str())).then_some(key)
+        let value = value.trim().trim_matches(['"', '\'']).to_owned();
+        Some(Setting { key, value })
     })
 }
 
@@ -56,16 +221,30 @@ fn refused_key(text: &str) -> Option<String> {
 mod tests {
     use test_case::test_case;
 
-    use super::refused_key;
+    use super::*;
+
+    fn refused_key(text: &str) -> Option<String> {
+        settings(text)
+            .map(|setting| setting.key)
+            .find(|key| !is_allowed(key))
+    }
 
     #[test_case("git=./evil.sh", "git"; "git")]
     #[test_case("registry=https://r\n  script-shell = /bin/x", "script-shell"; "after another")]
-    #[test_case("a=1\rnode-options=--require=./x", "node-options"; "after a carriage return")]
+    #[test_case("proxy=x\rnode-options=--require=./x", "node-options"; "after a carriage return")]
     #[test_case("\"git\"=x", "git"; "quoted")]
+    #[test_case("\"g\\u0069t\"=x", "gu0069t"; "escaped")]
     #[test_case("git[]=x", "git"; "list")]
     #[test_case("gi${NOPE?}t=x", "gi${nope?}t"; "put together")]
+    #[test_case("${X}_mirror=x", "${x}_mirror"; "put together of a good end")]
     #[test_case("node-options", "node-options"; "without a value")]
-    fn a_setting_that_names_a_program_is_refused(text: &str, key: &str) {
+    #[test_case("userconfig=./u.rc", "userconfig"; "another file of settings")]
+    #[test_case("globalconfig=./g.rc", "globalconfig"; "another file of global settings")]
+    #[test_case("prefix=/tmp", "prefix"; "another place for global packages")]
+    #[test_case("node-gyp=./x", "node-gyp"; "a builder")]
+    #[test_case("@mine:git=./x", "@mine:git"; "a scope's something")]
+    #[test_case("something-new=1", "something-new"; "what no one knows")]
+    fn a_setting_that_is_not_known_to_be_harmless_is_refused(text: &str, key: &str) {
         assert_eq!(refused_key(text).as_deref(), Some(key));
     }
 
@@ -74,8 +253,12 @@ mod tests {
     #[test_case("registry=https://npm.example.com/\n@mine:registry=https://x\nsave-exact=true"; "registries")]
     #[test_case("//npm.example.com/:_authToken=${NPM_TOKEN}"; "token")]
     #[test_case("//${HOST}/:_authToken=${NPM_TOKEN}"; "host by variable")]
-    #[test_case("git-tag-version=false"; "another setting")]
-    fn registries_are_the_projects_own_choice(text: &str) {
+    #[test_case("git-tag-version=false"; "of releases")]
+    #[test_case("legacy-peer-deps=true\nengine-strict = true"; "choice of versions")]
+    #[test_case("https-proxy=http://proxy.example.com:3128\nproxy=http://p\nnoproxy=localhost"; "proxies")]
+    #[test_case("shamefully-hoist=true"; "of pnpm")]
+    #[test_case("sass_binary_site=https://x\nelectron_mirror=https://y"; "downloads of packages")]
+    fn registries_and_how_to_reach_them_are_the_projects_own_choice(text: &str) {
         assert_eq!(refused_key(text), None);
     }
 }

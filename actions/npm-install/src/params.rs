@@ -22,6 +22,8 @@ pub struct NpmInstallParams {
     pub integrity: Switch,
     /// Whether `node_modules` of an unchanged lock file is taken from the dependency cache.
     pub cache: Switch,
+    /// Tasks that later actions will run: one that is missing is told before anything is installed.
+    pub tasks: Vec<String>,
     /// Variables that npm gets.
     pub environment: BTreeMap<String, String>,
 }
@@ -81,6 +83,8 @@ struct Keys {
     integrity: Switch,
     #[serde(default = "on")]
     cache: Switch,
+    #[serde(default)]
+    tasks: String,
 }
 
 /// `dev` or `dev,optional`.
@@ -102,6 +106,15 @@ impl<'de> Deserialize<'de> for OmitList {
             .collect::<Result<_, _>>()
             .map(Self)
     }
+}
+
+/// `package,test-functional`
+fn names(list: &str) -> Vec<String> {
+    let names = list.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn whole_source() -> String {
@@ -130,6 +143,7 @@ impl Params for NpmInstallParams {
             ignore_scripts: keys.ignore_scripts,
             integrity: keys.integrity,
             cache: keys.cache,
+            tasks: names(&keys.tasks),
             environment,
         })
     }

@@ -18,9 +18,15 @@ pub(crate) struct Versions {
     pub(crate) node_bytes: u64,
     /// As `npm --version` says it: `11.4.0`.
     pub(crate) npm: String,
-    /// The settings that come with npm and with Node.js, by their files.
+    /// The file of the machine's settings, which lies beside Node.js where there is one.
+    pub(crate) machine_settings: PathBuf,
+    /// The settings that come with npm and those of the machine, by their files.
     pub(crate) settings: Vec<(PathBuf, Vec<u8>)>,
 }
+
+/// What stands for the machine's settings where it has no place for them; another path than that of the user's,
+/// as npm takes the same file twice for a mistake.
+const NO_MACHINE_SETTINGS: &str = "/nonexistent/npmrc";
 
 /// A program's file, and when it was written.
 type Program = (PathBuf, u64, Option<SystemTime>);
@@ -44,20 +50,22 @@ impl Versions {
             Some(version) => version,
             None => asked("npm", &npm_file, environment, directory, deadline).await?,
         };
-        let beside_node = node_file
+        let machine_settings = node_file
             .canonicalize()
             .ok()
-            .and_then(|file| Some(file.parent()?.parent()?.join("etc/npmrc")));
-        let files = [npm_folder.map(|folder| folder.join("npmrc")), beside_node];
-        let settings = files
+            .and_then(|file| Some(file.parent()?.parent()?.join("etc/npmrc")))
+            .unwrap_or_else(|| PathBuf::from(NO_MACHINE_SETTINGS));
+        let settings = npm_folder
+            .map(|folder| folder.join("npmrc"))
             .into_iter()
-            .flatten()
+            .chain([machine_settings.clone()])
             .filter_map(|file| std::fs::read(&file).ok().map(|bytes| (file, bytes)))
             .collect();
         Ok(Self {
             node,
             node_bytes,
             npm,
+            machine_settings,
             settings,
         })
     }

@@ -10,7 +10,7 @@ use shared::aws::SdkConfig;
 use shared::job::{Artifact, Job};
 use shared::process::Environment;
 use shared::project::{self, Project};
-use shared::task::{Runner, Task, TaskEnd};
+use shared::task::{Task, TaskEnd};
 use shared::workspace::Workspace;
 
 mod error;
@@ -80,10 +80,9 @@ impl Work<'_> {
         outputs: Vec<(&Artifact, String)>,
     ) -> Result<Completion, TestAndPackageError> {
         let project = Project::open(source, &params.directory)?;
-        let runner = params.runner.unwrap_or_else(|| Runner::of(&project));
         let task = Task {
             name: params.task,
-            runner,
+            runner: params.runner,
             report: params.report,
         };
         let deadline = project::child_deadline(self.job);
@@ -172,7 +171,7 @@ fn told(task: &Task, end: &TaskEnd) -> String {
     let mut text = format!(
         "{} ({}) in {}s",
         task.name,
-        task.runner,
+        end.runner,
         end.elapsed.as_secs()
     );
     if let Some(report) = end.report.as_ref().filter(|report| report.files > 0) {

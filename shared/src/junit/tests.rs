@@ -156,3 +156,24 @@ fn names_are_bounded_and_all_failures_counted() {
     assert_eq!((report.failed, report.failed_names.len()), (200, MAX_NAMES));
     assert_eq!(report.failed_names[0].chars().count(), MAX_NAME_CHARS);
 }
+
+#[test]
+fn utf_16_is_read_with_and_without_a_byte_order_mark() {
+    let root = tempfile::tempdir().unwrap();
+    let xml = MOCHA
+        .replace("UTF-8", "UTF-16")
+        .replace("greets by name", "grüßt 🎉");
+    for (mark, order) in [
+        ("\u{feff}", u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        ("\u{feff}", u16::to_be_bytes),
+        ("", u16::to_le_bytes),
+        ("", u16::to_be_bytes),
+    ] {
+        let text = format!("{mark}{xml}");
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(order).collect();
+        let file = root.path().join("report.xml");
+        fs::write(&file, bytes).unwrap();
+        let report = read_file(&file).unwrap();
+        assert_eq!((report.tests, report.failed, report.skipped), (3, 1, 1));
+    }
+}

@@ -63,6 +63,7 @@ pub(super) struct OutputText {
 #[derive(Debug)]
 struct Kept {
     logs: bool,
+    shown_below: Option<String>,
     logged_bytes: usize,
     unlogged_lines: usize,
     stdout: Ends,
@@ -71,10 +72,12 @@ struct Kept {
 
 impl Output {
     /// An output that goes to the log line by line, or one that is only kept.
-    pub(super) fn new(logs: bool) -> Self {
+    /// Paths in it are shown as they are below a directory.
+    pub(super) fn new(logs: bool, shown_below: Option<String>) -> Self {
         Self {
             kept: Arc::new(Mutex::new(Kept {
                 logs,
+                shown_below,
                 logged_bytes: 0,
                 unlogged_lines: 0,
                 stdout: Ends::default(),
@@ -105,6 +108,10 @@ impl Output {
             text = redact_cut(whole).into_owned() + " … (line cut)";
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match &kept.shown_below {
+            Some(directory) => relative(text, directory),
+            None => text,
+        };
         kept.both.push(&text);
         if stream == Stream::Stdout {
             kept.stdout.push(&text);
@@ -142,6 +149,16 @@ impl Output {
 fn written_last(line: &str) -> &str {
     let line = line.trim_end_matches('\r');
     line.rsplit('\r').next().unwrap_or(line)
+}
+
+/// A line without the directory that its paths begin with; ES modules name files by `file:` addresses.
+fn relative(text: String, directory: &str) -> String {
+    if !text.contains(directory) {
+        return text;
+    }
+    text.replace(&format!("file://{directory}/"), "")
+        .replace(&format!("{directory}/"), "")
+        .replace(directory, ".")
 }
 
 /// Cuts a stream into lines of bounded length.
@@ -263,7 +280,7 @@ mod tests {
     async fn a_flood_keeps_its_first_and_last_lines_in_bounded_memory() {
         let lines: Vec<_> = (0..200_000).map(|n| format!("line {n}")).collect();
         let flood = lines.join("\n");
-        let output = Output::new(false);
+        let output = Output::new(false, None);
         output.clone().read(Stream::Stdout, flood.as_bytes()).await;
         let text = output.finish().both;
         assert!(
@@ -274,6 +291,18 @@ mod tests {
         assert!(text.starts_with("line 0\nline 1\n"));
         assert!(text.ends_with("line 199998\nline 199999\n"));
         assert_eq!(text.matches("lines left out").count(), 1);
+    }
+
+    #[test]
+    fn paths_are_shown_as_they_are_below_the_directory() {
+        let shown = |text: &str| relative(text.to_owned(), "/tmp/job/source");
+        assert_eq!(
+            shown("at f (/tmp/job/source/gulpfile.js:46:7)"),
+            "at f (gulpfile.js:46:7)"
+        );
+        assert_eq!(shown("at file:///tmp/job/source/a.mjs:1:2"), "at a.mjs:1:2");
+        assert_eq!(shown("cd /tmp/job/source"), "cd .");
+        assert_eq!(shown("/tmp/job/tmp/x"), "/tmp/job/tmp/x");
     }
 
     #[tokio::test]
@@ -308,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn streams_are_told_apart_and_kept_together() {
-        let output = Output::new(true);
+        let output = Output::new(true, None);
         output.clone().read(Stream::Stdout, &b"out\n"[..]).await;
         output
             .clone()

@@ -23,12 +23,14 @@ pub enum TaskError {
         task: String,
     },
     /// The task is not among the runner's.
-    #[error("there is no {runner} task `{task}`; {}", listed(.tasks))]
+    #[error("`{file}` has no {} `{task}` ({})", .runner.noun(), listed(.tasks))]
     Unknown {
         /// What was given.
         task: String,
-        /// Where it was looked for.
+        /// What was to run it.
         runner: Runner,
+        /// The file below the source that it was looked for in.
+        file: String,
         /// The tasks that there are.
         tasks: Vec<String>,
     },
@@ -67,12 +69,28 @@ pub enum TaskError {
         runner: Runner,
         /// What its reports say, where there are any.
         report: Option<Box<Report>>,
+        /// What is known of such a failure.
+        advice: Option<String>,
         /// How it ended.
         source: ProcessError,
     },
     /// The runner cannot be run.
     #[error(transparent)]
     Process(#[from] ProcessError),
+}
+
+impl TaskError {
+    /// Whether gulp cannot run the task because it, or gulp, is not there.
+    pub(super) fn says_that_gulp_has_no_such_task(&self) -> bool {
+        matches!(
+            self,
+            Self::NoGulp { .. }
+                | Self::Unknown {
+                    runner: Runner::Gulp,
+                    ..
+                }
+        )
+    }
 }
 
 impl ActionError for TaskError {
@@ -112,6 +130,7 @@ impl ActionError for TaskError {
             Self::Failed {
                 task,
                 runner,
+                advice,
                 source,
                 ..
             } => {
@@ -119,7 +138,7 @@ impl ActionError for TaskError {
                     "run `{}` in the project's directory",
                     runner.command_line(task)
                 );
-                match source.hint() {
+                match advice.clone().or_else(|| source.hint()) {
                     Some(hint) => format!("{hint}; to see it by hand, {by_hand}"),
                     None => by_hand,
                 }
@@ -138,13 +157,13 @@ impl ActionError for TaskError {
 
 fn listed(tasks: &[String]) -> String {
     if tasks.is_empty() {
-        return "none could be found".to_owned();
+        return "it has none".to_owned();
     }
     let mut text = quoted(tasks.iter().take(MAX_LISTED));
     if tasks.len() > MAX_LISTED {
         let _infallible = write!(text, " and {} more", tasks.len() - MAX_LISTED);
     }
-    format!("there are {text}")
+    format!("it has: {text}")
 }
 
 /// ` (2 of 14 tests failed: ...)`

@@ -1,12 +1,13 @@
 //! gulp: always the project's own, never one that happens to be installed on the machine.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::TaskError;
 use crate::clock::Deadline;
 use crate::process::{Command, Environment};
-use crate::project::Project;
+use crate::project::{Files, Project, below};
 
 /// How long gulp may take to list its tasks, which is to load the gulpfile.
 const LIST_TIME: Duration = Duration::from_secs(30);
@@ -14,21 +15,48 @@ const LIST_TIME: Duration = Duration::from_secs(30);
 /// gulp's file name before the extension (`gulp-cli`, `interpret` decides on extensions).
 const GULPFILE: &str = "gulpfile.";
 
+/// The file of a gulpfile that is a folder, before the extension.
+const INDEX: &str = "index.";
+
+/// Largest gulpfile that is searched for a task's name.
+const MAX_GULPFILE_BYTES: u64 = 1024 * 1024;
+
 /// What gulp (undertaker) says of a task that is not there, before the name.
 const UNKNOWN_TASK: &str = "Task never defined: ";
 
-pub(super) fn has_gulpfile(directory: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        entry
-            .file_name()
-            .to_string_lossy()
-            .to_lowercase()
-            .starts_with(GULPFILE)
-            && entry.path().is_file()
-    })
+/// The gulpfile of a folder: a file, or a folder with an index in it (gulp's documentation, "Splitting
+/// a gulpfile").
+pub(super) fn gulpfile(files: &dyn Files, folder: &str) -> Option<String> {
+    files
+        .names(folder)
+        .into_iter()
+        .filter(|name| name.to_lowercase().starts_with(GULPFILE))
+        .map(|name| below(folder, &name))
+        .find_map(|path| {
+            if files.read(&path, 0).is_err_and(|error| is_no_file(&error)) {
+                let names = files.names(&path);
+                let index = names.iter().find(|name| name.starts_with(INDEX))?;
+                return Some(below(&path, index));
+            }
+            Some(path)
+        })
+}
+
+/// Whether a path leads to no file; one that is only too long to be read is there.
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Whether the gulpfile holds the task's name. A task may come from a file that the gulpfile requires,
+/// so the answer is a hint, no more.
+pub(super) fn mentions(files: &dyn Files, gulpfile: &str, task: &str) -> bool {
+    match files.read(gulpfile, MAX_GULPFILE_BYTES) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).contains(task),
+        Err(_) => true,
+    }
 }
 
 pub(super) fn command(
@@ -36,11 +64,6 @@ pub(super) fn command(
     project: &Project,
     environment: &Environment,
 ) -> Result<Command, TaskError> {
-    if !has_gulpfile(project.directory()) {
-        return Err(TaskError::NoGulpfile {
-            directory: project.shown(project.directory()),
-        });
-    }
     Ok(gulp(project, environment)?.arg(task))
 }
 
@@ -81,11 +104,8 @@ fn gulp(project: &Project, environment: &Environment) -> Result<Command, TaskErr
     // As `npx gulp` and `npm run` do it: a task may call other programs of the project.
     let mut environment = environment.clone();
     environment.put_first_on_path(&bin);
-    Ok(Command::new(
-        bin.join("gulp"),
-        project.directory(),
-        &environment,
-    ))
+    let gulp = Command::new(bin.join("gulp"), project.directory(), &environment);
+    Ok(gulp.shown_below(project.source()))
 }
 
 /// The nearest `node_modules/.bin` with gulp in it: a monorepo keeps it further up.

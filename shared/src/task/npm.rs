@@ -1,58 +1,30 @@
 //! npm: the `scripts` of the project's `package.json`.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
-use super::{Runner, TaskError};
+use super::{Runner, TaskError, shown};
 use crate::process::{Command, Environment};
-use crate::project::Project;
+use crate::project::{Files, MANIFEST, Manifest, NoManifest, Project, below};
 
-/// Largest `package.json` that is read; real ones have some kilobytes.
-const MAX_MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
-
-#[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    scripts: BTreeMap<String, String>,
-}
-
-pub(super) fn command(
-    task: &str,
-    project: &Project,
-    environment: &Environment,
-) -> Result<Command, TaskError> {
-    let scripts = scripts(project)?;
-    if !scripts.contains_key(task) {
-        return Err(TaskError::Unknown {
+/// Finds a script, as far as the manifest can be read.
+pub(super) fn find(files: &dyn Files, folder: &str, task: &str) -> Result<(), TaskError> {
+    let file = below(folder, MANIFEST);
+    match Manifest::read(files, folder) {
+        Ok(manifest) if manifest.has_script(task) => Ok(()),
+        Ok(manifest) => Err(TaskError::Unknown {
             task: task.to_owned(),
             runner: Runner::Npm,
-            tasks: scripts.into_keys().collect(),
-        });
+            file,
+            tasks: manifest.scripts().map(str::to_owned).collect(),
+        }),
+        Err(NoManifest::Missing) => Err(TaskError::NoManifest {
+            directory: shown(folder),
+        }),
+        Err(NoManifest::Broken(reason)) => Err(TaskError::Manifest { path: file, reason }),
+        Err(NoManifest::Link) => Ok(()),
     }
-    Ok(Command::new("npm", project.directory(), environment).args(["run", task]))
 }
 
-fn scripts(project: &Project) -> Result<BTreeMap<String, String>, TaskError> {
-    let path = project.directory().join("package.json");
-    let shown = project.shown(&path);
-    let size = match path.metadata() {
-        Ok(meta) if meta.is_file() => meta.len(),
-        _ => {
-            return Err(TaskError::NoManifest {
-                directory: project.shown(project.directory()),
-            });
-        }
-    };
-    let unreadable = |reason: String| TaskError::Manifest {
-        path: shown.clone(),
-        reason,
-    };
-    if size > MAX_MANIFEST_BYTES {
-        return Err(unreadable(format!("it has {size} bytes")));
-    }
-    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
-    let manifest: Manifest = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| unreadable(error.to_string()))?;
-    Ok(manifest.scripts)
+pub(super) fn command(task: &str, project: &Project, environment: &Environment) -> Command {
+    Command::new("npm", project.directory(), environment)
+        .shown_below(project.source())
+        .args(["run", task])
 }

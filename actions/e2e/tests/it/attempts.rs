@@ -112,7 +112,7 @@ async fn a_task_that_is_not_there_is_not_tried_again() {
     assert_eq!(failure.failure_type, FailureType::ConfigurationError);
     assert_eq!(
         failure.cause,
-        "there is no npm task `nothing`; there are `test`"
+        "`package.json` has no script `nothing` (it has: `test`)"
     );
 }
 
@@ -145,7 +145,8 @@ async fn near_the_end_of_lambdas_time_the_reason_is_told() {
 }
 
 #[test_case("task=test&retries=11", "`retries` in `UserParameters` is not valid: expected a whole number from 0 to 10"; "retries")]
-#[test_case("task=test&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration such as `30s` or `5m`"; "timeout")]
+#[test_case("task=test&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "timeout")]
+#[test_case("task=test&timeout=0s", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "no time")]
 #[test_case("retries=1", "`UserParameters` lacks `task`"; "task")]
 #[test_case("task=test&url=x", "`UserParameters` has an unknown key `url`; known keys are `task`, `runner`, `directory`, `report`, `retries`, `timeout`, `Env.NAME`"; "unknown")]
 #[tokio::test]

@@ -14,6 +14,7 @@ fn failed() -> TaskError {
     TaskError::Failed {
         task: "test-functional".to_owned(),
         runner: Runner::Gulp,
+        advice: None,
         report: None,
         source: ProcessError::Exit {
             command: "gulp test-functional".to_owned(),

@@ -42,7 +42,7 @@ async fn cached(store: &SourceStore) -> String {
     let objects = store.s3().bucket(BUCKET).snapshot().await;
     let mut keys = objects
         .into_keys()
-        .filter(|key| key.starts_with("delivery-cache/npm-install/1/"));
+        .filter(|key| key.starts_with("delivery-cache/npm-install/2/"));
     let key = keys.next().expect("something is cached");
     assert_eq!(keys.next(), None);
     key
@@ -243,7 +243,7 @@ async fn a_role_that_may_not_gets_its_artifact_all_the_same_and_is_told_what_it_
     let summary = by(&store, &action, "").await.unwrap();
     let (_, reason) = summary.split_once("; not cached: ").unwrap();
     assert!(
-        reason.starts_with("`s3:PutObject` on `s3://artifact-store/delivery-cache/npm-install/1/")
+        reason.starts_with("`s3:PutObject` on `s3://artifact-store/delivery-cache/npm-install/2/")
             && reason.contains(": allow `s3:PutObject` on "),
         "{reason}"
     );

@@ -34,7 +34,7 @@ async fn the_same_lock_file_gives_the_same_bytes() {
 #[tokio::test]
 async fn without_a_lock_file_npm_chooses_and_the_summary_says_so() {
     let (store, ended) = run(&[("package.json", MANIFEST)], "").await;
-    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; no lock file, so each run may install other versions and nothing is cached");
+    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; there is no lock file, so each run may install other versions");
     let output = store.output_files("SourceInstalledOutput").await;
     assert!(output.contains_key("node_modules/is-number/index.js"));
 }
@@ -84,12 +84,18 @@ const SCRIPTED: &str =
 #[tokio::test]
 async fn install_scripts_do_not_run_unless_they_are_asked_for() {
     let (store, ended) = run(&[("package.json", SCRIPTED)], "").await;
-    ended.unwrap();
     assert!(
         !store
             .output_files("SourceInstalledOutput")
             .await
             .contains_key("shown")
+    );
+    let summary = ended.unwrap().summary;
+    assert!(
+        summary.ends_with(
+            "; install scripts not run: the project's own `postinstall` (`ignore-scripts=false` runs them)"
+        ),
+        "{summary}"
     );
 }
 
@@ -154,5 +160,51 @@ async fn workspaces_are_linked_and_come_out_as_links() {
     assert_eq!(
         store.output_files("SourceInstalledOutput").await["node_modules/a"],
         b"../packages/a"
+    );
+}
+
+/// npm follows the addresses of a `yarn.lock`; a port that is closed stands for one that should not be asked.
+#[tokio::test]
+async fn npm_never_reads_another_managers_lock_file() {
+    let yarn = "# yarn lockfile v1\n\n\nis-number@7.0.0:\n  version \"7.0.0\"\n  resolved \
+        \"http://127.0.0.1:9/is-number-7.0.0.tgz\"\n";
+    for (more, parameters) in [
+        (None, "subcommand=install"),
+        (Some(("package-lock.json", LOCK)), "subcommand=install"),
+        (Some(("package-lock.json", LOCK)), ""),
+    ] {
+        let mut files = vec![("package.json", MANIFEST), ("yarn.lock", yarn)];
+        files.extend(more);
+        let (store, ended) = run(&files, parameters).await;
+        let summary = ended.unwrap().summary;
+        assert_eq!(
+            summary.contains("`yarn.lock` is Yarn's lock file, which npm does not honour"),
+            more.is_none(),
+            "{summary}"
+        );
+        let output = store.output_files("SourceInstalledOutput").await;
+        assert_eq!(output["yarn.lock"], yarn.as_bytes(), "it stays as it was");
+        assert!(output.contains_key("node_modules/is-number/package.json"));
+    }
+}
+
+#[tokio::test]
+async fn what_should_be_known_of_the_source_is_in_the_summary() {
+    let files = [
+        ("package.json", r#"{"name": "app"}"#),
+        (".gitmodules", "[submodule \"styles\"]\n\tpath = styles\n"),
+        (
+            ".gitattributes",
+            "*.png filter=lfs diff=lfs merge=lfs -text\n",
+        ),
+    ];
+    let (_store, ended) = run(&files, "").await;
+    let summary = ended.unwrap().summary;
+    assert!(
+        summary.ends_with(
+            "; the files of the submodule `styles` are not delivered: CodePipeline's source has none of them; \
+             `*.png` is kept in Git LFS: CodePipeline's source has pointers instead of these files"
+        ),
+        "{summary}"
     );
 }

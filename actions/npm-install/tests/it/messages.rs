@@ -44,6 +44,24 @@ fn about_the_project() {
         path: text(".npmrc"),
         key: text("git"),
     };
+    let options = NpmInstallError::Npmrc {
+        path: text(".npmrc"),
+        key: text("node-options"),
+    };
+    insta::assert_snapshot!(told(&options), @"
+    JobFailed: `.npmrc` sets `node-options`, which npm passes to Node.js: it can load code of the project's choice
+    hint: remove `node-options` from `.npmrc`; a task gets more memory by `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script
+    log: LOG
+    ");
+    let other = NpmInstallError::Npmrc {
+        path: text(".npmrc"),
+        key: text("call"),
+    };
+    insta::assert_snapshot!(told(&other), @"
+    JobFailed: `.npmrc` sets `call`, which is not among the settings that this action lets through
+    hint: remove `call` from `.npmrc`
+    log: LOG
+    ");
     insta::assert_snapshot!(told(&npmrc), @"
     JobFailed: `.npmrc` sets `git`, which makes npm run a program of the project's choice
     hint: remove `git` from `.npmrc`
@@ -191,6 +209,7 @@ fn about_the_function() {
     };
     insta::assert_snapshot!(told(&other), @"
     JobFailed: npm did not install the dependencies: `npm ci` ended with exit code 1
+    hint: packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or choose a version by `overrides` in `package.json`; then run `npm install` and commit the lock file
     last lines of output:
     npm error code ERESOLVE
     log: LOG

@@ -48,24 +48,38 @@ async fn the_check_can_be_turned_off() {
 }
 
 #[tokio::test]
-async fn a_setting_that_makes_npm_run_a_program_is_refused_wherever_npm_reads_it() {
-    for (path, key) in [
-        ("web/.npmrc", "git=./evil.sh"),
-        (".npmrc", "script-shell=./evil.sh"),
+async fn a_setting_that_is_not_let_through_is_refused_wherever_npm_reads_it() {
+    let program = "which makes npm run a program of the project's choice";
+    for (path, key, why) in [
+        ("web/.npmrc", "git=./evil.sh", program),
+        (".npmrc", "script-shell=./evil.sh", program),
+        (
+            "web/.npmrc",
+            "userconfig=./u.rc",
+            "which makes npm read settings from elsewhere",
+        ),
+        (
+            ".npmrc",
+            "node-options=--max-old-space-size=4096",
+            "which npm passes to Node.js: it can load code of the project's choice",
+        ),
+        (
+            ".npmrc",
+            "call=x",
+            "which is not among the settings that this action lets through",
+        ),
     ] {
         let files = [("web/package.json", MANIFEST), (path, key)];
         let (_store, ended) = run(&files, "directory=web&integrity=off").await;
         let name = key.split('=').next().unwrap();
         assert_eq!(
             ended.unwrap_err().cause,
-            format!(
-                "`{path}` sets `{name}`, which makes npm run a program of the project's choice"
-            )
+            format!("`{path}` sets `{name}`, {why}")
         );
     }
 }
 
-#[test_case("prune=on", "`UserParameters` has an unknown key `prune`; known keys are `subcommand`, `directory`, `omit`, `ignore-scripts`, `integrity`, `cache`, `Env.NAME`"; "unknown key")]
+#[test_case("prune=on", "`UserParameters` has an unknown key `prune`; known keys are `subcommand`, `directory`, `omit`, `ignore-scripts`, `integrity`, `cache`, `tasks`, `Env.NAME`"; "unknown key")]
 #[test_case("cache=yes", "`cache` in `UserParameters` is not valid: expected one of `on`, `off`"; "cache")]
 #[test_case("subcommand=update", "`subcommand` in `UserParameters` is not valid: expected one of `ci`, `install`"; "subcommand")]
 #[test_case("omit=dev,prod", "`omit` in `UserParameters` is not valid: expected `dev`, `optional`, `peer`, or some of them joined by commas"; "omit")]
@@ -93,11 +107,92 @@ async fn a_source_without_a_project_is_refused() {
 }
 
 #[test_case("{", "`package-lock.json` cannot be read: EOF while parsing an object at line 1 column 1"; "not JSON")]
-#[test_case("{\"lockfileVersion\": 1, \"dependencies\": {}}", "`package-lock.json` has format version 1, 2 or 3 with `packages` is needed"; "old")]
+#[test_case("{\"lockfileVersion\": 1, \"dependencies\": {}}", "`package-lock.json` has format version 1, and 2 or 3 is needed: only these list packages with their hashes"; "old")]
 #[test_case("{\"lockfileVersion\": 3, \"dependencies\": {}}", "`package-lock.json` has format version 3, 2 or 3 with `packages` is needed"; "without packages")]
 #[tokio::test]
 async fn a_lock_file_that_cannot_be_checked_is_refused(lock: &str, message: &str) {
     let files = [("package.json", MANIFEST), ("package-lock.json", lock)];
     let (_store, ended) = run(&files, "").await;
     assert_eq!(ended.unwrap_err().cause, message);
+}
+
+#[test_case("yarn.lock", "Yarn"; "yarn")]
+#[test_case("pnpm-lock.yaml", "pnpm"; "pnpm")]
+#[test_case("bun.lock", "Bun"; "bun")]
+#[tokio::test]
+async fn another_managers_lock_file_is_refused_by_name(name: &str, manager: &str) {
+    let files = [("package.json", MANIFEST), (name, "")];
+    for integrity in ["on", "off"] {
+        let (store, ended) = run(&files, &format!("integrity={integrity}")).await;
+        let failure = ended.unwrap_err();
+        assert_eq!(
+            (failure.failure_type, failure.cause),
+            (
+                FailureType::ConfigurationError,
+                format!("`{name}` is {manager}'s lock file, which npm does not honour")
+            )
+        );
+        let hint = failure.hint.unwrap();
+        assert!(
+            hint.starts_with(
+                "run `npm install --package-lock-only` and commit `package-lock.json`"
+            ),
+            "{hint}"
+        );
+        assert_eq!(store.output("SourceInstalledOutput").await, None);
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_said_before_anything_is_installed() {
+    let files = [
+        ("package.json", r#"{"scripts": {"build": "x"}}"#),
+        ("yarn.lock", ""),
+    ];
+    let (_store, ended) = run(&files, "tasks=package,test-functional").await;
+    assert_eq!(
+        ended.unwrap_err().cause,
+        "3 errors: (1) `package.json` has no script `package` (it has: `build`); (2) `package.json` has no script \
+         `test-functional` (it has: `build`); (3) `yarn.lock` is Yarn's lock file, which npm does not honour"
+    );
+}
+
+/// A lock file may say of any entry that it comes inside of another package.
+#[tokio::test]
+async fn an_entry_that_only_says_that_it_is_bundled_is_refused() {
+    let lock = LOCK.replace(
+        "\"packages\": {",
+        "\"packages\": {\n\"node_modules/ms\": {\"version\": \"2.1.3\", \"inBundle\": true},",
+    );
+    let files = [
+        ("package.json", MANIFEST),
+        ("package-lock.json", lock.as_str()),
+    ];
+    let (_store, ended) = run(&files, "").await;
+    assert_eq!(
+        ended.unwrap_err().cause,
+        "`package-lock.json` has an entry that cannot be verified: `node_modules/ms` (`inBundle`, and no package \
+         with a hash bundles it)"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_over_plain_http_is_refused_where_the_lock_file_names_no_other() {
+    for lock in [
+        LOCK.to_owned(),
+        LOCK.lines()
+            .filter(|line| !line.contains("\"resolved\""))
+            .collect(),
+    ] {
+        let files = [
+            ("package.json", MANIFEST),
+            ("package-lock.json", lock.as_str()),
+            (".npmrc", "registry = http://127.0.0.1:9/\n"),
+        ];
+        let (_store, ended) = run(&files, "").await;
+        assert_eq!(
+            ended.unwrap_err().cause,
+            "`package-lock.json` has an entry that cannot be verified: `node_modules/is-number` (plain http)"
+        );
+    }
 }

@@ -64,21 +64,25 @@ fn about_a_task_that_is_not_there() {
         TestAndPackageError::Task(TaskError::Unknown {
             task: text("pack"),
             runner,
+            file: text(match runner {
+                Runner::Npm => "package.json",
+                Runner::Gulp => "gulpfile.js",
+            }),
             tasks,
         })
     };
     insta::assert_snapshot!(told(&unknown(Runner::Npm, vec![text("package")])), @"
-    ConfigurationError: there is no npm task `pack`; there are `package`
+    ConfigurationError: `package.json` has no script `pack` (it has: `package`)
     hint: correct `task`, or add a script of that name to `package.json`
     log: LOG
     ");
     insta::assert_snapshot!(told(&unknown(Runner::Gulp, vec![])), @"
-    ConfigurationError: there is no gulp task `pack`; none could be found
+    ConfigurationError: `gulpfile.js` has no task `pack` (it has none)
     hint: correct `task`, or export a task of that name from the gulpfile
     log: LOG
     ");
     let many = (0..45).map(|index| format!("t{index}")).collect();
-    assert!(told(&unknown(Runner::Npm, many)).contains("`t39` and 5 more\n"));
+    assert!(told(&unknown(Runner::Npm, many)).contains("`t39` and 5 more)\n"));
     insta::assert_snapshot!(told(&TaskError::Name { task: text("-x") }), @"
     ConfigurationError: `-x` is no name of a task
     hint: give `task` the name of a gulp task or of an npm script
@@ -120,6 +124,7 @@ fn about_a_task_that_failed() {
         task: text("package"),
         runner: Runner::Gulp,
         report: report.map(Box::new),
+        advice: None,
         source: ended(),
     };
     insta::assert_snapshot!(told(&failed(None)), @"

@@ -61,9 +61,10 @@ async fn gulp_of_a_monorepo_is_found_above() {
     );
 }
 
-#[test_case(&[("package.json", "{\"scripts\": {\"lint\": \"x\", \"test\": \"y\"}}")], "task=pack", "there is no npm task `pack`; there are `lint`, `test`"; "npm")]
-#[test_case(&[("package.json", "{}")], "task=pack", "there is no npm task `pack`; none could be found"; "npm without any")]
-#[test_case(&[("gulpfile.js", ""), ("node_modules/.bin/gulp", GULP), ("tasks/lint.sh", ""), ("tasks/test.sh", "")], "task=pack", "there is no gulp task `pack`; there are `lint`, `test`"; "gulp")]
+#[test_case(&[("package.json", "{\"scripts\": {\"lint\": \"x\", \"test\": \"y\"}}")], "task=pack", "`package.json` has no script `pack` (it has: `lint`, `test`)"; "npm")]
+#[test_case(&[("package.json", "{}")], "task=pack", "`package.json` has no script `pack` (it has none)"; "npm without any")]
+#[test_case(&[("gulpfile.js", ""), ("node_modules/.bin/gulp", GULP), ("tasks/lint.sh", ""), ("tasks/test.sh", "")], "task=pack", "`gulpfile.js` has no task `pack` (it has: `lint`, `test`)"; "gulp")]
+#[test_case(&[("web/package.json", "{}")], "task=pack&directory=web", "`web/package.json` has no script `pack` (it has none)"; "npm further down")]
 #[test_case(&[("gulpfile.js", "")], "task=package", "gulp is not installed for `.`: no `node_modules/.bin/gulp` there or above"; "no gulp")]
 #[test_case(&[("package.json", "{}")], "task=package&runner=gulp", "there is no gulpfile in `.`"; "no gulpfile")]
 #[test_case(&[("README.md", "")], "task=package", "there is neither a gulpfile nor a `package.json` in `.`"; "no project")]
@@ -80,6 +81,93 @@ async fn what_cannot_be_run_is_named(files: &[(&str, &str)], parameters: &str, m
         (failure.failure_type, failure.cause.as_str()),
         (FailureType::ConfigurationError, message)
     );
+}
+
+#[tokio::test]
+async fn a_gulpfile_may_be_a_folder() {
+    let files = [
+        ("gulpfile.js/index.js", "package"),
+        ("node_modules/.bin/gulp", GULP),
+        ("tasks/package.sh", "true"),
+    ];
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    assert_eq!(untimed(&ended.unwrap().summary), "package (gulp) in …");
+}
+
+/// A gulpfile for styles beside npm's scripts.
+#[tokio::test]
+async fn a_script_of_npms_is_run_where_gulp_has_no_such_task() {
+    let manifest = manifest("true");
+    let mut files = vec![("gulpfile.js", "styles"), ("package.json", &*manifest)];
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    assert_eq!(
+        untimed(&ended.unwrap().summary),
+        "package (npm) in …; npm's script, as gulp is not installed for `.`: no \
+         `node_modules/.bin/gulp` there or above"
+    );
+    files.extend([("node_modules/.bin/gulp", GULP), ("tasks/styles.sh", "")]);
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    assert_eq!(
+        untimed(&ended.unwrap().summary),
+        "package (npm) in …; npm's script, as `gulpfile.js` has no task `package` (it has: `styles`)"
+    );
+    let (_store, ended) = run(&files, "task=package&runner=gulp", &[]).await;
+    assert_eq!(
+        ended.unwrap_err().cause,
+        "`gulpfile.js` has no task `package` (it has: `styles`)"
+    );
+}
+
+/// Scripts whose failure has a known cause: the program's own words, and what the hint says.
+#[test_case("node -e 'primordials'", "gulp 4 or 5"; "gulp 3")]
+#[test_case("webpack-that-is-not-there", "`devDependencies`"; "no program")]
+#[test_case("node --max-old-space-size=20 -e 'const a = []; for (;;) a.push(new Array(1e5).fill(a.length))'", "raise the function's `MemorySize`"; "heap")]
+#[test_case("node -e \"const s = require('net').createServer().listen(0, () => require('net').createServer().listen(s.address().port))\"", "any free port (0)"; "port")]
+#[test_case("node -e \"require('./generated.json')\"", "`postinstall` does not run in npm-install unless"; "own install script")]
+#[tokio::test]
+async fn a_failure_of_a_known_cause_says_what_to_do(script: &str, remedy: &str) {
+    let manifest =
+        serde_json::json!({"scripts": {"package": script, "postinstall": "node gen.js"}});
+    let (_store, ended) = run(
+        &[("package.json", &manifest.to_string())],
+        "task=package",
+        &[],
+    )
+    .await;
+    let failure = ended.unwrap_err();
+    let hint = failure.hint.as_deref().unwrap();
+    assert!(hint.contains(remedy), "{failure:#?}");
+    assert!(
+        hint.ends_with("; to see it by hand, run `npm run package` in the project's directory")
+    );
+}
+
+#[tokio::test]
+async fn a_missing_file_may_be_a_submodules() {
+    let manifest = manifest("cat styles/main.css || node -e \"require('./styles/x')\"");
+    let files = [
+        ("package.json", &*manifest),
+        (".gitmodules", "[submodule \"styles\"]\n\tpath = styles\n"),
+    ];
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    let hint = ended.unwrap_err().hint.unwrap();
+    assert!(
+        hint.starts_with("the files of the submodule `styles` are not delivered"),
+        "{hint}"
+    );
+}
+
+#[tokio::test]
+async fn paths_in_the_output_are_the_projects() {
+    let manifest = manifest("pwd; node ../source/fails.js");
+    let files = [
+        ("package.json", &*manifest),
+        ("fails.js", "\n\nthrow new Error('it broke')"),
+    ];
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    let output = ended.unwrap_err().output.unwrap();
+    assert!(output.lines().any(|line| line == "fails.js:3"), "{output}");
+    assert!(!output.contains("delivery-job"), "{output}");
 }
 
 #[tokio::test]
