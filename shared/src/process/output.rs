@@ -308,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn a_cut_line_does_not_end_with_the_beginning_of_a_secret() {
         let _secrets = crate::logging::Secrets::hide(["planted-grüße-at-the-cut"]);
-        let output = Output::new(false);
+        let output = Output::new(false, None);
         for before in MAX_LINE_BYTES - 25..MAX_LINE_BYTES - 8 {
             let line = format!("{}planted-grüße-at-the-cut\n", "x".repeat(before));
             output.clone().read(Stream::Stdout, line.as_bytes()).await;
@@ -320,7 +320,7 @@ mod tests {
 
     #[tokio::test]
     async fn empty_lines_are_not_logged_without_end() {
-        let output = Output::new(true);
+        let output = Output::new(true, None);
         let flood = vec![b'\n'; MAX_LOGGED_BYTES];
         output.clone().read(Stream::Stdout, &flood[..]).await;
         let unlogged = output.kept.lock().unwrap().unlogged_lines;
@@ -329,7 +329,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_lets_the_clock_be_looked_at() {
-        let output = Output::new(false);
+        let output = Output::new(false, None);
         let flood = output.clone().read(Stream::Stdout, tokio::io::repeat(b'x'));
         let limit = std::time::Duration::from_millis(20);
         tokio::time::timeout(limit, flood).await.unwrap_err();
