@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use local::source::{LeftOut, Source};
+use shared::project::{self, Expected};
 
 use crate::error::CliError;
 use crate::event::{Finding, Severity};
 
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;
+
+/// The tasks that the template's actions run.
+const TASKS: [&str; 2] = ["package", "test-functional"];
 
 /// What a stack is called whose directory's name holds nothing usable.
 const DEFAULT_STACK_NAME: &str = "application";
@@ -59,17 +63,39 @@ impl Application {
     }
 
     /// What is wrong with the project itself, as the actions would find it.
-    pub(crate) fn project(&self, _runtime: Option<&str>) -> Vec<Finding> {
-        let missing = !self.directory.join("package.json").is_file();
-        let finding = || Finding {
-            severity: Severity::Error,
-            message: format!(
-                "there is no `package.json` in `{}`",
-                self.directory.display()
-            ),
-            help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
+    pub(crate) fn project(&self, runtime: Option<&str>) -> Vec<Finding> {
+        if !self.directory.join("package.json").is_file() {
+            return vec![Finding {
+                severity: Severity::Error,
+                message: format!(
+                    "there is no `package.json` in `{}`",
+                    self.directory.display()
+                ),
+                help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
+            }];
+        }
+        let tasks = TASKS.map(str::to_owned);
+        let expected = Expected {
+            tasks: &tasks,
+            runtime,
+            is_working_tree: matches!(self.source, Source::Repository { .. }),
+            ..Expected::default()
         };
-        missing.then(finding).into_iter().collect()
+        project::check(&self.directory, &expected)
+            .into_iter()
+            .filter_map(|found| {
+                let severity = match found.severity {
+                    project::Severity::Error => Severity::Error,
+                    project::Severity::Note => Severity::Note,
+                    project::Severity::Info => return None,
+                };
+                Some(Finding {
+                    severity,
+                    message: found.what,
+                    help: found.hint,
+                })
+            })
+            .collect()
     }
 
     /// The folder of the repository that is the application, where it is not all of it.
