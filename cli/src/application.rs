@@ -63,20 +63,31 @@ impl Application {
     }
 
     /// What is wrong with the project itself, as the actions would find it.
-    pub(crate) fn project(&self, runtime: Option<&str>) -> Vec<Finding> {
-        if !self.directory.join("package.json").is_file() {
+    ///
+    /// `directory` is the folder of `package.json` below this one, where the template's parameters name
+    /// one, and `install` what they give npm-install.
+    pub(crate) fn project(
+        &self,
+        directory: Option<&str>,
+        install: Option<&str>,
+        runtime: Option<&str>,
+    ) -> Vec<Finding> {
+        let directory = directory.unwrap_or(".");
+        let folder = self.directory.join(directory);
+        if !folder.join("package.json").is_file() {
             return vec![Finding {
                 severity: Severity::Error,
-                message: format!(
-                    "there is no `package.json` in `{}`",
-                    self.directory.display()
-                ),
+                message: format!("there is no `package.json` in `{}`", folder.display()),
                 help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
             }];
         }
         let tasks = TASKS.map(str::to_owned);
+        let given = |pair| install.is_some_and(|text| text.split('&').any(|one| one == pair));
         let expected = Expected {
+            directory,
             tasks: &tasks,
+            integrity: !given("integrity=off"),
+            accepts_no_lock: given("subcommand=install"),
             runtime,
             is_working_tree: matches!(self.source, Source::Repository { .. }),
             ..Expected::default()

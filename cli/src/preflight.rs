@@ -23,6 +23,9 @@ const RUNTIME: &str = "ApplicationRuntime";
 /// The parameter of the template that names the application's folder in its repository.
 pub(crate) const DIRECTORY: &str = "ApplicationDirectory";
 
+/// The parameter of the template that holds further `UserParameters` of npm-install.
+const INSTALL: &str = "NpmInstallParameters";
+
 /// What is looked at.
 #[derive(Debug)]
 pub(crate) struct Planned<'a> {
@@ -84,7 +87,12 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let mut findings: Vec<Finding> = parameters.collect();
     let of_parameters = findings.len();
     let runtime = runtime(&declared, planned.parameters);
-    findings.extend(application.project(runtime.as_deref()));
+    let given = |name| planned.parameters.get(name).map(String::as_str);
+    findings.extend(application.project(
+        given(DIRECTORY).filter(|_| application.folder().is_none()),
+        given(INSTALL),
+        runtime.as_deref(),
+    ));
     findings.extend(machine::programs(planned.has_node_layer, planned.home));
     findings.extend(machine::room(planned.home));
     if !planned.has_node_layer {

@@ -30,7 +30,7 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     assert_eq!(stages[1]["revision"]["id"], commit.as_str());
     assert_eq!(stages[1]["revision"]["message"], "First commit");
     assert_eq!(world.run(&["stop", "nope"]).await.code, 5);
-    world.fail(&job, "| 1 test failed: greets").await;
+    world.fail(&job, "1 test failed: greets").await;
     world.until_stage("Commit", "Failed").await;
 
     let failed = world.json(&["status", "--exit-status"]).await;
