@@ -416,6 +416,10 @@ impl S3 for Memory {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = request.input;
         let mut inner = self.lock();
+        // A completion whose reply was lost is repeated, and S3 answers it as it did before.
+        if let Some(etag) = inner.completed.get(&input.upload_id).cloned() {
+            return Ok(completed(input.bucket, input.key, etag));
+        }
         let there = inner.bucket(&input.bucket)?.get(&input.key).cloned();
         check(
             there.as_ref(),
@@ -453,12 +457,8 @@ impl S3 for Memory {
         inner
             .bucket(&input.bucket)?
             .insert(input.key.clone(), object);
-        Ok(S3Response::new(CompleteMultipartUploadOutput {
-            bucket: Some(input.bucket),
-            key: Some(input.key),
-            e_tag: Some(etag),
-            ..Default::default()
-        }))
+        inner.completed.insert(input.upload_id, etag.clone());
+        Ok(completed(input.bucket, input.key, etag))
     }
 
     async fn abort_multipart_upload(
@@ -468,4 +468,17 @@ impl S3 for Memory {
         self.lock().uploads.remove(&request.input.upload_id);
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
+}
+
+fn completed(
+    bucket: String,
+    key: String,
+    etag: ETag,
+) -> S3Response<CompleteMultipartUploadOutput> {
+    S3Response::new(CompleteMultipartUploadOutput {
+        bucket: Some(bucket),
+        key: Some(key),
+        e_tag: Some(etag),
+        ..Default::default()
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use s3s::dto::ETagCondition;
+use s3s::dto::{ETag, ETagCondition};
 use s3s::{S3Result, s3_error};
 
 use super::object::{About, Content, Object};
@@ -11,6 +11,8 @@ use super::object::{About, Content, Object};
 pub(super) struct Inner {
     pub(super) buckets: BTreeMap<String, BTreeMap<String, Object>>,
     pub(super) uploads: BTreeMap<String, Upload>,
+    /// The `ETag`s of the uploads that are complete.
+    pub(super) completed: BTreeMap<String, ETag>,
     pub(super) begun: u64,
 }
 
