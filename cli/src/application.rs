@@ -40,7 +40,7 @@ impl Application {
         let directory = path.canonicalize().map_err(|error| cannot(error.into()))?;
         let source = match source {
             Source::Folder(_) => Source::Folder(directory.clone()),
-            repository => repository,
+            repository @ Source::Repository { .. } => repository,
         };
         let branch = source
             .branch()

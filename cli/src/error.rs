@@ -184,7 +184,6 @@ impl CliError {
             Self::NoRegion => "region",
             Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
-            Self::Directory { .. } => "not-found",
             Self::Unfit { .. } => "unfit",
             Self::Program { .. } => "program-missing",
             Self::Build { .. } | Self::NoSources { .. } | Self::FunctionMissing { .. } => {
@@ -193,7 +192,7 @@ impl CliError {
             Self::File { .. } | Self::State { .. } => "file",
             Self::LocalAws { .. } | Self::Host { .. } | Self::OtherRepository { .. } => "local-aws",
             Self::Launch { .. } => "stack",
-            Self::NothingKept { .. } => "not-found",
+            Self::Directory { .. } | Self::NothingKept { .. } => "not-found",
             Self::DoesNotAnswer { .. } | Self::DoesNotEnd { .. } => "host",
         }
     }

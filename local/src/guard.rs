@@ -85,7 +85,7 @@ impl std::fmt::Debug for KeyMark {
     }
 }
 
-/// The access key that a request is signed with: SigV4, SigV4A or, as old S3 clients do, version 2.
+/// The access key that a request is signed with: `SigV4`, `SigV4A` or, as old S3 clients do, version 2.
 fn access_key_id<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let authorization = headers
         .get(header::AUTHORIZATION)

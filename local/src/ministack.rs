@@ -202,7 +202,7 @@ impl Ministack {
         let python = install_beside(options.home.clone()).await?;
         // Nobody waits for it.
         drop(tokio::task::spawn_blocking(|| {
-            leftovers::remove(&tempfile::env::temp_dir())
+            leftovers::remove(&tempfile::env::temp_dir());
         }));
         for _ in 1..PORT_ATTEMPTS {
             match Self::start_once(&python, options).await {

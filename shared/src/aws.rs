@@ -161,12 +161,11 @@ pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
 
 /// The credentials of a profile. A profile that assumes a role asks STS, in a region that has to be known.
 async fn credentials_of(profile: &str, region: Option<&str>) -> ProfileFileCredentialsProvider {
-    let region = match region {
-        Some(region) => Some(Region::new(region.to_owned())),
-        None => {
-            let of_the_profile = ProfileFileRegionProvider::builder();
-            of_the_profile.profile_name(profile).build().region().await
-        }
+    let region = if let Some(region) = region {
+        Some(Region::new(region.to_owned()))
+    } else {
+        let of_the_profile = ProfileFileRegionProvider::builder();
+        of_the_profile.profile_name(profile).build().region().await
     };
     let config = ProviderConfig::without_region()
         .with_http_client(http_client())

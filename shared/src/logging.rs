@@ -109,10 +109,10 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
             r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
             REDACTED,
         ),
-        // npm's registry credentials as they stand in an .npmrc.
+        // npm's registry credentials as they stand in an .npmrc; `${NPM_TOKEN}` is the name of one.
         (
             &["_auth", "_password"],
-            r#"(_authToken|_auth|_password)(\s*=\s*)[^\s"']+"#,
+            r#"(_authToken|_auth|_password)(\s*=\s*)[^\s"'$][^\s"']*"#,
             "$1$2[redacted]",
         ),
         // Presigned URLs.
@@ -322,6 +322,7 @@ mod tests {
 
     #[test_case("key AKIAIOSFODNN7EXAMPLE.", "key [redacted]."; "access key id")]
     #[test_case("//registry.npmjs.org/:_authToken=npm_abc123", "//registry.npmjs.org/:_authToken=[redacted]"; "npm token")]
+    #[test_case("`//r/:_authToken=${NPM_TOKEN}` in `.npmrc`", "`//r/:_authToken=${NPM_TOKEN}` in `.npmrc`"; "name of a token")]
     #[test_case("https://b/k?X-Amz-Signature=abc&x=1", "https://b/k?X-Amz-Signature=[redacted]&x=1"; "presigned")]
     #[test_case("git+https://me:secret@host/x", "git+https://[redacted]@host/x"; "url")]
     #[test_case("http://127.0.0.1:4566/a@b", "http://127.0.0.1:4566/a@b"; "harmless url")]

@@ -290,8 +290,8 @@ mod tests {
             fs::create_dir_all(directory.join("in")).unwrap();
             fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
         }
-        fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
-        fs::set_permissions(tree.join("a"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o0)).unwrap();
+        fs::set_permissions(tree.join("a"), Permissions::from_mode(0o0)).unwrap();
         remove_tree(&tree).unwrap();
         assert_eq!(entries(place.path()), 0);
         assert_eq!(entries(outside.path()), 1);

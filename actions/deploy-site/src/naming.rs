@@ -12,7 +12,7 @@ use std::path::Path;
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
 /// Folders whose files are all named by their content, or by the build (Next.js), and which their own
-/// servers send with `immutable`: Next.js, Nuxt, SvelteKit, Astro, Expo.
+/// servers send with `immutable`: Next.js, Nuxt, `SvelteKit`, Astro, Expo.
 const BUNDLERS_FOLDERS: [&str; 5] = [
     "_next/static/",
     "_nuxt/",
@@ -254,8 +254,8 @@ fn pieces(text: &str) -> usize {
             return kind(byte) != 3;
         };
         match (kind(*before), kind(byte)) {
-            (_, 3) => false,
-            (2, 1) => false, // a capital and what it begins
+            // The second: a capital and what it begins.
+            (_, 3) | (2, 1) => false,
             // `HTMLPage`: the last capital of a run begins the next word.
             (2, 2) => bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase),
             (before, now) => before != now,

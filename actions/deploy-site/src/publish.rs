@@ -242,7 +242,9 @@ impl Publication<'_> {
         for some in objects.chunks(PARALLEL_REMOVALS) {
             ownership.check().await?;
             let removals: Vec<_> = some.iter().map(|key| self.bucket.delete(key)).collect();
-            some.iter().for_each(|_| ownership.note_change());
+            for _ in some {
+                ownership.note_change();
+            }
             let removals = stream::iter(removals).buffer_unordered(PARALLEL_REMOVALS);
             removals.try_collect::<()>().await?;
         }

@@ -39,6 +39,7 @@ struct Content {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::zero_sized_map_values, reason = "see `Names`")]
 struct Entry {
     resolved: Option<String>,
     integrity: Option<String>,
@@ -59,6 +60,10 @@ struct Entry {
 }
 
 /// Names of dependencies; what is wanted of them does not matter here.
+#[expect(
+    clippy::zero_sized_map_values,
+    reason = "an object of JSON, whose values are read and dropped"
+)]
 type Names = BTreeMap<String, IgnoredAny>;
 
 /// `bundleDependencies`: a list of names, or `true` for all dependencies.

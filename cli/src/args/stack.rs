@@ -113,6 +113,7 @@ pub(crate) struct Wait {
 
 /// `delivery down`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Down {
     /// Delete without asking for the stack's name.
     #[arg(short, long)]

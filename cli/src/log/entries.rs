@@ -34,7 +34,7 @@ impl Entry {
             lines: message
                 .lines()
                 .filter_map(readable)
-                .flat_map(split)
+                .flat_map(|message| split(&message))
                 .collect(),
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn identify(entries: &mut [Entry]) {
 }
 
 /// A message of several lines as its lines: each is quoted on its own.
-fn split(message: String) -> Vec<String> {
+fn split(message: &str) -> Vec<String> {
     message.lines().map(str::to_owned).collect()
 }
 

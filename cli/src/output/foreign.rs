@@ -21,7 +21,7 @@ pub(crate) fn quoted(line: &str) -> String {
 }
 
 /// Takes commands of CI systems apart that are obeyed wherever they stand in a line (Azure Pipelines'
-/// `##vso[`, GitHub's older `##[`, TeamCity's `##teamcity[`): [`MARK`] does not help against these.
+/// `##vso[`, GitHub's older `##[`, `TeamCity`'s `##teamcity[`): [`MARK`] does not help against these.
 fn tamed(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     let mut rest = text;

@@ -25,6 +25,10 @@ pub(crate) fn is_delivery(description: Option<&str>) -> bool {
 }
 
 /// A stack.
+#[expect(
+    clippy::struct_field_names,
+    reason = "CloudFormation's word for the text of a template"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Description {
     /// Its name.

@@ -112,6 +112,7 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
 }
 
 /// Everything up to the change set that is shown and agreed to.
+#[expect(clippy::too_many_lines, reason = "the steps, in their order")]
 async fn plan(
     work: &Work<'_>,
     left: &mut Leftovers,

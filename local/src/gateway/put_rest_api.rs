@@ -72,9 +72,11 @@ async fn describe(
     let Some(text) = description.and_then(Value::as_str) else {
         return Ok(None);
     };
-    let patch =
+    let operations =
         json!({"patchOperations": [{"op": "replace", "path": "/description", "value": text}]});
-    let described = shared.ministack.call(Method::PATCH, path, Some(&patch));
+    let described = shared
+        .ministack
+        .call(Method::PATCH, path, Some(&operations));
     described.await.map(Some)
 }
 

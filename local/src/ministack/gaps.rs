@@ -44,6 +44,7 @@ const GAPS: &[Module] = &modules![
     "runtime_api",
     "shared_ports",
     "simulated_policies",
+    "stack_descriptions",
     "template_errors",
     "template_urls",
 ];

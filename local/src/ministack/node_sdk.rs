@@ -20,10 +20,7 @@ const DIGEST_BYTES: usize = 6;
 /// Makes sure that it is installed below `home`; the folder `node_modules`, or why there is none.
 pub(crate) fn install(home: &Path) -> Result<PathBuf, String> {
     let digest = Sha256::digest(MANIFEST);
-    let name: String = digest[..DIGEST_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name = hex::encode(&digest[..DIGEST_BYTES]);
     let folder = home.join(format!("node-sdk-{name}"));
     let modules = folder.join("node_modules");
     let complete = folder.join("complete");

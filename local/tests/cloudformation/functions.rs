@@ -19,9 +19,12 @@ while True:
         request = event.headers["Lambda-Runtime-Aws-Request-Id"]
         awaited = json.load(event)["awaits"]
     print("a line of the function", flush=True)
+    # The gateway looks at the key alone.
+    signed = "AWS4-HMAC-SHA256 Credential=" + os.environ["AWS_ACCESS_KEY_ID"] + "/20260101/us-east-1/s3/aws4_request, "
+    signed += "SignedHeaders=host, Signature=0"
     while True:
         try:
-            urlopen(os.environ["AWS_ENDPOINT_URL"] + awaited).close()
+            urlopen(Request(os.environ["AWS_ENDPOINT_URL"] + awaited, headers={"Authorization": signed})).close()
             break
         except HTTPError:
             time.sleep(0.02)

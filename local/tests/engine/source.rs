@@ -120,7 +120,8 @@ async fn a_folder_is_a_repository_s_where_a_commit_has_it() {
 /// Git refuses each, in other words each time; none is delivered as a plain folder.
 #[tokio::test]
 async fn a_repository_that_git_refuses_is_an_error_with_its_words() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("not a git repository", |git| {
             fs::write(git.join("HEAD"), "garbage").unwrap();
         }),

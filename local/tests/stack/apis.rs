@@ -59,6 +59,7 @@ async fn what_aws_refuses_and_what_only_aws_does_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_stage_is_as_closed_as_on_aws() {
     let world = World::start().await;
     let launch = world.launch().await;

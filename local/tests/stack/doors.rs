@@ -1,7 +1,7 @@
 //! Who gets something from the ports of a local AWS: nobody without a key of it, but for what is public on AWS, too.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
@@ -166,7 +166,6 @@ async fn what_was_signed_beforehand_and_what_was_handed_out_opens_the_gateway() 
     assert_eq!(world.ask("GET", &buckets(session), &[]).await.0, 200);
 
     // What others may not read.
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(world.aws.ministack().folder()), 0o700);
     assert_eq!(mode(world.aws.ministack().log()), 0o600);

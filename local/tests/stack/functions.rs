@@ -39,6 +39,7 @@ async fn failure_of(world: &World, function: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_job_whose_function_does_not_start_fails_at_once_with_the_reason() {
     let world = World::start().await;
     let custom = "provided.al2023";

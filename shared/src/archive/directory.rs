@@ -245,8 +245,8 @@ pub(super) fn read(
     let section = source.section(directory.offset, directory.bytes);
     let mut reader = BufReader::with_capacity(READ_BYTES, section);
     // As many as are announced, where there are bytes for them: a vector that grows is there twice for a moment.
-    let most = directory.bytes / RECORD_BYTES as u64;
-    let count = usize::try_from(directory.entries.min(most)).unwrap_or(0);
+    let most = directory.bytes.checked_div(RECORD_BYTES as u64);
+    let count = usize::try_from(directory.entries.min(most.unwrap_or(0))).unwrap_or(0);
     let mut entries = Vec::with_capacity(count);
     let mut name_bytes = 0_u64;
     let mut variable = Vec::new();

@@ -96,6 +96,10 @@ pub(super) fn check_header(head: &[u8], entry: &Entry) -> Result<Parts, Problem>
 
 /// The forms of a data descriptor that an entry may have.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each form is possible or not, whatever the others are"
+)]
 struct Descriptors {
     none: bool,
     narrow: bool,

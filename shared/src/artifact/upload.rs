@@ -327,10 +327,10 @@ mod tests {
         let job = job(JobEvent::new());
         let store = Store::for_job(&s3.config(), &job);
         let before = s3.requests();
-        let make = upload_made(&store, job.only_output().unwrap(), move |to| {
+        let uploading = upload_made(&store, job.only_output().unwrap(), move |to| {
             write(to, length)
         });
-        let made = make.await.unwrap();
+        let made = uploading.await.unwrap();
         assert_eq!(made.bytes, length);
         assert_eq!(s3.requests() - before, requests);
         let stored = s3.bucket(BUCKET).get("key").await.unwrap();

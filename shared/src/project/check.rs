@@ -28,6 +28,10 @@ const MAX_NAMED: usize = 5;
 
 /// What the caller is going to do with a project.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, given by name"
+)]
 pub struct Expected<'a> {
     /// The folder of `package.json`, below the source.
     pub directory: &'a str,
@@ -274,7 +278,7 @@ impl Checked<'_> {
 
     fn lock_file(&self) -> Vec<Finding> {
         match lockfile::lock_of(self.files, self.folder) {
-            Lock::Npm { path } => self.npm_lock(path),
+            Lock::Npm { path } => self.npm_lock(&path),
             Lock::Other { path, manager } => vec![self.other_lock(&path, manager)],
             Lock::None if self.has_dependencies() => vec![Finding::note(
                 "there is no lock file, so each run may install other versions".to_owned(),
@@ -299,8 +303,8 @@ impl Checked<'_> {
         }
     }
 
-    fn npm_lock(&self, path: String) -> Vec<Finding> {
-        let finding = match lockfile::version(self.files, &path) {
+    fn npm_lock(&self, path: &str) -> Vec<Finding> {
+        let finding = match lockfile::version(self.files, path) {
             Ok(version) if LOCK_VERSIONS.contains(&version) || !self.expected.integrity => {
                 Finding::info(format!("npm installs what `{path}` says"))
             }

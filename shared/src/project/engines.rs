@@ -55,14 +55,12 @@ fn bounds(comparator: &str) -> Option<(u32, u32)> {
         return Some((0, u32::MAX));
     };
     Some(match operator {
-        ">=" => (major, u32::MAX),
         // `>18` is from 19 on, `>18.0.0` is from 18.0.1 on.
         ">" if version.is_line => (major.saturating_add(1), u32::MAX),
-        ">" => (major, u32::MAX),
-        "<=" => (0, major),
+        ">" | ">=" => (major, u32::MAX),
         // Below 18 and below 18.0.0 is nothing of 18; below 18.2 is some of it.
         "<" if version.is_first => (0, major.checked_sub(1)?),
-        "<" => (0, major),
+        "<" | "<=" => (0, major),
         "" | "=" | "^" | "~" | "~>" => (major, major),
         _ => return None,
     })

@@ -74,7 +74,7 @@ pub(crate) fn says_that_something_is_missing(output: &str) -> bool {
     says_that_a_module_is_missing(output) || output.contains("ENOENT")
 }
 
-/// Whether the output speaks of a module that is not there (of CommonJS, of ES modules, of bundlers).
+/// Whether the output speaks of a module that is not there (of `CommonJS`, of ES modules, of bundlers).
 pub(crate) fn says_that_a_module_is_missing(output: &str) -> bool {
     [
         "Cannot find module",

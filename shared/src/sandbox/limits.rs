@@ -58,7 +58,7 @@ impl Limits {
         for ((resource, name), limit) in RESOURCES.into_iter().zip(&self.limits) {
             if getrlimit(resource) != *limit {
                 changed = Some(name.to_owned());
-                if let Err(error) = setrlimit(resource, limit.clone()) {
+                if let Err(error) = setrlimit(resource, *limit) {
                     tracing::warn!(%error, "the {name} cannot be set back");
                 }
             }

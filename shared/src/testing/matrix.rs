@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use super::operation::Operation;
 use super::proxy::{Fault, Hook, Proxy, Rule};
 use super::runtime::{Ended, Function, KillSwitch};
+use super::s3::Objects;
 use super::world::World;
 use super::world::codepipeline::Reported;
 
@@ -240,7 +241,8 @@ pub async fn run<S: Scenario>(scenario: &S) -> Summary {
 }
 
 async fn seeded<S: Scenario>(scenario: &S) -> World {
-    let world = World::start().await;
+    // In memory the store takes conditions and its listings tell `ETag`s, as S3 does.
+    let world = World::start_with(Objects::in_memory()).await;
     scenario.seed(&world).await;
     world.code_pipeline().add_job(&scenario.event());
     if let Some(event) = scenario.other_release() {

@@ -470,11 +470,7 @@ impl S3 for Memory {
     }
 }
 
-fn completed(
-    bucket: String,
-    key: String,
-    etag: ETag,
-) -> S3Response<CompleteMultipartUploadOutput> {
+fn completed(bucket: String, key: String, etag: ETag) -> S3Response<CompleteMultipartUploadOutput> {
     S3Response::new(CompleteMultipartUploadOutput {
         bucket: Some(bucket),
         key: Some(key),

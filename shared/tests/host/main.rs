@@ -1,6 +1,7 @@
 //! From an event to a reported result, over real HTTP: exactly one, whatever the action does.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the fuzzed events are counted")]
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -16,9 +16,12 @@ use shared::testing::s3;
 
 use crate::{construct, event};
 
+/// Status and body for an operation and its input.
+type Answer = dyn Fn(&str, &Value) -> (u16, String) + Send + Sync;
+
 /// Answers requests in this process.
 #[derive(Clone)]
-pub(crate) struct Answers(Arc<dyn Fn(&str, &Value) -> (u16, String) + Send + Sync>);
+pub(crate) struct Answers(Arc<Answer>);
 
 impl std::fmt::Debug for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

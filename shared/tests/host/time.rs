@@ -74,7 +74,7 @@ impl Action for Endless {
             By::Blocking => block(),
             By::BlockingAllThreads => {
                 let _blocked: Vec<_> = (0..8).map(|_| tokio::spawn(async { block() })).collect();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             By::Dropping => {
                 let _slow = SlowToDrop;

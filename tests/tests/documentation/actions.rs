@@ -245,6 +245,9 @@ fn variables(action: &str) -> BTreeSet<String> {
     let mut pairs = Pairs::default();
     let folder = checkout::root().join("actions").join(action).join("src");
     for entry in fs::read_dir(folder).unwrap().flatten() {
+        if entry.path().is_dir() {
+            continue; // tests of a file
+        }
         let text = fs::read_to_string(entry.path()).unwrap();
         pairs.visit_file(&syn::parse_file(&text).unwrap());
     }

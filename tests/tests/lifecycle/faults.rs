@@ -90,7 +90,11 @@ async fn an_endpoint_that_is_not_there_is_named(world: &World) {
         .call(&["up"])
         .await;
     up.expect(1);
-    assert!(up.told.contains("check the network"), "{}", up.told);
+    assert!(
+        up.told.contains("the local AWS is not running"),
+        "{}",
+        up.told
+    );
     no_stack(world).await;
 }
 

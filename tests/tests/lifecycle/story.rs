@@ -37,13 +37,8 @@ async fn a_template_is_published_once(world: &World) {
     let published = of_type(&lines, "published");
     let url = published["templateUrl"].as_str().unwrap();
     assert!(url.ends_with("/delivery.yaml"), "{url}");
-    assert!(
-        published["launchUrl"]
-            .as_str()
-            .unwrap()
-            .contains("create/review?templateURL="),
-        "{published}"
-    );
+    // A link into AWS's own console would launch another template than this local AWS has.
+    assert!(published.get("launchUrl").is_none(), "{published}");
 
     let (second, lines) = world.delivery.json(&["publish"]).await;
     second.expect(0);

@@ -24,6 +24,7 @@ async fn interrupted_run_leaves_nothing(moment: Moment, arguments: &[&str]) {
 /// How long what is left may take to end after a run that did not wait for it: the supervisor's own time.
 const SUPERVISOR_ENDS_WITHIN: Duration = Duration::from_secs(30);
 
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn interrupted(moment: Moment, arguments: &[&str], signals: usize) {
     let greeter = Application::example("greeter").unwrap();
     let home = home();
@@ -83,6 +84,11 @@ async fn interrupted(moment: Moment, arguments: &[&str], signals: usize) {
             TcpStream::connect(&address).await.is_err(),
             "{address} still answers"
         );
+    }
+    // The folder of the local AWS is renamed at once and removed in the background.
+    let gone = Instant::now();
+    while gone.elapsed() < SUPERVISOR_ENDS_WITHIN && !entries(temporary.path()).is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(
         entries(temporary.path()),

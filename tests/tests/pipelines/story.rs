@@ -208,6 +208,14 @@ async fn no_log_holds_a_credential(day: &Day<'_>, home: &Path, runs: &[Run]) {
         texts.push(("standard error".to_owned(), run.told.clone()));
     }
     for (place, text) in texts {
+        // The key of this local AWS stands in its state, for `delivery local env`.
+        let of_the_environment =
+            |line: &&str| place.ends_with("/state.json") && line.contains("\"access_key_id\"");
+        let text: Vec<&str> = text
+            .lines()
+            .filter(|line| !of_the_environment(line))
+            .collect();
+        let text = text.join("\n");
         assert_eq!(leaks(&text), [""; 0], "in {place}");
     }
 }

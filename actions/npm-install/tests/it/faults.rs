@@ -59,7 +59,7 @@ impl Installation {
         }
     }
 
-    fn job_event(&self) -> JobEvent {
+    fn job_event() -> JobEvent {
         JobEvent::new()
             .input("SourceOutput", BUCKET, SOURCE)
             .output("SourceInstalledOutput", BUCKET, OUTPUT)
@@ -70,7 +70,7 @@ impl Installation {
         let folder = tempfile::tempdir().unwrap();
         let zip = folder.path().join("tree.zip");
         std::fs::write(&zip, tree).unwrap();
-        let job = Job::from_event(&self.job_event().build(), invocation()).unwrap();
+        let job = Job::from_event(&Self::job_event().build(), invocation()).unwrap();
         let store = Store::for_function(&world.config(), &job);
         let tail = Tail::of(&Archive::open(&zip, Limits::default()).unwrap()).unwrap();
         store.keep(BUCKET, key, &zip, &tail).await.unwrap();
@@ -85,7 +85,7 @@ impl Scenario for Installation {
     }
 
     fn event(&self) -> Value {
-        self.job_event().build()
+        Self::job_event().build()
     }
 
     async fn seed(&self, world: &World) {

@@ -2,6 +2,7 @@
 //! registry or one that misbehaves.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "the cells of the matrix are counted")]
 
 mod cached;
 mod faults;

@@ -223,10 +223,10 @@ mknod "$TMPDIR/../../device" c 1 3 2>/dev/null; mknod "$TMPDIR/../../pipe" p; ec
     .only(5),
     attack(
         "files in other places that everybody may write to",
-        r#"for place in /dev/shm /var/tmp /dev/mqueue; do
+        r"for place in /dev/shm /var/tmp /dev/mqueue; do
   echo EVIL > $place/evil; mkdir -p $place/node_modules && chmod 000 $place/node_modules
 done 2>/dev/null
-echo x > out"#,
+echo x > out",
     )
     .everywhere(),
     attack(

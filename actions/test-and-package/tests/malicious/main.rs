@@ -99,7 +99,7 @@ impl Pipeline {
             "one report for each job: {script}"
         );
         assert!(report.accepted);
-        let output = bucket.get("out").await.map(|object| object.body.to_vec());
+        let output = bucket.get("out").await.map(|object| object.body.clone());
         bucket.delete("out").await;
         (report.result.clone(), output)
     }

@@ -19,7 +19,8 @@ from ministack.services import lambda_svc
 # In the `User-Agent` of that client, and so in each program that has it.
 RUST_CLIENT = b"aws-lambda-rust/"
 
-QUEUED_WITHIN = 1.0  # seconds; it takes microseconds
+# Seconds. It takes microseconds, but threads of a busy machine may have to wait for a processor.
+QUEUED_WITHIN = 10.0
 
 build_handler_class = ProvidedWorker._build_handler_class
 worker_env = lambda_svc._provided_worker_env
@@ -96,7 +97,8 @@ def build_guarded_class(worker, generation, pending):
                 return super().do_GET()
             if not self.is_idle():
                 return self.refuse()  # a runtime does not ask for more before it has answered
-            if not polling.acquire(blocking=False):
+            # A runtime may ask again before the thread that answered it has let go.
+            if not polling.acquire(timeout=QUEUED_WITHIN):
                 return self.refuse()
             try:
                 return super().do_GET()

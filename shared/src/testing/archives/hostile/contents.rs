@@ -156,26 +156,27 @@ fn descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
 }
 
 /// What some writers leave at 0, leave out or make wide, and what is one step beyond.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn relaxed_descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     use Expected::{Accepted, Refused};
     type Change = fn(&mut Part);
     let only_deflated = if deflated { Accepted } else { Refused };
     let cases: [(&str, Expected, Change); 20] = [
         ("size-told", Accepted, |part| {
-            part.local_sizes = Some((0, 0, part.size))
+            part.local_sizes = Some((0, 0, part.size));
         }),
         ("all-told", Accepted, |part| part.local_sizes = None),
         ("crc-told", Accepted, |part| {
-            part.local_sizes = Some((part.crc, 0, 0))
+            part.local_sizes = Some((part.crc, 0, 0));
         }),
         ("compressed-told", Accepted, |part| {
             part.local_sizes = Some((0, part.compressed_size, 0));
         }),
         ("size-other", Refused, |part| {
-            part.local_sizes = Some((0, 0, part.size + 1))
+            part.local_sizes = Some((0, 0, part.size + 1));
         }),
         ("crc-other", Refused, |part| {
-            part.local_sizes = Some((part.crc ^ 1, 0, part.size))
+            part.local_sizes = Some((part.crc ^ 1, 0, part.size));
         }),
         ("compressed-other", Refused, |part| {
             part.local_sizes = Some((0, part.compressed_size + 1, part.size));
@@ -224,14 +225,14 @@ fn relaxed_descriptors(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
             part.size_says_zip64();
         }),
         ("wide-without-zip64", Refused, |part| {
-            part.descriptor = wide(part, 0)
+            part.descriptor = wide(part, 0);
         }),
         ("wide-unsigned-without-zip64", Refused, |part| {
             part.descriptor = wide(part, 0);
             part.descriptor.drain(..4);
         }),
         ("twice", Refused, |part| {
-            part.descriptor = part.descriptor.repeat(2)
+            part.descriptor = part.descriptor.repeat(2);
         }),
     ];
     for (name, expected, change) in cases {
@@ -268,6 +269,7 @@ fn zip64_sizes(part: &Part) -> Vec<u8> {
     extra(1, &data)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn fields(out: &mut Out<impl FnMut(Hostile)>, deflated: bool) {
     let unicode = |name: &[u8], path: &[u8]| {
         let mut data = vec![1];

@@ -6,6 +6,9 @@ use super::{Expected, Hostile, Out};
 /// A case, and what it changes in a record.
 type Change<Record> = (&'static str, fn(&mut Record));
 
+/// What is changed in an end record.
+type ChangeEnd = fn(&mut End);
+
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
     use Expected::{Accepted, Refused};
@@ -47,7 +50,7 @@ pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
     }
     // Where all ones say "see there", and one step beyond.
     let all_ones = |end: &mut End| (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
-    let ends: [(&str, Expected, fn(&mut End)); 6] = [
+    let ends: [(&str, Expected, ChangeEnd); 6] = [
         ("disks-all-ones", Accepted, |end| {
             (end.disk, end.directory_disk) = (u16::MAX, u16::MAX);
         }),
@@ -59,7 +62,7 @@ pub(super) fn zip64(out: &mut Out<impl FnMut(Hostile)>) {
         ("here-all-ones", Accepted, |end| end.entries_here = u16::MAX),
         ("disk-1", Refused, |end| end.disk = 1),
         ("directory-disk-1", Refused, |end| {
-            (end.disk, end.directory_disk) = (u16::MAX, 1)
+            (end.disk, end.directory_disk) = (u16::MAX, 1);
         }),
         ("here-2", Refused, |end| end.entries_here = 2),
     ];
