@@ -382,5 +382,8 @@ async fn every_event_that_names_a_job_is_reported_once() {
     assert_eq!(reports.wrong, None);
     assert_eq!(*WRONG_LINE.lock().unwrap(), None);
     assert!(reports.accepted == named, "one report for each job");
-    assert!(jobs > EVENTS / 2, "{jobs} of {EVENTS} name a job");
+    assert!(
+        u64::try_from(jobs).unwrap() > EVENTS / 2,
+        "{jobs} of {EVENTS} name a job"
+    );
 }

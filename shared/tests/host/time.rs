@@ -78,7 +78,7 @@ impl Action for Endless {
             }
             By::Dropping => {
                 let _slow = SlowToDrop;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             By::Nothing => {}
         }
