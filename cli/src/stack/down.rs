@@ -103,11 +103,11 @@ async fn stack_goes(
     stack: &Description,
     patience: &mut Patience,
 ) -> Result<Exit, CliError> {
-    stack.check_is_delivery(work.arguments.adopt)?;
     let state = stack.state();
     if matches!(state, State::Working | State::GoingBack) {
         return Err(busy(&work.client, stack).await?.into());
     }
+    stack.check_is_delivery(work.arguments.adopt)?;
     let mut policies = Policies::default();
     let doomed = doomed(work, stack, &mut policies).await?;
     show(work, stack, &doomed);

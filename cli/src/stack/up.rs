@@ -120,7 +120,10 @@ async fn plan(
 ) -> Result<Plan, CliError> {
     let stack_name = &work.settings.stack_name;
     let found = describe(&work.client, stack_name).await?;
-    if let Some(stack) = found.as_ref().filter(|stack| stack.state() != State::Gone) {
+    // One that CloudFormation is at work on is refused below, and may not have its template yet.
+    let at_rest =
+        |stack: &&Description| stack.state() != State::Gone && !stack.state().is_in_progress();
+    if let Some(stack) = found.as_ref().filter(at_rest) {
         stack.check_is_delivery(work.arguments.adopt)?;
     }
     if work.arguments.template_url.is_none() {

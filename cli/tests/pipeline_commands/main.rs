@@ -64,7 +64,10 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
         .iter()
         .map(|line| line.split_once("  ").unwrap().1)
         .collect();
-    assert_eq!(said, ["first page", "key [redacted]", "WARN second page"]);
+    assert_eq!(
+        said,
+        ["| first page", "| key [redacted]", "| WARN second page"]
+    );
     assert!(log.told.contains("`delivery retry Commit`"), "{}", log.told);
     assert!(!log.data.contains('\u{1b}'), "no colours in a pipe");
     let told = world

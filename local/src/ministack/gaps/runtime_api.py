@@ -20,7 +20,7 @@ from ministack.services import lambda_svc
 RUST_CLIENT = b"aws-lambda-rust/"
 
 # Seconds. It takes microseconds, but threads of a busy machine may have to wait for a processor.
-QUEUED_WITHIN = 10.0
+QUEUED_WITHIN = 2.0
 
 build_handler_class = ProvidedWorker._build_handler_class
 worker_env = lambda_svc._provided_worker_env
