@@ -189,7 +189,9 @@ async fn a_repair_goes_through(day: &Day<'_>) -> Run {
 }
 
 async fn no_log_holds_a_credential(day: &Day<'_>, home: &Path, runs: &[Run]) {
-    let aws = Aws::new(day.delivery.variables().await.unwrap());
+    let variables = day.delivery.variables().await.unwrap();
+    let key = variables["AWS_ACCESS_KEY_ID"].clone();
+    let aws = Aws::new(variables);
     let logs = aws.logs().await.join("\n");
     assert!(
         logs.contains("npm"),
@@ -207,15 +209,11 @@ async fn no_log_holds_a_credential(day: &Day<'_>, home: &Path, runs: &[Run]) {
         texts.push(("standard output".to_owned(), events));
         texts.push(("standard error".to_owned(), run.told.clone()));
     }
-    for (place, text) in texts {
-        // The key of this local AWS stands in its state, for `delivery local env`.
-        let of_the_environment =
-            |line: &&str| place.ends_with("/state.json") && line.contains("\"access_key_id\"");
-        let text: Vec<&str> = text
-            .lines()
-            .filter(|line| !of_the_environment(line))
-            .collect();
-        let text = text.join("\n");
+    for (place, mut text) in texts {
+        // The key of this local AWS is told to whoever keeps it: in its state, and by `run --keep`.
+        if place.ends_with("/state.json") || place == "standard output" {
+            text = text.replace(&key, "");
+        }
         assert_eq!(leaks(&text), [""; 0], "in {place}");
     }
 }
