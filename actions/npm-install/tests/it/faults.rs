@@ -1,6 +1,7 @@
 //! Faults at every mutating call, with the function's real binary: the output is whole or not there, what is
 //! cached is what npm made, and the job has one result.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,7 +13,6 @@ use shared::testing::archives::{FILE, zip_with_modes};
 use shared::testing::events::{JobEvent, invocation};
 use shared::testing::matrix::{self, Scenario};
 use shared::testing::proxy::{Fault, Proxy, Rule};
-use shared::testing::s3::StoredObject;
 use shared::testing::world::World;
 
 use crate::projects::{LOCK, MANIFEST, run};
@@ -78,7 +78,9 @@ impl Installation {
 }
 
 impl Scenario for Installation {
-    type State = Option<StoredObject>;
+    /// The output's files by their paths, with checksum and size. Its bytes tell how it was made: a job whose
+    /// composed output failed stores what npm installed.
+    type State = Option<BTreeMap<String, (u32, u64)>>;
 
     fn binary(&self) -> &Path {
         Path::new(env!("CARGO_BIN_EXE_npm-install"))
@@ -106,7 +108,17 @@ impl Scenario for Installation {
     }
 
     async fn snapshot(&self, world: &World) -> Self::State {
-        world.bucket(BUCKET).get(OUTPUT).await
+        let output = world.bucket(BUCKET).get(OUTPUT).await?;
+        let folder = tempfile::tempdir().unwrap();
+        let zip = folder.path().join("output.zip");
+        std::fs::write(&zip, output.body).unwrap();
+        let archive = Archive::open(&zip, Limits::default()).unwrap();
+        let files = archive.entries();
+        Some(
+            files
+                .map(|file| (file.path().to_owned(), (file.crc32(), file.size())))
+                .collect(),
+        )
     }
 
     fn mends_what_passes(&self) -> bool {
