@@ -22,8 +22,16 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::refused::Answers;
 
-/// How many events there are: a minute's work at the most.
-const EVENTS: u64 = 20_000;
+/// How many events there are unless `DELIVERY_FUZZ_EVENTS` says otherwise: about a minute's work, since the SDK is not
+/// optimised in tests.
+const EVENTS: u64 = 2_000;
+
+/// The variable that asks for more.
+const MORE: &str = "DELIVERY_FUZZ_EVENTS";
+
+fn events() -> u64 {
+    shared::env::var(MORE).map_or(EVENTS, |number| number.parse().unwrap())
+}
 
 /// How many are under way at a time.
 const CONCURRENT: usize = 8;
@@ -358,13 +366,14 @@ async fn every_event_that_names_a_job_is_reported_once() {
         Answers::config(move |operation, body| answering.lock().unwrap().answer(operation, body));
     let host = Host::new(construct, config);
     let mut named = BTreeMap::<String, usize>::new();
-    for number in 0..EVENTS {
+    let events = events();
+    for number in 0..events {
         if let (_, Some(id)) = event(number) {
             *named.entry(id).or_default() += 1;
         }
     }
     let jobs: usize = named.values().sum();
-    futures_util::stream::iter(0..EVENTS)
+    futures_util::stream::iter(0..events)
         .for_each_concurrent(CONCURRENT, |number| {
             let host = &host;
             async move {
@@ -378,12 +387,12 @@ async fn every_event_that_names_a_job_is_reported_once() {
         .await;
     let reports = std::mem::take(&mut *reports.lock().unwrap());
     let reported: usize = reports.accepted.values().sum();
-    println!("{EVENTS} fuzzed events, {jobs} name a job, {reported} reports");
+    println!("{events} fuzzed events, {jobs} name a job, {reported} reports");
     assert_eq!(reports.wrong, None);
     assert_eq!(*WRONG_LINE.lock().unwrap(), None);
     assert!(reports.accepted == named, "one report for each job");
     assert!(
-        u64::try_from(jobs).unwrap() > EVENTS / 2,
-        "{jobs} of {EVENTS} name a job"
+        u64::try_from(jobs).unwrap() > events / 2,
+        "{jobs} of {events} name a job"
     );
 }
