@@ -11,12 +11,12 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Deserializer};
 
 use crate::failure::{ActionError, FailureType};
+use crate::glob::Glob;
 
 /// Largest report that is read. Ten thousand tests with their output stay below it; beyond it a
 /// report holds output, not results.
@@ -41,7 +41,7 @@ const SKIPPED_FOLDERS: [&str; 2] = ["node_modules", ".git"];
 #[derive(Clone, Debug)]
 pub struct ReportGlob {
     pattern: String,
-    matcher: GlobMatcher,
+    glob: Glob,
 }
 
 /// Reports that came with the source, as they were before the tests ran.
@@ -88,19 +88,12 @@ impl ReportGlob {
             reason,
         };
         let relative = pattern.strip_prefix("./").unwrap_or(pattern);
-        if relative.is_empty() {
-            return Err(refused("it is empty".to_owned()));
-        }
         if relative.starts_with('/') || relative.split('/').any(|part| part == "..") {
             return Err(refused("it leaves the source".to_owned()));
         }
-        let glob = GlobBuilder::new(relative).literal_separator(true).build();
-        let matcher = glob
-            .map_err(|error| refused(error.kind().to_string()))?
-            .compile_matcher();
         Ok(Self {
             pattern: pattern.to_owned(),
-            matcher,
+            glob: Glob::new(relative).map_err(refused)?,
         })
     }
 
@@ -161,7 +154,7 @@ impl ReportGlob {
                 entry
                     .path()
                     .strip_prefix(root)
-                    .is_ok_and(|path| self.matcher.is_match(path))
+                    .is_ok_and(|path| self.glob.is_match(path))
             })
             .map(walkdir::DirEntry::into_path)
             .take(MAX_REPORTS)

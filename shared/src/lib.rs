@@ -14,6 +14,7 @@ pub mod dependencies;
 pub mod env;
 pub mod execution;
 pub mod failure;
+pub mod glob;
 pub mod job;
 pub mod junit;
 pub mod logging;

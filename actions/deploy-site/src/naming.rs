@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
+use shared::glob::Glob;
 
 /// Folders whose files are all named by their content, or by the build (Next.js), and which their own
 /// servers send with `immutable`: Next.js, Nuxt, `SvelteKit`, Astro, Expo.
@@ -62,11 +62,9 @@ impl Immutable {
         if text == "none" {
             return Some(Self::Matching(Vec::new()));
         }
-        let patterns = text.split(',').map(|pattern| {
-            let pattern = pattern.trim().trim_start_matches('/');
-            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-            glob.ok().filter(|_| !pattern.is_empty())
-        });
+        let patterns = text
+            .split(',')
+            .map(|pattern| Glob::new(pattern.trim().trim_start_matches('/')).ok());
         patterns.collect::<Option<_>>().map(Self::Matching)
     }
 }
@@ -75,7 +73,7 @@ impl Immutable {
 #[derive(Debug)]
 pub(crate) enum Naming {
     Recognized(Evidence),
-    Matching(Vec<GlobMatcher>),
+    Matching(Vec<Glob>),
 }
 
 impl Naming {
@@ -83,9 +81,7 @@ impl Naming {
     pub(crate) fn of<'n>(immutable: &Immutable, names: impl Iterator<Item = &'n str>) -> Self {
         match immutable {
             Immutable::Recognized => Self::Recognized(Evidence::of(names)),
-            Immutable::Matching(globs) => {
-                Self::Matching(globs.iter().map(Glob::compile_matcher).collect())
-            }
+            Immutable::Matching(globs) => Self::Matching(globs.clone()),
         }
     }
 

@@ -135,7 +135,7 @@ fn a_report_that_came_with_the_source_counts_only_once_it_is_written_again() {
 #[test_case("/etc/*.xml", "it leaves the source"; "absolute")]
 #[test_case("a/../../*.xml", "it leaves the source"; "upwards")]
 #[test_case("", "it is empty"; "empty")]
-#[test_case("a[", "unclosed character class; missing ']'"; "no pattern")]
+#[test_case("a[", "unclosed character class at byte 1; missing ']' (to match a literal '[', escape it as '\\[' or '[[]')"; "no pattern")]
 fn a_pattern_that_cannot_be_used_is_refused(pattern: &str, reason: &str) {
     let error = ReportGlob::new(pattern).unwrap_err();
     assert_eq!(

@@ -95,7 +95,7 @@ impl Action for Sample {
                 percent_complete: Some(50),
             })),
             End::Fail => Err(SampleError::Missing("thing")),
-            End::Panic => panic!("planted panic"),
+            End::Panic => panic!("an expected panic"),
         }
     }
 }
@@ -216,7 +216,7 @@ async fn a_panic_is_the_jobs_failure_and_the_function_lives_on() {
     let (_, message) = only_failure(&reports[..1]);
     assert!(
         message.starts_with(
-            "the action panicked in job `11111111-abcd-1111-abcd-111111abc001`: planted panic\nhint: "
+            "the action panicked in job `11111111-abcd-1111-abcd-111111abc001`: an expected panic\nhint: "
         ),
         "{message}"
     );
