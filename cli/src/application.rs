@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use delivery_node::project::{self, Expected};
 use local::source::{LeftOut, Source};
-use shared::project::{self, Expected};
 
 use crate::error::CliError;
 use crate::event::{Finding, Severity};

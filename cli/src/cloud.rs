@@ -4,7 +4,7 @@
 //! a local AWS.
 
 use aws_sdk_sts::config::ProvideCredentials;
-use shared::aws::SdkConfig;
+use delivery_action::aws::SdkConfig;
 
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
@@ -23,7 +23,8 @@ impl Cloud {
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, CliError> {
         check_profile(settings.profile.as_deref()).await?;
         let config =
-            shared::aws::load_as(settings.profile.as_deref(), settings.region.as_deref()).await;
+            delivery_action::aws::load_as(settings.profile.as_deref(), settings.region.as_deref())
+                .await;
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(CliError::NoRegion);
         };
@@ -89,12 +90,12 @@ impl Cloud {
 /// Fails where a profile is named that the AWS configuration does not have: the SDK itself would only say
 /// that region or credentials are missing.
 async fn check_profile(settings: Option<&str>) -> Result<(), NoProfile> {
-    let signs_in_by_keys = shared::env::var("AWS_ACCESS_KEY_ID").is_some();
-    let of_environment = shared::env::var("AWS_PROFILE").filter(|_| !signs_in_by_keys);
+    let signs_in_by_keys = delivery_action::env::var("AWS_ACCESS_KEY_ID").is_some();
+    let of_environment = delivery_action::env::var("AWS_PROFILE").filter(|_| !signs_in_by_keys);
     let Some(name) = settings.map(str::to_owned).or(of_environment) else {
         return Ok(());
     };
-    let known = shared::aws::profiles().await;
+    let known = delivery_action::aws::profiles().await;
     if known.contains(&name) {
         return Ok(());
     }

@@ -5,9 +5,9 @@ mod account;
 mod here;
 mod permissions;
 
+use delivery_action::aws::{CallError, CallErrorKind};
 use schemars::JsonSchema;
 use serde::Serialize;
-use shared::aws::{CallError, CallErrorKind};
 
 use crate::args::Global;
 use crate::error::CliError;

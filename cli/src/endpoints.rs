@@ -74,7 +74,7 @@ impl Endpoints {
             "local",
         );
         SdkConfig::builder()
-            .http_client(shared::aws::http_client())
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

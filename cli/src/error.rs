@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shared::aws::{CallError, CallErrorKind};
+use delivery_action::aws::{CallError, CallErrorKind};
 
 use crate::exit::Exit;
 use crate::output::foreign;
@@ -291,7 +291,7 @@ fn quoted(lines: &str) -> String {
 fn application_hint(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     error
         .downcast_ref::<local::source::SourceError>()
-        .and_then(shared::failure::ActionError::hint)
+        .and_then(delivery_action::failure::ActionError::hint)
         .unwrap_or_else(|| "name the directory of an application: `delivery run DIR`".to_owned())
 }
 
@@ -327,7 +327,7 @@ fn call_hint(error: &CallError) -> String {
 /// Whether calls go to an address of this machine: a shell keeps the variables of a local AWS that was
 /// stopped.
 fn speaks_to_this_machine() -> bool {
-    shared::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
+    delivery_action::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
         ["http://127.0.0.1", "http://localhost"]
             .iter()
             .any(|own| url.starts_with(own))

@@ -79,8 +79,8 @@ pub(crate) fn checkout() -> Option<PathBuf> {
 }
 
 fn cache() -> PathBuf {
-    let of_the_user = || PathBuf::from(shared::env::var_os("HOME").unwrap_or_default());
-    let cache = shared::env::var_os("XDG_CACHE_HOME");
+    let of_the_user = || PathBuf::from(delivery_action::env::var_os("HOME").unwrap_or_default());
+    let cache = delivery_action::env::var_os("XDG_CACHE_HOME");
     cache.map_or_else(|| of_the_user().join(".cache"), PathBuf::from)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use crate::follow::ActionSnapshot;
 
@@ -27,7 +27,9 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether the log of an action that is over holds all that it will.
 pub(crate) fn is_complete(action: &ActionSnapshot) -> bool {
-    let now = shared::clock::timestamp().as_duration().as_secs_f64();
+    let now = delivery_action::clock::timestamp()
+        .as_duration()
+        .as_secs_f64();
     now - (action.started + action.seconds) >= INGESTION_LAG.as_secs_f64()
 }
 

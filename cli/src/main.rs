@@ -160,10 +160,10 @@ fn prepare(global: &Global) {
 
 /// What programs of Node.js know besides `NO_COLOR` and `CLICOLOR`, which the colour library reads.
 fn forced_color() -> Option<bool> {
-    if shared::env::var("NO_COLOR").is_some() {
+    if delivery_action::env::var("NO_COLOR").is_some() {
         return None;
     }
-    let forced = shared::env::var("FORCE_COLOR")?;
+    let forced = delivery_action::env::var("FORCE_COLOR")?;
     Some(!matches!(forced.as_str(), "0" | "false"))
 }
 

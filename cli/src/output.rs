@@ -42,7 +42,7 @@ impl Output {
     /// Output as the command line asks for it: a live view only where a person sees one.
     pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal()
-            && shared::env::var("TERM").is_none_or(|terminal| terminal != "dumb");
+            && delivery_action::env::var("TERM").is_none_or(|terminal| terminal != "dumb");
         // The engine's log lines would tear the live view apart.
         let live = terminal && !global.quiet && global.verbose == 0;
         Self {

@@ -1,7 +1,7 @@
 //! What can be known before anything is started, all of it at once: the same list in `run` and `doctor`.
 //!
 //! Each look is at a few small files or one short program. What belongs to the application alone is found by
-//! [`shared::project::check`], which the actions use, too.
+//! [`delivery_node::project::check`], which the actions use, too.
 
 mod machine;
 

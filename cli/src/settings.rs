@@ -59,9 +59,9 @@ impl Settings {
             region: global
                 .region
                 .clone()
-                .or_else(|| shared::env::var("AWS_DEFAULT_REGION"))
+                .or_else(|| delivery_action::env::var("AWS_DEFAULT_REGION"))
                 .or_else(|| file.region.clone()),
-            profile: profile(global.profile.as_ref(), &file, shared::env::var),
+            profile: profile(global.profile.as_ref(), &file, delivery_action::env::var),
             directory,
             file,
         })
@@ -105,7 +105,7 @@ impl Settings {
     /// The template's parameters: those of the command line, then of the environment, then of the file.
     pub(crate) fn parameters(&self, arguments: &[(String, String)]) -> BTreeMap<String, String> {
         let mut parameters = self.file.parameters();
-        parameters.extend(shared::env::with_prefix(PARAMETER_PREFIX));
+        parameters.extend(delivery_action::env::with_prefix(PARAMETER_PREFIX));
         parameters.extend(arguments.iter().cloned());
         parameters
     }

@@ -17,7 +17,7 @@ pub(crate) fn start(verbose: u8) {
     // The HTTP stack's own debugging would bury everything else.
     let filter = Targets::new()
         .with_default(LevelFilter::ERROR)
-        .with_targets(["delivery", "local", "shared"].map(|target| (target, level)));
+        .with_targets(["delivery", "local"].map(|target| (target, level)));
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_ansi(false)
@@ -33,7 +33,7 @@ struct Redacted;
 impl Write for Redacted {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        anstream::stderr().write_all(shared::logging::redact(&text).as_bytes())?;
+        anstream::stderr().write_all(delivery_action::logging::redact(&text).as_bytes())?;
         Ok(line.len())
     }
 

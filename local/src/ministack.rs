@@ -359,7 +359,10 @@ fn command(
         .arg(folder)
         .args(gaps)
         .env_clear()
-        .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+        .env(
+            "PATH",
+            delivery_action::env::var_os("PATH").unwrap_or_default(),
+        )
         .env("HOME", folder)
         .env("TMPDIR", folder)
         .env("LANG", "C.UTF-8")
@@ -379,7 +382,7 @@ fn command(
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0); // Ctrl-C in the terminal is ours to handle
-    if let Some(path) = shared::env::var_os(FUNCTION_PATH) {
+    if let Some(path) = delivery_action::env::var_os(FUNCTION_PATH) {
         command.env(FUNCTION_PATH, path);
     }
     Ok(command)

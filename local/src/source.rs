@@ -7,7 +7,7 @@ mod git;
 
 use std::path::{Path, PathBuf};
 
-use shared::failure::{ActionError, FailureType};
+use delivery_action::failure::{ActionError, FailureType};
 use tempfile::NamedTempFile;
 
 /// Largest source archive (User Guide, quotas: 1 GB for connections).
@@ -214,7 +214,7 @@ pub enum SourceError {
     Write(#[source] std::io::Error),
     /// The archive cannot be made.
     #[error("cannot make the source archive")]
-    Archive(#[source] shared::archive::ArchiveError),
+    Archive(#[source] delivery_archive::ArchiveError),
     /// The archive is larger than the service takes.
     #[error(
         "the source is {}; a connection delivers at most {}",
@@ -265,7 +265,7 @@ impl ActionError for SourceError {
             Self::NotARepository { .. } => "run `git init` and commit, or leave the revision out",
             Self::Read { .. } | Self::Walk(_) => "see that the file can be read, or ignore it",
             Self::Write(_) => "see that the temporary folder has room",
-            Self::Archive(source) => return source.hint(),
+            Self::Archive(source) => return ActionError::hint(source),
             Self::TooLarge { .. } => "keep what is built or downloaded out of the source",
         };
         Some(hint.to_owned())

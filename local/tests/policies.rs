@@ -24,9 +24,9 @@ use std::collections::BTreeSet;
 
 use calls::Call;
 use compare::differences;
+use delivery_testing::record::Recorded;
 use grants::Role;
 use serde_json::{Value, json};
-use shared::testing::record::Recorded;
 
 /// Names the file with the calls of the whole test suite.
 const RECORDED: &str = "DELIVERY_RECORDED_CALLS";
@@ -45,7 +45,7 @@ fn roles() -> Vec<Role> {
 
 #[test]
 fn the_policies_allow_the_recorded_calls_and_no_others() {
-    let Some(file) = shared::env::var(RECORDED) else {
+    let Some(file) = delivery_action::env::var(RECORDED) else {
         eprintln!(
             "not compared: {RECORDED} names no file; scripts/test records the calls of all tests"
         );

@@ -31,7 +31,10 @@ impl Aws {
             .args(arguments)
             .args(["--output", "json"])
             .env_clear()
-            .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+            .env(
+                "PATH",
+                delivery_action::env::var_os("PATH").unwrap_or_default(),
+            )
             .env("AWS_PAGER", "")
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

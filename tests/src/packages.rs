@@ -115,7 +115,7 @@ fn programs() -> io::Result<TempDir> {
     let folder = tempfile::Builder::new()
         .prefix("delivery-programs-")
         .tempdir()?;
-    let path = shared::env::var_os("PATH").unwrap_or_default();
+    let path = delivery_action::env::var_os("PATH").unwrap_or_default();
     let lines = PROGRAMS.lines().filter(|line| !line.starts_with('#'));
     for program in lines.flat_map(str::split_whitespace) {
         let found = std::env::split_paths(&path)

@@ -19,7 +19,8 @@ fn folder(age: Duration) -> TempDir {
     fs::create_dir(folder.path().join("lib")).unwrap();
     fs::write(folder.path().join("lib/a"), "a").unwrap();
     let file = fs::File::options().write(true).open(&program).unwrap();
-    file.set_modified(shared::clock::now() - age).unwrap();
+    file.set_modified(delivery_action::clock::now() - age)
+        .unwrap();
     folder
 }
 

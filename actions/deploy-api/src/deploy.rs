@@ -15,9 +15,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use shared::aws::CallErrorKind;
-use shared::clock::Deadline;
-use shared::execution::ExecutionCheck;
+use delivery_action::aws::CallErrorKind;
+use delivery_action::clock::Deadline;
+use delivery_action::execution::ExecutionCheck;
 
 use crate::document::Document;
 use crate::error::DeployApiError;
@@ -100,7 +100,7 @@ pub(crate) async fn deploy(
             return Err(error);
         }
         tracing::warn!(
-            error = shared::failure::chain(&error),
+            error = delivery_action::failure::chain(&error),
             ?pause,
             "beginning anew"
         );

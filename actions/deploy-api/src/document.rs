@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use delivery_action::artifact::{ArtifactError, Digest, Store};
+use delivery_action::job::Artifact;
+use delivery_action::workspace::Workspace;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use shared::archive;
-use shared::artifact::{ArtifactError, Digest, Store};
-use shared::job::Artifact;
-use shared::workspace::Workspace;
 use walkdir::WalkDir;
 
 use crate::error::{DeployApiError, Place, SyntaxError};
@@ -126,9 +125,11 @@ fn read(
         .read_to_end(&mut start)
         .map_err(disk)?;
     if start == ZIP_SIGNATURE || start == EMPTY_ZIP_SIGNATURE {
-        archive::extract_file(file, directory).map_err(|source| ArtifactError::Archive {
-            artifact: artifact.clone(),
-            source,
+        delivery_archive::extract_file(file, directory).map_err(|source| {
+            ArtifactError::Archive {
+                artifact: artifact.clone(),
+                source,
+            }
         })?;
         return only_in(artifact, directory);
     }

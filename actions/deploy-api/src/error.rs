@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::artifact::ArtifactError;
-use shared::aws::{CallError, CallErrorKind};
-use shared::execution::ExecutionError;
-use shared::failure::{ActionError, FailureType};
-use shared::job::{Artifact, ArtifactCountError};
-use shared::workspace::WorkspaceError;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::execution::ExecutionError;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::job::{Artifact, ArtifactCountError};
+use delivery_action::workspace::WorkspaceError;
 
 use crate::document::MAX_DOCUMENT_BYTES;
 use crate::gateway::Refusal;
@@ -356,8 +356,8 @@ fn quoted(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use delivery_action::failure::Failure;
     use insta::assert_snapshot;
-    use shared::failure::Failure;
 
     use super::*;
 

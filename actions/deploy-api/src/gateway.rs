@@ -11,7 +11,7 @@ use aws_sdk_apigateway::types::{ApiStatus, Op, PatchOperation, PutMode, RestApi}
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use shared::aws::{CallError, CallErrorKind};
+use delivery_action::aws::{CallError, CallErrorKind};
 
 use crate::error::DeployApiError;
 use crate::partition::Partition;

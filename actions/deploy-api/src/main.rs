@@ -2,6 +2,6 @@
 
 use deploy_api::DeployApi;
 
-fn main() -> Result<(), shared::action::RuntimeError> {
-    shared::action::serve(DeployApi::new)
+fn main() -> Result<(), delivery_action::action::RuntimeError> {
+    delivery_action::action::serve(DeployApi::new)
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use delivery_action::artifact::Digest;
+use delivery_action::execution::Execution;
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, UserParameters};
 use serde::Deserialize;
-use shared::artifact::Digest;
-use shared::execution::Execution;
-use shared::job::Job;
-use shared::parameters::{ParametersError, Params, UserParameters};
 
 /// What the keys of stage variables begin with.
 const VARIABLE: &str = "Variable.";
@@ -127,8 +127,8 @@ fn is_name(text: &str, signs: &str, longest: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use delivery_testing::events::invocation;
     use serde_json::json;
-    use shared::testing::events::invocation;
     use test_case::test_case;
 
     use super::*;

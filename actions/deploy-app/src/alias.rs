@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{AliasRoutingConfiguration, ProvisionedConcurrencyStatusEnum};
+use delivery_action::aws::CallError;
 use serde::{Deserialize, Serialize};
-use shared::aws::CallError;
 
 use crate::error::DeployAppError;
 use crate::function::MAX_DESCRIPTION_CHARS;

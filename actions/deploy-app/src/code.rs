@@ -5,10 +5,10 @@ use std::io::{self, Read};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use delivery_action::artifact::{ArtifactError, Digest, Store};
+use delivery_action::job::Artifact;
+use delivery_action::workspace::Workspace;
 use sha2::{Digest as _, Sha256};
-use shared::artifact::{ArtifactError, Digest, Store};
-use shared::job::Artifact;
-use shared::workspace::Workspace;
 
 use crate::error::DeployAppError;
 

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use shared::action::{Completion, Continuation, Outcome};
-use shared::aws::CallErrorKind;
-use shared::clock::Deadline;
-use shared::continuation::ContinuationToken;
-use shared::execution::ExecutionCheck;
-use shared::job::Artifact;
+use delivery_action::action::{Completion, Continuation, Outcome};
+use delivery_action::aws::CallErrorKind;
+use delivery_action::clock::Deadline;
+use delivery_action::continuation::ContinuationToken;
+use delivery_action::execution::ExecutionCheck;
+use delivery_action::job::Artifact;
 
 use crate::alias::{self, AliasState};
 use crate::error::DeployAppError;

@@ -2,8 +2,8 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
-use shared::aws::{CallError, CallErrorKind};
-use shared::job::Artifact;
+use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::job::Artifact;
 
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;

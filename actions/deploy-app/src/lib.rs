@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 use aws_sdk_lambda::Client;
-use shared::action::{Action, SdkConfig};
-use shared::artifact::Store;
-use shared::execution::ExecutionCheck;
-use shared::job::Job;
-use shared::workspace::Workspace;
+use delivery_action::action::{Action, SdkConfig};
+use delivery_action::artifact::Store;
+use delivery_action::execution::ExecutionCheck;
+use delivery_action::job::Job;
+use delivery_action::workspace::Workspace;
 
 mod alias;
 mod code;
@@ -49,7 +49,9 @@ impl DeployApp {
         params: &DeployAppParams,
     ) -> Result<DeployAppProgress, DeployAppError> {
         if let Some(token) = &job.continuation_token {
-            return Ok(shared::continuation::ContinuationToken::read(token)?);
+            return Ok(delivery_action::continuation::ContinuationToken::read(
+                token,
+            )?);
         }
         let alias = alias::read(&self.lambda, params).await?;
         let workspace = Workspace::create()?;
@@ -69,7 +71,7 @@ impl Action for DeployApp {
         &self,
         job: &Job,
         params: DeployAppParams,
-    ) -> Result<shared::action::Outcome, DeployAppError> {
+    ) -> Result<delivery_action::action::Outcome, DeployAppError> {
         let artifact = job.only_input()?;
         job.no_output()?;
         let progress = self.progress(job, &params).await?;

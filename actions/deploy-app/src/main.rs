@@ -2,6 +2,6 @@
 
 use deploy_app::DeployApp;
 
-fn main() -> Result<(), shared::action::RuntimeError> {
-    shared::action::serve(DeployApp::new)
+fn main() -> Result<(), delivery_action::action::RuntimeError> {
+    delivery_action::action::serve(DeployApp::new)
 }

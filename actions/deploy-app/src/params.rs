@@ -1,10 +1,10 @@
 //! The action's `UserParameters`.
 
+use delivery_action::artifact::Digest;
+use delivery_action::execution::Execution;
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, UserParameters};
 use serde::{Deserialize, Deserializer, de};
-use shared::artifact::Digest;
-use shared::execution::Execution;
-use shared::job::Job;
-use shared::parameters::{ParametersError, Params, UserParameters};
 
 /// Longest name, partial ARN or ARN of a function, in characters (`API_UpdateFunctionCode`).
 const MAX_FUNCTION_CHARS: usize = 140;

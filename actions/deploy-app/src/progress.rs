@@ -2,9 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use delivery_action::clock;
+use delivery_action::continuation::Progress;
 use serde::{Deserialize, Serialize};
-use shared::clock;
-use shared::continuation::Progress;
 
 use crate::alias::AliasState;
 

@@ -3,7 +3,7 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{FunctionConfiguration, SnapStartResponse, State};
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use shared::aws::{CallError, CallErrorKind, READ_TIMEOUT};
+use delivery_action::aws::{CallError, CallErrorKind, READ_TIMEOUT};
 
 use crate::error::DeploySiteError;
 use crate::headers;

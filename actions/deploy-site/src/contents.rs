@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
+use delivery_archive::{Archive, ArchiveError, Entry, Reader};
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use shared::archive::{Archive, ArchiveError, Entry, Reader};
 use tokio::sync::mpsc;
 
 /// Largest file that is sent from memory; the buffers of one connection are about as large.

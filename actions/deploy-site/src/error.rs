@@ -1,12 +1,12 @@
 //! Why a site could not be published.
 
-use shared::artifact::ArtifactError;
-use shared::aws::CallError;
-use shared::continuation::ContinuationError;
-use shared::execution::ExecutionError;
-use shared::failure::{ActionError, FailureType};
-use shared::job::{Artifact, ArtifactCountError};
-use shared::workspace::WorkspaceError;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::aws::CallError;
+use delivery_action::continuation::ContinuationError;
+use delivery_action::execution::ExecutionError;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::job::{Artifact, ArtifactCountError};
+use delivery_action::workspace::WorkspaceError;
 
 /// Why a site could not be published.
 #[derive(Debug, thiserror::Error)]
@@ -209,8 +209,8 @@ impl ActionError for DeploySiteError {
 
 #[cfg(test)]
 mod tests {
+    use delivery_action::failure::Failure;
     use insta::assert_snapshot;
-    use shared::failure::Failure;
 
     use super::*;
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
+use delivery_action::aws::CallError;
 use sha2::{Digest, Sha256};
-use shared::aws::CallError;
 
 use crate::error::DeploySiteError;
 use crate::manifest::Manifest;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
-use shared::action::{Action, Completion, Continuation, Outcome};
-use shared::artifact::Store;
-use shared::continuation::ContinuationToken;
-use shared::execution::ExecutionCheck;
-use shared::job::Job;
-use shared::workspace::Workspace;
+use delivery_action::action::{Action, Completion, Continuation, Outcome};
+use delivery_action::artifact::Store;
+use delivery_action::continuation::ContinuationToken;
+use delivery_action::execution::ExecutionCheck;
+use delivery_action::job::Job;
+use delivery_action::workspace::Workspace;
 
 mod bucket;
 mod contents;

@@ -76,8 +76,8 @@ fn ranges(known: &[&str], keys: usize) -> Vec<Range> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use delivery_testing::s3::{LocalS3, Objects};
     use proptest::prelude::*;
-    use shared::testing::s3::{LocalS3, Objects};
 
     use super::*;
 

@@ -2,6 +2,6 @@
 
 use deploy_site::DeploySite;
 
-fn main() -> Result<(), shared::action::RuntimeError> {
-    shared::action::serve(DeploySite::new)
+fn main() -> Result<(), delivery_action::action::RuntimeError> {
+    delivery_action::action::serve(DeploySite::new)
 }

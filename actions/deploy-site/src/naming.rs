@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use shared::glob::Glob;
+use delivery_action::glob::Glob;
 
 /// Folders whose files are all named by their content, or by the build (Next.js), and which their own
 /// servers send with `immutable`: Next.js, Nuxt, `SvelteKit`, Astro, Expo.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use delivery_action::artifact::Digest;
+use delivery_action::execution::Execution;
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, UserParameters};
 use serde::Deserialize;
-use shared::artifact::Digest;
-use shared::execution::Execution;
-use shared::job::Job;
-use shared::parameters::{ParametersError, Params, UserParameters};
 
 use crate::naming::Immutable;
 
@@ -127,8 +127,8 @@ fn prefix(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use delivery_testing::events::invocation;
     use serde_json::json;
-    use shared::testing::events::invocation;
     use test_case::test_case;
 
     use super::*;

@@ -1,10 +1,10 @@
 //! What one job leaves for the next where a site is too large for one invocation.
 
+use delivery_action::continuation::Progress;
 use serde::{Deserialize, Serialize};
-use shared::continuation::Progress;
 
 use crate::DeploySite;
-use shared::action::Action;
+use delivery_action::action::Action;
 
 /// Only how far it is: the manifest in the bucket says what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

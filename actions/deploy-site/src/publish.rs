@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use delivery_action::clock::Deadline;
+use delivery_action::execution::ExecutionCheck;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use shared::clock::Deadline;
-use shared::execution::ExecutionCheck;
 use tokio::time::Instant;
 
 use crate::bucket::{Bucket, StoredManifest};

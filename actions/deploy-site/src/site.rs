@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::job::Artifact;
+use delivery_archive::{Fingerprint, Fingerprinting};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use shared::archive::{Fingerprint, Fingerprinting};
-use shared::artifact::ArtifactError;
-use shared::job::Artifact;
 
 use crate::contents::Contents;
 use crate::error::DeploySiteError;
@@ -219,7 +219,7 @@ fn fingerprint(
 /// An artifact whose archive, or one entry of it, cannot be used.
 pub(crate) fn unreadable(
     artifact: &Artifact,
-    source: shared::archive::ArchiveError,
+    source: delivery_archive::ArchiveError,
 ) -> DeploySiteError {
     DeploySiteError::Artifact(ArtifactError::Archive {
         artifact: artifact.clone(),

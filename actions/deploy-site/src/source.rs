@@ -1,7 +1,7 @@
 //! The artifact where it lies: its directory is read, and then only what has to be known or sent.
 //!
 //! Whoever made the archive may have said of each file what its SHA-256 is
-//! ([`shared::archive::Fingerprint`]; test-and-package does). Such a file is fetched only if it is to be
+//! ([`delivery_archive::Fingerprint`]; test-and-package does). Such a file is fetched only if it is to be
 //! uploaded, and then the bucket compares what comes with that digest. Every other file is fetched and hashed.
 
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shared::archive::{Entry, Kind};
-use shared::artifact::{Digest, RemoteArchive, Store};
-use shared::job::Artifact;
-use shared::workspace::Workspace;
+use delivery_action::artifact::{Digest, RemoteArchive, Store};
+use delivery_action::job::Artifact;
+use delivery_action::workspace::Workspace;
+use delivery_archive::{Entry, Kind};
 
 use crate::contents::Contents;
 use crate::error::DeploySiteError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use shared::archive::{Archive, Kind};
+use delivery_archive::{Archive, Kind};
 
 /// Most links that one link may lead through (Linux's own limit, `MAXSYMLINKS`).
 const MAX_LINK_HOPS: u32 = 40;

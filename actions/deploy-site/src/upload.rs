@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
-use shared::clock::Deadline;
-use shared::job::Artifact;
+use delivery_action::clock::Deadline;
+use delivery_action::job::Artifact;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;

@@ -1,8 +1,8 @@
 //! What a release calls itself.
 
+use delivery_action::artifact::Store;
+use delivery_action::job::Artifact;
 use jiff::Timestamp;
-use shared::artifact::Store;
-use shared::job::Artifact;
 
 use crate::error::DeploySiteError;
 

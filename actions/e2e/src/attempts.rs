@@ -1,10 +1,10 @@
 //! What was tried and failed so far: it goes from job to job in the continuation token.
 
+use delivery_action::continuation::Progress;
+use delivery_action::failure::cut_end;
+use delivery_action::text::one_line;
+use delivery_node::task::TaskError;
 use serde::{Deserialize, Serialize};
-use shared::continuation::Progress;
-use shared::failure::cut_end;
-use shared::task::TaskError;
-use shared::text::one_line;
 
 /// Longest description of one failed attempt, in characters: with every character escaped the most
 /// attempts still fit into a token.
@@ -71,7 +71,7 @@ impl std::fmt::Display for Attempts {
 
 #[cfg(test)]
 mod tests {
-    use shared::continuation::ContinuationToken;
+    use delivery_action::continuation::ContinuationToken;
 
     use super::*;
     use crate::MAX_RETRIES;

@@ -1,12 +1,12 @@
 //! Why a stage could not be tested, or failed its tests.
 
-use shared::artifact::ArtifactError;
-use shared::continuation::ContinuationError;
-use shared::failure::{ActionError, FailureType};
-use shared::job::ArtifactCountError;
-use shared::project::ProjectError;
-use shared::task::TaskError;
-use shared::workspace::WorkspaceError;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::continuation::ContinuationError;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::job::ArtifactCountError;
+use delivery_action::workspace::WorkspaceError;
+use delivery_node::project::ProjectError;
+use delivery_node::task::TaskError;
 
 use crate::Attempts;
 

@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use shared::action::{Action, Completion, Continuation, Outcome};
-use shared::artifact::Store;
-use shared::aws::SdkConfig;
-use shared::clock::Deadline;
-use shared::continuation::ContinuationToken;
-use shared::job::Job;
-use shared::process::Environment;
-use shared::project::{self, Project};
-use shared::task::{Task, TaskEnd, TaskError};
-use shared::workspace::Workspace;
+use delivery_action::action::{Action, Completion, Continuation, Outcome};
+use delivery_action::artifact::Store;
+use delivery_action::aws::SdkConfig;
+use delivery_action::clock::Deadline;
+use delivery_action::continuation::ContinuationToken;
+use delivery_action::job::Job;
+use delivery_action::process::Environment;
+use delivery_action::workspace::Workspace;
+use delivery_node::project::{self, Project};
+use delivery_node::task::{Task, TaskEnd, TaskError};
 
 mod attempts;
 mod error;

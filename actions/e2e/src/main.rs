@@ -5,5 +5,5 @@ use std::error::Error;
 use e2e::EndToEnd;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    shared::action::serve(|config: &_| Ok(EndToEnd::new(config)))
+    delivery_action::action::serve(|config: &_| Ok(EndToEnd::new(config)))
 }

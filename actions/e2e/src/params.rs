@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use delivery_action::job::Job;
+use delivery_action::parameters::{HumanDuration, ParametersError, Params, UserParameters};
+use delivery_node::junit::ReportGlob;
+use delivery_node::task::Runner;
 use serde::Deserialize;
-use shared::job::Job;
-use shared::junit::ReportGlob;
-use shared::parameters::{HumanDuration, ParametersError, Params, UserParameters};
-use shared::task::Runner;
 
 /// Most retries: their descriptions fit into a continuation token, and a stage that has not settled
 /// by then is broken.

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use delivery_archive::{Archive, Kind};
+use delivery_node::project::{MAX_LOCK_BYTES, Manifest, NPM_LOCK_FILES, Project};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::archive::{Archive, Kind};
-use shared::project::{MAX_LOCK_BYTES, Manifest, NPM_LOCK_FILES, Project};
 
 use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};

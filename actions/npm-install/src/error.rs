@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use shared::artifact::ArtifactError;
-use shared::failure::{ActionError, FailureType};
-use shared::job::ArtifactCountError;
-use shared::process::ProcessError;
-use shared::project::{CheckError, ProjectError, remedy};
-use shared::workspace::WorkspaceError;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::job::ArtifactCountError;
+use delivery_action::process::ProcessError;
+use delivery_action::workspace::WorkspaceError;
+use delivery_node::project::{CheckError, ProjectError, remedy};
 
 /// How many entries of a lock file a message names.
 const MAX_NAMED: usize = 10;

@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use shared::archive::{self, Archive, ArchiveError, Creation, Limits, Tail};
-use shared::artifact::{ArtifactError, ComposeError, Ending, Second, Store, ending};
-use shared::aws::{CallError, CallErrorKind};
-use shared::dependencies::Dependencies;
-use shared::failure::{ActionError as _, chain};
-use shared::job::{Artifact, Job};
-use shared::process::{Command, Environment, ProcessError};
-use shared::project::{self, CheckError, Expected, Manifest, Project, YARN_LOCK};
-use shared::workspace::Workspace;
+use delivery_action::artifact::{ArtifactError, ComposeError, Ending, Second, Store, ending};
+use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::failure::{ActionError as _, chain};
+use delivery_action::job::{Artifact, Job};
+use delivery_action::process::{Command, Environment, ProcessError};
+use delivery_action::workspace::Workspace;
+use delivery_archive::{Archive, ArchiveError, Creation, Limits, Tail};
+use delivery_node::dependencies::Dependencies;
+use delivery_node::project::{self, CheckError, Expected, Manifest, Project, YARN_LOCK};
 
 use crate::cache::{self, Declined, Plan};
 use crate::lock::LockFile;
@@ -260,7 +260,7 @@ impl Installation<'_> {
         let (made, tail) = blocking(move || {
             Creation::of(&tree).below(&root).write_file(&zip)?;
             let archive = Archive::open(&zip, Limits::default())?;
-            archive::check_confined(&archive, &root)?;
+            delivery_archive::check_confined(&archive, &root)?;
             let (tail, again) = (Tail::of(&archive)?, Tail::of(&archive)?);
             Ok::<_, ArchiveError>((Made { zip, tail }, again))
         })

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shared::action::{Action, Completion, Outcome};
-use shared::archive::{Archive, Limits};
-use shared::artifact::{ArtifactError, Second, Store};
-use shared::aws::SdkConfig;
-use shared::job::{Artifact, Job};
-use shared::project::{self, Folder, Manifest, Project};
-use shared::workspace::Workspace;
+use delivery_action::action::{Action, Completion, Outcome};
+use delivery_action::artifact::{ArtifactError, Second, Store};
+use delivery_action::aws::SdkConfig;
+use delivery_action::job::{Artifact, Job};
+use delivery_action::workspace::Workspace;
+use delivery_archive::{Archive, Limits};
+use delivery_node::project::{self, Folder, Manifest, Project};
 
 mod cache;
 mod error;

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use delivery_action::parameters::Switch;
+use delivery_node::project::{MAX_LOCK_BYTES, NPM_LOCK_FILES, Project};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use shared::parameters::Switch;
-use shared::project::{MAX_LOCK_BYTES, NPM_LOCK_FILES, Project};
 
 use crate::error::{NpmInstallError, Untrusted};
 

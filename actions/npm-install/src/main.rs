@@ -5,5 +5,5 @@ use std::error::Error;
 use npm_install::NpmInstall;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    shared::action::serve(|config: &_| Ok(NpmInstall::new(config)))
+    delivery_action::action::serve(|config: &_| Ok(NpmInstall::new(config)))
 }

@@ -1,8 +1,8 @@
 //! npm itself: how it is called, and what its words mean.
 
-use shared::failure::ActionError as _;
-use shared::process::ProcessError;
-use shared::project::Project;
+use delivery_action::failure::ActionError as _;
+use delivery_action::process::ProcessError;
+use delivery_node::project::Project;
 
 use crate::NpmInstallError;
 use crate::lock::LockFile;

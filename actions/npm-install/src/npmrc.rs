@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use shared::project::Project;
+use delivery_node::project::Project;
 
 use crate::NpmInstallError;
 

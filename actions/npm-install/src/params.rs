@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, Switch, UserParameters};
 use serde::Deserialize;
-use shared::job::Job;
-use shared::parameters::{ParametersError, Params, Switch, UserParameters};
 
 /// What the pipeline says about one installation.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use delivery_action::clock::Deadline;
+use delivery_action::process::{self, Command, Environment, ProcessError};
 use serde::Deserialize;
-use shared::clock::Deadline;
-use shared::process::{self, Command, Environment, ProcessError};
 
 /// What the environment's `node` and `npm` are.
 #[derive(Clone, Debug, PartialEq, Eq)]

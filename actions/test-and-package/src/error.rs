@@ -1,11 +1,11 @@
 //! Why a project could not be tested and packaged.
 
-use shared::artifact::ArtifactError;
-use shared::failure::{ActionError, FailureType};
-use shared::job::ArtifactCountError;
-use shared::project::ProjectError;
-use shared::task::TaskError;
-use shared::workspace::WorkspaceError;
+use delivery_action::artifact::ArtifactError;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::job::ArtifactCountError;
+use delivery_action::workspace::WorkspaceError;
+use delivery_node::project::ProjectError;
+use delivery_node::task::TaskError;
 
 /// Why a project could not be tested and packaged.
 #[derive(Debug, thiserror::Error)]

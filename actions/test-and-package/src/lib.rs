@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use shared::action::{Action, Completion, Outcome};
-use shared::artifact::{Store, Stored};
-use shared::aws::SdkConfig;
-use shared::job::{Artifact, Job};
-use shared::process::Environment;
-use shared::project::{self, Project};
-use shared::task::{Task, TaskEnd};
-use shared::workspace::Workspace;
+use delivery_action::action::{Action, Completion, Outcome};
+use delivery_action::artifact::{Store, Stored};
+use delivery_action::aws::SdkConfig;
+use delivery_action::job::{Artifact, Job};
+use delivery_action::process::Environment;
+use delivery_action::workspace::Workspace;
+use delivery_node::project::{self, Project};
+use delivery_node::task::{Task, TaskEnd};
 
 mod error;
 mod params;

@@ -5,5 +5,5 @@ use std::error::Error;
 use test_and_package::TestAndPackage;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    shared::action::serve(|config: &_| Ok(TestAndPackage::new(config)))
+    delivery_action::action::serve(|config: &_| Ok(TestAndPackage::new(config)))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_node::junit::ReportGlob;
+use delivery_node::task::Runner;
 use serde::Deserialize;
-use shared::job::Job;
-use shared::junit::ReportGlob;
-use shared::parameters::{ParametersError, Params, UserParameters};
-use shared::task::Runner;
 
 /// The keys that are the action's own; every other one is an output artifact's name.
 const OWN_KEYS: [&str; 4] = ["directory", "report", "runner", "task"];

@@ -122,7 +122,7 @@ fn name_the_variable(error: &mut clap::Error, line: &[OsString]) {
     let Some(variable) = variable(&Cli::command(), flag.trim_start_matches('-')) else {
         return;
     };
-    if shared::env::var(&variable).as_ref() == Some(value) {
+    if delivery_action::env::var(&variable).as_ref() == Some(value) {
         let named = format!("{argument}' of the environment variable '{variable}");
         error.insert(ContextKind::InvalidArg, ContextValue::String(named));
     }

@@ -1,6 +1,6 @@
 //! What the account has: credentials, services in the region, the stack, the connection, quotas.
 
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use crate::cloud::Cloud;
 use crate::error::CliError;

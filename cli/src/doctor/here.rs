@@ -123,7 +123,7 @@ async fn version(tool: &str, arguments: &[&str]) -> Option<String> {
 
 /// The profile that the SDK takes by itself.
 fn profile_of_environment() -> Option<String> {
-    shared::env::var("AWS_PROFILE")
+    delivery_action::env::var("AWS_PROFILE")
 }
 
 /// The settings that count, and where they come from. Credentials are none of them.
@@ -134,7 +134,9 @@ pub(super) fn settings(
 ) -> Vec<Setting> {
     let source = |given: Option<&String>, variable: &str, effective: Option<&String>| {
         match (given, effective) {
-            (Some(given), _) if shared::env::var(variable).as_ref() == Some(given) => "environment",
+            (Some(given), _) if delivery_action::env::var(variable).as_ref() == Some(given) => {
+                "environment"
+            }
             (Some(_), _) => "flag",
             (None, Some(_)) => FILE_NAME,
             (None, None) => "default",
@@ -175,9 +177,9 @@ pub(super) fn settings(
     ];
     all.extend(settings.parameters(&[]).into_iter().map(|(name, value)| {
         let variable = format!("{}{name}", crate::settings::PARAMETER_PREFIX);
-        let from_environment = shared::env::var(&variable).is_some();
+        let from_environment = delivery_action::env::var(&variable).is_some();
         Setting {
-            value: shared::logging::redact(&value).into_owned(),
+            value: delivery_action::logging::redact(&value).into_owned(),
             name,
             source: if from_environment {
                 "environment".to_owned()

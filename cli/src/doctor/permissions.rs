@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use crate::cloud::Cloud;
 use crate::stack::description::Description;

@@ -1,4 +1,4 @@
-//! What an action reported of its failure, taken apart: the reverse of [`shared::failure::Failure::message`].
+//! What an action reported of its failure, taken apart: the reverse of [`delivery_action::failure::Failure::message`].
 
 use crate::event::Cause;
 use crate::output::foreign;
@@ -58,7 +58,7 @@ fn failed_tests(cause: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use shared::failure::{Failure, FailureType};
+    use delivery_action::failure::{Failure, FailureType};
 
     use super::*;
 

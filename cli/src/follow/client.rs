@@ -7,7 +7,7 @@ use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
     SourceRevisionOverride, TriggerType,
 };
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
@@ -247,7 +247,9 @@ fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {
         .to_owned();
     let started = seconds(detail.start_time());
     let until = if status == "InProgress" {
-        shared::clock::timestamp().as_duration().as_secs_f64()
+        delivery_action::clock::timestamp()
+            .as_duration()
+            .as_secs_f64()
     } else {
         seconds(detail.last_update_time())
     };

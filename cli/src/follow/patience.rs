@@ -49,7 +49,7 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
-    use shared::aws::{CallError, CallErrorKind};
+    use delivery_action::aws::{CallError, CallErrorKind};
 
     use super::*;
 

@@ -125,7 +125,7 @@ fn readable(line: &str) -> Option<String> {
         }
         (Some(message), _) => Cow::Borrowed(message),
     };
-    Some(foreign::text(&shared::logging::redact(&said)))
+    Some(foreign::text(&delivery_action::logging::redact(&said)))
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ pub(crate) const MARK: &str = "| ";
 
 /// The text without what a terminal would obey; line breaks and tabs stay.
 pub(crate) fn text(text: &str) -> String {
-    tamed(&shared::text::plain(text))
+    tamed(&delivery_action::text::plain(text))
 }
 
 /// The text as one line.
 pub(crate) fn line(text: &str) -> String {
-    tamed(&shared::text::one_line(text))
+    tamed(&delivery_action::text::one_line(text))
 }
 
 /// A line as it is quoted.

@@ -74,5 +74,5 @@ impl Teller {
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal()
         && std::io::stderr().is_terminal()
-        && shared::env::var("CI").is_none()
+        && delivery_action::env::var("CI").is_none()
 }

@@ -235,7 +235,9 @@ fn action(found: &types::ActionState, runs: &BTreeMap<String, Run>) -> ActionSta
 fn seconds(run: &Run, latest: &types::ActionExecution, in_progress: bool) -> Option<f64> {
     let started = run.started.as_ref()?.as_secs_f64();
     let until = if in_progress {
-        shared::clock::timestamp().as_duration().as_secs_f64()
+        delivery_action::clock::timestamp()
+            .as_duration()
+            .as_secs_f64()
     } else {
         latest.last_status_change()?.as_secs_f64()
     };

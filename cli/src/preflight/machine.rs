@@ -59,7 +59,7 @@ pub(crate) fn is_on_path(program: &str) -> bool {
 }
 
 fn directories() -> Vec<PathBuf> {
-    let path = shared::env::var_os("PATH").unwrap_or_default();
+    let path = delivery_action::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect()
 }
 
@@ -87,7 +87,7 @@ pub(super) fn room(home: &Path) -> Vec<Finding> {
     };
     [
         lack_of_room(
-            &shared::env::temporary_directory(),
+            &delivery_action::env::temporary_directory(),
             ROOM_FOR_AN_ENVIRONMENT,
             "make room, or set `TMPDIR` to a folder on another disk",
         ),

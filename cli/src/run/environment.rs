@@ -272,7 +272,7 @@ fn spawn(instance: &Instance) -> Result<Child, CliError> {
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.env_clear();
     for name in HOST_VARIABLES.iter().chain(&PROXY_VARIABLES) {
-        if let Some(value) = shared::env::var_os(name) {
+        if let Some(value) = delivery_action::env::var_os(name) {
             command.env(name, value);
         }
     }

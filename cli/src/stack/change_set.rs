@@ -9,7 +9,7 @@ use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, PolicyAction, Replacement,
     ResourceAttribute, ResourceChange, TemplateStage,
 };
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 use tokio::time::sleep;
 
 use super::description::Description;

@@ -2,7 +2,7 @@
 
 use aws_sdk_codeconnections::Client;
 use aws_sdk_codeconnections::types::ConnectionStatus;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use super::console;
 use super::told::News;

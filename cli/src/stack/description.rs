@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::primitives::DateTime;
 use aws_sdk_cloudformation::types::Stack;
+use delivery_action::aws::CallError;
 use jiff::Timestamp;
-use shared::aws::CallError;
 
 use crate::error::Explained;
 use crate::exit::Exit;

@@ -10,7 +10,7 @@ mod remnants;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use super::description::{Description, describe, is_absent, is_delivery};
 use super::events::{self, Follower};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types;
+use delivery_action::aws::CallError;
 use jiff::Timestamp;
-use shared::aws::CallError;
 
 use super::description::timestamp;
 use super::resources::NESTED_STACK;

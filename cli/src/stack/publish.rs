@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use super::console;
 use super::template::Template;
@@ -381,7 +381,7 @@ pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit
     send(&cloud.s3(), &publication, &view).await?;
     let template_url = publication.template_url();
     // The console only knows AWS itself: with another endpoint a link into it would launch something else.
-    let launch_url = shared::env::var("AWS_ENDPOINT_URL")
+    let launch_url = delivery_action::env::var("AWS_ENDPOINT_URL")
         .is_none()
         .then(|| console::launch_url(cloud.region(), &template_url, &settings.stack_name));
     if !view.is_json() {

@@ -1,7 +1,7 @@
 //! The resources of a stack, in its nested stacks too.
 
 use aws_sdk_cloudformation::Client;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 /// The type of a nested stack.
 pub(crate) const NESTED_STACK: &str = "AWS::CloudFormation::Stack";

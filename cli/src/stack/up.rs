@@ -7,7 +7,7 @@ pub(crate) mod recover;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 use tokio::time::sleep_until;
 
 use super::change_set::{self, Prepared, Wanted};

@@ -23,8 +23,8 @@ impl View {
     /// A view as the command line asks for it: a live line only where a person sees it.
     pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal()
-            && shared::env::var("TERM").is_none_or(|terminal| terminal != "dumb")
-            && shared::env::var("CI").is_none();
+            && delivery_action::env::var("TERM").is_none_or(|terminal| terminal != "dumb")
+            && delivery_action::env::var("CI").is_none();
         let live = terminal && !global.quiet && global.verbose == 0;
         Self {
             teller: Teller::new(global),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client as Stacks;
 use aws_sdk_codepipeline::Client as Pipelines;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus};
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 use tokio::time::{sleep, sleep_until};
 
 use super::description::{self, Description};

@@ -166,7 +166,7 @@ impl World {
         };
         let engine = Engine::start_with(config, ports).await.unwrap();
         let client = aws_sdk_codepipeline::Config::builder()
-            .http_client(shared::aws::http_client())
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(engine.endpoint())
@@ -361,7 +361,10 @@ impl World {
         command
             .current_dir(self.folder.path())
             .env_clear()
-            .env("PATH", shared::env::var_os("PATH").unwrap_or_default())
+            .env(
+                "PATH",
+                delivery_action::env::var_os("PATH").unwrap_or_default(),
+            )
             .env("DELIVERY", env!("CARGO_BIN_EXE_delivery"))
             .env("AWS_ENDPOINT_URL", &self.services)
             .env("AWS_ENDPOINT_URL_CODEPIPELINE", self.engine.endpoint())

@@ -9,9 +9,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ServerSideEncryption;
+use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::failure::ActionError;
 use serde_json::Value;
-use shared::aws::{CallError, CallErrorKind};
-use shared::failure::ActionError;
 
 use super::credentials::Credentials;
 use super::ports::{
@@ -35,7 +35,7 @@ pub(crate) struct LocalAws<'a> {
 impl LocalAws<'_> {
     /// The ports over this AWS.
     pub(crate) fn ports(&self) -> Ports {
-        let http = shared::aws::http_client();
+        let http = delivery_action::aws::http_client();
         let lambda = aws_sdk_lambda::Config::builder()
             .http_client(http.clone())
             .behavior_version(BehaviorVersion::latest())
@@ -274,7 +274,7 @@ impl Roles for Iam {
 }
 
 fn port_error(error: &CallError) -> PortError {
-    let failure = shared::failure::Failure::new(error);
+    let failure = delivery_action::failure::Failure::new(error);
     let hint = failure
         .hint
         .map(|hint| format!("\nhint: {hint}"))

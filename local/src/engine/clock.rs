@@ -22,7 +22,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => shared::clock::timestamp(),
+            Self::System => delivery_action::clock::timestamp(),
             Self::Simulated(clock) => clock.now(),
         }
     }

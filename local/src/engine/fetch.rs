@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::failure::Failure;
+use delivery_action::failure::Failure;
 
 use crate::source::{Source, SourceError};
 

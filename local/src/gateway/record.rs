@@ -1,7 +1,7 @@
 //! Writes down who asks for what, for the test that compares the templates' policies with the calls of the
 //! whole test suite.
 //!
-//! Only where [`FILE_VARIABLE`] names a file. The lines are those of `shared::testing::record`, which the tests of
+//! Only where [`FILE_VARIABLE`] names a file. The lines are those of `delivery_testing::record`, which the tests of
 //! single actions append to the same file.
 
 use std::fs::OpenOptions;
@@ -19,7 +19,7 @@ const SESSION_KEY: &str = "ASIA";
 
 /// Writes a request down, where it is one of an action's function or of the pipeline.
 pub(super) fn request<B>(request: &Request<B>) {
-    let Some(file) = shared::env::var_os(FILE_VARIABLE).map(PathBuf::from) else {
+    let Some(file) = delivery_action::env::var_os(FILE_VARIABLE).map(PathBuf::from) else {
         return;
     };
     let Some(line) = line(request) else { return };

@@ -20,7 +20,7 @@ impl Clients {
         let key = &request.access_key_id;
         let credentials = Credentials::new(key, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
-            .http_client(shared::aws::http_client())
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(request.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

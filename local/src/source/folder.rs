@@ -6,9 +6,9 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use delivery_archive::Creation;
 use ignore::WalkBuilder;
 use sha2::{Digest, Sha256};
-use shared::archive::Creation;
 
 use super::{Revision, SourceError};
 
@@ -130,7 +130,7 @@ fn describe(folder: &Path, entries: &[Entry]) -> Result<Revision, SourceError> {
     Ok(Revision {
         id,
         message: format!("the files of {}", folder.display()),
-        author_date: shared::clock::timestamp()
+        author_date: delivery_action::clock::timestamp()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
     })

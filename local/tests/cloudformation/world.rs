@@ -55,7 +55,7 @@ impl World {
         let credentials =
             Credentials::new(aws.access_key_id(), SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
-            .http_client(shared::aws::http_client())
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

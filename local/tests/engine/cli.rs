@@ -13,12 +13,12 @@ const ARN: &str = "arn:aws:codepipeline:us-east-1:000000000000:p";
 /// The `aws` command: `DELIVERY_AWS_CLI`, else the first on the `PATH`.
 fn command() -> Option<PathBuf> {
     let on_path = || {
-        let path = shared::env::var_os("PATH")?;
+        let path = delivery_action::env::var_os("PATH")?;
         std::env::split_paths(&path)
             .map(|folder| folder.join("aws"))
             .find(|file| file.is_file())
     };
-    shared::env::var_os("DELIVERY_AWS_CLI")
+    delivery_action::env::var_os("DELIVERY_AWS_CLI")
         .map(PathBuf::from)
         .or_else(on_path)
 }

@@ -20,7 +20,7 @@ const SERVED: usize = 21;
 fn python() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let installed = root.join(".delivery/botocore/bin/python");
-    shared::env::var_os("DELIVERY_BOTOCORE")
+    delivery_action::env::var_os("DELIVERY_BOTOCORE")
         .map(PathBuf::from)
         .or_else(|| installed.is_file().then_some(installed))
 }

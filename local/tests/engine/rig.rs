@@ -424,7 +424,7 @@ pub(crate) fn credentials() -> Credentials {
 
 fn client(endpoint: &str) -> Client {
     let config = aws_sdk_codepipeline::Config::builder()
-        .http_client(shared::aws::http_client())
+        .http_client(delivery_action::aws::http_client())
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)

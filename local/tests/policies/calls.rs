@@ -4,7 +4,7 @@
 //! AWS Lambda", "for Amazon API Gateway Management", "for Amazon CloudFront", "for AWS CodePipeline"); S3 User Guide,
 //! "Required permissions for Amazon S3 API operations" and "Multipart upload API and permissions".
 
-use shared::testing::record::Recorded;
+use delivery_testing::record::Recorded;
 
 /// The functions of the actions: their logical ids in actions.yaml, and what the recordings call them.
 const ACTIONS: [(&str, &str); 6] = [

@@ -69,7 +69,7 @@ impl World {
             "local",
         );
         let config = SdkConfig::builder()
-            .http_client(shared::aws::http_client())
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use delivery_testing::runtime::{Ended, Function, KillSwitch};
 use serde_json::Value;
-use shared::testing::runtime::{Ended, Function, KillSwitch};
 
 use super::Bench;
 use super::s3::client::Server;
@@ -44,7 +44,7 @@ pub fn program(bench: &Bench, name: &str) -> io::Result<PathBuf> {
 /// `PATH` with some folders before those of this process.
 #[must_use]
 pub fn search_path(first: &[&Path]) -> OsString {
-    let usual = shared::env::var_os("PATH").unwrap_or_default();
+    let usual = delivery_action::env::var_os("PATH").unwrap_or_default();
     let first = first.iter().map(|path| (*path).to_owned());
     std::env::join_paths(first.chain(std::env::split_paths(&usual))).unwrap_or(usual)
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use shared::archive::Creation;
+use delivery_archive::Creation;
 use tokio::process::Command;
 
 use super::{Bench, spent};

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shared::testing::events::{JobEvent, TEST_KEYS};
+use delivery_testing::events::{JobEvent, TEST_KEYS};
 use tokio::process::Command;
 
 use super::contest::Contender;
@@ -167,7 +167,7 @@ fn percent(part: f64) -> String {
 /// Stores a commit's source and returns its key.
 async fn commit(
     bench: &Bench,
-    store: &shared::testing::s3::Bucket,
+    store: &delivery_testing::s3::Bucket,
     round: usize,
     of: &str,
 ) -> io::Result<String> {
@@ -235,7 +235,7 @@ pub fn rclone(bench: &Bench, server: &Server) -> Option<Command> {
             TEST_KEYS.secret_access_key,
         ),
         ("RCLONE_CONFIG_S3_ENDPOINT", server.url()),
-        ("RCLONE_CONFIG_S3_REGION", shared::testing::s3::REGION),
+        ("RCLONE_CONFIG_S3_REGION", delivery_testing::s3::REGION),
         ("RCLONE_S3_NO_CHECK_BUCKET", "true"),
         ("RCLONE_CONFIG", "/dev/null"),
     ] {

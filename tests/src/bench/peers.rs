@@ -57,7 +57,7 @@ impl Peers {
 }
 
 fn usual_folders() -> Vec<PathBuf> {
-    let path = shared::env::var_os("PATH").unwrap_or_default();
+    let path = delivery_action::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect()
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use shared::testing::events::{JobEvent, TEST_KEYS};
-use shared::testing::s3::Bucket;
+use delivery_testing::events::{JobEvent, TEST_KEYS};
+use delivery_testing::s3::Bucket;
 use tokio::process::Command;
 
 use super::contest::{Contender, Rounds, fastest};
@@ -98,8 +98,8 @@ impl Peer {
         for (name, value) in [
             ("AWS_ACCESS_KEY_ID", TEST_KEYS.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", TEST_KEYS.secret_access_key),
-            ("AWS_REGION", shared::testing::s3::REGION),
-            ("AWS_DEFAULT_REGION", shared::testing::s3::REGION),
+            ("AWS_REGION", delivery_testing::s3::REGION),
+            ("AWS_DEFAULT_REGION", delivery_testing::s3::REGION),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),

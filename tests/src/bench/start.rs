@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use shared::testing::runtime::{Function, KillSwitch};
+use delivery_testing::runtime::{Function, KillSwitch};
 use tokio::process::Command;
 
 use super::contest::Contender;

@@ -12,12 +12,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use delivery_archive::Creation;
 use jiff::Timestamp;
 use pipeline_tests::bench::machine::Machine;
 use pipeline_tests::bench::peers::Peers;
 use pipeline_tests::bench::{Bench, report, s3};
 use pipeline_tests::checkout;
-use shared::archive::Creation;
 
 /// Compares this project with what a team would use instead.
 #[derive(Debug, Parser)]
@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
         Command::Run(options) => run(options).await,
         Command::Serve { delay_ms } => s3::server::serve(Duration::from_millis(delay_ms)).await,
         Command::Extract(Archive { from, to, threads }) => {
-            shared::archive::extract_file_with(&from, &to, threads)
+            delivery_archive::extract_file_with(&from, &to, threads)
                 .map(drop)
                 .map_err(io::Error::other)
         }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use delivery_action::job::Job;
+use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_testing::events::invocation;
 use local::launch::template;
 use pipeline_tests::checkout;
 use serde_json::{Value, json};
-use shared::job::Job;
-use shared::parameters::{ParametersError, Params, UserParameters};
-use shared::testing::events::invocation;
 use syn::visit::{self, Visit};
 
 use crate::generated::{self, code, table};
@@ -131,7 +131,7 @@ fn the_failures_of_a_page_are_those_of_the_action_s_errors() {
     for (action, _) in ACTIONS {
         let path = format!("docs/actions/{action}.md");
         let file = format!("actions/{action}/src/error.rs");
-        let own = errors(&file, &["failure_type", "hint"]);
+        let own = errors(&[&file], &["failure_type", "hint"]);
         generated::check(&path, "failures", &failures(&own));
     }
 }

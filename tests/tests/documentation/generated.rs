@@ -30,7 +30,7 @@ pub(crate) fn check(path: &str, name: &str, expected: &str) {
     if part == expected {
         return;
     }
-    if shared::env::var(UPDATE).is_some() {
+    if delivery_action::env::var(UPDATE).is_some() {
         let text = format!("{before}{begin}{expected}<!-- end -->{after}");
         // Other tests read the document meanwhile: they see all of it, or all of it as it was.
         let anew = file.with_extension("md.new");

@@ -129,8 +129,8 @@ fn zip(folder: &Path, name: &str, entry: &str, file: &Path) {
 /// Runs the commands in one shell, in the checkout, and gives all that they printed.
 fn run(script: &[String], home: &Path) -> String {
     let programs = checkout::programs();
-    let path = shared::env::var("PATH").unwrap_or_default();
-    let tools = shared::env::var("DELIVERY_AWS_CLI").unwrap_or_default();
+    let path = delivery_action::env::var("PATH").unwrap_or_default();
+    let tools = delivery_action::env::var("DELIVERY_AWS_CLI").unwrap_or_default();
     let tools = Path::new(&tools)
         .parent()
         .unwrap_or(Path::new(""))

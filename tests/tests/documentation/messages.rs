@@ -9,20 +9,29 @@ use crate::source::{Answer, ErrorEnum, errors, literals, variants};
 
 const PAGE: &str = "docs/troubleshooting.md";
 
-/// What actions stand on: the part of the page, and the file of its errors.
-const SHARED: [(&str, &str); 12] = [
-    ("user parameters", "shared/src/parameters/error.rs"),
-    ("jobs", "shared/src/job.rs"),
-    ("pipeline executions", "shared/src/execution.rs"),
-    ("artifacts", "shared/src/artifact.rs"),
-    ("archives", "shared/src/archive/error.rs"),
-    ("projects", "shared/src/project.rs"),
-    ("environment", "shared/src/process/environment.rs"),
-    ("tasks", "shared/src/task/error.rs"),
-    ("programs", "shared/src/process/error.rs"),
-    ("execution environments", "shared/src/sandbox.rs"),
-    ("continuation", "shared/src/continuation.rs"),
-    ("functions", "shared/src/action/host.rs"),
+/// What actions stand on: the part of the page, and the files of its errors.
+const SHARED: [(&str, &[&str]); 12] = [
+    (
+        "user parameters",
+        &["shared/action/src/parameters/error.rs"],
+    ),
+    ("jobs", &["shared/action/src/job.rs"]),
+    ("pipeline executions", &["shared/action/src/execution.rs"]),
+    ("artifacts", &["shared/action/src/artifact.rs"]),
+    (
+        "archives",
+        &[
+            "shared/archive/src/error.rs",
+            "shared/action/src/artifact/archive_error.rs",
+        ],
+    ),
+    ("projects", &["shared/node/src/project.rs"]),
+    ("environment", &["shared/action/src/process/environment.rs"]),
+    ("tasks", &["shared/node/src/task/error.rs"]),
+    ("programs", &["shared/action/src/process/error.rs"]),
+    ("execution environments", &["shared/action/src/sandbox.rs"]),
+    ("continuation", &["shared/action/src/continuation.rs"]),
+    ("functions", &["shared/action/src/action/host.rs"]),
 ];
 
 /// The exit codes by the names that the code gives them.
@@ -39,11 +48,11 @@ const EXITS: [(&str, u8); 9] = [
 ];
 
 /// Sources whose texts a reader may have seen.
-const SOURCES: [&str; 4] = ["shared/src", "actions", "local/src", "cli/src"];
+const SOURCES: [&str; 4] = ["shared", "actions", "local/src", "cli/src"];
 
 #[test]
 fn the_failure_types_are_those_of_the_code() {
-    let rows: Vec<_> = variants("shared/src/failure.rs", "FailureType")
+    let rows: Vec<_> = variants("shared/action/src/failure.rs", "FailureType")
         .into_iter()
         .map(|(name, meaning)| vec![code(&name), meaning])
         .collect();
@@ -52,8 +61,8 @@ fn the_failure_types_are_those_of_the_code() {
 
 #[test]
 fn the_messages_of_what_actions_stand_on_are_those_of_the_code() {
-    for (part, file) in SHARED {
-        let found = errors(file, &["failure_type", "hint"]);
+    for (part, files) in SHARED {
+        let found = errors(files, &["failure_type", "hint"]);
         let text = messages(&found, "failure_type", "type");
         generated::check(PAGE, part, &text);
     }
@@ -65,7 +74,7 @@ fn the_messages_of_delivery_are_those_of_the_code() {
     files.sort();
     let found: Vec<ErrorEnum> = files
         .iter()
-        .flat_map(|file| errors(file, &["exit", "hint"]))
+        .flat_map(|file| errors(&[file], &["exit", "hint"]))
         .collect();
     let text = messages(&found, "exit", "exit code");
     // The codes are those of `cli/src/exit.rs`, whose own test holds them against docs/exit-codes.md.
@@ -102,22 +111,26 @@ fn every_heading_that_quotes_a_message_quotes_the_code() {
 
 #[test]
 fn every_error_of_the_actions_has_a_place_in_the_documents() {
-    let listed: BTreeSet<_> = SHARED.iter().map(|(_, file)| (*file).to_owned()).collect();
+    let listed: BTreeSet<_> = SHARED
+        .iter()
+        .flat_map(|(_, files)| files.iter().map(|file| (*file).to_owned()))
+        .collect();
     // What says nothing of its own, or only to people who write actions.
     let silent = [
-        "shared/src/action/report.rs",
-        "shared/src/action/threads.rs",
-        "shared/src/process/harden.rs",
-        "shared/src/process/tree.rs",
-        "shared/src/removal.rs",
-        "shared/src/sandbox/disk.rs",
-        "shared/src/workspace.rs",
-        "shared/src/junit.rs",
-        "shared/src/dependencies.rs",
-        "shared/src/artifact/compose.rs",
-        "shared/src/artifact/digest.rs",
+        "shared/action/src/action/report.rs",
+        "shared/action/src/action/threads.rs",
+        "shared/action/src/process/harden.rs",
+        "shared/action/src/process/tree.rs",
+        "shared/action/src/removal.rs",
+        "shared/action/src/sandbox/disk.rs",
+        "shared/action/src/workspace.rs",
+        "shared/node/src/junit.rs",
+        "shared/node/src/dependencies.rs",
+        "shared/action/src/artifact/compose.rs",
+        "shared/action/src/artifact/digest.rs",
     ];
-    for file in with_errors("shared/src") {
+    let folders = ["shared/action/src", "shared/archive/src", "shared/node/src"];
+    for file in folders.into_iter().flat_map(with_errors) {
         assert!(
             listed.contains(&file) || silent.contains(&file.as_str()),
             "the errors of {file} are in no document: add them to {PAGE} and to this test"

@@ -40,8 +40,12 @@ pub(crate) enum Answer {
 }
 
 /// Reads the error types of a source file, with what these methods answer.
-pub(crate) fn errors(path: &str, methods: &[&str]) -> Vec<ErrorEnum> {
-    let file = parse(path);
+///
+/// What an error of one crate means in another is in a second file.
+pub(crate) fn errors(paths: &[&str], methods: &[&str]) -> Vec<ErrorEnum> {
+    let mut files = paths.iter().map(|path| parse(path));
+    let mut file = files.next().unwrap();
+    file.items.extend(files.flat_map(|file| file.items));
     let mut found = Vec::new();
     for item in &file.items {
         match item {

@@ -39,5 +39,5 @@ pub(crate) fn write(folder: &Path) {
 }
 
 fn zip(content: &Path, to: &Path) {
-    shared::archive::create_file(content, to).unwrap();
+    delivery_archive::create_file(content, to).unwrap();
 }

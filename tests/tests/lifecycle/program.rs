@@ -43,7 +43,7 @@ impl Program {
     pub(crate) fn new(directory: &Path, home: &Path) -> Self {
         let mut variables = BTreeMap::new();
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
-        let path = shared::env::var("PATH").unwrap_or_default();
+        let path = delivery_action::env::var("PATH").unwrap_or_default();
         set("PATH", path);
         set("HOME", home.display().to_string());
         set("DELIVERY_HOME", home.display().to_string());

@@ -204,8 +204,8 @@ async fn what_yaml_leaves_of_a_tag_is_refused_in_a_file_of_a_zip() {
 #[tokio::test]
 async fn another_artifact_than_the_tested_one() {
     let frame = Frame::start().await;
-    let tested = shared::artifact::Digest::of(&b"the tested one"[..]).unwrap();
-    let found = shared::artifact::Digest::of(DOCUMENT.as_bytes()).unwrap();
+    let tested = delivery_action::artifact::Digest::of(&b"the tested one"[..]).unwrap();
+    let found = delivery_action::artifact::Digest::of(DOCUMENT.as_bytes()).unwrap();
     let message = failed(&frame, &format!("{PARAMETERS}&digest={tested}")).await;
     let expected = format!(
         "RevisionUnavailable: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is not the one that was \

@@ -1,7 +1,7 @@
 //! What a stage serves after a job.
 
+use delivery_testing::world::codepipeline::Reported;
 use serde_json::json;
-use shared::testing::world::codepipeline::Reported;
 
 use crate::frame::{API, DOCUMENT, Frame, changed_document};
 

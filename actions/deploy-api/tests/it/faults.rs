@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use delivery_action::action::Host;
+use delivery_testing::events::{FUNCTION_KEYS, JobEvent, invocation};
+use delivery_testing::matrix::{self, Scenario};
+use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
+use delivery_testing::s3;
+use delivery_testing::world::World;
+use delivery_testing::world::apigateway::{RestApi, RestDeployment};
+use delivery_testing::world::codepipeline::Reported;
 use deploy_api::DeployApi;
 use serde_json::{Value, json};
-use shared::action::Host;
-use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation};
-use shared::testing::matrix::{self, Scenario};
-use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
-use shared::testing::s3;
-use shared::testing::world::World;
-use shared::testing::world::apigateway::{RestApi, RestDeployment};
-use shared::testing::world::codepipeline::Reported;
 
 use crate::frame::{API, DOCUMENT, Frame, changed_document};
 

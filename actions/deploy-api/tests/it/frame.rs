@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use delivery_action::action::Host;
+use delivery_testing::events::{JobEvent, invocation};
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use deploy_api::DeployApi;
-use shared::action::Host;
-use shared::archive;
-use shared::testing::events::{JobEvent, invocation};
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
 
 /// The API's id.
 pub(crate) const API: &str = "a1b2c3";
@@ -123,6 +122,6 @@ pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
         std::fs::write(path, content).unwrap();
     }
     let zip = directory.path().join("zip");
-    archive::create_file(&source, &zip).unwrap();
+    delivery_archive::create_file(&source, &zip).unwrap();
     std::fs::read(zip).unwrap()
 }

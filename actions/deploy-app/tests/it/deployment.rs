@@ -1,11 +1,11 @@
 //! Deployments that succeed.
 
+use delivery_action::action::Host;
+use delivery_action::artifact::Digest;
+use delivery_testing::events::{FUNCTION_KEYS, JOB_KEYS, JobEvent, invocation};
+use delivery_testing::world::codepipeline::Reported;
+use delivery_testing::world::lambda::{Version, code_sha256};
 use deploy_app::DeployApp;
-use shared::action::Host;
-use shared::artifact::Digest;
-use shared::testing::events::{FUNCTION_KEYS, JOB_KEYS, JobEvent, invocation};
-use shared::testing::world::codepipeline::Reported;
-use shared::testing::world::lambda::{Version, code_sha256};
 use test_case::test_case;
 
 use crate::harness::{

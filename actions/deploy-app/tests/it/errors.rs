@@ -1,9 +1,9 @@
 //! What the pipeline's owner reads: one snapshot a variant.
 
+use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::failure::Failure;
+use delivery_action::job::Artifact;
 use deploy_app::DeployAppError;
-use shared::aws::{CallError, CallErrorKind};
-use shared::failure::Failure;
-use shared::job::Artifact;
 use test_case::test_case;
 
 fn artifact() -> Artifact {

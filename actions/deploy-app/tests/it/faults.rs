@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use delivery_action::action::Host;
+use delivery_action::aws::MAX_ATTEMPTS;
+use delivery_testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
+use delivery_testing::operation::Operation;
+use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
+use delivery_testing::s3::config;
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
+use delivery_testing::world::lambda::Lambda;
 use deploy_app::DeployApp;
-use shared::action::Host;
-use shared::aws::MAX_ATTEMPTS;
-use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
-use shared::testing::operation::Operation;
-use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
-use shared::testing::s3::config;
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
-use shared::testing::world::lambda::Lambda;
 use test_case::test_case;
 
 use crate::harness::{
@@ -386,7 +386,7 @@ async fn an_alias_that_was_moved_between_two_jobs_is_left_there() {
 async fn a_function_that_never_settles_ends_the_deployment() {
     let world = world().await;
     world.lambda().function(FUNCTION).in_progress = 1_000;
-    let sha = shared::testing::world::lambda::code_sha256(NEW_CODE);
+    let sha = delivery_testing::world::lambda::code_sha256(NEW_CODE);
     let token = format!(
         r#"{{"action":"deploy-app","version":1,"content":{{"code_sha256":"{sha}","alias":null,"began_seconds":1}}}}"#
     );

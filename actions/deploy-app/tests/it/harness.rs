@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use delivery_action::action::{Host, SdkConfig};
+use delivery_testing::events::{JobEvent, invocation};
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use deploy_app::DeployApp;
 use serde_json::Value;
-use shared::action::{Host, SdkConfig};
-use shared::testing::events::{JobEvent, invocation};
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
 
 pub(crate) const STORE: &str = "artifact-store";
 pub(crate) const KEY: &str = "greeter/DistLambda/aB3xY9z";

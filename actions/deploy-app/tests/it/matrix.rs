@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
+use delivery_testing::events::JobEvent;
+use delivery_testing::matrix::{Scenario, run};
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
+use delivery_testing::world::lambda::{Function, code_sha256};
 use serde_json::Value;
-use shared::testing::events::JobEvent;
-use shared::testing::matrix::{Scenario, run};
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
-use shared::testing::world::lambda::{Function, code_sha256};
 
 use crate::harness::{STORE, event, last, seed};
 

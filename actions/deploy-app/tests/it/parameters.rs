@@ -3,7 +3,7 @@
 use test_case::test_case;
 
 use crate::harness::{KEY, STORE, changes, event, failure, run, world};
-use shared::testing::events::JobEvent;
+use delivery_testing::events::JobEvent;
 
 #[test_case("alias=prod", "`UserParameters` lacks `function`"; "no function")]
 #[test_case("function=greeter", "`UserParameters` lacks `alias`"; "no alias")]

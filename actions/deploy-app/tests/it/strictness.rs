@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
-use shared::testing::world::World;
+use delivery_testing::world::World;
 
 use crate::harness::{FUNCTION, KEY, STORE, alias, world};
 

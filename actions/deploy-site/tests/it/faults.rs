@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use delivery_action::action::Host;
+use delivery_testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
+use delivery_testing::matrix::{self, Scenario};
+use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
+use delivery_testing::s3::{self, Objects, StoredObject};
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use deploy_site::DeploySite;
 use serde_json::Value;
-use shared::action::Host;
-use shared::testing::events::{FUNCTION_KEYS, JobEvent, invocation_of};
-use shared::testing::matrix::{self, Scenario};
-use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
-use shared::testing::s3::{self, Objects, StoredObject};
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
 
 use crate::frame::{FIRST, Frame, MANIFEST, PARAMETERS, succeeded, zip};
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use delivery_action::action::Host;
+use delivery_archive::Creation;
+use delivery_testing::events::{JobEvent, invocation_of};
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use deploy_site::DeploySite;
 use serde_json::Value;
-use shared::action::Host;
-use shared::archive::Creation;
-use shared::testing::events::{JobEvent, invocation_of};
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
 
 /// The parameters of most jobs.
 pub(crate) const PARAMETERS: &str = "bucket=www&version=v1&apiBaseurl=https%3A%2F%2Fapi.example";

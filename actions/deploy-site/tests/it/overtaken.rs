@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::testing::proxy::{Fault, Hook, Rule};
-use shared::testing::s3::Objects;
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
+use delivery_testing::proxy::{Fault, Hook, Rule};
+use delivery_testing::s3::Objects;
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 
 use crate::faults::run_with_parameters;
 use crate::frame::{Frame, MANIFEST, SECOND};

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shared::archive::Fingerprint;
-use shared::testing::events::JobEvent;
-use shared::testing::proxy::{Fault, Hook, Proxy, Rule};
-use shared::testing::runtime::{Ended, Function, KillSwitch};
-use shared::testing::s3::Objects;
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
+use delivery_archive::Fingerprint;
+use delivery_testing::events::JobEvent;
+use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
+use delivery_testing::runtime::{Ended, Function, KillSwitch};
+use delivery_testing::s3::Objects;
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use test_case::test_case;
 
 use crate::faults::run_with;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use delivery_action::action::{Completion, Outcome};
+use delivery_action::failure::{Failure, FailureType};
+use delivery_testing::events::invocation_of;
+use delivery_testing::source::{SourceStore, untimed};
 use e2e::EndToEnd;
-use shared::action::{Completion, Outcome};
-use shared::failure::{Failure, FailureType};
-use shared::testing::events::invocation_of;
-use shared::testing::source::{SourceStore, untimed};
 use test_case::test_case;
 
 const REPORT: &str = r#"<testsuites><testsuite name="greeter">

@@ -1,9 +1,9 @@
 //! What the pipeline's owner reads, for each way to fail.
 
+use delivery_action::failure::Failure;
+use delivery_action::process::ProcessError;
+use delivery_node::task::{Runner, TaskError};
 use e2e::{Attempts, EndToEndError};
-use shared::failure::Failure;
-use shared::process::ProcessError;
-use shared::task::{Runner, TaskError};
 
 fn told(error: &EndToEndError) -> String {
     let failure = Failure::new(error);

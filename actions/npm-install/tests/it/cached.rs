@@ -1,12 +1,12 @@
 //! The dependency cache: when it is used, and that its use changes nothing.
 
+use delivery_action::action::Outcome;
+use delivery_action::failure::Failure;
+use delivery_node::dependencies::Dependencies;
+use delivery_testing::events::{FUNCTION_KEYS, Keys};
+use delivery_testing::s3;
+use delivery_testing::source::SourceStore;
 use npm_install::NpmInstall;
-use shared::action::Outcome;
-use shared::dependencies::Dependencies;
-use shared::failure::Failure;
-use shared::testing::events::{FUNCTION_KEYS, Keys};
-use shared::testing::s3;
-use shared::testing::source::SourceStore;
 use test_case::test_case;
 
 use crate::projects::{LOCK, MANIFEST, plain, run};

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use delivery_action::artifact::Store;
+use delivery_action::failure::FailureType;
+use delivery_action::job::Job;
+use delivery_archive::{Archive, Limits, Tail};
+use delivery_testing::archives::{FILE, zip_with_modes};
+use delivery_testing::events::{JobEvent, invocation};
+use delivery_testing::matrix::{self, Scenario};
+use delivery_testing::proxy::{Fault, Proxy, Rule};
+use delivery_testing::world::World;
 use serde_json::Value;
-use shared::archive::{Archive, Limits, Tail};
-use shared::artifact::Store;
-use shared::failure::FailureType;
-use shared::job::Job;
-use shared::testing::archives::{FILE, zip_with_modes};
-use shared::testing::events::{JobEvent, invocation};
-use shared::testing::matrix::{self, Scenario};
-use shared::testing::proxy::{Fault, Proxy, Rule};
-use shared::testing::world::World;
 
 use crate::projects::{LOCK, MANIFEST, run};
 
@@ -161,11 +161,11 @@ async fn every_fault_at_every_call_ends_in_the_output_or_before_it() {
 
 #[tokio::test]
 async fn a_source_that_cannot_be_fetched_is_tried_again_and_then_reported() {
+    use delivery_action::action::Host;
+    use delivery_testing::events::FUNCTION_KEYS;
+    use delivery_testing::s3;
+    use delivery_testing::world::codepipeline::Reported;
     use npm_install::NpmInstall;
-    use shared::action::Host;
-    use shared::testing::events::FUNCTION_KEYS;
-    use shared::testing::s3;
-    use shared::testing::world::codepipeline::Reported;
 
     let scenario = Installation::by_npm();
     for (times, succeeds) in [(1, true), (usize::MAX, false)] {

@@ -1,8 +1,8 @@
 //! What the pipeline's owner reads, for each way to fail.
 
+use delivery_action::failure::Failure;
+use delivery_action::process::ProcessError;
 use npm_install::{NpmInstallError, Untrusted};
-use shared::failure::Failure;
-use shared::process::ProcessError;
 
 fn told(error: &NpmInstallError) -> String {
     let failure = Failure::new(error);

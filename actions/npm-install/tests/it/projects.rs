@@ -1,9 +1,9 @@
 //! Small real projects.
 
+use delivery_action::action::{Completion, Outcome};
+use delivery_action::failure::Failure;
+use delivery_testing::source::SourceStore;
 use npm_install::NpmInstall;
-use shared::action::{Completion, Outcome};
-use shared::failure::Failure;
-use shared::testing::source::SourceStore;
 
 /// A project with one dependency and none of its own.
 pub(crate) const MANIFEST: &str =

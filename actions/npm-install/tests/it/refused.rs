@@ -1,6 +1,6 @@
 //! What is refused before npm runs.
 
-use shared::failure::FailureType;
+use delivery_action::failure::FailureType;
 use test_case::test_case;
 
 use crate::projects::{LOCK, MANIFEST, run};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::failure::FailureType;
+use delivery_action::failure::FailureType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

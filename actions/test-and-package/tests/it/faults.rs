@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use delivery_testing::archives::{EXECUTABLE, FILE, zip_with_modes};
+use delivery_testing::events::JobEvent;
+use delivery_testing::matrix::{self, Scenario};
+use delivery_testing::s3::StoredObject;
+use delivery_testing::world::World;
 use serde_json::Value;
-use shared::testing::archives::{EXECUTABLE, FILE, zip_with_modes};
-use shared::testing::events::JobEvent;
-use shared::testing::matrix::{self, Scenario};
-use shared::testing::s3::StoredObject;
-use shared::testing::world::World;
 
 use crate::projects::GULP;
 

@@ -1,10 +1,10 @@
 //! What the pipeline's owner reads, for each way to fail.
 
-use shared::failure::{ActionError, Failure};
-use shared::junit::Report;
-use shared::process::ProcessError;
-use shared::project::ProjectError;
-use shared::task::{Runner, TaskError};
+use delivery_action::failure::{ActionError, Failure};
+use delivery_action::process::ProcessError;
+use delivery_node::junit::Report;
+use delivery_node::project::ProjectError;
+use delivery_node::task::{Runner, TaskError};
 use test_and_package::TestAndPackageError;
 
 fn told(error: &dyn ActionError) -> String {

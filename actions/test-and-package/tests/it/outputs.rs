@@ -1,9 +1,9 @@
 //! What becomes an output artifact.
 
-use shared::archive::{Archive, Entry, Fingerprint, Limits};
-use shared::failure::FailureType;
-use shared::testing::archives::{FILE, LINK};
-use shared::testing::source::SourceStore;
+use delivery_action::failure::FailureType;
+use delivery_archive::{Archive, Entry, Fingerprint, Limits};
+use delivery_testing::archives::{FILE, LINK};
+use delivery_testing::source::SourceStore;
 use test_and_package::TestAndPackage;
 use test_case::test_case;
 

@@ -1,9 +1,9 @@
 //! Small real projects.
 
-use shared::action::{Completion, Outcome};
-use shared::failure::Failure;
-use shared::testing::archives::{EXECUTABLE, FILE};
-use shared::testing::source::SourceStore;
+use delivery_action::action::{Completion, Outcome};
+use delivery_action::failure::Failure;
+use delivery_testing::archives::{EXECUTABLE, FILE};
+use delivery_testing::source::SourceStore;
 use test_and_package::TestAndPackage;
 
 /// A report as mocha's reporter writes it, with one test that failed.

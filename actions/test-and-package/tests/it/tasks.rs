@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::failure::FailureType;
-use shared::testing::events::invocation_of;
-use shared::testing::source::untimed;
+use delivery_action::failure::FailureType;
+use delivery_testing::events::invocation_of;
+use delivery_testing::source::untimed;
 use test_and_package::TestAndPackage;
 use test_case::test_case;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use shared::testing::runtime::{Function, KillSwitch};
+use delivery_testing::runtime::{Function, KillSwitch};
 use tempfile::TempDir;
 
 use crate::attacks::Attack;
@@ -122,7 +122,13 @@ impl Environment {
                         &holder.id().to_string(),
                         "--",
                     ])
-                    .args(["env", "-u", "TMPDIR", "-u", shared::env::OWN_DIRECTORY])
+                    .args([
+                        "env",
+                        "-u",
+                        "TMPDIR",
+                        "-u",
+                        delivery_action::env::OWN_DIRECTORY,
+                    ])
                     .args([
                         "setpriv",
                         "--reuid",
@@ -139,7 +145,7 @@ impl Environment {
             }
             Place::Directory(directory) => (
                 tokio::process::Command::new(BINARY),
-                vec![(shared::env::OWN_DIRECTORY, directory.path().into())],
+                vec![(delivery_action::env::OWN_DIRECTORY, directory.path().into())],
             ),
         };
         let mut variables = variables;

@@ -13,13 +13,13 @@ mod environment;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use delivery_testing::archives::{EXECUTABLE, FILE, zip_with_modes};
+use delivery_testing::events::JobEvent;
+use delivery_testing::runtime::{Ended, Function};
+use delivery_testing::s3::Objects;
+use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use serde_json::Value;
-use shared::testing::archives::{EXECUTABLE, FILE, zip_with_modes};
-use shared::testing::events::JobEvent;
-use shared::testing::runtime::{Ended, Function};
-use shared::testing::s3::Objects;
-use shared::testing::world::World;
-use shared::testing::world::codepipeline::Reported;
 
 use attacks::{ATTACKS, Attack};
 use environment::Environment;

@@ -284,7 +284,7 @@ fn heading(execution: &str, action: &ActionSnapshot, log_group: Option<String>) 
         log_group,
         error: action.error.as_ref().map(|(code, message)| ActionFailure {
             code: code.clone(),
-            message: shared::logging::redact(message).into_owned(),
+            message: delivery_action::logging::redact(message).into_owned(),
         }),
     }
 }

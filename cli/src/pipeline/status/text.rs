@@ -163,7 +163,7 @@ fn notes(pipeline: &str, stage: &StageState) -> String {
                 "\n{name} / {} failed ({}): {}",
                 action.name,
                 error.code,
-                shared::logging::redact(cause)
+                delivery_action::logging::redact(cause)
             );
         }
         if action.waits_for_approval {

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, MultipartUpload, ObjectIdentifier};
-use shared::aws::{CallError, CallErrorKind};
+use delivery_action::aws::{CallError, CallErrorKind};
 
 use super::DownError;
 use crate::error::CliError;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::TemplateStage;
+use delivery_action::aws::CallError;
 use serde_json::Value;
-use shared::aws::CallError;
 
 use crate::stack::template::Template;
 

@@ -6,8 +6,8 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
+use delivery_action::aws::{CallError, CallErrorKind};
 use serde_json::json;
-use shared::aws::{CallError, CallErrorKind};
 
 use super::PublishError;
 use crate::error::CliError;

@@ -3,7 +3,7 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
-use shared::aws::{CallError, CallErrorKind};
+use delivery_action::aws::{CallError, CallErrorKind};
 
 use super::PublishError;
 use super::bucket::Bucket;

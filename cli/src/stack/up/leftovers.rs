@@ -10,7 +10,7 @@ use crate::stack::description::describe;
 use crate::stack::publish::bucket::Bucket;
 use crate::stack::publish::objects;
 use crate::stack::state::State;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 /// How often it is looked whether the empty stack of a change set is gone: it takes a moment.
 const ASK_EVERY: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! What `up` does about a stack that is not as it should be, before it can be changed.
 
 use aws_sdk_cloudformation::Client;
-use shared::aws::CallError;
+use delivery_action::aws::CallError;
 
 use super::UpError;
 use super::Work;

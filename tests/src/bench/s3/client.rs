@@ -5,13 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
+use delivery_testing::events::TEST_KEYS;
+use delivery_testing::s3::{self, Bucket};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use shared::testing::events::TEST_KEYS;
-use shared::testing::s3::{self, Bucket};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 

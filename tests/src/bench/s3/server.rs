@@ -9,13 +9,13 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
+use delivery_testing::events::{FUNCTION_KEYS, JOB_KEYS, TEST_KEYS};
+use delivery_testing::memory::Memory;
+use delivery_testing::operation::Operation;
 use http_body_util::BodyExt as _;
 use s3s::auth::{SecretKey, SimpleAuth};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use serde_json::{Value, json};
-use shared::testing::events::{FUNCTION_KEYS, JOB_KEYS, TEST_KEYS};
-use shared::testing::memory::Memory;
-use shared::testing::operation::Operation;
 
 use super::count::{self, Counted};
 

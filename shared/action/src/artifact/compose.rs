@@ -1,0 +1,476 @@
+//! Artifacts composed inside S3: a kept tree's bytes are copied there, and only the source's and a
+//! directory pass through the function.
+//!
+//! A kept tree is an archive in the artifact bucket. Its metadata say how long it is, where its directory
+//! begins, and what the directory's hash is; so an object that is cut off, changed or someone else's is told
+//! from one that is whole by reading its directory alone.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::CompletedPart;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+
+use super::kept::{Claim, Kept};
+use super::multipart::{About, MAX_PART_BYTES, MIN_PART_BYTES, Multipart, Version, put_error};
+use super::pieces::{Piece, Rest, Unreadable, at, read};
+use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, Store, blocking};
+use crate::aws::{CallError, CallErrorKind};
+use crate::job::{Artifact, Job};
+use delivery_archive::{Archive, ArchiveError, MAX_END_BYTES, Tail};
+
+/// Objects up to this size go up in one request.
+const SINGLE_BYTES: u64 = 2 * PART_BYTES;
+
+/// Copies of one tree that are made at once where it is large enough: each takes a request, and S3 makes them
+/// side by side.
+const COPIES: u64 = 4;
+
+/// Below this a further copy saves less time than its request costs.
+const COPY_BYTES: u64 = PART_BYTES;
+
+const CONTENT_TYPE: &str = "application/zip";
+
+/// Why an artifact was not composed. Nothing of it is in the store then.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The kept tree is not what was kept: it is to be made again.
+    #[error("{reason}")]
+    Damaged {
+        /// What does not fit.
+        reason: String,
+    },
+    /// The kept tree was removed or replaced meanwhile.
+    #[error("the kept tree is not there any more")]
+    Gone(#[source] CallError),
+    /// The two trees cannot be one.
+    #[error("the source and the dependencies do not go together")]
+    Together(#[source] ArchiveError),
+    /// The store refused.
+    #[error(transparent)]
+    Call(CallError),
+    /// The function's disk failed.
+    #[error("cannot read `{}`", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl From<CallError> for ComposeError {
+    fn from(error: CallError) -> Self {
+        match error.kind {
+            // What is written to is there; so this is about what is copied.
+            CallErrorKind::NotFound | CallErrorKind::Conflict => Self::Gone(error),
+            _ => Self::Call(error),
+        }
+    }
+}
+
+impl From<Unreadable> for ComposeError {
+    fn from(Unreadable { path, source }: Unreadable) -> Self {
+        Self::Disk { path, source }
+    }
+}
+
+impl ComposeError {
+    /// The same as an error of this output artifact.
+    #[must_use]
+    pub fn of(self, artifact: &Artifact) -> ArtifactError {
+        let artifact = artifact.clone();
+        match self {
+            Self::Damaged { reason } => ArtifactError::Archive {
+                artifact,
+                source: ArchiveError::Io {
+                    action: "compose",
+                    path: PathBuf::from("the archive"),
+                    source: std::io::Error::other(reason),
+                },
+            },
+            Self::Together(source) => ArtifactError::Made { artifact, source },
+            Self::Gone(source) | Self::Call(source) => ArtifactError::Call { artifact, source },
+            Self::Disk { path, source } => ArtifactError::Disk { path, source },
+        }
+    }
+}
+
+/// The directory and end records of a composed archive.
+#[derive(Clone, Debug)]
+pub struct Ending(Bytes);
+
+/// The archive on disk whose data come second.
+#[derive(Clone, Debug)]
+pub struct Second {
+    /// The archive.
+    pub archive: Arc<Archive>,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Store {
+    /// The store as the function's own role may use it.
+    #[must_use]
+    pub fn for_function(config: &SdkConfig, job: &Job) -> Self {
+        Self {
+            client: aws_sdk_s3::Client::new(config),
+            encryption_key: job.encryption_key.as_ref().map(|key| key.id.clone()),
+        }
+    }
+
+    /// Looks for a kept tree; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; S3 says "denied" also of what is not there where the caller may not list the bucket.
+    pub async fn find_kept(&self, bucket: &str, key: &str) -> Result<Option<Kept>, CallError> {
+        let head = self.client.head_object().bucket(bucket).key(key);
+        let found = match head.send().await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = CallError::new("s3:GetObject", format!("s3://{bucket}/{key}"), &error);
+                return match error.kind {
+                    CallErrorKind::NotFound => Ok(None),
+                    _ => Err(error),
+                };
+            }
+        };
+        Ok(Some(Kept {
+            version: Version {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                etag: found.e_tag.unwrap_or_default(),
+            },
+            metadata: found.metadata.unwrap_or_default(),
+            length: found
+                .content_length
+                .and_then(|length| u64::try_from(length).ok())
+                .unwrap_or_default(),
+        }))
+    }
+
+    /// Keeps an archive as a tree, in the place of what is there under the key. What others see is whole at
+    /// any time.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`]: it is not kept.
+    pub async fn keep(
+        &self,
+        bucket: &str,
+        key: &str,
+        zip: &Path,
+        tail: &Tail,
+    ) -> Result<Kept, ComposeError> {
+        let length = length(zip)?;
+        let data_bytes = tail.data_bytes();
+        let file = zip.to_owned();
+        let hash = blocking(move || {
+            read(&file, data_bytes..length).map(|end| hex::encode(Sha256::digest(end)))
+        })
+        .await
+        .map_err(|source| disk(zip, source))?;
+        let claim = Claim {
+            data_bytes,
+            length,
+            hash,
+        };
+        let metadata = claim.to_metadata();
+        let about = About {
+            content_type: CONTENT_TYPE,
+            metadata: metadata.clone(),
+        };
+        let rest = Rest(vec![Piece::File(zip.to_owned(), 0..length)]);
+        let etag = self.write(bucket, key, about, &rest).await?;
+        Ok(Kept {
+            version: Version {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                etag: etag.unwrap_or_default(),
+            },
+            metadata,
+            length,
+        })
+    }
+
+    /// Stores the archive of a kept tree and a second archive, and returns its length. The kept tree's data
+    /// are copied inside S3 while its directory is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`]: nothing is stored.
+    pub async fn put_kept_and(
+        &self,
+        artifact: &Artifact,
+        kept: &Kept,
+        second: &Second,
+        comment: impl FnOnce(u64) -> String + Send + 'static,
+    ) -> Result<u64, ComposeError> {
+        let claim = kept.claim().map_err(damaged)?;
+        if claim.data_bytes < MIN_PART_BYTES {
+            let (data, tail) = self.read_kept(kept, &claim, 0).await?;
+            let end = ending(tail, second.archive.clone(), comment).await?;
+            let rest = second.rest(Piece::Memory(data.slice(..at(claim.data_bytes))), end)?;
+            let written = self
+                .write(&artifact.bucket, &artifact.key, zip_file(), &rest)
+                .await;
+            return written.map(|_etag| rest.len());
+        }
+        let upload = Multipart::create(self, &artifact.bucket, &artifact.key, zip_file()).await?;
+        let composed = self.copy_and(&upload, kept, &claim, second, comment).await;
+        if composed.is_err() {
+            upload.abort().await;
+        }
+        composed
+    }
+
+    /// Stores the archive of two archives on disk, and returns its length: the same bytes as
+    /// [`Store::put_kept_and`] of the first one.
+    ///
+    /// # Errors
+    ///
+    /// [`ComposeError`]: nothing is stored.
+    pub async fn put_both(
+        &self,
+        artifact: &Artifact,
+        first: (&Path, &Tail),
+        second: &Second,
+        end: Ending,
+    ) -> Result<u64, ComposeError> {
+        let (path, tail) = first;
+        let data = Piece::File(path.to_owned(), 0..tail.data_bytes());
+        let rest = second.rest(data, end)?;
+        self.write(&artifact.bucket, &artifact.key, zip_file(), &rest)
+            .await?;
+        Ok(rest.len())
+    }
+
+    async fn copy_and(
+        &self,
+        upload: &Multipart<'_>,
+        kept: &Kept,
+        claim: &Claim,
+        second: &Second,
+        comment: impl FnOnce(u64) -> String + Send + 'static,
+    ) -> Result<u64, ComposeError> {
+        let copies = ranges(claim.data_bytes);
+        let first_own = copies.len() as u64 + 1;
+        let copying = async {
+            stream::iter((1_u64..).zip(copies))
+                .map(|(number, range)| upload.copy(number, &kept.version, range))
+                .buffer_unordered(PARALLEL_PARTS)
+                .try_collect::<Vec<CompletedPart>>()
+                .await
+                .map_err(ComposeError::from)
+        };
+        let checking = async {
+            let (_, tail) = self.read_kept(kept, claim, claim.data_bytes).await?;
+            let end = ending(tail, second.archive.clone(), comment).await?;
+            let rest = second.rest(Piece::Memory(Bytes::new()), end)?;
+            let parts = send(upload, first_own, &rest).await?;
+            Ok::<_, ComposeError>((parts, rest.len()))
+        };
+        let (mut parts, (own, length)) = futures_util::try_join!(copying, checking)?;
+        parts.extend(own);
+        upload.complete(parts).await?;
+        Ok(claim.data_bytes.saturating_add(length))
+    }
+
+    /// Reads a kept tree from a position on, and checks it.
+    async fn read_kept(
+        &self,
+        kept: &Kept,
+        claim: &Claim,
+        from: u64,
+    ) -> Result<(Bytes, Tail), ComposeError> {
+        let length = kept.length;
+        let from = from.min(length.saturating_sub(MAX_END_BYTES));
+        let Version { bucket, key, etag } = &kept.version;
+        let resource = || format!("s3://{bucket}/{key}");
+        let output = self
+            .client
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .if_match(etag)
+            .range(format!("bytes={from}-{}", length.saturating_sub(1)))
+            .send()
+            .await
+            .map_err(|error| CallError::new("s3:GetObject", resource(), &error))?;
+        let bytes = output
+            .body
+            .collect()
+            .await
+            .map_err(|error| damaged(format!("it cannot be read to its end: {error}")))?
+            .into_bytes();
+        let claim = claim.clone();
+        blocking(move || {
+            let directory = bytes
+                .get(at(claim.data_bytes.saturating_sub(from))..)
+                .filter(|_| bytes.len() as u64 == length.saturating_sub(from))
+                .ok_or_else(|| damaged("it is shorter than it says"))?;
+            if hex::encode(Sha256::digest(directory)) != claim.hash {
+                return Err(damaged(
+                    "its directory does not have the hash that is kept with it",
+                ));
+            }
+            let tail = Tail::new(bytes.clone(), length)
+                .map_err(|error| damaged(crate::failure::chain(&error)))?;
+            if tail.data_bytes() != claim.data_bytes {
+                return Err(damaged("its directory is not where it says"));
+            }
+            Ok((bytes, tail))
+        })
+        .await
+    }
+
+    /// Puts an object, in one request or in parts, and returns its `ETag`.
+    async fn write(
+        &self,
+        bucket: &str,
+        key: &str,
+        about: About,
+        rest: &Rest,
+    ) -> Result<Option<String>, ComposeError> {
+        if rest.len() > SINGLE_BYTES {
+            let upload = Multipart::create(self, bucket, key, about).await?;
+            let completed = async {
+                let parts = send(&upload, 1, rest).await?;
+                upload.complete(parts).await.map_err(ComposeError::from)
+            };
+            let completed = completed.await;
+            if completed.is_err() {
+                upload.abort().await;
+            }
+            return completed;
+        }
+        let (algorithm, encryption_key) = self.encryption();
+        let output = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type(about.content_type)
+            .set_metadata(Some(about.metadata).filter(|metadata| !metadata.is_empty()))
+            .server_side_encryption(algorithm)
+            .set_ssekms_key_id(encryption_key)
+            .body(ByteStream::from(rest.read(0..rest.len()).await?))
+            .send()
+            .await
+            .map_err(|error| ComposeError::Call(put_error(bucket, key, &error)))?;
+        Ok(output.e_tag)
+    }
+}
+
+/// The end of the archive of a kept tree and a second archive.
+///
+/// # Errors
+///
+/// [`ComposeError::Together`] where the two cannot be one.
+pub async fn ending(
+    tail: Tail,
+    second: Arc<Archive>,
+    comment: impl FnOnce(u64) -> String + Send + 'static,
+) -> Result<Ending, ComposeError> {
+    blocking(move || delivery_archive::compose(&tail, &second, &comment(tail.data_bytes())))
+        .await
+        .map(|end| Ending(end.into()))
+        .map_err(ComposeError::Together)
+}
+
+impl Second {
+    /// All that comes after what is copied.
+    fn rest(&self, before: Piece, end: Ending) -> Result<Rest, ComposeError> {
+        let data_bytes =
+            delivery_archive::data_bytes(&self.archive).map_err(ComposeError::Together)?;
+        let data = Piece::File(self.path.clone(), 0..data_bytes);
+        Ok(Rest(vec![before, data, Piece::Memory(end.0)]))
+    }
+}
+
+/// Sends all of it in parts, some of them at once.
+async fn send(
+    upload: &Multipart<'_>,
+    first: u64,
+    rest: &Rest,
+) -> Result<Vec<CompletedPart>, ComposeError> {
+    let length = rest.len();
+    stream::iter(0..length.div_ceil(PART_BYTES))
+        .map(|index| async move {
+            let start = index * PART_BYTES;
+            let bytes = rest.read(start..length.min(start + PART_BYTES)).await?;
+            upload
+                .part(first + index, bytes)
+                .await
+                .map_err(ComposeError::from)
+        })
+        .buffer_unordered(PARALLEL_PARTS)
+        .try_collect()
+        .await
+}
+
+/// How a kept tree's data are copied: in some ranges of nearly the same size.
+fn ranges(data_bytes: u64) -> Vec<Range<u64>> {
+    let count = (data_bytes / COPY_BYTES)
+        .clamp(1, COPIES)
+        .max(data_bytes.div_ceil(MAX_PART_BYTES));
+    let size = data_bytes.div_ceil(count);
+    (0..count)
+        .map(|index| index * size..data_bytes.min((index + 1) * size))
+        .collect()
+}
+
+fn zip_file() -> About {
+    About {
+        content_type: CONTENT_TYPE,
+        ..About::default()
+    }
+}
+
+fn length(path: &Path) -> Result<u64, ComposeError> {
+    let metadata = std::fs::metadata(path).map_err(|source| disk(path, source))?;
+    Ok(metadata.len())
+}
+
+fn damaged(reason: impl Into<String>) -> ComposeError {
+    ComposeError::Damaged {
+        reason: reason.into(),
+    }
+}
+
+fn disk(path: &Path, source: std::io::Error) -> ComposeError {
+    ComposeError::Disk {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn copies_cover_the_data_and_none_is_too_small_or_too_large() {
+        for bytes in
+            [5, 7, 15, 16, 17, 41, 1000, 20 * 1024, 20 * 1024 + 1, 51_200].map(|n| n * MIB + 3)
+        {
+            let ranges = ranges(bytes);
+            assert_eq!((ranges[0].start, ranges.last().unwrap().end), (0, bytes));
+            assert!(ranges.windows(2).all(|two| two[0].end == two[1].start));
+            assert!(
+                ranges.iter().all(|range| {
+                    (MIN_PART_BYTES..=MAX_PART_BYTES).contains(&(range.end - range.start))
+                }),
+                "{ranges:?}"
+            );
+        }
+    }
+}

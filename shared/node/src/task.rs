@@ -1,0 +1,265 @@
+//! A project's own task, run by the project's own task runner: gulp or npm.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::junit::{Report, ReportGlob};
+use crate::project::{self, Files, Manifest, Project};
+use delivery_action::clock::Deadline;
+use delivery_action::failure::ActionError as _;
+use delivery_action::process::{self, Environment, ProcessError};
+
+mod error;
+mod gulp;
+mod npm;
+
+pub use error::TaskError;
+
+/// What runs a project's tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runner {
+    /// gulp, as the project's dependencies bring it.
+    Gulp,
+    /// npm, with the `scripts` of `package.json`.
+    Npm,
+}
+
+impl Runner {
+    /// How a person runs a task of this runner.
+    #[must_use]
+    pub fn command_line(self, task: &str) -> String {
+        match self {
+            Self::Gulp => format!("npx gulp {task}"),
+            Self::Npm => format!("npm run {task}"),
+        }
+    }
+}
+
+impl Runner {
+    /// What it calls what it runs.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Gulp => "task",
+            Self::Npm => "script",
+        }
+    }
+}
+
+impl std::fmt::Display for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Gulp => "gulp",
+            Self::Npm => "npm",
+        })
+    }
+}
+
+/// What will run a task, as far as the files of the project tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What runs it.
+    pub runner: Runner,
+    /// Why this one.
+    pub because: String,
+    /// Why the task may not be there after all: gulp's tasks are known only when gulp runs.
+    pub doubt: Option<String>,
+}
+
+/// Chooses what runs a task: what was asked for, else gulp where there is a gulpfile, else npm.
+///
+/// # Errors
+///
+/// [`TaskError`] where it is certain that the task cannot be run.
+pub fn choose(
+    files: &dyn Files,
+    folder: &str,
+    task: &str,
+    asked: Option<Runner>,
+) -> Result<Choice, TaskError> {
+    if task.is_empty() || task.starts_with('-') || task.contains('\0') {
+        return Err(TaskError::Name {
+            task: task.to_owned(),
+        });
+    }
+    let gulpfile = gulp::gulpfile(files, folder);
+    match (asked, gulpfile) {
+        (Some(Runner::Gulp), None) => Err(TaskError::NoGulpfile {
+            directory: shown(folder),
+        }),
+        (Some(Runner::Gulp) | None, Some(gulpfile)) => {
+            let is_script = asked.is_none()
+                && Manifest::read(files, folder).is_ok_and(|manifest| manifest.has_script(task));
+            let doubt = (!is_script && !gulp::mentions(files, &gulpfile, task)).then(|| {
+                format!(
+                    "`{gulpfile}` does not mention a task `{task}`; whether gulp has it is known only when \
+                     gulp runs"
+                )
+            });
+            Ok(Choice {
+                runner: Runner::Gulp,
+                because: match asked {
+                    Some(_) => "`runner=gulp`".to_owned(),
+                    None => format!("there is `{gulpfile}`"),
+                },
+                doubt,
+            })
+        }
+        (Some(Runner::Npm), _) | (None, None) => {
+            npm::find(files, folder, task)?;
+            Ok(Choice {
+                runner: Runner::Npm,
+                because: match asked {
+                    Some(_) => "`runner=npm`".to_owned(),
+                    None => "there is no gulpfile".to_owned(),
+                },
+                doubt: None,
+            })
+        }
+    }
+}
+
+fn shown(folder: &str) -> String {
+    if folder.is_empty() { "." } else { folder }.to_owned()
+}
+
+/// A task to run.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its name: a gulp task, or a script of `package.json`.
+    pub name: String,
+    /// What runs it; `None` chooses.
+    pub runner: Option<Runner>,
+    /// Where its JUnit reports are.
+    pub report: Option<ReportGlob>,
+}
+
+/// A task that ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEnd {
+    /// What ran it.
+    pub runner: Runner,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What its reports say, where reports were asked for.
+    pub report: Option<Report>,
+    /// What was wrong with the reports, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Task {
+    /// Runs the task in the project's directory.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`] where the runner or the task is not there, or the task fails; then with the names
+    /// of the failed tests and the last lines of its output.
+    pub async fn run(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        deadline: Deadline,
+    ) -> Result<TaskEnd, TaskError> {
+        let files = project.files();
+        let choice = choose(&files, &project.folder(), &self.name, self.runner)?;
+        process::require("node", environment)?;
+        let ended = self
+            .run_by(choice.runner, project, environment, deadline)
+            .await;
+        let Err(missing) = &ended else { return ended };
+        let is_script = self.runner.is_none()
+            && missing.says_that_gulp_has_no_such_task()
+            && npm::find(&files, &project.folder(), &self.name).is_ok();
+        if !is_script {
+            return ended;
+        }
+        let note = format!("npm's script, as {missing}");
+        tracing::warn!("{note}");
+        let mut end = self
+            .run_by(Runner::Npm, project, environment, deadline)
+            .await?;
+        end.warnings.push(note);
+        Ok(end)
+    }
+
+    async fn run_by(
+        &self,
+        runner: Runner,
+        project: &Project,
+        environment: &Environment,
+        deadline: Deadline,
+    ) -> Result<TaskEnd, TaskError> {
+        let command = match runner {
+            Runner::Gulp => gulp::command(&self.name, project, environment)?,
+            Runner::Npm => npm::command(&self.name, project, environment),
+        };
+        let root = project.directory();
+        let earlier = self.report.as_ref().map(|glob| (glob, glob.earlier(root)));
+        let ended = command.run(deadline).await;
+        let reading = earlier.map(|(glob, earlier)| glob.read(root, &earlier));
+        let mut warnings: Vec<String> = reading
+            .as_ref()
+            .map(|reading| reading.warnings.clone())
+            .unwrap_or_default();
+        let report = reading.map(|reading| reading.report);
+        match ended {
+            Ok(finished) => {
+                if let (Some(glob), Some(Report { files: 0, .. })) = (&self.report, &report) {
+                    warnings.push(format!("no report matches `{}`", glob.pattern()));
+                }
+                Ok(TaskEnd {
+                    runner,
+                    elapsed: finished.elapsed,
+                    report,
+                    warnings,
+                })
+            }
+            Err(error) if runner == Runner::Gulp && self.is_unknown_to_gulp(&error) => {
+                Err(TaskError::Unknown {
+                    task: self.name.clone(),
+                    runner,
+                    file: gulp::gulpfile(&project.files(), &project.folder()).unwrap_or_default(),
+                    tasks: gulp::tasks(project, environment, deadline).await,
+                })
+            }
+            Err(error) => Err(TaskError::Failed {
+                task: self.name.clone(),
+                runner,
+                report: report.filter(|report| report.files > 0).map(Box::new),
+                advice: advice(&error, project),
+                source: error,
+            }),
+        }
+    }
+
+    /// gulp says only when it runs that a task is not there.
+    fn is_unknown_to_gulp(&self, error: &ProcessError) -> bool {
+        error
+            .output()
+            .is_some_and(|output| gulp::is_unknown_task(output, &self.name))
+    }
+}
+
+/// What is known of the cause of a failure like this one.
+fn advice(error: &ProcessError, project: &Project) -> Option<String> {
+    let output = error.output()?;
+    if let Some(remedy) = project::remedy(output) {
+        return Some(remedy.to_owned());
+    }
+    if !project::says_that_something_is_missing(output) {
+        return None;
+    }
+    let (files, folder) = (project.files(), project.folder());
+    let manifest = Manifest::read(&files, &folder).unwrap_or_default();
+    if let Some(script) = manifest.install_scripts().next() {
+        return Some(format!(
+            "the project's own script `{script}` does not run in npm-install unless it has \
+             `ignore-scripts=false`: call it in the task (`npm run {script}`)"
+        ));
+    }
+    if let Some(submodules) = project::empty_submodules(&files) {
+        return Some(submodules);
+    }
+    project::says_that_a_module_is_missing(output).then(|| project::MISSING_MODULE.to_owned())
+}

@@ -1,0 +1,196 @@
+//! Why a task could not be run, or failed.
+
+use std::fmt::Write as _;
+
+use super::Runner;
+use crate::junit::Report;
+use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::process::ProcessError;
+
+/// How many failed tests a message names; the log and the report have all.
+const MAX_NAMED: usize = 10;
+
+/// How many tasks a message lists.
+const MAX_LISTED: usize = 40;
+
+/// A task that could not be run, or that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// No task is called that.
+    #[error("`{task}` is no name of a task")]
+    Name {
+        /// What was given.
+        task: String,
+    },
+    /// The task is not among the runner's.
+    #[error("`{file}` has no {} `{task}` ({})", .runner.noun(), listed(.tasks))]
+    Unknown {
+        /// What was given.
+        task: String,
+        /// What was to run it.
+        runner: Runner,
+        /// The file below the source that it was looked for in.
+        file: String,
+        /// The tasks that there are.
+        tasks: Vec<String>,
+    },
+    /// gulp was asked for, and there is no gulpfile.
+    #[error("there is no gulpfile in `{directory}`")]
+    NoGulpfile {
+        /// The directory below the source.
+        directory: String,
+    },
+    /// There is a gulpfile, and gulp is not installed.
+    #[error("gulp is not installed for `{directory}`: no `node_modules/.bin/gulp` there or above")]
+    NoGulp {
+        /// The directory below the source.
+        directory: String,
+    },
+    /// There is no `package.json`.
+    #[error("there is neither a gulpfile nor a `package.json` in `{directory}`")]
+    NoManifest {
+        /// The directory below the source.
+        directory: String,
+    },
+    /// `package.json` cannot be read.
+    #[error("`{path}` cannot be read: {reason}")]
+    Manifest {
+        /// The file below the source.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The task ran and failed.
+    #[error("the {runner} task `{task}` failed{}", failed_tests(.report.as_deref()))]
+    Failed {
+        /// The task.
+        task: String,
+        /// What ran it.
+        runner: Runner,
+        /// What its reports say, where there are any.
+        report: Option<Box<Report>>,
+        /// What is known of such a failure.
+        advice: Option<String>,
+        /// How it ended.
+        source: ProcessError,
+    },
+    /// The runner cannot be run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+impl TaskError {
+    /// Whether gulp cannot run the task because it, or gulp, is not there.
+    pub(super) fn says_that_gulp_has_no_such_task(&self) -> bool {
+        matches!(
+            self,
+            Self::NoGulp { .. }
+                | Self::Unknown {
+                    runner: Runner::Gulp,
+                    ..
+                }
+        )
+    }
+}
+
+impl ActionError for TaskError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::Name { .. }
+            | Self::Unknown { .. }
+            | Self::NoGulpfile { .. }
+            | Self::NoGulp { .. }
+            | Self::NoManifest { .. } => FailureType::ConfigurationError,
+            Self::Manifest { .. } => FailureType::JobFailed,
+            Self::Failed { source, .. } | Self::Process(source) => source.failure_type(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Name { .. } => {
+                "give `task` the name of a gulp task or of an npm script".to_owned()
+            }
+            Self::Unknown {
+                runner: Runner::Gulp,
+                ..
+            } => "correct `task`, or export a task of that name from the gulpfile".to_owned(),
+            Self::Unknown {
+                runner: Runner::Npm,
+                ..
+            } => "correct `task`, or add a script of that name to `package.json`".to_owned(),
+            Self::NoGulpfile { .. } => "correct `directory`, or set `runner=npm`".to_owned(),
+            Self::NoGulp { .. } => {
+                "add `gulp` to the project's dependencies and give this action the artifact of \
+                 npm-install; with `omit=dev` development dependencies are not in it"
+                    .to_owned()
+            }
+            Self::NoManifest { .. } => "correct `directory`".to_owned(),
+            Self::Manifest { path, .. } => format!("correct `{path}` in the source"),
+            Self::Failed {
+                task,
+                runner,
+                advice,
+                source,
+                ..
+            } => {
+                let by_hand = format!(
+                    "run `{}` in the project's directory",
+                    runner.command_line(task)
+                );
+                match advice.clone().or_else(|| source.hint()) {
+                    Some(hint) => format!("{hint}; to see it by hand, {by_hand}"),
+                    None => by_hand,
+                }
+            }
+            Self::Process(source) => return source.hint(),
+        })
+    }
+
+    fn output(&self) -> Option<&str> {
+        match self {
+            Self::Failed { source, .. } | Self::Process(source) => source.output(),
+            _ => None,
+        }
+    }
+}
+
+fn listed(tasks: &[String]) -> String {
+    if tasks.is_empty() {
+        return "it has none".to_owned();
+    }
+    let mut text = quoted(tasks.iter().take(MAX_LISTED));
+    if tasks.len() > MAX_LISTED {
+        let _infallible = write!(text, " and {} more", tasks.len() - MAX_LISTED);
+    }
+    format!("it has: {text}")
+}
+
+/// ` (2 of 14 tests failed: ...)`
+fn failed_tests(report: Option<&Report>) -> String {
+    let Some(report) = report else {
+        return String::new();
+    };
+    if report.failed == 0 {
+        return format!(" ({report})");
+    }
+    let named = report.failed_names.iter().take(MAX_NAMED);
+    let more = report.failed - named.len();
+    let mut text = format!(
+        ": {} of {} tests failed: {}",
+        report.failed,
+        report.tests,
+        quoted(named)
+    );
+    if more > 0 {
+        let _infallible = write!(text, " and {more} more");
+    }
+    text
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
