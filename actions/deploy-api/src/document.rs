@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use delivery_action::artifact::{ArtifactError, Digest, Store};
+use delivery_action::blocking;
 use delivery_action::job::Artifact;
 use delivery_action::workspace::Workspace;
 use serde_json::{Value, json};
@@ -74,10 +75,7 @@ pub(crate) async fn fetch(
     let directory = workspace.directory("document")?;
     let owner = artifact.clone();
     let read = move || read(&owner, &file, &directory);
-    let (place, value) = match tokio::task::spawn_blocking(read).await {
-        Ok(read) => read?,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    };
+    let (place, value) = blocking(read).await?;
     prepare(place, value, pseudo)
 }
 

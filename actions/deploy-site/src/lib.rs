@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use delivery_action::action::{Action, Completion, Continuation, Outcome};
 use delivery_action::artifact::Store;
+use delivery_action::blocking;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
@@ -124,10 +125,7 @@ async fn read(
         let site = site::read(source.artifact(), source.read(), &params)?;
         Ok((source, site))
     };
-    match tokio::task::spawn_blocking(read).await {
-        Ok(site) => site,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    blocking(read).await
 }
 
 fn going_on(

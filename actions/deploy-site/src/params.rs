@@ -135,11 +135,6 @@ mod tests {
 
     fn read(text: &str) -> Result<DeploySiteParams, ParametersError> {
         let event = json!({"CodePipeline.job": {"id": "1", "data": {}}});
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let _entered = runtime.enter();
         let job = Job::from_event(&event, invocation()).unwrap();
         DeploySiteParams::from_user_parameters(UserParameters::parse(Some(text))?, &job)
     }

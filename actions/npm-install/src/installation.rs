@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use delivery_action::artifact::{ArtifactError, ComposeError, Ending, Second, Store, ending};
 use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::blocking;
 use delivery_action::failure::{ActionError as _, chain};
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::{Command, Environment, ProcessError};
@@ -17,7 +18,7 @@ use crate::cache::{self, Declined, Plan};
 use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};
 use crate::versions::Versions;
-use crate::{NpmInstallError, blocking, npm};
+use crate::{NpmInstallError, npm};
 
 /// How many packages whose install scripts did not run the summary names.
 const MAX_NAMED: usize = 5;

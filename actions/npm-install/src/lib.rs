@@ -6,6 +6,7 @@ use std::sync::Arc;
 use delivery_action::action::{Action, Completion, Outcome};
 use delivery_action::artifact::{ArtifactError, Second, Store};
 use delivery_action::aws::SdkConfig;
+use delivery_action::blocking;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
 use delivery_archive::{Archive, Limits};
@@ -93,14 +94,6 @@ async fn open(
         archive: Arc::new(archive),
         path,
     })
-}
-
-/// Runs work that blocks beside the async runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }
 
 /// Reads what npm is about to believe: every `.npmrc` and lock file that it looks at.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::primitives::ByteStream;
+use delivery_action::blocking;
 use sha2::{Digest, Sha256};
 
 use super::clients::{Clients, message};
@@ -171,15 +172,6 @@ async fn digests(functions: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<Strin
         digests.insert(function.clone(), digest);
     }
     Ok(digests)
-}
-
-/// Runs what blocks beside the executor.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("the work does not panic and is not cancelled")
 }
 
 /// Bytes as hexadecimal digits.

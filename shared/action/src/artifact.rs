@@ -249,17 +249,6 @@ fn log_stored(artifact: &Artifact, length: u64) {
     );
 }
 
-/// Runs work that blocks beside the async runtime.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => unreachable!("the runtime outlives the jobs it runs"),
-        },
-    }
-}
-
 /// Opens a file that an untrusted program may have put there: a pipe is not waited for, and neither a link nor a
 /// device is read.
 fn open_regular(path: &Path) -> io::Result<File> {

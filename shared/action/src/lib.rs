@@ -7,6 +7,7 @@
 pub mod action;
 pub mod artifact;
 pub mod aws;
+mod blocking;
 pub mod clock;
 pub mod continuation;
 pub mod env;
@@ -21,3 +22,5 @@ mod removal;
 pub mod sandbox;
 pub mod text;
 pub mod workspace;
+
+pub use blocking::blocking;

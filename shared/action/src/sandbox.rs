@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::artifact::blocking;
+use crate::blocking;
 use crate::clock::Deadline;
 use crate::env;
 use crate::failure::{ActionError, FailureType};

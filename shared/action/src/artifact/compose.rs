@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use super::kept::{Claim, Kept};
 use super::multipart::{About, MAX_PART_BYTES, MIN_PART_BYTES, Multipart, Version, put_error};
 use super::pieces::{Piece, Rest, Unreadable, at, read};
-use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, Store, blocking};
+use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, Store};
 use crate::aws::{CallError, CallErrorKind};
+use crate::blocking;
 use crate::job::{Artifact, Job};
 use delivery_archive::{Archive, ArchiveError, MAX_END_BYTES, Tail};
 

@@ -9,7 +9,8 @@ use aws_sdk_s3::Client;
 use futures_util::{TryStreamExt, stream};
 
 use super::object::{End, Object};
-use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, blocking};
+use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES};
+use crate::blocking;
 use crate::job::Artifact;
 
 /// Downloads an object into a new file and returns its length.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
+use super::ArtifactError;
 use super::download::{check_space, write};
 use super::ranges::RemoteArchive;
-use super::{ArtifactError, blocking};
+use crate::blocking;
 use delivery_archive::{Archive, Entry, Limits, Plan};
 
 /// Largest piece of one request.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{blocking, open_regular};
+use super::open_regular;
+use crate::blocking;
 
 /// Why a piece could not be read.
 #[derive(Debug)]

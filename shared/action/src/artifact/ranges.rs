@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::object::{End, Object};
-use super::{ArtifactError, Digest, blocking};
+use super::{ArtifactError, Digest};
+use crate::blocking;
 use crate::job::Artifact;
 use delivery_archive::{
     ArchiveError, Entry, Extracted, Extraction, Limits, Outline, Pieces, Plan, ReadAt, SPARE_BYTES,

@@ -15,8 +15,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::digest::{Digest, Hashing, Stored};
 use super::multipart::{About, Multipart, put_error};
 use super::parts::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
-use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, blocking, open_regular};
+use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, open_regular};
 use crate::aws::CallError;
+use crate::blocking;
 use crate::job::Artifact;
 use delivery_archive::{ArchiveError, Created};
 
