@@ -4,12 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use delivery_action::artifact::ArtifactError;
 use delivery_action::aws::{CallError, CallErrorKind};
-use delivery_action::execution::ExecutionError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::{Artifact, ArtifactCountError};
-use delivery_action::workspace::WorkspaceError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
+use delivery_action::job::Artifact;
 
 use crate::document::MAX_DOCUMENT_BYTES;
 use crate::gateway::Refusal;
@@ -20,18 +17,9 @@ pub enum DeployApiError {
     /// The function's environment names no region.
     #[error("the function's configuration names no region")]
     NoRegion,
-    /// The action is wired with the wrong artifacts.
+    /// An error that any action can meet.
     #[error(transparent)]
-    ArtifactCount(#[from] ArtifactCountError),
-    /// The artifact cannot be had.
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The job's pipeline execution has ended.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
-    /// The job's directory failed.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Job(#[from] JobError),
     /// The function's disk failed.
     #[error("cannot read `{}`", .path.display())]
     Disk {
@@ -272,13 +260,12 @@ impl DeployApiError {
     }
 }
 
+delivery_action::wraps_job_error!(DeployApiError);
+
 impl ActionError for DeployApiError {
     fn failure_type(&self) -> FailureType {
         match self {
-            Self::ArtifactCount(source) => source.failure_type(),
-            Self::Artifact(source) => source.failure_type(),
-            Self::Workspace(source) => source.failure_type(),
-            Self::Execution(source) => source.failure_type(),
+            Self::Job(error) => error.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
             Self::NoRegion
             | Self::NoAccountId
@@ -305,10 +292,7 @@ impl ActionError for DeployApiError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoRegion => "run the function in Lambda, which sets `AWS_REGION`",
-            Self::ArtifactCount(source) => return source.hint(),
-            Self::Artifact(source) => return source.hint(),
-            Self::Workspace(source) => return source.hint(),
-            Self::Execution(source) => return source.hint(),
+            Self::Job(error) => return error.hint(),
             Self::Call { source, .. } => return source.hint(),
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoDocument { .. } => {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
-use delivery_action::action::{Action, Completion, Outcome};
+use delivery_action::action::{Action, Completion, Outcome, SdkConfig};
 use delivery_action::artifact::Store;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;

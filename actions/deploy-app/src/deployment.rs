@@ -13,6 +13,7 @@ use delivery_action::aws::CallErrorKind;
 use delivery_action::clock::Deadline;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
+use delivery_action::failure::JobError;
 use delivery_action::job::Artifact;
 
 use crate::alias::{self, AliasState};
@@ -201,9 +202,9 @@ impl<'a> Deployment<'a> {
     /// Goes on after someone else was faster, and not after anything else.
     async fn after_conflict(&mut self, error: DeployAppError) -> Result<Step<()>, DeployAppError> {
         match error {
-            DeployAppError::Call(error) if error.kind == CallErrorKind::Conflict => {
+            DeployAppError::Job(JobError::Call(error)) if error.kind == CallErrorKind::Conflict => {
                 if self.progress.elapsed() > PATIENCE {
-                    return Err(DeployAppError::Call(error));
+                    return Err(DeployAppError::Job(JobError::Call(error)));
                 }
                 tracing::info!(%error, "the function changed meanwhile, looking again");
             }
@@ -262,11 +263,13 @@ impl<'a> Deployment<'a> {
                 }
                 Ok(moved) => return Err(self.alias_moved(&moved.version, version)),
                 // It may have been moved although no answer came: one look tells.
-                Err(DeployAppError::Call(error)) if error.outcome_unknown && may_look_again => {
+                Err(DeployAppError::Job(JobError::Call(error)))
+                    if error.outcome_unknown && may_look_again =>
+                {
                     may_look_again = false;
                     let seen = alias::read(self.lambda, self.params).await?;
                     if !seen.is_some_and(|seen| seen.is_wholly_on(version)) {
-                        return Err(DeployAppError::Call(error));
+                        return Err(DeployAppError::Job(JobError::Call(error)));
                     }
                 }
                 Err(error) => {

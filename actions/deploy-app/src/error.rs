@@ -1,31 +1,15 @@
 //! Why a function could not be deployed.
 
-use delivery_action::artifact::ArtifactError;
 use delivery_action::aws::CallError;
-use delivery_action::continuation::ContinuationError;
-use delivery_action::execution::ExecutionError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::{Artifact, ArtifactCountError};
-use delivery_action::workspace::WorkspaceError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
+use delivery_action::job::Artifact;
 
 /// Why a function could not be deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployAppError {
-    /// The action is not wired with one input and no output artifact.
+    /// An error that any action can meet.
     #[error(transparent)]
-    Artifacts(#[from] ArtifactCountError),
-    /// The artifact cannot be read.
-    #[error(transparent)]
-    Artifact(Box<ArtifactError>),
-    /// The job's directory cannot be made.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// The continuation token is not one of this action.
-    #[error(transparent)]
-    Token(#[from] ContinuationError),
-    /// The job's pipeline execution has ended.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
+    Job(#[from] JobError),
     /// The artifact does not begin as a zip does.
     #[error("input artifact {artifact} is not a zip file with at least one entry")]
     NotAZip {
@@ -130,32 +114,14 @@ pub enum DeployAppError {
         /// The function.
         function: String,
     },
-    /// A call did not succeed.
-    #[error(transparent)]
-    Call(Box<CallError>),
 }
 
-impl From<ArtifactError> for DeployAppError {
-    fn from(error: ArtifactError) -> Self {
-        Self::Artifact(Box::new(error))
-    }
-}
-
-impl From<CallError> for DeployAppError {
-    fn from(error: CallError) -> Self {
-        Self::Call(Box::new(error))
-    }
-}
+delivery_action::wraps_job_error!(DeployAppError);
 
 impl ActionError for DeployAppError {
     fn failure_type(&self) -> FailureType {
         match self {
-            Self::Artifacts(error) => error.failure_type(),
-            Self::Artifact(error) => error.failure_type(),
-            Self::Workspace(error) => error.failure_type(),
-            Self::Token(error) => error.failure_type(),
-            Self::Execution(error) => error.failure_type(),
-            Self::Call(error) => error.failure_type(),
+            Self::Job(error) => error.failure_type(),
             Self::NotAZip { .. } | Self::CodeRefused { .. } | Self::NotReady { .. } => {
                 FailureType::JobFailed
             }
@@ -173,12 +139,7 @@ impl ActionError for DeployAppError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Artifacts(error) => error.hint(),
-            Self::Artifact(error) => error.hint(),
-            Self::Workspace(error) => error.hint(),
-            Self::Token(error) => error.hint(),
-            Self::Execution(error) => error.hint(),
-            Self::Call(error) => error.hint(),
+            Self::Job(error) => error.hint(),
             Self::NotAZip { artifact } => Some(format!(
                 "have the action that makes `{}` package the function's code as a zip file; \
                  a directory as its output is zipped for you",

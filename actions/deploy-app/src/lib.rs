@@ -31,15 +31,12 @@ pub struct DeployApp {
 
 impl DeployApp {
     /// The action with clients of this configuration.
-    ///
-    /// # Errors
-    ///
-    /// None today; what a later configuration lacks is reported as the job's failure.
-    pub fn new(config: &SdkConfig) -> Result<Self, DeployAppError> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
             config: config.clone(),
             lambda: Client::new(config),
-        })
+        }
     }
 
     /// What the jobs of this action execution know so far: from the token, or found out now.

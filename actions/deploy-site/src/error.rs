@@ -1,31 +1,15 @@
 //! Why a site could not be published.
 
-use delivery_action::artifact::ArtifactError;
 use delivery_action::aws::CallError;
-use delivery_action::continuation::ContinuationError;
-use delivery_action::execution::ExecutionError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::{Artifact, ArtifactCountError};
-use delivery_action::workspace::WorkspaceError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
+use delivery_action::job::Artifact;
 
 /// Why a site could not be published.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploySiteError {
-    /// The action is wired with the wrong artifacts.
+    /// An error that any action can meet.
     #[error(transparent)]
-    ArtifactCount(#[from] ArtifactCountError),
-    /// The artifact cannot be had.
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The job's directory failed.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// The token of the job before cannot be read, or the next one's be written.
-    #[error(transparent)]
-    Continuation(#[from] ContinuationError),
-    /// The pipeline has given the job up, or does not say.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
+    Job(#[from] JobError),
     /// The artifact is not a site.
     #[error("input artifact {artifact} has no `index.html` at its root, among {files} other files")]
     NoIndex {
@@ -146,14 +130,12 @@ pub enum DeploySiteError {
     },
 }
 
+delivery_action::wraps_job_error!(DeploySiteError);
+
 impl ActionError for DeploySiteError {
     fn failure_type(&self) -> FailureType {
         match self {
-            Self::ArtifactCount(source) => source.failure_type(),
-            Self::Artifact(source) => source.failure_type(),
-            Self::Workspace(source) => source.failure_type(),
-            Self::Continuation(source) => source.failure_type(),
-            Self::Execution(source) => source.failure_type(),
+            Self::Job(error) => error.failure_type(),
             Self::Call { source } | Self::StaleCache { source, .. } => source.failure_type(),
             Self::NoIndex { .. }
             | Self::Link { .. }
@@ -170,11 +152,7 @@ impl ActionError for DeploySiteError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::ArtifactCount(source) => return source.hint(),
-            Self::Artifact(source) => return source.hint(),
-            Self::Workspace(source) => return source.hint(),
-            Self::Continuation(source) => return source.hint(),
-            Self::Execution(source) => return source.hint(),
+            Self::Job(error) => return error.hint(),
             Self::Call { source } => return source.hint(),
             Self::StaleCache { source, .. } => {
                 let cause = source.hint().unwrap_or_default();
@@ -209,6 +187,7 @@ impl ActionError for DeploySiteError {
 
 #[cfg(test)]
 mod tests {
+    use delivery_action::continuation::ContinuationError;
     use delivery_action::failure::Failure;
     use insta::assert_snapshot;
 
@@ -262,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_action() {
-        let error = DeploySiteError::Continuation(ContinuationError::Unreadable);
+        let error = DeploySiteError::from(ContinuationError::Unreadable);
         assert_snapshot!(message(&error), @"
         JobFailed: the continuation token cannot be read
         hint: retry the stage: the action then begins anew

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
-use delivery_action::action::{Action, Completion, Continuation, Outcome};
+use delivery_action::action::{Action, Completion, Continuation, Outcome, SdkConfig};
 use delivery_action::artifact::Store;
 use delivery_action::blocking;
 use delivery_action::continuation::ContinuationToken;
@@ -50,14 +49,11 @@ pub struct DeploySite {
 
 impl DeploySite {
     /// The action with the clients of this configuration.
-    ///
-    /// # Errors
-    ///
-    /// None: all that it needs comes with the job.
-    pub fn new(config: &SdkConfig) -> Result<Self, DeploySiteError> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
             config: config.clone(),
-        })
+        }
     }
 }
 

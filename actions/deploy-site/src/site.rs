@@ -221,7 +221,7 @@ pub(crate) fn unreadable(
     artifact: &Artifact,
     source: delivery_archive::ArchiveError,
 ) -> DeploySiteError {
-    DeploySiteError::Artifact(ArtifactError::Archive {
+    DeploySiteError::from(ArtifactError::Archive {
         artifact: artifact.clone(),
         source,
     })

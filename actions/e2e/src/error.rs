@@ -1,10 +1,6 @@
 //! Why a stage could not be tested, or failed its tests.
 
-use delivery_action::artifact::ArtifactError;
-use delivery_action::continuation::ContinuationError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::ArtifactCountError;
-use delivery_action::workspace::WorkspaceError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_node::project::ProjectError;
 use delivery_node::task::TaskError;
 
@@ -31,29 +27,19 @@ pub enum EndToEndError {
     /// A directory or variable that cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// The artifact cannot be had.
+    /// An error that any action can meet.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The wrong number of artifacts.
-    #[error(transparent)]
-    Artifacts(#[from] ArtifactCountError),
-    /// The job's directory.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    /// The attempts so far cannot be read or written.
-    #[error(transparent)]
-    Continuation(#[from] ContinuationError),
+    Job(#[from] JobError),
 }
+
+delivery_action::wraps_job_error!(EndToEndError);
 
 impl ActionError for EndToEndError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Failed { source, .. } | Self::Task(source) => source.failure_type(),
             Self::Project(error) => error.failure_type(),
-            Self::Artifact(error) => error.failure_type(),
-            Self::Artifacts(error) => error.failure_type(),
-            Self::Workspace(error) => error.failure_type(),
-            Self::Continuation(error) => error.failure_type(),
+            Self::Job(error) => error.failure_type(),
         }
     }
 
@@ -61,17 +47,15 @@ impl ActionError for EndToEndError {
         match self {
             Self::Failed { source, .. } | Self::Task(source) => source.hint(),
             Self::Project(error) => error.hint(),
-            Self::Artifact(error) => error.hint(),
-            Self::Artifacts(error) => error.hint(),
-            Self::Workspace(error) => error.hint(),
-            Self::Continuation(error) => error.hint(),
+            Self::Job(error) => error.hint(),
         }
     }
 
     fn output(&self) -> Option<&str> {
         match self {
             Self::Failed { source, .. } | Self::Task(source) => source.output(),
-            _ => None,
+            Self::Project(_) => None,
+            Self::Job(error) => error.output(),
         }
     }
 }

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use delivery_action::artifact::ArtifactError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::ArtifactCountError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::process::ProcessError;
-use delivery_action::workspace::WorkspaceError;
 use delivery_node::project::{CheckError, ProjectError, remedy};
 
 /// How many entries of a lock file a message names.
@@ -148,22 +145,15 @@ pub enum NpmInstallError {
     /// The project cannot be installed, or a task of it not be run later.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// `node` or `npm` cannot be run.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
     /// A directory or variable that cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// An artifact that cannot be had or stored.
+    /// An error that any action can meet.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The wrong number of artifacts.
-    #[error(transparent)]
-    Artifacts(#[from] ArtifactCountError),
-    /// The job's directory.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Job(#[from] JobError),
 }
+
+delivery_action::wraps_job_error!(NpmInstallError);
 
 impl ActionError for NpmInstallError {
     fn failure_type(&self) -> FailureType {
@@ -181,12 +171,10 @@ impl ActionError for NpmInstallError {
             | Self::Engine { .. }
             | Self::GitDependency { .. }
             | Self::DiskFull { .. } => FailureType::JobFailed,
-            Self::Npm { source } | Self::Process(source) => source.failure_type(),
+            Self::Npm { source } => source.failure_type(),
             Self::Check(error) => error.failure_type(),
             Self::Project(error) => error.failure_type(),
-            Self::Artifact(error) => error.failure_type(),
-            Self::Artifacts(error) => error.failure_type(),
-            Self::Workspace(error) => error.failure_type(),
+            Self::Job(error) => error.failure_type(),
         }
     }
 
@@ -240,12 +228,9 @@ impl ActionError for NpmInstallError {
                 let known = source.output().and_then(remedy).map(str::to_owned);
                 return known.or_else(|| source.hint());
             }
-            Self::Process(source) => return source.hint(),
             Self::Check(error) => return error.hint(),
             Self::Project(error) => return error.hint(),
-            Self::Artifact(error) => return error.hint(),
-            Self::Artifacts(error) => return error.hint(),
-            Self::Workspace(error) => return error.hint(),
+            Self::Job(error) => return error.hint(),
         };
         Some(hint.to_owned())
     }
@@ -259,8 +244,8 @@ impl ActionError for NpmInstallError {
             | Self::Engine { source }
             | Self::GitDependency { source }
             | Self::DiskFull { source }
-            | Self::Npm { source }
-            | Self::Process(source) => source.output(),
+            | Self::Npm { source } => source.output(),
+            Self::Job(error) => error.output(),
             _ => None,
         }
     }

@@ -1,9 +1,6 @@
 //! Why a project could not be tested and packaged.
 
-use delivery_action::artifact::ArtifactError;
-use delivery_action::failure::{ActionError, FailureType};
-use delivery_action::job::ArtifactCountError;
-use delivery_action::workspace::WorkspaceError;
+use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_node::project::ProjectError;
 use delivery_node::task::TaskError;
 
@@ -38,16 +35,12 @@ pub enum TestAndPackageError {
     /// A directory or variable that cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// An artifact that cannot be had or stored.
+    /// An error that any action can meet.
     #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The wrong number of input artifacts.
-    #[error(transparent)]
-    Artifacts(#[from] ArtifactCountError),
-    /// The job's directory.
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Job(#[from] JobError),
 }
+
+delivery_action::wraps_job_error!(TestAndPackageError);
 
 impl ActionError for TestAndPackageError {
     fn failure_type(&self) -> FailureType {
@@ -57,9 +50,7 @@ impl ActionError for TestAndPackageError {
             }
             Self::Output { source, .. } | Self::Project(source) => source.failure_type(),
             Self::Task(error) => error.failure_type(),
-            Self::Artifact(error) => error.failure_type(),
-            Self::Artifacts(error) => error.failure_type(),
-            Self::Workspace(error) => error.failure_type(),
+            Self::Job(error) => error.failure_type(),
         }
     }
 
@@ -80,15 +71,14 @@ impl ActionError for TestAndPackageError {
             )),
             Self::Output { source, .. } | Self::Project(source) => source.hint(),
             Self::Task(error) => error.hint(),
-            Self::Artifact(error) => error.hint(),
-            Self::Artifacts(error) => error.hint(),
-            Self::Workspace(error) => error.hint(),
+            Self::Job(error) => error.hint(),
         }
     }
 
     fn output(&self) -> Option<&str> {
         match self {
             Self::Task(error) => error.output(),
+            Self::Job(error) => error.output(),
             _ => None,
         }
     }

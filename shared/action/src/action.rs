@@ -53,7 +53,8 @@ pub trait Action: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Outcome, Self::Error>> + Send;
 }
 
-/// Makes an action from the configuration of its AWS clients.
+/// Makes an action from the configuration of its AWS clients: `fn(&SdkConfig) -> A`, or
+/// `fn(&SdkConfig) -> Result<A, A::Error>` where the function's configuration may lack something.
 ///
 /// [`serve`] takes the constructor, not the action: what fails in it is reported as the job's
 /// failure rather than left to CodePipeline's 20-minute timer.
@@ -66,13 +67,36 @@ pub trait Constructor<A: Action>: Send + Sync + 'static {
     fn construct(&self, config: &SdkConfig) -> Result<A, A::Error>;
 }
 
-impl<A, F> Constructor<A> for F
+impl<A, F, C> Constructor<A> for F
 where
     A: Action,
-    F: Fn(&SdkConfig) -> Result<A, A::Error> + Send + Sync + 'static,
+    F: Fn(&SdkConfig) -> C + Send + Sync + 'static,
+    C: Constructed<A>,
 {
     fn construct(&self, config: &SdkConfig) -> Result<A, A::Error> {
-        self(config)
+        self(config).into_result()
+    }
+}
+
+/// What a constructor returns: an action, or why there is none.
+pub trait Constructed<A: Action> {
+    /// The same as a `Result`.
+    ///
+    /// # Errors
+    ///
+    /// That of the constructor.
+    fn into_result(self) -> Result<A, A::Error>;
+}
+
+impl<A: Action> Constructed<A> for A {
+    fn into_result(self) -> Result<A, A::Error> {
+        Ok(self)
+    }
+}
+
+impl<A: Action> Constructed<A> for Result<A, A::Error> {
+    fn into_result(self) -> Self {
+        self
     }
 }
 

@@ -10,6 +10,10 @@ use std::fmt::Write as _;
 use crate::logging::redact;
 use crate::text;
 
+mod job_error;
+
+pub use job_error::JobError;
+
 /// Longest `failureDetails.message`, in characters (`API_FailureDetails`: "Maximum length of 5000").
 /// It is not documented what the service takes for a character; UTF-16 code units are never fewer
 /// than code points, so a message fits either way.

@@ -119,6 +119,7 @@ fn every_error_of_the_actions_has_a_place_in_the_documents() {
     let silent = [
         "shared/action/src/action/report.rs",
         "shared/action/src/action/threads.rs",
+        "shared/action/src/failure/job_error.rs",
         "shared/action/src/process/harden.rs",
         "shared/action/src/process/tree.rs",
         "shared/action/src/removal.rs",

@@ -180,7 +180,7 @@ async fn a_source_that_cannot_be_fetched_is_tried_again_and_then_reported() {
         let event = scenario.event();
         world.code_pipeline().add_job(&event);
         let config = s3::config(&proxy.url(), FUNCTION_KEYS);
-        let host = Host::<NpmInstall, _>::new(|config: &_| Ok(NpmInstall::new(config)), config);
+        let host = Host::new(NpmInstall::new, config);
         host.invoke(event, invocation()).await.unwrap();
         let accepted: Vec<Reported> = {
             let pipeline = world.code_pipeline();

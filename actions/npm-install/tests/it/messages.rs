@@ -214,7 +214,7 @@ fn about_the_function() {
     npm error code ERESOLVE
     log: LOG
     ");
-    let process = NpmInstallError::Process(ended("npm error"));
+    let process = NpmInstallError::from(ended("npm error"));
     insta::assert_snapshot!(told(&process), @"
     JobFailed: `npm ci` ended with exit code 1
     last lines of output:
