@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use delivery_action::artifact::{ArtifactError, ComposeError, Ending, Second, Store, ending};
+use delivery_action::artifact::{
+    ArtifactError, ComposeError, ComposedEnd, LocalArchive, Store, composed_end,
+};
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::blocking;
 use delivery_action::failure::{ActionError as _, chain};
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::{Command, Environment, ProcessError};
 use delivery_action::workspace::Workspace;
-use delivery_archive::{Archive, ArchiveError, Creation, Limits, Tail};
+use delivery_archive::{Archive, ArchiveEnd, ArchiveError, Creation, Limits};
 use delivery_node::dependencies::Dependencies;
 use delivery_node::project::{self, CheckError, Expected, Manifest, Project, YARN_LOCK};
 
@@ -28,7 +30,7 @@ pub(crate) struct Installation<'a> {
     pub(crate) job: &'a Job,
     pub(crate) params: &'a NpmInstallParams,
     pub(crate) output: &'a Artifact,
-    pub(crate) source: Second,
+    pub(crate) source: LocalArchive,
     pub(crate) workspace: &'a Workspace,
     pub(crate) environment: &'a Environment,
     /// The store with the job's credentials.
@@ -56,7 +58,7 @@ enum Looked {
 /// A tree that npm made, as an archive.
 struct Made {
     zip: PathBuf,
-    tail: Tail,
+    tail: ArchiveEnd,
 }
 
 impl Installation<'_> {
@@ -120,7 +122,11 @@ impl Installation<'_> {
     /// Composes the output from the cache.
     async fn look(&self, target: &Target) -> Looked {
         let object = cache::object(&target.key);
-        let kept = match self.own.find_kept(&self.output.bucket, &object).await {
+        let kept = match self
+            .own
+            .find_cached_tree(&self.output.bucket, &object)
+            .await
+        {
             Ok(Some(kept)) => kept,
             Ok(None) => return Looked::Missing,
             // S3 says this also of what is not there; if it is meant, keeping fails with the same.
@@ -129,7 +135,7 @@ impl Installation<'_> {
         };
         let composed = self
             .own
-            .put_kept_and(self.output, &kept, &self.source, target.comment())
+            .put_with_cached_tree(self.output, &kept, &self.source, target.comment())
             .await;
         match composed {
             Ok(size) => Looked::Hit(size),
@@ -256,18 +262,18 @@ impl Installation<'_> {
         &self,
         target: &Target,
         tree: PathBuf,
-    ) -> Result<(Made, Ending), ComposeError> {
+    ) -> Result<(Made, ComposedEnd), ComposeError> {
         let (zip, root) = (self.workspace.file("tree.zip"), target.plan.root.clone());
         let (made, tail) = blocking(move || {
             Creation::of(&tree).below(&root).write_file(&zip)?;
             let archive = Archive::open(&zip, Limits::default())?;
             delivery_archive::check_confined(&archive, &root)?;
-            let (tail, again) = (Tail::of(&archive)?, Tail::of(&archive)?);
+            let (tail, again) = (ArchiveEnd::of(&archive)?, ArchiveEnd::of(&archive)?);
             Ok::<_, ArchiveError>((Made { zip, tail }, again))
         })
         .await
         .map_err(ComposeError::Together)?;
-        let end = ending(tail, self.source.archive.clone(), target.comment()).await?;
+        let end = composed_end(tail, self.source.archive.clone(), target.comment()).await?;
         Ok((made, end))
     }
 
@@ -277,17 +283,17 @@ impl Installation<'_> {
         &self,
         target: &Target,
         made: &Made,
-        end: Ending,
+        end: ComposedEnd,
     ) -> Result<(u64, Option<ComposeError>), NpmInstallError> {
         let object = cache::object(&target.key);
         let kept = async {
             let bucket = &self.output.bucket;
             let kept = self
                 .own
-                .keep(bucket, &object, &made.zip, &made.tail)
+                .cache_tree(bucket, &object, &made.zip, &made.tail)
                 .await?;
             self.own
-                .put_kept_and(self.output, &kept, &self.source, target.comment())
+                .put_with_cached_tree(self.output, &kept, &self.source, target.comment())
                 .await
         };
         match kept.await {
@@ -295,7 +301,7 @@ impl Installation<'_> {
             Err(error) => {
                 let size = self
                     .store
-                    .put_both(self.output, (&made.zip, &made.tail), &self.source, end)
+                    .put_composed(self.output, (&made.zip, &made.tail), &self.source, end)
                     .await
                     .map_err(|error| error.of(self.output))?;
                 // Someone else kept the same tree at the same time: theirs is as good.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use delivery_action::action::{Action, Completion, Outcome, SdkConfig};
-use delivery_action::artifact::{ArtifactError, Second, Store};
+use delivery_action::artifact::{ArtifactError, LocalArchive, Store};
 use delivery_action::blocking;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
@@ -82,14 +82,14 @@ async fn open(
     input: &Artifact,
     path: PathBuf,
     workspace: &Workspace,
-) -> Result<Second, NpmInstallError> {
+) -> Result<LocalArchive, NpmInstallError> {
     let (zip, folder) = (path.clone(), workspace.path().to_owned());
     let archive = blocking(move || Archive::open(&zip, Limits::for_free_space(&folder)?)).await;
     let archive = archive.map_err(|source| ArtifactError::Archive {
         artifact: input.clone(),
         source,
     })?;
-    Ok(Second {
+    Ok(LocalArchive {
         archive: Arc::new(archive),
         path,
     })

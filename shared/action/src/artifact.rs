@@ -21,22 +21,21 @@ use crate::workspace::{Workspace, WorkspaceError};
 use delivery_archive::{ArchiveError, Creation};
 
 mod archive_error;
+mod cached_tree;
 mod compose;
 mod digest;
 mod download;
-mod kept;
 mod multipart;
-mod object;
-mod partly;
-mod parts;
-mod pieces;
-mod ranges;
+mod part_pipe;
+mod range_reader;
+mod remote_archive;
+mod segments;
 mod upload;
 
-pub use compose::{ComposeError, Ending, Second, ending};
+pub use cached_tree::CachedTree;
+pub use compose::{ComposeError, ComposedEnd, LocalArchive, composed_end};
 pub use digest::{Digest, DigestError, Stored};
-pub use kept::Kept;
-pub use ranges::RemoteArchive;
+pub use remote_archive::RemoteArchive;
 
 /// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart
 /// upload limits"); larger parts cost memory, smaller ones requests.

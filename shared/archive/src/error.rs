@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::name::is_deceptive;
+use crate::format::name::is_deceptive;
 
 /// Longest part of an entry's name that a message shows, in characters: names come from outside and
 /// may have 65,535 bytes.
@@ -368,7 +368,7 @@ impl ArchiveError {
     }
 
     /// An entry's problem, its name made safe to show.
-    pub(super) fn entry(name: &str, problem: Problem) -> Self {
+    pub(crate) fn entry(name: &str, problem: Problem) -> Self {
         Self::Entry {
             entry: shown(name),
             problem,
@@ -386,7 +386,7 @@ impl ArchiveError {
 }
 
 /// A name from outside as messages may hold it: no controls, no line breaks, not endless.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let mut text: String = name
         .chars()
         .take(MAX_SHOWN_CHARS)

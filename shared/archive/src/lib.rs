@@ -13,52 +13,32 @@
     clippy::unwrap_used
 )]
 
-mod bytes;
-mod compose;
-mod contents;
-mod create;
-mod deflate;
-mod destination;
-mod directory;
-mod entry;
 mod error;
-mod extra;
-mod extract;
-mod fingerprint;
-mod layout;
+mod format;
 mod limits;
-mod list;
-mod name;
-mod open;
-mod outline;
-mod pack;
-mod parallel;
-mod read;
-mod runs;
-mod source;
-mod tree;
-mod write;
+mod reader;
+mod writer;
 
 use std::fs::File;
 use std::num::NonZero;
 use std::path::Path;
 
-use source::Source;
+use reader::source::Source;
+use reader::{archive, extract};
 
-pub use compose::{MAX_END_BYTES, Tail, check_confined, compose, data_bytes};
-pub use create::{Created, Creation, create, create_file};
-pub use entry::{Entry, Kind};
 pub use error::{ArchiveError, Problem};
-pub use extract::Extracted;
-pub use extract::{Extraction, threads};
-pub use fingerprint::{Fingerprint, Fingerprinting};
+pub use format::entry::{Entry, Kind};
+pub use format::fingerprint::{Fingerprint, Fingerprinting};
+pub use format::name::is_deceptive;
 pub use limits::Limits;
-pub use name::is_deceptive;
-pub use open::Archive;
-pub use outline::Outline;
-pub use read::Reader;
-pub use runs::{Pieces, Plan, SPARE_BYTES};
-pub use source::ReadAt;
+pub use reader::archive::Archive;
+pub use reader::central_directory::CentralDirectory;
+pub use reader::coalesce::{PieceSource, ReadPlan, SPARE_BYTES};
+pub use reader::entry_reader::Reader;
+pub use reader::extract::{Extracted, Extraction, threads};
+pub use reader::source::ReadAt;
+pub use writer::compose::{ArchiveEnd, MAX_END_BYTES, check_confined, compose, data_bytes};
+pub use writer::create::{Created, Creation, create, create_file};
 
 /// Checks an archive and extracts it into an empty directory, within limits.
 ///
@@ -68,7 +48,7 @@ pub use source::ReadAt;
 ///
 /// [`ArchiveError`] names the entry; nothing of the archive stays in the directory.
 pub fn extract(zip: &File, into: &Path, limits: &Limits) -> Result<Extracted, ArchiveError> {
-    open::extract(&Source::of(zip)?, limits.clone(), into, extract::threads())
+    archive::extract(&Source::of(zip)?, limits.clone(), into, extract::threads())
 }
 
 /// Checks an archive and extracts it into an empty directory, as far as the disk has room, by as many
@@ -92,5 +72,5 @@ pub fn extract_file_with(
     threads: NonZero<usize>,
 ) -> Result<Extracted, ArchiveError> {
     let limits = Limits::for_free_space(into)?;
-    open::extract(&Source::open(zip)?, limits, into, threads)
+    archive::extract(&Source::open(zip)?, limits, into, threads)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::error::{ArchiveError, shown};
+use crate::error::{ArchiveError, shown};
 
 /// Most entries, and directories that they imply. A `node_modules` of a large application has some
 /// 60,000; memory is 100 bytes or so for each.
@@ -11,7 +11,7 @@ const MAX_ENTRIES: u64 = 100_000;
 /// Most bytes of names and link targets together: they are held in memory while the rules are checked. 100,000
 /// entries of 105 bytes; a `node_modules` of pnpm, whose paths are the longest, has some 60,000 of 90. With
 /// entries and tree that is some 35 MB, of the 64 MiB that an archive may take.
-pub(super) const MAX_NAME_BYTES: u64 = 10 * 1024 * 1024;
+pub(crate) const MAX_NAME_BYTES: u64 = 10 * 1024 * 1024;
 
 /// How many times as large as the archive its contents may be, once they are larger than
 /// [`RATIO_FREE_BYTES`]. Measured on real artifacts: 2 to 12; deflate's own end is 1,032.
@@ -19,7 +19,7 @@ const MAX_RATIO: u64 = 200;
 
 /// Contents that any function's disk holds (512 MiB is the least `EphemeralStorage`) are harmless
 /// however well they compress: a test's file of zeros is no attack.
-pub(super) const RATIO_FREE_BYTES: u64 = 512 * 1024 * 1024;
+pub(crate) const RATIO_FREE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// The smallest unit that file systems give to a file: a thousand files of one byte need this much
 /// each.
@@ -68,7 +68,7 @@ impl Limits {
     }
 
     /// Refuses contents that are beyond the limits, before a byte of them is written.
-    pub(super) fn check(&self, demand: &Demand<'_>) -> Result<(), ArchiveError> {
+    pub(crate) fn check(&self, demand: &Demand<'_>) -> Result<(), ArchiveError> {
         let entry = || shown(demand.largest);
         if demand.bytes > self.max_total_bytes {
             return Err(ArchiveError::TooLarge {
@@ -90,7 +90,7 @@ impl Limits {
     }
 
     /// Refuses contents that the disk has no room for.
-    pub(super) fn check_room(&self, demand: &Demand<'_>, into: &Path) -> Result<(), ArchiveError> {
+    pub(crate) fn check_room(&self, demand: &Demand<'_>, into: &Path) -> Result<(), ArchiveError> {
         match self.free_bytes {
             Some(free_bytes) if demand.disk_bytes > free_bytes => Err(ArchiveError::NoRoom {
                 entry: shown(demand.largest),
@@ -105,24 +105,24 @@ impl Limits {
 
 /// What an archive asks for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Demand<'a> {
+pub(crate) struct Demand<'a> {
     /// The archive's own length.
-    pub(super) archive_bytes: u64,
+    pub(crate) archive_bytes: u64,
     /// All contents together, as declared.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// What they take on disk.
-    pub(super) disk_bytes: u64,
+    pub(crate) disk_bytes: u64,
     /// The largest entry's name.
-    pub(super) largest: &'a str,
+    pub(crate) largest: &'a str,
 }
 
 /// What a file of this size takes on disk.
-pub(super) fn on_disk(bytes: u64) -> u64 {
+pub(crate) fn on_disk(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
 }
 
 /// What is free for this user on the file system that holds `path`.
-pub(super) fn free_bytes(path: &Path) -> Result<u64, ArchiveError> {
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, ArchiveError> {
     let stat = rustix::fs::statvfs(path)
         .map_err(|error| ArchiveError::io("ask for the free space of", path, error.into()))?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))

@@ -7,7 +7,7 @@ use std::path::Path;
 use delivery_action::artifact::Store;
 use delivery_action::failure::FailureType;
 use delivery_action::job::Job;
-use delivery_archive::{Archive, Limits, Tail};
+use delivery_archive::{Archive, ArchiveEnd, Limits};
 use delivery_testing::archives::{FILE, zip_with_modes};
 use delivery_testing::events::{JobEvent, invocation};
 use delivery_testing::matrix::{self, Scenario};
@@ -72,8 +72,8 @@ impl Installation {
         std::fs::write(&zip, tree).unwrap();
         let job = Job::from_event(&Self::job_event().build(), invocation()).unwrap();
         let store = Store::for_function(&world.config(), &job);
-        let tail = Tail::of(&Archive::open(&zip, Limits::default()).unwrap()).unwrap();
-        store.keep(BUCKET, key, &zip, &tail).await.unwrap();
+        let tail = ArchiveEnd::of(&Archive::open(&zip, Limits::default()).unwrap()).unwrap();
+        store.cache_tree(BUCKET, key, &zip, &tail).await.unwrap();
     }
 }
 

@@ -16,14 +16,16 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::kept::{Claim, Kept};
-use super::multipart::{About, MAX_PART_BYTES, MIN_PART_BYTES, Multipart, Version, put_error};
-use super::pieces::{Piece, Rest, Unreadable, at, read};
+use super::cached_tree::{CachedTree, TreeMetadata};
+use super::multipart::{
+    MAX_PART_BYTES, MIN_PART_BYTES, MultipartUpload, ObjectAttributes, ObjectVersion, put_error,
+};
+use super::segments::{Segment, SegmentError, Segments, at, read};
 use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES, Store};
 use crate::aws::{CallError, CallErrorKind};
 use crate::blocking;
 use crate::job::{Artifact, Job};
-use delivery_archive::{Archive, ArchiveError, MAX_END_BYTES, Tail};
+use delivery_archive::{Archive, ArchiveEnd, ArchiveError, MAX_END_BYTES};
 
 /// Objects up to this size go up in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
@@ -75,8 +77,8 @@ impl From<CallError> for ComposeError {
     }
 }
 
-impl From<Unreadable> for ComposeError {
-    fn from(Unreadable { path, source }: Unreadable) -> Self {
+impl From<SegmentError> for ComposeError {
+    fn from(SegmentError { path, source }: SegmentError) -> Self {
         Self::Disk { path, source }
     }
 }
@@ -104,11 +106,11 @@ impl ComposeError {
 
 /// The directory and end records of a composed archive.
 #[derive(Clone, Debug)]
-pub struct Ending(Bytes);
+pub struct ComposedEnd(Bytes);
 
 /// The archive on disk whose data come second.
 #[derive(Clone, Debug)]
-pub struct Second {
+pub struct LocalArchive {
     /// The archive.
     pub archive: Arc<Archive>,
     /// Where it is.
@@ -130,7 +132,11 @@ impl Store {
     /// # Errors
     ///
     /// [`CallError`]; S3 says "denied" also of what is not there where the caller may not list the bucket.
-    pub async fn find_kept(&self, bucket: &str, key: &str) -> Result<Option<Kept>, CallError> {
+    pub async fn find_cached_tree(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<Option<CachedTree>, CallError> {
         let head = self.client.head_object().bucket(bucket).key(key);
         let found = match head.send().await {
             Ok(found) => found,
@@ -142,8 +148,8 @@ impl Store {
                 };
             }
         };
-        Ok(Some(Kept {
-            version: Version {
+        Ok(Some(CachedTree {
+            version: ObjectVersion {
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
                 etag: found.e_tag.unwrap_or_default(),
@@ -162,13 +168,13 @@ impl Store {
     /// # Errors
     ///
     /// [`ComposeError`]: it is not kept.
-    pub async fn keep(
+    pub async fn cache_tree(
         &self,
         bucket: &str,
         key: &str,
         zip: &Path,
-        tail: &Tail,
-    ) -> Result<Kept, ComposeError> {
+        tail: &ArchiveEnd,
+    ) -> Result<CachedTree, ComposeError> {
         let length = length(zip)?;
         let data_bytes = tail.data_bytes();
         let file = zip.to_owned();
@@ -177,20 +183,20 @@ impl Store {
         })
         .await
         .map_err(|source| disk(zip, source))?;
-        let claim = Claim {
+        let claim = TreeMetadata {
             data_bytes,
             length,
             hash,
         };
         let metadata = claim.to_metadata();
-        let about = About {
+        let about = ObjectAttributes {
             content_type: CONTENT_TYPE,
             metadata: metadata.clone(),
         };
-        let rest = Rest(vec![Piece::File(zip.to_owned(), 0..length)]);
+        let rest = Segments(vec![Segment::File(zip.to_owned(), 0..length)]);
         let etag = self.write(bucket, key, about, &rest).await?;
-        Ok(Kept {
-            version: Version {
+        Ok(CachedTree {
+            version: ObjectVersion {
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
                 etag: etag.unwrap_or_default(),
@@ -206,24 +212,25 @@ impl Store {
     /// # Errors
     ///
     /// [`ComposeError`]: nothing is stored.
-    pub async fn put_kept_and(
+    pub async fn put_with_cached_tree(
         &self,
         artifact: &Artifact,
-        kept: &Kept,
-        second: &Second,
+        kept: &CachedTree,
+        second: &LocalArchive,
         comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
         let claim = kept.claim().map_err(damaged)?;
         if claim.data_bytes < MIN_PART_BYTES {
             let (data, tail) = self.read_kept(kept, &claim, 0).await?;
-            let end = ending(tail, second.archive.clone(), comment).await?;
-            let rest = second.rest(Piece::Memory(data.slice(..at(claim.data_bytes))), end)?;
+            let end = composed_end(tail, second.archive.clone(), comment).await?;
+            let rest = second.rest(Segment::Memory(data.slice(..at(claim.data_bytes))), end)?;
             let written = self
                 .write(&artifact.bucket, &artifact.key, zip_file(), &rest)
                 .await;
             return written.map(|_etag| rest.len());
         }
-        let upload = Multipart::create(self, &artifact.bucket, &artifact.key, zip_file()).await?;
+        let upload =
+            MultipartUpload::create(self, &artifact.bucket, &artifact.key, zip_file()).await?;
         let composed = self.copy_and(&upload, kept, &claim, second, comment).await;
         if composed.is_err() {
             upload.abort().await;
@@ -232,20 +239,20 @@ impl Store {
     }
 
     /// Stores the archive of two archives on disk, and returns its length: the same bytes as
-    /// [`Store::put_kept_and`] of the first one.
+    /// [`Store::put_with_cached_tree`] of the first one.
     ///
     /// # Errors
     ///
     /// [`ComposeError`]: nothing is stored.
-    pub async fn put_both(
+    pub async fn put_composed(
         &self,
         artifact: &Artifact,
-        first: (&Path, &Tail),
-        second: &Second,
-        end: Ending,
+        first: (&Path, &ArchiveEnd),
+        second: &LocalArchive,
+        end: ComposedEnd,
     ) -> Result<u64, ComposeError> {
         let (path, tail) = first;
-        let data = Piece::File(path.to_owned(), 0..tail.data_bytes());
+        let data = Segment::File(path.to_owned(), 0..tail.data_bytes());
         let rest = second.rest(data, end)?;
         self.write(&artifact.bucket, &artifact.key, zip_file(), &rest)
             .await?;
@@ -254,10 +261,10 @@ impl Store {
 
     async fn copy_and(
         &self,
-        upload: &Multipart<'_>,
-        kept: &Kept,
-        claim: &Claim,
-        second: &Second,
+        upload: &MultipartUpload<'_>,
+        kept: &CachedTree,
+        claim: &TreeMetadata,
+        second: &LocalArchive,
         comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
         let copies = ranges(claim.data_bytes);
@@ -272,8 +279,8 @@ impl Store {
         };
         let checking = async {
             let (_, tail) = self.read_kept(kept, claim, claim.data_bytes).await?;
-            let end = ending(tail, second.archive.clone(), comment).await?;
-            let rest = second.rest(Piece::Memory(Bytes::new()), end)?;
+            let end = composed_end(tail, second.archive.clone(), comment).await?;
+            let rest = second.rest(Segment::Memory(Bytes::new()), end)?;
             let parts = send(upload, first_own, &rest).await?;
             Ok::<_, ComposeError>((parts, rest.len()))
         };
@@ -286,13 +293,13 @@ impl Store {
     /// Reads a kept tree from a position on, and checks it.
     async fn read_kept(
         &self,
-        kept: &Kept,
-        claim: &Claim,
+        kept: &CachedTree,
+        claim: &TreeMetadata,
         from: u64,
-    ) -> Result<(Bytes, Tail), ComposeError> {
+    ) -> Result<(Bytes, ArchiveEnd), ComposeError> {
         let length = kept.length;
         let from = from.min(length.saturating_sub(MAX_END_BYTES));
-        let Version { bucket, key, etag } = &kept.version;
+        let ObjectVersion { bucket, key, etag } = &kept.version;
         let resource = || format!("s3://{bucket}/{key}");
         let output = self
             .client
@@ -321,7 +328,7 @@ impl Store {
                     "its directory does not have the hash that is kept with it",
                 ));
             }
-            let tail = Tail::new(bytes.clone(), length)
+            let tail = ArchiveEnd::new(bytes.clone(), length)
                 .map_err(|error| damaged(crate::failure::chain(&error)))?;
             if tail.data_bytes() != claim.data_bytes {
                 return Err(damaged("its directory is not where it says"));
@@ -336,11 +343,11 @@ impl Store {
         &self,
         bucket: &str,
         key: &str,
-        about: About,
-        rest: &Rest,
+        about: ObjectAttributes,
+        rest: &Segments,
     ) -> Result<Option<String>, ComposeError> {
         if rest.len() > SINGLE_BYTES {
-            let upload = Multipart::create(self, bucket, key, about).await?;
+            let upload = MultipartUpload::create(self, bucket, key, about).await?;
             let completed = async {
                 let parts = send(&upload, 1, rest).await?;
                 upload.complete(parts).await.map_err(ComposeError::from)
@@ -374,32 +381,32 @@ impl Store {
 /// # Errors
 ///
 /// [`ComposeError::Together`] where the two cannot be one.
-pub async fn ending(
-    tail: Tail,
+pub async fn composed_end(
+    tail: ArchiveEnd,
     second: Arc<Archive>,
     comment: impl FnOnce(u64) -> String + Send + 'static,
-) -> Result<Ending, ComposeError> {
+) -> Result<ComposedEnd, ComposeError> {
     blocking(move || delivery_archive::compose(&tail, &second, &comment(tail.data_bytes())))
         .await
-        .map(|end| Ending(end.into()))
+        .map(|end| ComposedEnd(end.into()))
         .map_err(ComposeError::Together)
 }
 
-impl Second {
+impl LocalArchive {
     /// All that comes after what is copied.
-    fn rest(&self, before: Piece, end: Ending) -> Result<Rest, ComposeError> {
+    fn rest(&self, before: Segment, end: ComposedEnd) -> Result<Segments, ComposeError> {
         let data_bytes =
             delivery_archive::data_bytes(&self.archive).map_err(ComposeError::Together)?;
-        let data = Piece::File(self.path.clone(), 0..data_bytes);
-        Ok(Rest(vec![before, data, Piece::Memory(end.0)]))
+        let data = Segment::File(self.path.clone(), 0..data_bytes);
+        Ok(Segments(vec![before, data, Segment::Memory(end.0)]))
     }
 }
 
 /// Sends all of it in parts, some of them at once.
 async fn send(
-    upload: &Multipart<'_>,
+    upload: &MultipartUpload<'_>,
     first: u64,
-    rest: &Rest,
+    rest: &Segments,
 ) -> Result<Vec<CompletedPart>, ComposeError> {
     let length = rest.len();
     stream::iter(0..length.div_ceil(PART_BYTES))
@@ -427,10 +434,10 @@ fn ranges(data_bytes: u64) -> Vec<Range<u64>> {
         .collect()
 }
 
-fn zip_file() -> About {
-    About {
+fn zip_file() -> ObjectAttributes {
+    ObjectAttributes {
         content_type: CONTENT_TYPE,
-        ..About::default()
+        ..ObjectAttributes::default()
     }
 }
 

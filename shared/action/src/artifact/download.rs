@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_sdk_s3::Client;
 use futures_util::{TryStreamExt, stream};
 
-use super::object::{End, Object};
+use super::range_reader::{End, RangeReader};
 use super::{ArtifactError, PARALLEL_PARTS, PART_BYTES};
 use crate::blocking;
 use crate::job::Artifact;
@@ -23,7 +23,7 @@ pub(super) async fn download(
         path: to.to_owned(),
         source,
     };
-    let (object, first) = Object::open(client, artifact, End::Front, PART_BYTES).await?;
+    let (object, first) = RangeReader::open(client, artifact, End::Front, PART_BYTES).await?;
     check_space(artifact, to, object.length)?;
     let file = Arc::new(File::create_new(to).map_err(disk)?);
     write(&file, 0, first, to).await?;

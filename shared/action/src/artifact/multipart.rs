@@ -23,7 +23,7 @@ pub(super) const MAX_PART_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// What goes with an object besides its bytes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct About {
+pub(super) struct ObjectAttributes {
     pub(super) content_type: &'static str,
     /// User metadata, by name without `x-amz-meta-`.
     pub(super) metadata: HashMap<String, String>,
@@ -31,7 +31,7 @@ pub(super) struct About {
 
 /// One version of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct ObjectVersion {
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) etag: String,
@@ -40,20 +40,20 @@ pub(super) struct Version {
 /// An upload that was begun. It is to be completed or aborted: what is neither keeps its parts until
 /// the bucket's lifecycle removes them.
 #[derive(Debug)]
-pub(super) struct Multipart<'a> {
+pub(super) struct MultipartUpload<'a> {
     store: &'a Store,
     bucket: &'a str,
     key: &'a str,
     id: String,
 }
 
-impl<'a> Multipart<'a> {
+impl<'a> MultipartUpload<'a> {
     /// Begins an upload, encrypted with the store's key.
     pub(super) async fn create(
         store: &'a Store,
         bucket: &'a str,
         key: &'a str,
-        about: About,
+        about: ObjectAttributes,
     ) -> Result<Self, CallError> {
         let (algorithm, encryption_key) = store.encryption();
         let metadata = Some(about.metadata).filter(|metadata| !metadata.is_empty());
@@ -107,7 +107,7 @@ impl<'a> Multipart<'a> {
     pub(super) async fn copy(
         &self,
         number: u64,
-        source: &Version,
+        source: &ObjectVersion,
         range: Range<u64>,
     ) -> Result<CompletedPart, CallError> {
         let number = part_number(number);
@@ -192,7 +192,7 @@ fn part_number(number: u64) -> i32 {
 }
 
 /// `BUCKET/KEY`, the key encoded as a URL's path (S3 API Reference, `x-amz-copy-source`).
-fn copy_source(source: &Version) -> String {
+fn copy_source(source: &ObjectVersion) -> String {
     let mut text = format!("{}/", source.bucket);
     for byte in source.key.bytes() {
         match byte {
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_source_is_named_as_a_urls_path() {
-        let version = Version {
+        let version = ObjectVersion {
             bucket: "store".to_owned(),
             key: "a b/ü+?.zip".to_owned(),
             etag: String::new(),

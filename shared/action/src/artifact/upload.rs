@@ -13,8 +13,8 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::digest::{Digest, Hashing, Stored};
-use super::multipart::{About, Multipart, put_error};
-use super::parts::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
+use super::multipart::{MultipartUpload, ObjectAttributes, put_error};
+use super::part_pipe::{self, HELD_PART_BYTES, HELD_PARTS, Part, PartWriter};
 use super::{ArtifactError, MAX_PARTS, PARALLEL_PARTS, PART_BYTES, Store, open_regular};
 use crate::aws::CallError;
 use crate::blocking;
@@ -70,7 +70,7 @@ pub(super) async fn upload_made(
     artifact: &Artifact,
     make: impl FnOnce(&mut Hashing<PartWriter>) -> Result<Created, ArchiveError> + Send + 'static,
 ) -> Result<Stored, ArtifactError> {
-    let (writer, parts) = parts::pipe();
+    let (writer, parts) = part_pipe::pipe();
     let making = blocking(move || {
         let mut hashing = Hashing::new(writer);
         let created = make(&mut hashing)?;
@@ -142,12 +142,12 @@ impl Target<'_> {
 
     async fn put_in_parts(&self, file: &OpenFile<'_>, length: u64) -> Result<(), ArtifactError> {
         let first = file.read(0, length.min(ZIP_SIGNATURE.len() as u64)).await?;
-        let about = About {
+        let about = ObjectAttributes {
             content_type: Self::content_type(&first),
-            ..About::default()
+            ..ObjectAttributes::default()
         };
         let Artifact { bucket, key, .. } = self.artifact;
-        let upload = Multipart::create(self.store, bucket, key, about)
+        let upload = MultipartUpload::create(self.store, bucket, key, about)
             .await
             .map_err(|error| self.failed(error))?;
         let outcome = self.parts(&upload, file, length).await;
@@ -159,7 +159,7 @@ impl Target<'_> {
 
     async fn parts(
         &self,
-        upload: &Multipart<'_>,
+        upload: &MultipartUpload<'_>,
         file: &OpenFile<'_>,
         length: u64,
     ) -> Result<(), ArtifactError> {
@@ -192,13 +192,13 @@ impl Target<'_> {
             }
         }
         let Artifact { bucket, key, .. } = self.artifact;
-        let about = About {
+        let about = ObjectAttributes {
             content_type: first
                 .first()
                 .map_or("", |part| Self::content_type(&part.bytes)),
-            ..About::default()
+            ..ObjectAttributes::default()
         };
-        let upload = Multipart::create(self.store, bucket, key, about)
+        let upload = MultipartUpload::create(self.store, bucket, key, about)
             .await
             .map_err(|error| self.failed(error))?;
         let rest = stream::poll_fn(move |context| parts.poll_recv(context));
@@ -222,7 +222,7 @@ impl Target<'_> {
     /// Sends parts; `None` where there is no last one.
     async fn send(
         &self,
-        upload: &Multipart<'_>,
+        upload: &MultipartUpload<'_>,
         parts: impl Stream<Item = Part>,
     ) -> Result<Option<Vec<CompletedPart>>, ArtifactError> {
         let sent: Vec<(CompletedPart, bool)> = parts

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use delivery_action::artifact::{ComposeError, Second, Store, ending};
+use delivery_action::artifact::{ComposeError, LocalArchive, Store, composed_end};
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
-use delivery_archive::{Archive, Creation, Limits, Tail};
+use delivery_archive::{Archive, ArchiveEnd, Creation, Limits};
 use delivery_testing::archives::{FILE, LINK, zip_with_modes};
 use delivery_testing::events::JobEvent;
 use delivery_testing::s3::LocalS3;
@@ -56,26 +56,31 @@ impl Scene {
         }
     }
 
-    fn tail(&self) -> Tail {
-        Tail::of(&Archive::open(&self.zip, Limits::default()).unwrap()).unwrap()
+    fn tail(&self) -> ArchiveEnd {
+        ArchiveEnd::of(&Archive::open(&self.zip, Limits::default()).unwrap()).unwrap()
     }
 
-    fn source(&self, entries: &[(&str, &[u8], u32)]) -> Second {
+    fn source(&self, entries: &[(&str, &[u8], u32)]) -> LocalArchive {
         second(&self.workspace.file("source.zip"), entries)
     }
 
-    async fn keep(&self) -> delivery_action::artifact::Kept {
+    async fn keep(&self) -> delivery_action::artifact::CachedTree {
         self.store
-            .keep(BUCKET, KEY, &self.zip, &self.tail())
+            .cache_tree(BUCKET, KEY, &self.zip, &self.tail())
             .await
             .unwrap()
     }
 
-    async fn compose(&self, source: &Second) -> Result<u64, ComposeError> {
-        let kept = self.store.find_kept(BUCKET, KEY).await.unwrap().unwrap();
+    async fn compose(&self, source: &LocalArchive) -> Result<u64, ComposeError> {
+        let kept = self
+            .store
+            .find_cached_tree(BUCKET, KEY)
+            .await
+            .unwrap()
+            .unwrap();
         let output = self.job.only_output().unwrap();
         self.store
-            .put_kept_and(output, &kept, source, |bytes| format!("data {bytes}"))
+            .put_with_cached_tree(output, &kept, source, |bytes| format!("data {bytes}"))
             .await
     }
 
@@ -84,9 +89,9 @@ impl Scene {
     }
 }
 
-fn second(path: &Path, entries: &[(&str, &[u8], u32)]) -> Second {
+fn second(path: &Path, entries: &[(&str, &[u8], u32)]) -> LocalArchive {
     fs::write(path, zip_with_modes(entries)).unwrap();
-    Second {
+    LocalArchive {
         archive: Arc::new(Archive::open(path, Limits::default()).unwrap()),
         path: path.to_owned(),
     }
@@ -110,13 +115,13 @@ async fn a_small_and_a_large_tree_are_composed_as_if_archived_together() {
 
         // The same without S3.
         let (tail, archive) = (scene.tail(), Arc::clone(&source.archive));
-        let end = ending(tail, archive, |bytes| format!("data {bytes}"));
+        let end = composed_end(tail, archive, |bytes| format!("data {bytes}"));
         let end = end.await.unwrap();
         let output = scene.job.only_output().unwrap();
         let both = (scene.zip.as_path(), &scene.tail());
         scene
             .store
-            .put_both(output, both, &source, end)
+            .put_composed(output, both, &source, end)
             .await
             .unwrap();
         assert!(scene.output().unwrap() == composed);
@@ -201,7 +206,7 @@ async fn a_damaged_or_foreign_tree_is_told_and_nothing_is_stored() {
     scene.compose(&source).await.unwrap();
 }
 
-async fn assert_damaged(scene: &Scene, source: &Second, reason: &str) {
+async fn assert_damaged(scene: &Scene, source: &LocalArchive, reason: &str) {
     match scene.compose(source).await {
         Err(ComposeError::Damaged { reason: found }) => {
             assert!(found.contains(reason), "{found} instead of {reason}");
@@ -220,7 +225,7 @@ async fn a_tree_that_is_replaced_meanwhile_is_not_used() {
     let output = scene.job.only_output().unwrap();
     let composed = scene
         .store
-        .put_kept_and(output, &kept, &source, |_| String::new())
+        .put_with_cached_tree(output, &kept, &source, |_| String::new())
         .await;
     assert!(
         matches!(composed, Err(ComposeError::Gone(_))),

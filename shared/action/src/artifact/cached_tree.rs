@@ -1,0 +1,74 @@
+//! Trees that are kept in the artifact bucket, and what their metadata say of them.
+
+use std::collections::HashMap;
+
+use super::multipart::ObjectVersion;
+
+/// The version of what a kept tree's metadata say.
+const FORMAT: &str = "1";
+
+/// Names of the metadata.
+const FORMAT_NAME: &str = "delivery-format";
+const DATA_NAME: &str = "delivery-data-bytes";
+const LENGTH_NAME: &str = "delivery-length";
+const HASH_NAME: &str = "delivery-directory-sha256";
+
+/// Longest directory that is believed: 100,000 entries with names of 160 bytes have half of it.
+const MAX_DIRECTORY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A tree of files that is kept in the artifact bucket as an archive.
+#[derive(Clone, Debug)]
+pub struct CachedTree {
+    pub(super) version: ObjectVersion,
+    pub(super) metadata: HashMap<String, String>,
+    pub(super) length: u64,
+}
+
+/// What the metadata of a kept tree say.
+#[derive(Clone, Debug)]
+pub(super) struct TreeMetadata {
+    /// Bytes before its directory.
+    pub(super) data_bytes: u64,
+    /// Bytes of all of it.
+    pub(super) length: u64,
+    /// SHA-256 of all from the directory on.
+    pub(super) hash: String,
+}
+
+impl TreeMetadata {
+    pub(super) fn to_metadata(&self) -> HashMap<String, String> {
+        HashMap::from([
+            (FORMAT_NAME.to_owned(), FORMAT.to_owned()),
+            (DATA_NAME.to_owned(), self.data_bytes.to_string()),
+            (LENGTH_NAME.to_owned(), self.length.to_string()),
+            (HASH_NAME.to_owned(), self.hash.clone()),
+        ])
+    }
+}
+
+impl CachedTree {
+    /// Reads the metadata, as far as they fit the object; else says why not.
+    pub(super) fn claim(&self) -> Result<TreeMetadata, String> {
+        let text = |name: &str| self.metadata.get(name).map(String::as_str);
+        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
+        if text(FORMAT_NAME) != Some(FORMAT) {
+            return Err("its metadata are not those of a kept tree".to_owned());
+        }
+        let (Some(data_bytes), Some(length), Some(hash)) =
+            (number(DATA_NAME), number(LENGTH_NAME), text(HASH_NAME))
+        else {
+            return Err("its metadata are not complete".to_owned());
+        };
+        if length != self.length {
+            return Err(format!("it has {} bytes instead of {length}", self.length));
+        }
+        if !(1..=MAX_DIRECTORY_BYTES).contains(&length.saturating_sub(data_bytes)) {
+            return Err("its metadata contradict each other".to_owned());
+        }
+        Ok(TreeMetadata {
+            data_bytes,
+            length,
+            hash: hash.to_owned(),
+        })
+    }
+}
