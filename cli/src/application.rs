@@ -77,7 +77,7 @@ impl Application {
         if !folder.join("package.json").is_file() {
             return vec![Finding {
                 severity: Severity::Error,
-                message: format!("there is no `package.json` in `{}`", folder.display()),
+                message: format!("no `package.json` in `{}`", folder.display()),
                 help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
             }];
         }

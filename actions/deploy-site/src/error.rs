@@ -244,7 +244,7 @@ mod tests {
         let error = DeploySiteError::from(ContinuationError::Unreadable);
         assert_snapshot!(message(&error), @"
         JobFailed: the continuation token cannot be read
-        hint: retry the stage: the action then begins anew
+        hint: retry the stage: the action then starts over
         log: here
         ");
     }

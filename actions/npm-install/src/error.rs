@@ -43,7 +43,7 @@ impl fmt::Display for Untrusted {
 #[derive(Debug, thiserror::Error)]
 pub enum NpmInstallError {
     /// There is no project in the directory.
-    #[error("there is no `package.json` in `{directory}`")]
+    #[error("no `package.json` in `{directory}`")]
     NoManifest {
         /// The directory below the source.
         directory: String,
@@ -194,7 +194,7 @@ impl ActionError for NpmInstallError {
                 return Some(hint);
             }
             Self::LockFileVersion { .. } => {
-                "write the lock file anew with npm 7 or later (`npm install`) and commit it, or set \
+                "rewrite the lock file with npm 7 or later (`npm install`) and commit it, or set \
                  `integrity=off`"
             }
             Self::UntrustedEntries { .. } => {

@@ -210,7 +210,7 @@ fn parse(path: &Path) -> Result<Content, String> {
     let size = path.metadata().map_err(|error| error.to_string())?.len();
     if size > MAX_LOCK_BYTES {
         return Err(format!(
-            "it has {size} bytes, {MAX_LOCK_BYTES} is the most that is read"
+            "it has {size} bytes; the limit is {MAX_LOCK_BYTES}"
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ pub enum TestAndPackageError {
         artifact: String,
     },
     /// What should become an output artifact cannot.
-    #[error("output artifact `{artifact}` cannot be made")]
+    #[error("cannot create output artifact `{artifact}`")]
     Output {
         /// The artifact.
         artifact: String,

@@ -236,7 +236,7 @@ impl Store {
 fn log_read_again(artifact: &Artifact) {
     tracing::warn!(
         artifact = artifact.name,
-        "the artifact was replaced while it was read; reading it again"
+        "the artifact was replaced while it was being read; reading it again"
     );
 }
 
@@ -254,7 +254,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     Ok(file)
 }
@@ -280,7 +280,7 @@ pub enum ArtifactError {
     },
     /// It is not the artifact that an earlier action made.
     #[error(
-        "input artifact {artifact} is not the one that was made and tested: its digest is {found}, not {expected}"
+        "input artifact {artifact} is not the one that was built and tested: its digest is {found}, not {expected}"
     )]
     Replaced {
         /// The artifact.
@@ -291,7 +291,7 @@ pub enum ArtifactError {
         found: Digest,
     },
     /// Fewer bytes came than the store announced, again and again.
-    #[error("input artifact {artifact} came incomplete {attempts} times")]
+    #[error("input artifact {artifact} was truncated {attempts} times")]
     Incomplete {
         /// The artifact.
         artifact: Artifact,
@@ -301,7 +301,7 @@ pub enum ArtifactError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The archive breaks a rule.
-    #[error("artifact {artifact} is no archive that can be used")]
+    #[error("artifact {artifact} is not a usable archive")]
     Archive {
         /// The artifact.
         artifact: Artifact,
@@ -309,7 +309,7 @@ pub enum ArtifactError {
         source: ArchiveError,
     },
     /// The archive cannot be made of what is to be in it.
-    #[error("output artifact {artifact} cannot be made")]
+    #[error("cannot create output artifact {artifact}")]
     Made {
         /// The artifact.
         artifact: Artifact,
@@ -317,7 +317,7 @@ pub enum ArtifactError {
         source: ArchiveError,
     },
     /// A call to the store did not succeed.
-    #[error("artifact {artifact} cannot be transferred")]
+    #[error("cannot transfer artifact {artifact}")]
     Call {
         /// The artifact.
         artifact: Artifact,
@@ -325,7 +325,7 @@ pub enum ArtifactError {
         source: CallError,
     },
     /// The artifact is larger than an object may be in parts of the size used here.
-    #[error("output artifact {artifact} has {size_bytes} bytes, {} are the most", PART_BYTES * MAX_PARTS)]
+    #[error("output artifact {artifact} has {size_bytes} bytes; the limit is {}", PART_BYTES * MAX_PARTS)]
     TooLarge {
         /// The artifact.
         artifact: Artifact,
@@ -381,8 +381,8 @@ impl ActionError for ArtifactError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { .. } => Some(
-                "release the change again: the action that makes this artifact, or the bucket's \
-                 lifecycle, did not leave it there"
+                "release the change again: this artifact was never stored, or the bucket's lifecycle rules \
+                 deleted it"
                     .to_owned(),
             ),
             Self::Changed { .. } => Some("retry the stage".to_owned()),
@@ -391,7 +391,7 @@ impl ActionError for ArtifactError {
                     .to_owned(),
             ),
             Self::Incomplete { .. } => {
-                Some("retry the stage; if it goes on, see the AWS Health Dashboard".to_owned())
+                Some("retry the stage; if it keeps failing, check the AWS Health Dashboard".to_owned())
             }
             Self::Archive { source, .. } | Self::Made { source, .. } => ActionError::hint(source),
             Self::Call { source, .. } => source.hint(),

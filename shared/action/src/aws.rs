@@ -272,11 +272,7 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` on `{}` did not succeed",
-            self.action, self.resource
-        )?;
+        write!(f, "`{}` on `{}` failed", self.action, self.resource)?;
         if let Some(code) = &self.code {
             write!(f, ": {code}")?;
         }
@@ -320,7 +316,7 @@ impl ActionError for CallError {
                 "wait for the other change to end, then retry the stage".to_owned()
             }
             CallErrorKind::Unavailable => {
-                "retry the stage; if it goes on, see the AWS Health Dashboard".to_owned()
+                "retry the stage; if it keeps failing, check the AWS Health Dashboard".to_owned()
             }
             CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
         })
@@ -471,7 +467,7 @@ mod tests {
             outcome_unknown: false,
         };
         insta::assert_snapshot!(crate::failure::Failure::new(&error).message("g"), @"
-        `lambda:UpdateAlias` on `arn:aws:lambda:eu-west-1:111122223333:function:app:prod` did not succeed: AccessDeniedException: no identity-based policy allows it (request id r-1)
+        `lambda:UpdateAlias` on `arn:aws:lambda:eu-west-1:111122223333:function:app:prod` failed: AccessDeniedException: no identity-based policy allows it (request id r-1)
         hint: allow `lambda:UpdateAlias` on `arn:aws:lambda:eu-west-1:111122223333:function:app:prod` for this function's role
         log: g
         ");

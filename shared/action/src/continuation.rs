@@ -106,7 +106,7 @@ impl ContinuationToken {
 pub enum ContinuationError {
     /// The progress does not fit into a token.
     #[error(
-        "the continuation token would be {length} characters long, {MAX_TOKEN_CHARS} is the most"
+        "the continuation token would be {length} characters long; the limit is {MAX_TOKEN_CHARS}"
     )]
     TooLong {
         /// Its length, in characters.
@@ -119,7 +119,7 @@ pub enum ContinuationError {
     #[error("the continuation token cannot be read")]
     Unreadable,
     /// The token is another action's.
-    #[error("the continuation token is of action `{action}`, not `{expected}`")]
+    #[error("the continuation token belongs to action `{action}`, not `{expected}`")]
     OtherAction {
         /// Whose it is.
         action: String,
@@ -127,7 +127,9 @@ pub enum ContinuationError {
         expected: &'static str,
     },
     /// The token was written by a version that this one does not know.
-    #[error("the continuation token has version {version}, this function reads up to {newest}")]
+    #[error(
+        "the continuation token has version {version}; this function reads versions up to {newest}"
+    )]
     Version {
         /// The token's version.
         version: u32,
@@ -144,9 +146,9 @@ impl ActionError for ContinuationError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::TooLong { .. } | Self::Write(_) => {
-                "report this as a defect, with the action's configuration".to_owned()
+                "report this as a bug, with the action's configuration".to_owned()
             }
-            _ => "retry the stage: the action then begins anew".to_owned(),
+            _ => "retry the stage: the action then starts over".to_owned(),
         })
     }
 }
@@ -214,8 +216,8 @@ mod tests {
     }
 
     #[test_case::test_case("", "the continuation token cannot be read"; "empty")]
-    #[test_case::test_case(r#"{"action":"e2e","version":2,"content":{}}"#, "the continuation token is of action `e2e`, not `sample`"; "other action")]
-    #[test_case::test_case(r#"{"action":"sample","version":9,"content":{}}"#, "the continuation token has version 9, this function reads up to 2"; "newer")]
+    #[test_case::test_case(r#"{"action":"e2e","version":2,"content":{}}"#, "the continuation token belongs to action `e2e`, not `sample`"; "other action")]
+    #[test_case::test_case(r#"{"action":"sample","version":9,"content":{}}"#, "the continuation token has version 9; this function reads versions up to 2"; "newer")]
     #[test_case::test_case(r#"{"action":"sample","version":2,"content":{"evil":1}}"#, "the continuation token cannot be read"; "foreign content")]
     fn a_foreign_token_is_refused(token: &str, message: &str) {
         assert_eq!(

@@ -133,8 +133,8 @@ impl ExecutionCheck {
 pub enum ExecutionError {
     /// The execution has ended, whether another one came after it or not.
     #[error(
-        "pipeline execution `{execution}` of `{pipeline}` has ended (its status is {status}), so this job, \
-         which belongs to it, changed nothing more"
+        "pipeline execution `{execution}` of `{pipeline}` has ended (status: {status}), so this job stopped \
+         without further changes"
     )]
     Ended {
         /// The pipeline.
@@ -254,8 +254,8 @@ mod tests {
         let error = check(&world, &text).await.unwrap_err();
         assert_eq!(error.failure_type(), FailureType::RevisionOutOfSync);
         let expected = format!(
-            "pipeline execution `{ID}` of `greeter` has ended (its status is {status}), so this job, which \
-             belongs to it, changed nothing more"
+            "pipeline execution `{ID}` of `greeter` has ended (status: {status}), so this job stopped without \
+             further changes"
         );
         assert_eq!(chain(&error), expected);
     }

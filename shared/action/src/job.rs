@@ -358,7 +358,7 @@ pub enum EventError {
     #[error("the event has no `{EVENT_KEY}`")]
     NotAJob,
     /// The event names another function.
-    #[error("the event is for another function than `{own}`")]
+    #[error("the event is for a different function than `{own}`")]
     OtherFunction {
         /// This function.
         own: String,
@@ -374,7 +374,7 @@ pub enum EventError {
         column: usize,
     },
     /// A value that no request to AWS can hold.
-    #[error("the event's `{field}` cannot be used: expected {expected}")]
+    #[error("the event has an invalid `{field}`: expected {expected}")]
     Value {
         /// Where it is; never what it is, which may be a credential.
         field: &'static str,
@@ -393,7 +393,7 @@ impl EventError {
     /// Why an event could not be parsed.
     pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
         let reason = if error.to_string().starts_with("recursion limit exceeded") {
-            "it is nested too deep"
+            "it is nested too deeply"
         } else {
             "it is not valid JSON"
         };
@@ -587,12 +587,12 @@ mod tests {
         );
     }
 
-    #[test_case::test_case("/data/artifactCredentials/sessionToken", "planted\ntoken", "the event's `data.artifactCredentials` cannot be used: expected values of visible ASCII characters"; "token")]
-    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/objectKey", &"k".repeat(100_000), "the event's `s3Location.objectKey` cannot be used: expected a key of 1 to 1024 bytes"; "key")]
-    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/bucketName", "a/b", "the event's `s3Location.bucketName` cannot be used: expected the name of a bucket"; "bucket")]
-    #[test_case::test_case("/data/encryptionKey/id", "planted\r\nx-evil: 1", "the event's `data.encryptionKey.id` cannot be used: expected the id or ARN of a KMS key"; "KMS key")]
-    #[test_case::test_case("/accountId", "1111", "the event's `accountId` cannot be used: expected 12 digits"; "account")]
-    #[test_case::test_case("/data/actionConfiguration/configuration/FunctionName", "other", "the event is for another function than `f`"; "function")]
+    #[test_case::test_case("/data/artifactCredentials/sessionToken", "planted\ntoken", "the event has an invalid `data.artifactCredentials`: expected values of visible ASCII characters"; "token")]
+    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/objectKey", &"k".repeat(100_000), "the event has an invalid `s3Location.objectKey`: expected a key of 1 to 1024 bytes"; "key")]
+    #[test_case::test_case("/data/inputArtifacts/0/location/s3Location/bucketName", "a/b", "the event has an invalid `s3Location.bucketName`: expected the name of a bucket"; "bucket")]
+    #[test_case::test_case("/data/encryptionKey/id", "planted\r\nx-evil: 1", "the event has an invalid `data.encryptionKey.id`: expected the id or ARN of a KMS key"; "KMS key")]
+    #[test_case::test_case("/accountId", "1111", "the event has an invalid `accountId`: expected 12 digits"; "account")]
+    #[test_case::test_case("/data/actionConfiguration/configuration/FunctionName", "other", "the event is for a different function than `f`"; "function")]
     fn a_value_that_cannot_be_used_is_named_and_not_shown(field: &str, value: &str, message: &str) {
         let mut event = event();
         *event["CodePipeline.job"].pointer_mut(field).unwrap() = value.into();

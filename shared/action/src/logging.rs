@@ -232,7 +232,7 @@ pub(crate) fn start() {
         .with(lines_to(io::stdout).with_filter(filter.unwrap_or_else(|| at(DEFAULT_LEVEL))))
         .try_init();
     if let Some(level) = level.filter(|_| is_unknown) {
-        tracing::warn!("DELIVERY_LOG is `{level}`; it can be error, warn, info or debug");
+        tracing::warn!("DELIVERY_LOG is `{level}`; it must be error, warn, info or debug");
     }
 }
 

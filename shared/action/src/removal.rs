@@ -31,7 +31,7 @@ const ACCESSIBLE: Mode = Mode::RWXU;
 
 /// Entries that could not be removed.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` of user {owner} cannot be removed", .path.display())]
+#[error("cannot remove `{}`, owned by user {owner}", .path.display())]
 pub(crate) struct Left {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,

@@ -50,8 +50,8 @@ pub fn enter() -> Result<(), DiskError> {
     let disk = Disk::of_function()?;
     if disk.is_none() {
         tracing::warn!(
-            "this function shares its temporary directory: what a job leaves outside of its own \
-             folder stays; name a directory of its own in {}",
+            "this function shares its temporary directory, so files that a job leaves outside its own folder are \
+             not removed; set {} to a directory of its own",
             env::OWN_DIRECTORY
         );
     }
@@ -87,11 +87,11 @@ pub async fn inspect(end: Deadline) {
     let is_swept = AtomicBool::new(false);
     match tokio::time::timeout_at(limit, clean(&is_swept)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "something of the job stays"),
+        Ok(Err(error)) => tracing::error!(%error, "the job could not be cleaned up"),
         Err(_) if is_swept.load(Ordering::Relaxed) => {
-            tracing::warn!("the job left so much that it is still being removed");
+            tracing::warn!("the job left so many files that they are still being removed");
         }
-        Err(_) => give_up("the job does not end"),
+        Err(_) => give_up("the job's processes did not end in time"),
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn own_directory() -> Option<&'static Path> {
 /// Gives the environment up: another job must not run in it. The first reason is kept.
 pub(crate) fn give_up(reason: impl std::fmt::Display) {
     let reason = GIVEN_UP.get_or_init(|| reason.to_string());
-    tracing::error!(%reason, "this environment takes no other job");
+    tracing::error!(%reason, "this execution environment takes no further jobs");
 }
 
 /// Why this process has to exit, where it has to.
@@ -189,8 +189,8 @@ impl ActionError for Unclean {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "retry the stage: this execution environment is not used again; look at the log for the job \
-             before this one"
+            "retry the stage: this execution environment will not be used again; see the log of the job before \
+             this one"
                 .to_owned(),
         )
     }

@@ -110,7 +110,7 @@ impl Drop for Workspace {
             return;
         }
         if let Err(error) = remove_tree(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "a job's directory could not be removed");
+            tracing::warn!(path = %self.path.display(), %error, "could not remove a job's directory");
         }
     }
 }
@@ -144,10 +144,10 @@ fn remove_abandoned(parent: &Path) {
         if let Ok(Some(_lock)) = hold(&entry.path()) {
             match remove_tree(&entry.path()) {
                 Ok(()) => {
-                    tracing::info!(path = %entry.path().display(), "removed what a killed job left");
+                    tracing::info!(path = %entry.path().display(), "removed the directory of a killed job");
                 }
                 Err(error) => {
-                    tracing::warn!(path = %entry.path().display(), %error, "what a killed job left could not be removed");
+                    tracing::warn!(path = %entry.path().display(), %error, "could not remove the directory of a killed job");
                 }
             }
         }

@@ -44,7 +44,7 @@ pub enum ArchiveError {
         limit: u64,
     },
     /// The names and link targets take more memory than is given to them.
-    #[error("entry names have more than {limit} bytes together; `{entry}` is beyond the limit")]
+    #[error("entry names total more than {limit} bytes; `{entry}` is beyond the limit")]
     NamesTooLong {
         /// The entry at which the limit was passed.
         entry: String,
@@ -52,7 +52,7 @@ pub enum ArchiveError {
         limit: u64,
     },
     /// One entry is larger than the limits allow.
-    #[error("entry `{entry}` has {bytes} bytes, {limit} are the most")]
+    #[error("entry `{entry}` has {bytes} bytes; the limit is {limit}")]
     EntryTooLarge {
         /// The entry.
         entry: String,
@@ -62,9 +62,7 @@ pub enum ArchiveError {
         limit: u64,
     },
     /// All entries together are larger than the limits allow.
-    #[error(
-        "the entries have {bytes} bytes together, {limit} are the most; `{entry}` is the largest"
-    )]
+    #[error("the entries total {bytes} bytes; the limit is {limit}; the largest is `{entry}`")]
     TooLarge {
         /// The largest entry.
         entry: String,
@@ -75,7 +73,7 @@ pub enum ArchiveError {
     },
     /// The archive expands as only archives made to fill disks do.
     #[error(
-        "{compressed} bytes expand to {bytes}, more than {limit} times as many; `{entry}` is the largest"
+        "{compressed} bytes expand to {bytes}, more than {limit} times as many; the largest is `{entry}`"
     )]
     Ratio {
         /// The largest entry.
@@ -89,8 +87,8 @@ pub enum ArchiveError {
     },
     /// What was archived would be refused by every reader.
     #[error(
-        "{bytes} bytes of files became an archive of {compressed}; no action reads one that expands to more \
-         than {limit} times as much; `{entry}` is the largest file"
+        "{bytes} bytes of files became an archive of {compressed}; actions refuse archives that expand more than \
+         {limit} times; the largest file is `{entry}`"
     )]
     TooCompressible {
         /// The largest file.
@@ -104,7 +102,7 @@ pub enum ArchiveError {
     },
     /// The disk does not hold it.
     #[error(
-        "no room in `{}` for `{entry}`: needs {} MiB, {} MiB are free",
+        "not enough space in `{}` for `{entry}`: {} MiB needed, {} MiB free",
         path.display(), needed_bytes.div_ceil(MIB), free_bytes / MIB
     )]
     NoRoom {
@@ -148,7 +146,7 @@ pub enum Problem {
     #[error("has the character U+{0:04X} in its name, which controls how text is shown")]
     NameControl(u32),
     /// The name has a character that is a separator elsewhere.
-    #[error("has `{0}` in its name, which other systems take for a separator")]
+    #[error("has `{0}` in its name, which is a path separator on other systems")]
     NameSeparator(char),
     /// The name begins at the file system's root.
     #[error("has an absolute path")]
@@ -160,7 +158,7 @@ pub enum Problem {
     #[error("has an empty or `.` component in its path")]
     NameComponent,
     /// The name is too long.
-    #[error("has a name of {bytes} bytes, {limit} are the most")]
+    #[error("has a name of {bytes} bytes; the limit is {limit}")]
     NameTooLong {
         /// Its length.
         bytes: usize,
@@ -168,7 +166,7 @@ pub enum Problem {
         limit: usize,
     },
     /// The path has too many components.
-    #[error("lies {depth} directories deep, {limit} are the most")]
+    #[error("is {depth} directories deep; the limit is {limit}")]
     NameTooDeep {
         /// How deep it lies.
         depth: usize,
@@ -182,7 +180,7 @@ pub enum Problem {
     #[error("has the unsupported flags 0x{0:04x}")]
     Flags(u16),
     /// Only stored and deflated entries are read.
-    #[error("is compressed by method {0}, only 0 (stored) and 8 (deflate) can be read")]
+    #[error("uses compression method {0}; only 0 (stored) and 8 (deflate) are supported")]
     Method(u16),
     /// Only files, directories and symbolic links are extracted.
     #[error("is a {0}")]
@@ -196,10 +194,10 @@ pub enum Problem {
         by_name: &'static str,
     },
     /// A directory has bytes.
-    #[error("is a directory with contents of its own")]
+    #[error("is a directory with contents")]
     DirectoryData,
     /// The entry lies on another disk of a split archive.
-    #[error("lies in another part of a split archive")]
+    #[error("is in another part of a split archive")]
     Split,
     /// An extra field is cut off.
     #[error("has a malformed extra field")]
@@ -208,7 +206,7 @@ pub enum Problem {
     #[error("has the extra field 0x{0:04x} twice")]
     ExtraTwice(u16),
     /// The second name is not the first.
-    #[error("has another name in its Unicode path field")]
+    #[error("has a different name in its Unicode path field")]
     UnicodeName,
     /// The 64-bit sizes do not fit the 32-bit ones.
     #[error("has a Zip64 field that does not fit its header")]
@@ -220,7 +218,7 @@ pub enum Problem {
     #[error("has no local header at byte {0}")]
     NoHeader(u64),
     /// Local header and central directory do not agree.
-    #[error("has another {0} in its local header than in the central directory")]
+    #[error("has a different {0} in its local header than in the central directory")]
     HeaderDiffers(&'static str),
     /// Two entries share bytes.
     #[error("overlaps the entry after it or the central directory")]
@@ -250,13 +248,13 @@ pub enum Problem {
     #[error("has a wrong checksum")]
     Crc,
     /// Two entries of one path.
-    #[error("is there twice")]
+    #[error("appears twice")]
     Duplicate,
     /// Two paths that are one where it is extracted.
-    #[error("differs from `{0}` only in upper and lower case, which this disk does not tell apart")]
+    #[error("differs from `{0}` only in upper and lower case, which this file system ignores")]
     Case(String),
     /// A file or link is used as directory.
-    #[error("lies below `{0}`, which is not a directory")]
+    #[error("is below `{0}`, which is not a directory")]
     BelowFile(String),
     /// The link's target cannot be a path.
     #[error("is a symbolic link with an unusable target")]
@@ -265,7 +263,7 @@ pub enum Problem {
     #[error("is a symbolic link to the absolute path `{0}`")]
     LinkAbsolute(String),
     /// The link goes out of the directory.
-    #[error("is a symbolic link to `{0}`, which lies outside the directory")]
+    #[error("is a symbolic link to `{0}`, which is outside the directory")]
     LinkLeaves(String),
     /// The links never end.
     #[error("is a symbolic link to `{0}`, which leads through too many other links")]
@@ -291,16 +289,16 @@ impl Problem {
             Self::Method(_) => "archive with deflate, e.g. `zip -r` or `git archive --format=zip`",
             Self::Special(_) => "leave it out: only files, directories and symbolic links are kept",
             Self::Case(_) => {
-                "extract it on a disk that tells case apart, as those of Lambda and Linux do, or rename one of the two"
+                "extract it on a case-sensitive file system, as on Lambda and Linux, or rename one of the two"
             }
             Self::Duplicate | Self::BelowFile(_) => {
                 "remove or rename one of the two, then archive again"
             }
             Self::LinkTarget | Self::LinkAbsolute(_) | Self::LinkLeaves(_) | Self::LinkLoop(_) => {
-                "replace the link by what it points to, or let it point inside the directory"
+                "replace the link with its target, or make it point inside the directory"
             }
-            Self::Changed => "make sure that nothing writes to the directory any more, then retry",
-            Self::Split => "make one archive of it, not several parts",
+            Self::Changed => "make sure that nothing writes to the directory, then retry",
+            Self::Split => "create a single archive, not several parts",
             Self::Flags(_)
             | Self::KindDiffers { .. }
             | Self::DirectoryData
@@ -320,8 +318,8 @@ impl Problem {
             | Self::DeflateTail(_)
             | Self::Size(_)
             | Self::Crc => {
-                "make the archive again with another tool, and upload it again; if it was not made \
-                 by your pipeline, find out who made it"
+                "create the archive again with another tool and upload it again; if your pipeline did not create \
+                 it, find out who did"
             }
         }
     }
@@ -332,11 +330,9 @@ impl ArchiveError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotZip { .. } => {
-                "check that the action before this one uploads a zip archive, and all of it"
-            }
+            Self::NotZip { .. } => "check that the previous action uploads a complete zip archive",
             Self::Framing { .. } => {
-                "make the archive again with another tool, with nothing before, after or beside it"
+                "create the archive again with another tool, with no bytes before or after it"
             }
             Self::Entry { problem, .. } => problem.hint(),
             Self::TooManyEntries { .. } | Self::NamesTooLong { .. } => {
@@ -346,23 +342,23 @@ impl ArchiveError {
                 "leave out what later actions do not need"
             }
             Self::Ratio { .. } => {
-                "find out who made the archive: real files do not compress so well"
+                "find out who created the archive: real files do not compress this well"
             }
             Self::TooCompressible { .. } => {
-                "leave the largest file out, or compress it yourself: nearly all of it is the same bytes, such \
-                 as the holes of a disk image"
+                "leave the largest file out, or compress it yourself: nearly all of it is repeated bytes, such \
+                 as the holes in a disk image"
             }
             Self::NoRoom { .. } => {
                 "raise the function's `EphemeralStorage` (512 to 10240 MB), or leave out what later \
                  actions do not need"
             }
-            Self::Missing { .. } => "check the name, and what the action before this one archives",
+            Self::Missing { .. } => "check the name, and what the previous action archives",
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    "let the user that runs the action read and write it"
+                    "give the user that runs the action permission to read and write it"
                 }
                 io::ErrorKind::NotFound => "check that the path exists",
-                _ => "retry; if it stays so, look at the disk",
+                _ => "retry; if it keeps failing, check the disk",
             },
         }
     }
@@ -429,7 +425,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "no room in `/tmp/job` for `big`: needs 4 MiB, 2 MiB are free"
+            "not enough space in `/tmp/job` for `big`: 4 MiB needed, 2 MiB free"
         );
         assert!(error.hint().contains("EphemeralStorage"));
     }

@@ -124,6 +124,6 @@ pub(crate) fn on_disk(bytes: u64) -> u64 {
 /// What is free for this user on the file system that holds `path`.
 pub(crate) fn free_bytes(path: &Path) -> Result<u64, ArchiveError> {
     let stat = rustix::fs::statvfs(path)
-        .map_err(|error| ArchiveError::io("ask for the free space of", path, error.into()))?;
+        .map_err(|error| ArchiveError::io("get the free space of", path, error.into()))?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -243,7 +243,7 @@ fn read_file(path: &Path) -> Result<Report, String> {
     let size = file.metadata().map_err(|error| error.to_string())?.len();
     if size > MAX_REPORT_BYTES {
         return Err(format!(
-            "it has {size} bytes, {MAX_REPORT_BYTES} is the most that is read"
+            "it has {size} bytes; the limit is {MAX_REPORT_BYTES}"
         ));
     }
     let mut reader = BufReader::new(file.take(MAX_REPORT_BYTES));
@@ -312,7 +312,7 @@ fn read_xml(xml: impl std::io::BufRead) -> Result<Report, String> {
                     report.count(case);
                 }
             }
-            Event::Eof if open > 0 => return Err("it ends in the middle".to_owned()),
+            Event::Eof if open > 0 => return Err("it is truncated".to_owned()),
             Event::Eof if !known_root => return Err("it is not a JUnit report".to_owned()),
             Event::Eof => return Ok(report),
             _ => {}

@@ -93,15 +93,14 @@ pub fn choose(
                 && Manifest::read(files, folder).is_ok_and(|manifest| manifest.has_script(task));
             let doubt = (!is_script && !gulp::mentions(files, &gulpfile, task)).then(|| {
                 format!(
-                    "`{gulpfile}` does not mention a task `{task}`; whether gulp has it is known only when \
-                     gulp runs"
+                    "`{gulpfile}` does not mention a task `{task}`; only running gulp shows whether it exists"
                 )
             });
             Ok(Choice {
                 runner: Runner::Gulp,
                 because: match asked {
                     Some(_) => "`runner=gulp`".to_owned(),
-                    None => format!("there is `{gulpfile}`"),
+                    None => format!("found `{gulpfile}`"),
                 },
                 doubt,
             })
@@ -112,7 +111,7 @@ pub fn choose(
                 runner: Runner::Npm,
                 because: match asked {
                     Some(_) => "`runner=npm`".to_owned(),
-                    None => "there is no gulpfile".to_owned(),
+                    None => "no gulpfile".to_owned(),
                 },
                 doubt: None,
             })
@@ -174,7 +173,7 @@ impl Task {
         if !is_script {
             return ended;
         }
-        let note = format!("npm's script, as {missing}");
+        let note = format!("ran the npm script instead: {missing}");
         tracing::warn!("{note}");
         let mut end = self
             .run_by(Runner::Npm, project, environment, deadline)

@@ -208,8 +208,8 @@ async fn another_artifact_than_the_tested_one() {
     let found = delivery_action::artifact::Digest::of(DOCUMENT.as_bytes()).unwrap();
     let message = failed(&frame, &format!("{PARAMETERS}&digest={tested}")).await;
     let expected = format!(
-        "RevisionUnavailable: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is not the one that was \
-         made and tested: its digest is {found}, not {tested}\n"
+        "RevisionUnavailable: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is not the one that \
+         was built and tested: its digest is {found}, not {tested}\n"
     );
     assert!(message.starts_with(&expected), "{message}");
     frame.succeed(&format!("{PARAMETERS}&digest={found}")).await;
@@ -222,7 +222,7 @@ async fn an_import_with_warnings() {
         .artifact(r#"{"openapi": "3.0.1", "paths": {"/a": {"get": {"x-amazon-apigateway-integration": {}}}}}"#)
         .await;
     assert_snapshot!(frame.fail(PARAMETERS).await, @"
-    JobFailed: API Gateway does not accept the document for API `a1b2c3`, and has changed nothing: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` did not succeed: BadRequestException: Warnings found during import:
+    JobFailed: API Gateway does not accept the document for API `a1b2c3`, and has changed nothing: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` failed: BadRequestException: Warnings found during import:
     	Unable to find responses of method 'GET' of resource '/a' (request id world-request)
     hint: correct what API Gateway names in the document; warnings count too
     ");
@@ -234,7 +234,7 @@ async fn access_denied_names_the_permission() {
     let frame = Frame::start().await;
     frame.world.deny("apigateway:PutRestApi");
     assert_snapshot!(frame.fail(PARAMETERS).await, @"
-    PermissionError: cannot import the document into API `a1b2c3`: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` did not succeed: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/r/f is not authorized to perform: apigateway:PutRestApi because no identity-based policy allows the action (request id world-request)
+    PermissionError: cannot import the document into API `a1b2c3`: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` failed: AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/r/f is not authorized to perform: apigateway:PutRestApi because no identity-based policy allows the action (request id world-request)
     hint: allow `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` for this function's role
     ");
     assert_eq!(frame.changes(), ["apigateway:PutRestApi"]);

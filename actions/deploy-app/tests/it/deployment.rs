@@ -257,7 +257,7 @@ async fn an_artifact_of_another_digest_is_refused() {
     assert_eq!(
         message.lines().next(),
         Some(&*format!(
-            "input artifact `DistLambdaOutput` (`s3://{STORE}/{KEY}`) is not the one that was made and tested: its \
+            "input artifact `DistLambdaOutput` (`s3://{STORE}/{KEY}`) is not the one that was built and tested: its \
              digest is {found}, not {tested}"
         ))
     );

@@ -15,7 +15,7 @@ use delivery_testing::events::JobEvent;
 #[test_case("function=greeter&alias=prod&strategy=canary:10@5m", "`strategy` in `UserParameters` is not valid: expected `all-at-once`; this release does not have `canary` and `linear` yet"; "canary")]
 #[test_case("function=my-function:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified, and named after its kind")]
 #[test_case("function=function:greeter:7&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "partial and qualified")]
-#[test_case("function=greeter&alias=prod&digest=sha256:12", "`digest` in `UserParameters` is not valid: expected `sha256:` or `directory-sha256:` and 64 hexadecimal digits, as an output variable of test-and-package holds them"; "no digest")]
+#[test_case("function=greeter&alias=prod&digest=sha256:12", "`digest` in `UserParameters` is not valid: expected `sha256:` or `directory-sha256:` and 64 hexadecimal digits, as in an output variable of test-and-package"; "no digest")]
 #[test_case("function=greeter&alias=prod&digest=directory-sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "`digest` in `UserParameters` is not valid: expected the digest of the whole artifact: `sha256:` and 64 hexadecimal digits"; "digest of a directory")]
 #[test_case("function=greeter&alias=prod&pipeline=greeter", "`UserParameters` lacks `execution`"; "a pipeline without an execution")]
 #[test_case("function=greeter&alias=prod&strategy=slowly", "`strategy` in `UserParameters` is not valid: expected `all-at-once`"; "other strategy")]

@@ -160,7 +160,7 @@ async fn a_parameter_that_cannot_be_used_is_named(parameters: &str, message: &st
     );
 }
 
-#[test_case("{\"action\":\"deploy-app\",\"version\":1,\"content\":{}}", "the continuation token is of action `deploy-app`, not `e2e`"; "another action")]
+#[test_case("{\"action\":\"deploy-app\",\"version\":1,\"content\":{}}", "the continuation token belongs to action `deploy-app`, not `e2e`"; "another action")]
 #[test_case("garbled", "the continuation token cannot be read"; "garbled")]
 #[tokio::test]
 async fn a_foreign_token_is_refused(token: &str, message: &str) {

@@ -48,7 +48,7 @@ fn about_a_task_that_cannot_be_run() {
     });
     insta::assert_snapshot!(told(&error), @"
     ConfigurationError: gulp is not installed for `.`: no `node_modules/.bin/gulp` there or above
-    hint: add `gulp` to the project's dependencies and give this action the artifact of npm-install; with `omit=dev` development dependencies are not in it
+    hint: add `gulp` to the project's dependencies and use the artifact of npm-install as this action's input; with `omit=dev` it has no development dependencies
     log: LOG
     ");
 }

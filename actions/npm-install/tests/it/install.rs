@@ -34,7 +34,7 @@ async fn the_same_lock_file_gives_the_same_bytes() {
 #[tokio::test]
 async fn without_a_lock_file_npm_chooses_and_the_summary_says_so() {
     let (store, ended) = run(&[("package.json", MANIFEST)], "").await;
-    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; there is no lock file, so each run may install other versions");
+    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm install: added 1 package in X (npm X, Node.js X), 1 MiB; no lock file, so each run may install different versions");
     let output = store.output_files("SourceInstalledOutput").await;
     assert!(output.contains_key("node_modules/is-number/index.js"));
 }
@@ -178,7 +178,7 @@ async fn npm_never_reads_another_managers_lock_file() {
         let (store, ended) = run(&files, parameters).await;
         let summary = ended.unwrap().summary;
         assert_eq!(
-            summary.contains("`yarn.lock` is Yarn's lock file, which npm does not honour"),
+            summary.contains("`yarn.lock` is Yarn's lock file, which npm ignores"),
             more.is_none(),
             "{summary}"
         );
@@ -202,8 +202,8 @@ async fn what_should_be_known_of_the_source_is_in_the_summary() {
     let summary = ended.unwrap().summary;
     assert!(
         summary.ends_with(
-            "; the files of the submodule `styles` are not delivered: CodePipeline's source has none of them; \
-             `*.png` is kept in Git LFS: CodePipeline's source has pointers instead of these files"
+            "; the files of the submodule `styles` are not delivered: CodePipeline's source artifact does not include them; \
+             `*.png` is kept in Git LFS: CodePipeline's source artifact contains pointers instead of these files"
         ),
         "{summary}"
     );

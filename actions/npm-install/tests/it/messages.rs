@@ -27,7 +27,7 @@ fn about_the_project() {
         directory: text("web"),
     };
     insta::assert_snapshot!(told(&no_manifest), @"
-    ConfigurationError: there is no `package.json` in `web`
+    ConfigurationError: no `package.json` in `web`
     hint: set `directory` to the folder that holds `package.json`
     log: LOG
     ");
@@ -77,7 +77,7 @@ fn about_the_lock_file() {
     };
     insta::assert_snapshot!(told(&version), @"
     JobFailed: `package-lock.json` has format version 1, 2 or 3 with `packages` is needed
-    hint: write the lock file anew with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
+    hint: rewrite the lock file with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
     log: LOG
     ");
     let entries = [
@@ -209,7 +209,7 @@ fn about_the_function() {
     };
     insta::assert_snapshot!(told(&other), @"
     JobFailed: npm did not install the dependencies: `npm ci` ended with exit code 1
-    hint: packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or choose a version by `overrides` in `package.json`; then run `npm install` and commit the lock file
+    hint: packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or choose a version with `overrides` in `package.json`; then run `npm install` and commit the lock file
     last lines of output:
     npm error code ERESOLVE
     log: LOG

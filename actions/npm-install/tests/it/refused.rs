@@ -86,7 +86,7 @@ async fn a_setting_that_is_not_let_through_is_refused_wherever_npm_reads_it() {
 #[test_case("ignore-scripts=1", "`ignore-scripts` in `UserParameters` is not valid: expected `true` or `false`"; "switch")]
 #[test_case("directory=../x", "`../x` leaves the source"; "directory")]
 #[test_case("directory=web", "`web` is not in the source"; "no directory")]
-#[test_case("Env.LD_PRELOAD=x", "`Env.LD_PRELOAD` cannot be set: the action sets it, or keeps it from its children"; "variable")]
+#[test_case("Env.LD_PRELOAD=x", "`Env.LD_PRELOAD` cannot be set: it is reserved for the action"; "variable")]
 #[tokio::test]
 async fn a_parameter_that_cannot_be_used_is_named(parameters: &str, message: &str) {
     let (_store, ended) = run(&[("package.json", MANIFEST)], parameters).await;
@@ -100,14 +100,11 @@ async fn a_parameter_that_cannot_be_used_is_named(parameters: &str, message: &st
 #[tokio::test]
 async fn a_source_without_a_project_is_refused() {
     let (_store, ended) = run(&[("README.md", "x")], "").await;
-    assert_eq!(
-        ended.unwrap_err().cause,
-        "there is no `package.json` in `.`"
-    );
+    assert_eq!(ended.unwrap_err().cause, "no `package.json` in `.`");
 }
 
 #[test_case("{", "`package-lock.json` cannot be read: EOF while parsing an object at line 1 column 1"; "not JSON")]
-#[test_case("{\"lockfileVersion\": 1, \"dependencies\": {}}", "`package-lock.json` has format version 1, and 2 or 3 is needed: only these list packages with their hashes"; "old")]
+#[test_case("{\"lockfileVersion\": 1, \"dependencies\": {}}", "`package-lock.json` has format version 1, but 2 or 3 is required: only these list packages with their hashes"; "old")]
 #[test_case("{\"lockfileVersion\": 3, \"dependencies\": {}}", "`package-lock.json` has format version 3, 2 or 3 with `packages` is needed"; "without packages")]
 #[tokio::test]
 async fn a_lock_file_that_cannot_be_checked_is_refused(lock: &str, message: &str) {
@@ -129,7 +126,7 @@ async fn another_managers_lock_file_is_refused_by_name(name: &str, manager: &str
             (failure.failure_type, failure.cause),
             (
                 FailureType::ConfigurationError,
-                format!("`{name}` is {manager}'s lock file, which npm does not honour")
+                format!("`{name}` is {manager}'s lock file, which npm ignores")
             )
         );
         let hint = failure.hint.unwrap();
@@ -153,7 +150,7 @@ async fn all_that_is_wrong_is_said_before_anything_is_installed() {
     assert_eq!(
         ended.unwrap_err().cause,
         "3 errors: (1) `package.json` has no script `package` (it has: `build`); (2) `package.json` has no script \
-         `test-functional` (it has: `build`); (3) `yarn.lock` is Yarn's lock file, which npm does not honour"
+         `test-functional` (it has: `build`); (3) `yarn.lock` is Yarn's lock file, which npm ignores"
     );
 }
 

@@ -47,12 +47,12 @@ fn about_outputs() {
         source,
     };
     insta::assert_snapshot!(told(&output(ProjectError::Missing { path: text("dist") })), @"
-    ConfigurationError: output artifact `Site` cannot be made: `dist` is not in the source
+    ConfigurationError: cannot create output artifact `Site`: `dist` is not in the source
     hint: have the task write `dist`, or correct the key `Site`, a path relative to `directory`
     log: LOG
     ");
     insta::assert_snapshot!(told(&output(ProjectError::Leaves { path: text("..") })), @"
-    ConfigurationError: output artifact `Site` cannot be made: `..` leaves the source
+    ConfigurationError: cannot create output artifact `Site`: `..` leaves the source
     hint: give a relative path that stays inside the source
     log: LOG
     ");
@@ -84,8 +84,8 @@ fn about_a_task_that_is_not_there() {
     let many = (0..45).map(|index| format!("t{index}")).collect();
     assert!(told(&unknown(Runner::Npm, many)).contains("`t39` and 5 more)\n"));
     insta::assert_snapshot!(told(&TaskError::Name { task: text("-x") }), @"
-    ConfigurationError: `-x` is no name of a task
-    hint: give `task` the name of a gulp task or of an npm script
+    ConfigurationError: `-x` is not a task name
+    hint: set `task` to the name of a gulp task or an npm script
     log: LOG
     ");
 }
@@ -93,17 +93,17 @@ fn about_a_task_that_is_not_there() {
 #[test]
 fn about_a_project_without_what_it_needs() {
     insta::assert_snapshot!(told(&TaskError::NoGulpfile { directory: text("web") }), @"
-    ConfigurationError: there is no gulpfile in `web`
+    ConfigurationError: `web` has no gulpfile
     hint: correct `directory`, or set `runner=npm`
     log: LOG
     ");
     insta::assert_snapshot!(told(&TaskError::NoGulp { directory: text("web") }), @"
     ConfigurationError: gulp is not installed for `web`: no `node_modules/.bin/gulp` there or above
-    hint: add `gulp` to the project's dependencies and give this action the artifact of npm-install; with `omit=dev` development dependencies are not in it
+    hint: add `gulp` to the project's dependencies and use the artifact of npm-install as this action's input; with `omit=dev` it has no development dependencies
     log: LOG
     ");
     insta::assert_snapshot!(told(&TaskError::NoManifest { directory: text("web") }), @"
-    ConfigurationError: there is neither a gulpfile nor a `package.json` in `web`
+    ConfigurationError: `web` has neither a gulpfile nor a `package.json`
     hint: correct `directory`
     log: LOG
     ");

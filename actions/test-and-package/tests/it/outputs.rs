@@ -69,9 +69,9 @@ async fn two_runs_give_the_same_bytes() {
 #[test_case("task=package", &["Site"], "output artifact `Site` has no path: `UserParameters` lacks the key `Site`"; "an output without a key")]
 #[test_case("task=package&Site=a&Api=b", &["Site"], "`UserParameters` has an unknown key `Api`; known keys are `task`, `runner`, `directory`, `report`, `Env.NAME`, `Site`"; "a key without an output")]
 #[test_case("task=package", &["task"], "output artifact `task` has the name of a key of this action"; "an output called as a key")]
-#[test_case("task=package&Site=dist", &["Site"], "output artifact `Site` cannot be made: `dist` is not in the source"; "a path that is not there")]
-#[test_case("task=package&Site=../other", &["Site"], "output artifact `Site` cannot be made: `../other` leaves the source"; "a path upwards")]
-#[test_case("task=package&Site=%2Fetc%2Fpasswd", &["Site"], "output artifact `Site` cannot be made: `/etc/passwd` leaves the source"; "an absolute path")]
+#[test_case("task=package&Site=dist", &["Site"], "cannot create output artifact `Site`: `dist` is not in the source"; "a path that is not there")]
+#[test_case("task=package&Site=../other", &["Site"], "cannot create output artifact `Site`: `../other` leaves the source"; "a path upwards")]
+#[test_case("task=package&Site=%2Fetc%2Fpasswd", &["Site"], "cannot create output artifact `Site`: `/etc/passwd` leaves the source"; "an absolute path")]
 #[tokio::test]
 async fn an_output_that_cannot_be_made_is_named(parameters: &str, outputs: &[&str], message: &str) {
     let (store, ended) = run(&[("package.json", &manifest("true"))], parameters, outputs).await;
@@ -96,7 +96,7 @@ async fn a_link_that_a_task_makes_leads_nowhere_else() {
     .await;
     assert_eq!(
         ended.unwrap_err().cause,
-        "output artifact `Site` cannot be made: `out` leaves the source"
+        "cannot create output artifact `Site`: `out` leaves the source"
     );
 }
 

@@ -66,9 +66,9 @@ async fn gulp_of_a_monorepo_is_found_above() {
 #[test_case(&[("gulpfile.js", ""), ("node_modules/.bin/gulp", GULP), ("tasks/lint.sh", ""), ("tasks/test.sh", "")], "task=pack", "`gulpfile.js` has no task `pack` (it has: `lint`, `test`)"; "gulp")]
 #[test_case(&[("web/package.json", "{}")], "task=pack&directory=web", "`web/package.json` has no script `pack` (it has none)"; "npm further down")]
 #[test_case(&[("gulpfile.js", "")], "task=package", "gulp is not installed for `.`: no `node_modules/.bin/gulp` there or above"; "no gulp")]
-#[test_case(&[("package.json", "{}")], "task=package&runner=gulp", "there is no gulpfile in `.`"; "no gulpfile")]
-#[test_case(&[("README.md", "")], "task=package", "there is neither a gulpfile nor a `package.json` in `.`"; "no project")]
-#[test_case(&[("package.json", "{}")], "task=--version", "`--version` is no name of a task"; "an option")]
+#[test_case(&[("package.json", "{}")], "task=package&runner=gulp", "`.` has no gulpfile"; "no gulpfile")]
+#[test_case(&[("README.md", "")], "task=package", "`.` has neither a gulpfile nor a `package.json`"; "no project")]
+#[test_case(&[("package.json", "{}")], "task=--version", "`--version` is not a task name"; "an option")]
 #[test_case(&[("package.json", "{}")], "task=x&directory=web", "`web` is not in the source"; "no directory")]
 #[test_case(&[("package.json", "{}")], "runner=npm", "`UserParameters` lacks `task`"; "no task")]
 #[test_case(&[("package.json", "{}")], "task=x&runner=make", "`runner` in `UserParameters` is not valid: expected one of `gulp`, `npm`"; "unknown runner")]
@@ -137,9 +137,7 @@ async fn a_failure_of_a_known_cause_says_what_to_do(script: &str, remedy: &str) 
     let failure = ended.unwrap_err();
     let hint = failure.hint.as_deref().unwrap();
     assert!(hint.contains(remedy), "{failure:#?}");
-    assert!(
-        hint.ends_with("; to see it by hand, run `npm run package` in the project's directory")
-    );
+    assert!(hint.ends_with("; to reproduce it, run `npm run package` in the project's directory"));
 }
 
 #[tokio::test]

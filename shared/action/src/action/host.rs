@@ -119,7 +119,7 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         invocation: &Invocation,
     ) -> Result<(), HostError> {
         let Some(id) = id else {
-            tracing::error!("the event names no job of CodePipeline, so nothing can be reported");
+            tracing::error!("the event contains no CodePipeline job, so no result can be reported");
             return Err(HostError::NoJob);
         };
         let span = tracing::info_span!(
@@ -223,7 +223,7 @@ async fn in_time<T>(mut task: JoinHandle<T>, time: &Time) -> Option<Result<T, Jo
     let grace = END_GRACE.min(time.margin / LARGEST_GRACE_PART);
     let ended = tokio::time::timeout(grace, &mut task).await.ok();
     if ended.is_none() {
-        sandbox::give_up("the action does not end although it was told to");
+        sandbox::give_up("the action did not stop when it was cancelled");
     }
     ended
 }
@@ -270,7 +270,7 @@ pub enum HostError {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the action did not end within the function's time: it was stopped {} s before the end of {} s",
+    "the action ran out of time: it was stopped {} s before the function's timeout of {} s",
     .0.margin.as_secs_f32().round(), .0.whole.as_secs_f32().round()
 )]
 struct OutOfTime(Time);
@@ -302,6 +302,6 @@ impl ActionError for Panicked {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("this is a defect of the action: report it with the log named below".to_owned())
+        Some("this is a bug in the action: report it together with the log named below".to_owned())
     }
 }

@@ -36,7 +36,7 @@ const MAX_SHORT_CHARS: usize = 400;
 
 /// The message after one that was refused too.
 const PLAIN_MESSAGE: &str =
-    "the action failed; CodePipeline did not accept its message, which is in the function's log";
+    "the action failed; CodePipeline rejected its message, which is in the function's log";
 
 /// How long one attempt to report may take. The service answers in some 100 ms; a connection that
 /// hangs must leave time for the next attempt.
@@ -112,7 +112,7 @@ impl Reporter {
                 .expect("type and message are set");
             refusal = self.fail(job, details, place).await?;
             let Some(error) = &refusal else { return Ok(()) };
-            tracing::warn!(%error, "CodePipeline does not accept the message of the failure");
+            tracing::warn!(%error, "CodePipeline rejected the failure message");
         }
         let source = refusal.expect("three attempts were refused");
         Err(ReportError {
@@ -238,7 +238,7 @@ fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportErr
 fn no_longer_waited_for(job: &JobId, error: &CallError) {
     tracing::warn!(
         job.id = %job, %error,
-        "CodePipeline no longer waits for this job: its result was reported before, or it was given up"
+        "CodePipeline is no longer waiting for this job: it was already reported, abandoned or timed out"
     );
 }
 

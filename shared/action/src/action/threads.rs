@@ -56,6 +56,6 @@ impl ActionError for NoThreads {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("retry the stage; if it goes on, raise the function's memory".to_owned())
+        Some("retry the stage; if it keeps failing, raise the function's memory".to_owned())
     }
 }

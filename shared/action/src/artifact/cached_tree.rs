@@ -52,18 +52,18 @@ impl CachedTree {
         let text = |name: &str| self.metadata.get(name).map(String::as_str);
         let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
         if text(FORMAT_NAME) != Some(FORMAT) {
-            return Err("its metadata are not those of a kept tree".to_owned());
+            return Err("its metadata is not that of a cached tree".to_owned());
         }
         let (Some(data_bytes), Some(length), Some(hash)) =
             (number(DATA_NAME), number(LENGTH_NAME), text(HASH_NAME))
         else {
-            return Err("its metadata are not complete".to_owned());
+            return Err("its metadata is incomplete".to_owned());
         };
         if length != self.length {
             return Err(format!("it has {} bytes instead of {length}", self.length));
         }
         if !(1..=MAX_DIRECTORY_BYTES).contains(&length.saturating_sub(data_bytes)) {
-            return Err("its metadata contradict each other".to_owned());
+            return Err("its metadata is contradictory".to_owned());
         }
         Ok(TreeMetadata {
             data_bytes,

@@ -49,10 +49,10 @@ pub enum ComposeError {
         reason: String,
     },
     /// The kept tree was removed or replaced meanwhile.
-    #[error("the kept tree is not there any more")]
+    #[error("the cached tree no longer exists")]
     Gone(#[source] CallError),
     /// The two trees cannot be one.
-    #[error("the source and the dependencies do not go together")]
+    #[error("the source and the dependencies conflict")]
     Together(#[source] ArchiveError),
     /// The store refused.
     #[error(transparent)]
@@ -315,23 +315,25 @@ impl Store {
             .body
             .collect()
             .await
-            .map_err(|error| damaged(format!("it cannot be read to its end: {error}")))?
+            .map_err(|error| damaged(format!("cannot read it to the end: {error}")))?
             .into_bytes();
         let claim = claim.clone();
         blocking(move || {
             let directory = bytes
                 .get(at(claim.data_bytes.saturating_sub(from))..)
                 .filter(|_| bytes.len() as u64 == length.saturating_sub(from))
-                .ok_or_else(|| damaged("it is shorter than it says"))?;
+                .ok_or_else(|| damaged("it is shorter than declared"))?;
             if hex::encode(Sha256::digest(directory)) != claim.hash {
                 return Err(damaged(
-                    "its directory does not have the hash that is kept with it",
+                    "its central directory does not match the recorded hash",
                 ));
             }
             let tail = ArchiveEnd::new(bytes.clone(), length)
                 .map_err(|error| damaged(crate::failure::chain(&error)))?;
             if tail.data_bytes() != claim.data_bytes {
-                return Err(damaged("its directory is not where it says"));
+                return Err(damaged(
+                    "its central directory is not at the recorded position",
+                ));
             }
             Ok((bytes, tail))
         })

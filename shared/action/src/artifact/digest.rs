@@ -18,8 +18,8 @@ const WHOLE: &str = "sha256:";
 const DIRECTORY: &str = "directory-sha256:";
 
 /// What the messages of a wrong value expect.
-const EXPECTED: &str = "`sha256:` or `directory-sha256:` and 64 hexadecimal digits, as an output variable \
-                        of test-and-package holds them";
+const EXPECTED: &str = "`sha256:` or `directory-sha256:` and 64 hexadecimal digits, as in an output variable of \
+                        test-and-package";
 
 /// What they expect where a digest of the directory does not do.
 const EXPECTED_WHOLE: &str =

@@ -181,7 +181,7 @@ impl<'a> MultipartUpload<'a> {
         if let Err(error) = aborted {
             let resource = format!("s3://{}/{}", self.bucket, self.key);
             let error = CallError::new("s3:AbortMultipartUpload", resource, &error);
-            tracing::warn!(%error, "the parts of a failed upload stay until the bucket's lifecycle removes them");
+            tracing::warn!(%error, "cannot abort a failed upload; its parts stay until the bucket's lifecycle rules remove them");
         }
     }
 }

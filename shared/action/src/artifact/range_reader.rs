@@ -133,7 +133,7 @@ impl RangeReader {
                 source,
             });
         }
-        tracing::warn!(artifact = self.artifact.name, error = %source, attempt, "a transfer broke off");
+        tracing::warn!(artifact = self.artifact.name, error = %source, attempt, "a transfer was interrupted");
         Ok(())
     }
 }
@@ -159,11 +159,11 @@ async fn collect(
         let bytes = bytes?;
         left = left
             .checked_sub(bytes.len())
-            .ok_or("more bytes came than were asked for")?;
+            .ok_or("received more bytes than requested")?;
         buffer.extend_from_slice(&bytes);
     }
     if left > 0 {
-        return Err(format!("{left} of {expected} bytes did not come").into());
+        return Err(format!("{left} of {expected} bytes are missing").into());
     }
     Ok(())
 }

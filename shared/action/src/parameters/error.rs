@@ -7,9 +7,7 @@ use crate::failure::{ActionError, FailureType};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
     /// Longer than any action reads.
-    #[error(
-        "`UserParameters` is {length} characters long, {MAX_RESOLVED_CHARS} is the most that is read"
-    )]
+    #[error("`UserParameters` is {length} characters long; the limit is {MAX_RESOLVED_CHARS}")]
     TooLong {
         /// Its length, in characters.
         length: usize,

@@ -141,7 +141,7 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
     /// Not a name of letters, digits and underscores.
-    #[error("`Env.{name}` does not name an environment variable")]
+    #[error("`Env.{name}` is not a valid environment variable name")]
     Name {
         /// What was given.
         name: String,
@@ -153,7 +153,7 @@ pub enum EnvironmentError {
         name: String,
     },
     /// A variable that the action sets, or that would undo what it promises.
-    #[error("`Env.{name}` cannot be set: the action sets it, or keeps it from its children")]
+    #[error("`Env.{name}` cannot be set: it is reserved for the action")]
     Reserved {
         /// The variable.
         name: String,
@@ -181,8 +181,8 @@ impl ActionError for EnvironmentError {
                 )
             }
             Self::Credential { name } => format!(
-                "remove `Env.{name}`: whoever may read the pipeline would see it; let the tests reach \
-                 the application through its public interface"
+                "remove `Env.{name}`: everyone who can read the pipeline would see it; test the application \
+                 through its public interface"
             ),
         })
     }
@@ -216,22 +216,19 @@ mod tests {
 
     #[test_case(
         "LD_PRELOAD",
-        "`Env.LD_PRELOAD` cannot be set: the action sets it, or keeps it from its children"
+        "`Env.LD_PRELOAD` cannot be set: it is reserved for the action"
     )]
     #[test_case(
         "AWS_LAMBDA_RUNTIME_API",
-        "`Env.AWS_LAMBDA_RUNTIME_API` cannot be set: the action sets it, or keeps it from its children"
+        "`Env.AWS_LAMBDA_RUNTIME_API` cannot be set: it is reserved for the action"
     )]
-    #[test_case(
-        "HOME",
-        "`Env.HOME` cannot be set: the action sets it, or keeps it from its children"
-    )]
+    #[test_case("HOME", "`Env.HOME` cannot be set: it is reserved for the action")]
     #[test_case(
         "AWS_SECRET_ACCESS_KEY",
         "`Env.AWS_SECRET_ACCESS_KEY` cannot be set: it is an AWS credential"
     )]
-    #[test_case("A=B", "`Env.A=B` does not name an environment variable")]
-    #[test_case("1A", "`Env.1A` does not name an environment variable")]
+    #[test_case("A=B", "`Env.A=B` is not a valid environment variable name")]
+    #[test_case("1A", "`Env.1A` is not a valid environment variable name")]
     fn a_variable_that_would_undo_a_promise_is_refused_by_name(name: &str, message: &str) {
         let mut environment = Environment::new(Path::new("/h"), Path::new("/t"));
         let before = environment.clone();

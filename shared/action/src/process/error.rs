@@ -25,7 +25,7 @@ pub enum ProcessError {
         searched: String,
     },
     /// The program is there and does not start.
-    #[error("`{command}` cannot be started in `{}`", .directory.display())]
+    #[error("cannot start `{command}` in `{}`", .directory.display())]
     Start {
         /// What was run.
         command: String,
@@ -45,7 +45,7 @@ pub enum ProcessError {
         output: String,
     },
     /// A signal ended it.
-    #[error("`{command}` was ended by signal {signal}{}", signal_name(*.signal))]
+    #[error("`{command}` was terminated by signal {signal}{}", signal_name(*.signal))]
     Signal {
         /// What was run.
         command: String,
@@ -55,7 +55,7 @@ pub enum ProcessError {
         output: String,
     },
     /// It was ended because its time was over.
-    #[error("`{command}` was ended after {}: its time was over", seconds(*.elapsed))]
+    #[error("`{command}` was stopped after {}: it ran out of time", seconds(*.elapsed))]
     Deadline {
         /// What was run.
         command: String,
@@ -65,7 +65,7 @@ pub enum ProcessError {
         output: String,
     },
     /// It runs and cannot be followed.
-    #[error("`{command}` cannot be waited for")]
+    #[error("cannot wait for `{command}`")]
     Wait {
         /// What was run.
         command: String,
@@ -73,7 +73,7 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// What it started lives on, or it changed the function.
-    #[error("`{command}` cannot be contained")]
+    #[error("`{command}` could not be contained")]
     Uncontained {
         /// What was run.
         command: String,
@@ -98,22 +98,22 @@ impl ActionError for ProcessError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { program, .. } if NODE_PROGRAMS.contains(&program.as_str()) => Some(
-                "give the function the Lambda layer with Node.js and npm, or install Node.js 20 or later"
+                "add the Lambda layer with Node.js and npm to the function, or install Node.js 20 or later"
                     .to_owned(),
             ),
             Self::NotFound { program, .. } => {
-                Some(format!("give the function a Lambda layer that has `{program}` in its `bin`"))
+                Some(format!("add a Lambda layer that has `{program}` in its `bin` to the function"))
             }
             Self::Start { .. } | Self::Wait { .. } => {
                 Some("check the function's limits on memory and processes".to_owned())
             }
             Self::Signal { signal: SIGKILL, .. } => {
-                Some("most likely memory ran out: raise the function's `MemorySize`".to_owned())
+                Some("it most likely ran out of memory: raise the function's `MemorySize`".to_owned())
             }
             Self::Exit { .. } | Self::Signal { .. } => None,
             Self::Uncontained { .. } => Some(
-                "look for what this program, or a package that it uses, does to the process that starts \
-                 it; this execution environment is not used again"
+                "check what this program, or a package that it uses, does to its parent process; this execution \
+                 environment will not be used again"
                     .to_owned(),
             ),
             Self::Deadline { .. } => {

@@ -45,7 +45,7 @@ pub(super) fn runs_as_root() -> bool {
 
 /// The kernel does not let the process protect itself.
 #[derive(Debug, thiserror::Error)]
-#[error("the kernel refuses `prctl({call})`")]
+#[error("the kernel refused `prctl({call})`")]
 pub struct HardenError {
     call: &'static str,
     source: std::io::Error,

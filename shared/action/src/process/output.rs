@@ -105,7 +105,7 @@ impl Output {
         if cut {
             // The cut may have gone through a character, too.
             let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
-            text = redact_cut(whole).into_owned() + " … (line cut)";
+            text = redact_cut(whole).into_owned() + " … (line truncated)";
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match &kept.shown_below {
@@ -135,7 +135,7 @@ impl Output {
         if unlogged_lines > 0 {
             tracing::warn!(
                 lines = unlogged_lines,
-                "{unlogged_lines} lines of output are not in the log: more than {MAX_LOGGED_BYTES} bytes"
+                "{unlogged_lines} lines of output were not logged: the limit is {MAX_LOGGED_BYTES} bytes"
             );
         }
         OutputText {
@@ -228,7 +228,7 @@ impl Ends {
     fn text(&self) -> String {
         let mut text = self.head.clone();
         if self.left_out > 0 {
-            let _infallible = writeln!(text, "… ({} lines left out)", self.left_out);
+            let _infallible = writeln!(text, "… ({} lines omitted)", self.left_out);
         }
         for line in &self.tail {
             text.push_str(line);
@@ -290,7 +290,7 @@ mod tests {
         );
         assert!(text.starts_with("line 0\nline 1\n"));
         assert!(text.ends_with("line 199998\nline 199999\n"));
-        assert_eq!(text.matches("lines left out").count(), 1);
+        assert_eq!(text.matches("lines omitted").count(), 1);
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
             output.clone().read(Stream::Stdout, line.as_bytes()).await;
         }
         let text = output.finish().both;
-        assert!(text.contains("x[redacted] … (line cut)\n"));
+        assert!(text.contains("x[redacted] … (line truncated)\n"));
         assert!(!text.contains("planted"), "{text}");
     }
 

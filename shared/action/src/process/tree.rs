@@ -303,25 +303,25 @@ impl Family {
 #[derive(Debug, thiserror::Error)]
 pub enum Survivors {
     /// Some live.
-    #[error("processes of the job did not end within {} s: {processes}", KILL_LIMIT.as_secs())]
+    #[error("the job's processes did not end within {} s: {processes}", KILL_LIMIT.as_secs())]
     Alive {
         /// Their numbers.
         processes: String,
     },
     /// They are gone, but later than they can be without this process having been stopped.
-    #[error("the job's processes were ended only after {} s: the function was stopped meanwhile", .took.as_secs())]
+    #[error("the job's processes were killed only after {} s: the function was suspended in between", .took.as_secs())]
     Late {
         /// How long it took.
         took: Duration,
     },
     /// Whether some live cannot be told.
-    #[error("the job's processes cannot be told")]
+    #[error("cannot list the job's processes")]
     Unknown {
         /// Why.
         source: io::Error,
     },
     /// They are gone, and have changed this process.
-    #[error("a program of the job changed the function's {what}")]
+    #[error("a program that the job ran changed the function's {what}")]
     Tampered {
         /// What was changed.
         what: String,

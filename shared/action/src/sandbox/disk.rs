@@ -67,7 +67,7 @@ fn empty(directory: &Path) -> Result<(), Unclean> {
         if !left.is_foreign() {
             return Err(left.into());
         }
-        tracing::debug!(path = %left.path.display(), owner = left.owner, "it is another user's and stays");
+        tracing::debug!(path = %left.path.display(), owner = left.owner, "owned by another user; left in place");
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ fn check_private(directory: &Path) -> Result<(), DiskError> {
     let others = Mode::from_raw_mode(stat.st_mode) & (Mode::RWXG | Mode::RWXO);
     if !directory.is_absolute() || stat.st_uid != geteuid().as_raw() || !others.is_empty() {
         return Err(refused(
-            "it has to be an absolute path of a directory of the function's user, with mode 700"
+            "it must be the absolute path of a directory owned by the function's user, with mode 700"
                 .to_owned(),
         ));
     }

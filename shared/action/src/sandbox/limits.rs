@@ -59,7 +59,7 @@ impl Limits {
             if getrlimit(resource) != *limit {
                 changed = Some(name.to_owned());
                 if let Err(error) = setrlimit(resource, *limit) {
-                    tracing::warn!(%error, "the {name} cannot be set back");
+                    tracing::warn!(%error, "cannot restore the {name}");
                 }
             }
         }

@@ -92,7 +92,7 @@ async fn a_refused_failure_is_followed_by_a_short_one_and_that_by_a_plain_one() 
     assert_eq!(message(short), "the sample has no `thing`");
     assert_eq!(
         message(plain),
-        "the action failed; CodePipeline did not accept its message, which is in the function's log"
+        "the action failed; CodePipeline rejected its message, which is in the function's log"
     );
     let details = |sent: &(String, Value)| sent.1["failureDetails"].clone();
     assert!(details(full)["externalExecutionId"].is_string());

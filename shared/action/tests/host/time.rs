@@ -124,8 +124,7 @@ async fn an_action_that_does_not_end_is_reported_in_time(by: &str) {
     let message = stopped(by, 8).await;
     assert!(
         message.starts_with(
-            "the action did not end within the function's time: \
-             it was stopped 2 s before the end of 8 s\nhint: raise the function's `Timeout`"
+            "the action ran out of time: it was stopped 2 s before the function's timeout of 8 s\nhint: raise the function's `Timeout`"
         ),
         "{message}"
     );
@@ -217,7 +216,7 @@ async fn an_event_that_cannot_be_parsed_is_reported() {
     let (failure_type, message) = only_failure(world.code_pipeline().reports());
     assert_eq!(failure_type, "ConfigurationError");
     assert!(
-        message.starts_with("the event cannot be read: it is nested too deep (line 1"),
+        message.starts_with("the event cannot be read: it is nested too deeply (line 1"),
         "{message}"
     );
 }

@@ -25,12 +25,12 @@ fn a_program_that_is_not_there() {
     };
     insta::assert_snapshot!(run("npm"), @"
     ConfigurationError: program `npm` is not in any directory of `PATH` (/nowhere)
-    hint: give the function the Lambda layer with Node.js and npm, or install Node.js 20 or later
+    hint: add the Lambda layer with Node.js and npm to the function, or install Node.js 20 or later
     log: LOG
     ");
     insta::assert_snapshot!(run("git"), @"
     ConfigurationError: program `git` is not in any directory of `PATH` (/nowhere)
-    hint: give the function a Lambda layer that has `git` in its `bin`
+    hint: add a Lambda layer that has `git` in its `bin` to the function
     log: LOG
     ");
 }
@@ -45,7 +45,7 @@ fn a_program_that_does_not_start() {
     let error = block_on(command.run(far())).unwrap_err();
     let text = told(&error).replace(&place.directory.path().display().to_string(), "JOB");
     insta::assert_snapshot!(text, @"
-    JobFailed: `JOB/program` cannot be started in `JOB`: Exec format error (os error 8)
+    JobFailed: cannot start `JOB/program` in `JOB`: Exec format error (os error 8)
     hint: check the function's limits on memory and processes
     log: LOG
     ");
@@ -69,14 +69,14 @@ fn a_child_that_is_killed() {
     let place = Place::new();
     let run = |script: &str| told(&block_on(place.shell(script).run(far())).unwrap_err());
     insta::assert_snapshot!(run("echo working; kill -KILL $$"), @r#"
-    JobFailed: `sh -c "echo working; kill -KILL $$"` was ended by signal 9 (SIGKILL)
-    hint: most likely memory ran out: raise the function's `MemorySize`
+    JobFailed: `sh -c "echo working; kill -KILL $$"` was terminated by signal 9 (SIGKILL)
+    hint: it most likely ran out of memory: raise the function's `MemorySize`
     last lines of output:
     working
     log: LOG
     "#);
     insta::assert_snapshot!(run("kill -SEGV $$"), @r#"
-    JobFailed: `sh -c "kill -SEGV $$"` was ended by signal 11 (SIGSEGV)
+    JobFailed: `sh -c "kill -SEGV $$"` was terminated by signal 11 (SIGSEGV)
     log: LOG
     "#);
 }
@@ -92,7 +92,7 @@ fn a_child_whose_time_is_over() {
     )
     .unwrap_err();
     insta::assert_snapshot!(told(&error), @r#"
-    JobFailed: `sh -c "echo working; exec sleep 1000"` was ended after 1s: its time was over
+    JobFailed: `sh -c "echo working; exec sleep 1000"` was stopped after 1s: it ran out of time
     hint: make it faster, split it, or raise the function's `Timeout`
     last lines of output:
     working
@@ -108,7 +108,7 @@ fn a_child_that_cannot_be_waited_for() {
     };
     assert_eq!(Failure::new(&error).failure_type, FailureType::JobFailed);
     insta::assert_snapshot!(told(&error), @"
-    JobFailed: `npm ci` cannot be waited for: operation interrupted
+    JobFailed: cannot wait for `npm ci`: operation interrupted
     hint: check the function's limits on memory and processes
     log: LOG
     ");
@@ -123,8 +123,8 @@ fn a_child_that_cannot_be_contained() {
         },
     };
     insta::assert_snapshot!(told(&error), @"
-    JobFailed: `npm run build` cannot be contained: a program of the job changed the function's limit on open files
-    hint: look for what this program, or a package that it uses, does to the process that starts it; this execution environment is not used again
+    JobFailed: `npm run build` could not be contained: a program that the job ran changed the function's limit on open files
+    hint: check what this program, or a package that it uses, does to its parent process; this execution environment will not be used again
     log: LOG
     ");
 }

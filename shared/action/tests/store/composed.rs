@@ -184,7 +184,7 @@ async fn a_damaged_or_foreign_tree_is_told_and_nothing_is_stored() {
     let bucket = scene.s3.bucket(BUCKET);
 
     bucket.put(KEY, kept.clone()).await;
-    assert_damaged(&scene, &source, "its metadata are not those of a kept tree").await;
+    assert_damaged(&scene, &source, "its metadata is not that of a cached tree").await;
 
     // The metadata are those of the tree, the bytes are not.
     let mut flipped = kept.clone();
@@ -193,7 +193,7 @@ async fn a_damaged_or_foreign_tree_is_told_and_nothing_is_stored() {
     for (bytes, reason) in [
         (
             flipped,
-            "its directory does not have the hash that is kept with it",
+            "its central directory does not match the recorded hash",
         ),
         (kept[..kept.len() - 1].to_vec(), "bytes instead of"),
         (Vec::new(), "bytes instead of"),

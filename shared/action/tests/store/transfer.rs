@@ -166,7 +166,7 @@ async fn an_archive_that_tells_its_files_contents_is_known_by_its_directory() {
         assert_eq!(
             error.to_string(),
             format!(
-                "input artifact `DistOutput` (`s3://{BUCKET}/{OUTPUT_KEY}`) is not the one that was made and tested: its \
+                "input artifact `DistOutput` (`s3://{BUCKET}/{OUTPUT_KEY}`) is not the one that was built and tested: its \
                  digest is {found}, not {expected}"
             )
         );
@@ -221,7 +221,7 @@ async fn a_missing_artifact_is_named_with_its_place() {
     assert!(
         failure.cause.starts_with(
             "input artifact `SourceOutput` (`s3://store/greeter/SourceOutp/aB3xY9z`) does not exist: \
-             `s3:GetObject` on `s3://store/greeter/SourceOutp/aB3xY9z` did not succeed: NoSuchKey"
+             `s3:GetObject` on `s3://store/greeter/SourceOutp/aB3xY9z` failed: NoSuchKey"
         ),
         "{}",
         failure.cause

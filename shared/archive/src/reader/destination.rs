@@ -165,7 +165,7 @@ impl<'r> Destination<'r> {
 
 /// Removes all that is in a directory; links are removed, not followed.
 pub(crate) fn empty(directory: &Path) -> Result<(), ArchiveError> {
-    let failed = |source| ArchiveError::io("remove what was extracted into", directory, source);
+    let failed = |source| ArchiveError::io("clean up", directory, source);
     for found in std::fs::read_dir(directory).map_err(failed)? {
         let found = found.map_err(failed)?;
         if found.file_type().map_err(failed)?.is_dir() {

@@ -53,18 +53,21 @@ pub(crate) fn read(
             .saturating_add(reader.buffer().len() as u64);
         if left < RECORD_BYTES as u64 {
             return Err(framing(
-                "the end record announces more entries than there are",
+                "the end record declares more entries than there are",
             ));
         }
         let mut fixed = [0; RECORD_BYTES];
         reader
             .read_exact(&mut fixed)
             .map_err(|error| source.error(error))?;
-        let record = Record::parse(&fixed)
-            .ok_or_else(|| framing("the central directory holds something else than entries"))?;
+        let record = Record::parse(&fixed).ok_or_else(|| {
+            framing("the central directory contains something other than entries")
+        })?;
         let needed = record.variable_len();
         if left.saturating_sub(RECORD_BYTES as u64) < needed as u64 {
-            return Err(framing("an entry passes the end of the central directory"));
+            return Err(framing(
+                "an entry extends past the end of the central directory",
+            ));
         }
         variable.resize(needed, 0);
         reader
@@ -82,7 +85,7 @@ pub(crate) fn read(
     }
     if reader.get_ref().left() > 0 || !reader.buffer().is_empty() {
         return Err(framing(
-            "the end record announces fewer entries than there are",
+            "the end record declares fewer entries than there are",
         ));
     }
     Ok(entries)

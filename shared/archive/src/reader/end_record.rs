@@ -96,7 +96,7 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
                 return Err(framing("it has two end records"));
             }
             if find_signature(comment).is_some() {
-                return Err(framing("its comment holds another end record"));
+                return Err(framing("its comment contains another end record"));
             }
             let before = tail.len().saturating_sub(record.len());
             let comment = std::str::from_utf8(comment).unwrap_or_default();
@@ -117,7 +117,7 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
             reason: "the file is empty",
         }),
         None => Err(ArchiveError::NotZip {
-            reason: "there is no end record",
+            reason: "it has no end record",
         }),
     }
 }

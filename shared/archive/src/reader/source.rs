@@ -53,7 +53,7 @@ impl Source {
     fn new(file: File, path: &Path) -> Result<Self, ArchiveError> {
         let len = file
             .metadata()
-            .map_err(|source| ArchiveError::io("look at the archive", path, source))?
+            .map_err(|source| ArchiveError::io("inspect the archive", path, source))?
             .len();
         Ok(Self::from_bytes(Box::new(file), len, path))
     }

@@ -115,7 +115,7 @@ impl<'a> SourceDirectory<'a> {
     pub(crate) fn list_only(&self, paths: &[String]) -> Result<Vec<SourceItem>, ArchiveError> {
         let item = |path: &String| {
             let failed = |error: rustix::io::Errno| {
-                ArchiveError::io("look at", &self.path.join(path), error.into())
+                ArchiveError::io("inspect", &self.path.join(path), error.into())
             };
             let stat =
                 rustix::fs::statat(&self.directory, path.as_str(), AtFlags::SYMLINK_NOFOLLOW)
@@ -205,12 +205,12 @@ impl Listing<'_> {
         let failed = |action| {
             move |error: rustix::io::Errno| ArchiveError::io(action, &path(), error.into())
         };
-        let opened = opened.fd().map_err(failed("look at"))?;
+        let opened = opened.fd().map_err(failed("inspect"))?;
         let mut kind = entry.file_type();
         let mut stat = None;
         if matches!(kind, FileType::RegularFile | FileType::Unknown) {
             let found = rustix::fs::statat(opened, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(failed("look at"))?;
+                .map_err(failed("inspect"))?;
             kind = FileType::from_raw_mode(found.st_mode);
             stat = Some(found);
         }

@@ -325,7 +325,7 @@ fn extraction_onto_a_small_disk() {
     assert_eq!(
         error.to_string(),
         format!(
-            "no room in `{}` for `d/big`: needs 9 MiB, 2 MiB are free",
+            "not enough space in `{}` for `d/big`: 9 MiB needed, 2 MiB free",
             into.display()
         )
     );

@@ -71,7 +71,7 @@ fn a_report_is_counted_and_its_failures_named(xml: &str, counts: &str, failed: &
 #[test_case("", "it is not a JUnit report"; "empty")]
 #[test_case("not xml at all", "it is not a JUnit report"; "text")]
 #[test_case("<html><body/></html>", "it is not a JUnit report"; "another document")]
-#[test_case("<testsuite><testcase name='a'>", "it ends in the middle"; "cut")]
+#[test_case("<testsuite><testcase name='a'>", "it is truncated"; "cut")]
 #[test_case("<testsuite></testcase></testsuite>", "ill-formed document: expected `</testsuite>`, but `</testcase>` was found"; "crossed")]
 fn what_is_no_report_says_so(xml: &str, reason: &str) {
     assert_eq!(read(xml).unwrap_err(), reason);
@@ -106,7 +106,7 @@ fn reports_are_found_by_pattern_and_a_garbled_one_is_a_warning() {
     assert_eq!(all.report.files, 2);
     assert_eq!(
         all.warnings,
-        ["the report `reports/garbled.xml` cannot be read: it ends in the middle"]
+        ["the report `reports/garbled.xml` cannot be read: it is truncated"]
     );
 
     let flat = ReportGlob::new("./reports/*.xml")

@@ -182,7 +182,7 @@ impl Checked<'_> {
     }
 
     fn no_manifest(&self) -> Finding {
-        let mut what = format!("there is no `{MANIFEST}` in `{}`", shown(self.folder));
+        let mut what = format!("no `{MANIFEST}` in `{}`", shown(self.folder));
         let elsewhere: Vec<_> = self
             .files
             .names(self.folder)
@@ -192,7 +192,7 @@ impl Checked<'_> {
             .filter(|folder| Manifest::read(self.files, folder).is_ok())
             .collect();
         if !elsewhere.is_empty() {
-            let _infallible = write!(what, " (there is one in {})", quoted(&elsewhere));
+            let _infallible = write!(what, " (found one in {})", quoted(&elsewhere));
         }
         Finding::error(
             what,
@@ -205,7 +205,7 @@ impl Checked<'_> {
         let takes = engines::takes(range, engines::major_of(runtime)?)?;
         (!takes).then(|| {
             Finding::note(
-                format!("`engines.node` is `{range}`, and the function's runtime is `{runtime}`"),
+                format!("`engines.node` is `{range}`, but the function's runtime is `{runtime}`"),
                 "change `engines.node`, or the template's `ApplicationRuntime`",
             )
         })
@@ -268,7 +268,7 @@ impl Checked<'_> {
             Some(_) => None,
             None => Some(Finding::note(
                 format!(
-                    "there is a gulpfile, and `{}` has no dependency `gulp`",
+                    "there is a gulpfile, but `{}` does not depend on `gulp`",
                     below(self.folder, MANIFEST)
                 ),
                 "add `gulp` to `devDependencies`",
@@ -281,7 +281,7 @@ impl Checked<'_> {
             Lock::Npm { path } => self.npm_lock(&path),
             Lock::Other { path, manager } => vec![self.other_lock(&path, manager)],
             Lock::None if self.has_dependencies() => vec![Finding::note(
-                "there is no lock file, so each run may install other versions".to_owned(),
+                "no lock file, so each run may install different versions".to_owned(),
                 COMMIT_LOCK,
             )],
             Lock::None => Vec::new(),
@@ -289,10 +289,10 @@ impl Checked<'_> {
     }
 
     fn other_lock(&self, path: &str, manager: &str) -> Finding {
-        let what = format!("`{path}` is {manager}'s lock file, which npm does not honour");
+        let what = format!("`{path}` is {manager}'s lock file, which npm ignores");
         if self.expected.accepts_no_lock {
             Finding::note(
-                format!("{what}, so each run may install other versions"),
+                format!("{what}, so each run may install different versions"),
                 COMMIT_LOCK,
             )
         } else {
@@ -306,14 +306,14 @@ impl Checked<'_> {
     fn npm_lock(&self, path: &str) -> Vec<Finding> {
         let finding = match lockfile::version(self.files, path) {
             Ok(version) if LOCK_VERSIONS.contains(&version) || !self.expected.integrity => {
-                Finding::info(format!("npm installs what `{path}` says"))
+                Finding::info(format!("npm installs from `{path}`"))
             }
             Ok(version) => Finding::error(
                 format!(
-                    "`{path}` has format version {version}, and 2 or 3 is needed: only these list \
+                    "`{path}` has format version {version}, but 2 or 3 is required: only these list \
                      packages with their hashes"
                 ),
-                "write the lock file anew with npm 7 or later (`npm install --package-lock-only`) and \
+                "rewrite the lock file with npm 7 or later (`npm install --package-lock-only`) and \
                  commit it",
             ),
             Err(_) if !self.expected.integrity => return Vec::new(),
@@ -342,7 +342,7 @@ impl Checked<'_> {
         (!patterns.is_empty()).then(|| {
             Finding::note(
                 format!(
-                    "{} is kept in Git LFS: CodePipeline's source has pointers instead of these files",
+                    "{} is kept in Git LFS: CodePipeline's source artifact contains pointers instead of these files",
                     quoted(&patterns)
                 ),
                 "commit the files themselves, or fetch them in the task",
@@ -368,7 +368,7 @@ fn submodules(files: &dyn Files, is_working_tree: bool) -> Option<Finding> {
     };
     Some(Finding::note(
         format!(
-            "the files of {noun} {} are not delivered: CodePipeline's source has none of them",
+            "the files of {noun} {} are not delivered: CodePipeline's source artifact does not include them",
             quoted(&left_out)
         ),
         "commit the files themselves, or depend on them as a package",
@@ -399,7 +399,7 @@ fn foreign_dependencies(manifest: &Manifest, path: &str) -> Option<Finding> {
     (!foreign.is_empty()).then(|| {
         Finding::error(
             format!(
-                "`{path}` has dependencies in a form that npm does not know: {}",
+                "`{path}` has dependencies in a form that npm does not support: {}",
                 quoted(&foreign)
             ),
             "these are pnpm's, Yarn's or Bun's; name a version, or `file:FOLDER` for a folder of the source",

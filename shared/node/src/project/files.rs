@@ -88,7 +88,7 @@ impl Files for Archive {
 fn too_large(bytes: u64, limit: u64) -> io::Error {
     io::Error::new(
         io::ErrorKind::FileTooLarge,
-        format!("it has {bytes} bytes, {limit} is the most that is read"),
+        format!("it has {bytes} bytes; the limit is {limit}"),
     )
 }
 

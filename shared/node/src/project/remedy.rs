@@ -10,8 +10,8 @@ pub(super) const GULP_3: &str = "gulp 3 does not run on Node.js 12 and later: us
     `\"overrides\": {\"graceful-fs\": \"^4.2.11\"}` to `package.json` and run `npm install`";
 
 /// What to do where a module is missing, and nothing else explains it.
-pub(crate) const MISSING_MODULE: &str = "a package has to be in `package.json` and in the lock file (with `omit=dev` \
-    development dependencies are not installed), and a file has to be committed";
+pub(crate) const MISSING_MODULE: &str = "packages must be listed in `package.json` and the lock file (`omit=dev` \
+    leaves out development dependencies), and files must be committed";
 
 /// Words, any of which tells the cause, and what to do about it.
 const KNOWN: [(&[&str], &str); 7] = [
@@ -27,11 +27,11 @@ const KNOWN: [(&[&str], &str); 7] = [
     (
         &["code ERESOLVE"],
         "packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or \
-         choose a version by `overrides` in `package.json`; then run `npm install` and commit the lock file",
+         choose a version with `overrides` in `package.json`; then run `npm install` and commit the lock file",
     ),
     (
         &["code EUNSUPPORTEDPROTOCOL", "Unsupported URL Type"],
-        "a dependency is named in a form that npm does not know, such as `workspace:` of pnpm, Yarn and Bun: name a \
+        "a dependency is named in a form that npm does not support, such as `workspace:` of pnpm, Yarn and Bun: name a \
          version, or `file:FOLDER` for a folder of the source",
     ),
     (
@@ -40,7 +40,7 @@ const KNOWN: [(&[&str], &str); 7] = [
     ),
     (
         &["JavaScript heap out of memory", "Reached heap limit"],
-        "Node.js has no memory left: raise the function's `MemorySize`, or set \
+        "Node.js ran out of memory: raise the function's `MemorySize`, or set \
          `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in the script",
     ),
     (

@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 40;
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// No task is called that.
-    #[error("`{task}` is no name of a task")]
+    #[error("`{task}` is not a task name")]
     Name {
         /// What was given.
         task: String,
@@ -35,7 +35,7 @@ pub enum TaskError {
         tasks: Vec<String>,
     },
     /// gulp was asked for, and there is no gulpfile.
-    #[error("there is no gulpfile in `{directory}`")]
+    #[error("`{directory}` has no gulpfile")]
     NoGulpfile {
         /// The directory below the source.
         directory: String,
@@ -47,7 +47,7 @@ pub enum TaskError {
         directory: String,
     },
     /// There is no `package.json`.
-    #[error("there is neither a gulpfile nor a `package.json` in `{directory}`")]
+    #[error("`{directory}` has neither a gulpfile nor a `package.json`")]
     NoManifest {
         /// The directory below the source.
         directory: String,
@@ -109,7 +109,7 @@ impl ActionError for TaskError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Name { .. } => {
-                "give `task` the name of a gulp task or of an npm script".to_owned()
+                "set `task` to the name of a gulp task or an npm script".to_owned()
             }
             Self::Unknown {
                 runner: Runner::Gulp,
@@ -121,8 +121,8 @@ impl ActionError for TaskError {
             } => "correct `task`, or add a script of that name to `package.json`".to_owned(),
             Self::NoGulpfile { .. } => "correct `directory`, or set `runner=npm`".to_owned(),
             Self::NoGulp { .. } => {
-                "add `gulp` to the project's dependencies and give this action the artifact of \
-                 npm-install; with `omit=dev` development dependencies are not in it"
+                "add `gulp` to the project's dependencies and use the artifact of npm-install as this action's \
+                 input; with `omit=dev` it has no development dependencies"
                     .to_owned()
             }
             Self::NoManifest { .. } => "correct `directory`".to_owned(),
@@ -139,7 +139,7 @@ impl ActionError for TaskError {
                     runner.command_line(task)
                 );
                 match advice.clone().or_else(|| source.hint()) {
-                    Some(hint) => format!("{hint}; to see it by hand, {by_hand}"),
+                    Some(hint) => format!("{hint}; to reproduce it, {by_hand}"),
                     None => by_hand,
                 }
             }

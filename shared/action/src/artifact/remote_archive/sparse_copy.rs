@@ -87,7 +87,7 @@ impl RemoteArchive {
             artifact = artifact.name,
             size_bytes = self.size(),
             fetched_bytes = bytes,
-            "fetched of artifact"
+            "fetched part of artifact"
         );
         Ok(())
     }

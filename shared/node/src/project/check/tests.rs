@@ -96,22 +96,22 @@ fn a_good_project_has_facts_alone() {
     assert_eq!(
         with_tasks(&files),
         [
-            "Info: npm runs the task `package`: there is no gulpfile",
-            "Info: npm runs the task `test-functional`: there is no gulpfile",
-            "Info: npm installs what `package-lock.json` says",
+            "Info: npm runs the task `package`: no gulpfile",
+            "Info: npm runs the task `test-functional`: no gulpfile",
+            "Info: npm installs from `package-lock.json`",
         ]
     );
 }
 
-#[test_case(&[], "Error: there is no `package.json` in `.`"; "nothing")]
-#[test_case(&[("web/package.json", "{}"), ("docs/x", "")], "Error: there is no `package.json` in `.` (there is one in `web`)"; "further down")]
+#[test_case(&[], "Error: no `package.json` in `.`"; "nothing")]
+#[test_case(&[("web/package.json", "{}"), ("docs/x", "")], "Error: no `package.json` in `.` (found one in `web`)"; "further down")]
 #[test_case(&[("package.json", "{\n\"a\": 1,\n}")], "Error: `package.json` cannot be read: trailing comma at line 3 column 1"; "broken")]
-#[test_case(&[("package.json", "{}"), ("pnpm-lock.yaml", "")], "Error: `pnpm-lock.yaml` is pnpm's lock file, which npm does not honour"; "pnpm")]
-#[test_case(&[("package.json", "{}"), ("bun.lockb", "")], "Error: `bun.lockb` is Bun's lock file, which npm does not honour"; "bun")]
-#[test_case(&[("package.json", "{}"), ("yarn.lock", ""), ("npm-shrinkwrap.json", r#"{"lockfileVersion": 2}"#)], "Info: npm installs what `npm-shrinkwrap.json` says"; "npm's beside another")]
-#[test_case(&[("package.json", "{}"), ("package-lock.json", r#"{"lockfileVersion": 1}"#)], "Error: `package-lock.json` has format version 1, and 2 or 3 is needed: only these list packages with their hashes"; "old")]
+#[test_case(&[("package.json", "{}"), ("pnpm-lock.yaml", "")], "Error: `pnpm-lock.yaml` is pnpm's lock file, which npm ignores"; "pnpm")]
+#[test_case(&[("package.json", "{}"), ("bun.lockb", "")], "Error: `bun.lockb` is Bun's lock file, which npm ignores"; "bun")]
+#[test_case(&[("package.json", "{}"), ("yarn.lock", ""), ("npm-shrinkwrap.json", r#"{"lockfileVersion": 2}"#)], "Info: npm installs from `npm-shrinkwrap.json`"; "npm's beside another")]
+#[test_case(&[("package.json", "{}"), ("package-lock.json", r#"{"lockfileVersion": 1}"#)], "Error: `package-lock.json` has format version 1, but 2 or 3 is required: only these list packages with their hashes"; "old")]
 #[test_case(&[("package.json", "{}"), ("package-lock.json", "<<<<<<< HEAD\n{}")], "Error: `package-lock.json` cannot be read: expected value at line 1 column 1"; "merge conflict")]
-#[test_case(&[("package.json", r#"{"devDependencies": {"a": "1"}}"#)], "Note: there is no lock file, so each run may install other versions"; "no lock file")]
+#[test_case(&[("package.json", r#"{"devDependencies": {"a": "1"}}"#)], "Note: no lock file, so each run may install different versions"; "no lock file")]
 fn each_is_said_in_words(files: &[(&str, &str)], expected: &str) {
     assert_eq!(found(files, &Expected::default()), [expected]);
 }
@@ -127,7 +127,7 @@ fn gulps_tasks_are_known_only_when_gulp_runs() {
     ]);
     assert_eq!(
         mentioned[0],
-        "Info: gulp runs the task `package`: there is `gulpfile.mjs`"
+        "Info: gulp runs the task `package`: found `gulpfile.mjs`"
     );
     assert_eq!(mentioned.len(), 3, "{mentioned:?}");
     let folder = with_tasks(&[
@@ -137,8 +137,8 @@ fn gulps_tasks_are_known_only_when_gulp_runs() {
     ]);
     assert_eq!(
         folder[0],
-        "Note: `gulpfile.js/index.js` does not mention a task `package`; whether gulp has it is known only when \
-         gulp runs"
+        "Note: `gulpfile.js/index.js` does not mention a task `package`; only running gulp shows whether it \
+         exists"
     );
     let old = manifest.replace("5.0.1", "^3.9.1");
     let old = with_tasks(&[("package.json", &old), ("gulpfile.js", "package"), lock]);
@@ -166,11 +166,11 @@ fn the_lock_file_of_workspaces_is_that_of_their_root() {
     };
     assert_eq!(
         found(&files(r#"{"workspaces": ["packages/*"]}"#), &web),
-        ["Error: `yarn.lock` is Yarn's lock file, which npm does not honour"]
+        ["Error: `yarn.lock` is Yarn's lock file, which npm ignores"]
     );
     assert_eq!(
         found(&files("{}"), &web),
-        ["Note: there is no lock file, so each run may install other versions"]
+        ["Note: no lock file, so each run may install different versions"]
     );
 }
 
@@ -189,7 +189,7 @@ fn submodules_of_a_working_tree_are_filled_and_not_delivered() {
     assert_eq!(
         found(&files, &expected),
         [
-            "Note: the files of the submodule `a` are not delivered: CodePipeline's source has none of them"
+            "Note: the files of the submodule `a` are not delivered: CodePipeline's source artifact does not include them"
         ]
     );
 }
