@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::primitives::Blob;
@@ -11,6 +10,7 @@ use aws_sdk_apigateway::types::{ApiStatus, Op, PatchOperation, PutMode, RestApi}
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use delivery_action::aws::SdkConfig;
 use delivery_action::aws::{CallError, CallErrorKind};
 
 use crate::error::DeployApiError;

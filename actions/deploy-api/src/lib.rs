@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use delivery_action::action::{Action, Completion, Outcome, SdkConfig};
+use delivery_action::action::{Action, Completion, Outcome};
 use delivery_action::artifact::Store;
+use delivery_action::aws::SdkConfig;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;

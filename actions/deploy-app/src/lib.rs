@@ -1,8 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 use aws_sdk_lambda::Client;
-use delivery_action::action::{Action, SdkConfig};
+use delivery_action::action::Action;
 use delivery_action::artifact::Store;
+use delivery_action::aws::SdkConfig;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use aws_config::SdkConfig;
 use aws_sdk_cloudfront::Client;
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use delivery_action::aws::CallError;
+use delivery_action::aws::SdkConfig;
 use sha2::{Digest, Sha256};
 
 use crate::error::DeploySiteError;

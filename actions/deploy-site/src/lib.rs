@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use delivery_action::action::{Action, Completion, Continuation, Outcome, SdkConfig};
+use delivery_action::action::{Action, Completion, Continuation, Outcome};
 use delivery_action::artifact::Store;
+use delivery_action::aws::SdkConfig;
 use delivery_action::blocking;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;

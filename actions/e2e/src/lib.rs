@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use delivery_action::action::{Action, Completion, Continuation, Outcome, SdkConfig};
+use delivery_action::action::{Action, Completion, Continuation, Outcome};
 use delivery_action::artifact::Store;
+use delivery_action::aws::SdkConfig;
 use delivery_action::clock::Deadline;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::job::Job;

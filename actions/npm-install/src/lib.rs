@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use delivery_action::action::{Action, Completion, Outcome, SdkConfig};
+use delivery_action::action::{Action, Completion, Outcome};
 use delivery_action::artifact::{ArtifactError, LocalArchive, Store};
+use delivery_action::aws::SdkConfig;
 use delivery_action::blocking;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use delivery_action::action::{Action, Completion, Outcome, SdkConfig};
+use delivery_action::action::{Action, Completion, Outcome};
 use delivery_action::artifact::{Store, Stored};
+use delivery_action::aws::SdkConfig;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::Environment;
 use delivery_action::workspace::Workspace;

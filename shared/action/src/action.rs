@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use crate::aws::SdkConfig;
 use crate::continuation::ContinuationToken;
 use crate::failure::ActionError;
 use crate::job::Job;
@@ -19,8 +20,6 @@ mod report;
 mod serve;
 mod threads;
 
-/// The configuration of AWS clients; re-exported so that an action needs no dependency of its own.
-pub use aws_config::SdkConfig;
 pub use host::{DEADLINE_MARGIN, Host, HostError};
 pub use report::ReportError;
 pub use serve::serve;

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::time::Duration;
 
-pub use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -31,6 +30,9 @@ use aws_types::app_name::AppName;
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::sdk_config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+/// The configuration of AWS clients, re-exported: an action needs no dependency on `aws-config` for it.
+pub use aws_config::SdkConfig;
 
 use crate::env;
 use crate::failure::{ActionError, FailureType};

@@ -5,7 +5,7 @@
 //! right before each such change; it asks nothing where `UserParameters` do not name the execution
 //! (`docs/decisions/0150-late-jobs-change-nothing.md`).
 
-use aws_config::SdkConfig;
+use crate::aws::SdkConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::types::PipelineExecutionStatus as Status;
 

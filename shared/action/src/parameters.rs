@@ -43,6 +43,8 @@ fn speaks_of_a_secret(name: &str) -> bool {
 }
 
 /// The typed parameters of one action.
+///
+/// A struct that derives `Deserialize` needs no implementation of its own: [`Parameters`] is one for all of them.
 pub trait Params: Sized + Send {
     /// Reads them. Keys that carry names of the user's own are taken with
     /// [`UserParameters::take_prefixed`] and [`UserParameters::take`], the others with
@@ -53,6 +55,40 @@ pub trait Params: Sized + Send {
     /// [`ParametersError`] names the key that is wrong.
     fn from_user_parameters(parameters: UserParameters, job: &Job)
     -> Result<Self, ParametersError>;
+}
+
+/// The parameters of an action whose keys are all fields of one struct.
+///
+/// An unknown key fails the job, whether or not the struct has `#[serde(deny_unknown_fields)]`.
+///
+/// ```
+/// use delivery_action::parameters::{HumanDuration, Parameters};
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(rename_all = "kebab-case")]
+/// struct Notify {
+///     message: String,
+///     give_up_after: Option<HumanDuration>,
+/// }
+///
+/// # struct Action;
+/// # impl Action {
+/// // type Params = Parameters<Notify>;
+/// async fn run(&self, Parameters(params): Parameters<Notify>) {
+///     println!("{}", params.message);
+/// }
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parameters<T>(pub T);
+
+impl<T: DeserializeOwned + Send> Params for Parameters<T> {
+    fn from_user_parameters(
+        parameters: UserParameters,
+        _job: &Job,
+    ) -> Result<Self, ParametersError> {
+        parameters.deserialize().map(Self)
+    }
 }
 
 /// The keys and values of one action's `UserParameters`.
@@ -150,17 +186,13 @@ impl UserParameters {
         self.entries.remove(key)
     }
 
-    /// Reads all keys that were not taken into a struct with `#[serde(deny_unknown_fields)]`.
+    /// Reads all keys that were not taken into a struct.
     ///
     /// # Errors
     ///
     /// [`ParametersError`] for an unknown or missing key and for a value that does not fit.
     pub fn deserialize<T: DeserializeOwned>(self) -> Result<T, ParametersError> {
-        let mut access = Entries {
-            entries: self.entries.into_iter(),
-            current: None,
-        };
-        T::deserialize(de::value::MapAccessDeserializer::new(&mut access))
+        T::deserialize(Entries::new(self.entries))
             .map_err(|error| error.into_public(&self.also_known))
     }
 }
@@ -269,6 +301,23 @@ mod tests {
     #[test_case("{", "`UserParameters` is not one JSON object of strings, numbers and booleans (line 1, column 1)"; "broken json")]
     fn what_is_wrong_is_named(text: &str, message: &str) {
         assert_eq!(read(text).unwrap_err().to_string(), message);
+    }
+
+    #[test]
+    fn a_struct_that_would_pass_over_an_unknown_key_refuses_it_too() {
+        #[derive(Debug, Deserialize)]
+        struct Lenient {
+            #[expect(dead_code, reason = "only its name is of interest")]
+            task: Option<String>,
+        }
+        let parameters = UserParameters::parse(Some("task=a&tsak=b")).unwrap();
+        assert_eq!(
+            parameters.deserialize::<Lenient>().unwrap_err(),
+            ParametersError::Unknown {
+                key: "tsak".to_owned(),
+                known: vec!["task".to_owned()],
+            }
+        );
     }
 
     #[test]

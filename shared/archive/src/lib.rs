@@ -1,9 +1,6 @@
-//! Zip archives: strict extraction and deterministic creation.
+#![doc = include_str!("../README.md")]
 //!
-//! Readers of zip archives disagree, and attackers use that: so an archive is checked as a whole
-//! before anything of it is used, every byte belongs to one record, and both descriptions of each
-//! entry agree (see `docs/decisions/0010-own-zip-reader.md`). What is written here always passes the
-//! check. All functions block: call them where blocking is allowed.
+//! Why not one of the other crates: `docs/decisions/0010-own-zip-reader.md` in the repository.
 
 #![deny(
     clippy::arithmetic_side_effects,

@@ -1,5 +1,4 @@
-//! What tests of actions need: events, an in-process S3, a strict in-memory AWS, faults, and a
-//! Lambda runtime for the function's real binary.
+#![doc = include_str!("../README.md")]
 //!
 //! Everything listens on 127.0.0.1 at a port of the system's choice and ends when it is dropped.
 

@@ -25,6 +25,7 @@ pub mod apigateway;
 pub mod cloudfront;
 pub mod codepipeline;
 pub mod lambda;
+mod run;
 
 pub use answer::{Answer, ApiRequest};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use delivery_action::action::{Host, SdkConfig};
+use delivery_action::action::Host;
+use delivery_action::aws::SdkConfig;
 use delivery_testing::events::{JobEvent, invocation};
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use crate::aws::SdkConfig;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, JoinHandle};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use crate::aws::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;

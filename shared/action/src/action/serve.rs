@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_config::SdkConfig;
+use crate::aws::SdkConfig;
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::ServiceExt;
 use lambda_runtime::tower::layer::layer_fn;

@@ -1,5 +1,6 @@
 //! Keys and values as serde takes them: texts that are parsed strictly into what a field asks for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
@@ -9,8 +10,43 @@ use super::error::{ParametersError, quoted};
 
 /// Hands the entries to serde one by one and remembers whose value is being read.
 pub(super) struct Entries {
-    pub(super) entries: std::collections::btree_map::IntoIter<String, String>,
-    pub(super) current: Option<(String, String)>,
+    entries: std::collections::btree_map::IntoIter<String, String>,
+    current: Option<(String, String)>,
+    known: &'static [&'static str],
+}
+
+impl Entries {
+    pub(super) fn new(entries: BTreeMap<String, String>) -> Self {
+        Self {
+            entries: entries.into_iter(),
+            current: None,
+            known: &[],
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Entries {
+    type Error = EntryError;
+
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, EntryError> {
+        visitor.visit_map(&mut self)
+    }
+
+    // Keeps the fields' names, so that an unknown key is answered with them.
+    fn deserialize_struct<V: Visitor<'de>>(
+        mut self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, EntryError> {
+        self.known = fields;
+        visitor.visit_map(&mut self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }
 
 impl<'de> MapAccess<'de> for &mut Entries {
@@ -32,7 +68,13 @@ impl<'de> MapAccess<'de> for &mut Entries {
         seed: V,
     ) -> Result<V::Value, EntryError> {
         let (key, value) = self.current.take().unwrap_or_default();
-        seed.deserialize(Text(value)).map_err(|error| error.at(key))
+        seed.deserialize(Text(value)).map_err(|error| match error {
+            EntryError::Ignored => EntryError::Unknown {
+                key,
+                known: self.known,
+            },
+            error => error.at(key),
+        })
     }
 }
 
@@ -76,6 +118,11 @@ impl<'de> Deserializer<'de> for Text {
         visitor.visit_enum(self.0.into_deserializer())
     }
 
+    // serde asks for this where a struct lacks `deny_unknown_fields`; a mistyped key would be lost.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, EntryError> {
+        Err(EntryError::Ignored)
+    }
+
     parse_as! {
         deserialize_bool visit_bool bool: "`true` or `false`",
         deserialize_u8 visit_u8 u8: "a whole number from 0 to 255",
@@ -87,13 +134,15 @@ impl<'de> Deserializer<'de> for Text {
 
     forward_to_deserialize_any! {
         i8 i16 i32 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
-        struct identifier ignored_any
+        struct identifier
     }
 }
 
 /// What serde says, kept in parts rather than as text.
 #[derive(Debug)]
 pub(super) enum EntryError {
+    /// The struct has no field of that name and would pass over it.
+    Ignored,
     Unknown {
         key: String,
         known: &'static [&'static str],
@@ -143,6 +192,11 @@ impl EntryError {
             }
             Self::Missing { key } => ParametersError::Missing {
                 key: key.to_owned(),
+            },
+            // `Entries` turns it into `Unknown`, which names the key.
+            Self::Ignored => ParametersError::Unknown {
+                key: String::new(),
+                known: also_known.to_vec(),
             },
             Self::Value { key, expected } => ParametersError::Invalid {
                 key: key.unwrap_or_default(),
