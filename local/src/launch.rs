@@ -16,7 +16,8 @@ use clients::Clients;
 pub use clients::SECRET_ACCESS_KEY;
 pub use stack::Change;
 
-/// The functions that the template needs, each named as its package.
+/// The functions that the template needs, each named as its package: the folders of `actions/`, against which a test of
+/// `tests/tests/documentation/action_lists.rs` holds this list and every other.
 pub const FUNCTIONS: [&str; 6] = [
     "npm-install",
     "test-and-package",
@@ -25,6 +26,17 @@ pub const FUNCTIONS: [&str; 6] = [
     "deploy-site",
     "e2e",
 ];
+
+/// The logical id of an action's function in `actions.yaml`: `NpmInstall` of `npm-install`.
+#[must_use]
+pub fn logical_id(function: &str) -> String {
+    let words = function.split('-').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters)
+    });
+    words.flatten().collect()
+}
 
 /// The template that a user launches.
 const ROOT_TEMPLATE: &str = "delivery.yaml";

@@ -5,16 +5,7 @@
 //! "Required permissions for Amazon S3 API operations" and "Multipart upload API and permissions".
 
 use delivery_testing::record::Recorded;
-
-/// The functions of the actions: their logical ids in actions.yaml, and what the recordings call them.
-const ACTIONS: [(&str, &str); 6] = [
-    ("NpmInstall", "npm-install"),
-    ("TestAndPackage", "test-and-package"),
-    ("DeployApp", "deploy-app"),
-    ("DeployApi", "deploy-api"),
-    ("DeploySite", "deploy-site"),
-    ("E2e", "e2e"),
-];
+use local::launch::{FUNCTIONS, logical_id};
 
 /// What stands behind the job's credentials, and calls the functions.
 const PIPELINE: &str = "pipeline";
@@ -67,16 +58,21 @@ fn caller(by: &str) -> Option<String> {
     if OTHERS.contains(&by) {
         return None;
     }
-    let known = ACTIONS
-        .iter()
-        .find(|(id, name)| by == *name || by.contains(&format!("-{id}-")));
+    // The tests of an action name it; a launched stack names its functions `STACK-Actions-ID-SUFFIX`.
+    let known = FUNCTIONS
+        .into_iter()
+        .find(|name| by == *name || is_function_of(by, name));
     match known {
-        Some((_, name)) => Some((*name).to_owned()),
+        Some(name) => Some(name.to_owned()),
         None if by == PIPELINE => Some(PIPELINE.to_owned()),
         None => panic!(
             "`{by}` is neither an action nor the pipeline; tell `calls.rs` whose policy it is"
         ),
     }
+}
+
+fn is_function_of(name: &str, action: &str) -> bool {
+    name.contains(&format!("-{}-", logical_id(action)))
 }
 
 fn s3(recorded: &Recorded) -> (String, String) {
@@ -134,10 +130,10 @@ fn lambda(recorded: &Recorded) -> (String, String) {
         Some((function, qualifier)) => (function, Some(qualifier)),
         None => (function, recorded.query("Qualifier")),
     };
-    let action_function = ACTIONS
-        .iter()
-        .find(|(id, _)| function.contains(&format!("-{id}-")));
-    let function = action_function.map_or("FUNCTION", |(id, _)| id);
+    let action_function = FUNCTIONS
+        .into_iter()
+        .find(|action| is_function_of(function, action));
+    let function = action_function.map_or_else(|| "FUNCTION".to_owned(), logical_id);
     let qualifier = qualifier
         .map(|qualifier| format!(":{qualifier}"))
         .unwrap_or_default();

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::aws::LocalAws;
-use local::launch::{self, FUNCTIONS, Launch, Request};
+use local::launch::{self, FUNCTIONS, Launch, Request, logical_id};
 use serde_json::{Value, json};
 
 use crate::recorder::Recorder;
@@ -172,17 +172,14 @@ impl World {
 
     /// The name of an action's function.
     pub(crate) async fn action_function(&self, action: &str) -> String {
-        let name = match action {
-            "npm-install" => "NpmInstall",
-            _ => "E2e",
-        };
+        let name = logical_id(action);
         let listed = self.lambda().list_functions().send().await.unwrap();
         let mut names = listed
             .functions
             .unwrap_or_default()
             .into_iter()
             .filter_map(|found| found.function_name);
-        names.find(|found| found.contains(name)).unwrap()
+        names.find(|found| found.contains(&name)).unwrap()
     }
 
     /// Every line of a group.

@@ -8,6 +8,7 @@
     reason = "the helpers of tests are tests, too; what was counted is said aloud"
 )]
 
+mod action_lists;
 mod actions;
 mod commands;
 mod cost;
