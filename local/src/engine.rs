@@ -51,8 +51,8 @@ pub use execution::{
 };
 pub use identity::{ActionExecutionId, ExecutionId, JobId, Stamp};
 pub use ports::{
-    Announcement, ArtifactStore, Delivery, EventBus, FunctionInvoker, MAX_ANNOUNCEMENTS, Notifier,
-    PortError, PortFuture, Ports, Roles,
+    Announcement, ArtifactStore, EventBus, FunctionInvoker, MAX_ANNOUNCEMENTS, Notifier, PortError,
+    PortFuture, Ports, Roles,
 };
 
 use driver::Driver;

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_sdk_lambda::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::{Credentials as SdkCredentials, SharedCredentialsProvider};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ServerSideEncryption;
 use delivery_action::aws::{CallError, CallErrorKind};
@@ -15,8 +18,8 @@ use serde_json::Value;
 
 use super::credentials::Credentials;
 use super::ports::{
-    Announcement, ArtifactStore, Delivery, EventBus, FunctionInvoker, Notifier, PortError,
-    PortFuture, Ports, Roles,
+    Announcement, ArtifactStore, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
+    Roles,
 };
 use crate::launch::SECRET_ACCESS_KEY;
 
@@ -35,61 +38,37 @@ pub(crate) struct LocalAws<'a> {
 impl LocalAws<'_> {
     /// The ports over this AWS.
     pub(crate) fn ports(&self) -> Ports {
-        let http = delivery_action::aws::http_client();
-        let lambda = aws_sdk_lambda::Config::builder()
-            .http_client(http.clone())
+        let config = SdkConfig::builder()
+            .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
-            .region(self.region())
+            .region(Region::new(self.region.to_owned()))
             .endpoint_url(self.endpoint)
-            .credentials_provider(self.sdk_credentials())
+            .credentials_provider(SharedCredentialsProvider::new(self.session()))
             .build();
-        let s3 = aws_sdk_s3::Config::builder()
-            .http_client(http.clone())
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region())
-            .endpoint_url(self.endpoint)
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(true)
-            .credentials_provider(self.sdk_credentials())
             .build();
-        let events = aws_sdk_eventbridge::Config::builder()
-            .http_client(http.clone())
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region())
-            .endpoint_url(self.endpoint)
-            .credentials_provider(self.sdk_credentials())
-            .build();
-        let sns = aws_sdk_sns::Config::builder()
-            .http_client(http.clone())
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region())
-            .endpoint_url(self.endpoint)
-            .credentials_provider(self.sdk_credentials())
-            .build();
-        // The service itself asks, not the pipeline's role, which need not be allowed to: a lasting key
-        // of the same environment instead of the session's.
-        let key = self.credentials.access_key_id.replacen("ASIA", "AKIA", 1);
-        let service = SdkCredentials::new(key, SECRET_ACCESS_KEY, None, None, "delivery");
-        let iam = aws_sdk_iam::Config::builder()
-            .http_client(http)
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region())
-            .endpoint_url(self.endpoint)
-            .credentials_provider(service)
+        let iam = aws_sdk_iam::config::Builder::from(&config)
+            .credentials_provider(self.service())
             .build();
         Ports {
-            functions: Arc::new(Lambda(aws_sdk_lambda::Client::from_conf(lambda))),
+            functions: Arc::new(Lambda(aws_sdk_lambda::Client::new(&config))),
             artifacts: Arc::new(Bucket(aws_sdk_s3::Client::from_conf(s3))),
-            events: Arc::new(Bus(aws_sdk_eventbridge::Client::from_conf(events))),
-            notifications: Arc::new(Topics(aws_sdk_sns::Client::from_conf(sns))),
+            events: Arc::new(Bus(aws_sdk_eventbridge::Client::new(&config))),
+            notifications: Arc::new(Topics(aws_sdk_sns::Client::new(&config))),
             roles: Arc::new(Iam(aws_sdk_iam::Client::from_conf(iam))),
         }
     }
 
-    fn region(&self) -> Region {
-        Region::new(self.region.to_owned())
+    /// The service's own credentials: CodePipeline itself asks IAM, not the pipeline's role, which need not be allowed to.
+    /// They are a long-term key of the same environment instead of the session's.
+    fn service(&self) -> SdkCredentials {
+        let key = self.credentials.access_key_id.replacen("ASIA", "AKIA", 1);
+        SdkCredentials::new(key, SECRET_ACCESS_KEY, None, None, "delivery")
     }
 
-    fn sdk_credentials(&self) -> SdkCredentials {
+    /// The session of the pipeline's role.
+    fn session(&self) -> SdkCredentials {
         SdkCredentials::new(
             &self.credentials.access_key_id,
             &self.credentials.secret_access_key,
@@ -107,7 +86,7 @@ impl FunctionInvoker for Lambda {
         &'a self,
         function: &'a str,
         event: Vec<u8>,
-    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+    ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
             let call = self
                 .0
@@ -116,7 +95,7 @@ impl FunctionInvoker for Lambda {
                 .invocation_type(InvocationType::Event)
                 .payload(Blob::new(event));
             match call.send().await {
-                Ok(_) => Ok(Delivery::Queued),
+                Ok(_) => Ok(()),
                 Err(error) => {
                     let error = CallError::new("lambda:InvokeFunction", function, &error);
                     Err(invocation_error(function, &error))
@@ -177,9 +156,7 @@ impl ArtifactStore for Bucket {
                 .set_ssekms_key_id(encryption_key.map(str::to_owned))
                 .body(body);
             let resource = format!("s3://{bucket}/{key}");
-            let sent = put.send().await;
-            sent.map(drop)
-                .map_err(|error| port_error(&CallError::new("s3:PutObject", resource, &error)))
+            answer("s3:PutObject", resource, put.send().await).map(drop)
         })
     }
 }
@@ -194,19 +171,13 @@ impl EventBus for Bus {
         Box::pin(async move {
             let entries = announcements.iter().filter_map(entry).collect();
             let sent = self.0.put_events().set_entries(Some(entries)).send().await;
-            let sent = sent.map_err(|error| {
-                port_error(&CallError::new(
-                    "events:PutEvents",
-                    "event bus default",
-                    &error,
-                ))
-            })?;
+            let sent = answer("events:PutEvents", "event bus default", sent)?;
             match sent.entries().iter().find_map(|entry| entry.error_code()) {
                 None => Ok(()),
                 Some(code) => Err(PortError {
                     code: code.to_owned(),
                     message: format!(
-                        "the event bus `default` does not take {} of {} events: {code}",
+                        "the event bus `default` refused {} of {} events: {code}",
                         sent.failed_entry_count(),
                         announcements.len()
                     ),
@@ -238,9 +209,7 @@ impl Notifier for Topics {
     ) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
             let call = self.0.publish().topic_arn(topic).subject(subject);
-            let sent = call.message(message).send().await;
-            sent.map(drop)
-                .map_err(|error| port_error(&CallError::new("sns:Publish", topic, &error)))
+            answer("sns:Publish", topic, call.message(message).send().await).map(drop)
         })
     }
 }
@@ -271,6 +240,18 @@ impl Roles for Iam {
             Ok(Some(policy.unwrap_or_default()))
         })
     }
+}
+
+/// What a call returned, its failure as a port's.
+fn answer<T, E>(
+    action: &'static str,
+    resource: impl Into<String>,
+    sent: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<T, PortError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    sent.map_err(|error| port_error(&CallError::new(action, resource, &error)))
 }
 
 fn port_error(error: &CallError) -> PortError {

@@ -18,7 +18,7 @@ use super::credentials::Credentials;
 use super::execution::ErrorDetails;
 use super::identity::Stamp;
 use super::message::{ApprovalNotice, Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
-use super::ports::{Announcement, Delivery, MAX_ANNOUNCEMENTS, PortError, Ports};
+use super::ports::{Announcement, MAX_ANNOUNCEMENTS, PortError, Ports};
 use super::read;
 use super::state::State;
 
@@ -203,13 +203,7 @@ impl Driver {
             .invoke(&function, event.to_string().into_bytes())
             .await
         {
-            Ok(Delivery::Queued | Delivery::Returned) => {}
-            Ok(Delivery::FunctionError { retries_allowed }) => {
-                self.report(Event::FunctionFailed {
-                    job,
-                    retries_allowed,
-                });
-            }
+            Ok(()) => {}
             Err(error) => {
                 self.report(Event::InvocationRefused {
                     job,

@@ -15,9 +15,6 @@ pub struct Durations {
     pub source_action: Duration,
     /// How long an approval waits where its declaration does not say.
     pub approval: Duration,
-    /// From a function error to the next delivery of the same event, one entry for each retry. Used
-    /// only for invokers that leave these retries to the engine.
-    pub redelivery: [Duration; 2],
 }
 
 /// From a continuation token to the next job (User Guide 2022, integrations reference: "creates a new
@@ -39,10 +36,6 @@ const SOURCE_ACTION: Duration = Duration::from_hours(1);
 /// Wait of a manual approval (User Guide, quotas: 7 days).
 const APPROVAL: Duration = Duration::from_hours(7 * 24);
 
-/// Lambda's two retries of an asynchronous event (Developer Guide, "How Lambda handles errors and
-/// retries with asynchronous invocation").
-const REDELIVERY: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
-
 impl Durations {
     /// The waits of the service.
     #[must_use]
@@ -53,7 +46,6 @@ impl Durations {
             lambda_action: LAMBDA_ACTION,
             source_action: SOURCE_ACTION,
             approval: APPROVAL,
-            redelivery: REDELIVERY,
         }
     }
 

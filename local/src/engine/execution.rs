@@ -272,8 +272,6 @@ pub(crate) struct Job {
     pub(crate) action_execution: ActionExecutionId,
     pub(crate) status: JobStatus,
     pub(crate) continuation_token: Option<String>,
-    /// Deliveries of the event so far.
-    pub(crate) deliveries: u32,
 }
 
 /// State of a job (`JobStatus`, as far as the engine needs it).

@@ -79,11 +79,6 @@ pub(crate) enum Event {
         job: JobId,
         error: ErrorDetails,
     },
-    /// The function ended with an error; only from invokers that do not retry by themselves.
-    FunctionFailed {
-        job: JobId,
-        retries_allowed: u32,
-    },
     Timer(Timer),
 }
 
@@ -155,8 +150,6 @@ pub(crate) enum Timer {
         action: ActionExecutionId,
         token: String,
     },
-    /// The next delivery of a job's event.
-    Redeliver { job: JobId },
 }
 
 /// Something to be done outside.

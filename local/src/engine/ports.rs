@@ -13,26 +13,13 @@ pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Invokes functions.
 pub trait FunctionInvoker: Send + Sync {
-    /// Hands an event to a function. The event holds credentials: it is never to be logged.
+    /// Queues an event for a function. As with Lambda's asynchronous invocation, the invoker itself delivers the event
+    /// again after a function error. The event holds credentials: never log it.
     fn invoke<'a>(
         &'a self,
         function: &'a str,
         event: Vec<u8>,
-    ) -> PortFuture<'a, Result<Delivery, PortError>>;
-}
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// The invoker has it, and retries by itself what the function does not finish.
-    Queued,
-    /// The function ran and returned.
-    Returned,
-    /// The function ran and ended with an error; the engine is to deliver the event again.
-    FunctionError {
-        /// Lambda's `MaximumRetryAttempts`, 0 to 2.
-        retries_allowed: u32,
-    },
+    ) -> PortFuture<'a, Result<(), PortError>>;
 }
 
 /// Keeps artifacts.

@@ -88,10 +88,6 @@ impl<'s> Step<'s> {
                 Ok(self.notification_refused(&action, error))
             }
             Event::InvocationRefused { job, error } => Ok(self.invocation_refused(&job, error)),
-            Event::FunctionFailed {
-                job,
-                retries_allowed,
-            } => Ok(self.function_failed(&job, retries_allowed)),
             Event::Timer(timer) => Ok(self.timer(timer)),
         }
     }
@@ -101,7 +97,6 @@ impl<'s> Step<'s> {
             Timer::Silence { action, heard } => self.silence_over(&action, heard),
             Timer::ActionTime { action } => self.action_time_over(&action),
             Timer::Continue { action, token } => self.go_on(&action, token),
-            Timer::Redeliver { job } => self.redeliver(&job),
         }
         Reply::Nothing
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::engine::{ChangeState, Delivery, PortError};
+use local::engine::{ChangeState, PortError};
 use serde_json::json;
 
 use crate::rig::{Rig, lambda_action, pipeline};
@@ -119,43 +119,13 @@ async fn a_job_that_is_delivered_twice_has_one_result() {
 }
 
 #[tokio::test]
-async fn an_event_is_delivered_again_after_a_function_error() {
-    let mut rig = Rig::start().await;
-    let crash = || Ok(Delivery::FunctionError { retries_allowed: 2 });
-    *rig.functions.endings.lock().unwrap() = vec![crash(), crash(), crash()];
-    let id = started(&rig).await;
-    let first = rig.job_of("a").await;
-    rig.advance_to_wake(MINUTE).await;
-    let second = rig.job_of("a").await;
-    rig.advance_to_wake(2 * MINUTE).await;
-    let third = rig.job_of("a").await;
-    assert_eq!([first.id(), first.id()], [second.id(), third.id()]);
-    rig.clock.advance(10 * MINUTE);
-    rig.succeed(&third).await;
-    assert_eq!(rig.status("p", &id).await, "Succeeded");
-    assert!(rig.no_job(), "Lambda retries twice");
-}
-
-#[tokio::test]
-async fn an_event_is_not_delivered_again_where_the_function_allows_no_retries() {
-    let mut rig = Rig::start().await;
-    *rig.functions.endings.lock().unwrap() =
-        vec![Ok(Delivery::FunctionError { retries_allowed: 0 })];
-    let id = started(&rig).await;
-    rig.job_of("a").await;
-    rig.advance_to_wake(20 * MINUTE).await;
-    rig.until_pipeline(&id, ChangeState::Failed).await;
-    assert!(rig.no_job());
-}
-
-#[tokio::test]
 async fn a_function_that_cannot_be_invoked_fails_the_action() {
     let mut rig = Rig::start().await;
     let error = PortError {
         code: "ConfigurationError".to_owned(),
         message: "no `a`".to_owned(),
     };
-    *rig.functions.endings.lock().unwrap() = vec![Err(error)];
+    *rig.functions.refusal.lock().unwrap() = Some(error);
     let id = started(&rig).await;
     rig.until_pipeline(&id, ChangeState::Failed).await;
     assert_eq!(

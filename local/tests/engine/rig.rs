@@ -9,9 +9,9 @@ use std::time::Duration;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use local::engine::{
-    Announcement, ArtifactStore, ChangeState, Changes, Clock, Credentials, Delivery, Durations,
-    Engine, EngineConfig, EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture,
-    Ports, Roles, SimulatedClock, StateChange, Subject,
+    Announcement, ArtifactStore, ChangeState, Changes, Clock, Credentials, Durations, Engine,
+    EngineConfig, EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
+    Roles, SimulatedClock, StateChange, Subject,
 };
 use local::source::Source;
 use serde_json::{Value, json};
@@ -40,12 +40,12 @@ impl Job {
     }
 }
 
-/// Functions that hand their jobs to the test, and end as the test says.
+/// Functions that hand their jobs to the test.
 #[derive(Default)]
 pub(crate) struct Functions {
     jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
-    /// How the next invocations end; `Returned` once there are no more.
-    pub(crate) endings: Mutex<Vec<Result<Delivery, PortError>>>,
+    /// Why the next invocation is refused; the ones after it succeed.
+    pub(crate) refusal: Mutex<Option<PortError>>,
 }
 
 impl FunctionInvoker for Functions {
@@ -53,7 +53,7 @@ impl FunctionInvoker for Functions {
         &'a self,
         function: &'a str,
         event: Vec<u8>,
-    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+    ) -> PortFuture<'a, Result<(), PortError>> {
         let event = serde_json::from_slice(&event).unwrap();
         let job = Job {
             function: function.to_owned(),
@@ -66,13 +66,8 @@ impl FunctionInvoker for Functions {
             .unwrap()
             .send(job)
             .unwrap();
-        let mut endings = self.endings.lock().unwrap();
-        let ending = if endings.is_empty() {
-            Ok(Delivery::Returned)
-        } else {
-            endings.remove(0)
-        };
-        Box::pin(async move { ending })
+        let refusal = self.refusal.lock().unwrap().take();
+        Box::pin(async move { refusal.map_or(Ok(()), Err) })
     }
 }
 

@@ -14,8 +14,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::engine::{
-    Announcement, ArtifactStore, Clock, Credentials, Delivery, Durations, Engine, EngineConfig,
-    EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports, Roles,
+    Announcement, ArtifactStore, Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle,
+    EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports, Roles,
 };
 use local::source::Source;
 use serde_json::{Value, json};
@@ -288,11 +288,11 @@ impl FunctionInvoker for Functions {
         &'a self,
         _function: &'a str,
         event: Vec<u8>,
-    ) -> PortFuture<'a, Result<Delivery, PortError>> {
+    ) -> PortFuture<'a, Result<(), PortError>> {
         let event: Value = serde_json::from_slice(&event).unwrap_or_default();
         let job = event["CodePipeline.job"]["id"].as_str().unwrap_or_default();
         let _the_run_may_be_over = self.0.send(job.to_owned());
-        Box::pin(async { Ok(Delivery::Queued) })
+        Box::pin(async { Ok(()) })
     }
 }
 

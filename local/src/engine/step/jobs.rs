@@ -24,16 +24,11 @@ impl Step<'_> {
             action_execution: id.clone(),
             status: JobStatus::InProgress,
             continuation_token,
-            deliveries: 1,
         };
         let job_id = job.id.clone();
         self.state.jobs.insert(job_id.clone(), job);
         self.action_mut(id).job = Some(job_id.clone());
-        self.deliver(&job_id);
-    }
-
-    fn deliver(&mut self, id: &JobId) {
-        if let Some(request) = self.state.job_request(id) {
+        if let Some(request) = self.state.job_request(&job_id) {
             self.effects.push(Effect::Invoke(request));
         }
     }
@@ -151,25 +146,6 @@ impl Step<'_> {
             self.complete(&action_id, ActionStatus::Failed, Some(error));
         }
         Reply::Nothing
-    }
-
-    /// Lambda delivers an event again after a function error, whatever became of the job meanwhile.
-    pub(super) fn function_failed(&mut self, id: &JobId, retries_allowed: u32) -> Reply {
-        let delays = self.state.durations.redelivery;
-        if let Some(job) = self.state.jobs.get(id)
-            && job.deliveries <= retries_allowed
-            && let Some(delay) = delays.get(job.deliveries as usize - 1)
-        {
-            self.wake(*delay, Timer::Redeliver { job: id.clone() });
-        }
-        Reply::Nothing
-    }
-
-    pub(super) fn redeliver(&mut self, id: &JobId) {
-        if let Some(job) = self.state.jobs.get_mut(id) {
-            job.deliveries += 1;
-            self.deliver(id);
-        }
     }
 
     /// The next job of an action that goes on, unless it has ended meanwhile.

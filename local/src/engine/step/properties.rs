@@ -54,9 +54,6 @@ enum Op {
     Approve {
         good: bool,
     },
-    FunctionFailed {
-        job: Index,
-    },
     Refused {
         job: Index,
     },
@@ -95,7 +92,6 @@ fn op() -> impl Strategy<Value = Op> {
         16 => (any::<Index>(), report).prop_map(|(job, report)| Op::Report { job, report }),
         10 => prop::bool::weighted(0.9).prop_map(|good| Op::Source { good }),
         4 => prop::bool::weighted(0.8).prop_map(|good| Op::Approve { good }),
-        1 => any::<Index>().prop_map(|job| Op::FunctionFailed { job }),
         1 => any::<Index>().prop_map(|job| Op::Refused { job }),
         3 => Just(Op::Fire),
     ]
@@ -277,14 +273,6 @@ impl World {
                     approved: *good,
                     summary: "s".to_owned(),
                 })));
-            }
-            Op::FunctionFailed { job } => {
-                let job = self.job_at(*job)?;
-                self.apply(Event::FunctionFailed {
-                    job,
-                    retries_allowed: 2,
-                })
-                .unwrap();
             }
             Op::Refused { job } => {
                 let job = self.job_at(*job)?;
