@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use delivery_node::project::{self, Expected};
-use local::source::{LeftOut, Source};
+use local::source::{Source, Uncommitted};
 
 use crate::error::CliError;
 use crate::event::{Finding, Severity};
@@ -55,7 +55,7 @@ impl Application {
 
     /// What of the directory as it is now is not delivered, and what is delivered that AWS would not have.
     pub(crate) async fn left_out(&self) -> Vec<Finding> {
-        let Ok(left_out) = self.source.left_out().await else {
+        let Ok(left_out) = self.source.uncommitted().await else {
             // Whatever is wrong with the repository, reading the commit says it.
             return Vec::new();
         };
@@ -142,8 +142,8 @@ impl Application {
     }
 }
 
-fn not_committed(left_out: &LeftOut) -> Option<Finding> {
-    let LeftOut { changed, untracked } = *left_out;
+fn not_committed(left_out: &Uncommitted) -> Option<Finding> {
+    let Uncommitted { changed, untracked } = *left_out;
     let files = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what} file")),
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn what_is_not_committed_is_told_in_numbers() {
         let told = |changed, untracked| {
-            let left_out = LeftOut { changed, untracked };
+            let left_out = Uncommitted { changed, untracked };
             not_committed(&left_out).map(|finding| finding.message)
         };
         assert_eq!(told(0, 0), None);

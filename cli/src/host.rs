@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
+use local::access::KeySuffix;
 use local::aws::LocalAws;
 use local::engine::{Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle};
-use local::guard::KeyMark;
 use local::launch::SECRET_ACCESS_KEY;
 use local::ministack::ACCOUNT;
 use local::source::Source;
@@ -43,7 +43,7 @@ impl Host {
             .await
             .map_err(local_aws)?;
         let source = if settings.whole_repository {
-            source.whole()
+            source.whole_repository()
         } else {
             source
         };
@@ -103,7 +103,7 @@ fn local_aws(error: impl Error + Send + Sync + 'static) -> CliError {
 }
 
 /// What jobs are handed: of the form of real credentials, and new for each environment.
-fn job_credentials(keys: &KeyMark) -> Credentials {
+fn job_credentials(keys: &KeySuffix) -> Credentials {
     Credentials {
         access_key_id: keys.access_key_id("ASIA"),
         secret_access_key: format!("{SECRET_PREFIX}{}", Uuid::new_v4().simple()),

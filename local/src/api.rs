@@ -1,6 +1,6 @@
 //! The CodePipeline API over HTTP, in both protocols that the service speaks.
 //!
-//! A request has to be signed with an access key of the environment (`crate::guard`). It is checked against the
+//! A request has to be signed with an access key of the environment (`crate::access`). It is checked against the
 //! API's own constraints, then handed to the engine.
 
 mod cbor;
@@ -22,8 +22,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::access::{self, KeySuffix};
 use crate::engine::driver::Driver;
-use crate::guard::{self, KeyMark};
 use crate::listen;
 use failure::ApiError;
 
@@ -60,10 +60,10 @@ async fn handle(State(driver): State<Arc<Driver>>, request: Request<Body>) -> Re
 
 /// Whether who asks may.
 fn check(driver: &Driver, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
-    if !guard::is_local(headers) {
+    if !access::is_local(headers) {
         return Err(ApiError::Forbidden);
     }
-    let keys = KeyMark::of_key(&driver.credentials.access_key_id);
+    let keys = KeySuffix::of_key(&driver.credentials.access_key_id);
     Ok(keys.check(headers, uri)?)
 }
 

@@ -4,18 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::access::KeySuffix;
 use crate::gateway::{Bound, Gateway};
-use crate::guard::KeyMark;
 use crate::ministack::{self, Ministack};
 
-/// Why the local AWS is not there.
+/// Why the local AWS cannot start or stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No port for the gateway.
+    /// The gateway cannot listen.
     #[error("cannot listen on a port of the loopback interface")]
     Port(#[source] io::Error),
-    /// No `MiniStack`.
+    /// `MiniStack` failed.
     #[error(transparent)]
     Ministack(#[from] ministack::Error),
 }
@@ -25,7 +25,7 @@ pub enum Error {
 pub struct LocalAws {
     gateway: Gateway,
     ministack: Ministack,
-    keys: KeyMark,
+    keys: KeySuffix,
 }
 
 impl LocalAws {
@@ -37,7 +37,7 @@ impl LocalAws {
     pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
         let bound = Bound::new().await.map_err(Error::Port)?;
         let endpoint = bound.endpoint();
-        let keys = KeyMark::new();
+        let keys = KeySuffix::new();
         let options = ministack::Options {
             home: home.clone(),
             endpoint,
@@ -53,15 +53,15 @@ impl LocalAws {
         })
     }
 
-    /// Its endpoint: `AWS_ENDPOINT_URL` of whoever wants to reach it.
+    /// Its endpoint, for `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.gateway.endpoint()
     }
 
-    /// What its access keys end with: no other key opens it.
+    /// What its access keys end with; keys with another ending are refused.
     #[must_use]
-    pub fn keys(&self) -> &KeyMark {
+    pub fn keys(&self) -> &KeySuffix {
         &self.keys
     }
 

@@ -1,8 +1,8 @@
-//! The CodePipeline engine: the service's semantics on one machine.
+//! The CodePipeline engine: what the service does, on one machine.
 //!
 //! The core is a pure state machine, `(state, event) -> (state, effects)`, in [`mod@state`] and
 //! [`mod@step`]: no clock, no randomness, no input or output. [`driver`] runs it, `crate::api` serves
-//! its API.
+//! its API. A stage's lock is taken and released in `step/stage_lock.rs`.
 //!
 //! Invariants: a stage of a `SUPERSEDED` or `QUEUED` pipeline holds at most one execution; a
 //! superseded, succeeded or cancelled execution never moves again; each job ends or times out.
@@ -12,6 +12,7 @@ mod change;
 mod clock;
 mod credentials;
 pub(crate) mod declaration;
+mod discard;
 pub(crate) mod driver;
 mod durations;
 pub(crate) mod execution;

@@ -1,13 +1,12 @@
-//! The one endpoint of the local AWS: a loopback gateway in front of `MiniStack`.
+//! The one endpoint of the local AWS: an HTTP server on the loopback interface, in front of `MiniStack`.
 //!
-//! Everything goes on to `MiniStack` as it came, except where `MiniStack` lacks something that AWS
-//! does; each such gap is closed in a file of its own, named for the gap. Calls of the CodePipeline API
-//! go to the engine, so that one endpoint serves all of AWS.
+//! It forwards every request to `MiniStack` unchanged, with two exceptions. Calls of the CodePipeline API go to the
+//! engine. What AWS does and `MiniStack` does not (a "gap") is done here, in one file for each gap, named after it.
 
 mod admin;
+mod authentication;
 mod connections;
 mod default_kms_key;
-mod doors;
 mod forward;
 mod openapi;
 mod pipeline_resource;
@@ -28,7 +27,7 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::guard::{self, KeyMark};
+use crate::access::{self, KeySuffix};
 use crate::ministack::Secret;
 use crate::{api, listen};
 use forward::Upstream;
@@ -36,7 +35,7 @@ use stage_snapshots::Snapshots;
 use website::Websites;
 
 /// The path below which the gateway answers for itself.
-const OWN_PATH: &str = "/_delivery/";
+const ADMIN_PATH: &str = "/_delivery/";
 
 /// A loopback address that is taken but does not answer yet: `MiniStack` has to be told the gateway's
 /// endpoint before it can be started, and the gateway `MiniStack`'s.
@@ -71,7 +70,7 @@ impl Bound {
         self,
         ministack: SocketAddr,
         secret: &Secret,
-        keys: KeyMark,
+        keys: KeySuffix,
         home: PathBuf,
     ) -> Gateway {
         let shared = Arc::new(Shared {
@@ -131,7 +130,7 @@ impl Drop for Gateway {
 struct Shared {
     ministack: Upstream,
     secret: Secret,
-    keys: KeyMark,
+    keys: KeySuffix,
     /// Where what is installed once is.
     home: PathBuf,
     codepipeline: OnceLock<Upstream>,
@@ -146,7 +145,7 @@ enum Route {
     CodeConnections {
         operation: String,
     },
-    Own,
+    Admin,
     ListRestApis,
     PutRestApi {
         api: String,
@@ -172,8 +171,8 @@ impl Route {
             return Self::CodeConnections { operation };
         }
         let path = request.uri().path();
-        if path.starts_with(OWN_PATH) {
-            return Self::Own;
+        if path.starts_with(ADMIN_PATH) {
+            return Self::Admin;
         }
         if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
             let mut parts = rest.splitn(3, '/').map(ToOwned::to_owned);
@@ -216,21 +215,21 @@ fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
 
 async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Response<Body> {
     let shared = shared.as_ref();
-    if !guard::is_local(request.headers()) {
+    if !access::is_local(request.headers()) {
         return forward::text(
             StatusCode::FORBIDDEN,
-            "the local AWS answers this machine's programs and its own pages only",
+            "the local AWS accepts requests only from programs on this machine and from its own pages",
         );
     }
     let route = Route::of(&request);
-    if !doors::is_public(&route, &request) {
+    if !authentication::is_public(&route, &request) {
         let checked = match route {
-            // Only `MiniStack` asks there, and it has no other door.
-            Route::Own => doors::check_secret(&shared.secret, request.headers()),
+            // Only `MiniStack` sends these; they need its secret instead of a key.
+            Route::Admin => authentication::check_secret(&shared.secret, request.headers()),
             _ => shared.keys.check(request.headers(), request.uri()),
         };
-        if let Err(stranger) = checked {
-            return doors::refusal(stranger, &request);
+        if let Err(denied) = checked {
+            return authentication::refusal(denied, &request);
         }
     }
     record::request(&request);
@@ -241,7 +240,7 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
             None => api::unavailable(request.headers(), "no CodePipeline engine is running yet"),
         },
         Route::CodeConnections { operation } => connections::answer(&operation, request).await,
-        Route::Own => admin::answer(shared, request).await,
+        Route::Admin => admin::answer(shared, request).await,
         Route::ListRestApis => stage_snapshots::list_rest_apis(shared, request).await,
         Route::PutRestApi { api } => put_rest_api::answer(shared, &api, request).await,
         Route::CreateDeployment { api } => {

@@ -1,6 +1,6 @@
-//! Launches the very template that a user launches on AWS, in the local AWS.
+//! Launches the stack in the local AWS, from the same template that a user launches on AWS.
 //!
-//! As on AWS, packages and templates go into a bucket, and a change set creates the stack or updates it.
+//! As on AWS, packages and templates are uploaded to a bucket, and a change set creates or updates the stack.
 
 mod clients;
 mod packages;
@@ -82,7 +82,7 @@ pub struct Launch {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file of ours.
+    /// A template or package cannot be read.
     #[error("cannot read `{path}`; check that it is there and readable")]
     File {
         /// Which.
@@ -111,7 +111,7 @@ pub enum Error {
         message: String,
     },
     /// CloudFormation refuses the change.
-    #[error("CloudFormation refuses the change of the stack `{stack}`: {reason}")]
+    #[error("CloudFormation refused the change to the stack `{stack}`: {reason}")]
     Refused {
         /// Which stack.
         stack: String,
@@ -130,16 +130,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// It takes too long.
-    #[error(
-        "the stack `{stack}` is still {status} after {seconds} seconds; look into MiniStack's log"
-    )]
+    /// It did not become complete in time.
+    #[error("the stack `{stack}` is still {status} after {seconds} seconds; check MiniStack's log")]
     Slow {
         /// Which stack.
         stack: String,
         /// Its status.
         status: String,
-        /// How long it was waited for.
+        /// How long the launch has waited.
         seconds: u64,
     },
 }

@@ -43,7 +43,7 @@ async fn serve_within(listener: TcpListener, router: Router, header_timeout: Dur
 }
 
 async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
+    tracing::warn!(%error, "cannot accept a connection");
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 

@@ -1,7 +1,7 @@
 //! `MiniStack`, the local AWS: installed, started and ended.
 //!
-//! It runs below a small supervisor that ends it, and every process that came from it, as soon as this
-//! process lets go of a pipe. So nothing is left however this process ends.
+//! A small supervisor runs it and stops it, with all its descendants, as soon as this process closes a pipe. So nothing keeps
+//! running, however this process ends.
 
 mod gaps;
 mod install;
@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::guard::KeyMark;
+use crate::access::KeySuffix;
 pub use install::{VERSION, install, is_installed};
 
 /// The account that everything local lives in; `MiniStack` takes it for credentials that name no other.
@@ -54,11 +54,11 @@ const PORT_ATTEMPTS: usize = 3;
 /// How much of its log an error carries, in lines.
 const LAST_LINES: usize = 15;
 
-/// Why there is no local AWS.
+/// Why `MiniStack` cannot run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder of ours cannot be made.
+    /// A file or folder in the project's `.delivery` cannot be created.
     #[error(
         "cannot prepare `{path}` for MiniStack; check that the folder is writable and its disk not full"
     )]
@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// Python without its `venv` module.
     #[error(
-        "`{python} -m venv` failed; on Debian and Ubuntu install the package `python3-venv`; it said:\n{output}"
+        "`{python} -m venv` failed; on Debian and Ubuntu install the package `python3-venv`; its output:\n{output}"
     )]
     Venv {
         /// The interpreter.
@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// The packages could not be installed.
     #[error(
-        "cannot install MiniStack {VERSION} from PyPI; check the network, or pip's index and proxy settings; pip said:\n{output}"
+        "cannot install MiniStack {VERSION} from PyPI; check the network, or pip's index and proxy settings; pip's output:\n{output}"
     )]
     Pip {
         /// pip's last words.
@@ -128,7 +128,7 @@ pub enum Error {
         lines: String,
     },
     /// Something is left.
-    #[error("MiniStack's supervisor (process {pid}) did not end; end it by hand")]
+    #[error("MiniStack's supervisor (process {pid}) did not exit; stop it with `kill {pid}`")]
     NotEnded {
         /// Which process.
         pid: u32,
@@ -145,7 +145,7 @@ pub struct Options {
     /// The region that everything lives in.
     pub region: String,
     /// What the access keys end with that it hands out.
-    pub keys: KeyMark,
+    pub keys: KeySuffix,
 }
 
 /// What `MiniStack` answers to: its own port is as open to web pages and other users as any, so it takes only
@@ -200,7 +200,7 @@ impl Ministack {
     /// When it cannot be installed or started; the error says what to do.
     pub async fn start(options: &Options) -> Result<Self, Error> {
         let python = install_beside(options.home.clone()).await?;
-        // Nobody waits for it.
+        // Runs on its own; nothing waits for it.
         drop(tokio::task::spawn_blocking(|| {
             leftovers::remove(&tempfile::env::temp_dir());
         }));
@@ -331,7 +331,7 @@ async fn install_beside(home: PathBuf) -> Result<PathBuf, Error> {
         .expect("the installation does not panic and is not cancelled")
 }
 
-/// A loopback address that nobody listens on.
+/// A free loopback address.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
@@ -381,7 +381,7 @@ fn command(
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log)
-        .process_group(0); // Ctrl-C in the terminal is ours to handle
+        .process_group(0); // Ctrl-C in the terminal is handled by this process
     if let Some(path) = delivery_action::env::var_os(FUNCTION_PATH) {
         command.env(FUNCTION_PATH, path);
     }
@@ -390,7 +390,7 @@ fn command(
 
 /// Writes down what only `MiniStack` may know: it reads and removes the file before anything else. An environment
 /// variable would be seen by every function that it starts, and by whoever reads `/proc`.
-fn hand_over(folder: &Path, secret: &Secret, keys: &KeyMark) -> io::Result<()> {
+fn hand_over(folder: &Path, secret: &Secret, keys: &KeySuffix) -> io::Result<()> {
     use std::io::Write as _;
 
     let mut private = fs::OpenOptions::new();

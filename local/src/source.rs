@@ -1,6 +1,6 @@
-//! A local source: what stands in for the repository behind a connection.
+//! The source of a local pipeline: a folder of this machine in place of the repository behind a connection.
 //!
-//! A Git repository gives commits, as a connection does; a folder without Git gives what is in it now.
+//! From a Git repository it delivers commits, as a connection does; from a folder without Git, the files as they are now.
 
 mod folder;
 mod git;
@@ -38,12 +38,12 @@ pub struct Revision {
     pub author_date: String,
 }
 
-/// What a folder has on the disk and a commit's archive has not.
+/// How a work tree differs from its commit. None of this is delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Uncommitted {
     /// How many tracked files differ from the commit.
     pub changed: usize,
-    /// How many files and folders Git knows nothing of, ignored ones not counted.
+    /// How many files and folders Git does not track, not counting ignored ones.
     pub untracked: usize,
 }
 
@@ -76,26 +76,26 @@ impl Source {
         Ok(git::open(&folder).await?.unwrap_or(Self::Folder(folder)))
     }
 
-    /// The whole repository where this is a folder of one, as a connection delivers it.
+    /// The whole repository instead of one folder of it, as a connection delivers it.
     #[must_use]
-    pub fn whole(self) -> Self {
+    pub fn whole_repository(self) -> Self {
         match self {
             Self::Repository { root, .. } => Self::Repository { root, folder: None },
             folder @ Self::Folder(_) => folder,
         }
     }
 
-    /// What of the folder as it is now is not delivered; nothing where all of it is.
+    /// Counts the changes that are not committed and so are not delivered.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where Git cannot say.
-    pub async fn left_out(&self) -> Result<LeftOut, SourceError> {
+    /// [`SourceError`] where Git fails.
+    pub async fn uncommitted(&self) -> Result<Uncommitted, SourceError> {
         match self {
             Self::Repository { root, folder } => {
-                git::left_out(&root.join(folder.as_deref().unwrap_or("."))).await
+                git::uncommitted(&root.join(folder.as_deref().unwrap_or("."))).await
             }
-            Self::Folder(_) => Ok(LeftOut::default()),
+            Self::Folder(_) => Ok(Uncommitted::default()),
         }
     }
 
@@ -103,7 +103,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where Git cannot say.
+    /// [`SourceError`] where Git fails.
     pub async fn branch(&self) -> Result<String, SourceError> {
         match self {
             Self::Repository { root, .. } => git::current_branch(root).await,
@@ -146,7 +146,7 @@ impl Source {
     }
 }
 
-/// Why a source cannot be had.
+/// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// There is no such folder.
@@ -167,11 +167,11 @@ pub enum SourceError {
     /// Git refused.
     #[error("`git {command}` in `{}` failed: {message}", .root.display())]
     Git {
-        /// What it was asked.
+        /// The subcommand.
         command: &'static str,
         /// Where.
         root: PathBuf,
-        /// What it said.
+        /// Its error output.
         message: String,
     },
     /// The repository has no such branch.
@@ -256,17 +256,17 @@ impl ActionError for SourceError {
             Self::NoFolder { .. } | Self::File { .. } => "name the folder of the application",
             Self::NoGit(_) => "install git 2.25 or later: the folder is in a Git repository",
             Self::Git { .. } => {
-                "do what git says, or run the same command there to see more; nothing was delivered"
+                "follow git's message, or run the same command there to see more; nothing was delivered"
             }
             Self::NoBranch { .. } => {
                 "commit something on that branch, or set `BranchName` of the source action"
             }
-            Self::NoCommit { .. } => "give the id of a commit that the repository has",
+            Self::NoCommit { .. } => "give the id of a commit in this repository",
             Self::NotARepository { .. } => "run `git init` and commit, or leave the revision out",
-            Self::Read { .. } | Self::Walk(_) => "see that the file can be read, or ignore it",
-            Self::Write(_) => "see that the temporary folder has room",
+            Self::Read { .. } | Self::Walk(_) => "make it readable, or add it to `.gitignore`",
+            Self::Write(_) => "free some space in the temporary folder",
             Self::Archive(source) => return ActionError::hint(source),
-            Self::TooLarge { .. } => "keep what is built or downloaded out of the source",
+            Self::TooLarge { .. } => "keep build output and downloads out of the source",
         };
         Some(hint.to_owned())
     }

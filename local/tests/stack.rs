@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+#[path = "stack/access.rs"]
+mod access;
 #[path = "stack/apis.rs"]
 mod apis;
-#[path = "stack/doors.rs"]
-mod doors;
 #[path = "stack/engine.rs"]
 mod engine;
 #[path = "stack/functions.rs"]

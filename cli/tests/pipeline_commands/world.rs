@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_sdk_codepipeline::Client;
@@ -12,8 +12,8 @@ use aws_sdk_codepipeline::types as sdk;
 use aws_sdk_codepipeline::types::{FailureDetails, FailureType, StageState};
 use jsonschema::Validator;
 use local::engine::{
-    Announcement, ArtifactStore, Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle,
-    EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports, Roles,
+    Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle, FunctionInvoker, PortError,
+    PortFuture, Ports,
 };
 use local::source::Source;
 use serde_json::{Value, json};
@@ -52,52 +52,6 @@ impl FunctionInvoker for Functions {
         };
         let _the_test_may_be_over = self.0.lock().unwrap().send(job);
         Box::pin(async { Ok(()) })
-    }
-}
-
-/// Takes artifacts and events, and keeps none.
-struct Nowhere;
-
-impl ArtifactStore for Nowhere {
-    fn put<'a>(
-        &'a self,
-        _bucket: &'a str,
-        _key: &'a str,
-        _file: &'a Path,
-        _encryption_key: Option<&'a str>,
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-impl EventBus for Nowhere {
-    fn put<'a>(
-        &'a self,
-        _announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-impl Notifier for Nowhere {
-    fn publish<'a>(
-        &'a self,
-        _topic: &'a str,
-        _subject: &'a str,
-        _message: String,
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-impl Roles for Nowhere {
-    /// Every role may be assumed by everybody.
-    fn trust_policy<'a>(
-        &'a self,
-        _name: &'a str,
-    ) -> PortFuture<'a, Result<Option<Value>, PortError>> {
-        let policy = json!({"Statement": {"Effect": "Allow", "Action": "*", "Principal": "*"}});
-        Box::pin(async { Ok(Some(policy)) })
     }
 }
 
@@ -157,13 +111,7 @@ impl World {
             clock: Clock::System,
             sources: BTreeMap::from([(REPOSITORY.to_owned(), source)]),
         };
-        let ports = Ports {
-            functions: Arc::new(Functions(Mutex::new(sender))),
-            artifacts: Arc::new(Nowhere),
-            events: Arc::new(Nowhere),
-            notifications: Arc::new(Nowhere),
-            roles: Arc::new(Nowhere),
-        };
+        let ports = Ports::discarding(Functions(Mutex::new(sender)));
         let engine = Engine::start_with(config, ports).await.unwrap();
         let client = aws_sdk_codepipeline::Config::builder()
             .http_client(delivery_action::aws::http_client())

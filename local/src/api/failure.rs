@@ -2,23 +2,25 @@
 
 use http::StatusCode;
 
+use crate::access::AccessDenied;
 use crate::engine::message::Refusal;
-use crate::guard::Stranger;
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
-    #[error("this server answers this machine's programs and its own pages only")]
+    #[error(
+        "this server accepts requests only from programs on this machine and from its own pages"
+    )]
     Forbidden,
     #[error(transparent)]
-    Stranger(#[from] Stranger),
-    #[error("the operation `{0}` is not served by the local AWS")]
+    AccessDenied(#[from] AccessDenied),
+    #[error("the local AWS does not support the operation `{0}`")]
     UnknownOperation(String),
     #[error(
         "the content type `{0}` does not belong to the protocol `rpc-v2-cbor`; send `application/cbor`"
     )]
     UnsupportedMediaType(String),
-    #[error("the request's body has more than {0} bytes")]
+    #[error("the request's body is too large; the limit is {0} bytes")]
     TooLarge(usize),
     #[error("the request's body did not arrive in time")]
     Timeout,
@@ -47,7 +49,7 @@ impl ApiError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "AccessDeniedException",
-            Self::Stranger(stranger) => stranger.code(),
+            Self::AccessDenied(denied) => denied.code(),
             Self::UnknownOperation(_) => "UnknownOperationException",
             Self::UnsupportedMediaType(_) => "UnsupportedMediaTypeException",
             Self::TooLarge(_) => "RequestEntityTooLargeException",

@@ -1,4 +1,4 @@
-//! The ports over AWS's own services, as the local AWS serves them.
+//! The engine's ports, as clients of the local AWS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use super::ports::{
 };
 use crate::launch::SECRET_ACCESS_KEY;
 
-/// The source of the events. AWS's own is `aws.codepipeline`, but `PutEvents` accepts `aws.*` from
-/// nobody, here as there; see `docs/decisions/0021-event-source.md`.
+/// The source of the events. AWS's own is `aws.codepipeline`, but `PutEvents` never accepts `aws.*`, neither
+/// here nor on AWS; see `docs/decisions/0021-event-source.md`.
 pub const EVENT_SOURCE: &str = "local.codepipeline";
 
-/// Where a local AWS is, and who asks.
+/// Where the local AWS is, and the credentials for it.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalAws<'a> {
     pub(crate) endpoint: &'a str,

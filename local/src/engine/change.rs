@@ -1,4 +1,4 @@
-//! State changes: what a live view shows and what EventBridge is told.
+//! State changes: what a live view shows and EventBridge receives.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -50,7 +50,7 @@ pub enum Subject {
     },
     /// An action.
     Action(Box<ActionChange>),
-    /// An action that goes on reported how far it is; EventBridge is not told.
+    /// An action that continues reported its progress; not an event of EventBridge.
     Progress {
         /// The action's stage.
         stage: String,
@@ -61,13 +61,13 @@ pub enum Subject {
         /// What it said.
         details: Details,
     },
-    /// A manual approval waits for its answer; EventBridge is not told.
+    /// A manual approval waits for its answer; not an event of EventBridge.
     ApprovalNeeded {
         /// The action's stage.
         stage: String,
         /// Its name.
         action: String,
-        /// What `PutApprovalResult` is to be called with.
+        /// The token for `PutApprovalResult`.
         token: String,
     },
 }

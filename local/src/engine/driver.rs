@@ -91,10 +91,10 @@ impl Driver {
         Ok(applied.reply)
     }
 
-    /// An event that nobody waits for, from the outside world to a machine that may have moved on.
+    /// Applies an event that nothing waits for; the state may have moved on, so a refusal is only logged.
     fn report(self: &Arc<Self>, event: Event) {
         if let Err(refusal) = self.apply(event) {
-            tracing::debug!(%refusal, "event not taken");
+            tracing::debug!(%refusal, "event refused");
         }
     }
 
@@ -164,7 +164,7 @@ impl Driver {
         let mut batch = Vec::with_capacity(MAX_ANNOUNCEMENTS);
         while announcements.recv_many(&mut batch, MAX_ANNOUNCEMENTS).await > 0 {
             if let Err(error) = self.ports.events.put(&batch).await {
-                tracing::warn!(%error, events = batch.len(), "state changes not put");
+                tracing::warn!(%error, events = batch.len(), "cannot put state changes on the event bus");
             }
             batch.clear();
         }

@@ -1,4 +1,4 @@
-//! How long the engine waits for what.
+//! How long the engine waits: delays and timeouts.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Durations {
 /// job in another 30 seconds if a continuation is received").
 const AWS_CONTINUATION_DELAY: Duration = Duration::from_secs(30);
 
-/// The same on one machine, where nobody wants to wait.
+/// The same on one machine, where a developer waits for it.
 const LOCAL_CONTINUATION_DELAY: Duration = Duration::from_millis(500);
 
 /// Silence of a Lambda action (User Guide, quotas: 20 minutes).

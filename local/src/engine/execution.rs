@@ -229,8 +229,8 @@ pub(crate) struct ActionExecution {
     pub(crate) last_updated_by: Option<String>,
     /// The job that may report; `None` between a continuation token and the next job.
     pub(crate) job: Option<JobId>,
-    /// When the function was heard of last.
-    pub(crate) heard: Timestamp,
+    /// When the function was last_report of last.
+    pub(crate) last_report: Timestamp,
 }
 
 /// What a function says about its work besides the result (`ExecutionDetails`).
@@ -274,7 +274,7 @@ pub(crate) struct Job {
     pub(crate) continuation_token: Option<String>,
 }
 
-/// State of a job (`JobStatus`, as far as the engine needs it).
+/// State of a job (`JobStatus`, the part that the engine needs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobStatus {
     InProgress,

@@ -22,7 +22,7 @@ pub(crate) async fn fetch(
     let source = sources.get(&repository).ok_or_else(|| ErrorDetails {
         code: "ConfigurationError".to_owned(),
         message: format!(
-            "no local source stands in for the repository `{repository}`\nhint: check \
+            "no local folder is registered for the repository `{repository}`\nhint: check \
              `FullRepositoryId` of the source action"
         ),
     })?;

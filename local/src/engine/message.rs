@@ -1,4 +1,4 @@
-//! What goes into the state machine and what comes out: events, effects, replies and refusals.
+//! The state machine's input and output: events, effects, replies and refusals.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::declaration::{EncryptionKey, PipelineDeclaration, RetryMode, Tag};
 use super::execution::{CurrentRevision, Details, ErrorDetails, StoredArtifact, Trigger};
 use super::identity::{ActionExecutionId, ExecutionId, JobId};
 
-/// Something that happened, or that someone asks for.
+/// Something that happened, or a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     CreatePipeline {
@@ -69,7 +69,7 @@ pub(crate) enum Event {
         action: ActionExecutionId,
         result: Result<SourceOutput, ErrorDetails>,
     },
-    /// Nobody could be told that an approval is needed.
+    /// The message that an approval is needed could not be sent.
     NotificationRefused {
         action: ActionExecutionId,
         error: ErrorDetails,
@@ -135,13 +135,13 @@ pub(crate) struct SourceOutput {
     pub(crate) variables: BTreeMap<String, String>,
 }
 
-/// A moment that the machine asked to be told of.
+/// A point in time at which the machine asked to be woken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// Nothing was heard of the action since `heard`.
+    /// Nothing was last_report of the action since `last_report`.
     Silence {
         action: ActionExecutionId,
-        heard: Timestamp,
+        last_report: Timestamp,
     },
     /// The action's whole time is over.
     ActionTime { action: ActionExecutionId },
@@ -152,22 +152,22 @@ pub(crate) enum Timer {
     },
 }
 
-/// Something to be done outside.
+/// Work for the driver, outside the state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     /// Fetch a revision and put it into the store; answered by [`Event::SourceFinished`].
     FetchSource(SourceRequest),
     /// Invoke a function with a job.
     Invoke(JobRequest),
-    /// Come back with the timer at that time.
+    /// Send the timer back as an event at that time.
     Wake { at: Timestamp, timer: Timer },
-    /// Tell the world.
+    /// Publish a state change.
     Announce(Box<StateChange>),
     /// Publish that an approval is needed.
     Notify(Box<ApprovalNotice>),
 }
 
-/// What the people who may approve are told.
+/// The message for the people who may approve.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApprovalNotice {
     pub(crate) action: ActionExecutionId,
@@ -205,7 +205,7 @@ pub(crate) struct Applied {
     pub(crate) effects: Vec<Effect>,
 }
 
-/// What the one who asked is told.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Nothing,
@@ -226,7 +226,7 @@ pub(crate) enum Refusal {
     InvalidStage(String),
     #[error("{0}")]
     InvalidAction(String),
-    #[error("the account and region have {0} pipelines, as many as they may")]
+    #[error("the account already has {0} pipelines in this region, which is the limit")]
     LimitExceeded(usize),
     #[error("Account '{account}' does not have a pipeline with name '{pipeline}'")]
     PipelineNotFound { account: String, pipeline: String },
@@ -234,37 +234,39 @@ pub(crate) enum Refusal {
     PipelineNotIncluded(String),
     #[error("pipeline `{pipeline}` has no version {version}")]
     PipelineVersionNotFound { pipeline: String, version: u32 },
-    #[error("there is no execution `{0}` of this pipeline")]
+    #[error("the pipeline has no execution `{0}`")]
     ExecutionNotFound(ExecutionId),
     #[error("the pipeline has no stage `{0}`")]
     StageNotFound(String),
     #[error("the stage has no action `{0}`")]
     ActionNotFound(String),
-    #[error("the pipeline has {0} executions in progress, as many as it may; wait, or stop one")]
+    #[error(
+        "the pipeline already has {0} executions in progress, which is the limit; wait for one to end, or stop one"
+    )]
     TooManyExecutions(usize),
     #[error("execution `{0}` is not in progress")]
     NotStoppable(ExecutionId),
-    #[error("execution `{0}` is stopping already; it can still be abandoned")]
+    #[error("execution `{0}` is already stopping; you can still abandon it")]
     DuplicatedStop(ExecutionId),
     #[error("the stage cannot be retried: {0}")]
     StageNotRetryable(&'static str),
     #[error("a later execution than `{0}` has entered the stage")]
     NotLatestExecution(ExecutionId),
-    #[error("the approval token is not that of the waiting action")]
+    #[error("the approval token does not belong to the waiting action")]
     InvalidApprovalToken,
-    #[error("the approval was answered already")]
+    #[error("the approval has already been answered")]
     ApprovalCompleted,
     #[error("there is no job `{0}`")]
     JobNotFound(JobId),
-    #[error("job `{0}` has ended already: its state cannot change any more")]
+    #[error("job `{0}` has already ended: its state can no longer change")]
     InvalidJobState(JobId),
-    #[error("the output variables are {0} bytes, more than 122880")]
+    #[error("the output variables are {0} bytes; the limit is 122880")]
     OutputVariablesTooLarge(usize),
-    #[error("the pagination token is not one that this engine gave for this list")]
+    #[error("the pagination token does not belong to this list")]
     InvalidNextToken,
     #[error("{0}")]
     ResourceNotFound(String),
-    #[error("a pipeline takes at most {0} tags")]
+    #[error("a pipeline can have at most {0} tags")]
     TooManyTags(usize),
     #[error("{0}")]
     InvalidTags(String),

@@ -17,7 +17,7 @@ pub(crate) struct Pipeline {
     pub(crate) updated: Timestamp,
     pub(crate) tags: Vec<Tag>,
     /// By stage name; a stage that an update removed stays for executions that are still in it.
-    pub(crate) slots: BTreeMap<String, StageSlot>,
+    pub(crate) stages: BTreeMap<String, StageState>,
     /// Oldest first.
     pub(crate) executions: Vec<ExecutionId>,
     /// Those of them that are in progress.
@@ -35,16 +35,16 @@ impl Pipeline {
             .expect("a pipeline is created with its first version")
     }
 
-    pub(crate) fn slot(&mut self, stage: &str) -> &mut StageSlot {
-        self.slots.entry(stage.to_owned()).or_default()
+    pub(crate) fn stage_state(&mut self, stage: &str) -> &mut StageState {
+        self.stages.entry(stage.to_owned()).or_default()
     }
 }
 
 /// A stage's lock, its entrance and its transitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StageSlot {
-    /// The execution that has the lock.
-    pub(crate) holder: Option<ExecutionId>,
+pub(crate) struct StageState {
+    /// The execution that holds the lock; only `step::stage_lock` sets it.
+    pub(crate) lock_holder: Option<ExecutionId>,
     /// Executions at the entrance, first come first.
     pub(crate) waiting: VecDeque<ExecutionId>,
     /// The execution that entered last.

@@ -1,4 +1,4 @@
-//! What the engine needs of the world around it: functions, an artifact store and an event bus.
+//! The services that the engine calls: functions, an artifact store, an event bus, topics and roles.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub trait FunctionInvoker: Send + Sync {
     ) -> PortFuture<'a, Result<(), PortError>>;
 }
 
-/// Keeps artifacts.
+/// Stores artifacts.
 pub trait ArtifactStore: Send + Sync {
     /// Puts a file into the store.
     fn put<'a>(
@@ -34,9 +34,9 @@ pub trait ArtifactStore: Send + Sync {
     ) -> PortFuture<'a, Result<(), PortError>>;
 }
 
-/// Takes events.
+/// Publishes state changes.
 pub trait EventBus: Send + Sync {
-    /// Tells of changes, in this order. There are at most [`MAX_ANNOUNCEMENTS`].
+    /// Publishes changes, in this order; at most [`MAX_ANNOUNCEMENTS`].
     fn put<'a>(
         &'a self,
         announcements: &'a [Announcement],
@@ -46,7 +46,7 @@ pub trait EventBus: Send + Sync {
 /// Entries of one request (`API_PutEvents` of EventBridge: 10).
 pub const MAX_ANNOUNCEMENTS: usize = 10;
 
-/// A change, and whose it is.
+/// A change, with the pipeline it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Announcement {
     /// What changed.
@@ -66,7 +66,7 @@ pub trait Notifier: Send + Sync {
     ) -> PortFuture<'a, Result<(), PortError>>;
 }
 
-/// Knows roles.
+/// Looks up roles.
 pub trait Roles: Send + Sync {
     /// A role's trust policy; `None` where there is no such role.
     fn trust_policy<'a>(
@@ -75,7 +75,7 @@ pub trait Roles: Send + Sync {
     ) -> PortFuture<'a, Result<Option<Value>, PortError>>;
 }
 
-/// A port's call that did not succeed.
+/// A failed call of a port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct PortError {
@@ -85,16 +85,16 @@ pub struct PortError {
     pub message: String,
 }
 
-/// The world around an engine.
+/// The services around an engine.
 #[derive(Clone)]
 pub struct Ports {
-    /// Where functions are.
+    /// How functions are invoked.
     pub functions: Arc<dyn FunctionInvoker>,
-    /// Where artifacts are kept.
+    /// Where artifacts are stored.
     pub artifacts: Arc<dyn ArtifactStore>,
-    /// Who is told of changes.
+    /// Where changes are published.
     pub events: Arc<dyn EventBus>,
-    /// Who tells people that an approval is needed.
+    /// How people learn that an approval is needed.
     pub notifications: Arc<dyn Notifier>,
     /// Where roles are looked up.
     pub roles: Arc<dyn Roles>,

@@ -1,5 +1,5 @@
-//! Whether the roles of a pipeline can be assumed, as far as their trust policies say so. Conditions of
-//! these policies, and policies of the one who assumes, are not looked at.
+//! Whether the roles of a pipeline can be assumed, by their trust policies. The conditions of these policies, and the
+//! policies of the principal that assumes the role, are not checked.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(crate) enum RoleError {
     /// The service's words (terraform-provider-aws issue 13103, aws-cdk issue 22489).
     #[error("{0}")]
     NotAssumable(String),
-    #[error("IAM cannot be asked whether the role {role} can be assumed: {source}")]
+    #[error("cannot ask IAM whether the role {role} can be assumed: {source}")]
     Unknown { role: String, source: PortError },
 }
 
@@ -34,8 +34,11 @@ pub(crate) async fn check(
     let actions = pipeline.stages.iter().flat_map(|stage| &stage.actions);
     for role in actions.filter_map(|action| action.role_arn.as_deref()) {
         if !is_of(role, account) {
-            // Another account's IAM answers nobody here.
-            tracing::warn!(role, "a role of another account is taken as it is");
+            // There is no IAM of another account here.
+            tracing::warn!(
+                role,
+                "cannot check a role of another account; it is used as it is"
+            );
             continue;
         }
         let trusts_own = |policy: &Value| trusts_role(policy, own, account);

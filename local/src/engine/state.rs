@@ -37,11 +37,11 @@ impl State {
         }
     }
 
-    /// One step of the machine: what an event changes, and what is to be done outside. A refused
+    /// One step of the machine: applies an event and returns the effects. A refused
     /// event changes nothing.
     pub(crate) fn apply(&mut self, stamp: Stamp, event: Event) -> Result<Applied, Refusal> {
         let mut step = Step::new(self, stamp.now, Ids::new(stamp.seed));
-        let reply = step.take(event)?;
+        let reply = step.handle(event)?;
         let effects: Vec<Effect> = step.into_effects();
         Ok(Applied { reply, effects })
     }
@@ -68,7 +68,7 @@ impl State {
             .ok_or_else(|| Refusal::ExecutionNotFound(id.clone()))
     }
 
-    /// Whoever calls the API: it authenticates nobody, so all are the account itself.
+    /// The caller of the API: always the account itself, since the engine does not authenticate.
     pub(crate) fn caller_arn(&self) -> String {
         format!("arn:aws:iam::{}:root", self.account_id)
     }

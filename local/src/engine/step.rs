@@ -1,5 +1,5 @@
 //! One step of the state machine. No clock, no randomness and no input or output in here: time and
-//! the seed of new ids come in with the event, and what is to be done outside goes out as effects.
+//! the seed of new ids come in with the event, and work for the outside goes out as effects.
 //!
 //! A refused event changes nothing: every handler decides first and changes after.
 
@@ -11,7 +11,8 @@ mod lifecycle;
 #[cfg(test)]
 mod properties;
 mod retry;
-mod stages;
+mod stage_lock;
+mod stage_progress;
 
 use jiff::Timestamp;
 
@@ -19,7 +20,7 @@ use super::change::{ChangeState, StateChange, Subject};
 use super::execution::{ActionExecution, ActionStatus, Execution, Trigger};
 use super::identity::{ActionExecutionId, ExecutionId, Ids};
 use super::message::{Effect, Event, Refusal, Reply, Timer};
-use super::pipeline::{Pipeline, StageSlot};
+use super::pipeline::{Pipeline, StageState};
 use super::state::State;
 
 /// A step in progress.
@@ -44,8 +45,8 @@ impl<'s> Step<'s> {
         self.effects
     }
 
-    /// Takes one event in.
-    pub(crate) fn take(&mut self, event: Event) -> Result<Reply, Refusal> {
+    /// Handles one event.
+    pub(crate) fn handle(&mut self, event: Event) -> Result<Reply, Refusal> {
         match event {
             Event::CreatePipeline { declaration, tags } => self.create(*declaration, tags),
             Event::UpdatePipeline { declaration } => self.update(*declaration),
@@ -94,9 +95,12 @@ impl<'s> Step<'s> {
 
     fn timer(&mut self, timer: Timer) -> Reply {
         match timer {
-            Timer::Silence { action, heard } => self.silence_over(&action, heard),
-            Timer::ActionTime { action } => self.action_time_over(&action),
-            Timer::Continue { action, token } => self.go_on(&action, token),
+            Timer::Silence {
+                action,
+                last_report,
+            } => self.fail_if_silent(&action, last_report),
+            Timer::ActionTime { action } => self.fail_for_time(&action),
+            Timer::Continue { action, token } => self.continue_action(&action, token),
         }
         Reply::Nothing
     }
@@ -145,8 +149,8 @@ impl<'s> Step<'s> {
             .expect("executions go only with their pipeline")
     }
 
-    fn slot(&mut self, pipeline: &str, stage: &str) -> &mut StageSlot {
-        self.pipeline_mut(pipeline).slot(stage)
+    fn stage_state(&mut self, pipeline: &str, stage: &str) -> &mut StageState {
+        self.pipeline_mut(pipeline).stage_state(stage)
     }
 
     fn wake(&mut self, after: std::time::Duration, timer: Timer) {

@@ -1,9 +1,9 @@
-//! What a declaration must look like beyond the shapes of the API: the structure rules of the User
-//! Guide ("Pipeline structure reference"), and what this engine serves.
+//! Validates a declaration beyond the shapes of the API: the structure rules of the User Guide ("Pipeline structure
+//! reference"), and what this engine supports.
 
 mod references;
-mod served;
 mod triggers;
+mod unsupported;
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ fn needs_v2(declaration: &PipelineDeclaration) -> Option<&'static str> {
 pub(crate) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(), Refusal> {
     check_pipeline(declaration, region)?;
     check_names(declaration)?;
-    served::check(declaration, region)?;
+    unsupported::check(declaration, region)?;
     for (index, stage) in declaration.stages.iter().enumerate() {
         check_stage(stage)?;
         for action in &stage.actions {
@@ -206,11 +206,11 @@ fn check_place(
     let is_source = action.provider() == Some(Provider::Connection);
     match (index, is_source) {
         (0, false) => invalid(format!(
-            "the first stage, `{}`, may have only source actions; `{}` is none",
+            "the first stage, `{}`, can have only source actions; `{}` is not a source action",
             stage.name, action.name
         )),
         (1.., true) => invalid(format!(
-            "only the first stage may have source actions; `{}` of stage `{}` is one",
+            "only the first stage can have source actions; `{}` of stage `{}` is a source action",
             action.name, stage.name
         )),
         _ => Ok(()),
@@ -296,7 +296,7 @@ fn check_action(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<
         |key: &&String| rules.required.contains(&&***key) || rules.optional.contains(&&***key);
     if let Some(key) = action.configuration.keys().find(|key| !known(key)) {
         return refuse(format!(
-            "the configuration key `{key}` is unknown to the provider"
+            "the provider does not know the configuration key `{key}`"
         ));
     }
     let (inputs, outputs) = (action.input_artifacts.len(), action.output_artifacts.len());
@@ -316,7 +316,7 @@ fn check_action(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<
         let uses = |text: &String| variables::references(text).next().is_some();
         if let Some((key, _)) = action.configuration.iter().find(|(_, value)| uses(value)) {
             return refuse(format!(
-                "a source action takes no variables, `{key}` has one"
+                "a source action cannot use variables, but `{key}` does"
             ));
         }
     }
@@ -340,7 +340,7 @@ fn check_artifacts(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
                 let mut inputs = action.input_artifacts.iter();
                 if let Some(missing) = inputs.find(|input| !made.contains(&*input.name)) {
                     return invalid(format!(
-                        "action `{}` of stage `{}` needs the artifact `{}`, which no earlier action makes",
+                        "action `{}` of stage `{}` needs the artifact `{}`, which no earlier action produces",
                         action.name, stage.name, missing.name
                     ));
                 }
@@ -351,7 +351,10 @@ fn check_artifacts(declaration: &PipelineDeclaration) -> Result<(), Refusal> {
             }
             for output in group.iter().flat_map(|action| &action.output_artifacts) {
                 if !made.insert(&*output.name) {
-                    return invalid(format!("two actions make the artifact `{}`", output.name));
+                    return invalid(format!(
+                        "two actions produce the artifact `{}`",
+                        output.name
+                    ));
                 }
             }
         }

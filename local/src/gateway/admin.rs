@@ -1,4 +1,4 @@
-//! What the gateway answers for itself, to `MiniStack`: sites, the pipelines of stacks, jobs whose function did not
+//! Requests that `MiniStack` sends to the gateway itself: sites, the pipelines of stacks, jobs whose function did not
 //! start, and the SDK that Node.js functions find.
 
 use axum::body::Body;
@@ -78,7 +78,7 @@ async fn fail_job(shared: &Shared, asked: &Value) -> Response<Body> {
     };
     if let Err(error) = reported {
         // The job has ended already, or was somebody's trial without a pipeline.
-        tracing::warn!(error, "a function that did not start cannot be reported");
+        tracing::warn!(error, "cannot report that a function did not start");
     }
     forward::json(StatusCode::OK, &json!({}))
 }

@@ -64,7 +64,7 @@ pub(super) async fn answer(operation: &str, request: Request<Body>) -> Response<
         ("GetConnection", None) => failure("ValidationException", "`ConnectionArn` is missing"),
         _ => failure(
             "UnknownOperationException",
-            "the local AWS has `GetConnection` only",
+            "the local AWS supports only `GetConnection`",
         ),
     };
     if cbor {

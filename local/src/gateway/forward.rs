@@ -1,4 +1,4 @@
-//! Hands a request on as it came, and its answer back, without holding a body in memory.
+//! Forwards a request and its answer unchanged, without holding a body in memory.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,14 +33,12 @@ const OF_THE_CONNECTION: [HeaderName; 5] = [
 /// Why a call got no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("cannot reach `{address}`; look into MiniStack's log for why it does not answer")]
+    #[error("cannot reach `{address}`; check MiniStack's log")]
     Unreachable {
         address: SocketAddr,
         source: hyper_util::client::legacy::Error,
     },
-    #[error(
-        "cannot read the body that came with `{path}`; it must have at most {LARGEST_DOCUMENT} bytes"
-    )]
+    #[error("cannot read the request's body for `{path}`; the limit is {LARGEST_DOCUMENT} bytes")]
     Body {
         path: String,
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -161,7 +159,7 @@ pub(super) async fn read(path: &str, body: Body) -> Result<Bytes, Error> {
 
 /// The answer when there is none.
 pub(super) fn bad_gateway(error: &Error) -> Response<Body> {
-    tracing::warn!(error = %error, "the gateway has no answer");
+    tracing::warn!(error = %error, "the gateway failed to answer");
     text(StatusCode::BAD_GATEWAY, &error.to_string())
 }
 

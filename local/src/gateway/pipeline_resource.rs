@@ -55,7 +55,7 @@ async fn change(shared: &Shared, event: &Value) -> Result<Made, String> {
         (Some("Update"), Some(name)) => update(engine, event, name).await,
         (Some("Create"), _) => create(engine, event).await,
         (kind, _) => Err(format!(
-            "`RequestType` {kind:?} without a pipeline's name is not understood"
+            "unexpected `RequestType` {kind:?} without a pipeline's name"
         )),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The document becomes the API's draft. As on AWS nothing of it is served before a deployment takes a
 //! snapshot of it (`stage_snapshots`), so no stage ever points at a half-imported API. `mode=merge` is
-//! refused: nothing here uses it, and a wrong merge would be worse than none. So is what would be closed, or answer
-//! otherwise, on AWS (`refused`).
+//! refused: nothing here uses it, and a wrong merge would be worse than none. So is every document that AWS would secure, or
+//! answer, differently (`refused`).
 
 pub(super) mod refused;
 
@@ -44,7 +44,7 @@ pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -
         if !problems.is_empty() {
             let lines = problems.join("\n\t");
             return Err(format!(
-                "The local API Gateway does not do this, which AWS does; it would answer otherwise:\n\t{lines}"
+                "The local API Gateway does not support this and would answer differently from AWS:\n\t{lines}"
             ));
         }
         Ok(document)

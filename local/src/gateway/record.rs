@@ -1,4 +1,4 @@
-//! Writes down who asks for what, for the test that compares the templates' policies with the calls of the
+//! Records who calls what, for the test that compares the templates' policies with the calls of the
 //! whole test suite.
 //!
 //! Only where [`FILE_VARIABLE`] names a file. The lines are those of `delivery_testing::record`, which the tests of

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::forward::{self, Upstream};
-use crate::{guard, listen};
+use crate::{access, listen};
 
 /// The index document of a bucket whose configuration names none.
 const INDEX: &str = "index.html";
@@ -81,7 +81,7 @@ async fn answer(
     State((ministack, bucket)): State<SiteState>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if !guard::is_local(request.headers()) {
+    if !access::is_local(request.headers()) {
         return forward::text(StatusCode::FORBIDDEN, "403 Forbidden");
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -1,4 +1,4 @@
-//! Creates or updates a stack through a change set, and says what failed first where it does not work.
+//! Creates or updates a stack through a change set; a failure names the resource that failed first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

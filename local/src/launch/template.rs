@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no YAML.
+    /// It is not YAML.
     #[error("it is not valid YAML: {0}")]
     Yaml(#[from] granit_parser::ScanError),
-    /// It uses what CloudFormation does not support either.
+    /// It uses a YAML feature that CloudFormation does not support either.
     #[error("it uses {0}, which CloudFormation does not support")]
     Unsupported(&'static str),
     /// It stops in the middle.
@@ -78,7 +78,7 @@ fn mapping(events: &mut Events<'_>) -> Result<Map<String, Value>, Error> {
         let key = match next(events)? {
             Event::MappingEnd => return Ok(map),
             Event::Scalar(key, ..) => key.into_owned(),
-            _ => return Err(Error::Unsupported("keys that are not texts")),
+            _ => return Err(Error::Unsupported("keys that are not strings")),
         };
         let value = next(events)?;
         map.insert(key, node(events, value)?);

@@ -1,5 +1,5 @@
-//! Brings packages and templates into a bucket, below prefixes that change with what they hold:
-//! so CloudFormation sees that they changed, and what is there already is not sent again.
+//! Uploads packages and templates to a bucket, under prefixes that are hashes of their contents: so CloudFormation sees a
+//! change, and what is already there is not uploaded again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

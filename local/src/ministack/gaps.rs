@@ -26,7 +26,7 @@ const GAPS: &[Module] = &modules![
     "api_keys",
     "busy_stacks",
     "change_sets",
-    "doors",
+    "access",
     "failed_starts",
     "full_buckets",
     "function_directories",

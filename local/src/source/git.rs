@@ -5,16 +5,16 @@ use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
-use super::{LeftOut, Revision, Source, SourceError};
+use super::{Revision, Source, SourceError, Uncommitted};
 
 /// The name that stands for whatever is checked out.
 const HEAD: &str = "HEAD";
 
-/// What Git says of a branch that nobody has committed to.
+/// Git's message for a branch without commits.
 const NO_COMMITS: &str = "does not have any commits yet";
 
-/// The repository that tracks a folder; `None` where no repository is around it, or none whose commits have
-/// it. A repository that Git refuses to read is an error: its files are not what the user has committed.
+/// The repository that tracks a folder; `None` where the folder is in no repository, or is not committed. A repository that
+/// Git refuses to read is an error: its files may not be what the user has committed.
 pub(super) async fn open(folder: &Path) -> Result<Option<Source>, SourceError> {
     if !is_in_repository(folder) {
         return Ok(None);
@@ -28,8 +28,8 @@ pub(super) async fn open(folder: &Path) -> Result<Option<Source>, SourceError> {
     Ok(tracked.then_some(Source::Repository { root, folder }))
 }
 
-/// Whether something that looks like a repository is in the folder, or above it. Git itself does not tell a
-/// damaged repository from none.
+/// Whether the folder, or one above it, looks like a repository. Git itself does not distinguish a damaged repository
+/// from none.
 fn is_in_repository(folder: &Path) -> bool {
     folder.ancestors().any(|directory| {
         let git = directory.join(".git");
@@ -70,8 +70,8 @@ pub(super) async fn current_branch(root: &Path) -> Result<String, SourceError> {
     Ok(branch.unwrap_or_else(|| HEAD.to_owned()))
 }
 
-/// What of the folder as it is on the disk a commit's archive does not have.
-pub(super) async fn left_out(folder: &Path) -> Result<LeftOut, SourceError> {
+/// Counts the changes in a folder that are not committed.
+pub(super) async fn uncommitted(folder: &Path) -> Result<Uncommitted, SourceError> {
     let status = [
         "status",
         "--porcelain=v1",
@@ -82,15 +82,15 @@ pub(super) async fn left_out(folder: &Path) -> Result<LeftOut, SourceError> {
         "--",
         ".",
     ];
-    let mut left_out = LeftOut::default();
+    let mut uncommitted = Uncommitted::default();
     for entry in require(folder, "status", &status).await?.split('\0') {
         match entry.get(..2) {
-            Some("??") => left_out.untracked += 1,
-            Some(_) => left_out.changed += 1,
+            Some("??") => uncommitted.untracked += 1,
+            Some(_) => uncommitted.changed += 1,
             None => {}
         }
     }
-    Ok(left_out)
+    Ok(uncommitted)
 }
 
 /// A commit, or the newest of a branch.
@@ -161,7 +161,7 @@ pub(super) async fn archive(
     Ok(())
 }
 
-/// Git's answer; `None` where it says no, which is exit code 1 of the commands that this is for.
+/// Git's output; `None` if it exits with 1, which means "not found" for the commands that use this.
 async fn ask(
     folder: &Path,
     command: &'static str,
@@ -174,7 +174,7 @@ async fn ask(
     answer(folder, command, &output).map(Some)
 }
 
-/// Git's answer, which has to be yes.
+/// Git's output; any failure is an error.
 async fn require(
     root: &Path,
     command: &'static str,

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, approval_action, lambda_action, pipeline};
 
 #[tokio::test]
 async fn a_page_of_another_host_is_not_served() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let headers = [
         ("x-amz-target", "CodePipeline_20150709.ListPipelines"),
         ("host", "attacker.example"),
     ];
-    let (status, body) = rig.request(&headers, "{}".to_owned()).await;
+    let (status, body) = engine.request(&headers, "{}".to_owned()).await;
     assert_eq!(
         (status, &body["__type"]),
         (403, &json!("AccessDeniedException"))
@@ -20,27 +20,27 @@ async fn a_page_of_another_host_is_not_served() {
 
 #[tokio::test]
 async fn an_unknown_operation_and_an_unreadable_body_are_named() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     assert_eq!(
-        rig.refused("PollForJobs", &json!({})).await,
+        engine.refused("PollForJobs", &json!({})).await,
         "UnknownOperationException"
     );
     let headers = [("x-amz-target", "CodePipeline_20150709.ListPipelines")];
-    let (status, body) = rig.request(&headers, "{".to_owned()).await;
+    let (status, body) = engine.request(&headers, "{".to_owned()).await;
     assert_eq!(
         (status, &body["__type"]),
         (400, &json!("SerializationException"))
     );
 }
 
-async fn create_refused(rig: &Rig, change: impl FnOnce(&mut Value)) -> (String, String) {
+async fn create_refused(engine: &TestEngine, change: impl FnOnce(&mut Value)) -> (String, String) {
     let stages = [
         ("Commit", vec![lambda_action("a", 1), lambda_action("b", 2)]),
         ("Approval", vec![approval_action("Sign")]),
     ];
     let mut declaration = pipeline("p", &stages);
     change(&mut declaration);
-    let (status, body) = rig
+    let (status, body) = engine
         .call("CreatePipeline", &json!({"pipeline": declaration}))
         .await;
     assert_eq!(status, 400, "{body}");
@@ -50,8 +50,8 @@ async fn create_refused(rig: &Rig, change: impl FnOnce(&mut Value)) -> (String, 
 
 #[tokio::test]
 async fn a_provider_that_is_not_served_is_refused_by_name() {
-    let rig = Rig::start().await;
-    let refused = create_refused(&rig, |pipeline| {
+    let engine = TestEngine::start().await;
+    let refused = create_refused(&engine, |pipeline| {
         pipeline["stages"][1]["actions"][1]["actionTypeId"] =
             json!({"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"});
     })
@@ -60,15 +60,14 @@ async fn a_provider_that_is_not_served_is_refused_by_name() {
         refused,
         (
             "InvalidActionDeclarationException".to_owned(),
-            "not served by this engine: action `b` of stage `Commit`: the provider \
-             Build/AWS/CodeBuild/1. It serves the providers Source/AWS/CodeStarSourceConnection/1 (as \
+            "not supported by the local engine: action `b` of stage `Commit`: the provider \
+             Build/AWS/CodeBuild/1. It supports the providers Source/AWS/CodeStarSourceConnection/1 (as \
              CODE_ZIP), Invoke/AWS/Lambda/1 and Approval/AWS/Manual/1 in its own region `us-east-1`, and \
-             of a stage's conditions only `onFailure` with the result `RETRY`; leave out what it does \
-             not serve"
+             of a stage's conditions only `onFailure` with the result `RETRY`; remove what it does not support"
                 .to_owned()
         )
     );
-    let none = rig.call("ListPipelines", &json!({})).await.1;
+    let none = engine.call("ListPipelines", &json!({})).await.1;
     assert_eq!(none, json!({"pipelines": []}), "nothing was created");
 }
 
@@ -94,7 +93,7 @@ async fn structures_that_the_service_does_not_take_are_refused() {
         (
             "InvalidStructureException",
             |p| p["stages"].as_array_mut().unwrap().swap(0, 1),
-            "may have only source actions",
+            "can have only source actions",
         ),
         (
             "InvalidStructureException",
@@ -104,7 +103,7 @@ async fn structures_that_the_service_does_not_take_are_refused() {
         (
             "InvalidStructureException",
             |p| p["stages"][1]["actions"][0]["outputArtifacts"] = json!([{"name": "SourceOutput"}]),
-            "two actions make the artifact `SourceOutput`",
+            "two actions produce the artifact `SourceOutput`",
         ),
         (
             "InvalidActionDeclarationException",
@@ -173,9 +172,9 @@ async fn structures_that_the_service_does_not_take_are_refused() {
             "length less than or equal to 1000",
         ),
     ];
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     for (code, change, message) in cases {
-        let refused = create_refused(&rig, change).await;
+        let refused = create_refused(&engine, change).await;
         assert_eq!(refused.0, code, "{}", refused.1);
         assert!(refused.1.contains(message), "{message}: {}", refused.1);
     }
@@ -183,8 +182,9 @@ async fn structures_that_the_service_does_not_take_are_refused() {
 
 #[tokio::test]
 async fn what_does_not_exist_has_its_own_error() {
-    let rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+    let engine = TestEngine::start().await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
         .await;
     let id = "00000000-0000-0000-0000-000000000000";
     let cases = [
@@ -261,29 +261,32 @@ async fn what_does_not_exist_has_its_own_error() {
     ];
     for (operation, input, code) in cases {
         assert_eq!(
-            rig.refused(operation, &input).await,
+            engine.refused(operation, &input).await,
             code,
             "{operation} {input}"
         );
     }
     let again = json!({"pipeline": pipeline("p", &[("Commit", vec![lambda_action("a", 1)])])});
     assert_eq!(
-        rig.refused("CreatePipeline", &again).await,
+        engine.refused("CreatePipeline", &again).await,
         "PipelineNameInUseException"
     );
 }
 
 #[tokio::test]
 async fn lists_come_in_pages() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     for name in ["a", "b", "c"] {
-        rig.create(&pipeline(name, &[("Commit", vec![lambda_action("f", 1)])]))
+        engine
+            .create(&pipeline(name, &[("Commit", vec![lambda_action("f", 1)])]))
             .await;
     }
-    let (_, first) = rig.call("ListPipelines", &json!({"maxResults": 2})).await;
+    let (_, first) = engine
+        .call("ListPipelines", &json!({"maxResults": 2}))
+        .await;
     assert_eq!(first["pipelines"].as_array().unwrap().len(), 2);
     let rest = json!({"maxResults": 2, "nextToken": first["nextToken"]});
-    let (_, second) = rig.call("ListPipelines", &rest).await;
+    let (_, second) = engine.call("ListPipelines", &rest).await;
     assert_eq!(second["pipelines"][0]["name"], "c");
     assert_eq!(second.get("nextToken"), None);
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use local::engine::{ChangeState, Subject};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, credentials, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, approval_action, credentials, lambda_action, pipeline};
 
 const ARN: &str = "arn:aws:codepipeline:us-east-1:000000000000:p";
 
@@ -24,13 +24,13 @@ fn command() -> Option<PathBuf> {
 }
 
 /// Runs `aws codepipeline ...`: its answer, or its complaint.
-async fn aws(rig: &Rig, arguments: &[&str]) -> Result<Value, String> {
+async fn aws(engine: &TestEngine, arguments: &[&str]) -> Result<Value, String> {
     let home = tempfile::tempdir().unwrap();
     let output = tokio::process::Command::new(command().unwrap())
         .arg("codepipeline")
         .args(arguments)
         .args(["--output", "json"])
-        .env("AWS_ENDPOINT_URL_CODEPIPELINE", rig.engine.endpoint())
+        .env("AWS_ENDPOINT_URL_CODEPIPELINE", engine.handle.endpoint())
         .env("AWS_ACCESS_KEY_ID", credentials().access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_DEFAULT_REGION", "us-east-1")
@@ -58,8 +58,8 @@ async fn aws(rig: &Rig, arguments: &[&str]) -> Result<Value, String> {
     })
 }
 
-async fn ok(rig: &Rig, arguments: &[&str]) -> Value {
-    aws(rig, arguments)
+async fn ok(engine: &TestEngine, arguments: &[&str]) -> Value {
+    aws(engine, arguments)
         .await
         .unwrap_or_else(|complaint| panic!("{arguments:?}: {complaint}"))
 }
@@ -78,20 +78,20 @@ async fn the_aws_command_reads_and_changes_pipelines() {
     if skipped() {
         return;
     }
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     let (tags, text) = (
         json!([{"key": "team", "value": "x"}]).to_string(),
         declaration.to_string(),
     );
     let created = ok(
-        &rig,
+        &engine,
         &["create-pipeline", "--pipeline", &text, "--tags", &tags],
     )
     .await;
     assert_eq!(created["pipeline"]["version"], 1);
     assert_eq!(created["tags"][0]["key"], "team");
-    let got = ok(&rig, &["get-pipeline", "--name", "p"]).await;
+    let got = ok(&engine, &["get-pipeline", "--name", "p"]).await;
     assert_eq!(got["pipeline"]["stages"], created["pipeline"]["stages"]);
     assert_eq!(got["metadata"]["pipelineArn"], ARN);
     // Version 1 of the command shows seconds, version 2 a date.
@@ -101,13 +101,13 @@ async fn the_aws_command_reads_and_changes_pipelines() {
         seconds || created.as_str().unwrap().starts_with("2026-11-21T"),
         "{created}"
     );
-    let updated = ok(&rig, &["update-pipeline", "--pipeline", &text]).await;
+    let updated = ok(&engine, &["update-pipeline", "--pipeline", &text]).await;
     assert_eq!(updated["pipeline"]["version"], 2);
-    let listed = ok(&rig, &["list-pipelines"]).await;
+    let listed = ok(&engine, &["list-pipelines"]).await;
     assert_eq!(listed["pipelines"][0]["name"], "p");
     assert_eq!(listed["pipelines"][0]["pipelineType"], "V2");
     ok(
-        &rig,
+        &engine,
         &[
             "tag-resource",
             "--resource-arn",
@@ -118,7 +118,7 @@ async fn the_aws_command_reads_and_changes_pipelines() {
     )
     .await;
     ok(
-        &rig,
+        &engine,
         &[
             "untag-resource",
             "--resource-arn",
@@ -128,10 +128,10 @@ async fn the_aws_command_reads_and_changes_pipelines() {
         ],
     )
     .await;
-    let tags = ok(&rig, &["list-tags-for-resource", "--resource-arn", ARN]).await;
+    let tags = ok(&engine, &["list-tags-for-resource", "--resource-arn", ARN]).await;
     assert_eq!(tags, json!({"tags": [{"key": "stage", "value": "y"}]}));
-    ok(&rig, &["delete-pipeline", "--name", "p"]).await;
-    let complaint = aws(&rig, &["get-pipeline-state", "--name", "p"])
+    ok(&engine, &["delete-pipeline", "--name", "p"]).await;
+    let complaint = aws(&engine, &["get-pipeline-state", "--name", "p"])
         .await
         .unwrap_err();
     assert!(
@@ -145,26 +145,26 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
     if skipped() {
         return;
     }
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let stages = [
         ("Commit", vec![lambda_action("a", 1)]),
         ("Sign", vec![approval_action("Ask")]),
     ];
-    rig.create(&pipeline("p", &stages)).await;
-    let first = rig.job_of("a").await;
+    engine.create(&pipeline("p", &stages)).await;
+    let first = engine.job_of("a").await;
     let failure = "type=JobFailed,message=broken,externalExecutionId=x-1";
     let job = ["--job-id", first.id(), "--failure-details", failure];
-    ok(&rig, &[&["put-job-failure-result"], &job[..]].concat()).await;
+    ok(&engine, &[&["put-job-failure-result"], &job[..]].concat()).await;
 
-    let started = ok(&rig, &["start-pipeline-execution", "--name", "p"]).await;
+    let started = ok(&engine, &["start-pipeline-execution", "--name", "p"]).await;
     let id = started["pipelineExecutionId"].as_str().unwrap().to_owned();
-    let job = rig.job_of("a").await;
-    let details = ok(&rig, &["get-job-details", "--job-id", job.id()]).await;
+    let job = engine.job_of("a").await;
+    let details = ok(&engine, &["get-job-details", "--job-id", job.id()]).await;
     assert_eq!(
         details["jobDetails"]["data"]["pipelineContext"]["pipelineExecutionId"],
         id
     );
-    rig.fail(&job, "broken again").await;
+    engine.fail(&job, "broken again").await;
     let execution = ["--pipeline-name", "p", "--pipeline-execution-id", &id];
     let retry = [
         "retry-stage-execution",
@@ -173,9 +173,9 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
         "--retry-mode",
         "FAILED_ACTIONS",
     ];
-    let retried = ok(&rig, &[&retry[..], &execution[..]].concat()).await;
+    let retried = ok(&engine, &[&retry[..], &execution[..]].concat()).await;
     assert_eq!(retried["pipelineExecutionId"], id);
-    let job = rig.job_of("a").await;
+    let job = engine.job_of("a").await;
     let report = [
         "put-job-success-result",
         "--job-id",
@@ -185,10 +185,11 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
         "--execution-details",
         "summary=done,percentComplete=100",
     ];
-    ok(&rig, &report).await;
-    rig.until(|change| matches!(&change.subject, Subject::ApprovalNeeded { .. }))
+    ok(&engine, &report).await;
+    engine
+        .until(|change| matches!(&change.subject, Subject::ApprovalNeeded { .. }))
         .await;
-    let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
+    let state = ok(&engine, &["get-pipeline-state", "--name", "p"]).await;
     let action = &state["stageStates"][1]["actionStates"][0]["latestExecution"];
     assert_eq!(
         (&action["status"], &action["summary"]),
@@ -209,16 +210,20 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
         "--token",
         token,
     ];
-    ok(&rig, &answer).await;
-    rig.until_pipeline(&id, ChangeState::Succeeded).await;
+    ok(&engine, &answer).await;
+    engine.until_pipeline(&id, ChangeState::Succeeded).await;
 
     let got = ok(
-        &rig,
+        &engine,
         &[&["get-pipeline-execution"], &execution[..]].concat(),
     )
     .await;
     assert_eq!(got["pipelineExecution"]["status"], "Succeeded");
-    let all = ok(&rig, &["list-pipeline-executions", "--pipeline-name", "p"]).await;
+    let all = ok(
+        &engine,
+        &["list-pipeline-executions", "--pipeline-name", "p"],
+    )
+    .await;
     assert_eq!(
         all["pipelineExecutionSummaries"].as_array().unwrap().len(),
         2
@@ -231,7 +236,7 @@ async fn the_aws_command_runs_an_execution_from_start_to_approval() {
         "--filter",
         &filter,
     ];
-    let actions = ok(&rig, &list).await;
+    let actions = ok(&engine, &list).await;
     let actions = actions["actionExecutionDetails"].as_array().unwrap();
     let statuses: Vec<_> = actions
         .iter()
@@ -249,11 +254,12 @@ async fn the_aws_command_stops_executions_and_closes_transitions() {
     if skipped() {
         return;
     }
-    let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+    let mut engine = TestEngine::start().await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
         .await;
-    rig.job_of("a").await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.job_of("a").await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -267,9 +273,9 @@ async fn the_aws_command_stops_executions_and_closes_transitions() {
         "--reason",
         "wrong",
     ];
-    let stopped = ok(&rig, &stop).await;
+    let stopped = ok(&engine, &stop).await;
     assert_eq!(stopped["pipelineExecutionId"], id);
-    let complaint = aws(&rig, &stop).await.unwrap_err();
+    let complaint = aws(&engine, &stop).await.unwrap_err();
     assert!(
         complaint.contains("(PipelineExecutionNotStoppableException)"),
         "{complaint}"
@@ -287,19 +293,19 @@ async fn the_aws_command_stops_executions_and_closes_transitions() {
         &transition[..],
     ]
     .concat();
-    ok(&rig, &disable).await;
-    let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
+    ok(&engine, &disable).await;
+    let state = ok(&engine, &["get-pipeline-state", "--name", "p"]).await;
     let inbound = &state["stageStates"][1]["inboundTransitionState"];
     assert_eq!(
         (&inbound["enabled"], &inbound["disabledReason"]),
         (&json!(false), &json!("freeze"))
     );
     ok(
-        &rig,
+        &engine,
         &[&["enable-stage-transition"], &transition[..]].concat(),
     )
     .await;
-    let state = ok(&rig, &["get-pipeline-state", "--name", "p"]).await;
+    let state = ok(&engine, &["get-pipeline-state", "--name", "p"]).await;
     assert_eq!(
         state["stageStates"][1]["inboundTransitionState"]["enabled"],
         true

@@ -3,7 +3,8 @@
 use local::engine::PortError;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, lambda_action, pipeline, trust};
+use crate::fakes::trust;
+use crate::test_engine::{TestEngine, approval_action, lambda_action, pipeline};
 
 fn declared() -> Value {
     let stages = [
@@ -14,19 +15,19 @@ fn declared() -> Value {
 }
 
 /// The error of a creation and, of an update too, since both are checked alike.
-async fn refused(rig: &Rig, declaration: &Value) -> (String, String) {
+async fn refused(engine: &TestEngine, declaration: &Value) -> (String, String) {
     let input = json!({"pipeline": declaration});
-    let (status, body) = rig.call("CreatePipeline", &input).await;
+    let (status, body) = engine.call("CreatePipeline", &input).await;
     assert_eq!(status, 400, "{body}");
     let text = |name: &str| body[name].as_str().unwrap().to_owned();
     (text("__type"), text("message"))
 }
 
 async fn refused_action(change: impl FnOnce(&mut Value)) -> String {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut declaration = declared();
     change(&mut declaration);
-    let (code, message) = refused(&rig, &declaration).await;
+    let (code, message) = refused(&engine, &declaration).await;
     assert_eq!(code, "InvalidActionDeclarationException", "{message}");
     message
 }
@@ -68,14 +69,14 @@ async fn references_that_can_never_have_a_value_are_refused() {
         .await;
         assert!(message.contains(why), "{text}: {message}");
     }
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut right = declared();
     right["variables"] = json!([{"name": "tier", "defaultValue": "gold"}]);
     right["stages"][1]["actions"][0]["namespace"] = json!("Own");
     let text = "#{SourceVariables.CommitId} #{variables.tier} #{codepipeline.PipelineExecutionId}";
     parameters(&mut right, 1, 0, text);
     parameters(&mut right, 1, 1, "#{Own.Version}");
-    rig.create(&right).await;
+    engine.create(&right).await;
 }
 
 #[tokio::test]
@@ -134,8 +135,8 @@ async fn everything_that_is_not_served_is_named_at_once() {
     }
 }
 
-async fn refused_structure(rig: &Rig, declaration: &Value) -> String {
-    let (code, message) = refused(rig, declaration).await;
+async fn refused_structure(engine: &TestEngine, declaration: &Value) -> String {
+    let (code, message) = refused(engine, declaration).await;
     assert_eq!(code, "InvalidStructureException", "{message}");
     message
 }
@@ -147,14 +148,14 @@ fn trigger(action: &str, push: &Value) -> Value {
 
 #[tokio::test]
 async fn a_trigger_is_for_a_source_action_and_is_its_only_one() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let push = json!({"branches": {"includes": ["main"]}});
     let (own, other) = (trigger("Checkout", &push), trigger("a", &push));
     for triggers in [json!([other]), json!([own, own])] {
         let mut declaration = declared();
         declaration["triggers"] = triggers;
         assert_eq!(
-            refused_structure(&rig, &declaration).await,
+            refused_structure(&engine, &declaration).await,
             "Triggers for connection must reference a CodeStarSourceConnection action. Note that when \
              you specify a trigger, you cant specify more than one trigger per source action."
         );
@@ -163,12 +164,12 @@ async fn a_trigger_is_for_a_source_action_and_is_its_only_one() {
 
 #[tokio::test]
 async fn a_push_filter_has_tags_or_branches() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut declaration = declared();
     let both = json!({"tags": {"includes": ["v*"]}, "branches": {"includes": ["main"]}});
     declaration["triggers"] = json!([trigger("Checkout", &both)]);
     assert_eq!(
-        refused_structure(&rig, &declaration).await,
+        refused_structure(&engine, &declaration).await,
         "The trigger configuration for the source action is not valid. Make sure to choose valid filter \
          combinations."
     );
@@ -177,18 +178,18 @@ async fn a_push_filter_has_tags_or_branches() {
     let filters = two["gitConfiguration"]["push"].as_array_mut();
     filters.unwrap().push(branches);
     declaration["triggers"] = json!([two]);
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
 }
 
 #[tokio::test]
 async fn a_source_that_detects_changes_has_a_trigger_of_its_own_in_v2() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let triggers = async |name: &str, change: fn(&mut Value)| {
         let mut declaration = declared();
         declaration["name"] = json!(name);
         change(&mut declaration);
-        rig.create(&declaration).await;
-        let (_, body) = rig.call("GetPipeline", &json!({"name": name})).await;
+        engine.create(&declaration).await;
+        let (_, body) = engine.call("GetPipeline", &json!({"name": name})).await;
         body["pipeline"].get("triggers").cloned()
     };
     let pushes = trigger("Checkout", &json!({"branches": {"includes": ["main"]}}));
@@ -210,17 +211,17 @@ async fn a_source_that_detects_changes_has_a_trigger_of_its_own_in_v2() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_is_refused_in_the_words_of_the_service() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut declaration = declared();
     for role in [
         "arn:aws:iam::000000000000:role/unknown",
         "arn:aws:iam::000000000000:role/service-role/lambda",
         "arn:aws:iam::111111111111:role/pipeline",
     ] {
-        rig.add_role("lambda", trust("lambda.amazonaws.com"));
+        engine.add_role("lambda", trust("lambda.amazonaws.com"));
         declaration["roleArn"] = json!(role);
         assert_eq!(
-            refused_structure(&rig, &declaration).await,
+            refused_structure(&engine, &declaration).await,
             format!("CodePipeline is not authorized to perform AssumeRole on role {role}")
         );
     }
@@ -231,32 +232,32 @@ async fn a_role_that_cannot_be_assumed_is_refused_in_the_words_of_the_service() 
     declaration["roleArn"] = json!(own);
     declaration["stages"][1]["actions"][0]["roleArn"] = json!(of_action);
     assert_eq!(
-        refused_structure(&rig, &declaration).await,
+        refused_structure(&engine, &declaration).await,
         format!("{own} is not authorized to perform AssumeRole on role {of_action}")
     );
-    rig.add_role(
+    engine.add_role(
         "action",
         json!({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"AWS": own}}}),
     );
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
     declaration["roleArn"] = json!("arn:aws:iam::000000000000:role/unknown");
     let update = json!({"pipeline": declaration});
     assert_eq!(
-        rig.refused("UpdatePipeline", &update).await,
+        engine.refused("UpdatePipeline", &update).await,
         "InvalidStructureException"
     );
 }
 
 #[tokio::test]
 async fn a_declaration_is_not_accepted_while_nobody_knows_its_roles() {
-    let rig = Rig::start().await;
-    *rig.roles.0.lock().unwrap() = Err(PortError {
+    let engine = TestEngine::start().await;
+    *engine.roles.0.lock().unwrap() = Err(PortError {
         code: "SystemUnavailable".to_owned(),
         message: "IAM does not answer".to_owned(),
     });
     let input = json!({"pipeline": declared()});
-    let (status, body) = rig.call("CreatePipeline", &input).await;
+    let (status, body) = engine.call("CreatePipeline", &input).await;
     assert_eq!(
         (status, &body["__type"]),
         (503, &json!("ServiceUnavailableException"))
@@ -270,15 +271,15 @@ async fn a_declaration_is_not_accepted_while_nobody_knows_its_roles() {
     let mut one = declared();
     one["stages"].as_array_mut().unwrap().truncate(1);
     assert_eq!(
-        refused_structure(&rig, &one).await,
+        refused_structure(&engine, &one).await,
         "Pipeline has only 1 stage(s). There should be a minimum of 2 stages in a pipeline."
     );
 }
 
 #[tokio::test]
 async fn unknown_and_taken_names_are_told_in_the_words_of_the_service() {
-    let rig = Rig::start().await;
-    rig.create(&declared()).await;
+    let engine = TestEngine::start().await;
+    engine.create(&declared()).await;
     let mut unknown = declared();
     unknown["name"] = json!("q");
     let not_included =
@@ -310,7 +311,7 @@ async fn unknown_and_taken_names_are_told_in_the_words_of_the_service() {
         ),
     ];
     for (operation, input, code, message) in cases {
-        let (_, body) = rig.call(operation, &input).await;
+        let (_, body) = engine.call(operation, &input).await;
         assert_eq!(
             body,
             json!({"__type": code, "message": message}),

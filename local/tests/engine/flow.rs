@@ -3,11 +3,11 @@
 use local::engine::ChangeState;
 use serde_json::json;
 
-use crate::rig::{Rig, approval_action, commit, git, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, approval_action, commit, git, lambda_action, pipeline};
 
 #[tokio::test]
 async fn a_commit_goes_through_every_stage() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut build = lambda_action("build", 1);
     build["configuration"]["UserParameters"] =
         json!("commit=#{SourceVariables.CommitId}&run=#{codepipeline.PipelineExecutionId}");
@@ -16,15 +16,16 @@ async fn a_commit_goes_through_every_stage() {
     let mut deploy = lambda_action("deploy", 1);
     deploy["configuration"]["UserParameters"] = json!("version=#{Build.Version}");
     deploy["inputArtifacts"] = json!([{"name": "BuildOutput"}]);
-    rig.create(&pipeline(
-        "greeter",
-        &[("Commit", vec![build]), ("Production", vec![deploy])],
-    ))
-    .await;
+    engine
+        .create(&pipeline(
+            "greeter",
+            &[("Commit", vec![build]), ("Production", vec![deploy])],
+        ))
+        .await;
 
-    let head = git(rig.repository.path(), &["rev-parse", "HEAD"]);
-    let job = rig.job_of("build").await;
-    let executions = rig.executions("greeter").await;
+    let head = git(engine.repository.path(), &["rev-parse", "HEAD"]);
+    let job = engine.job_of("build").await;
+    let executions = engine.executions("greeter").await;
     let id = executions[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
@@ -49,7 +50,7 @@ async fn a_commit_goes_through_every_stage() {
                 "expirationTime": 1_795_219_200_000_i64 + 3_600_000},
         }}})
     );
-    let stored = rig
+    let stored = engine
         .store
         .0
         .lock()
@@ -60,51 +61,51 @@ async fn a_commit_goes_through_every_stage() {
     let source_key = source_key.as_str().unwrap().to_owned();
     assert_eq!(stored, [("artifact-store".to_owned(), source_key)]);
 
-    let report = rig.client.put_job_success_result().job_id(job.id());
+    let report = engine.client.put_job_success_result().job_id(job.id());
     report
         .output_variables("Version", "7")
         .send()
         .await
         .unwrap();
-    let job = rig.job_of("deploy").await;
+    let job = engine.job_of("deploy").await;
     let configuration = &job.data()["actionConfiguration"]["configuration"];
     assert_eq!(configuration["UserParameters"], "version=7");
     assert_eq!(
         job.data()["inputArtifacts"][0]["location"]["s3Location"]["objectKey"],
         output
     );
-    rig.succeed(&job).await;
-    rig.until_pipeline(&id, ChangeState::Succeeded).await;
-    assert_eq!(rig.status("greeter", &id).await, "Succeeded");
-    let actions = rig.actions("greeter", &id).await;
+    engine.succeed(&job).await;
+    engine.until_pipeline(&id, ChangeState::Succeeded).await;
+    assert_eq!(engine.status("greeter", &id).await, "Succeeded");
+    let actions = engine.actions("greeter", &id).await;
     let names: Vec<_> = actions
         .iter()
         .map(|it| it["actionName"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["deploy", "build", "Checkout"]);
-    rig.engine.shutdown().await;
+    engine.handle.shutdown().await;
 }
 
 #[tokio::test]
 async fn a_failure_stops_the_pipeline_after_its_siblings_have_ended_and_can_be_retried() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let actions = vec![
         lambda_action("a", 1),
         lambda_action("b", 1),
         lambda_action("c", 2),
     ];
-    rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let (a, b) = (rig.job_of("a").await, rig.job_of("b").await);
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&pipeline("p", &[("Commit", actions)])).await;
+    let (a, b) = (engine.job_of("a").await, engine.job_of("b").await);
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    rig.fail(&a, "unit test `adds` failed").await;
-    assert_eq!(rig.status("p", &id).await, "InProgress");
-    rig.succeed(&b).await;
-    assert_eq!(rig.status("p", &id).await, "Failed");
-    assert!(rig.no_job());
-    let failed = rig.actions("p", &id).await;
+    engine.fail(&a, "unit test `adds` failed").await;
+    assert_eq!(engine.status("p", &id).await, "InProgress");
+    engine.succeed(&b).await;
+    assert_eq!(engine.status("p", &id).await, "Failed");
+    assert!(engine.no_job());
+    let failed = engine.actions("p", &id).await;
     let failed = failed
         .iter()
         .find(|action| action["actionName"] == "a")
@@ -116,131 +117,133 @@ async fn a_failure_stops_the_pipeline_after_its_siblings_have_ended_and_can_be_r
 
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "FAILED_ACTIONS"});
-    let (_, answer) = rig.call("RetryStageExecution", &retry).await;
+    let (_, answer) = engine.call("RetryStageExecution", &retry).await;
     assert_eq!(answer["pipelineExecutionId"], id);
-    let again = rig.job_of("a").await;
+    let again = engine.job_of("a").await;
     assert_ne!(again.id(), a.id());
     assert_eq!(
-        rig.refused("RetryStageExecution", &retry).await,
+        engine.refused("RetryStageExecution", &retry).await,
         "StageNotRetryableException"
     );
-    rig.succeed(&again).await;
-    let c = rig.job_of("c").await;
-    rig.succeed(&c).await;
-    assert_eq!(rig.status("p", &id).await, "Succeeded");
+    engine.succeed(&again).await;
+    let c = engine.job_of("c").await;
+    engine.succeed(&c).await;
+    assert_eq!(engine.status("p", &id).await, "Succeeded");
     assert_eq!(
-        rig.refused("RetryStageExecution", &retry).await,
+        engine.refused("RetryStageExecution", &retry).await,
         "StageNotRetryableException"
     );
 }
 
 #[tokio::test]
 async fn all_actions_of_a_stage_are_retried_on_request_and_a_later_execution_forbids_it() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let actions = vec![lambda_action("a", 1), lambda_action("b", 2)];
-    rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&pipeline("p", &[("Commit", actions)])).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    let a = rig.job_of("a").await;
-    rig.succeed(&a).await;
-    let b = rig.job_of("b").await;
+    let a = engine.job_of("a").await;
+    engine.succeed(&a).await;
+    let b = engine.job_of("b").await;
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "ALL_ACTIONS"});
     assert_eq!(
-        rig.refused("RetryStageExecution", &retry).await,
+        engine.refused("RetryStageExecution", &retry).await,
         "StageNotRetryableException"
     );
-    rig.fail(&b, "m").await;
-    let (status, _) = rig.call("RetryStageExecution", &retry).await;
+    engine.fail(&b, "m").await;
+    let (status, _) = engine.call("RetryStageExecution", &retry).await;
     assert_eq!(status, 200);
-    let a = rig.job_of("a").await;
-    rig.fail(&a, "m").await;
-    let second = rig.start_execution("p").await;
-    let a = rig.job_of("a").await;
+    let a = engine.job_of("a").await;
+    engine.fail(&a, "m").await;
+    let second = engine.start_execution("p").await;
+    let a = engine.job_of("a").await;
     assert_eq!(
-        rig.refused("RetryStageExecution", &retry).await,
+        engine.refused("RetryStageExecution", &retry).await,
         "NotLatestPipelineExecutionException"
     );
-    rig.fail(&a, "m").await;
-    assert_eq!(rig.status("p", &second).await, "Failed");
+    engine.fail(&a, "m").await;
+    assert_eq!(engine.status("p", &second).await, "Failed");
 }
 
 #[tokio::test]
 async fn a_stop_that_waits_lets_running_actions_end_and_starts_no_other() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let actions = vec![lambda_action("a", 1), lambda_action("b", 2)];
-    rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&pipeline("p", &[("Commit", actions)])).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    let a = rig.job_of("a").await;
+    let a = engine.job_of("a").await;
     let stop = json!({"pipelineName": "p", "pipelineExecutionId": id, "reason": "wrong commit"});
-    let (_, answer) = rig.call("StopPipelineExecution", &stop).await;
+    let (_, answer) = engine.call("StopPipelineExecution", &stop).await;
     assert_eq!(answer["pipelineExecutionId"], id);
-    assert_eq!(rig.status("p", &id).await, "Stopping");
+    assert_eq!(engine.status("p", &id).await, "Stopping");
     assert_eq!(
-        rig.refused("StopPipelineExecution", &stop).await,
+        engine.refused("StopPipelineExecution", &stop).await,
         "DuplicatedStopRequestException"
     );
-    rig.succeed(&a).await;
-    assert_eq!(rig.status("p", &id).await, "Stopped");
+    engine.succeed(&a).await;
+    assert_eq!(engine.status("p", &id).await, "Stopped");
     assert_eq!(
-        rig.executions("p").await[0]["stopTrigger"]["reason"],
+        engine.executions("p").await[0]["stopTrigger"]["reason"],
         "wrong commit"
     );
     assert_eq!(
-        rig.refused("StopPipelineExecution", &stop).await,
+        engine.refused("StopPipelineExecution", &stop).await,
         "PipelineExecutionNotStoppableException"
     );
-    assert!(rig.no_job());
+    assert!(engine.no_job());
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "FAILED_ACTIONS"});
-    assert_eq!(rig.call("RetryStageExecution", &retry).await.0, 200);
-    let b = rig.job_of("b").await;
-    rig.succeed(&b).await;
-    assert_eq!(rig.status("p", &id).await, "Succeeded");
+    assert_eq!(engine.call("RetryStageExecution", &retry).await.0, 200);
+    let b = engine.job_of("b").await;
+    engine.succeed(&b).await;
+    assert_eq!(engine.status("p", &id).await, "Succeeded");
 }
 
 #[tokio::test]
 async fn an_abandoned_action_can_report_no_more() {
-    let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+    let mut engine = TestEngine::start().await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
         .await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    let a = rig.job_of("a").await;
+    let a = engine.job_of("a").await;
     let stop = json!({"pipelineName": "p", "pipelineExecutionId": id, "abandon": true});
-    assert_eq!(rig.call("StopPipelineExecution", &stop).await.0, 200);
-    assert_eq!(rig.status("p", &id).await, "Stopped");
-    assert_eq!(rig.actions("p", &id).await[0]["status"], "Abandoned");
+    assert_eq!(engine.call("StopPipelineExecution", &stop).await.0, 200);
+    assert_eq!(engine.status("p", &id).await, "Stopped");
+    assert_eq!(engine.actions("p", &id).await[0]["status"], "Abandoned");
     let late = json!({"jobId": a.id()});
     assert_eq!(
-        rig.refused("PutJobSuccessResult", &late).await,
+        engine.refused("PutJobSuccessResult", &late).await,
         "InvalidJobStateException"
     );
 }
 
 #[tokio::test]
 async fn an_approval_is_answered_once_and_only_with_its_token() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let stages = [
         ("Approval", vec![approval_action("Sign")]),
         ("Prod", vec![lambda_action("a", 1)]),
     ];
-    rig.create(&pipeline("p", &stages)).await;
-    rig.until(|change| {
-        matches!(
-            &change.subject,
-            local::engine::Subject::ApprovalNeeded { .. }
-        )
-    })
-    .await;
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    engine.create(&pipeline("p", &stages)).await;
+    engine
+        .until(|change| {
+            matches!(
+                &change.subject,
+                local::engine::Subject::ApprovalNeeded { .. }
+            )
+        })
+        .await;
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     let latest = &state["stageStates"][1]["actionStates"][0]["latestExecution"];
     let token = latest["token"].as_str().unwrap().to_owned();
     let answer = |token: &str, status: &str| {
@@ -249,37 +252,40 @@ async fn an_approval_is_answered_once_and_only_with_its_token() {
     };
     let other = "00000000-0000-0000-0000-000000000000";
     assert_eq!(
-        rig.refused("PutApprovalResult", &answer(other, "Approved"))
+        engine
+            .refused("PutApprovalResult", &answer(other, "Approved"))
             .await,
         "InvalidApprovalTokenException"
     );
-    let (_, approved) = rig
+    let (_, approved) = engine
         .call("PutApprovalResult", &answer(&token, "Approved"))
         .await;
     assert_eq!(approved["approvedAt"], json!(1_795_219_200.0));
     assert_eq!(
-        rig.refused("PutApprovalResult", &answer(&token, "Rejected"))
+        engine
+            .refused("PutApprovalResult", &answer(&token, "Rejected"))
             .await,
         "ApprovalAlreadyCompletedException"
     );
-    rig.job_of("a").await;
+    engine.job_of("a").await;
 }
 
 #[tokio::test]
 async fn a_rejected_approval_fails_and_its_retry_asks_with_a_new_token() {
-    let mut rig = Rig::start().await;
-    rig.create(&pipeline(
-        "p",
-        &[("Approval", vec![approval_action("Sign")])],
-    ))
-    .await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    let mut engine = TestEngine::start().await;
+    engine
+        .create(&pipeline(
+            "p",
+            &[("Approval", vec![approval_action("Sign")])],
+        ))
+        .await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
     let mut tokens = Vec::new();
     for _ in 0..2 {
-        let asked = rig
+        let asked = engine
             .until(|change| {
                 matches!(
                     change.subject,
@@ -293,74 +299,75 @@ async fn a_rejected_approval_fails_and_its_retry_asks_with_a_new_token() {
         let rejected = json!({"pipelineName": "p", "stageName": "Approval", "actionName": "Sign",
             "token": token, "result": {"summary": "not yet", "status": "Rejected"}});
         tokens.push(token);
-        assert_eq!(rig.call("PutApprovalResult", &rejected).await.0, 200);
-        assert_eq!(rig.status("p", &id).await, "Failed");
+        assert_eq!(engine.call("PutApprovalResult", &rejected).await.0, 200);
+        assert_eq!(engine.status("p", &id).await, "Failed");
         let retry = json!({"pipelineName": "p", "stageName": "Approval", "pipelineExecutionId": id,
             "retryMode": "FAILED_ACTIONS"});
-        assert_eq!(rig.call("RetryStageExecution", &retry).await.0, 200);
+        assert_eq!(engine.call("RetryStageExecution", &retry).await.0, 200);
     }
     assert_ne!(tokens[0], tokens[1]);
 }
 
 #[tokio::test]
 async fn an_update_cancels_what_runs_and_a_deletion_forgets_it() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let declaration = pipeline(
         "p",
         &[("Commit", vec![lambda_action("a", 1), lambda_action("b", 2)])],
     );
-    rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&declaration).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    let a = rig.job_of("a").await;
-    let (_, updated) = rig
+    let a = engine.job_of("a").await;
+    let (_, updated) = engine
         .call("UpdatePipeline", &json!({"pipeline": declaration}))
         .await;
     assert_eq!(updated["pipeline"]["version"], 2);
-    assert_eq!(rig.status("p", &id).await, "InProgress");
-    rig.succeed(&a).await;
-    assert_eq!(rig.status("p", &id).await, "Cancelled");
-    assert!(rig.no_job());
+    assert_eq!(engine.status("p", &id).await, "InProgress");
+    engine.succeed(&a).await;
+    assert_eq!(engine.status("p", &id).await, "Cancelled");
+    assert!(engine.no_job());
     let retry = json!({"pipelineName": "p", "stageName": "Commit", "pipelineExecutionId": id,
         "retryMode": "FAILED_ACTIONS"});
     assert_eq!(
-        rig.refused("RetryStageExecution", &retry).await,
+        engine.refused("RetryStageExecution", &retry).await,
         "StageNotRetryableException"
     );
 
-    rig.start_execution("p").await;
-    let a = rig.job_of("a").await;
+    engine.start_execution("p").await;
+    let a = engine.job_of("a").await;
     assert_eq!(
-        rig.call("DeletePipeline", &json!({"name": "p"})).await.0,
+        engine.call("DeletePipeline", &json!({"name": "p"})).await.0,
         200
     );
     let late = json!({"jobId": a.id()});
     assert_eq!(
-        rig.refused("PutJobSuccessResult", &late).await,
+        engine.refused("PutJobSuccessResult", &late).await,
         "JobNotFoundException"
     );
     let gone = json!({"name": "p"});
     assert_eq!(
-        rig.refused("GetPipeline", &gone).await,
+        engine.refused("GetPipeline", &gone).await,
         "PipelineNotFoundException"
     );
 }
 
 #[tokio::test]
 async fn a_variable_without_a_value_fails_the_action() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut action = lambda_action("a", 1);
     action["configuration"]["UserParameters"] = json!("v=#{SourceVariables.Version}");
-    rig.create(&pipeline("p", &[("Commit", vec![action])]))
+    engine
+        .create(&pipeline("p", &[("Commit", vec![action])]))
         .await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    rig.until_pipeline(&id, ChangeState::Failed).await;
-    let action = &rig.actions("p", &id).await[0];
+    engine.until_pipeline(&id, ChangeState::Failed).await;
+    let action = &engine.actions("p", &id).await[0];
     assert_eq!(
         action["output"]["executionResult"]["errorDetails"],
         json!({"code": "ConfigurationError", "message":
@@ -370,28 +377,31 @@ async fn a_variable_without_a_value_fails_the_action() {
 
 #[tokio::test]
 async fn pipeline_variables_and_revisions_are_chosen_at_the_start() {
-    let mut rig = Rig::start().await;
-    let first = git(rig.repository.path(), &["rev-parse", "HEAD"]);
-    commit(rig.repository.path(), "second");
+    let mut engine = TestEngine::start().await;
+    let first = git(engine.repository.path(), &["rev-parse", "HEAD"]);
+    commit(engine.repository.path(), "second");
     let mut action = lambda_action("a", 1);
     action["configuration"]["UserParameters"] =
         json!("tier=#{variables.tier}&commit=#{SourceVariables.CommitId}");
     let mut declaration = pipeline("p", &[("Commit", vec![action])]);
     declaration["variables"] = json!([{"name": "tier"}]);
-    rig.create(&declaration).await;
-    assert_eq!(rig.executions("p").await, Vec::<serde_json::Value>::new());
+    engine.create(&declaration).await;
+    assert_eq!(
+        engine.executions("p").await,
+        Vec::<serde_json::Value>::new()
+    );
     let without = json!({"name": "p"});
     assert_eq!(
-        rig.refused("StartPipelineExecution", &without).await,
+        engine.refused("StartPipelineExecution", &without).await,
         "ValidationException"
     );
     let start = json!({"name": "p", "variables": [{"name": "tier", "value": "gold"}],
         "clientRequestToken": "once", "sourceRevisions": [{"actionName": "Checkout",
             "revisionType": "COMMIT_ID", "revisionValue": first}]});
-    let (_, one) = rig.call("StartPipelineExecution", &start).await;
-    let (_, two) = rig.call("StartPipelineExecution", &start).await;
+    let (_, one) = engine.call("StartPipelineExecution", &start).await;
+    let (_, two) = engine.call("StartPipelineExecution", &start).await;
     assert_eq!(one, two, "one request token is one execution");
-    let job = rig.job_of("a").await;
+    let job = engine.job_of("a").await;
     assert_eq!(
         job.data()["actionConfiguration"]["configuration"]["UserParameters"],
         format!("tier=gold&commit={first}")

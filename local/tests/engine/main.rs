@@ -1,4 +1,4 @@
-//! The engine through its API, beside ports of the tests' own.
+//! The engine through its API, with fake ports.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,10 +12,11 @@
 mod api;
 mod cli;
 mod declarations;
+mod fakes;
 mod flow;
 mod jobs;
 mod modes;
 mod ports;
 mod protocols;
-mod rig;
 mod source;
+mod test_engine;

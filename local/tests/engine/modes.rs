@@ -3,18 +3,18 @@
 use local::engine::ChangeState;
 use serde_json::json;
 
-use crate::rig::{Rig, commit, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, commit, lambda_action, pipeline};
 
 #[tokio::test]
 async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let stages = [
         ("Commit", vec![lambda_action("a", 1)]),
         ("Prod", vec![lambda_action("b", 1)]),
     ];
-    rig.create(&pipeline("p", &stages)).await;
-    let a = rig.job_of("a").await;
-    let first = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&pipeline("p", &stages)).await;
+    let a = engine.job_of("a").await;
+    let first = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -23,16 +23,16 @@ async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
             && matches!(&change.subject, local::engine::Subject::Stage { stage, state, .. }
                 if stage == "Source" && *state == ChangeState::Succeeded)
     };
-    let older_commit = commit(rig.repository.path(), "older");
-    let older = rig.start_execution("p").await;
-    rig.until(|change| arrived(change, &older)).await;
-    let newer_commit = commit(rig.repository.path(), "newer");
-    let newer = rig.start_execution("p").await;
-    rig.until(|change| arrived(change, &newer)).await;
-    assert_eq!(rig.status("p", &older).await, "Superseded");
-    assert_eq!(rig.status("p", &first).await, "InProgress");
+    let older_commit = commit(engine.repository.path(), "older");
+    let older = engine.start_execution("p").await;
+    engine.until(|change| arrived(change, &older)).await;
+    let newer_commit = commit(engine.repository.path(), "newer");
+    let newer = engine.start_execution("p").await;
+    engine.until(|change| arrived(change, &newer)).await;
+    assert_eq!(engine.status("p", &older).await, "Superseded");
+    assert_eq!(engine.status("p", &first).await, "InProgress");
 
-    let executions = rig.executions("p").await;
+    let executions = engine.executions("p").await;
     let revision = |id: &str| {
         let execution = executions
             .iter()
@@ -48,7 +48,7 @@ async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
         [older_commit, newer_commit]
     );
 
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     let commit_stage = &state["stageStates"][1];
     assert_eq!(
         commit_stage["latestExecution"]["pipelineExecutionId"],
@@ -58,8 +58,8 @@ async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
         commit_stage["inboundExecution"]["pipelineExecutionId"],
         newer
     );
-    rig.succeed(&a).await;
-    let (x, y) = (rig.job().await, rig.job().await);
+    engine.succeed(&a).await;
+    let (x, y) = (engine.job().await, engine.job().await);
     let mut functions = [x.function.as_str(), y.function.as_str()];
     functions.sort_unstable();
     assert_eq!(
@@ -68,51 +68,54 @@ async fn of_commits_in_quick_succession_the_older_waiting_one_is_superseded() {
         "the stage is free for the newer as the first goes on"
     );
     for job in [&x, &y] {
-        rig.succeed(job).await;
+        engine.succeed(job).await;
     }
-    assert_eq!(rig.status("p", &first).await, "Succeeded");
-    let b = rig.job_of("b").await;
-    rig.succeed(&b).await;
-    assert_eq!(rig.status("p", &newer).await, "Succeeded");
-    assert_eq!(rig.status("p", &older).await, "Superseded");
+    assert_eq!(engine.status("p", &first).await, "Succeeded");
+    let b = engine.job_of("b").await;
+    engine.succeed(&b).await;
+    assert_eq!(engine.status("p", &newer).await, "Succeeded");
+    assert_eq!(engine.status("p", &older).await, "Superseded");
 }
 
 #[tokio::test]
 async fn queued_executions_go_one_after_another_and_none_is_dropped() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["executionMode"] = json!("QUEUED");
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
     let mut ids = vec![
-        rig.executions("p").await[0]["pipelineExecutionId"]
+        engine.executions("p").await[0]["pipelineExecutionId"]
             .as_str()
             .unwrap()
             .to_owned(),
     ];
     for _ in 0..3 {
-        ids.push(rig.start_execution("p").await);
+        ids.push(engine.start_execution("p").await);
     }
     for id in &ids {
-        let job = rig.job_of("a").await;
-        let (_, details) = rig.call("GetJobDetails", &json!({"jobId": job.id()})).await;
+        let job = engine.job_of("a").await;
+        let (_, details) = engine
+            .call("GetJobDetails", &json!({"jobId": job.id()}))
+            .await;
         let context = &details["jobDetails"]["data"]["pipelineContext"];
         assert_eq!(context["pipelineExecutionId"], *id);
-        rig.succeed(&job).await;
-        assert_eq!(rig.status("p", id).await, "Succeeded");
+        engine.succeed(&job).await;
+        assert_eq!(engine.status("p", id).await, "Succeeded");
     }
 }
 
 #[tokio::test]
 async fn more_than_fifty_queued_executions_are_refused() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["executionMode"] = json!("QUEUED");
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
     for _ in 0..49 {
-        rig.start_execution("p").await;
+        engine.start_execution("p").await;
     }
     assert_eq!(
-        rig.refused("StartPipelineExecution", &json!({"name": "p"}))
+        engine
+            .refused("StartPipelineExecution", &json!({"name": "p"}))
             .await,
         "ConcurrentPipelineExecutionsLimitExceededException"
     );
@@ -120,85 +123,86 @@ async fn more_than_fifty_queued_executions_are_refused() {
 
 #[tokio::test]
 async fn parallel_executions_share_a_stage_and_run_five_actions_each() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let actions = (0..7)
         .map(|number| lambda_action(&format!("a{number}"), 1))
         .collect();
     let mut declaration = pipeline("p", &[("Commit", actions)]);
     declaration["executionMode"] = json!("PARALLEL");
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
     let mut jobs = Vec::new();
     for _ in 0..5 {
-        jobs.push(rig.job().await);
+        jobs.push(engine.job().await);
     }
-    rig.status("p", "none").await;
-    assert!(rig.no_job(), "five actions run at a time");
-    let second = rig.start_execution("p").await;
+    engine.status("p", "none").await;
+    assert!(engine.no_job(), "five actions run at a time");
+    let second = engine.start_execution("p").await;
     for _ in 0..5 {
-        jobs.push(rig.job().await);
+        jobs.push(engine.job().await);
     }
     while let Some(job) = jobs.pop() {
-        rig.succeed(&job).await;
+        engine.succeed(&job).await;
         while jobs.len() < 4
             && let Ok(job) =
-                tokio::time::timeout(std::time::Duration::from_millis(200), rig.job()).await
+                tokio::time::timeout(std::time::Duration::from_millis(200), engine.job()).await
         {
             jobs.push(job);
         }
     }
-    assert_eq!(rig.status("p", &second).await, "Succeeded");
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    assert_eq!(engine.status("p", &second).await, "Succeeded");
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     assert_eq!(state["stageStates"][1].get("latestExecution"), None);
 }
 
 #[tokio::test]
 async fn a_disabled_transition_holds_the_newest_execution_until_it_is_enabled() {
-    let mut rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+    let mut engine = TestEngine::start().await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
         .await;
-    let a = rig.job_of("a").await;
-    rig.succeed(&a).await;
+    let a = engine.job_of("a").await;
+    engine.succeed(&a).await;
     let disable = json!({"pipelineName": "p", "stageName": "Commit", "transitionType": "Inbound",
         "reason": "freeze (friday)"});
-    assert_eq!(rig.call("DisableStageTransition", &disable).await.0, 200);
-    let older = rig.start_execution("p").await;
-    let newer = rig.start_execution("p").await;
-    rig.until_pipeline(&older, ChangeState::Superseded).await;
-    assert!(rig.no_job());
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    assert_eq!(engine.call("DisableStageTransition", &disable).await.0, 200);
+    let older = engine.start_execution("p").await;
+    let newer = engine.start_execution("p").await;
+    engine.until_pipeline(&older, ChangeState::Superseded).await;
+    assert!(engine.no_job());
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     let transition = &state["stageStates"][1]["inboundTransitionState"];
     assert_eq!(transition["enabled"], false);
     assert_eq!(transition["disabledReason"], "freeze (friday)");
     let enable = json!({"pipelineName": "p", "stageName": "Commit", "transitionType": "Inbound"});
-    assert_eq!(rig.call("EnableStageTransition", &enable).await.0, 200);
-    let a = rig.job_of("a").await;
-    rig.succeed(&a).await;
-    assert_eq!(rig.status("p", &newer).await, "Succeeded");
+    assert_eq!(engine.call("EnableStageTransition", &enable).await.0, 200);
+    let a = engine.job_of("a").await;
+    engine.succeed(&a).await;
+    assert_eq!(engine.status("p", &newer).await, "Succeeded");
     let bad = json!({"pipelineName": "p", "stageName": "Commit", "transitionType": "Inbound",
         "reason": "tabs\tare not allowed"});
     assert_eq!(
-        rig.refused("DisableStageTransition", &bad).await,
+        engine.refused("DisableStageTransition", &bad).await,
         "ValidationException"
     );
 }
 
 #[tokio::test]
 async fn a_stage_that_asks_for_it_is_retried_once_by_itself() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["stages"][1]["onFailure"] = json!({"result": "RETRY",
         "retryConfiguration": {"retryMode": "ALL_ACTIONS"}});
-    rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&declaration).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
     for _ in 0..2 {
-        let a = rig.job_of("a").await;
-        rig.fail(&a, "m").await;
+        let a = engine.job_of("a").await;
+        engine.fail(&a, "m").await;
     }
-    assert_eq!(rig.status("p", &id).await, "Failed");
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    assert_eq!(engine.status("p", &id).await, "Failed");
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     assert_eq!(
         state["stageStates"][1]["retryStageMetadata"],
         json!({"autoStageRetryAttempt": 1, "latestRetryTrigger": "AutomatedStageRetry"})

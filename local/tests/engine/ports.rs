@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::engine::{ChangeState, MAX_ANNOUNCEMENTS, PortError, Subject};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, approval_action, eventually, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, approval_action, eventually, lambda_action, pipeline};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:approvals";
 
@@ -17,8 +17,8 @@ fn with_approval(stage: &str) -> Value {
     pipeline("p", &[(stage, vec![ask])])
 }
 
-async fn token(rig: &mut Rig) -> String {
-    let asked = rig
+async fn token(engine: &mut TestEngine) -> String {
+    let asked = engine
         .until(|change| matches!(change.subject, Subject::ApprovalNeeded { .. }))
         .await;
     let Subject::ApprovalNeeded { token, .. } = asked.subject else {
@@ -34,11 +34,11 @@ fn answer(stage: &str, token: &str) -> Value {
 
 #[tokio::test]
 async fn the_topic_of_an_approval_gets_its_message() {
-    let mut rig = Rig::start().await;
-    rig.create(&with_approval("Sign")).await;
-    let token = token(&mut rig).await;
-    eventually(|| !rig.topics.messages.lock().unwrap().is_empty()).await;
-    let messages = rig.topics.messages.lock().unwrap();
+    let mut engine = TestEngine::start().await;
+    engine.create(&with_approval("Sign")).await;
+    let token = token(&mut engine).await;
+    eventually(|| !engine.topics.messages.lock().unwrap().is_empty()).await;
+    let messages = engine.topics.messages.lock().unwrap();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].topic, TOPIC);
     assert_eq!(
@@ -59,18 +59,18 @@ async fn the_topic_of_an_approval_gets_its_message() {
 
 #[tokio::test]
 async fn an_approval_that_nobody_was_told_of_fails() {
-    let mut rig = Rig::start().await;
-    *rig.topics.refusal.lock().unwrap() = Some(PortError {
+    let mut engine = TestEngine::start().await;
+    *engine.topics.refusal.lock().unwrap() = Some(PortError {
         code: "ConfigurationError".to_owned(),
         message: "there is no such topic".to_owned(),
     });
-    rig.create(&with_approval("Sign")).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&with_approval("Sign")).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    rig.until_pipeline(&id, ChangeState::Failed).await;
-    let error = &rig.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"];
+    engine.until_pipeline(&id, ChangeState::Failed).await;
+    let error = &engine.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"];
     assert_eq!(
         error,
         &json!({"code": "ConfigurationError", "message": "there is no such topic"})
@@ -79,38 +79,41 @@ async fn an_approval_that_nobody_was_told_of_fails() {
 
 #[tokio::test]
 async fn an_approval_of_a_stage_that_an_update_renamed_can_still_be_answered() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut declaration = with_approval("Sign");
     declaration["executionMode"] = json!("PARALLEL");
-    rig.create(&declaration).await;
-    let token = token(&mut rig).await;
+    engine.create(&declaration).await;
+    let token = token(&mut engine).await;
     declaration["stages"][1]["name"] = json!("Approve");
     let update = json!({"pipeline": declaration});
-    assert_eq!(rig.call("UpdatePipeline", &update).await.0, 200);
+    assert_eq!(engine.call("UpdatePipeline", &update).await.0, 200);
     assert_eq!(
-        rig.refused("PutApprovalResult", &answer("Nowhere", &token))
+        engine
+            .refused("PutApprovalResult", &answer("Nowhere", &token))
             .await,
         "StageNotFoundException"
     );
-    let (status, body) = rig.call("PutApprovalResult", &answer("Sign", &token)).await;
+    let (status, body) = engine
+        .call("PutApprovalResult", &answer("Sign", &token))
+        .await;
     assert_eq!(status, 200, "{body}");
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    assert_eq!(rig.status("p", &id).await, "Succeeded");
-    let action = &rig.actions("p", &id).await[0];
+    assert_eq!(engine.status("p", &id).await, "Succeeded");
+    let action = &engine.actions("p", &id).await[0];
     assert_eq!(action["updatedBy"], "arn:aws:iam::000000000000:root");
 }
 
 #[tokio::test]
 async fn whoever_changed_a_transition_is_an_arn() {
-    let rig = Rig::start().await;
-    rig.create(&with_approval("Sign")).await;
+    let engine = TestEngine::start().await;
+    engine.create(&with_approval("Sign")).await;
     let disable = json!({"pipelineName": "p", "stageName": "Sign", "transitionType": "Inbound",
         "reason": "freeze"});
-    assert_eq!(rig.call("DisableStageTransition", &disable).await.0, 200);
-    let (_, state) = rig.call("GetPipelineState", &json!({"name": "p"})).await;
+    assert_eq!(engine.call("DisableStageTransition", &disable).await.0, 200);
+    let (_, state) = engine.call("GetPipelineState", &json!({"name": "p"})).await;
     let transition = &state["stageStates"][1]["inboundTransitionState"];
     assert_eq!(
         transition["lastChangedBy"],
@@ -120,13 +123,17 @@ async fn whoever_changed_a_transition_is_an_arn() {
 
 #[tokio::test]
 async fn job_details_leave_out_revisions_that_there_are_not() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut build = lambda_action("a", 1);
     build["outputArtifacts"] = json!([{"name": "Built"}]);
-    rig.create(&pipeline("p", &[("Commit", vec![build])])).await;
-    let job = rig.job_of("a").await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![build])]))
+        .await;
+    let job = engine.job_of("a").await;
     assert!(job.data()["outputArtifacts"][0]["revision"].is_null());
-    let (_, body) = rig.call("GetJobDetails", &json!({"jobId": job.id()})).await;
+    let (_, body) = engine
+        .call("GetJobDetails", &json!({"jobId": job.id()}))
+        .await;
     let data = &body["jobDetails"]["data"];
     assert_eq!(data["outputArtifacts"][0].get("revision"), None);
     assert!(data["inputArtifacts"][0]["revision"].is_string());
@@ -134,19 +141,19 @@ async fn job_details_leave_out_revisions_that_there_are_not() {
 
 #[tokio::test]
 async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let actions: Vec<_> = (0..20)
         .map(|n| lambda_action(&format!("a{n}"), 1))
         .collect();
-    rig.create(&pipeline("p", &[("Commit", actions)])).await;
-    let begin = rig.clock.now();
+    engine.create(&pipeline("p", &[("Commit", actions)])).await;
+    let begin = engine.clock.now();
     let mut jobs = Vec::new();
     for _ in 0..20 {
-        jobs.push(rig.job().await);
+        jobs.push(engine.job().await);
     }
-    rig.clock.advance(Duration::from_secs(7));
+    engine.clock.advance(Duration::from_secs(7));
     for job in &jobs {
-        rig.succeed(job).await;
+        engine.succeed(job).await;
     }
     let ended = |calls: &[Vec<local::engine::Announcement>]| {
         let last = calls.iter().flatten().next_back();
@@ -155,8 +162,8 @@ async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
                 Subject::Pipeline { state, .. } if *state == ChangeState::Succeeded)
         })
     };
-    eventually(|| ended(&rig.bus.0.lock().unwrap())).await;
-    let calls = rig.bus.0.lock().unwrap();
+    eventually(|| ended(&engine.bus.0.lock().unwrap())).await;
+    let calls = engine.bus.0.lock().unwrap();
     assert!(
         calls
             .iter()
@@ -171,30 +178,30 @@ async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
         "they are put in the order in which they happened"
     );
     assert_eq!(times[0], begin);
-    assert_eq!(*times.last().unwrap(), rig.clock.now());
+    assert_eq!(*times.last().unwrap(), engine.clock.now());
 }
 
 #[tokio::test]
 async fn pages_show_everything_once_while_executions_start() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["executionMode"] = json!("QUEUED");
-    rig.create(&declaration).await;
+    engine.create(&declaration).await;
     for _ in 0..4 {
-        rig.start_execution("p").await;
+        engine.start_execution("p").await;
     }
-    let before = rig.executions("p").await;
+    let before = engine.executions("p").await;
     let mut seen = Vec::new();
     let mut input = json!({"pipelineName": "p", "maxResults": 2});
     loop {
-        let (_, page) = rig.call("ListPipelineExecutions", &input).await;
+        let (_, page) = engine.call("ListPipelineExecutions", &input).await;
         seen.extend(
             page["pipelineExecutionSummaries"]
                 .as_array()
                 .unwrap()
                 .clone(),
         );
-        rig.start_execution("p").await;
+        engine.start_execution("p").await;
         let Some(next) = page.get("nextToken") else {
             break;
         };

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use local::access::KeySuffix;
 use local::gateway::Bound;
-use local::guard::KeyMark;
 use local::ministack::Secret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::rig::{Rig, credentials, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, credentials, lambda_action, pipeline};
 
 const CBOR: &str = "smithy-rpc-v2-cbor";
 
@@ -26,7 +26,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// Runs the script, and plays the functions: what it printed last.
-async fn transcript(rig: &mut Rig, endpoint: &str, protocol: &str) -> Value {
+async fn transcript(engine: &mut TestEngine, endpoint: &str, protocol: &str) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/operations.py");
     let mut child = tokio::process::Command::new(python().unwrap())
         .arg(script)
@@ -43,7 +43,7 @@ async fn transcript(rig: &mut Rig, endpoint: &str, protocol: &str) -> Value {
     let mut last = String::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         if line == "job" {
-            let job = rig.job_of("a").await;
+            let job = engine.job_of("a").await;
             answers
                 .write_all(format!("{}\n", job.id()).as_bytes())
                 .await
@@ -72,10 +72,10 @@ async fn every_operation_answers_the_same_in_both_protocols_at_engine_and_gatewa
     if skipped() {
         return;
     }
-    let mut rig = Rig::start().await;
-    let engine = rig.engine.endpoint();
-    let in_json = transcript(&mut rig, &engine, "json").await;
-    let in_cbor = transcript(&mut rig, &engine, CBOR).await;
+    let mut engine = TestEngine::start().await;
+    let own = engine.handle.endpoint();
+    let in_json = transcript(&mut engine, &own, "json").await;
+    let in_cbor = transcript(&mut engine, &own, CBOR).await;
     let operations = in_json.as_array().unwrap().iter();
     let operations = operations.filter_map(|entry| entry[0].as_str());
     let mut operations: Vec<_> = operations.filter(|name| *name != "poll_for_jobs").collect();
@@ -85,13 +85,13 @@ async fn every_operation_answers_the_same_in_both_protocols_at_engine_and_gatewa
     assert_same(&in_cbor, &in_json);
 
     let nobody = "127.0.0.1:9".parse().unwrap();
-    let keys = KeyMark::of_key(&credentials().access_key_id);
+    let keys = KeySuffix::of_key(&credentials().access_key_id);
     let bound = Bound::new().await.unwrap();
     let gateway = bound.serve(nobody, &Secret::new(), keys, PathBuf::new());
-    let address = engine.trim_start_matches("http://").parse().unwrap();
+    let address = own.trim_start_matches("http://").parse().unwrap();
     gateway.route_codepipeline(address);
     let endpoint = gateway.endpoint().to_owned();
-    assert_same(&transcript(&mut rig, &endpoint, CBOR).await, &in_json);
+    assert_same(&transcript(&mut engine, &endpoint, CBOR).await, &in_json);
 }
 
 /// Compares call by call, so that a difference can be found.
@@ -105,7 +105,7 @@ fn assert_same(one: &Value, other: &Value) {
 
 #[tokio::test]
 async fn an_error_is_in_the_protocol_of_its_request() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let operation = "/service/CodePipeline_20150709/operation/GetPipeline";
     let cases = [
         (
@@ -149,7 +149,7 @@ async fn an_error_is_in_the_protocol_of_its_request() {
             ("smithy-protocol", "rpc-v2-cbor"),
             ("content-type", content),
         ];
-        let response = rig.raw(path, &headers, body.to_vec()).await;
+        let response = engine.raw(path, &headers, body.to_vec()).await;
         assert_eq!(response.status(), status, "{code}");
         assert_eq!(response.headers()["smithy-protocol"], "rpc-v2-cbor");
         assert_eq!(response.headers()["content-type"], "application/cbor");
@@ -162,15 +162,18 @@ async fn an_error_is_in_the_protocol_of_its_request() {
 
 #[tokio::test]
 async fn an_operation_without_output_has_no_body_in_cbor() {
-    let rig = Rig::start().await;
-    rig.create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
+    let engine = TestEngine::start().await;
+    engine
+        .create(&pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]))
         .await;
     let headers = [
         ("smithy-protocol", "rpc-v2-cbor"),
         ("content-type", "application/cbor"),
     ];
     let path = "/service/CodePipeline_20150709/operation/DeletePipeline";
-    let deleted = rig.raw(path, &headers, b"\xa1\x64name\x61p".to_vec()).await;
+    let deleted = engine
+        .raw(path, &headers, b"\xa1\x64name\x61p".to_vec())
+        .await;
     assert_eq!(deleted.status(), 200);
     assert!(deleted.headers().get("content-type").is_none());
     assert!(deleted.body().is_empty());
@@ -178,13 +181,13 @@ async fn an_operation_without_output_has_no_body_in_cbor() {
 
 #[tokio::test]
 async fn a_page_of_another_site_is_not_served() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     for origin in ["https://attacker.example", "null"] {
         let headers = [
             ("x-amz-target", "CodePipeline_20150709.ListPipelines"),
             ("origin", origin),
         ];
-        let (status, body) = rig.request(&headers, "{}".to_owned()).await;
+        let (status, body) = engine.request(&headers, "{}".to_owned()).await;
         assert_eq!(
             (status, &body["__type"]),
             (403, &json!("AccessDeniedException"))
@@ -194,10 +197,10 @@ async fn a_page_of_another_site_is_not_served() {
 
 #[tokio::test]
 async fn a_request_that_is_too_large_is_refused_in_json() {
-    let rig = Rig::start().await;
+    let engine = TestEngine::start().await;
     let headers = [("x-amz-target", "CodePipeline_20150709.ListPipelines")];
     let body = format!("{{\"x\": \"{}\"}}", "x".repeat(16 * 1024 * 1024));
-    let (status, body) = rig.request(&headers, body).await;
+    let (status, body) = engine.request(&headers, body).await;
     assert_eq!(
         (status, &body["__type"]),
         (413, &json!("RequestEntityTooLargeException"))

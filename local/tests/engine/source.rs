@@ -6,10 +6,10 @@ use std::io::Read;
 use std::path::Path;
 
 use local::engine::ChangeState;
-use local::source::{LeftOut, Source, SourceError};
+use local::source::{Source, SourceError, Uncommitted};
 use serde_json::json;
 
-use crate::rig::{Rig, commit, git, lambda_action, pipeline, repository};
+use crate::test_engine::{TestEngine, commit, git, lambda_action, pipeline, repository};
 
 fn files(zip: &[u8]) -> BTreeMap<String, String> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
@@ -60,7 +60,7 @@ async fn a_folder_of_a_repository_is_the_root_of_its_archive() {
         files(&zip),
         BTreeMap::from([("package.json".to_owned(), "{}".to_owned())])
     );
-    let archive = source.whole().fetch("main", None).await.unwrap();
+    let archive = source.whole_repository().fetch("main", None).await.unwrap();
     let zip = fs::read(archive.file.path()).unwrap();
     assert_eq!(
         files(&zip).into_keys().collect::<Vec<_>>(),
@@ -156,17 +156,17 @@ async fn what_is_not_committed_is_counted() {
     commit(root, "app");
     let count = async |folder: &Path| {
         let source = Source::open(folder).await.unwrap();
-        source.left_out().await.unwrap()
+        source.uncommitted().await.unwrap()
     };
-    assert_eq!(count(root).await, LeftOut::default());
+    assert_eq!(count(root).await, Uncommitted::default());
     fs::write(root.join("app/index.js"), "2").unwrap();
     fs::write(root.join("app/new.js"), "2").unwrap();
     fs::write(root.join("other.js"), "2").unwrap();
     fs::write(root.join(".gitignore"), "dist\n").unwrap();
     fs::write(root.join("dist"), "2").unwrap();
-    let left_out = |changed, untracked| LeftOut { changed, untracked };
-    assert_eq!(count(root).await, left_out(1, 3));
-    assert_eq!(count(&root.join("app")).await, left_out(1, 1));
+    let uncommitted = |changed, untracked| Uncommitted { changed, untracked };
+    assert_eq!(count(root).await, uncommitted(1, 3));
+    assert_eq!(count(&root.join("app")).await, uncommitted(1, 1));
 }
 
 #[tokio::test]
@@ -198,16 +198,17 @@ async fn what_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_missing_branch_fails_the_source_action_with_a_hint() {
-    let mut rig = Rig::start().await;
+    let mut engine = TestEngine::start().await;
     let mut declaration = pipeline("p", &[("Commit", vec![lambda_action("a", 1)])]);
     declaration["stages"][0]["actions"][0]["configuration"]["BranchName"] = json!("release");
-    rig.create(&declaration).await;
-    let id = rig.executions("p").await[0]["pipelineExecutionId"]
+    engine.create(&declaration).await;
+    let id = engine.executions("p").await[0]["pipelineExecutionId"]
         .as_str()
         .unwrap()
         .to_owned();
-    rig.until_pipeline(&id, ChangeState::Failed).await;
-    let error = rig.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"].clone();
+    engine.until_pipeline(&id, ChangeState::Failed).await;
+    let error =
+        engine.actions("p", &id).await[0]["output"]["executionResult"]["errorDetails"].clone();
     assert_eq!(error["code"], "RevisionUnavailable");
     let message = error["message"].as_str().unwrap();
     assert!(

@@ -42,8 +42,7 @@ pub(super) fn succeed(driver: &Arc<Driver>, input: Value) -> Answer {
     let input: SuccessInput = read(input)?;
     if input.continuation_token.is_some() && !input.output_variables.is_empty() {
         return Err(ApiError::Validation(
-            "outputVariables can be given only without a continuationToken: they are those of the \
-             whole action"
+            "outputVariables cannot be given with a continuationToken: they belong to the action's last job"
                 .to_owned(),
         ));
     }

@@ -8,7 +8,7 @@ use crate::engine::declaration::{PipelineDeclaration, Tag};
 use crate::engine::execution::{ActionExecution, StageRun, StageStatus};
 use crate::engine::identity::ExecutionId;
 use crate::engine::message::Refusal;
-use crate::engine::pipeline::{Pipeline, StageSlot};
+use crate::engine::pipeline::{Pipeline, StageState};
 use crate::engine::state::State;
 
 use super::{Cut, Listed, epoch_seconds, present};
@@ -65,13 +65,13 @@ impl State {
     pub(crate) fn read_state(&self, name: &str) -> Result<Value, Refusal> {
         let pipeline = self.pipeline(name)?;
         let declaration = pipeline.current();
-        let empty = StageSlot::default();
+        let empty = StageState::default();
         let stages: Vec<_> = declaration
             .stages
             .iter()
             .map(|stage| {
-                let slot = pipeline.slots.get(&stage.name).unwrap_or(&empty);
-                self.read_stage(declaration, &stage.name, slot)
+                let state = pipeline.stages.get(&stage.name).unwrap_or(&empty);
+                self.read_stage(declaration, &stage.name, state)
             })
             .collect();
         Ok(json!({
@@ -87,10 +87,10 @@ impl State {
         &self,
         declaration: &PipelineDeclaration,
         stage: &str,
-        slot: &StageSlot,
+        state: &StageState,
     ) -> Value {
         let inbound = |id: &ExecutionId| stage_execution(id, StageStatus::InProgress);
-        let latest = slot
+        let latest = state
             .latest
             .as_ref()
             .and_then(|id| Some((id, self.executions.get(id)?)));
@@ -102,16 +102,16 @@ impl State {
         let actions: Vec<_> = actions
             .iter()
             .map(|action| {
-                let id = slot.latest_actions.get(&action.name);
+                let id = state.latest_actions.get(&action.name);
                 let newest = id.and_then(|id| self.actions.get(id));
                 self.read_action_state(&action.name, newest)
             })
             .collect();
-        let inbound_executions: Vec<_> = slot.waiting.iter().map(inbound).collect();
-        let transition = &slot.inbound;
+        let inbound_executions: Vec<_> = state.waiting.iter().map(inbound).collect();
+        let transition = &state.inbound;
         present(json!({
             "stageName": stage,
-            "inboundExecution": slot.waiting.front().map(inbound),
+            "inboundExecution": state.waiting.front().map(inbound),
             "inboundExecutions": Some(inbound_executions).filter(|all| !all.is_empty()),
             "inboundTransitionState": present(json!({
                 "enabled": transition.is_enabled(),

@@ -53,7 +53,7 @@ impl Step<'_> {
             token: None,
             last_updated_by: None,
             job: None,
-            heard: self.now,
+            last_report: self.now,
         };
         self.record(id, &stage, action_execution);
         self.announce_action(&action_id, ChangeState::Started);
@@ -85,7 +85,7 @@ impl Step<'_> {
             run.latest.insert(name.clone(), action_id.clone());
         }
         if !execution.is_parallel() {
-            self.slot(&pipeline, stage)
+            self.stage_state(&pipeline, stage)
                 .latest_actions
                 .insert(name, action_id);
         }
@@ -103,12 +103,12 @@ impl Step<'_> {
                 self.wake(durations.source_action, time);
             }
             Some(Provider::Lambda) => {
-                self.hand_over(id, None);
+                self.start_job(id, None);
                 self.wake(
                     durations.silence,
                     Timer::Silence {
                         action: id.clone(),
-                        heard: self.now,
+                        last_report: self.now,
                     },
                 );
                 self.wake(durations.lambda_action, time);
@@ -117,7 +117,7 @@ impl Step<'_> {
             None => {
                 let error = ErrorDetails {
                     code: "ConfigurationError".to_owned(),
-                    message: "the engine does not serve this action's provider".to_owned(),
+                    message: "the local engine does not support this action's provider".to_owned(),
                 };
                 self.end_action(id, ActionStatus::Failed, Some(error));
             }
@@ -297,7 +297,7 @@ fn inputs(
 ) -> Result<Vec<StoredArtifact>, String> {
     let stored = |name: &str| {
         let artifact = execution.artifacts.get(name).cloned();
-        artifact.ok_or_else(|| format!("the input artifact `{name}` was not made by any action"))
+        artifact.ok_or_else(|| format!("no action has produced the input artifact `{name}`"))
     };
     action
         .input_artifacts

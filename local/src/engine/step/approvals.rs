@@ -1,4 +1,4 @@
-//! Manual approvals and transitions: where a person decides.
+//! Manual approvals and transitions: where a person lets an execution pass.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Step<'_> {
         );
     }
 
-    /// What a topic is told of an approval (User Guide, "JSON data format for manual approval
+    /// The message to a topic about an approval (User Guide, "JSON data format for manual approval
     /// notifications"); `None` where the action names no topic.
     fn notice(
         &self,
@@ -86,7 +86,7 @@ impl Step<'_> {
         })
     }
 
-    /// An approval that nobody was told of would only wait for its timeout.
+    /// Fails an approval whose message could not be sent: it would only wait for its timeout.
     pub(super) fn notification_refused(
         &mut self,
         id: &ActionExecutionId,
@@ -157,10 +157,10 @@ impl Step<'_> {
             .stage(stage)
             .ok_or_else(|| Refusal::StageNotFound(stage.to_owned()))?;
         let now = self.now;
-        let slot = self.slot(pipeline, stage);
+        let state = self.stage_state(pipeline, stage);
         let transition = match side {
-            TransitionSide::Inbound => &mut slot.inbound,
-            TransitionSide::Outbound => &mut slot.outbound,
+            TransitionSide::Inbound => &mut state.inbound,
+            TransitionSide::Outbound => &mut state.outbound,
         };
         transition.disabled_reason = disabled_reason;
         transition.last_changed = Some(now);
@@ -169,7 +169,7 @@ impl Step<'_> {
             TransitionSide::Outbound => Some(index + 1),
         };
         if let Some(stage) = opened.and_then(|index| declaration.stages.get(index)) {
-            self.open(pipeline, &stage.name);
+            self.admit_waiting(pipeline, &stage.name);
         }
         Ok(Reply::Nothing)
     }

@@ -61,7 +61,7 @@ impl Step<'_> {
             pipeline.request_tokens.insert(token, id.clone());
         }
         self.announce_pipeline(&id, ChangeState::Started);
-        self.arrive(&id, 0);
+        self.arrive_at_stage(&id, 0);
         Ok(Reply::Execution(id))
     }
 

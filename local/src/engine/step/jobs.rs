@@ -1,4 +1,4 @@
-//! Jobs: handing an action's work to its function, its reports, and the timers around them.
+//! Jobs: starting them, the reports of their functions, and their timeouts.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ const TIMED_OUT: &str = "JobTimedOut";
 
 impl Step<'_> {
     /// Makes a new job of an action and has its function invoked.
-    pub(super) fn hand_over(&mut self, id: &ActionExecutionId, continuation_token: Option<String>) {
+    pub(super) fn start_job(&mut self, id: &ActionExecutionId, continuation_token: Option<String>) {
         let job = Job {
             id: JobId::from(self.ids.uuid()),
             action_execution: id.clone(),
@@ -68,15 +68,15 @@ impl Step<'_> {
         }
         if report.continuation_token.is_some() && !report.output_variables.is_empty() {
             return Err(Refusal::Validation(
-                "outputVariables can be given only without a continuationToken: they are those of \
-                 the whole action"
+                "outputVariables cannot be given with a continuationToken: they belong to the action's last \
+                 job"
                     .to_owned(),
             ));
         }
         self.close_job(job, JobStatus::Succeeded);
         let now = self.now;
         let action = self.action_mut(&action_id);
-        action.heard = now;
+        action.last_report = now;
         action.details.summary = report.details.summary.or(action.details.summary.take());
         action.details.external_execution_id = report
             .details
@@ -110,7 +110,7 @@ impl Step<'_> {
             durations.silence,
             Timer::Silence {
                 action: id.clone(),
-                heard: self.now,
+                last_report: self.now,
             },
         );
         let progress = Subject::Progress {
@@ -132,7 +132,7 @@ impl Step<'_> {
         self.close_job(job, JobStatus::Failed);
         let now = self.now;
         let action = self.action_mut(&action_id);
-        action.heard = now;
+        action.last_report = now;
         if external_execution_id.is_some() {
             action.details.external_execution_id = external_execution_id;
         }
@@ -140,7 +140,7 @@ impl Step<'_> {
         Ok(Reply::Nothing)
     }
 
-    /// The function could not be invoked: nobody will report on the job.
+    /// The function could not be invoked, so no report will come.
     pub(super) fn invocation_refused(&mut self, job: &JobId, error: ErrorDetails) -> Reply {
         if let Ok(action_id) = self.open_job(job) {
             self.complete(&action_id, ActionStatus::Failed, Some(error));
@@ -148,22 +148,22 @@ impl Step<'_> {
         Reply::Nothing
     }
 
-    /// The next job of an action that goes on, unless it has ended meanwhile.
-    pub(super) fn go_on(&mut self, id: &ActionExecutionId, token: String) {
+    /// Starts the next job of an action that continues, unless the action has ended since.
+    pub(super) fn continue_action(&mut self, id: &ActionExecutionId, token: String) {
         let waits = self.state.actions.get(id).is_some_and(|action| {
             action.status == ActionStatus::InProgress && action.job.is_none()
         });
         if waits {
-            self.hand_over(id, Some(token));
+            self.start_job(id, Some(token));
         }
     }
 
-    pub(super) fn silence_over(&mut self, id: &ActionExecutionId, heard: Timestamp) {
+    pub(super) fn fail_if_silent(&mut self, id: &ActionExecutionId, last_report: Timestamp) {
         let silent = self
             .state
             .actions
             .get(id)
-            .is_some_and(|action| action.heard == heard);
+            .is_some_and(|action| action.last_report == last_report);
         if silent {
             let function = self
                 .action(id)
@@ -179,14 +179,14 @@ impl Step<'_> {
         }
     }
 
-    pub(super) fn action_time_over(&mut self, id: &ActionExecutionId) {
+    pub(super) fn fail_for_time(&mut self, id: &ActionExecutionId) {
         let Some(action) = self.state.actions.get(id) else {
             return;
         };
         let message = match action.action.provider() {
             Some(Provider::Manual) => "the approval was not answered in time",
-            Some(Provider::Lambda) => "the action took longer than a Lambda action may in all",
-            Some(Provider::Connection) | None => "the action took longer than it may",
+            Some(Provider::Lambda) => "the action exceeded the total time limit of a Lambda action",
+            Some(Provider::Connection) | None => "the action exceeded its time limit",
         };
         self.time_out(id, message.to_owned());
     }

@@ -51,7 +51,7 @@ impl Step<'_> {
             created: self.now,
             updated: self.now,
             tags,
-            slots: BTreeMap::new(),
+            stages: BTreeMap::new(),
             executions: Vec::new(),
             active: BTreeSet::new(),
             actions: Vec::new(),
@@ -153,7 +153,7 @@ fn merged_tags(old: &[Tag], new: Vec<Tag>) -> Result<Vec<Tag>, Refusal> {
             .starts_with(RESERVED_TAG_PREFIX)
         {
             return Err(Refusal::InvalidTags(format!(
-                "tag key `{}` begins with `{RESERVED_TAG_PREFIX}`, which is kept for AWS",
+                "tag key `{}` begins with `{RESERVED_TAG_PREFIX}`, which is reserved for AWS",
                 tag.key
             )));
         }

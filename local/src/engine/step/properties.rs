@@ -428,7 +428,7 @@ impl World {
     }
 
     fn check_locks(&self) {
-        for (name, slot) in &self.state.pipelines[PIPELINE].slots {
+        for (name, state) in &self.state.pipelines[PIPELINE].stages {
             let inside = self.active().filter(|execution| {
                 !execution.is_parallel()
                     && matches!(execution.position, Position::Inside(_))
@@ -437,11 +437,11 @@ impl World {
             let inside: Vec<_> = inside.map(|execution| &execution.id).collect();
             assert!(inside.len() <= 1, "`{name}` holds {inside:?}");
             assert_eq!(
-                slot.holder.as_ref(),
+                state.lock_holder.as_ref(),
                 inside.first().copied(),
                 "the lock of `{name}`"
             );
-            let waiting = slot.waiting.iter().map(|id| &self.state.executions[id]);
+            let waiting = state.waiting.iter().map(|id| &self.state.executions[id]);
             let superseding = waiting
                 .clone()
                 .filter(|it| it.mode == ExecutionMode::Superseded);

@@ -24,7 +24,7 @@ impl Step<'_> {
             self.check_room(pipeline)?;
         }
         if !self.execution(id).is_parallel() {
-            self.slot(pipeline, stage).holder = Some(id.clone());
+            self.take_lock(id, pipeline, stage);
         }
         self.reset_stage(id, stage, mode, RetryTrigger::ManualStageRetry);
         if !was_active {
@@ -51,12 +51,15 @@ impl Step<'_> {
             .state
             .execution(pipeline, id)
             .map_err(|_| not_latest())?;
-        let latest = known.slots.get(stage).and_then(|slot| slot.latest.as_ref());
+        let latest = known
+            .stages
+            .get(stage)
+            .and_then(|state| state.latest.as_ref());
         if !execution.is_parallel() && latest != Some(id) {
             return Err(not_latest());
         }
         if execution.declaration.version != known.current().version {
-            return not_retryable("the pipeline has changed since");
+            return not_retryable("the pipeline has been updated since");
         }
         let here = matches!(execution.position, Position::Inside(_))
             && execution
@@ -86,7 +89,9 @@ impl Step<'_> {
             .iter()
             .any(|action| action.status == ActionStatus::InProgress);
         match mode {
-            RetryMode::AllActions if running => not_retryable("actions of it are in progress"),
+            RetryMode::AllActions if running => {
+                not_retryable("some of its actions are in progress")
+            }
             _ if failed || run.status == StageStatus::Stopped => Ok(()),
             _ => not_retryable("it has no failed action"),
         }

@@ -1,5 +1,5 @@
-//! What of a document API Gateway refuses, and what only the local API Gateway has to refuse: an API that is
-//! imported is to be as closed, and to answer the same, as on AWS.
+//! The documents that are refused: those that API Gateway refuses, and those that the local API Gateway cannot import so that
+//! the API is as protected, and answers the same, as on AWS.
 
 use regex_lite::Regex;
 use serde_json::Value;

@@ -1,22 +1,22 @@
-//! What CodePipeline has and this engine does not serve. All of it in a pipeline is named at once.
+//! Features of CodePipeline that this engine does not support. The refusal names all that a pipeline uses.
 
 use crate::engine::declaration::{
     ActionDeclaration, PipelineDeclaration, Provider, StageDeclaration,
 };
 use crate::engine::message::Refusal;
 
-/// Checks that the engine serves all that a declaration asks for.
+/// Checks that the engine supports everything that a declaration uses.
 pub(super) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(), Refusal> {
     let mut features = Vec::new();
     let mut actions = Vec::new();
     for stage in &declaration.stages {
         let named = |what: String| format!("stage `{}`: {what}", stage.name);
-        features.extend(unserved_features(stage).into_iter().map(named));
+        features.extend(unsupported_features(stage).into_iter().map(named));
         for action in &stage.actions {
             let named = |what: String| {
                 format!("action `{}` of stage `{}`: {what}", action.name, stage.name)
             };
-            actions.extend(unserved_settings(action, region).into_iter().map(named));
+            actions.extend(unsupported_settings(action, region).into_iter().map(named));
         }
     }
     if features.is_empty() && actions.is_empty() {
@@ -29,15 +29,15 @@ pub(super) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(
     };
     actions.extend(features);
     Err(refusal(format!(
-        "not served by this engine: {}. It serves the providers \
+        "not supported by the local engine: {}. It supports the providers \
          Source/AWS/CodeStarSourceConnection/1 (as CODE_ZIP), Invoke/AWS/Lambda/1 and \
          Approval/AWS/Manual/1 in its own region `{region}`, and of a stage's conditions only \
-         `onFailure` with the result `RETRY`; leave out what it does not serve",
+         `onFailure` with the result `RETRY`; remove what it does not support",
         actions.join("; ")
     )))
 }
 
-fn unserved_features(stage: &StageDeclaration) -> Vec<String> {
+fn unsupported_features(stage: &StageDeclaration) -> Vec<String> {
     let mut features = Vec::new();
     if !stage.blockers.is_empty() {
         features.push("`blockers`".to_owned());
@@ -61,7 +61,7 @@ fn unserved_features(stage: &StageDeclaration) -> Vec<String> {
     features
 }
 
-fn unserved_settings(action: &ActionDeclaration, region: &str) -> Vec<String> {
+fn unsupported_settings(action: &ActionDeclaration, region: &str) -> Vec<String> {
     let mut settings = Vec::new();
     let id = &action.action_type_id;
     if action.provider().is_none() {

@@ -1,17 +1,17 @@
-//! Who may ask the ports of a local AWS: this machine's user, and pages that the local AWS itself serves.
+//! Who may use the ports of a local AWS: this machine's user, and pages that the local AWS itself serves.
 //!
-//! A browser and other users of the machine reach loopback ports, too. A page that a name of its own resolves
-//! to 127.0.0.1 (DNS rebinding) shows in `Host`, a page of another site in `Origin` or `Sec-Fetch-Site`; what
-//! neither shows lacks an access key of this environment.
+//! Browsers and other users of the machine can reach loopback ports, too. A page whose own name resolves to 127.0.0.1 (DNS
+//! rebinding) is recognized by `Host`, a page of another site by `Origin` or `Sec-Fetch-Site`; everything else is refused
+//! unless it is signed with an access key of this environment.
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// The two ways in which AWS refuses a request for who sent it.
+/// Why a request is refused, in the two ways that AWS does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Stranger {
+pub(crate) enum AccessDenied {
     /// Nothing is signed.
     #[error(
-        "Missing Authentication Token: the local AWS takes signed requests only; `delivery local env` prints \
+        "Missing Authentication Token: the local AWS accepts only signed requests; `delivery local env` prints \
          the variables of this environment"
     )]
     Unsigned,
@@ -23,7 +23,7 @@ pub(crate) enum Stranger {
     OtherKey,
 }
 
-impl Stranger {
+impl AccessDenied {
     /// The error's name in AWS's JSON protocols.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -33,22 +33,22 @@ impl Stranger {
     }
 }
 
-/// What every access key of one environment ends with, and none of another: what it gives out by itself
-/// (to its user, to functions, to jobs) and what its IAM and STS give out.
+/// The ending that all access keys of one environment share, and no other: those for its user, functions and jobs, and those
+/// that its IAM and STS issue.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyMark(String);
+pub struct KeySuffix(String);
 
-impl KeyMark {
-    /// How many characters it has: those of a random UUID, which nobody guesses.
+impl KeySuffix {
+    /// How many characters it has: those of a random UUID, which cannot be guessed.
     const LENGTH: usize = 32;
 
-    /// That of a new environment.
+    /// A new environment's suffix.
     #[must_use]
     pub fn new() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string().to_uppercase())
     }
 
-    /// That of the environment which an access key belongs to.
+    /// The suffix of the environment that an access key belongs to.
     #[must_use]
     pub fn of_key(access_key_id: &str) -> Self {
         let start = access_key_id.len().saturating_sub(Self::LENGTH);
@@ -63,25 +63,25 @@ impl KeyMark {
 
     /// Whether a request is signed with a key of this environment: in its header, or in its query where it was
     /// signed beforehand. The signature itself is not looked at.
-    pub(crate) fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Stranger> {
-        let key = access_key_id(headers, uri).ok_or(Stranger::Unsigned)?;
+    pub(crate) fn check(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), AccessDenied> {
+        let key = access_key_id(headers, uri).ok_or(AccessDenied::Unsigned)?;
         if !self.0.is_empty() && key.ends_with(&self.0) {
             Ok(())
         } else {
-            Err(Stranger::OtherKey)
+            Err(AccessDenied::OtherKey)
         }
     }
 }
 
-impl Default for KeyMark {
+impl Default for KeySuffix {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl std::fmt::Debug for KeyMark {
+impl std::fmt::Debug for KeySuffix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KeyMark(hidden)")
+        f.write_str("KeySuffix(hidden)")
     }
 }
 
@@ -207,10 +207,10 @@ mod tests {
 
     #[test]
     fn only_keys_of_the_environment_open_it() {
-        let mark = KeyMark::new();
+        let mark = KeySuffix::new();
         let (key, other) = (
             mark.access_key_id("AKIA"),
-            KeyMark::new().access_key_id("AKIA"),
+            KeySuffix::new().access_key_id("AKIA"),
         );
         let check = |authorization: Option<String>, path: &str| {
             let mut headers = HeaderMap::new();
@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(check(Some(scheme.replace("KEY", &key)), "/"), Ok(()));
             assert_eq!(
                 check(Some(scheme.replace("KEY", &other)), "/"),
-                Err(Stranger::OtherKey)
+                Err(AccessDenied::OtherKey)
             );
         }
         for query in [
@@ -237,16 +237,16 @@ mod tests {
             assert_eq!(check(None, &query.replace("KEY", &key)), Ok(()));
             assert_eq!(
                 check(None, &query.replace("KEY", &other)),
-                Err(Stranger::OtherKey)
+                Err(AccessDenied::OtherKey)
             );
         }
         let session = format!("AWS4-HMAC-SHA256 Credential=ASIA0123456789ABCDEF{key}/x");
         assert_eq!(check(Some(session), "/"), Ok(()));
-        assert_eq!(check(None, "/"), Err(Stranger::Unsigned));
+        assert_eq!(check(None, "/"), Err(AccessDenied::Unsigned));
         let bearer = Some(format!("Bearer {key}"));
-        assert_eq!(check(bearer, "/"), Err(Stranger::Unsigned));
+        assert_eq!(check(bearer, "/"), Err(AccessDenied::Unsigned));
         let empty = Some("AWS4-HMAC-SHA256 Credential=/x".to_owned());
-        assert_eq!(check(empty, "/"), Err(Stranger::Unsigned));
-        assert_eq!(KeyMark::of_key(&key), mark);
+        assert_eq!(check(empty, "/"), Err(AccessDenied::Unsigned));
+        assert_eq!(KeySuffix::of_key(&key), mark);
     }
 }

@@ -1,172 +1,32 @@
-//! An engine with a clock that stands still, functions that the test plays, and a store in memory.
+//! An engine with a simulated clock and fake ports, and how tests drive it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use local::engine::{
-    Announcement, ArtifactStore, ChangeState, Changes, Clock, Credentials, Durations, Engine,
-    EngineConfig, EngineHandle, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
-    Roles, SimulatedClock, StateChange, Subject,
+    ChangeState, Changes, Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle, Ports,
+    SimulatedClock, StateChange, Subject,
 };
 use local::source::Source;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-/// How long a test waits for what has to happen; only a test that fails waits that long.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::fakes::{Bus, Functions, Job, KnownRoles, Store, Topics};
+
+/// How long a test waits for something that must happen; only a failing test waits that long.
+const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) const REPOSITORY: &str = "octo/greeter";
 
-/// A job as the function gets it.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) function: String,
-    pub(crate) event: Value,
-}
-
-impl Job {
-    pub(crate) fn id(&self) -> &str {
-        self.event["CodePipeline.job"]["id"].as_str().unwrap()
-    }
-
-    pub(crate) fn data(&self) -> &Value {
-        &self.event["CodePipeline.job"]["data"]
-    }
-}
-
-/// Functions that hand their jobs to the test.
-#[derive(Default)]
-pub(crate) struct Functions {
-    jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
-    /// Why the next invocation is refused; the ones after it succeed.
-    pub(crate) refusal: Mutex<Option<PortError>>,
-}
-
-impl FunctionInvoker for Functions {
-    fn invoke<'a>(
-        &'a self,
-        function: &'a str,
-        event: Vec<u8>,
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        let event = serde_json::from_slice(&event).unwrap();
-        let job = Job {
-            function: function.to_owned(),
-            event,
-        };
-        self.jobs
-            .lock()
-            .unwrap()
-            .as_ref()
-            .unwrap()
-            .send(job)
-            .unwrap();
-        let refusal = self.refusal.lock().unwrap().take();
-        Box::pin(async move { refusal.map_or(Ok(()), Err) })
-    }
-}
-
-/// Objects by bucket and key.
-#[derive(Default)]
-pub(crate) struct Store(pub(crate) Mutex<BTreeMap<(String, String), Vec<u8>>>);
-
-impl ArtifactStore for Store {
-    fn put<'a>(
-        &'a self,
-        bucket: &'a str,
-        key: &'a str,
-        file: &'a Path,
-        _encryption_key: Option<&'a str>,
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        let content = std::fs::read(file).unwrap();
-        self.0
-            .lock()
-            .unwrap()
-            .insert((bucket.to_owned(), key.to_owned()), content);
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// What was put on the bus, a list for each call.
-#[derive(Default)]
-pub(crate) struct Bus(pub(crate) Mutex<Vec<Vec<Announcement>>>);
-
-impl EventBus for Bus {
-    fn put<'a>(
-        &'a self,
-        announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        self.0.lock().unwrap().push(announcements.to_vec());
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// A message as the topic got it.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) topic: String,
-    pub(crate) subject: String,
-    pub(crate) text: String,
-}
-
-/// Topics that keep what is published, or refuse it.
-#[derive(Default)]
-pub(crate) struct Topics {
-    pub(crate) messages: Mutex<Vec<Message>>,
-    pub(crate) refusal: Mutex<Option<PortError>>,
-}
-
-impl Notifier for Topics {
-    fn publish<'a>(
-        &'a self,
-        topic: &'a str,
-        subject: &'a str,
-        message: String,
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        self.messages.lock().unwrap().push(Message {
-            topic: topic.to_owned(),
-            subject: subject.to_owned(),
-            text: message,
-        });
-        let refusal = self.refusal.lock().unwrap().clone();
-        Box::pin(async move { refusal.map_or(Ok(()), Err) })
-    }
-}
-
-/// Roles and their trust policies; an error is what IAM answers instead.
-pub(crate) struct KnownRoles(pub(crate) Mutex<Result<BTreeMap<String, Value>, PortError>>);
-
-impl Default for KnownRoles {
-    fn default() -> Self {
-        let roles = [("pipeline".to_owned(), trust("codepipeline.amazonaws.com"))];
-        Self(Mutex::new(Ok(BTreeMap::from(roles))))
-    }
-}
-
-/// A policy that trusts a service.
-pub(crate) fn trust(service: &str) -> Value {
-    json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"Service": service}}]})
-}
-
-impl Roles for KnownRoles {
-    fn trust_policy<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> PortFuture<'a, Result<Option<Value>, PortError>> {
-        let roles = self.0.lock().unwrap().clone();
-        Box::pin(async move { roles.map(|roles| roles.get(name).cloned()) })
-    }
-}
-
-/// The engine and what is around it.
-pub(crate) struct Rig {
-    pub(crate) engine: EngineHandle,
+/// An engine under test and its fakes.
+pub(crate) struct TestEngine {
+    pub(crate) handle: EngineHandle,
     pub(crate) clock: SimulatedClock,
     pub(crate) functions: Arc<Functions>,
     pub(crate) store: Arc<Store>,
@@ -179,7 +39,7 @@ pub(crate) struct Rig {
     changes: Changes,
 }
 
-impl Rig {
+impl TestEngine {
     pub(crate) async fn start() -> Self {
         let repository = repository();
         let clock = SimulatedClock::new("2026-11-21T00:00:00Z".parse().unwrap());
@@ -210,7 +70,7 @@ impl Rig {
         let changes = engine.subscribe();
         let client = client(&engine.endpoint());
         Self {
-            engine,
+            handle: engine,
             clock,
             functions,
             store,
@@ -226,7 +86,7 @@ impl Rig {
 
     /// The next job that a function is invoked with.
     pub(crate) async fn job(&mut self) -> Job {
-        let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;
+        let job = tokio::time::timeout(WAIT_LIMIT, self.jobs.recv()).await;
         job.expect("a function is invoked")
             .expect("the engine runs")
     }
@@ -253,7 +113,7 @@ impl Rig {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, found)
+        tokio::time::timeout(WAIT_LIMIT, found)
             .await
             .expect("the change happens")
     }
@@ -268,7 +128,7 @@ impl Rig {
         .await;
     }
 
-    /// Moves the clock once someone sleeps until then.
+    /// Moves the clock once a task sleeps until then.
     pub(crate) async fn advance_to_wake(&mut self, by: Duration) {
         let at = self.clock.now().checked_add(by).unwrap();
         let asleep = async {
@@ -276,9 +136,9 @@ impl Rig {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, asleep)
+        tokio::time::timeout(WAIT_LIMIT, asleep)
             .await
-            .expect("someone sleeps until then");
+            .expect("a task sleeps until then");
         self.clock.advance(by);
     }
 
@@ -308,7 +168,7 @@ impl Rig {
         (status, body.unwrap_or(Value::Null))
     }
 
-    /// An answer as it is on the wire, to a request that is signed as far as anyone looks.
+    /// An answer as it is on the wire, to a request that names the engine's key; signatures are not checked.
     pub(crate) async fn raw(
         &self,
         path: &str,
@@ -321,7 +181,7 @@ impl Rig {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
         let signed =
             "AWS4-HMAC-SHA256 Credential=AKIAPLANTED/20260101/us-east-1/codepipeline/aws4_request";
-        let mut request = http::Request::post(format!("{}{path}", self.engine.endpoint()))
+        let mut request = http::Request::post(format!("{}{path}", self.handle.endpoint()))
             .header("authorization", signed);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -377,7 +237,7 @@ impl Rig {
             .unwrap();
     }
 
-    pub(crate) async fn go_on(&self, job: &Job, token: &str) {
+    pub(crate) async fn continue_with(&self, job: &Job, token: &str) {
         let report = self.client.put_job_success_result().job_id(job.id());
         report.continuation_token(token).send().await.unwrap();
     }
@@ -397,16 +257,16 @@ impl Rig {
     }
 }
 
-/// Waits until something has come about.
+/// Waits until a condition holds.
 pub(crate) async fn eventually(reached: impl Fn() -> bool) {
     let waiting = async {
         while !reached() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
+    tokio::time::timeout(WAIT_LIMIT, waiting)
         .await
-        .expect("it comes about");
+        .expect("the condition holds in time");
 }
 
 pub(crate) fn credentials() -> Credentials {

@@ -1,10 +1,10 @@
-//! Which requests need no access key, and what the others are told.
+//! Which requests need no access key, and how the others are refused.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 
 use super::{Route, forward, is_signed_for};
-use crate::guard::Stranger;
+use crate::access::AccessDenied;
 use crate::ministack::Secret;
 
 /// Where functions that are custom resources answer: the random end of the path is what opens it, as in the
@@ -14,7 +14,7 @@ const CUSTOM_RESOURCE_ANSWERS: &str = "/_ministack/cfn-response/";
 /// The address of a function's own URL, in both spellings of `MiniStack`.
 const FUNCTION_URLS: (&str, &str) = ("/_aws/lambda-url/", ".lambda-url.");
 
-/// Whether AWS, too, has such a request answered by whoever is behind it: an API's stage, a function's URL.
+/// Whether a request needs no signature on AWS either: one for an API's stage or a function's URL.
 pub(super) fn is_public<B>(route: &Route, request: &Request<B>) -> bool {
     let path = request.uri().path();
     let host = request.headers().get(header::HOST);
@@ -26,18 +26,18 @@ pub(super) fn is_public<B>(route: &Route, request: &Request<B>) -> bool {
         || path.starts_with(CUSTOM_RESOURCE_ANSWERS)
 }
 
-/// Whether a request bears the secret of `MiniStack` and this gateway.
-pub(super) fn check_secret(secret: &Secret, headers: &HeaderMap) -> Result<(), Stranger> {
+/// Checks the secret that `MiniStack` and this gateway share.
+pub(super) fn check_secret(secret: &Secret, headers: &HeaderMap) -> Result<(), AccessDenied> {
     let (name, value) = secret.header();
     match headers.get(name) {
         Some(sent) if *sent == value => Ok(()),
-        Some(_) => Err(Stranger::OtherKey),
-        None => Err(Stranger::Unsigned),
+        Some(_) => Err(AccessDenied::OtherKey),
+        None => Err(AccessDenied::Unsigned),
     }
 }
 
-/// The refusal in the words and the protocol of the service that was asked, as far as these show.
-pub(super) fn refusal<B>(stranger: Stranger, request: &Request<B>) -> Response<Body> {
+/// The refusal in the format of the AWS service that the request is for, as far as the request shows it.
+pub(super) fn refusal<B>(denied: AccessDenied, request: &Request<B>) -> Response<Body> {
     let is_form = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -46,13 +46,13 @@ pub(super) fn refusal<B>(stranger: Stranger, request: &Request<B>) -> Response<B
                 .starts_with(b"application/x-www-form-urlencoded")
         });
     let xml = |before: &str, code: &str, after: &str| {
-        let text = format!("{before}<Code>{code}</Code><Message>{stranger}</Message>{after}");
+        let text = format!("{before}<Code>{code}</Code><Message>{denied}</Message>{after}");
         forward::content(StatusCode::FORBIDDEN, "text/xml", text)
     };
     if is_form {
-        let code = match stranger {
-            Stranger::Unsigned => "MissingAuthenticationToken",
-            Stranger::OtherKey => "InvalidClientTokenId",
+        let code = match denied {
+            AccessDenied::Unsigned => "MissingAuthenticationToken",
+            AccessDenied::OtherKey => "InvalidClientTokenId",
         };
         return xml(
             "<ErrorResponse><Error><Type>Sender</Type>",
@@ -67,9 +67,9 @@ pub(super) fn refusal<B>(stranger: Stranger, request: &Request<B>) -> Response<B
     if is_s3 {
         return xml("<Error>", "InvalidAccessKeyId", "</Error>");
     }
-    let body = serde_json::json!({ "__type": stranger.code(), "message": stranger.to_string() });
+    let body = serde_json::json!({ "__type": denied.code(), "message": denied.to_string() });
     let mut response = forward::json(StatusCode::FORBIDDEN, &body);
-    let kind = header::HeaderValue::from_static(stranger.code());
+    let kind = header::HeaderValue::from_static(denied.code());
     response.headers_mut().insert("x-amzn-errortype", kind);
     response
 }

@@ -1,9 +1,9 @@
-//! Stages: entrances, locks, run order, and what follows a stage's end.
+//! An execution inside a stage: which actions start next, and what follows when the stage ends for it.
 
 use crate::engine::change::ChangeState;
 use crate::engine::declaration::{ExecutionMode, RetryMode, StageDeclaration};
 use crate::engine::execution::{
-    ActionStatus, Execution, ExecutionStatus, Halt, Position, RetryTrigger, StageRun, StageStatus,
+    ActionStatus, ExecutionStatus, Halt, Position, RetryTrigger, StageStatus,
 };
 use crate::engine::identity::ExecutionId;
 
@@ -14,116 +14,36 @@ const MAX_PARALLEL_MODE_ACTIONS: usize = 5;
 
 /// What an execution does next in its stage.
 enum Move {
-    /// Nothing: it waits, or has ended.
-    Rest,
+    /// Nothing now: its actions run, or it has ended.
+    Wait,
     /// Start these actions.
     Start(Vec<String>),
     /// The stage is done.
-    Leave,
+    LeaveStage,
     /// The stage failed.
-    Fail,
+    FailStage,
     /// The last action has ended after a stop or an update.
-    Settle(Halt),
+    EndHalted(Halt),
 }
 
 impl Step<'_> {
-    /// Puts an execution at a stage's entrance, and lets it in where the stage is free.
-    pub(super) fn arrive(&mut self, id: &ExecutionId, index: usize) {
-        let execution = self.execution_mut(id);
-        execution.position = Position::Waiting(index);
-        let pipeline = execution.pipeline.clone();
-        let stage = execution.declaration.stages[index].name.clone();
-        let mode = execution.mode;
-        if mode == ExecutionMode::Superseded {
-            let waiting = self.slot(&pipeline, &stage).waiting.clone();
-            for older in waiting {
-                if !self.execution(&older).is_parallel() {
-                    self.leave_entrance(&older);
-                    self.finish(&older, ExecutionStatus::Superseded);
-                }
-            }
-        }
-        self.slot(&pipeline, &stage).waiting.push_back(id.clone());
-        self.open(&pipeline, &stage);
-    }
-
-    /// Takes an execution out of the entrance that it waits at.
-    pub(super) fn leave_entrance(&mut self, id: &ExecutionId) {
-        let execution = self.execution(id);
-        let Some(stage) = execution.stage().map(|stage| stage.name.clone()) else {
-            return;
-        };
-        let pipeline = execution.pipeline.clone();
-        self.slot(&pipeline, &stage)
-            .waiting
-            .retain(|waiting| waiting != id);
-    }
-
-    /// Lets in whoever waits at a stage's entrance and may enter.
-    pub(super) fn open(&mut self, pipeline: &str, stage: &str) {
-        while let Some(id) = self.next_to_enter(pipeline, stage) {
-            self.enter(&id);
-        }
-    }
-
-    fn next_to_enter(&self, pipeline: &str, stage: &str) -> Option<ExecutionId> {
-        let pipeline = self.state.pipelines.get(pipeline)?;
-        let slot = pipeline.slots.get(stage)?;
-        let may_enter = |execution: &&Execution| {
-            let Position::Waiting(index) = execution.position else {
-                return false;
-            };
-            let before = index.checked_sub(1).and_then(|before| {
-                pipeline
-                    .slots
-                    .get(&execution.declaration.stages[before].name)
-            });
-            slot.inbound.is_enabled()
-                && before.is_none_or(|before| before.outbound.is_enabled())
-                && (execution.is_parallel() || slot.holder.is_none())
-        };
-        let mut waiting = slot.waiting.iter().map(|id| self.execution(id));
-        waiting
-            .find(may_enter)
-            .map(|execution| execution.id.clone())
-    }
-
-    fn enter(&mut self, id: &ExecutionId) {
-        self.leave_entrance(id);
-        let execution = self.execution_mut(id);
-        let Position::Waiting(index) = execution.position else {
-            return;
-        };
-        execution.position = Position::Inside(index);
-        let stage = execution.declaration.stages[index].name.clone();
-        execution.stage_runs.insert(stage.clone(), StageRun::new());
-        let (pipeline, parallel) = (execution.pipeline.clone(), execution.is_parallel());
-        if !parallel {
-            let slot = self.slot(&pipeline, &stage);
-            slot.holder = Some(id.clone());
-            slot.latest = Some(id.clone());
-        }
-        self.announce_stage(id, &stage, ChangeState::Started);
-        self.advance(id);
-    }
-
-    /// Does whatever an execution is to do next in its stage, until it has to wait.
+    /// Moves an execution on in its stage until it has to wait.
     pub(super) fn advance(&mut self, id: &ExecutionId) {
         loop {
             match self.next_move(id) {
-                Move::Rest => return,
+                Move::Wait => return,
                 Move::Start(actions) => {
                     for action in actions {
                         self.start_action(id, &action);
                     }
                 }
-                Move::Leave => return self.leave(id),
-                Move::Fail => {
+                Move::LeaveStage => return self.leave_stage(id),
+                Move::FailStage => {
                     if !self.retry_automatically(id) {
-                        return self.fail(id);
+                        return self.fail_stage(id);
                     }
                 }
-                Move::Settle(halt) => return self.settle(id, halt),
+                Move::EndHalted(halt) => return self.end_halted(id, halt),
             }
         }
     }
@@ -133,7 +53,7 @@ impl Step<'_> {
         let (Position::Inside(_), Some(stage), true) =
             (execution.position, execution.stage(), execution.is_active())
         else {
-            return Move::Rest;
+            return Move::Wait;
         };
         let latest = self.stage_actions(id, &stage.name);
         let count = |status| {
@@ -145,13 +65,17 @@ impl Step<'_> {
         let running = count(ActionStatus::InProgress);
         if let Some(halt) = execution.halt {
             return if running == 0 {
-                Move::Settle(halt)
+                Move::EndHalted(halt)
             } else {
-                Move::Rest
+                Move::Wait
             };
         }
         if count(ActionStatus::Failed) > 0 {
-            return if running == 0 { Move::Fail } else { Move::Rest };
+            return if running == 0 {
+                Move::FailStage
+            } else {
+                Move::Wait
+            };
         }
         let status_of = |name: &str| {
             latest
@@ -164,7 +88,7 @@ impl Step<'_> {
             .iter()
             .filter(|action| status_of(&action.name) != Some(ActionStatus::Succeeded));
         let Some(run_order) = unfinished.clone().map(|action| action.run_order).min() else {
-            return Move::Leave;
+            return Move::LeaveStage;
         };
         let room = match execution.mode {
             ExecutionMode::Parallel => MAX_PARALLEL_MODE_ACTIONS.saturating_sub(running),
@@ -176,13 +100,13 @@ impl Step<'_> {
             .map(|action| action.name.clone())
             .collect();
         if to_start.is_empty() {
-            Move::Rest
+            Move::Wait
         } else {
             Move::Start(to_start)
         }
     }
 
-    fn leave(&mut self, id: &ExecutionId) {
+    fn leave_stage(&mut self, id: &ExecutionId) {
         let Position::Inside(index) = self.execution(id).position else {
             return;
         };
@@ -190,23 +114,23 @@ impl Step<'_> {
         let execution = self.execution_mut(id);
         let pipeline = execution.pipeline.clone();
         if index + 1 < execution.declaration.stages.len() {
-            self.arrive(id, index + 1);
+            self.arrive_at_stage(id, index + 1);
         } else {
             execution.position = Position::Done;
             self.finish(id, ExecutionStatus::Succeeded);
         }
-        self.open(&pipeline, &stage);
+        self.admit_waiting(&pipeline, &stage);
     }
 
-    fn fail(&mut self, id: &ExecutionId) {
+    fn fail_stage(&mut self, id: &ExecutionId) {
         let stage = self.end_stage(id, StageStatus::Failed);
         self.finish(id, ExecutionStatus::Failed);
         let pipeline = self.execution(id).pipeline.clone();
-        self.open(&pipeline, &stage);
+        self.admit_waiting(&pipeline, &stage);
     }
 
     /// Ends an execution that was stopped or cancelled once its last action has ended.
-    fn settle(&mut self, id: &ExecutionId, halt: Halt) {
+    fn end_halted(&mut self, id: &ExecutionId, halt: Halt) {
         let Some(stage) = self.execution(id).stage().cloned() else {
             return;
         };
@@ -222,7 +146,7 @@ impl Step<'_> {
         self.end_stage(id, stage_status);
         self.finish(id, status);
         let pipeline = self.execution(id).pipeline.clone();
-        self.open(&pipeline, &stage.name);
+        self.admit_waiting(&pipeline, &stage.name);
     }
 
     fn all_succeeded(&self, id: &ExecutionId, stage: &StageDeclaration) -> bool {
@@ -233,7 +157,7 @@ impl Step<'_> {
                 .all(|action| action.status == ActionStatus::Succeeded)
     }
 
-    /// Notes how a stage ended for an execution and gives its lock back.
+    /// Records how a stage ended for an execution, and releases the stage's lock.
     fn end_stage(&mut self, id: &ExecutionId, status: StageStatus) -> String {
         let execution = self.execution_mut(id);
         let pipeline = execution.pipeline.clone();
@@ -244,10 +168,7 @@ impl Step<'_> {
         if let Some(run) = execution.stage_runs.get_mut(&stage) {
             run.status = status;
         }
-        let slot = self.slot(&pipeline, &stage);
-        if slot.holder.as_ref() == Some(id) {
-            slot.holder = None;
-        }
+        self.release_lock(id, &pipeline, &stage);
         let change = match status {
             StageStatus::InProgress => ChangeState::Started,
             StageStatus::Stopping => ChangeState::Stopping,
@@ -260,7 +181,7 @@ impl Step<'_> {
         stage
     }
 
-    /// The one automatic retry of a stage that asks for it; false where there is none (left).
+    /// Retries a failed stage once if it is configured so (`onFailure: RETRY`); returns whether it did.
     fn retry_automatically(&mut self, id: &ExecutionId) -> bool {
         let execution = self.execution(id);
         let Some(stage) = execution.stage() else {
@@ -282,7 +203,7 @@ impl Step<'_> {
         true
     }
 
-    /// Forgets the actions that a retry is to run again.
+    /// Prepares a stage for a retry: forgets the actions that will run again.
     pub(super) fn reset_stage(
         &mut self,
         id: &ExecutionId,
@@ -290,17 +211,19 @@ impl Step<'_> {
         mode: RetryMode,
         trigger: RetryTrigger,
     ) {
-        let kept: Vec<_> = match mode {
+        let unaffected: Vec<_> = match mode {
             RetryMode::AllActions => Vec::new(),
             RetryMode::FailedActions => {
                 let latest = self.stage_actions(id, stage).into_iter();
-                let kept = latest.filter(|action| {
+                let unaffected = latest.filter(|action| {
                     matches!(
                         action.status,
                         ActionStatus::Succeeded | ActionStatus::InProgress
                     )
                 });
-                kept.map(|action| action.action.name.clone()).collect()
+                unaffected
+                    .map(|action| action.action.name.clone())
+                    .collect()
             }
         };
         let now = self.now;
@@ -309,7 +232,7 @@ impl Step<'_> {
         execution.halt = None;
         execution.status = ExecutionStatus::InProgress;
         if let Some(run) = execution.stage_runs.get_mut(stage) {
-            run.latest.retain(|action, _| kept.contains(action));
+            run.latest.retain(|action, _| unaffected.contains(action));
             run.status = StageStatus::InProgress;
             run.last_retry = Some((trigger, now));
             match trigger {
