@@ -52,7 +52,7 @@ pub use execution::{
 };
 pub use identity::{ActionExecutionId, ExecutionId, JobId, Stamp};
 pub use ports::{
-    Announcement, ArtifactStore, EventBus, FunctionInvoker, MAX_ANNOUNCEMENTS, Notifier, PortError,
+    ArtifactStore, BusEvent, EventBus, FunctionInvoker, MAX_BUS_EVENTS, Notifier, PortError,
     PortFuture, Ports, Roles,
 };
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::credentials::Credentials;
 use super::ports::{
-    Announcement, ArtifactStore, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
+    ArtifactStore, BusEvent, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
     Roles,
 };
 use crate::launch::SECRET_ACCESS_KEY;
@@ -164,12 +164,9 @@ impl ArtifactStore for Bucket {
 struct Bus(aws_sdk_eventbridge::Client);
 
 impl EventBus for Bus {
-    fn put<'a>(
-        &'a self,
-        announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>> {
+    fn put<'a>(&'a self, events: &'a [BusEvent]) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async move {
-            let entries = announcements.iter().filter_map(entry).collect();
+            let entries = events.iter().filter_map(entry).collect();
             let sent = self.0.put_events().set_entries(Some(entries)).send().await;
             let sent = answer("events:PutEvents", "event bus default", sent)?;
             match sent.entries().iter().find_map(|entry| entry.error_code()) {
@@ -179,7 +176,7 @@ impl EventBus for Bus {
                     message: format!(
                         "the event bus `default` refused {} of {} events: {code}",
                         sent.failed_entry_count(),
-                        announcements.len()
+                        events.len()
                     ),
                 }),
             }
@@ -187,14 +184,14 @@ impl EventBus for Bus {
     }
 }
 
-fn entry(announcement: &Announcement) -> Option<PutEventsRequestEntry> {
-    let change = &announcement.change;
+fn entry(event: &BusEvent) -> Option<PutEventsRequestEntry> {
+    let change = &event.change;
     let entry = PutEventsRequestEntry::builder()
         .time(DateTime::from_millis(change.time.as_millisecond()))
         .source(EVENT_SOURCE)
         .detail_type(change.detail_type()?)
         .detail(change.detail().to_string())
-        .resources(&announcement.resource);
+        .resources(&event.resource);
     Some(entry.build())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ports::{
-    Announcement, ArtifactStore, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
+    ArtifactStore, BusEvent, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
     Roles,
 };
 
@@ -38,10 +38,7 @@ impl ArtifactStore for Discard {
 }
 
 impl EventBus for Discard {
-    fn put<'a>(
-        &'a self,
-        _announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>> {
+    fn put<'a>(&'a self, _events: &'a [BusEvent]) -> PortFuture<'a, Result<(), PortError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -18,7 +18,7 @@ use super::credentials::Credentials;
 use super::execution::ErrorDetails;
 use super::identity::Stamp;
 use super::message::{ApprovalNotice, Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
-use super::ports::{Announcement, MAX_ANNOUNCEMENTS, PortError, Ports};
+use super::ports::{BusEvent, MAX_BUS_EVENTS, PortError, Ports};
 use super::read;
 use super::state::State;
 
@@ -36,7 +36,7 @@ pub(crate) struct Driver {
     pub(crate) ports: Ports,
     pub(crate) sources: RwLock<BTreeMap<String, Source>>,
     subscribers: Mutex<Vec<mpsc::UnboundedSender<StateChange>>>,
-    announcements: mpsc::UnboundedSender<Announcement>,
+    events: mpsc::UnboundedSender<BusEvent>,
     tasks: TaskTracker,
     pub(crate) end: CancellationToken,
 }
@@ -49,7 +49,7 @@ impl Driver {
         ports: Ports,
         sources: BTreeMap<String, Source>,
     ) -> Arc<Self> {
-        let (announcements, received) = mpsc::unbounded_channel();
+        let (events, received) = mpsc::unbounded_channel();
         let driver = Arc::new(Self {
             region: state.region.clone(),
             account_id: state.account_id.clone(),
@@ -59,7 +59,7 @@ impl Driver {
             ports,
             sources: RwLock::new(sources),
             subscribers: Mutex::default(),
-            announcements,
+            events,
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         });
@@ -153,16 +153,16 @@ impl Driver {
             .unwrap_or_else(PoisonError::into_inner);
         subscribers.retain(|subscriber| subscriber.send(change.clone()).is_ok());
         let for_the_bus = change.detail_type().is_some();
-        let announcement = Announcement { change, resource };
-        if for_the_bus && self.announcements.send(announcement).is_err() {
+        let event = BusEvent { change, resource };
+        if for_the_bus && self.events.send(event).is_err() {
             tracing::debug!("the event bus is closed: the engine is ending");
         }
     }
 
     /// Puts changes on the bus in the order in which they happened, as many at a time as there are.
-    async fn put_events(&self, mut announcements: mpsc::UnboundedReceiver<Announcement>) {
-        let mut batch = Vec::with_capacity(MAX_ANNOUNCEMENTS);
-        while announcements.recv_many(&mut batch, MAX_ANNOUNCEMENTS).await > 0 {
+    async fn put_events(&self, mut events: mpsc::UnboundedReceiver<BusEvent>) {
+        let mut batch = Vec::with_capacity(MAX_BUS_EVENTS);
+        while events.recv_many(&mut batch, MAX_BUS_EVENTS).await > 0 {
             if let Err(error) = self.ports.events.put(&batch).await {
                 tracing::warn!(%error, events = batch.len(), "cannot put state changes on the event bus");
             }

@@ -36,19 +36,16 @@ pub trait ArtifactStore: Send + Sync {
 
 /// Publishes state changes.
 pub trait EventBus: Send + Sync {
-    /// Publishes changes, in this order; at most [`MAX_ANNOUNCEMENTS`].
-    fn put<'a>(
-        &'a self,
-        announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>>;
+    /// Publishes changes, in this order; at most [`MAX_BUS_EVENTS`].
+    fn put<'a>(&'a self, events: &'a [BusEvent]) -> PortFuture<'a, Result<(), PortError>>;
 }
 
 /// Entries of one request (`API_PutEvents` of EventBridge: 10).
-pub const MAX_ANNOUNCEMENTS: usize = 10;
+pub const MAX_BUS_EVENTS: usize = 10;
 
 /// A change, with the pipeline it belongs to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Announcement {
+pub struct BusEvent {
     /// What changed.
     pub change: StateChange,
     /// The ARN of its pipeline.

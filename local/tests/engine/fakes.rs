@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use local::engine::{
-    Announcement, ArtifactStore, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Roles,
+    ArtifactStore, BusEvent, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Roles,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -81,14 +81,11 @@ impl ArtifactStore for Store {
 
 /// What was put on the bus, a list for each call.
 #[derive(Default)]
-pub(crate) struct Bus(pub(crate) Mutex<Vec<Vec<Announcement>>>);
+pub(crate) struct Bus(pub(crate) Mutex<Vec<Vec<BusEvent>>>);
 
 impl EventBus for Bus {
-    fn put<'a>(
-        &'a self,
-        announcements: &'a [Announcement],
-    ) -> PortFuture<'a, Result<(), PortError>> {
-        self.0.lock().unwrap().push(announcements.to_vec());
+    fn put<'a>(&'a self, events: &'a [BusEvent]) -> PortFuture<'a, Result<(), PortError>> {
+        self.0.lock().unwrap().push(events.to_vec());
         Box::pin(async { Ok(()) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::engine::{ChangeState, MAX_ANNOUNCEMENTS, PortError, Subject};
+use local::engine::{ChangeState, MAX_BUS_EVENTS, PortError, Subject};
 use serde_json::{Value, json};
 
 use crate::test_engine::{TestEngine, approval_action, eventually, lambda_action, pipeline};
@@ -155,7 +155,7 @@ async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
     for job in &jobs {
         engine.succeed(job).await;
     }
-    let ended = |calls: &[Vec<local::engine::Announcement>]| {
+    let ended = |calls: &[Vec<local::engine::BusEvent>]| {
         let last = calls.iter().flatten().next_back();
         last.is_some_and(|last| {
             matches!(&last.change.subject,
@@ -167,7 +167,7 @@ async fn changes_are_put_on_the_bus_several_at_a_time_with_their_own_time() {
     assert!(
         calls
             .iter()
-            .all(|call| (1..=MAX_ANNOUNCEMENTS).contains(&call.len()))
+            .all(|call| (1..=MAX_BUS_EVENTS).contains(&call.len()))
     );
     let all: Vec<_> = calls.iter().flatten().collect();
     assert!(calls.len() < all.len(), "no call had two");
