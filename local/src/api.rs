@@ -82,7 +82,7 @@ async fn answer(
     operations::call(driver, operation, input).await
 }
 
-/// The answer while there is no engine.
+/// The answer while no engine is running.
 pub(crate) fn unavailable(headers: &HeaderMap, why: &str) -> Response {
     Protocol::of(headers).failure(&ApiError::Unavailable(why.to_owned()))
 }

@@ -111,7 +111,7 @@ impl From<Refusal> for StartError {
 pub struct Engine;
 
 impl Engine {
-    /// Starts an engine beside a local AWS.
+    /// Starts an engine that uses a local AWS.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ use website::Websites;
 /// The path below which the gateway answers for itself.
 const ADMIN_PATH: &str = "/_delivery/";
 
-/// A loopback address that is taken but does not answer yet: `MiniStack` has to be told the gateway's
+/// A loopback address that is bound but not served yet: `MiniStack` must know the gateway's
 /// endpoint before it can be started, and the gateway `MiniStack`'s.
 #[derive(Debug)]
 pub struct Bound {

@@ -1,4 +1,4 @@
-//! The pipeline on one machine: a CodePipeline engine beside a local AWS.
+//! The pipeline on one machine: a CodePipeline engine ([`engine`]) and a local AWS ([`aws`]).
 
 pub mod access;
 mod api;

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn three_hundred_half_requests_are_closed_and_whole_ones_served_meanwhile() {
+    async fn three_hundred_incomplete_requests_are_closed_while_complete_ones_are_answered() {
         let address = server().await;
         let mut halves = Vec::new();
         for _ in 0..300 {

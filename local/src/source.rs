@@ -61,7 +61,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where there is no such folder, or Git cannot be run.
+    /// [`SourceError`] if the folder does not exist, or Git cannot be run.
     pub async fn open(folder: &Path) -> Result<Self, SourceError> {
         let folder = std::path::absolute(folder).map_err(|source| SourceError::Read {
             path: folder.to_owned(),
@@ -99,7 +99,7 @@ impl Source {
         }
     }
 
-    /// The branch that is checked out; `HEAD` where there is none.
+    /// The branch that is checked out; `HEAD` without one.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where there is none.
+    /// [`SourceError`] if the branch does not exist.
     pub async fn revision(&self, branch: &str) -> Result<Revision, SourceError> {
         match self {
             Self::Repository { root, .. } => git::revision(root, branch, None).await,
@@ -127,7 +127,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where there is no such revision, or its archive cannot be made.
+    /// [`SourceError`] if the revision does not exist, or its archive cannot be made.
     pub async fn fetch(&self, branch: &str, commit: Option<&str>) -> Result<Archive, SourceError> {
         let file = NamedTempFile::with_suffix(".zip").map_err(SourceError::Write)?;
         let revision = match self {
@@ -149,7 +149,7 @@ impl Source {
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("there is no folder `{}`", .path.display())]
     NoFolder {
         /// Where it was looked for.

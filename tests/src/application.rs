@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::checkout;
 
-/// Who commits; nobody's own configuration is needed or used.
+/// The author of commits; Git's own configuration is not used.
 const AUTHOR: [&str; 4] = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com"];
 
 /// What an installation or a build left in the example's folder is not the application.

@@ -33,14 +33,14 @@ pub struct Bench {
     pub functions: PathBuf,
     /// The functions' packages.
     pub packages: PathBuf,
-    /// Threads of every contender that lets itself be told.
+    /// Threads of every contender whose number of threads can be set.
     pub threads: usize,
     /// Fewer rounds and no warm-up: for development, not for publication.
     pub quick: bool,
 }
 
 impl Bench {
-    /// How often a comparison is made: this often, or once where it is to be quick.
+    /// Rounds of a comparison; once with `--quick`.
     #[must_use]
     pub fn rounds(&self, usual: usize) -> contest::Rounds {
         if self.quick {

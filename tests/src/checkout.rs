@@ -15,7 +15,7 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Where cargo put the programs: beside this one, or above the folder of tests.
+/// Where cargo put the programs: in this program's folder, or in the one above the folder of tests.
 ///
 /// # Panics
 ///

@@ -46,7 +46,7 @@ pub struct Run {
     pub exit_code: i32,
     /// Every line of its standard output.
     pub events: Vec<Value>,
-    /// What it told people, where that was kept.
+    /// Its standard error, if it was captured.
     pub told: String,
 }
 
@@ -67,7 +67,7 @@ impl Delivery {
         }
     }
 
-    /// Runs that nobody watches, with what outlives them in a folder of the caller's choice.
+    /// Runs without a terminal, with their state in the caller's folder.
     #[must_use]
     pub fn silently(application: &Path, home: &Path) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Delivery {
         }
     }
 
-    /// Runs packages instead of the programs beside this one, in what Lambda has.
+    /// Runs packages instead of the built programs, with only the programs that Lambda has.
     #[must_use]
     pub fn on(mut self, packages: &Packages) -> Self {
         packages.directory().clone_into(&mut self.functions);

@@ -1,4 +1,4 @@
-//! A folder for what a test's runs leave, beside the one installation of the local AWS.
+//! A folder for the state of a test's runs, with the shared installation of the local AWS.
 
 use std::path::Path;
 

@@ -78,7 +78,7 @@ impl Packages {
         &self.directory
     }
 
-    /// The folder that holds all programs that functions find beside their layers.
+    /// The folder with all programs that functions find in addition to their layers.
     #[must_use]
     pub fn programs(&self) -> &Path {
         self.programs.path()

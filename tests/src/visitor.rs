@@ -81,7 +81,7 @@ impl Visitor {
         tokio::time::timeout(ANSWER_WITHIN, answer).await?
     }
 
-    /// Fetches these URLs again and again until told to end.
+    /// Fetches these URLs repeatedly until it is stopped.
     #[must_use]
     pub fn keep_fetching(&self, urls: Vec<String>) -> Fetching {
         let (stop, stopped) = watch::channel(false);

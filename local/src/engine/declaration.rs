@@ -135,7 +135,7 @@ pub struct StageDeclaration {
 }
 
 impl StageDeclaration {
-    /// The mode of the one automatic retry; `None` where there is none.
+    /// The mode of the one automatic retry; `None` without one.
     #[must_use]
     pub fn automatic_retry(&self) -> Option<RetryMode> {
         let on_failure = self.on_failure.as_ref()?;

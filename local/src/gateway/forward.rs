@@ -157,7 +157,7 @@ pub(super) async fn read(path: &str, body: Body) -> Result<Bytes, Error> {
     Ok(collected.to_bytes())
 }
 
-/// The answer when there is none.
+/// The answer when `MiniStack` does not answer.
 pub(super) fn bad_gateway(error: &Error) -> Response<Body> {
     tracing::warn!(error = %error, "the gateway failed to answer");
     text(StatusCode::BAD_GATEWAY, &error.to_string())

@@ -70,7 +70,7 @@ impl Snapshots {
     }
 }
 
-/// `GetRestApis` without the APIs that are ours.
+/// `GetRestApis` without the APIs that this file makes.
 pub(super) async fn list_rest_apis(shared: &Shared, request: Request<Body>) -> Response<Body> {
     let response = shared.ministack.forward(request).await;
     if !response.status().is_success() {

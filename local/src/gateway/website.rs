@@ -56,7 +56,7 @@ impl Websites {
         let task = tokio::spawn(listen::serve(listener, router));
         let mut sites = self.sites();
         if let Some(site) = sites.get(bucket) {
-            task.abort(); // someone else opened it meanwhile
+            task.abort(); // another request has opened it in the meantime
             return Ok(site.address);
         }
         sites.insert(bucket.to_owned(), Site { address, task });

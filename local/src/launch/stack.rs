@@ -199,7 +199,7 @@ async fn delete(clients: &Clients, stack: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The stack; `None` where there is none of that name.
+/// The stack; `None` if no stack has that name.
 async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, Error> {
     match clients
         .cloudformation

@@ -21,7 +21,7 @@ pub(super) struct Uploaded {
     pub(super) bucket: String,
     pub(super) actions_prefix: String,
     pub(super) templates_prefix: String,
-    /// The key of the Node.js layer; empty where there is none.
+    /// The key of the Node.js layer; empty without one.
     pub(super) node_layer_key: String,
 }
 

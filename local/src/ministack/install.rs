@@ -47,7 +47,7 @@ fn is_complete(file: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// When there is no fitting Python, or the installation fails.
+/// When no suitable Python is installed, or the installation fails.
 pub fn install(home: &Path) -> Result<PathBuf, Error> {
     let io = |path: &Path| {
         let path = path.to_path_buf();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_fitting_python_is_told_which_it_needs() {
+    fn without_a_suitable_python_the_error_names_the_needed_version() {
         let old = find_python(machine(&[("python3", 9)]))
             .unwrap_err()
             .to_string();

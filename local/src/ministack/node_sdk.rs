@@ -17,7 +17,7 @@ const MANIFEST: &str = include_str!("node_sdk.json");
 /// How many bytes of the manifest's digest name the folder: another manifest is another folder.
 const DIGEST_BYTES: usize = 6;
 
-/// Makes sure that it is installed below `home`; the folder `node_modules`, or why there is none.
+/// Installs it below `home` if necessary; returns the folder `node_modules`, or why the installation failed.
 pub(crate) fn install(home: &Path) -> Result<PathBuf, String> {
     let digest = Sha256::digest(MANIFEST);
     let name = hex::encode(&digest[..DIGEST_BYTES]);

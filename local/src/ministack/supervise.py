@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 
 
 def adopt_orphans():
-    """Descendants whose parent ends become ours, so that none can hide behind a double fork."""
+    """Makes this process the parent of orphaned descendants, so that none can hide behind a double fork."""
     try:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except (AttributeError, OSError):
@@ -35,7 +35,7 @@ def adopt_orphans():
 
 
 def process_table():
-    """{pid: (parent, state)} of every process, from /proc; empty where there is none."""
+    """{pid: (parent, state)} of every process, from /proc; empty without /proc."""
     table = {}
     try:
         entries = os.listdir("/proc")
@@ -110,7 +110,7 @@ def stay_alive(folder, log):
 
 
 def remove(folder):
-    """Takes the folder away at once; its thousands of files are deleted by a process that nobody waits for."""
+    """Takes the folder away at once; its thousands of files are deleted by a process in the background."""
     removed = f"{folder}.removed"
     try:
         os.rename(folder, removed)

@@ -1,4 +1,4 @@
-//! Who gets something from the ports of a local AWS: nobody without a key of it, but for what is public on AWS, too.
+//! Access to the ports of a local AWS: only with one of its keys, except to what is public on AWS, too.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -51,7 +51,7 @@ for port in sys.argv[1:]:
             print(port, who, method, path, type(error).__name__, "-")
 "#;
 
-/// What strangers get from these ports that is no refusal.
+/// Answers of these ports to unauthorized requests that are not refusals.
 fn answers(ports: &[SocketAddr], user: Option<u32>) -> Vec<String> {
     let mut command = Command::new("python3");
     command.args(["-c", STRANGER]).current_dir("/");
@@ -113,7 +113,7 @@ async fn strangers_get_nothing_but_what_is_public() {
     }
     assert!(
         world.invoke(&action).await.contains("AWS_ENDPOINT_URL"),
-        "nobody took its event"
+        "no one else received its event"
     );
 
     // What is public on AWS; and who may read it is the application's to say.

@@ -1,4 +1,4 @@
-//! The engine beside the real `MiniStack`: its ports to IAM, SNS and EventBridge.
+//! The engine with the real `MiniStack`: its ports to IAM, SNS and EventBridge.
 
 use std::collections::BTreeMap;
 

@@ -205,7 +205,7 @@ async fn an_update_changes_the_function_in_place() {
     world.stop().await;
 }
 
-/// Whoever asks the port of a function's Runtime API is told nothing: not its next event, not that there is none. The
+/// The port of a function's Runtime API answers other callers with nothing: neither its next event nor that there is none. The
 /// client of the Rust runtime, which all actions have, takes an address with a path.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_events_of_an_action_are_its_own() {

@@ -271,7 +271,7 @@ impl World {
             .unwrap();
     }
 
-    /// A signature as far as anyone looks.
+    /// A signature; the local AWS checks only the key in it.
     pub(crate) fn scope(&self, service: &str) -> String {
         let key = self.aws.access_key_id();
         format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/{service}/aws4_request")

@@ -1,4 +1,4 @@
-//! The machine, as far as it says what a time is worth.
+//! The machine that the times were measured on.
 
 use std::fmt;
 use std::fs;

@@ -14,7 +14,7 @@ pub struct Section {
     pub title: String,
     /// What the work is and how it was measured, in whole sentences.
     pub text: String,
-    /// What the last column of the table holds; empty where there is none.
+    /// What the last column of the table holds; empty without one.
     pub extra: String,
     /// Who took part; the first is this project, and ratios are to it.
     pub contenders: Vec<Contender>,
@@ -186,7 +186,7 @@ pub fn spread(figures: &Figures, shown: fn(f64) -> String) -> String {
     }
 }
 
-/// Seconds with three significant digits, as far as they say something.
+/// Seconds with three significant digits.
 #[must_use]
 pub fn seconds(value: f64) -> String {
     digits(value)

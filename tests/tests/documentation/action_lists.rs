@@ -1,5 +1,5 @@
 //! The folders of `actions/` are the one list of actions. Every other place that has to name all of them is held against
-//! it here, so that an action that was added or removed is told of each place at once.
+//! it here, so that a change of the list shows every place that must follow, all at once.
 
 use std::collections::BTreeSet;
 use std::fs;

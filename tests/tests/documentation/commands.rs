@@ -71,7 +71,7 @@ pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 11] = [
 #[test]
 fn every_command_in_a_document_is_run() {
     let mut seen = BTreeSet::new();
-    let mut nobody = Vec::new();
+    let mut not_run = Vec::new();
     let (mut whole, mut parsed, mut aws_only) = (0, 0, 0);
     for document in documents() {
         for block in document.blocks.iter().filter(|block| is_shell(block)) {
@@ -90,15 +90,15 @@ fn every_command_in_a_document_is_run() {
                     // `cli/src/reference.rs` has the program's own parser read these.
                     parsed += 1;
                 } else {
-                    nobody.push(format!("{}:{}: {command}", document.path, block.line));
+                    not_run.push(format!("{}:{}: {command}", document.path, block.line));
                 }
             }
         }
     }
     assert!(
-        nobody.is_empty(),
-        "nobody runs these:\n{}",
-        nobody.join("\n")
+        not_run.is_empty(),
+        "no test runs these:\n{}",
+        not_run.join("\n")
     );
     for (command, file, needle) in RUN_ELSEWHERE {
         assert!(

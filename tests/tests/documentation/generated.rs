@@ -6,13 +6,13 @@ use std::sync::Mutex;
 
 use pipeline_tests::checkout;
 
-/// Setting this writes the parts anew instead of comparing them.
+/// If set, the parts are rewritten instead of compared.
 const UPDATE: &str = "DELIVERY_UPDATE_DOCS";
 
 /// Two tests may write parts of one document.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Holds a part of a document against what the code says, or writes it anew.
+/// Compares a part of a document with the code, or rewrites it.
 pub(crate) fn check(path: &str, name: &str, expected: &str) {
     let _one_at_a_time = WRITING
         .lock()
@@ -32,15 +32,15 @@ pub(crate) fn check(path: &str, name: &str, expected: &str) {
     }
     if delivery_action::env::var(UPDATE).is_some() {
         let text = format!("{before}{begin}{expected}<!-- end -->{after}");
-        // Other tests read the document meanwhile: they see all of it, or all of it as it was.
-        let anew = file.with_extension("md.new");
-        fs::write(&anew, text).unwrap();
-        fs::rename(anew, file).unwrap();
+        // Other tests read the document at the same time: they must see the old or the new text, never half of it.
+        let rewritten = file.with_extension("md.new");
+        fs::write(&rewritten, text).unwrap();
+        fs::rename(rewritten, file).unwrap();
         return;
     }
     panic!(
-        "{path}: the part `{name}` is not what the code says; write it anew with\n  \
-         {UPDATE}=1 cargo test --workspace --bin delivery --test documentation\nit should be:\n{expected}"
+        "{path}: the part `{name}` differs from the code; rewrite it with\n  \
+         {UPDATE}=1 cargo test --workspace --bin delivery --test documentation\nexpected:\n{expected}"
     );
 }
 

@@ -1,7 +1,7 @@
-//! The documents are true: every command in them is run or checked, every link leads somewhere, and
-//! what they say of the code is compared with the code.
+//! The documents are correct: every command in them is run or checked, every link has a target, and what they say about the
+//! code is compared with the code.
 //!
-//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery --test documentation` writes the generated parts anew.
+//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery --test documentation` rewrites the generated parts.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,

@@ -1,4 +1,4 @@
-"""The gap: the addresses of APIs and sites are AWS's, where nobody answers for them.
+"""The gap: the addresses of APIs and sites are AWS's, where they do not exist.
 
 Wherever a template spells an API's address out, the local one comes out. A bucket's `WebsiteURL` is the address
 of the port that the gateway opens for the site, and so is that of a distribution whose origin is a bucket.

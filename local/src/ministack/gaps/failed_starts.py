@@ -1,4 +1,4 @@
-"""The gap: nobody learns from MiniStack 1.5.33 why a function could not be started: it is in MiniStack's own log.
+"""The gap: MiniStack 1.5.33 writes the reason why a function could not be started only to its own log.
 
 Lambda writes it into the function's log group, and so does this. A job of CodePipeline would still wait for its
 timeout, as on AWS, where nothing reports it either. Here the gateway reports the job as failed with the reason, at once:
@@ -21,14 +21,14 @@ starting = threading.local()
 
 
 class Job(dict):
-    """An event that Lambda was handed to deliver by itself, so that nobody waits for its result."""
+    """An event of an asynchronous invocation: its sender does not wait for the result."""
 
 
 def with_reason(spawn):
     def spawned(worker, *arguments, **named):
         try:
             spawn(worker, *arguments, **named)
-        except Exception as error:  # whatever it is, it is why there is no function
+        except Exception as error:  # any error here is the reason why the function did not start
             said = worker._drain_stderr_bounded()
             reason = str(error)
             starting.worker = worker

@@ -1,5 +1,5 @@
 """The gap: MiniStack 1.5.33 writes what a function of a custom runtime says only when the invocation is over, each time
-into a stream that the function was not told of.
+into a stream that the function does not know.
 
 Lambda has one stream for each execution environment, tells it by `AWS_LAMBDA_LOG_STREAM_NAME`, and a line is there
 moments after it was written.

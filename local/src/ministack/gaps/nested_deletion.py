@@ -1,4 +1,4 @@
-"""The gap: when MiniStack 1.5.33 deletes a nested stack, it deletes what is to be retained too, keeps no events, and
+"""The gap: when MiniStack 1.5.33 deletes a nested stack, it deletes resources that must be retained, keeps no events, and
 says nothing of what could not be deleted.
 
 CloudFormation deletes a nested stack as it deletes any other: a `DeletionPolicy` counts, and what fails is named

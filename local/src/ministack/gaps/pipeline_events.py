@@ -1,6 +1,6 @@
 """The gap: MiniStack 1.5.33 has no CodePipeline, so nothing sends its events.
 
-The engine sends them as `local.codepipeline`, since `PutEvents` takes sources of AWS from nobody. Here they become
+The engine sends them as `local.codepipeline`, since `PutEvents` never accepts AWS's own sources. Here they become
 those of the service, so that a rule matches them as it does on AWS. MiniStack gives every event the time of its
 arrival; these keep their own.
 """

@@ -208,7 +208,7 @@ impl<'a> Access<'a> {
         let mut models = Map::new();
         for (kind, mut schema) in schemas {
             if let Some(schema) = schema.as_object_mut() {
-                // What it refers to is found beside it.
+                // What it refers to is another member of the document.
                 for key in ["definitions", "components"] {
                     if let Some(referred) = self.document.get(key) {
                         schema.insert(key.to_owned(), referred.clone());
