@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod help;
 pub(crate) mod local;
+pub(crate) mod new_action;
 pub(crate) mod pipeline;
 pub(crate) mod run;
 pub(crate) mod stack;
@@ -17,6 +18,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use help::{Completions, Help};
 use local::Local;
+use new_action::NewAction;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
 use run::Run;
 use stack::{Down, Publish, Up, Validate, Wait};
@@ -171,6 +173,9 @@ pub(crate) enum Command {
 
     /// Check the templates and `delivery.toml`.
     Validate(Validate),
+
+    /// Write a folder with an action of your own: code, tests, and its function's template.
+    NewAction(NewAction),
 
     /// Print the completions of a shell.
     Completions(Completions),

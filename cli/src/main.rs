@@ -20,6 +20,7 @@ mod interrupt;
 mod kept;
 mod launch;
 mod log;
+mod new_action;
 mod output;
 mod pipeline;
 mod preflight;
@@ -130,6 +131,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Retry(arguments) => pipeline::retry(&cli.global, arguments).await,
         Command::Stop(arguments) => pipeline::stop(&cli.global, arguments).await,
         Command::Doctor => doctor::doctor(&cli.global).await,
+        Command::NewAction(arguments) => new_action::new_action(&cli.global, arguments),
         Command::Completions(arguments) => {
             write_stdout(&completions(arguments.shell));
             Ok(Exit::Success)

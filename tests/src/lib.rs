@@ -9,4 +9,5 @@ pub mod cost;
 pub mod delivery;
 pub mod home;
 pub mod packages;
+pub mod sdk;
 pub mod visitor;

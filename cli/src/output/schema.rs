@@ -9,6 +9,7 @@ use super::ending::Ending;
 use super::teller::Told;
 use crate::doctor::Diagnosis;
 use crate::event::{Event, FORMAT_VERSION};
+use crate::new_action::Written;
 use crate::pipeline::printed;
 use crate::stack::Validation;
 use crate::stack::told::News;
@@ -28,6 +29,7 @@ pub(crate) fn schema() -> Value {
         document::<printed::Retried>(&mut generator),
         document::<printed::Stopping>(&mut generator),
         document::<Diagnosis>(&mut generator),
+        document::<Written>(&mut generator),
     ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

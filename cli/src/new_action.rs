@@ -1,0 +1,246 @@
+//! `delivery new-action`: a folder with an action of one's own.
+//!
+//! What it writes is `examples/custom-action` under another name, so that the two cannot differ.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::new_action::NewAction;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::functions;
+use crate::home;
+use crate::output::document::{self, Document};
+
+/// The example's own name, which stands in its files as a package, a type and a library.
+const EXAMPLE: &str = "notify-webhook";
+
+/// Longest name: a function's, of which a stack's resources append a part (`API_CreateFunction`: 64).
+const MAX_NAME_CHARS: usize = 40;
+
+macro_rules! example {
+    ($($path:literal),* $(,)?) => {
+        [$(($path, include_str!(concat!("../../examples/custom-action/", $path)))),*]
+    };
+}
+
+/// The example's files.
+const FILES: [(&str, &str); 10] = example![
+    ".gitignore",
+    "Cargo.toml",
+    "README.md",
+    "delivery.toml",
+    "src/error.rs",
+    "src/lib.rs",
+    "src/main.rs",
+    "src/webhook.rs",
+    "template.yaml",
+    "tests/jobs.rs",
+];
+
+/// Where cargo finds the crates while they are not on crates.io.
+const CRATES: [&str; 3] = ["action", "archive", "testing"];
+
+/// The folder that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Written {
+    /// The action's name.
+    name: String,
+    /// The folder.
+    folder: PathBuf,
+    /// Its files, as paths in it.
+    files: Vec<String>,
+}
+
+impl Document for Written {
+    const TYPE: &'static str = "new-action";
+
+    fn text(&self) -> String {
+        let folder = self.folder.display();
+        let files = self.files.iter().map(|file| format!("{folder}/{file}\n"));
+        files.collect::<String>() + &format!("next: cd {folder} && cargo test\n")
+    }
+}
+
+/// Why no folder was written.
+#[derive(Debug, thiserror::Error)]
+enum NewActionError {
+    #[error("`{name}` cannot be the name of an action")]
+    Name { name: String },
+    #[error("`{name}` is an action of Serverless Delivery itself")]
+    Taken { name: String },
+    #[error("`{}` already exists", .path.display())]
+    Exists { path: PathBuf },
+}
+
+impl Explained for NewActionError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Name { .. } | Self::Taken { .. } => "name",
+            Self::Exists { .. } => "conflict",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Name { .. } => format!(
+                "write lower-case words joined by `-`, {MAX_NAME_CHARS} characters at most, such as `notify-chat`"
+            ),
+            Self::Taken { .. } => "choose another name, such as `notify-chat`".to_owned(),
+            Self::Exists { .. } => {
+                "choose another name, or another folder: `--into DIR`".to_owned()
+            }
+        })
+    }
+}
+
+/// The command.
+pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit, CliError> {
+    let name = &arguments.name;
+    check(name)?;
+    let folder = arguments.into.join(name);
+    if folder.exists() {
+        return Err(NewActionError::Exists { path: folder }.into());
+    }
+    let mut files: Vec<(&str, String)> = FILES
+        .iter()
+        .map(|(path, text)| (*path, renamed(text, name)))
+        .collect();
+    if let Some(checkout) = home::checkout() {
+        files.push((".cargo/config.toml", crates_in(&checkout)));
+    }
+    for (path, text) in &files {
+        write(&folder.join(path), text)?;
+    }
+    let written = Written {
+        name: name.clone(),
+        folder,
+        files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
+    };
+    document::print(global.json, &written);
+    Ok(Exit::Success)
+}
+
+fn check(name: &str) -> Result<(), NewActionError> {
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    // Two words at least: one alone may be a word of Rust's, or a crate's (`test`, `http`).
+    let fits = name.len() <= MAX_NAME_CHARS && name.contains('-') && name.split('-').all(is_word);
+    let name = name.to_owned();
+    if functions::NAMES.contains(&name.as_str()) {
+        return Err(NewActionError::Taken { name });
+    }
+    if fits {
+        Ok(())
+    } else {
+        Err(NewActionError::Name { name })
+    }
+}
+
+/// The text with another name than the example's, in each way that it is written.
+fn renamed(text: &str, name: &str) -> String {
+    text.replace(EXAMPLE, name)
+        .replace(&EXAMPLE.replace('-', "_"), &name.replace('-', "_"))
+        .replace(&type_name(EXAMPLE), &type_name(name))
+}
+
+/// `notify-chat` as `NotifyChat`.
+fn type_name(name: &str) -> String {
+    name.split('-')
+        .filter_map(|word| Some((word.get(..1)?, word.get(1..)?)))
+        .flat_map(|(first, rest)| [first.to_uppercase(), rest.to_owned()])
+        .collect()
+}
+
+/// The settings of cargo that let the folder build against the checkout of this program.
+fn crates_in(checkout: &Path) -> String {
+    let shared = checkout.join("shared");
+    let lines = CRATES.map(|name| {
+        let path = serde_json::Value::from(shared.join(name).display().to_string());
+        format!("delivery-{name} = {{ path = {path} }}\n")
+    });
+    format!(
+        "# Where the crates of Serverless Delivery are, as long as they are not on crates.io.\n[patch.crates-io]\n{}",
+        lines.concat()
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |source| CliError::File {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(path, text).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_example_is_written() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/custom-action");
+        let mut found = Vec::new();
+        for part in ["", "src", "tests"] {
+            for entry in std::fs::read_dir(folder.join(part)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() && !path.ends_with("Cargo.lock") {
+                    let path = path.strip_prefix(&folder).unwrap();
+                    found.push(path.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        assert_eq!(found, FILES.map(|(path, _)| path.to_owned()));
+    }
+
+    #[test]
+    fn the_name_is_written_in_three_ways() {
+        let text = "notify-webhook, notify_webhook::NotifyWebhookError, a webhook";
+        assert_eq!(
+            renamed(text, "post-to-chat"),
+            "post-to-chat, post_to_chat::PostToChatError, a webhook"
+        );
+    }
+
+    #[test]
+    fn names_that_cargo_or_lambda_would_refuse_are_refused() {
+        for name in [
+            "",
+            "chat",
+            "Notify-Chat",
+            "notify--chat",
+            "-chat",
+            "a-1b",
+            "a/b-c",
+            "a-".repeat(40).as_str(),
+        ] {
+            let error = check(name).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("`{name}` cannot be the name of an action")
+            );
+        }
+        assert!(matches!(
+            check("deploy-app"),
+            Err(NewActionError::Taken { .. })
+        ));
+        assert!(check("notify-chat2").is_ok());
+    }
+}
