@@ -372,6 +372,30 @@ async fn the_buckets_of_a_deleted_stack_of_something_else_stay() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_someone_else_began_empties_no_bucket_unasked() {
+    let bucket = "<StackResourceSummaries><member><LogicalResourceId>Site</LogicalResourceId>\
+                  <PhysicalResourceId>shop-site</PhysicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                  <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member></StackResourceSummaries>";
+    let fake = Fake::start(move |call, _| match call {
+        "DescribeStacks" => stack("DELETE_IN_PROGRESS"),
+        "ListStackResources" => result(call, bucket),
+        "GetTemplate" => result(
+            call,
+            "<TemplateBody>Resources: {Site: {Type: AWS::S3::Bucket}}</TemplateBody>",
+        ),
+        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&["down"])).await;
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("`--yes`"), "{told}");
+    for call in ["ListObjectVersions", "DeleteObjects", "DeleteStack"] {
+        assert!(!fake.was_asked(call), "{:?}", fake.calls());
+    }
+}
+
+#[tokio::test]
 async fn a_named_profile_signs_in_whatever_the_environment_holds() {
     let home = tempfile::tempdir().unwrap();
     let credentials = home.path().join("credentials");
