@@ -15,10 +15,10 @@ use crate::failure::ActionError;
 use crate::job::Job;
 use crate::parameters::Params;
 
+mod action_runtime;
 mod host;
 mod report;
 mod serve;
-mod threads;
 
 pub use host::{DEADLINE_MARGIN, Host, HostError};
 pub use report::ReportError;

@@ -15,9 +15,9 @@ use crate::env::LogLocation;
 use crate::failure::{ActionError, FailureType, cut_end};
 use crate::text::one_line;
 
-mod outline;
+mod find_id;
 
-pub use outline::job_id_in;
+pub use find_id::job_id_in;
 
 /// The one key of the event.
 pub const EVENT_KEY: &str = "CodePipeline.job";

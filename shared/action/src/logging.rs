@@ -1,8 +1,17 @@
-//! The function's log: JSON lines on standard output, without secrets.
+//! The function's log: JSON lines on standard output, with secrets removed.
 //!
-//! Every value of a line passes [`redact`] before it is written: credentials that are known are removed
-//! by value, others by their form. Whatever else leaves the function as text (failure messages,
-//! summaries) passes it too, before it is cut: a cut secret is not recognised any more.
+//! Problem: a job handles credentials, and children print whatever they like. Logs and failure messages are read by
+//! more people than may see those credentials.
+//!
+//! Seen (`docs/decisions/0141-secrets-are-hidden-by-value.md`): a secret with a quote or backslash was not found in a
+//! line that had already become JSON; a secret of several lines never was, because output is logged line by line; a
+//! text that was truncated first and redacted second ended in the beginning of a secret; and a secret of one
+//! pipeline was still hidden in the log of another, where it was an ordinary word.
+//!
+//! Solution: known secrets are removed by value, in every form that a line may contain ([`forms_of`]), and unknown
+//! ones by their shape ([`FORMS`]). A line's values are redacted before they are escaped ([`redacted_line`]). Text
+//! that leaves the function any other way (messages, summaries) passes [`redact`] before it is truncated, or
+//! [`redact_cut`] if it already was. [`Secrets`] hides values only while its job runs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -25,34 +34,35 @@ use crate::env;
 
 use crate::text;
 
-/// What is logged unless `DELIVERY_LOG` says otherwise.
+/// The level without `DELIVERY_LOG`.
 const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
-/// What begins the names of the AWS SDK's and the HTTP stack's modules. Their own debugging shows
-/// requests, so it stays off at every level.
+/// Prefixes of the AWS SDK's and the HTTP stack's modules. Their debug output contains requests with credentials,
+/// so it stays off at every level.
 const QUIET_TARGETS: [&str; 5] = ["aws_", "hyper", "rustls", "h2", "lambda_runtime"];
 
-/// What stands in place of a secret.
+/// Replacement for a secret.
 const REDACTED: &str = "[redacted]";
 
-/// Shorter values, and shorter lines of a value, are not secrets but words: removing them would only
-/// make the log unreadable (`docs/security.md` says so).
+/// Shorter values, and shorter lines of a value, are treated as ordinary words: removing them would only make the
+/// log unreadable (documented in `docs/security.md`).
 const MIN_SECRET_CHARS: usize = 8;
 
-/// How many characters of a secret, where a cut left the beginning of one, are told from a word.
+/// Least length at which the beginning of a secret, at the end of a truncated text, is distinguished from a word.
 const MIN_CUT_SECRET_CHARS: usize = 4;
 
 static HIDDEN: RwLock<Vec<HiddenText>> = RwLock::new(Vec::new());
 
-/// One text that is removed, and which [`Secrets`] it belongs to.
+/// One text to remove, and the [`Secrets`] that it belongs to.
 struct HiddenText {
     owner: u64,
     text: SecretString,
 }
 
-/// Secrets that are removed from everything that is logged or reported, as long as this value lives: a
-/// warm function does the jobs of several pipelines, and what one of them regards as a secret may be a
-/// word of the next one.
+/// Secrets that are removed from everything that is logged or reported while this value exists.
+///
+/// They are forgotten afterwards because one environment serves several pipelines, and a secret of one may be an
+/// ordinary word in another.
 #[derive(Debug)]
 pub struct Secrets(u64);
 
@@ -81,8 +91,8 @@ impl Drop for Secrets {
     }
 }
 
-/// What a secret looks like in a line: output comes line by line, so each line of it counts; without
-/// what [`text::plain`] takes out; and quoted, as JSON and debugging output have it.
+/// All forms that a secret can have in a logged line: each of its lines (output is logged line by line), without
+/// the control characters that [`text::plain`] removes, and escaped as JSON and as Rust's `Debug` do.
 fn forms_of(secret: &str) -> impl Iterator<Item = String> {
     let lines = secret
         .split(['\n', '\r'])
@@ -91,16 +101,16 @@ fn forms_of(secret: &str) -> impl Iterator<Item = String> {
     let forms = shown.flat_map(|line| {
         let json = Value::from(line.as_str()).to_string();
         let json = json[1..json.len() - 1].to_owned();
-        // What is quoted first and shown then has lost the characters that quoting leaves.
+        // Escaped first and cleaned second: `plain` also removes characters that JSON leaves unescaped.
         let json_shown = text::plain(&json).into_owned();
         [json, json_shown, line.escape_debug().to_string(), line]
     });
-    // `[redacted]` holds `redacted`: text that passes twice would grow.
+    // Without this, a secret such as `redacted` would be found inside `[redacted]` when text passes twice.
     forms.filter(|form| form.chars().count() >= MIN_SECRET_CHARS && !REDACTED.contains(&**form))
 }
 
-/// A form of secret: what any text that has it holds, how it looks, what stands in its place. The first is
-/// there for speed: most text has none of them, and an expression takes its time.
+/// The shape of a kind of secret: substrings that every match contains, the expression, and the replacement. The
+/// substrings are there for speed: most text contains none, and then the expression is not run.
 type Form = (&'static [&'static str], Regex, &'static str);
 
 static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
@@ -136,13 +146,13 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     compiled.into()
 });
 
-/// The text without secrets.
+/// Removes secrets from a text.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
     by_form(without(text, occurrences(text)))
 }
 
-/// The same for a text whose end was cut off: what may be the beginning of a secret goes too.
+/// Removes secrets from a text that was truncated, including the beginning of one at its end.
 #[must_use]
 pub fn redact_cut(text: &str) -> Cow<'_, str> {
     let mut found = occurrences(text);
@@ -150,8 +160,8 @@ pub fn redact_cut(text: &str) -> Cow<'_, str> {
     by_form(without(text, found))
 }
 
-/// Where known secrets stand, overlapping ones too: if the first replacement hid a part of the
-/// second, the rest of that would stay.
+/// The ranges of all known secrets, found before any is replaced. Replacing one after the other would break up
+/// secrets that overlap, and leave the rest of the second one readable.
 fn occurrences(text: &str) -> Vec<Range<usize>> {
     let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
     let mut found = Vec::new();
@@ -160,13 +170,14 @@ fn occurrences(text: &str) -> Vec<Range<usize>> {
         while let Some(at) = text[from..].find(secret) {
             let start = from + at;
             found.push(start..start + secret.len());
+            // One character on, not past the match: a secret can overlap itself, as `aa` in `aaa`.
             from = start + text[start..].chars().next().map_or(1, char::len_utf8);
         }
     }
     found
 }
 
-/// The longest end of the text that begins a secret, where it is long enough to be told from a word.
+/// The longest suffix of the text that is the beginning of a secret, if it is long enough not to be a word.
 fn beginning_at_end(text: &str) -> Option<Range<usize>> {
     let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
     let secrets = hidden.iter().map(|hidden| hidden.text.expose_secret());
@@ -191,7 +202,7 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> Cow<'_, str> {
     let mut kept = String::with_capacity(text.len());
     let mut end = 0;
     for range in ranges {
-        // A range that begins inside the one before is a part of the same gap.
+        // A range that starts inside the previous one extends it; both become one replacement.
         if range.start >= end {
             kept.push_str(&text[end..range.start]);
             kept.push_str(REDACTED);
@@ -211,10 +222,10 @@ fn by_form(mut text: Cow<'_, str>) -> Cow<'_, str> {
     text
 }
 
-/// Begins to log. The credentials of the function's own environment are hidden from the first line
-/// on. A second call changes nothing.
+/// Starts logging, with the credentials of the function's own environment hidden from the first line on. A second
+/// call changes nothing.
 pub(crate) fn start() {
-    // The function's own credentials are those of every job, so they are never forgotten.
+    // In a static, so they are never forgotten: every job uses them.
     static OF_THE_FUNCTION: OnceLock<Secrets> = OnceLock::new();
     OF_THE_FUNCTION.get_or_init(|| {
         let names = [
@@ -236,7 +247,7 @@ pub(crate) fn start() {
     }
 }
 
-/// What is logged at a level that was given; `None` where it is none.
+/// The filter for a configured level; `None` if it is not a level.
 fn filter(level: Option<&str>) -> Option<Targets> {
     level
         .map_or(Some(DEFAULT_LEVEL), |level| level.parse().ok())
@@ -249,7 +260,7 @@ fn at(level: LevelFilter) -> Targets {
         .with_targets(QUIET_TARGETS.map(|target| (target, level.min(LevelFilter::WARN))))
 }
 
-/// The function's log lines, written to what `open` gives.
+/// A layer that writes the function's log lines to the writer that `open` returns.
 pub fn lines_to<S, W>(open: fn() -> W) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -263,7 +274,7 @@ where
         .with_writer(Redacted(open))
 }
 
-/// Opens what redacted lines are written to.
+/// Wraps a writer so that every line is redacted.
 struct Redacted<W>(fn() -> W);
 
 impl<'a, W: Write + 'static> MakeWriter<'a> for Redacted<W> {
@@ -274,7 +285,7 @@ impl<'a, W: Write + 'static> MakeWriter<'a> for Redacted<W> {
     }
 }
 
-/// Writes one log line; the subscriber hands over each line whole.
+/// Writes one log line. `tracing-subscriber` passes each line in a single `write`.
 struct RedactedLine<W>(W);
 
 impl<W: Write> Write for RedactedLine<W> {
@@ -290,9 +301,8 @@ impl<W: Write> Write for RedactedLine<W> {
     }
 }
 
-/// The line with every text in it redacted, as it was before it became JSON: a secret with a quote in
-/// it does not stand in the line as it is. The values are read back out of the line, because the
-/// subscriber has no place between recording a value and writing it.
+/// Redacts every string of a JSON line. The strings are parsed back out of the line, because a secret with a quote is
+/// escaped in it, and `tracing-subscriber` has no hook between recording a value and writing it.
 fn redacted_line(line: &[u8]) -> String {
     match serde_json::from_slice(line) {
         Ok(mut fields) => {
@@ -305,9 +315,9 @@ fn redacted_line(line: &[u8]) -> String {
 
 fn redact_texts(value: &mut Value) {
     match value {
-        Value::String(said) => {
-            let shown = redact(&text::plain(said)).into_owned();
-            *said = shown;
+        Value::String(text) => {
+            let shown = redact(&text::plain(text)).into_owned();
+            *text = shown;
         }
         Value::Array(values) => values.iter_mut().for_each(redact_texts),
         Value::Object(fields) => fields.values_mut().for_each(redact_texts),

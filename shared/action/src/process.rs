@@ -118,14 +118,14 @@ impl Command {
     /// does not end in time, or leaves this process other than it was: then this environment is given up.
     pub async fn run(&self, deadline: Deadline) -> Result<Finished, ProcessError> {
         warn_if_root();
-        let turn = tree::turn().await;
+        let permit = tree::spawn_permit().await;
         let started = Instant::now();
         let child = self.spawn()?;
         let unreadable = |source| ProcessError::Wait {
             command: self.to_string(),
             source,
         };
-        let mut tree = Tree::new(child, turn)
+        let mut tree = Tree::new(child, permit)
             .ok_or_else(|| unreadable(std::io::Error::other("the child has no process id")))?;
         let output = Output::new(self.logs, self.shown_below.clone());
         let (stdout, stderr) = tree.streams();

@@ -1,7 +1,16 @@
-//! Removing what untrusted programs left: whatever its depth, names and modes.
+//! Deletes directory trees that untrusted programs made, whatever their depth, names and modes.
 //!
-//! Everything goes by the descriptor of the directory that it is in: no path is walked twice, none can be
-//! too long, and no symbolic link is followed.
+//! Problem: `std::fs::remove_dir_all` works for well-meaning trees. A hostile build can make one that it does not
+//! remove, or that makes it remove something else.
+//!
+//! Seen: trees deeper than `PATH_MAX`, so that no path reaches the bottom; deeper than the number of files that a
+//! process may open; directories without permissions for their owner; names that are not UTF-8; symbolic links
+//! in place of directories.
+//!
+//! Solution: walk by file descriptors (`openat`, `unlinkat`), never by paths, without following links. Permissions
+//! are restored before a directory is read. At most [`MAX_OPEN`] directories are open; a deeper one is moved up
+//! to the top (`renameat`) and removed in the next pass, so depth never matters. Passes repeat until one finds
+//! nothing more to do, or removes nothing.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -16,36 +25,36 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// Directories that are open at once: what is deeper is moved up first. Well below the 1,024 files that a
-/// process may have open by default.
+/// Most directories open at once; deeper ones are moved up first. Well below the 1,024 files that a process may have
+/// open by default.
 const MAX_OPEN: usize = 64;
 
-/// Names that are tried for a directory that is moved up, where others are taken.
+/// Most names to try for a directory that is moved up; the untrusted program may have taken some.
 const MAX_NAMES: u32 = 1_000;
 
-/// Entries that are told of.
-const MAX_TOLD: usize = 10;
+/// Most entries to report as not removed.
+const MAX_REPORTED: usize = 10;
 
-/// What a directory is given before its entries are removed.
+/// Permissions that a directory needs before its entries can be removed.
 const ACCESSIBLE: Mode = Mode::RWXU;
 
-/// Entries that could not be removed.
+/// An entry that could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot remove `{}`, owned by user {owner}", .path.display())]
-pub(crate) struct Left {
+pub(crate) struct NotRemoved {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
     pub(crate) source: io::Error,
 }
 
-impl Left {
-    /// Whether a program of this user cannot have made it: only root gives files away.
+impl NotRemoved {
+    /// Whether another user made it. Only root can change a file's owner, so no job of this user did.
     pub(crate) fn is_foreign(&self) -> bool {
         self.owner != geteuid().as_raw()
     }
 }
 
-/// Removes a directory with all that is in it.
+/// Removes a directory and everything in it.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     match empty(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -61,30 +70,31 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes all that is in a directory, and tells what stays of it.
-pub(crate) fn empty(path: &Path) -> io::Result<Vec<Left>> {
+/// Removes everything in a directory, and returns what could not be removed.
+pub(crate) fn empty(path: &Path) -> io::Result<Vec<NotRemoved>> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     loop {
         let mut pass = Pass {
             removed: 0,
             moved: 0,
-            left: Vec::new(),
+            not_removed: Vec::new(),
         };
         pass.run(open_directory(CWD, &name)?, path)?;
-        // What was moved up may have come before the place that is being read, and what found no room to be
-        // moved has it now.
-        let is_done = pass.left.is_empty() && pass.moved == 0;
+        // Another pass is needed if something was moved up (it may have landed behind the position that
+        // `readdir` had reached), or if something could not be moved (there may be room for it now). It is
+        // pointless if this pass removed nothing.
+        let is_done = pass.not_removed.is_empty() && pass.moved == 0;
         if is_done || pass.removed == 0 {
-            return Ok(pass.left);
+            return Ok(pass.not_removed);
         }
     }
 }
 
-/// One walk over everything.
+/// One walk over the whole tree.
 struct Pass {
     removed: u64,
     moved: u32,
-    left: Vec<Left>,
+    not_removed: Vec<NotRemoved>,
 }
 
 /// A directory that is being emptied.
@@ -105,18 +115,18 @@ impl Pass {
                     match self.entry(&levels, name, entry.file_type()) {
                         Ok(Some(below)) => levels.push(below),
                         Ok(None) => {}
-                        Err(error) => self.leave(&levels, path, name, error),
+                        Err(error) => self.report(&levels, path, name, error),
                     }
                 }
                 Some(Err(error)) if levels.len() == 1 => return Err(error.into()),
-                // The directory is not empty then, and is told as what cannot be removed.
+                // Reading failed below the top: the directory is not empty, so `close` reports it.
                 Some(Err(_)) | None => self.close(&mut levels, path),
             }
         }
         Ok(())
     }
 
-    /// Removes an entry, or gives back the directory that it is.
+    /// Removes an entry, or opens it if it is a directory.
     fn entry(
         &mut self,
         levels: &[Level],
@@ -157,7 +167,7 @@ impl Pass {
         name: &CStr,
         top: BorrowedFd<'_>,
     ) -> Result<(), Errno> {
-        // The directory's own `..` is written.
+        // Moving a directory changes its `..` entry, which needs permission to write to it.
         make_accessible(from, name)?;
         for number in 0..MAX_NAMES {
             let fresh = format!(".removed-{}-{number}", self.moved);
@@ -173,7 +183,7 @@ impl Pass {
         Err(Errno::EXIST)
     }
 
-    /// Removes the last directory itself, which has been read to its end.
+    /// Removes the innermost open directory, which has been read to its end.
     fn close(&mut self, levels: &mut Vec<Level>, path: &Path) {
         let Some(done) = levels.pop() else { return };
         let Some(parent) = levels.last() else { return };
@@ -182,12 +192,12 @@ impl Pass {
             .and_then(|parent| unlinkat(parent, &done.name, AtFlags::REMOVEDIR));
         match removed {
             Ok(()) => self.removed += 1,
-            Err(error) => self.leave(levels, path, &done.name, error),
+            Err(error) => self.report(levels, path, &done.name, error),
         }
     }
 
-    fn leave(&mut self, levels: &[Level], path: &Path, name: &CStr, error: Errno) {
-        if error == Errno::NOENT || self.left.len() >= MAX_TOLD {
+    fn report(&mut self, levels: &[Level], path: &Path, name: &CStr, error: Errno) {
+        if error == Errno::NOENT || self.not_removed.len() >= MAX_REPORTED {
             return;
         }
         let as_path = |name: &CStr| PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes()));
@@ -196,7 +206,7 @@ impl Pass {
             .last()
             .and_then(|level| statat(level.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok())
             .map_or(geteuid().as_raw(), |stat| stat.st_uid);
-        self.left.push(Left {
+        self.not_removed.push(NotRemoved {
             path: path.join(below.collect::<PathBuf>()).join(as_path(name)),
             owner,
             source: error.into(),
@@ -206,11 +216,11 @@ impl Pass {
 
 impl Level {
     fn new(directory: OwnedFd, name: CString) -> Result<Self, Errno> {
-        // Entries can be removed only from a directory that may be written to.
+        // Removing entries needs permission to write to their directory.
         let mode = Mode::from_raw_mode(fstat(&directory)?.st_mode);
         if !mode.contains(ACCESSIBLE) {
-            // Where it is another's, this fails and so will the removals, which tell why.
-            let _told_by_the_removals = fchmod(&directory, mode | ACCESSIBLE);
+            // For another user's directory this fails; the removals then fail as well, and report why.
+            let _reported_by_the_removals = fchmod(&directory, mode | ACCESSIBLE);
         }
         let entries = Dir::new(directory)?;
         Ok(Self { entries, name })
@@ -236,7 +246,7 @@ fn open_directory(parent: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Lets the owner of a directory into it; its name was seen to be a directory's.
+/// Gives the owner of a directory access to it.
 fn make_accessible(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let mode = Mode::from_raw_mode(stat.st_mode);

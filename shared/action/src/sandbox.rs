@@ -1,9 +1,19 @@
-//! What keeps one job of a function from the next: no process, no file and no changed limit is left
-//! (`docs/decisions/0145-one-job-cannot-reach-another.md`).
+//! Keeps one job of a function from affecting the next.
 //!
-//! [`enter`] is called once, before anything untrusted runs; [`prepare`] before each job and [`inspect`]
-//! after its result is reported. What cannot be undone gives the environment up: [`given_up`] says to
-//! the runtime's loop that the process has to exit.
+//! Problem: Lambda runs many jobs in one execution environment, and each job runs untrusted programs (a commit's
+//! build and tests) as the function's own user.
+//!
+//! Seen: a commit could leave code in a folder above its own, or a process that outlived its job, and both became
+//! part of the next commit's artifact. A child can also lower the function's resource limits, which then fail a
+//! later job.
+//!
+//! Solution (`docs/decisions/0145-one-job-cannot-reach-another.md`):
+//!
+//! 1. [`enter`] records the clean state once, before anything untrusted runs.
+//! 2. [`prepare`] runs before each job: it ends leftover processes, then empties the disk, in this order, because
+//!    a running process could write files again. If that fails, the job does not start.
+//! 3. [`inspect`] does the same after the job's result is reported, and compares the resource limits.
+//! 4. What cannot be undone retires the environment: [`given_up`] tells the runtime loop to exit the process.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,27 +35,27 @@ pub use disk::DiskError;
 use disk::Disk;
 use limits::Limits;
 
-/// What is kept of Lambda's time for the answer to the runtime API: one request on one machine.
+/// Time kept back for the response to the runtime API, which is one request to the same machine.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
-/// What this process was before it ran anything untrusted.
-static START: OnceLock<Start> = OnceLock::new();
+/// The state of this process before it ran anything untrusted.
+static INITIAL_STATE: OnceLock<InitialState> = OnceLock::new();
 
-/// Why the environment is given up.
+/// Why this environment must not run another job; unset while it may.
 static GIVEN_UP: OnceLock<String> = OnceLock::new();
 
 #[derive(Debug)]
-struct Start {
-    /// As they were before the job: Lambda may change them between two jobs, and nobody else can then.
+struct InitialState {
+    /// Taken again before each job: Lambda may change them between two jobs, when nothing else runs.
     limits: Mutex<Limits>,
     disk: Option<Disk>,
 }
 
-/// Notes the limits of this process, and which disk is its own.
+/// Records the limits of this process, and which disk belongs to it.
 ///
 /// # Errors
 ///
-/// [`DiskError`] where a directory is named as the function's own that others may write to.
+/// [`DiskError`] if the directory configured as the function's own is writable by others.
 pub fn enter() -> Result<(), DiskError> {
     let disk = Disk::of_function()?;
     if disk.is_none() {
@@ -55,31 +65,35 @@ pub fn enter() -> Result<(), DiskError> {
             env::OWN_DIRECTORY
         );
     }
-    START.get_or_init(|| Start {
+    INITIAL_STATE.get_or_init(|| InitialState {
         limits: Mutex::new(Limits::of_this_process()),
         disk,
     });
     Ok(())
 }
 
-/// Ends the processes that are left of earlier jobs, and empties the function's disk.
+/// Ends the processes that earlier jobs left, and empties the function's disk.
 ///
 /// Does nothing in a process that has not called [`enter`], such as a test.
 ///
 /// # Errors
 ///
-/// [`Unclean`]: the job must not be run, and the environment is given up.
+/// [`Unclean`]: the job must not run, and the environment is retired.
 pub async fn prepare() -> Result<(), Unclean> {
     clean(&AtomicBool::new(false)).await?;
-    if let Some(start) = START.get() {
+    if let Some(start) = INITIAL_STATE.get() {
         *start.limits() = Limits::of_this_process();
     }
     Ok(())
 }
 
-/// Looks at what a job changed and removes what it left, after its result is reported. What cannot be undone
-/// gives the environment up; what takes too long goes on in the background, and the next job waits for it.
+/// Checks what a job changed and removes what it left, after its result is reported.
+///
+/// What cannot be undone retires the environment. Removing files may take longer than the function's time: it then
+/// continues in the background, and [`prepare`] of the next job waits for it. Processes that are still running
+/// at that point retire the environment instead, because Lambda would freeze them and let them continue later.
 pub async fn inspect(end: Deadline) {
+    // First, because every later step may run into a limit that was lowered.
     if let Err(what) = restore_limits() {
         give_up(Unclean::Changed(what));
     }
@@ -96,7 +110,7 @@ pub async fn inspect(end: Deadline) {
 }
 
 async fn clean(is_swept: &AtomicBool) -> Result<(), Unclean> {
-    let Some(start) = START.get() else {
+    let Some(start) = INITIAL_STATE.get() else {
         return Ok(());
     };
     let cleaned = match process::sweep().await {
@@ -112,54 +126,56 @@ async fn clean(is_swept: &AtomicBool) -> Result<(), Unclean> {
     cleaned
 }
 
-/// The directory that jobs are made in, where all that is in it goes with the job.
+/// The directory for job folders, if all of it is emptied after each job.
 pub(crate) fn own_directory() -> Option<&'static Path> {
-    let disk = START.get()?.disk.as_ref()?;
+    let disk = INITIAL_STATE.get()?.disk.as_ref()?;
     Some(disk.temporary())
 }
 
-/// Gives the environment up: another job must not run in it. The first reason is kept.
+/// Retires the environment: no other job may run in it. The first reason is kept.
 pub(crate) fn give_up(reason: impl std::fmt::Display) {
     let reason = GIVEN_UP.get_or_init(|| reason.to_string());
     tracing::error!(%reason, "this execution environment takes no further jobs");
 }
 
-/// Why this process has to exit, where it has to.
+/// Why this process has to exit; `None` if it may run more jobs.
 #[must_use]
 pub fn given_up() -> Option<&'static str> {
     GIVEN_UP.get().map(String::as_str)
 }
 
-/// Sets the limits back that a child changed.
+/// Restores the resource limits that a child changed.
 ///
 /// # Errors
 ///
 /// What was changed.
 pub(crate) fn restore_limits() -> Result<(), String> {
-    START.get().map_or(Ok(()), |start| start.limits().restore())
+    INITIAL_STATE
+        .get()
+        .map_or(Ok(()), |start| start.limits().restore())
 }
 
-impl Start {
+impl InitialState {
     fn limits(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Something of an earlier job is left.
+/// What an earlier job left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum Unclean {
-    /// Files stay.
+    /// Files that cannot be removed.
     #[error("the function's disk could not be cleaned: `{}`", .path.display())]
     Disk {
-        /// What stays.
+        /// The first of them.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// Processes stay.
+    /// Processes that did not end.
     #[error(transparent)]
     Processes(#[from] Survivors),
-    /// The function itself is not as it was.
+    /// A changed setting of the function's own process.
     #[error("a program changed the function's {0}")]
     Changed(String),
 }
@@ -173,11 +189,11 @@ impl Unclean {
     }
 }
 
-impl From<removal::Left> for Unclean {
-    fn from(left: removal::Left) -> Self {
+impl From<removal::NotRemoved> for Unclean {
+    fn from(not_removed: removal::NotRemoved) -> Self {
         Self::Disk {
-            path: left.path,
-            source: left.source,
+            path: not_removed.path,
+            source: not_removed.source,
         }
     }
 }

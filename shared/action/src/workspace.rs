@@ -1,10 +1,11 @@
-//! The job's own directory: made fresh, removed when the job ends, whatever its end.
+//! The job's own directory: created empty, removed when the job ends, however it ends.
 //!
-//! Where the disk is the function's own, all of it is emptied after the report and before the next job
-//! ([`crate::sandbox`]), so that a removal that takes long holds no report up. On a shared disk each
-//! workspace is locked as long as its job runs, so that what nobody holds any more can be told from a job that
-//! runs at the same time, and is removed. It is the directory itself that is locked: nothing in it is opened,
-//! whatever a job put there.
+//! On a disk of the function's own, all of it is emptied after the report ([`crate::sandbox`]), so that a slow removal
+//! does not delay the report. On a shared disk (a developer's machine), each workspace is removed by its own job,
+//! and those of killed jobs by the next one. To tell a killed job's directory from that of a job running at the
+//! same time, a job holds a lock (`flock`) on its directory, which the kernel releases when the process ends. The
+//! lock is on the directory itself: opening a lock file inside it would follow whatever a job put there, such as a
+//! pipe that blocks.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -19,11 +20,11 @@ use crate::failure::{ActionError, FailureType};
 use crate::removal::remove_tree;
 use crate::sandbox;
 
-/// What the names of workspaces begin with.
+/// Prefix of the names of workspaces.
 const PREFIX: &str = "delivery-job-";
 
-/// How often a workspace is made again that another function took for one that nobody holds any more, in
-/// the moment before it was locked.
+/// Most attempts to create a workspace. Between creating and locking a directory, another function may take it for
+/// an abandoned one and remove it.
 const MAX_ATTEMPTS: u32 = 16;
 
 /// A directory that exists as long as this value.
@@ -34,7 +35,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes a workspace, after removing those that no job holds any more.
+    /// Creates a workspace, after removing those of killed jobs.
     ///
     /// # Errors
     ///
@@ -43,7 +44,7 @@ impl Workspace {
         Self::create_in(&env::temporary_directory())
     }
 
-    /// The same, below a directory of the caller's choice.
+    /// Creates a workspace below a given directory, after removing those of killed jobs from it.
     ///
     /// # Errors
     ///
@@ -115,18 +116,20 @@ impl Drop for Workspace {
     }
 }
 
-/// Whether a directory is emptied as a whole.
+/// Whether this directory is emptied as a whole by the sandbox.
 fn is_own(parent: &Path) -> bool {
     sandbox::own_directory() == Some(parent)
 }
 
-/// Locks a directory; `None` where another holds it, or it was removed before it was locked.
+/// Locks a directory; `None` if another process holds it, or removed it before it was locked.
 fn hold(directory: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let lock = open(directory, flags, Mode::empty())?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(None);
     }
+    // The lock may be on a directory that was removed, and perhaps created again, after it was opened here. It
+    // counts only if the path still leads to the locked directory.
     let held = fstat(&lock)?;
     let is_there = stat(directory)
         .is_ok_and(|there| (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino));
@@ -154,7 +157,7 @@ fn remove_abandoned(parent: &Path) {
     }
 }
 
-/// A job's directory cannot be made.
+/// A job's directory cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the job's directory in `{}`", .parent.display())]
 pub struct WorkspaceError {

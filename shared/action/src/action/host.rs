@@ -1,13 +1,20 @@
-//! From an event to a reported result: everything but Lambda's runtime itself.
+//! From an event to a reported result: everything except the loop that talks to Lambda.
 //!
-//! An action may block its threads: it waits for a pipe, removes a large tree, spins. So it has a tokio
-//! runtime of its own ([`Threads`]), and what waits for its end and reports runs on the caller's, where
-//! nothing of the action is ever polled (`docs/decisions/0140-the-host-has-its-own-thread.md`). In a
-//! function that is the main thread, which also has its own AWS client: a connection belongs to the
-//! runtime that opened it, and stands still with it.
+//! Problem: CodePipeline waits up to 20 minutes for a job that nobody reports, so a result has to be reported even
+//! if the action panics, hangs or blocks.
 //!
-//! One task decides what is reported, so that there is one report, whoever comes first: the action or
-//! the end of its time.
+//! Seen: with the action and the timer on one tokio runtime, a blocked worker thread (a pipe that nobody writes
+//! to, the removal of 17,000 folders, a child that prints without end) stopped the timers. Nothing was reported,
+//! Lambda killed the function, and both of its retries ended the same way.
+//!
+//! Solution (`docs/decisions/0140-the-host-has-its-own-thread.md`):
+//!
+//! 1. The action runs on its own runtime ([`ActionRuntime`]). The caller's runtime, the main thread in a function,
+//!    only waits and reports, and never polls the action.
+//! 2. Reports have their own AWS client: a pooled connection is driven by the runtime that opened it and would
+//!    hang together with the action's.
+//! 3. One task waits for both the action and its deadline, so exactly one result is reported, whichever
+//!    comes first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +25,8 @@ use tokio::sync::OnceCell;
 use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
-use super::report::{Place, ReportError, Reporter};
-use super::threads::{NoThreads, Threads};
+use super::action_runtime::{ActionRuntime, RuntimeStartError};
+use super::report::{InvocationInfo, ReportError, Reporter};
 use super::{Action, Constructor, Outcome};
 use crate::clock::Deadline;
 use crate::failure::{ActionError, Failure, FailureType};
@@ -28,20 +35,19 @@ use crate::logging::Secrets;
 use crate::parameters::{ParametersError, Params, UserParameters};
 use crate::sandbox;
 
-/// How long before the end of Lambda's time an action is ended: children have to be ended
-/// ([`END_GRACE`]) and the result reported in it.
+/// How long before Lambda's timeout an action is stopped. In this time its children have to end ([`END_GRACE`])
+/// and the result has to be reported.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
-/// The margin is at most this part of the time that an invocation has, so that a function with a
-/// short timeout still works.
+/// The margin is at most one in this many parts of an invocation's time, so that a function with a short timeout
+/// still has time to work.
 const LARGEST_MARGIN_PART: u32 = 4;
 
-/// How long an action that was told to end may take for it; after that the result is reported while
-/// it still ends.
+/// How long a cancelled action may take to stop. After that the result is reported anyway.
 const END_GRACE: Duration = Duration::from_secs(5);
 
-/// The grace is at most this part of the margin, so that a function with a short timeout still
-/// reports.
+/// The grace is at most one in this many parts of the margin, so that a function with a short timeout still has
+/// time to report.
 const LARGEST_GRACE_PART: u32 = 4;
 
 /// Runs one action's jobs.
@@ -49,7 +55,7 @@ pub struct Host<A, C> {
     constructor: Arc<C>,
     config: SdkConfig,
     reporter: Reporter,
-    threads: OnceCell<Threads>,
+    runtime: OnceCell<ActionRuntime>,
     action: Arc<OnceCell<A>>,
 }
 
@@ -68,21 +74,20 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
             constructor: Arc::new(constructor),
             config,
             reporter,
-            threads: OnceCell::new(),
+            runtime: OnceCell::new(),
             action: Arc::default(),
         }
     }
 
-    /// The same, with a configuration of its own for the reports: its HTTP client shares no connection with the
-    /// action's.
+    /// Reports with a separate configuration, whose HTTP client shares no connection with the action's.
     #[must_use]
     pub fn reporting_by(mut self, config: &SdkConfig) -> Self {
         self.reporter = Reporter::new(config);
         self
     }
 
-    /// Does the job of an event as it came and reports its result: an event that is nested deeper than a
-    /// parser goes, or is not valid JSON in another part, still names its job.
+    /// Runs the job of an event given as text, and reports its result. Even if the text is nested too deeply to
+    /// parse, or is invalid JSON after the job id, the failure is reported to that job.
     ///
     /// # Errors
     ///
@@ -101,7 +106,7 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         }
     }
 
-    /// Does the job of an event and reports its result.
+    /// Runs the job of an event and reports its result.
     ///
     /// # Errors
     ///
@@ -128,14 +133,17 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         async {
             tracing::info!("job started");
             let work = job.map(|job| (UserParameters::parse(job.user_parameters.as_deref()), job));
-            // The task holds them too: an action that does not end may still log them.
+            // Shared with the action's task: if the action does not stop, it may still log secrets after this
+            // function has returned.
             let secrets = work.as_ref().map(|(parameters, job)| Arc::new(secrets(job, parameters)));
             let secrets = secrets.unwrap_or_else(|_| Arc::new(Secrets::hide([])));
             let result = match work {
                 Ok((parameters, job)) => self.run(job, parameters, Arc::clone(&secrets)).await,
                 Err(error) => Err(Failure::new(&error)),
             };
-            let reported = self.reporter.report(&id, result, &Place::of(invocation)).await;
+            let reported = self.reporter.report(&id, result, &InvocationInfo::of(invocation)).await;
+            // After the report, so that a slow cleanup never delays the result, and before the secrets are
+            // forgotten, because the cleanup logs as well.
             sandbox::inspect(invocation.deadline).await;
             drop(secrets);
             reported.map_err(|error| {
@@ -147,25 +155,25 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
         .await
     }
 
-    /// Runs the action in a task of its own, on threads of its own: a panic ends the task and not the
-    /// function, and one that never yields does not keep its time from running out.
+    /// Runs the action as a separate task on its own threads: a panic ends the task rather than the function, and
+    /// an action that never yields does not stop the deadline from being noticed.
     async fn run(
         &self,
         mut job: Job,
         parameters: Result<UserParameters, ParametersError>,
         secrets: Arc<Secrets>,
     ) -> Result<Outcome, Failure> {
-        let threads = self
-            .threads
-            .get_or_try_init(|| async { Threads::start() })
+        let runtime = self
+            .runtime
+            .get_or_try_init(|| async { ActionRuntime::start() })
             .await;
-        let threads = threads.map_err(|source| Failure::new(&NoThreads { source }))?;
+        let runtime = runtime.map_err(|source| Failure::new(&RuntimeStartError { source }))?;
         let id = job.id.clone();
         let time = Time::of(&mut job.invocation);
         let (constructor, config) = (Arc::clone(&self.constructor), self.config.clone());
         let action = Arc::clone(&self.action);
         let work = async move {
-            let _hidden_meanwhile = secrets;
+            let _keep_hidden = secrets;
             sandbox::prepare()
                 .await
                 .map_err(|error| Failure::new(&error))?;
@@ -181,7 +189,7 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
                 .await
                 .map_err(|error| Failure::new(&error))
         };
-        let task = threads.spawn(work.in_current_span());
+        let task = runtime.spawn(work.in_current_span());
         match in_time(task, &time).await {
             Some(Ok(ended)) => ended,
             Some(Err(error)) if error.is_panic() => Err(panicked(&id, error)),
@@ -190,7 +198,7 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
     }
 }
 
-/// What an invocation has.
+/// How an invocation's time is divided.
 #[derive(Debug)]
 struct Time {
     whole: Duration,
@@ -199,7 +207,7 @@ struct Time {
 }
 
 impl Time {
-    /// Keeps the margin back from the action's part of an invocation.
+    /// Moves the job's deadline forward by the margin.
     fn of(invocation: &mut Invocation) -> Self {
         let whole = invocation.deadline.remaining();
         let margin = DEADLINE_MARGIN.min(whole / LARGEST_MARGIN_PART);
@@ -212,10 +220,11 @@ impl Time {
     }
 }
 
-/// How the task ended, if it did in its time or in the grace after it: work that was completed while it
-/// was told to end is complete.
+/// How the task ended, if it ended before its deadline or in the grace after it. Work that was completed while it
+/// was being cancelled counts as completed.
 async fn in_time<T>(mut task: JoinHandle<T>, time: &Time) -> Option<Result<T, JoinError>> {
     tokio::select! {
+        // Biased: if the task has ended when the deadline passes, its result counts.
         biased;
         ended = &mut task => return Some(ended),
         () = tokio::time::sleep_until(time.action_ends.instant()) => task.abort(),
@@ -228,8 +237,7 @@ async fn in_time<T>(mut task: JoinHandle<T>, time: &Time) -> Option<Result<T, Jo
     ended
 }
 
-/// What must not be seen of a job: its credentials, and the values of variables whose names speak of
-/// secrets.
+/// The values of a job that must not be logged: its credentials, and variables whose names suggest a secret.
 fn secrets(job: &Job, parameters: &Result<UserParameters, ParametersError>) -> Secrets {
     let credentials = job.credentials.as_ref().map(ArtifactCredentials::expose);
     let credentials = credentials
@@ -254,7 +262,7 @@ fn panicked(id: &JobId, error: JoinError) -> Failure {
     })
 }
 
-/// No result was reported.
+/// Why no result was reported.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// Something else than CodePipeline invoked the function.

@@ -1,8 +1,8 @@
 //! Reporting: `PutJobSuccessResult` and `PutJobFailureResult`.
 //!
-//! A report has to fit and has to have time: what is not reported leaves the pipeline waiting for 20
-//! minutes. So its texts are cut after they are redacted, what CodePipeline refuses is followed by
-//! something shorter, and one attempt takes less than the time that is kept back for it.
+//! Problem: a result that CodePipeline does not accept, or that arrives too late, leaves the pipeline waiting for
+//! 20 minutes. So texts are redacted first and truncated second (a truncated secret is not recognised), a rejected
+//! message is followed by a shorter one, and all attempts together fit into the time kept back for them.
 
 use std::time::Duration;
 
@@ -31,33 +31,32 @@ const MAX_SUMMARY_CHARS: usize = 2_048;
 /// Longest description of the log in a summary, in characters: names of log groups have 512 at most.
 const MAX_LOG_CHARS: usize = 1_000;
 
-/// Longest message after one that was refused, in characters: far below whatever limit it met.
+/// Longest message after a rejected one, in characters: far below any limit it may have exceeded.
 const MAX_SHORT_CHARS: usize = 400;
 
-/// The message after one that was refused too.
+/// The message after the shorter one was rejected too.
 const PLAIN_MESSAGE: &str =
     "the action failed; CodePipeline rejected its message, which is in the function's log";
 
-/// How long one attempt to report may take. The service answers in some 100 ms; a connection that
-/// hangs must leave time for the next attempt.
+/// How long one attempt to report may take. The service answers in about 100 ms; a connection that hangs must
+/// leave time for the next attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long all attempts of a report may take: 3 of [`ATTEMPT_TIMEOUT`], and less than
-/// [`super::DEADLINE_MARGIN`] has after an action that took all of its grace.
+/// How long all attempts of one report may take: 3 times [`ATTEMPT_TIMEOUT`], and no more than what is left of
+/// [`super::DEADLINE_MARGIN`] (20 s) after an action that used all of its grace (5 s).
 const REPORT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A report takes at most this part of the time that is left, so that it ends, and the function with
-/// it, before Lambda ends them.
+/// A report takes at most this fraction of the remaining time, so that the function ends before Lambda kills it.
 const REPORT_PART: (u32, u32) = (9, 10);
 
-/// In a short time two attempts have their turn, rather than one that hangs, as long as each has
-/// [`LEAST_ATTEMPT_TIME`].
+/// If time is short, it is divided between this many attempts, rather than spent on one that may hang. Each still
+/// gets [`LEAST_ATTEMPT_TIME`].
 const LEAST_ATTEMPTS: u32 = 2;
 
-/// Less does not suffice for a first TLS connection from a function with little memory, and so little CPU.
+/// A first TLS connection takes this long in a function with little memory, which also has little CPU.
 const LEAST_ATTEMPT_TIME: Duration = Duration::from_secs(1);
 
-/// The result could not be handed to CodePipeline, now or perhaps at all.
+/// The result could not be sent to CodePipeline.
 #[derive(Debug, thiserror::Error)]
 #[error("the result of job `{job}` could not be reported")]
 pub struct ReportError {
@@ -68,7 +67,7 @@ pub struct ReportError {
     pub source: CallError,
 }
 
-/// Hands results of one function to CodePipeline.
+/// Sends a function's results to CodePipeline.
 #[derive(Clone, Debug)]
 pub(super) struct Reporter {
     client: Client,
@@ -81,23 +80,22 @@ impl Reporter {
         }
     }
 
-    /// Reports what a job came to. A success that CodePipeline refuses for what it holds becomes a
-    /// failure, a failure that it refuses a shorter one; a job that CodePipeline no longer waits for is
-    /// left alone.
+    /// Reports a job's result. A success whose content CodePipeline rejects becomes a failure, and a rejected
+    /// failure is sent again with a shorter message. A job that CodePipeline no longer waits for is left alone.
     pub(super) async fn report(
         &self,
         job: &JobId,
         result: Result<Outcome, Failure>,
-        place: &Place,
+        invocation: &InvocationInfo,
     ) -> Result<(), ReportError> {
         let failure = match result {
-            Ok(outcome) => match self.succeed(job, outcome, place).await? {
+            Ok(outcome) => match self.succeed(job, outcome, invocation).await? {
                 None => return Ok(()),
                 Some(refusal) => Failure::new(&refusal),
             },
             Err(failure) => failure,
         };
-        let message = failure.message(&place.log());
+        let message = failure.message(&invocation.log());
         tracing::error!(failure_type = ?failure.failure_type, %message, outcome = "failed", "job ended");
         let short = cut_end(&one_line(&failure.cause), MAX_SHORT_CHARS);
         let short = short.replace(|character: char| !character.is_ascii(), "?");
@@ -106,11 +104,11 @@ impl Reporter {
             let details = FailureDetails::builder()
                 .r#type(sdk_failure_type(failure.failure_type))
                 .message(message)
-                // The refusal may have been about it.
-                .set_external_execution_id(place.external_id().filter(|_| refusal.is_none()))
+                // The id may be what was rejected, so only the first attempt has it.
+                .set_external_execution_id(invocation.external_id().filter(|_| refusal.is_none()))
                 .build()
                 .expect("type and message are set");
-            refusal = self.fail(job, details, place).await?;
+            refusal = self.fail(job, details, invocation).await?;
             let Some(error) = &refusal else { return Ok(()) };
             tracing::warn!(%error, "CodePipeline rejected the failure message");
         }
@@ -121,10 +119,10 @@ impl Reporter {
         })
     }
 
-    /// The settings of one report: it ends before the function's time does.
-    fn in_time(place: &Place) -> Builder {
+    /// The timeouts of one report, which has to end before Lambda's timeout.
+    fn in_time(invocation: &InvocationInfo) -> Builder {
         let (part, of) = REPORT_PART;
-        let whole = REPORT_TIMEOUT.min(place.end.remaining() * part / of);
+        let whole = REPORT_TIMEOUT.min(invocation.end.remaining() * part / of);
         let attempt = (whole / LEAST_ATTEMPTS).clamp(LEAST_ATTEMPT_TIME, ATTEMPT_TIMEOUT);
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(whole)
@@ -133,21 +131,20 @@ impl Reporter {
         Builder::new().timeout_config(timeouts)
     }
 
-    /// Reports a success; gives back the refusal where CodePipeline does not accept what the success
-    /// holds.
+    /// Reports a success; returns the error if CodePipeline rejects its content.
     async fn succeed(
         &self,
         job: &JobId,
         outcome: Outcome,
-        place: &Place,
+        invocation: &InvocationInfo,
     ) -> Result<Option<CallError>, ReportError> {
         let mut request = self.client.put_job_success_result().job_id(job.as_str());
         let mut details =
-            ExecutionDetails::builder().set_external_execution_id(place.external_id());
+            ExecutionDetails::builder().set_external_execution_id(invocation.external_id());
         match outcome {
             Outcome::Complete(Completion { summary, variables }) => {
                 tracing::info!(outcome = "complete", %summary, "job ended");
-                details = details.summary(place.summary(&summary));
+                details = details.summary(invocation.summary(&summary));
                 for (name, value) in variables {
                     request = request.output_variables(name, value);
                 }
@@ -159,7 +156,7 @@ impl Reporter {
             }) => {
                 tracing::info!(outcome = "continue", %summary, "job ended");
                 details = details
-                    .summary(place.summary(&summary))
+                    .summary(invocation.summary(&summary))
                     .set_percent_complete(
                         percent_complete.map(|percent| i32::from(percent.min(100))),
                     );
@@ -169,7 +166,7 @@ impl Reporter {
         let request = request.execution_details(details.build());
         let sent = request
             .customize()
-            .config_override(Self::in_time(place))
+            .config_override(Self::in_time(invocation))
             .send()
             .await;
         let Err(error) = sent else { return Ok(None) };
@@ -188,12 +185,12 @@ impl Reporter {
         refused(job, error)
     }
 
-    /// Reports a failure; gives back the refusal where CodePipeline does not accept its details.
+    /// Reports a failure; returns the error if CodePipeline rejects its details.
     async fn fail(
         &self,
         job: &JobId,
         details: FailureDetails,
-        place: &Place,
+        invocation: &InvocationInfo,
     ) -> Result<Option<CallError>, ReportError> {
         let request = self
             .client
@@ -202,7 +199,7 @@ impl Reporter {
             .failure_details(details);
         let sent = request
             .customize()
-            .config_override(Self::in_time(place))
+            .config_override(Self::in_time(invocation))
             .send()
             .await;
         let Err(error) = sent else { return Ok(None) };
@@ -222,7 +219,7 @@ impl Reporter {
     }
 }
 
-/// Tells a refusal of what a report holds from a report that did not arrive.
+/// Separates a report that was rejected for its content from one that did not arrive.
 fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportError> {
     if error.kind == CallErrorKind::Invalid && !error.outcome_unknown {
         return Ok(Some(error));
@@ -233,8 +230,8 @@ fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportErr
     })
 }
 
-/// The same job delivered twice reports twice; and a job can time out or be abandoned. AWS does not
-/// document the answer to a second result; these are the only errors that fit.
+/// A job that is delivered twice is reported twice, and a job can time out or be abandoned. AWS does not document
+/// the answer to a second result; these are the only documented errors that fit.
 fn no_longer_waited_for(job: &JobId, error: &CallError) {
     tracing::warn!(
         job.id = %job, %error,
@@ -242,15 +239,15 @@ fn no_longer_waited_for(job: &JobId, error: &CallError) {
     );
 }
 
-/// Where an invocation can be looked up, and when it ends.
+/// Where to find an invocation in the logs, and when it ends.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct InvocationInfo {
     request_id: String,
     log: LogLocation,
     end: Deadline,
 }
 
-impl Place {
+impl InvocationInfo {
     pub(super) fn of(invocation: &Invocation) -> Self {
         let Invocation {
             request_id,
@@ -301,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_summary_keeps_its_log_however_long_it_is() {
-        let place = Place {
+        let invocation = InvocationInfo {
             request_id: "r-1".to_owned(),
             log: LogLocation {
                 group: Some("/aws/lambda/e2e".to_owned()),
@@ -310,16 +307,20 @@ mod tests {
             end: Deadline::after(Duration::from_secs(1)),
         };
         assert_eq!(
-            place.summary("3 passed"),
+            invocation.summary("3 passed"),
             "3 passed (log: /aws/lambda/e2e s (request id r-1))"
         );
-        let long = place.summary(&"x".repeat(5_000));
+        let long = invocation.summary(&"x".repeat(5_000));
         assert_eq!(long.chars().count(), MAX_SUMMARY_CHARS);
         assert!(long.ends_with("x… (log: /aws/lambda/e2e s (request id r-1))"));
         assert_eq!(
-            length(&place.summary(&"😀".repeat(5_000))),
+            length(&invocation.summary(&"😀".repeat(5_000))),
             MAX_SUMMARY_CHARS - 1
         );
-        assert!(place.summary("a\n\u{1b}[2Jb").starts_with("a b (log: "));
+        assert!(
+            invocation
+                .summary("a\n\u{1b}[2Jb")
+                .starts_with("a b (log: ")
+        );
     }
 }

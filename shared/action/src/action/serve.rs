@@ -20,17 +20,19 @@ use crate::logging;
 use crate::process;
 use crate::sandbox;
 
-/// Serves an action's events until Lambda ends the process. This is all that a `main` calls.
+/// Handles an action's events until Lambda ends the process. This is the only call that a `main` makes.
 ///
 /// # Errors
 ///
 /// Where the Lambda runtime cannot be reached, or the process cannot hide its memory from its
 /// children.
 pub fn serve<A: Action>(constructor: impl Constructor<A>) -> Result<(), lambda_runtime::Error> {
+    // The order matters: first hide the memory and adopt orphans, before any code could start a child; then
+    // log, because the sandbox warns; then record the clean state that later jobs are compared with.
     process::harden()?;
     logging::start();
     sandbox::enter()?;
-    // One thread, on which nothing of an action ever runs: it only waits for actions and reports.
+    // One thread that only waits for the action and reports; the action runs elsewhere (see `host`).
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -67,9 +69,11 @@ async fn take_events<A: Action>(
         .await
 }
 
-/// Ends the process, after the answer to the runtime API and before another event is asked for, where a job left
-/// something that cannot be removed: Lambda then starts another one. That counts as a failed invocation and
-/// the event is delivered again, twice at most; its job has its result by now.
+/// Ends the process if a job left something that cannot be removed, so that Lambda starts a fresh one.
+///
+/// It runs after the response was sent to the runtime API and before the next event is requested. Lambda treats this
+/// as a failed invocation and delivers the event up to two more times; its job already has a result by then, so
+/// those deliveries change nothing.
 #[expect(
     clippy::exit,
     reason = "the process is what must not take another event"

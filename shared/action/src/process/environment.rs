@@ -1,4 +1,4 @@
-//! The environment of children: built, not filtered.
+//! The environment variables of children: built from nothing rather than filtered, so nothing can leak.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,9 +8,8 @@ use std::path::Path;
 use super::find::search_path;
 use crate::failure::{ActionError, FailureType};
 
-/// Variables that a user cannot name, because a promise rests on them: where programs and the job's
-/// own directories are.
-const OURS: [&str; 8] = [
+/// Variables that users cannot set: isolation depends on where programs and the job's directories are.
+const RESERVED: [&str; 8] = [
     "PATH",
     "HOME",
     "TMPDIR",
@@ -21,9 +20,9 @@ const OURS: [&str; 8] = [
     "LAMBDA_RUNTIME_DIR",
 ];
 
-/// Beginnings of such names: the dynamic linker's, and those of the Lambda runtime (its API's address,
-/// the function's credentials endpoint, its request's trace).
-const OUR_PREFIXES: [&str; 5] = [
+/// Prefixes of such names: those of the dynamic linker and of the Lambda runtime (the address of its API, the
+/// function's credentials endpoint, the request's trace).
+const RESERVED_PREFIXES: [&str; 5] = [
     "LD_",
     "AWS_LAMBDA_",
     "AWS_CONTAINER_",
@@ -31,7 +30,7 @@ const OUR_PREFIXES: [&str; 5] = [
     "_LAMBDA_",
 ];
 
-/// Credentials: the pipeline's definition is no place for them, and a test's role is its own.
+/// Credentials: everyone who can read the pipeline's definition would see them.
 const CREDENTIALS: [&str; 4] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -49,10 +48,10 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment that every child begins with.
+    /// The environment that every child starts with.
     ///
-    /// `home` and `temporary` are directories of the job's own: what is in the function's home directory
-    /// is not a child's business, and what a child writes goes when the job ends.
+    /// `home` and `temporary` are the job's own directories: children must not see the function's home directory, and
+    /// what they write is removed when the job ends.
     #[must_use]
     pub fn new(home: &Path, temporary: &Path) -> Self {
         let mut environment = Self {
@@ -66,7 +65,7 @@ impl Environment {
         environment
     }
 
-    /// Sets a variable of the action's own.
+    /// Sets a variable, without the checks for users' variables.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.variables.insert(name.into(), value.into());
     }
@@ -80,8 +79,7 @@ impl Environment {
         }
     }
 
-    /// Sets the variables that the user names by `Env.NAME`. They go over [`Environment::new`]'s `LANG`
-    /// and `CI`.
+    /// Sets the variables that users configure as `Env.NAME`. They can override `LANG` and `CI`.
     ///
     /// # Errors
     ///
@@ -131,28 +129,32 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
     if CREDENTIALS.contains(&name) {
         return Err(EnvironmentError::Credential { name: name_of() });
     }
-    if OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if RESERVED.contains(&name)
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    {
         return Err(EnvironmentError::Reserved { name: name_of() });
     }
     Ok(())
 }
 
-/// A variable that the user named and that is not given to a child.
+/// A user's variable that is not passed to children.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
     /// Not a name of letters, digits and underscores.
     #[error("`Env.{name}` is not a valid environment variable name")]
     Name {
-        /// What was given.
+        /// The name as given.
         name: String,
     },
-    /// A value that no environment can hold.
+    /// A value with a NUL character, which no environment can contain.
     #[error("the value of `Env.{name}` holds a NUL character")]
     Value {
         /// The variable.
         name: String,
     },
-    /// A variable that the action sets, or that would undo what it promises.
+    /// A variable that the action sets itself, or that would break isolation.
     #[error("`Env.{name}` cannot be set: it is reserved for the action")]
     Reserved {
         /// The variable.

@@ -8,25 +8,25 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::logging::redact_cut;
 use crate::text;
 
-/// How much is kept from the beginning of the output (reliability design, "64 KiB head + tail": what
-/// began a chain of errors is often above it, what ended it is always below).
+/// How much of the beginning of the output is kept. Together with the tail that is 64 KiB: the first error of a chain
+/// is often at the beginning, the last one always at the end.
 const HEAD_BYTES: usize = 16 * 1024;
 
 /// How much is kept from the end of the output.
 const TAIL_BYTES: usize = 48 * 1024;
 
-/// Where a line is cut: CloudWatch Logs takes events of 256 KiB, and no one reads so long a line.
+/// Longest line. CloudWatch Logs accepts events of 256 KiB, but nobody reads lines of that length.
 const MAX_LINE_BYTES: usize = 8 * 1024;
 
-/// How much of one child's output goes to the log. A flood costs money at CloudWatch Logs; npm and
-/// test runners stay far below it.
+/// Most bytes of one child's output that are logged. More costs money at CloudWatch Logs; npm and test runners stay
+/// far below it.
 const MAX_LOGGED_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a line costs of that beside its text: its time, level, span and stream as JSON (some 200
-/// bytes; CloudWatch Logs bills 26 more for each event).
+/// What each line adds to its text: time, level, span and stream as JSON (about 200 bytes), and the 26 bytes that
+/// CloudWatch Logs bills for each event. Without it, empty lines could be logged without limit.
 const LINE_OVERHEAD_BYTES: usize = 226;
 
-/// How much is read at once.
+/// Bytes per read.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Which of a child's two streams a line came from.
@@ -45,10 +45,10 @@ impl Stream {
     }
 }
 
-/// Both streams of one child, as they come.
+/// The captured output of one child.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
-    kept: Arc<Mutex<Kept>>,
+    captured: Arc<Mutex<Captured>>,
 }
 
 /// What a child wrote, as text without terminal codes.
@@ -61,27 +61,27 @@ pub(super) struct OutputText {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Captured {
     logs: bool,
     shown_below: Option<String>,
     logged_bytes: usize,
     unlogged_lines: usize,
-    stdout: Ends,
-    both: Ends,
+    stdout: HeadAndTail,
+    both: HeadAndTail,
 }
 
 impl Output {
-    /// An output that goes to the log line by line, or one that is only kept.
+    /// An output that goes to the log line by line, or one that is only captured.
     /// Paths in it are shown as they are below a directory.
     pub(super) fn new(logs: bool, shown_below: Option<String>) -> Self {
         Self {
-            kept: Arc::new(Mutex::new(Kept {
+            captured: Arc::new(Mutex::new(Captured {
                 logs,
                 shown_below,
                 logged_bytes: 0,
                 unlogged_lines: 0,
-                stdout: Ends::default(),
-                both: Ends::default(),
+                stdout: HeadAndTail::default(),
+                both: HeadAndTail::default(),
             })),
         }
     }
@@ -92,8 +92,8 @@ impl Output {
         let mut chunk = vec![0; CHUNK_BYTES];
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
             lines.push(&chunk[..count], |line, cut| self.line(stream, line, cut));
-            // A child that always has more to say would keep everything else of its task from running,
-            // the look at the clock among it.
+            // A child that writes without end would otherwise never let this task yield, and the deadline, which
+            // the same task waits for, would not be noticed.
             tokio::task::yield_now().await;
         }
         lines.end(|line, cut| self.line(stream, line, cut));
@@ -103,35 +103,35 @@ impl Output {
         let line = String::from_utf8_lossy(line);
         let mut text = text::plain_line(written_last(&line));
         if cut {
-            // The cut may have gone through a character, too.
+            // The cut may be in the middle of a character, which then decodes as replacement characters.
             let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
             text = redact_cut(whole).into_owned() + " … (line truncated)";
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match &kept.shown_below {
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match &captured.shown_below {
             Some(directory) => relative(text, directory),
             None => text,
         };
-        kept.both.push(&text);
+        captured.both.push(&text);
         if stream == Stream::Stdout {
-            kept.stdout.push(&text);
+            captured.stdout.push(&text);
         }
-        if !kept.logs {
+        if !captured.logs {
             return;
         }
         let cost = text.len() + LINE_OVERHEAD_BYTES;
-        if kept.logged_bytes + cost > MAX_LOGGED_BYTES {
-            kept.unlogged_lines += 1;
+        if captured.logged_bytes + cost > MAX_LOGGED_BYTES {
+            captured.unlogged_lines += 1;
             return;
         }
-        kept.logged_bytes += cost;
+        captured.logged_bytes += cost;
         tracing::info!(stream = stream.name(), "{text}");
     }
 
-    /// What was kept. Says in the log what a flood left out of it.
+    /// Everything that was captured. Logs how many lines were not logged.
     pub(super) fn finish(&self) -> OutputText {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let unlogged_lines = std::mem::take(&mut kept.unlogged_lines);
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        let unlogged_lines = std::mem::take(&mut captured.unlogged_lines);
         if unlogged_lines > 0 {
             tracing::warn!(
                 lines = unlogged_lines,
@@ -139,19 +139,19 @@ impl Output {
             );
         }
         OutputText {
-            stdout: kept.stdout.text(),
-            both: kept.both.text(),
+            stdout: captured.stdout.text(),
+            both: captured.both.text(),
         }
     }
 }
 
-/// Of a line that was written over by carriage returns (a progress bar), what stood last.
+/// The last text of a line that was overwritten by carriage returns, as progress bars are.
 fn written_last(line: &str) -> &str {
     let line = line.trim_end_matches('\r');
     line.rsplit('\r').next().unwrap_or(line)
 }
 
-/// A line without the directory that its paths begin with; ES modules name files by `file:` addresses.
+/// Removes a directory from the paths in a line. Stack traces of ES modules contain `file:` URLs.
 fn relative(text: String, directory: &str) -> String {
     if !text.contains(directory) {
         return text;
@@ -198,18 +198,21 @@ impl Lines {
     }
 }
 
-/// The first and the last lines of a text of any length.
+/// The first and last lines of a text of any length, in bounded memory.
 #[derive(Debug, Default)]
-struct Ends {
+struct HeadAndTail {
     head: String,
     tail: std::collections::VecDeque<String>,
     tail_bytes: usize,
-    left_out: usize,
+    omitted_lines: usize,
 }
 
-impl Ends {
+impl HeadAndTail {
     fn push(&mut self, line: &str) {
-        if self.tail.is_empty() && self.left_out == 0 && self.head.len() + line.len() < HEAD_BYTES {
+        if self.tail.is_empty()
+            && self.omitted_lines == 0
+            && self.head.len() + line.len() < HEAD_BYTES
+        {
             self.head.push_str(line);
             self.head.push('\n');
             return;
@@ -221,14 +224,14 @@ impl Ends {
                 break;
             };
             self.tail_bytes -= oldest.len() + 1;
-            self.left_out += 1;
+            self.omitted_lines += 1;
         }
     }
 
     fn text(&self) -> String {
         let mut text = self.head.clone();
-        if self.left_out > 0 {
-            let _infallible = writeln!(text, "… ({} lines omitted)", self.left_out);
+        if self.omitted_lines > 0 {
+            let _infallible = writeln!(text, "… ({} lines omitted)", self.omitted_lines);
         }
         for line in &self.tail {
             text.push_str(line);
@@ -323,7 +326,7 @@ mod tests {
         let output = Output::new(true, None);
         let flood = vec![b'\n'; MAX_LOGGED_BYTES];
         output.clone().read(Stream::Stdout, &flood[..]).await;
-        let unlogged = output.kept.lock().unwrap().unlogged_lines;
+        let unlogged = output.captured.lock().unwrap().unlogged_lines;
         assert!(MAX_LOGGED_BYTES - unlogged <= MAX_LOGGED_BYTES / LINE_OVERHEAD_BYTES);
     }
 

@@ -1,10 +1,23 @@
-//! A child with all its descendants, daemons among them: ended together and reaped.
+//! A child process together with all its descendants, killed and reaped as one.
 //!
-//! In a process that adopts orphans ([`harden`](super::harden())) every descendant of it is the
-//! running child's, so that nothing can slip away by a double fork or a new session. That nothing is left is
-//! then the kernel's word, not a look at `/proc`: whoever has no child has no descendant. In another
-//! process (tests, tools) only what is still linked to the child by parents, or in its process group,
-//! can be told to be its.
+//! Problem: a build starts processes that start processes. One that survives its job can change the next job's
+//! files, and Lambda freezes and reuses it with the environment.
+//!
+//! Seen: killing the process group is not enough. A daemon calls `setsid` or forks twice, leaves the group, and
+//! its parent becomes init. A process that forks quickly is no longer the one that was listed a moment ago.
+//!
+//! Solution:
+//!
+//! 1. The function is a child subreaper ([`harden`](super::harden())), so orphans become its children instead
+//!    of init's, and it runs one child at a time ([`SpawnPermit`]). Every process below the function therefore
+//!    belongs to the running child, whatever session or group it has moved to.
+//! 2. [`Termination`] repeats "kill everything, then reap" until `wait` reports that this process has no children
+//!    left (`ECHILD`). That answer comes from the kernel; `/proc` is only used to find whom to signal.
+//! 3. If processes are still there after [`KILL_LIMIT`], the execution environment is given up
+//!    ([`sandbox::give_up`]).
+//!
+//! In a process that is no subreaper (tests, tools), orphans cannot be attributed. There, only the process group
+//! and processes still linked to the child through their parents are ended.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -21,25 +34,25 @@ use super::harden::adopts_orphans;
 use crate::sandbox;
 
 /// How long a child has between SIGTERM and SIGKILL: enough for a test runner to write its report,
-/// little beside the 30 s that an action keeps back before Lambda's end.
+/// and a quarter of the 20 s (`DEADLINE_MARGIN`) that the host keeps back before Lambda's timeout.
 pub const TERMINATION_GRACE: Duration = Duration::from_secs(5);
 
-/// How long killed processes may take to be gone. SIGKILL needs no consent; only a process in an
-/// uninterruptible system call takes its time.
+/// How long killed processes may take to disappear. SIGKILL cannot be blocked, but a process in an
+/// uninterruptible system call ends only when that call returns.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether all are gone.
+/// Polling interval while waiting for processes to disappear.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Survivors that a message names.
-const MAX_TOLD: usize = 10;
+/// Most surviving processes that a message names.
+const MAX_LISTED: usize = 10;
 
 /// One tree at a time in a process that adopts orphans: two could not be told apart.
 static ONE_TREE: Mutex<()> = Mutex::const_new(());
 
-/// Waits until this process may have another child.
-pub(super) async fn turn() -> Turn {
-    Turn {
+/// Waits until this process may start another child.
+pub(super) async fn spawn_permit() -> SpawnPermit {
+    SpawnPermit {
         alone: if adopts_orphans() {
             Some(ONE_TREE.lock().await)
         } else {
@@ -48,28 +61,28 @@ pub(super) async fn turn() -> Turn {
     }
 }
 
-/// The right to have a child.
+/// The permission to have a child; one at a time in a process that adopts orphans.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct SpawnPermit {
     alone: Option<MutexGuard<'static, ()>>,
 }
 
-/// Ends what earlier jobs left in a process that adopts orphans; nothing in it runs children at the moment.
+/// Ends the processes that earlier jobs left behind. Does nothing in a process that does not adopt orphans.
 ///
 /// # Errors
 ///
-/// [`Survivors`]: something lives on.
+/// [`Survivors`]: some are still running.
 pub async fn sweep() -> Result<(), Survivors> {
-    let turn = turn().await;
-    if turn.alone.is_none() {
+    let permit = spawn_permit().await;
+    if permit.alone.is_none() {
         return Ok(());
     }
-    let family = Family {
+    let descendants = Descendants {
         root: None,
         adopts: true,
     };
-    let mut ending = Ending::begin(family);
-    while !ending.is_done(|| {})? {
+    let mut termination = Termination::start(descendants);
+    while !termination.is_done(|| {})? {
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(())
@@ -79,23 +92,23 @@ pub async fn sweep() -> Result<(), Survivors> {
 #[derive(Debug)]
 pub(super) struct Tree {
     child: Child,
-    family: Family,
+    descendants: Descendants,
     ended: bool,
-    _turn: Turn,
+    _permit: SpawnPermit,
 }
 
 impl Tree {
-    /// Takes charge of a child that leads its own process group; `None` if it is already reaped.
-    pub(super) fn new(child: Child, turn: Turn) -> Option<Self> {
+    /// Takes over a child that leads its own process group; `None` if it is already reaped.
+    pub(super) fn new(child: Child, permit: SpawnPermit) -> Option<Self> {
         let root = Pid::from_raw(i32::try_from(child.id()?).ok()?)?;
         Some(Self {
             child,
-            family: Family {
+            descendants: Descendants {
                 root: Some(root),
-                adopts: turn.alone.is_some(),
+                adopts: permit.alone.is_some(),
             },
             ended: false,
-            _turn: turn,
+            _permit: permit,
         })
     }
 
@@ -104,7 +117,7 @@ impl Tree {
         self.child.wait().await
     }
 
-    /// The streams, once.
+    /// The output streams; `None` after the first call.
     pub(super) fn streams(
         &mut self,
     ) -> (
@@ -114,9 +127,9 @@ impl Tree {
         (self.child.stdout.take(), self.child.stderr.take())
     }
 
-    /// Asks all to end, and kills after `grace` those that did not.
+    /// Sends SIGTERM to all, and kills after `grace` those that are still running.
     pub(super) async fn terminate(&mut self, grace: Duration) -> Result<(), Survivors> {
-        self.family.signal(Signal::TERM);
+        self.descendants.signal(Signal::TERM);
         let end = tokio::time::Instant::now() + grace;
         while tokio::time::Instant::now() < end && !self.is_gone() {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -126,9 +139,9 @@ impl Tree {
 
     /// Kills and reaps whatever is left.
     pub(super) async fn kill(&mut self) -> Result<(), Survivors> {
-        let mut ending = Ending::begin(self.family);
+        let mut termination = Termination::start(self.descendants);
         let ended = loop {
-            match ending.is_done(|| reap(&mut self.child)) {
+            match termination.is_done(|| reap(&mut self.child)) {
                 Ok(false) => tokio::time::sleep(POLL_INTERVAL).await,
                 ended => break ended.map(drop),
             }
@@ -137,10 +150,10 @@ impl Tree {
         ended
     }
 
-    /// The same without waiting for the runtime: the future that held the tree is being dropped.
+    /// [`Tree::kill`] from `Drop`, where nothing can be awaited: blocks this thread instead.
     fn kill_now(&mut self) -> Result<(), Survivors> {
-        let mut ending = Ending::begin(self.family);
-        while !ending.is_done(|| reap(&mut self.child))? {
+        let mut termination = Termination::start(self.descendants);
+        while !termination.is_done(|| reap(&mut self.child))? {
             thread::sleep(POLL_INTERVAL);
         }
         Ok(())
@@ -148,7 +161,7 @@ impl Tree {
 
     fn is_gone(&mut self) -> bool {
         reap(&mut self.child);
-        matches!(self.family.reap(), Ok(true))
+        matches!(self.descendants.reap(), Ok(true))
     }
 }
 
@@ -162,44 +175,49 @@ impl Drop for Tree {
     }
 }
 
-/// The runtime's own record of the child, before anybody else reaps it.
+/// Lets tokio reap its own child. This has to happen before `wait` reaps any child of this process: otherwise
+/// `wait` takes the exit status away from tokio, and [`Tree::wait`] fails with `ECHILD`.
 fn reap(child: &mut Child) {
     let _status_is_known_or_not_wanted = child.try_wait();
 }
 
-/// The end of a family, pass by pass.
-struct Ending {
-    family: Family,
-    begun: Instant,
+/// Killing and reaping a set of processes, pass by pass.
+struct Termination {
+    descendants: Descendants,
+    started: Instant,
     tampered: Option<String>,
 }
 
-impl Ending {
-    fn begin(family: Family) -> Self {
+impl Termination {
+    fn start(descendants: Descendants) -> Self {
         Self {
-            family,
-            begun: Instant::now(),
+            descendants,
+            started: Instant::now(),
             tampered: None,
         }
     }
 
-    /// Kills and reaps once; whether nothing is left. The clock is looked at after the signals: a function that
-    /// was stopped in between has sent them nevertheless.
+    /// One pass: kills, reaps, and returns whether nothing is left.
+    ///
+    /// The clock is read after the signals are sent. Lambda may freeze the function between two passes for longer
+    /// than the limit; even then, one more round of SIGKILL goes out before the environment is given up.
     fn is_done(&mut self, reap_child: impl FnOnce()) -> Result<bool, Survivors> {
-        if self.family.adopts
+        if self.descendants.adopts
+            // Before the signals: a child may have lowered a limit that the pass itself needs, such as the
+            // number of open files for reading `/proc`.
             && let Err(what) = sandbox::restore_limits()
         {
             self.tampered = Some(what);
         }
-        self.family.signal(Signal::KILL);
+        self.descendants.signal(Signal::KILL);
         reap_child();
-        let gone = self.family.reap();
-        let took = self.begun.elapsed();
+        let gone = self.descendants.reap();
+        let took = self.started.elapsed();
         if took > KILL_LIMIT {
             return Err(match gone {
                 Ok(true) => Survivors::Late { took },
                 Ok(false) => Survivors::Alive {
-                    processes: self.family.told(),
+                    processes: self.descendants.ids_for_message(),
                 },
                 Err(source) => Survivors::Unknown { source },
             });
@@ -214,21 +232,21 @@ impl Ending {
     }
 }
 
-/// Processes that belong together.
+/// Which processes belong to the running child.
 #[derive(Clone, Copy, Debug)]
-struct Family {
-    /// The child that all others came from; `None` for whatever is below this process.
+struct Descendants {
+    /// The child that started all others; `None` for everything below this process.
     root: Option<Pid>,
-    /// Whether all descendants of this process are the family.
+    /// Whether that is all descendants of this process.
     adopts: bool,
 }
 
-impl Family {
-    /// Reaps what has ended; whether nothing is left.
+impl Descendants {
+    /// Reaps what has ended, and returns whether nothing is left.
     fn reap(self) -> io::Result<bool> {
         if self.adopts {
-            // Every descendant has a chain of parents up to this process, which adopts those whose parents end. So
-            // without a child there is no descendant, whatever `/proc` shows or hides.
+            // Every descendant has a chain of parents up to this process, because it adopts those whose parents
+            // end. So no children (`ECHILD`) means no descendants, whatever `/proc` shows or hides.
             return loop {
                 match wait(WaitOptions::NOHANG) {
                     Ok(Some(_)) | Err(Errno::INTR) => {}
@@ -240,8 +258,8 @@ impl Family {
         }
         for pid in self.members()?.into_keys() {
             if Some(pid) != self.root {
-                // Not our child: its own parent, or whoever adopts it, reaps it.
-                let _reaped_or_not_ours = waitpid(Some(pid), WaitOptions::NOHANG);
+                // It may be a grandchild, which only its own parent can reap.
+                let _reaped_or_not_a_child = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
         Ok(self.members()?.is_empty())
@@ -249,11 +267,11 @@ impl Family {
 
     fn signal(self, signal: Signal) {
         let Ok(members) = self.members() else {
-            // The next pass looks again; what cannot be listed until the limit is an error.
+            // The next pass tries again. If listing fails until the limit, that is an error (`is_done`).
             return;
         };
-        // The group first: one call that no fork can outrun. While it has a member that is not reaped
-        // the kernel gives its number to no other.
+        // The group first: it is one system call, so a process that forks meanwhile cannot escape it. Only if
+        // the listing shows a member, because the kernel may reuse the number of an empty group.
         if let Some(root) = self.root
             && members.values().any(|member| member.group == root)
         {
@@ -264,7 +282,7 @@ impl Family {
         }
     }
 
-    /// All processes of the family that have not been reaped.
+    /// All of these processes that have not been reaped, by their id.
     fn members(self) -> io::Result<HashMap<Pid, Process>> {
         let me = rustix::process::getpid();
         let processes = processes()?;
@@ -284,14 +302,14 @@ impl Family {
             .collect())
     }
 
-    fn told(self) -> String {
+    fn ids_for_message(self) -> String {
         let Ok(members) = self.members() else {
             return "some".to_owned();
         };
         let mut pids: Vec<String> = members.into_keys().map(|pid| pid.to_string()).collect();
         pids.sort();
-        let more = pids.len().saturating_sub(MAX_TOLD);
-        pids.truncate(MAX_TOLD);
+        let more = pids.len().saturating_sub(MAX_LISTED);
+        pids.truncate(MAX_LISTED);
         match more {
             0 => pids.join(", "),
             more => format!("{} and {more} more", pids.join(", ")),
@@ -299,28 +317,28 @@ impl Family {
     }
 }
 
-/// A job's processes did not all end as they have to: no other job may run here.
+/// The job's processes could not be ended cleanly, so no other job may run in this environment.
 #[derive(Debug, thiserror::Error)]
 pub enum Survivors {
-    /// Some live.
+    /// Some are still running.
     #[error("the job's processes did not end within {} s: {processes}", KILL_LIMIT.as_secs())]
     Alive {
-        /// Their numbers.
+        /// Their process ids.
         processes: String,
     },
-    /// They are gone, but later than they can be without this process having been stopped.
+    /// They ended too late to be explained by anything but a suspended function.
     #[error("the job's processes were killed only after {} s: the function was suspended in between", .took.as_secs())]
     Late {
         /// How long it took.
         took: Duration,
     },
-    /// Whether some live cannot be told.
+    /// It is unknown whether some are still running.
     #[error("cannot list the job's processes")]
     Unknown {
         /// Why.
         source: io::Error,
     },
-    /// They are gone, and have changed this process.
+    /// They ended, but had changed this process.
     #[error("a program that the job ran changed the function's {what}")]
     Tampered {
         /// What was changed.
@@ -329,7 +347,8 @@ pub enum Survivors {
 }
 
 fn descends(pid: Pid, top: Pid, processes: &HashMap<Pid, Process>) -> bool {
-    // A parent that ends while the table is read can make a circle of numbers used again.
+    // `/proc` is not read atomically: if a process ends and its id is reused meanwhile, the table can contain
+    // a circle of parents.
     let mut seen = HashSet::new();
     let mut current = pid;
     while let Some(process) = processes.get(&current) {
@@ -342,15 +361,15 @@ fn descends(pid: Pid, top: Pid, processes: &HashMap<Pid, Process>) -> bool {
     false
 }
 
-/// What `/proc/PID/stat` says that matters here.
+/// The fields of `/proc/PID/stat` that are used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     parent: Option<Pid>,
     group: Pid,
 }
 
-/// All processes that there are. `stat` stays readable for everyone, whatever is hidden otherwise; where it is
-/// not, that is an error and not an empty table.
+/// All processes of this machine. `stat` is readable by everyone; if it is not, that is an error, because an
+/// incomplete table would look as if processes had ended.
 fn processes() -> io::Result<HashMap<Pid, Process>> {
     let mut table = HashMap::new();
     for entry in std::fs::read_dir("/proc")? {
@@ -387,7 +406,7 @@ fn parse_stat(stat: &[u8]) -> Option<Process> {
     Some(Process { parent, group })
 }
 
-/// A process's number; `None` for what is none.
+/// A process id; `None` for 0 and negative numbers.
 fn pid(raw: i32) -> Option<Pid> {
     if raw > 0 { Pid::from_raw(raw) } else { None }
 }
@@ -422,12 +441,12 @@ mod tests {
             .process_group(0)
             .spawn()
             .unwrap();
-        let mut ending = Ending::begin(Family {
+        let mut termination = Termination::start(Descendants {
             root: Pid::from_raw(i32::try_from(child.id()).unwrap()),
             adopts: false,
         });
-        ending.begun = Instant::now().checked_sub(KILL_LIMIT * 2).unwrap();
-        ending.is_done(|| {}).unwrap_err();
+        termination.started = Instant::now().checked_sub(KILL_LIMIT * 2).unwrap();
+        termination.is_done(|| {}).unwrap_err();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }
 

@@ -1,4 +1,7 @@
-//! The disk that is a function's own.
+//! The directories that belong to this function alone, and may be emptied.
+//!
+//! Emptying the wrong `/tmp` would delete other people's files, so nothing is guessed: either a variable names the
+//! directory and nobody else can write to it, or the program itself lies where only Lambda puts programs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +13,14 @@ use super::Unclean;
 use crate::env;
 use crate::removal;
 
-/// Where Lambda puts a function's package, and nobody else anything.
+/// Where Lambda, and nobody else, puts a function's package.
 const LAMBDA_TASK_ROOT: &str = "/var/task";
 
 /// What a Lambda function can write to (Lambda Developer Guide, "Understanding the Lambda execution environment
 /// lifecycle").
 const LAMBDA_TEMPORARY: &str = "/tmp";
 
-/// What every user of a Linux machine can write to besides, where it is there and not read-only.
+/// Other directories that every user of a Linux machine can write to, unless missing or read-only.
 const WRITABLE: [&str; 3] = ["/var/tmp", "/dev/shm", "/dev/mqueue"];
 
 /// Directories that belong to this function alone.
@@ -47,12 +50,12 @@ impl Disk {
         &self.temporary
     }
 
-    /// Removes all that this user can have put there.
+    /// Removes everything that this user can have put there.
     pub(super) fn empty(&self) -> Result<(), Unclean> {
         empty(&self.temporary)?;
         for directory in &self.others {
             match empty(directory) {
-                // It is not there, it is not for this user, or it is no directory: then nothing of a job is in it.
+                // Missing, not accessible to this user, or not a directory: no job can have put files there.
                 Err(Unclean::Disk { path, .. }) if path == *directory => {}
                 emptied => emptied?,
             }
@@ -72,15 +75,15 @@ fn empty(directory: &Path) -> Result<(), Unclean> {
     Ok(())
 }
 
-/// Whether Lambda started this process. Variables alone could have been copied; the program's own place says
-/// that no other one shares `/tmp` with it.
+/// Whether Lambda started this process. A developer may have copied the variables, but not the program's own path,
+/// and where that is Lambda's, no other program shares `/tmp`.
 fn is_in_lambda() -> bool {
     let is_task_root = env::var("LAMBDA_TASK_ROOT").as_deref() == Some(LAMBDA_TASK_ROOT);
     let is_there = std::env::current_exe().is_ok_and(|exe| exe.starts_with(LAMBDA_TASK_ROOT));
     is_task_root && is_there && env::temporary_directory() == Path::new(LAMBDA_TEMPORARY)
 }
 
-/// Refuses a directory that is not this user's alone: emptying it could take what others have there.
+/// Refuses a directory that others can use: emptying it could delete their files.
 fn check_private(directory: &Path) -> Result<(), DiskError> {
     let refused = |reason| DiskError {
         path: directory.to_owned(),
@@ -97,7 +100,7 @@ fn check_private(directory: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// The directory that is named as the function's own cannot be that.
+/// The directory configured as the function's own is not private.
 #[derive(Debug, thiserror::Error)]
 #[error("{} names `{}`: {reason}", env::OWN_DIRECTORY, .path.display())]
 pub struct DiskError {

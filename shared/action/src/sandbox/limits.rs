@@ -1,4 +1,8 @@
-//! What a child of the same user can change of this process, and an exit alone undoes for certain.
+//! Resource limits and scheduling of this process, which its children can change.
+//!
+//! `prlimit(2)` and `setpriority(2)` work on any process of the same user. A child that sets the function's limit on
+//! open files to 3 makes the next job fail, and a low priority makes it run out of time. Only soft limits can be
+//! raised again without privileges; a lowered hard limit or priority is undone by exiting.
 
 use std::fs;
 use std::io;
@@ -25,12 +29,12 @@ const RESOURCES: [(Resource, &str); 16] = [
     (Resource::Rttime, "limit on real-time CPU time"),
 ];
 
-/// Where `/proc/PID/stat` has the nice value and the scheduling policy, counted from the state, which follows
-/// the name (`proc_pid_stat(5)`: fields 19 and 41, the state is 3).
+/// Positions of the nice value and the scheduling policy in `/proc/PID/stat`, counted from the field after the name
+/// (`proc_pid_stat(5)`: fields 19 and 41; the state, directly after the name, is field 3).
 const NICE: usize = 16;
 const POLICY: usize = 38;
 
-/// Limits of a process, and how its threads are scheduled.
+/// The limits of a process, and how its threads are scheduled.
 #[derive(Debug)]
 pub(super) struct Limits {
     limits: [Rlimit; 16],
@@ -51,8 +55,7 @@ impl Limits {
         }
     }
 
-    /// Sets limits back, and says what was not as it was. A program of the same user can lower any limit
-    /// (`prlimit(2)`), and only the soft ones can be raised again.
+    /// Restores the limits, and returns the name of one that had changed.
     pub(super) fn restore(&self) -> Result<(), String> {
         let mut changed = None;
         for ((resource, name), limit) in RESOURCES.into_iter().zip(&self.limits) {
@@ -80,7 +83,7 @@ impl Limits {
             match Scheduling::of(&thread) {
                 Ok(now) if now == *before => {}
                 Ok(_) => return Err("priority".to_owned()),
-                // A thread that has ended meanwhile.
+                // The thread has ended since it was listed.
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(format!("threads ({error})")),
             }

@@ -1,4 +1,8 @@
-//! The threads that an action runs on.
+//! The runtime that an action runs on, separate from the one that watches it.
+//!
+//! It has two jobs that a runtime inside the host's would not do: a blocked action cannot stop the host's timers,
+//! and dropping it never waits. An action that was cancelled and still blocks (see [`super::host`]) would
+//! otherwise keep the function from answering Lambda, and Lambda would run the reported job again.
 
 use std::future::Future;
 use std::io;
@@ -8,14 +12,14 @@ use tokio::task::JoinHandle;
 
 use crate::failure::{ActionError, FailureType};
 
-/// Two, so that what an action awaits goes on beside work of it that does not yield.
+/// Two, so that an action's requests and timers make progress while some of its code does not yield.
 const WORKER_THREADS: usize = 2;
 
-/// A tokio runtime apart from the caller's.
+/// A tokio runtime for the action alone. `None` only while it is being dropped.
 #[derive(Debug)]
-pub(super) struct Threads(Option<Runtime>);
+pub(super) struct ActionRuntime(Option<Runtime>);
 
-impl Threads {
+impl ActionRuntime {
     pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
@@ -24,7 +28,7 @@ impl Threads {
         Ok(Self(Some(runtime)))
     }
 
-    /// Runs a future on these threads.
+    /// Spawns a task on these threads.
     pub(super) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -34,23 +38,24 @@ impl Threads {
     }
 }
 
-impl Drop for Threads {
+impl Drop for ActionRuntime {
     fn drop(&mut self) {
-        // A thread that blocks would be waited for, and waiting is not allowed in an async caller.
+        // Dropping a runtime waits for its blocked threads, and panics inside an async caller. Shutting it
+        // down in the background does neither; threads that are still blocked are abandoned.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// The system gives no threads.
+/// The system did not allow the threads to start.
 #[derive(Debug, thiserror::Error)]
 #[error("the function cannot start its threads")]
-pub(super) struct NoThreads {
+pub(super) struct RuntimeStartError {
     pub(super) source: io::Error,
 }
 
-impl ActionError for NoThreads {
+impl ActionError for RuntimeStartError {
     fn failure_type(&self) -> FailureType {
         FailureType::SystemUnavailable
     }
