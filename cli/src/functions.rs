@@ -1,6 +1,7 @@
 //! The action functions: built from the checkout, or taken from a directory.
 
 mod build;
+pub(crate) mod custom;
 mod prebuilt;
 
 use std::path::PathBuf;

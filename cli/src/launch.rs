@@ -34,14 +34,17 @@ pub(crate) struct Stack<'a> {
     pub(crate) parameters: BTreeMap<String, String>,
     /// The action functions.
     pub(crate) functions: &'a [Function],
+    /// Functions of the user's own.
+    pub(crate) custom: Vec<local::launch::CustomFunction>,
     /// The package of the layer with Node.js and npm; without one, they are the machine's.
     pub(crate) node_layer: Option<&'a Path>,
 }
 
 /// Launches the stack, or updates it where it is there already.
 pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<Launched, CliError> {
+    let name = stack.name;
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| CliError::Launch {
-        stack: stack.name.to_owned(),
+        stack: name.to_owned(),
         source,
     };
     let request = Request {
@@ -55,6 +58,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             .iter()
             .map(|function| (function.name.to_owned(), function.path.clone()))
             .collect(),
+        custom: stack.custom,
         node_layer: stack.node_layer.map(Path::to_owned),
         parameters: stack.parameters.clone(),
     };

@@ -22,6 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::launch::{Stack, launch};
 use crate::output::Output;
 use crate::preflight::{self, Planned};
+use crate::settings::{CustomFunction, Settings as AppSettings};
 
 use environment::Environment;
 use executions::Executions;
@@ -91,11 +92,15 @@ async fn work(
 ) -> Result<Outcome, CliError> {
     let application = Application::find(&arguments.application).await?;
     let home = Home::find(global.home.as_deref());
-    let parameters = parameters(&application, arguments);
+    let settings = AppSettings::load_from(global, &application.directory)?;
+    let custom = settings.custom_functions();
+    functions::custom::check(&custom)?;
+    let parameters = parameters(&application, &settings, arguments);
     check(&application, &parameters, &home, arguments, output).await?;
     application.revision().await?;
     let templates = checkout()?.join("cloudformation");
     let functions = prepare_functions(global, arguments, output).await?;
+    let custom = prepare_custom(&custom, global, output).await?;
     start(environment, &home, &application, arguments, output).await?;
     let node_layer = node_layer(arguments);
     let name = stack_name(global, &application);
@@ -104,6 +109,7 @@ async fn work(
         templates: &templates,
         parameters,
         functions: &functions,
+        custom,
         node_layer: node_layer.as_deref(),
     };
     let (pipeline, created) = launch_stack(environment, stack, output, progress).await?;
@@ -141,14 +147,20 @@ async fn work(
     }
 }
 
-/// The template's parameters. Given last, one of the command line wins.
-fn parameters(application: &Application, arguments: &Run) -> BTreeMap<String, String> {
+/// The template's parameters. Given last, one of the command line wins; of `delivery.toml` those count that name
+/// actions of the user's own.
+fn parameters(
+    application: &Application,
+    settings: &AppSettings,
+    arguments: &Run,
+) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::from([("BranchName".to_owned(), application.branch.clone())]);
     if preflight::knows_folders()
         && let Some(folder) = application.folder()
     {
         parameters.insert(preflight::DIRECTORY.to_owned(), folder.to_owned());
     }
+    parameters.extend(settings.custom_actions());
     parameters.extend(arguments.parameters.iter().cloned());
     parameters
 }
@@ -212,6 +224,23 @@ async fn prepare_functions(
     );
     let step = Timed::begin(output, Step::Functions, detail);
     let built = functions::build(&workspace, global.quiet).await?;
+    step.end(output, "built".to_owned());
+    Ok(built)
+}
+
+/// Builds the functions of the user's own, where there are any.
+async fn prepare_custom(
+    functions: &[CustomFunction],
+    global: &Global,
+    output: &mut Output,
+) -> Result<Vec<local::launch::CustomFunction>, CliError> {
+    if functions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<_> = functions.iter().map(|one| one.name.as_str()).collect();
+    let detail = format!("building {}", names.join(", "));
+    let step = Timed::begin(output, Step::Functions, detail);
+    let built = functions::custom::programs(functions, global.quiet).await?;
     step.end(output, "built".to_owned());
     Ok(built)
 }

@@ -1,6 +1,7 @@
 //! What a command works with: a flag wins over its environment variable, that over `delivery.toml`, and
 //! that over the default.
 
+mod custom;
 mod file;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
 use crate::error::CliError;
 
+pub(crate) use custom::CustomFunction;
 pub(crate) use file::File;
 
 /// The file beside the application that holds its settings.
@@ -19,6 +21,14 @@ pub(crate) const FILE_NAME: &str = "delivery.toml";
 /// What an environment variable that sets a template's parameter begins with; the parameter's name
 /// follows as it is written in the template.
 pub(crate) const PARAMETER_PREFIX: &str = "DELIVERY_PARAMETER_";
+
+/// The template's parameters that name actions of the user's own.
+const CUSTOM_ACTIONS: [&str; 4] = [
+    "AcceptanceAction",
+    "AcceptanceActionParameters",
+    "ProductionAction",
+    "ProductionActionParameters",
+];
 
 /// Where `scripts/package` writes.
 const DEFAULT_PACKAGES: &str = "target/packages";
@@ -40,8 +50,12 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the settings that every command needs.
     pub(crate) fn load(global: &Global) -> Result<Self, CliError> {
-        let current = PathBuf::from(".");
-        let current = std::path::absolute(&current).unwrap_or(current);
+        Self::load_from(global, Path::new("."))
+    }
+
+    /// The same, of the file that is the nearest one to this directory.
+    pub(crate) fn load_from(global: &Global, directory: &Path) -> Result<Self, CliError> {
+        let current = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let (directory, file) = match &global.config {
             Some(path) => (parent(path), File::read(path)?),
             None => match find(&current) {
@@ -100,6 +114,21 @@ impl Settings {
             .architecture
             .or(self.file.architecture)
             .unwrap_or_default()
+    }
+
+    /// The functions of the user's own, in the order of their names.
+    ///
+    /// Unlike the packages, `delivery.toml` may name them: each runs with a role of its own, by a stack that a
+    /// person launches (`docs/decisions/0206-functions-of-ones-own.md`).
+    pub(crate) fn custom_functions(&self) -> Vec<CustomFunction> {
+        self.file.custom_functions(&self.directory)
+    }
+
+    /// The template's parameters in `delivery.toml` that name actions of the user's own.
+    pub(crate) fn custom_actions(&self) -> BTreeMap<String, String> {
+        let mut parameters = self.file.parameters();
+        parameters.retain(|name, _| CUSTOM_ACTIONS.contains(&name.as_str()));
+        parameters
     }
 
     /// The template's parameters: those of the command line, then of the environment, then of the file.

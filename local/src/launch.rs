@@ -3,6 +3,7 @@
 //! As on AWS, packages and templates are uploaded to a bucket, and a change set creates or updates the stack.
 
 mod clients;
+mod custom;
 mod packages;
 mod stack;
 pub mod template;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clients::Clients;
 pub use clients::SECRET_ACCESS_KEY;
+pub use custom::CustomFunction;
 pub use stack::Change;
 
 /// The functions that the template needs, each named as its package: the folders of `actions/`, against which a test of
@@ -38,6 +40,13 @@ pub fn logical_id(function: &str) -> String {
     words.flatten().collect()
 }
 
+/// The processor architecture of this machine, as Lambda spells it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "x86_64"
+};
+
 /// The template that a user launches.
 const ROOT_TEMPLATE: &str = "delivery.yaml";
 
@@ -61,6 +70,8 @@ pub struct Request {
     /// The built binary of each action function, or its package (`*.zip`), by the function's name
     /// (`npm-install`).
     pub functions: BTreeMap<String, PathBuf>,
+    /// Functions of the user's own, each launched by a template of its own before the stack.
+    pub custom: Vec<CustomFunction>,
     /// The package of the layer with Node.js and npm; without one, functions find them on the `PATH`.
     pub node_layer: Option<PathBuf>,
     /// Parameters of the template; what only AWS needs (the connection) has a default.
@@ -89,6 +100,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A template cannot be read.
+    #[error("the template `{}` cannot be read", .path.display())]
+    Template {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: template::Error,
     },
     /// A package cannot be made.
     #[error(
@@ -156,6 +175,9 @@ pub async fn launch(request: &Request) -> Result<Launch, Error> {
         "https://{}.s3.{}.amazonaws.com/{}/{ROOT_TEMPLATE}",
         uploaded.bucket, request.region, uploaded.templates_prefix
     );
+    for function in &request.custom {
+        custom::launch(&clients, request, &uploaded.bucket, function).await?;
+    }
     let parameters = parameters(request, &uploaded);
     let change = stack::change(&clients, &request.stack_name, &root, &parameters).await?;
     let outputs = stack::outputs(&clients, &request.stack_name).await?;
@@ -199,15 +221,10 @@ fn read_templates(request: &Request) -> Result<BTreeMap<String, String>, Error> 
 
 /// The parameters of the root template: the caller's, and what is the same in every local launch.
 fn parameters(request: &Request, uploaded: &upload::Uploaded) -> BTreeMap<String, String> {
-    let architecture = if cfg!(target_arch = "aarch64") {
-        "arm64"
-    } else {
-        "x86_64"
-    };
     let mut parameters: BTreeMap<String, String> = [
         ("ConnectionArn", CONNECTION),
         ("FullRepositoryId", "local/application"),
-        ("Architecture", architecture),
+        ("Architecture", ARCHITECTURE),
         ("CodeBucket", &uploaded.bucket),
         ("ActionsPrefix", &uploaded.actions_prefix),
         ("TemplatesPrefix", &uploaded.templates_prefix),

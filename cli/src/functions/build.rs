@@ -37,72 +37,85 @@ pub(crate) async fn build(workspace: &Path, quiet: bool) -> Result<Vec<Function>
             workspace: workspace.to_owned(),
         });
     }
-    let mut command = Command::new("cargo");
     // The whole workspace, as the scripts build it: cargo unifies features over what is selected, and
     // another selection would compile the AWS SDKs again.
-    command.args([
-        "build",
-        "--locked",
-        "--workspace",
-        "--bins",
-        "--profile",
-        profile(),
-    ]);
+    let messages = cargo(workspace, &["--locked", "--workspace"], quiet).await?;
+    executables(&messages, workspace)
+}
+
+/// Builds a project of the user's own and finds the program of that name.
+pub(super) async fn build_project(
+    project: &Path,
+    name: &str,
+    quiet: bool,
+) -> Result<Option<PathBuf>, CliError> {
+    let messages = cargo(project, &[], quiet).await?;
+    Ok(executable(&parse(&messages), name))
+}
+
+/// Runs `cargo build` for all programs and returns its messages.
+async fn cargo(directory: &Path, selection: &[&str], quiet: bool) -> Result<String, CliError> {
+    let mut arguments = vec!["build"];
+    arguments.extend(selection);
+    arguments.extend(["--bins", "--profile", profile()]);
+    let mut command = Command::new("cargo");
+    command.args(&arguments);
     command.arg("--message-format=json-render-diagnostics");
     if quiet {
         command.arg("--quiet");
     }
+    let not_started = |source| CliError::Program {
+        program: "cargo",
+        source,
+    };
     let output = command
-        .current_dir(workspace)
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|source| CliError::Program {
-            program: "cargo",
-            source,
-        })?
+        .map_err(not_started)?
         .wait_with_output()
         .await
-        .map_err(|source| CliError::Program {
-            program: "cargo",
-            source,
-        })?;
+        .map_err(not_started)?;
     if !output.status.success() {
         return Err(CliError::Build {
-            command: format!(
-                "cargo build --locked --workspace --bins --profile {}",
-                profile()
-            ),
+            command: format!("cargo {}", arguments.join(" ")),
             status: output.status.to_string(),
         });
     }
-    executables(&String::from_utf8_lossy(&output.stdout), workspace)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn parse(messages: &str) -> Vec<Message> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// Where cargo put the program of that name.
+fn executable(built: &[Message], name: &str) -> Option<PathBuf> {
+    built
+        .iter()
+        .filter(|message| {
+            let target = message.target.as_ref();
+            target.is_some_and(|target| target.name == name)
+        })
+        .find_map(|message| message.executable.clone())
 }
 
 fn executables(messages: &str, workspace: &Path) -> Result<Vec<Function>, CliError> {
-    let built: Vec<Message> = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let built = parse(messages);
     NAMES
         .into_iter()
-        .map(|name| {
-            let message = built.iter().find(|message| {
-                message.executable.is_some()
-                    && message
-                        .target
-                        .as_ref()
-                        .is_some_and(|target| target.name == name)
-            });
-            match message.and_then(|message| message.executable.clone()) {
-                Some(path) => Ok(Function { name, path }),
-                None => Err(CliError::FunctionMissing {
-                    name,
-                    directory: workspace.to_owned(),
-                }),
-            }
+        .map(|name| match executable(&built, name) {
+            Some(path) => Ok(Function { name, path }),
+            None => Err(CliError::FunctionMissing {
+                name,
+                directory: workspace.to_owned(),
+            }),
         })
         .collect()
 }

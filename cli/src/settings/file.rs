@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::custom::{CustomFunction, Entry};
 use crate::args::stack::Architecture;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
@@ -26,6 +27,8 @@ pub(crate) struct File {
     /// The architecture that the action functions run on.
     pub(crate) architecture: Option<Architecture>,
     parameters: BTreeMap<String, Value>,
+    /// Functions of the user's own by name.
+    functions: BTreeMap<String, Entry>,
 }
 
 /// `delivery.toml` names the folder of the packages.
@@ -56,7 +59,7 @@ impl Explained for PackagesInFile {
 /// A parameter's value: `CloudFormation` takes all of them as text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Value {
+pub(super) enum Value {
     Text(String),
     Integer(i64),
     Boolean(bool),
@@ -85,16 +88,29 @@ impl File {
 
     /// The template's parameters.
     pub(super) fn parameters(&self) -> BTreeMap<String, String> {
-        let text = |value: &Value| match value {
-            Value::Text(text) => text.clone(),
-            Value::Integer(number) => number.to_string(),
-            Value::Boolean(truth) => truth.to_string(),
-        };
-        self.parameters
+        texts(&self.parameters)
+    }
+
+    /// The functions of the user's own, with their paths below the file's directory.
+    pub(super) fn custom_functions(&self, directory: &Path) -> Vec<CustomFunction> {
+        self.functions
             .iter()
-            .map(|(name, value)| (name.clone(), text(value)))
+            .map(|(name, entry)| CustomFunction::new(name, entry, directory))
             .collect()
     }
+}
+
+/// The values as `CloudFormation` takes them.
+pub(super) fn texts(values: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+    };
+    values
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod content;
+mod custom;
 pub(crate) mod defaults;
 pub(crate) mod objects;
 
@@ -27,6 +28,7 @@ use crate::{functions, home};
 
 use bucket::Bucket;
 use content::{Files, Object, Unreadable};
+use custom::PublishedFunction;
 use defaults::FillError;
 use objects::Sent;
 
@@ -171,6 +173,8 @@ pub(crate) struct Publication {
     pub(crate) bucket: Bucket,
     /// Packages and the layer.
     pub(crate) packages: Vec<Object>,
+    /// Functions of the user's own.
+    custom: Vec<PublishedFunction>,
     /// The nested templates.
     pub(crate) nested: Vec<Object>,
     /// The root template, its addresses filled in.
@@ -188,7 +192,12 @@ impl Publication {
     fn all(&self) -> impl Iterator<Item = &Object> {
         let root = std::iter::once(&self.root);
         // The root comes last: a template that can be launched has everything that it names.
-        self.packages.iter().chain(&self.nested).chain(root)
+        let custom = self.custom.iter().flat_map(PublishedFunction::objects);
+        self.packages
+            .iter()
+            .chain(custom)
+            .chain(&self.nested)
+            .chain(root)
     }
 }
 
@@ -251,8 +260,10 @@ pub(crate) fn prepare(
             &String::from_utf8_lossy(body),
         )
     });
+    let custom = custom::prepare(&settings.custom_functions())?;
     Ok(Publication {
         bucket,
+        custom,
         packages,
         nested: nested.collect(),
         root: Object::template(format!("{root_prefix}/{ROOT}"), &text),
@@ -399,6 +410,14 @@ pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit
         template_url: template_url.clone(),
         launch_url,
     });
+    for function in &publication.custom {
+        let architecture = settings.architecture(arguments);
+        let command = function.launch_command(&publication.bucket.name, architecture);
+        view.say(format!(
+            "launch the function `{}` first: `{command}`",
+            function.name
+        ));
+    }
     view.say(format!(
         "next: `delivery up --template-url {template_url}`{or_by_link}"
     ));

@@ -13,7 +13,7 @@ use super::clients::{Clients, message};
 use super::{Error, Request, packages};
 
 /// How many hexadecimal digits of a hash name a prefix: enough never to meet another by chance.
-const DIGITS: usize = 16;
+pub(super) const DIGITS: usize = 16;
 
 /// Where everything is.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ async fn make_bucket(clients: &Clients, bucket: &str) -> Result<(), Error> {
     Ok(())
 }
 
-async fn exists(clients: &Clients, bucket: &str, key: &str) -> bool {
+pub(super) async fn exists(clients: &Clients, bucket: &str, key: &str) -> bool {
     clients
         .s3
         .head_object()
@@ -115,7 +115,12 @@ async fn exists(clients: &Clients, bucket: &str, key: &str) -> bool {
         .is_ok()
 }
 
-async fn put(clients: &Clients, bucket: &str, key: &str, body: ByteStream) -> Result<(), Error> {
+pub(super) async fn put(
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+    body: ByteStream,
+) -> Result<(), Error> {
     let put = clients
         .s3
         .put_object()
@@ -131,7 +136,7 @@ async fn put(clients: &Clients, bucket: &str, key: &str, body: ByteStream) -> Re
     Ok(())
 }
 
-async fn put_package(
+pub(super) async fn put_package(
     clients: &Clients,
     bucket: &str,
     key: &str,
@@ -158,7 +163,9 @@ async fn put_package(
 }
 
 /// The hash of each function's binary.
-async fn digests(functions: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, String>, Error> {
+pub(super) async fn digests(
+    functions: &BTreeMap<String, PathBuf>,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut digests = BTreeMap::new();
     for (function, path) in functions {
         let binary = path.clone();

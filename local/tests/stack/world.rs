@@ -99,6 +99,7 @@ impl World {
             stack_name: STACK.to_owned(),
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
             functions: self.functions.clone(),
+            custom: Vec::new(),
             node_layer: None,
             parameters: self.parameters.clone(),
         };
