@@ -1,16 +1,23 @@
-//! From a document to a stage that serves it.
+//! Makes a stage serve a document.
 //!
-//! A deployment carries its document's digest in its description, so the state of API Gateway alone
-//! says what is left to do, and doing it again, or twice at once, ends where doing it once ends:
+//! Problem: an API has one definition, which every import replaces, and any number of deployments, which are snapshots of
+//! it; a stage serves one of them. Nothing in API Gateway ties these steps together: a job may end
+//! after any of them, Lambda may deliver it twice, and somebody else may import in between. And nothing says which
+//! document a deployment was made of.
 //!
-//! 1. A deployment of this very document is taken where there is one. So Production serves the
-//!    snapshot that Acceptance has tested, and a lost reply or a killed invocation is found again.
-//! 2. Else the document is imported, which no stage notices, and a deployment is made. It is said to be of this
-//!    document only when the API still has this import: a deployment holds whatever the API is at that moment,
-//!    and someone else may import in between.
-//! 3. The stage is moved onto it, its variables with it, in one call.
-//! 4. Other deployments of this very document, and those that were never said to be of any, are removed where no
-//!    stage serves them: a repeated call or a killed invocation left them.
+//! Solution: the description of a deployment carries the digest of its document, so the state of API Gateway alone says
+//! what is left to do. Doing it again, or twice at once, ends where doing it once ends:
+//!
+//! 1. If there is a deployment of this document, it is used. So production serves the very snapshot that was
+//!    tested in another stage, and after a lost reply or a killed invocation the work is found again.
+//! 2. Otherwise the document is imported, which no stage notices, and a deployment is created as `unchecked`. It
+//!    gets the digest only after the API's description has shown that this import is still the last one:
+//!    a deployment is a snapshot of whatever the API is at that moment.
+//! 3. The stage is moved, its variables with it, in one call.
+//! 4. Other deployments of this document, and unchecked ones, are removed unless a stage serves them: they are
+//!    left over from repeated calls and killed invocations.
+//!
+//! If somebody else's change interferes, or the service throttles, all of it is tried again from the start.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -21,25 +28,24 @@ use delivery_action::execution::ExecutionCheck;
 
 use crate::document::Document;
 use crate::error::DeployApiError;
-use crate::gateway::{Deployment, Gateway, Refusal, Stage};
+use crate::gateway::{Deployment, FailedCall, Gateway, Stage};
 
-/// What the descriptions of our deployments begin with.
-const OURS: &str = "serverless-delivery";
+/// The beginning of the descriptions of this action's deployments.
+const DESCRIPTION_PREFIX: &str = "serverless-delivery";
 
-/// What a deployment is called until it is known what it holds.
+/// The description of a deployment until it is known which document it is of.
 const UNCHECKED: &str = "serverless-delivery unchecked";
 
-/// How often the work is begun anew where someone else changes the API or the service throttles; each
-/// time it reads the state afresh.
-const MAX_ROUNDS: u32 = 5;
+/// How often the work is done from the start if somebody else changes the API or the service throttles.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// Pause before the next round, unless the service names one. Imports take about a second.
-const ROUND_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before the next attempt, unless the service names one. Imports take about a second.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// What has to be left of the invocation after a pause, or the round is not begun.
-const LEAST_TIME: Duration = Duration::from_secs(30);
+/// How much of the invocation has to be left after a pause to begin another attempt.
+const MIN_TIME: Duration = Duration::from_secs(30);
 
-/// What is to be served, and where.
+/// What to serve, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Release<'a> {
     pub(crate) api: &'a str,
@@ -65,11 +71,11 @@ pub(crate) struct Deployed {
 pub(crate) enum Change {
     /// A new import and deployment.
     Imported,
-    /// The stage was moved onto a deployment that was there.
+    /// The stage was moved to a deployment that existed already.
     Promoted,
     /// Only the stage's variables.
     Variables,
-    /// All was as it should be.
+    /// The stage served the document already.
     Nothing,
 }
 
@@ -80,73 +86,77 @@ pub(crate) async fn deploy(
     check: &ExecutionCheck,
     deadline: Deadline,
 ) -> Result<Deployed, DeployApiError> {
-    let mut job = Rounds {
+    let mut deployment = StageDeployment {
         gateway,
         release,
         check,
-        before: None,
+        first_seen: None,
         imported: false,
     };
-    let mut round = 1;
+    let mut attempt = 1;
     loop {
-        let error = match job.round().await {
+        let error = match deployment.attempt().await {
             Ok(deployed) => return Ok(deployed),
             Err(error) => error,
         };
-        let Some(pause) = error.retry_in(ROUND_PAUSE) else {
+        let Some(pause) = error.retry_in(RETRY_PAUSE) else {
             return Err(error);
         };
-        if round == MAX_ROUNDS || deadline.remaining() < pause + LEAST_TIME {
+        if attempt == MAX_ATTEMPTS || deadline.remaining() < pause + MIN_TIME {
             return Err(error);
         }
         tracing::warn!(
             error = delivery_action::failure::chain(&error),
             ?pause,
-            "beginning anew"
+            "retrying from the start"
         );
         tokio::time::sleep(pause).await;
-        round += 1;
+        attempt += 1;
     }
 }
 
-struct Rounds<'a> {
+/// The work of one job, over all its attempts.
+struct StageDeployment<'a> {
     gateway: &'a Gateway,
     release: &'a Release<'a>,
     check: &'a ExecutionCheck,
-    /// The stage as the first round met it.
-    before: Option<Stage>,
+    /// The stage as the first attempt found it.
+    first_seen: Option<Stage>,
     imported: bool,
 }
 
-impl Rounds<'_> {
-    async fn round(&mut self) -> Result<Deployed, DeployApiError> {
+impl StageDeployment<'_> {
+    /// One attempt, from reading the state to cleaning up.
+    async fn attempt(&mut self) -> Result<Deployed, DeployApiError> {
         let stage = self.stage().await?;
-        let mut ours = self.our_deployments().await?;
-        if ours.same.is_empty() {
-            let made = self.import().await?;
-            // A reply may have been lost, or the job delivered twice: see what there really is.
-            ours = self.our_deployments().await?;
-            if ours.same.is_empty() {
-                ours.same.push(made);
+        let mut own = self.own_deployments().await?;
+        if own.of_document.is_empty() {
+            let created = self.import().await?;
+            // Listed again, because there may be two by now: the job was delivered twice, or the SDK repeated
+            // a call whose reply was lost. Both jobs have to choose the same one.
+            own = self.own_deployments().await?;
+            if own.of_document.is_empty() {
+                own.of_document.push(created);
             }
         }
-        let same = &ours.same;
-        let served = same
+        // The one that the stage serves, so that a repeated job changes nothing; else the oldest.
+        let served = own
+            .of_document
             .iter()
             .find(|deployment| deployment.id == stage.deployment_id);
-        let target = served.unwrap_or(&same[0]).id.clone();
+        let target = served.unwrap_or(&own.of_document[0]).id.clone();
         let changed = self.move_stage(&stage, &target).await?;
-        self.prune(&ours, &target).await;
-        let before = self.before.get_or_insert(stage);
+        self.remove_leftovers(&own, &target).await;
+        let first_seen = self.first_seen.get_or_insert(stage);
         let change = match changed {
-            _ if self.imported && before.deployment_id != target => Change::Imported,
-            _ if before.deployment_id != target => Change::Promoted,
+            _ if self.imported && first_seen.deployment_id != target => Change::Imported,
+            _ if first_seen.deployment_id != target => Change::Promoted,
             true => Change::Variables,
             false => Change::Nothing,
         };
         Ok(Deployed {
             id: target,
-            previous_id: before.deployment_id.clone(),
+            previous_id: first_seen.deployment_id.clone(),
             change,
         })
     }
@@ -159,7 +169,7 @@ impl Rounds<'_> {
             .gateway
             .stage(api, name)
             .await
-            .map_err(|refusal| self.failed("read", refusal))?;
+            .map_err(|failed| self.failed("read", failed))?;
         let Some(stage) = stage else {
             let stages = self.gateway.stages(api).await.unwrap_or_default();
             let mut stages: Vec<_> = stages.into_iter().map(|(name, _)| name).collect();
@@ -178,23 +188,23 @@ impl Rounds<'_> {
                 canary,
             });
         }
-        self.before.get_or_insert_with(|| stage.clone());
+        self.first_seen.get_or_insert_with(|| stage.clone());
         Ok(stage)
     }
 
-    async fn our_deployments(&self) -> Result<Ours, DeployApiError> {
+    async fn own_deployments(&self) -> Result<OwnDeployments, DeployApiError> {
         let marker = marker(self.release.document);
         let deployments = self
             .gateway
             .deployments(self.release.api)
             .await
-            .map_err(|refusal| self.failed("list the deployments of", refusal))?;
-        let (same, others): (Vec<_>, Vec<_>) = deployments
+            .map_err(|failed| self.failed("list the deployments of", failed))?;
+        let (of_document, others): (Vec<_>, Vec<_>) = deployments
             .into_iter()
             .partition(|deployment| has_marker(&deployment.description, &marker));
         let unchecked = others.into_iter();
-        Ok(Ours {
-            same,
+        Ok(OwnDeployments {
+            of_document,
             unchecked: unchecked
                 .filter(|deployment| deployment.description == UNCHECKED)
                 .collect(),
@@ -209,71 +219,75 @@ impl Rounds<'_> {
             ..
         } = *self.release;
         let marker = marker(document);
+        // Asked before each of the two: an import takes seconds, in which a newer execution may have begun.
         self.check.still_runs().await?;
         let imported = self.gateway.import(api, &document.marked(&marker)).await?;
         self.check.still_runs().await?;
-        let mut made = self
+        let mut created = self
             .gateway
             .create_deployment(api, UNCHECKED)
             .await
-            .map_err(|refusal| self.failed("make a deployment of", refusal))?;
+            .map_err(|failed| self.failed("create a deployment of", failed))?;
         if imported.contains(&marker) {
-            self.check_import(&made, &marker).await?;
+            self.check_import(&created, &marker).await?;
         } else {
-            tracing::warn!("API Gateway does not keep the document's description: not checked");
+            tracing::warn!(
+                "API Gateway did not keep the document's description, so the import cannot be checked"
+            );
         }
-        made.description = marker;
+        created.description = marker;
         if let Some(revision) = revision {
-            made.description.push_str(" revision ");
-            made.description.push_str(revision);
+            created.description.push_str(" revision ");
+            created.description.push_str(revision);
         }
-        self.describe(&made).await?;
+        self.describe(&created).await?;
         tracing::info!(
-            deployment = made.id,
+            deployment = created.id,
             sha256 = document.sha256,
-            "made a deployment"
+            "created a deployment"
         );
         self.imported = true;
-        Ok(made)
+        Ok(created)
     }
 
-    /// Takes a deployment back where the API is of another import by now: no one knows what it holds then.
-    async fn check_import(&self, made: &Deployment, marker: &str) -> Result<(), DeployApiError> {
+    /// Removes a deployment if the API's last import is another one by now: then nobody knows what the
+    /// deployment is of.
+    async fn check_import(&self, created: &Deployment, marker: &str) -> Result<(), DeployApiError> {
         let api = self.release.api;
         let read = self.gateway.description(api).await;
-        let description = read.map_err(|refusal| self.failed("read", refusal))?;
+        let description = read.map_err(|failed| self.failed("read", failed))?;
         if description.contains(marker) {
             return Ok(());
         }
-        if let Err(refusal) = self.gateway.delete_deployment(api, &made.id).await {
-            // It bears no document's name, so no job will ever use it.
-            tracing::warn!(deployment = made.id, error = %refusal.call, "a deployment of another import stays");
+        if let Err(failed) = self.gateway.delete_deployment(api, &created.id).await {
+            // Its description has no digest, so no job will ever use it.
+            tracing::warn!(deployment = created.id, error = %failed.call, "cannot remove a deployment of another import");
         }
         Err(DeployApiError::ImportReplaced {
             api: api.to_owned(),
         })
     }
 
-    /// Says what a deployment holds.
-    async fn describe(&self, made: &Deployment) -> Result<(), DeployApiError> {
+    /// Records in a deployment's description which document it is of.
+    async fn describe(&self, created: &Deployment) -> Result<(), DeployApiError> {
         let api = self.release.api;
         let described = self
             .gateway
-            .describe_deployment(api, &made.id, &made.description)
+            .describe_deployment(api, &created.id, &created.description)
             .await;
-        described.map_err(|refusal| {
-            if refusal.call.kind == CallErrorKind::NotFound {
-                // Another job has cleaned up meanwhile.
-                return DeployApiError::Overtaken {
+        described.map_err(|failed| {
+            if failed.call.kind == CallErrorKind::NotFound {
+                // Another job has removed it as a leftover.
+                return DeployApiError::DeploymentRemoved {
                     api: api.to_owned(),
-                    deployment: made.id.clone(),
+                    deployment: created.id.clone(),
                 };
             }
-            self.failed("describe a deployment of", refusal)
+            self.failed("describe a deployment of", failed)
         })
     }
 
-    /// Moves the stage where it is not there yet, and says whether anything had to change.
+    /// Moves the stage unless it is there already; returns whether anything had to change.
     async fn move_stage(&self, stage: &Stage, target: &str) -> Result<bool, DeployApiError> {
         let Release {
             api,
@@ -291,38 +305,39 @@ impl Rounds<'_> {
             return Ok(false);
         }
         self.check.still_runs().await?;
-        let Err(refusal) = self
+        let Err(failed) = self
             .gateway
             .update_stage(api, name, deployment, &changed)
             .await
         else {
             return Ok(true);
         };
-        let refused = matches!(
-            refusal.call.kind,
+        let may_be_gone = matches!(
+            failed.call.kind,
             CallErrorKind::NotFound | CallErrorKind::Invalid
         );
-        if refused
+        // API Gateway answers both if the deployment does not exist; only a look tells.
+        if may_be_gone
             && self
                 .gateway
                 .has_deployment(api, target)
                 .await
-                .is_ok_and(|there| !there)
+                .is_ok_and(|exists| !exists)
         {
-            return Err(DeployApiError::Overtaken {
+            return Err(DeployApiError::DeploymentRemoved {
                 api: api.to_owned(),
                 deployment: target.to_owned(),
             });
         }
-        Err(self.failed("move the stage of", refusal))
+        Err(self.failed("move the stage of", failed))
     }
 
-    /// Removes what repeated calls and killed invocations made. That something is left is no reason to fail: no
-    /// stage serves it.
-    async fn prune(&self, ours: &Ours, target: &str) {
+    /// Removes deployments that repeated calls and killed invocations left. If that fails, the job does not:
+    /// no stage serves them.
+    async fn remove_leftovers(&self, own: &OwnDeployments, target: &str) {
         let api = self.release.api;
-        let left = || ours.same.iter().chain(&ours.unchecked);
-        if left().all(|deployment| deployment.id == target) {
+        let all = || own.of_document.iter().chain(&own.unchecked);
+        if all().all(|deployment| deployment.id == target) {
             return;
         }
         let served: HashSet<_> = match self.gateway.stages(api).await {
@@ -330,39 +345,40 @@ impl Rounds<'_> {
                 .into_iter()
                 .map(|(_, deployment)| deployment)
                 .collect(),
-            Err(refusal) => {
-                tracing::warn!(error = %refusal.call, "repeated deployments stay");
+            Err(failed) => {
+                tracing::warn!(error = %failed.call, "cannot list stages, so leftover deployments stay");
                 return;
             }
         };
-        for deployment in left().filter(|left| left.id != target && !served.contains(&left.id)) {
+        let is_leftover = |found: &&Deployment| found.id != target && !served.contains(&found.id);
+        for deployment in all().filter(is_leftover) {
             match self.gateway.delete_deployment(api, &deployment.id).await {
                 Ok(()) => {
-                    tracing::info!(deployment = deployment.id, "removed a repeated deployment");
+                    tracing::info!(deployment = deployment.id, "removed a leftover deployment");
                 }
-                Err(refusal) => {
-                    tracing::warn!(deployment = deployment.id, error = %refusal.call, "a repeated deployment stays");
+                Err(failed) => {
+                    tracing::warn!(deployment = deployment.id, error = %failed.call, "cannot remove a leftover deployment");
                 }
             }
         }
     }
 
-    fn failed(&self, doing: &'static str, refusal: Refusal) -> DeployApiError {
-        DeployApiError::call(doing, self.release.api, refusal)
+    fn failed(&self, doing: &'static str, failed: FailedCall) -> DeployApiError {
+        DeployApiError::call(doing, self.release.api, failed)
     }
 }
 
-/// Deployments that jobs of this action made, the oldest first.
-struct Ours {
-    /// Those of this very document.
-    same: Vec<Deployment>,
-    /// Those that nobody knows what they hold.
+/// Deployments that jobs of this action created, the oldest first.
+struct OwnDeployments {
+    /// Those of this document.
+    of_document: Vec<Deployment>,
+    /// Those whose job has not recorded, or never will, which document they are of.
     unchecked: Vec<Deployment>,
 }
 
-/// What the description of a document's deployments begins with.
+/// The beginning of the descriptions of a document's deployments.
 fn marker(document: &Document) -> String {
-    format!("{OURS} sha256:{}", document.sha256)
+    format!("{DESCRIPTION_PREFIX} sha256:{}", document.sha256)
 }
 
 fn has_marker(description: &str, marker: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The OpenAPI document of an input artifact: a file of its own, or the only one in a zip.
+//! The OpenAPI document of an input artifact: the artifact itself, or the only document in a zip.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use crate::error::{DeployApiError, Place, SyntaxError};
-use crate::refused;
+use crate::document_check;
+use crate::error::{DeployApiError, DocumentLocation, SyntaxError};
 use crate::substitute::{PseudoParameters, SubstituteError};
 
-/// Largest document that `PutRestApi` takes (API Gateway Developer Guide, "Quotas": 6 MB).
+/// Largest document that `PutRestApi` accepts (API Gateway Developer Guide, "Quotas": 6 MB).
 pub(crate) const MAX_DOCUMENT_BYTES: u64 = 6 * 1024 * 1024;
 
-/// What a zip archive begins with (APPNOTE.TXT 4.3.7).
+/// The first bytes of a zip archive (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
 
-/// What an archive without entries begins with (APPNOTE.TXT 4.3.16).
+/// The first bytes of a zip archive without entries (APPNOTE.TXT 4.3.16).
 const EMPTY_ZIP_SIGNATURE: &[u8] = b"PK\x05\x06";
 
-/// What the names of documents in a zip end with.
+/// The extensions of documents in a zip.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// A document ready to be imported.
@@ -37,8 +37,10 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// The document as JSON, with a line at the end of its description. The description of an API is that of
-    /// the document which was imported last, and nothing else of an API says which one that was.
+    /// The document as JSON, with a line added to its description.
+    ///
+    /// API Gateway takes over the description of each import, and nothing else in an API says which document was
+    /// imported last. So this line shows whether somebody else has imported another one since.
     pub(crate) fn marked(&self, line: &str) -> Vec<u8> {
         let mut value = self.value.clone();
         let info = value.as_object_mut().map(|root| root.entry("info"));
@@ -75,30 +77,39 @@ pub(crate) async fn fetch(
     let directory = workspace.directory("document")?;
     let owner = artifact.clone();
     let read = move || read(&owner, &file, &directory);
-    let (place, value) = blocking(read).await?;
-    prepare(place, value, pseudo)
+    let (location, value) = blocking(read).await?;
+    prepare(location, value, pseudo)
 }
 
 fn prepare(
-    place: Place,
+    location: DocumentLocation,
     value: Value,
     pseudo: &PseudoParameters<'_>,
 ) -> Result<Document, DeployApiError> {
     let value = match pseudo.replace(value) {
         Ok(value) => value,
         Err(SubstituteError::Unknown { name }) => {
-            return Err(DeployApiError::UnknownPseudoParameter { place, name });
+            return Err(DeployApiError::UnknownPseudoParameter {
+                document: location,
+                name,
+            });
         }
         Err(SubstituteError::NoAccountId) => return Err(DeployApiError::NoAccountId),
     };
-    let problems = refused::problems(&value);
+    let problems = document_check::problems(&value);
     if !problems.is_empty() {
-        return Err(DeployApiError::Refused { place, problems });
+        return Err(DeployApiError::Refused {
+            document: location,
+            problems,
+        });
     }
     let body = serde_json::to_vec(&value).expect("a JSON value can be written");
     let size_bytes = body.len() as u64;
     if size_bytes > MAX_DOCUMENT_BYTES {
-        return Err(DeployApiError::TooLarge { place, size_bytes });
+        return Err(DeployApiError::TooLarge {
+            document: location,
+            size_bytes,
+        });
     }
     Ok(Document {
         sha256: hex::encode(Sha256::digest(&body)),
@@ -106,12 +117,12 @@ fn prepare(
     })
 }
 
-/// The document's name and content.
+/// Where the document is, and its content.
 fn read(
     artifact: &Artifact,
     file: &Path,
     directory: &Path,
-) -> Result<(Place, Value), DeployApiError> {
+) -> Result<(DocumentLocation, Value), DeployApiError> {
     let mut start = Vec::new();
     let disk = |source| DeployApiError::Disk {
         path: file.to_owned(),
@@ -131,10 +142,10 @@ fn read(
         })?;
         return only_in(artifact, directory);
     }
-    let place = Place::of(artifact);
-    let value = parse_file(&place, file)?;
+    let location = DocumentLocation::of(artifact);
+    let value = parse_file(&location, file)?;
     if is_openapi(&value) {
-        Ok((place, value))
+        Ok((location, value))
     } else {
         Err(DeployApiError::NotOpenApi {
             artifact: artifact.clone(),
@@ -142,15 +153,18 @@ fn read(
     }
 }
 
-/// The only document below a directory. A file that cannot be read matters only where no document is
-/// found beside it.
-fn only_in(artifact: &Artifact, directory: &Path) -> Result<(Place, Value), DeployApiError> {
+/// The only document below a directory. A file that cannot be parsed is an error only if there is no
+/// document at all: a zip may hold other JSON and YAML files.
+fn only_in(
+    artifact: &Artifact,
+    directory: &Path,
+) -> Result<(DocumentLocation, Value), DeployApiError> {
     let mut documents = Vec::new();
     let mut unreadable = None;
     for (name, path) in candidates(directory)? {
-        let place = Place::of(artifact).file(name);
-        match parse_file(&place, &path) {
-            Ok(value) if is_openapi(&value) => documents.push((place, value)),
+        let location = DocumentLocation::of(artifact).file(name);
+        match parse_file(&location, &path) {
+            Ok(value) if is_openapi(&value) => documents.push((location, value)),
             Ok(_) => {}
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
@@ -165,7 +179,7 @@ fn only_in(artifact: &Artifact, directory: &Path) -> Result<(Place, Value), Depl
             artifact: artifact.clone(),
             files: documents
                 .into_iter()
-                .filter_map(|(place, _)| place.file)
+                .filter_map(|(location, _)| location.file)
                 .collect(),
         }),
     }
@@ -192,7 +206,7 @@ fn candidates(directory: &Path) -> Result<Vec<(String, PathBuf)>, DeployApiError
     Ok(found)
 }
 
-fn parse_file(place: &Place, path: &Path) -> Result<Value, DeployApiError> {
+fn parse_file(location: &DocumentLocation, path: &Path) -> Result<Value, DeployApiError> {
     let disk = |source| DeployApiError::Disk {
         path: path.to_owned(),
         source,
@@ -200,18 +214,18 @@ fn parse_file(place: &Place, path: &Path) -> Result<Value, DeployApiError> {
     let size_bytes = std::fs::metadata(path).map_err(disk)?.len();
     if size_bytes > MAX_DOCUMENT_BYTES {
         return Err(DeployApiError::TooLarge {
-            place: place.clone(),
+            document: location.clone(),
             size_bytes,
         });
     }
     let bytes = std::fs::read(path).map_err(disk)?;
     parse(&bytes).map_err(|source| DeployApiError::Syntax {
-        place: place.clone(),
+        document: location.clone(),
         source,
     })
 }
 
-/// Reads JSON where the text is an object of it, else YAML.
+/// Parses a text that begins with `{` as JSON, any other as YAML.
 fn parse(bytes: &[u8]) -> Result<Value, SyntaxError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotText)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -234,7 +248,7 @@ fn parse(bytes: &[u8]) -> Result<Value, SyntaxError> {
         match message.split_once(", set DuplicateKeyPolicy") {
             Some((said, _)) => {
                 let key = said.rsplit_once("key: ").map_or("a key", |(_, key)| key);
-                SyntaxError::Twice {
+                SyntaxError::DuplicateKey {
                     key: key.to_owned(),
                     line: line.try_into().unwrap_or_default(),
                 }
@@ -292,15 +306,15 @@ mod tests {
         let message = |text: &str| parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(
             message("// comment\n{\"openapi\":\"3.0.1\"}\n"),
-            "it begins with a comment, and JSON has none"
+            "it begins with a comment, which JSON does not allow"
         );
         assert_eq!(
             message("openapi: 3.0.1\npaths: {}\npaths: {}\n"),
-            "YAML: the key `paths` stands twice, the second time in line 3"
+            "YAML: the key `paths` appears twice, the second time in line 3"
         );
         assert_eq!(
             message("openapi: 3.0.1\npaths: {}\n---\na: 1\n"),
-            "YAML: a second document begins (`---`), and only one is taken"
+            "YAML: there is a second document (`---`), but only one is allowed"
         );
     }
 

@@ -9,13 +9,13 @@ use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::job::Artifact;
 
 use crate::document::MAX_DOCUMENT_BYTES;
-use crate::gateway::Refusal;
+use crate::gateway::FailedCall;
 
 /// Why an API could not be deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployApiError {
-    /// The function's environment names no region.
-    #[error("the function's configuration names no region")]
+    /// The function's environment has no region.
+    #[error("the function's configuration has no region")]
     NoRegion,
     /// An error that any action can meet.
     #[error(transparent)]
@@ -25,17 +25,17 @@ pub enum DeployApiError {
     Disk {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The zip holds no document.
-    #[error("input artifact {artifact} holds no OpenAPI document")]
+    /// The zip contains no document.
+    #[error("input artifact {artifact} contains no OpenAPI document")]
     NoDocument {
         /// The artifact.
         artifact: Artifact,
     },
-    /// The zip holds more than one document.
-    #[error("input artifact {artifact} holds {} OpenAPI documents: {}", .files.len(), quoted(.files))]
+    /// The zip contains more than one document.
+    #[error("input artifact {artifact} contains {} OpenAPI documents: {}", .files.len(), quoted(.files))]
     SeveralDocuments {
         /// The artifact.
         artifact: Artifact,
@@ -43,50 +43,50 @@ pub enum DeployApiError {
         files: Vec<String>,
     },
     /// The file is neither JSON nor YAML.
-    #[error("{place} cannot be read")]
+    #[error("cannot parse {document}")]
     Syntax {
         /// The file.
-        place: Place,
-        /// Where it breaks off.
+        document: DocumentLocation,
+        /// Where it is not valid.
         source: SyntaxError,
     },
-    /// The file is something else.
+    /// The file is not an OpenAPI document.
     #[error(
-        "input artifact {artifact} is no OpenAPI document: it has neither `openapi` nor `swagger`"
+        "input artifact {artifact} is not an OpenAPI document: it has neither `openapi` nor `swagger`"
     )]
     NotOpenApi {
         /// The artifact.
         artifact: Artifact,
     },
-    /// The document is larger than API Gateway takes.
-    #[error("{place} has {size_bytes} bytes, {MAX_DOCUMENT_BYTES} are the most")]
+    /// The document is larger than API Gateway accepts.
+    #[error("{document} has {size_bytes} bytes; the limit is {MAX_DOCUMENT_BYTES}")]
     TooLarge {
         /// The file.
-        place: Place,
+        document: DocumentLocation,
         /// Its size.
         size_bytes: u64,
     },
-    /// The document has a pseudo parameter that is not known.
-    #[error("{place} has the unknown pseudo parameter `{name}`")]
+    /// The document uses an unknown pseudo parameter.
+    #[error("{document} uses the unknown pseudo parameter `{name}`")]
     UnknownPseudoParameter {
         /// The file.
-        place: Place,
+        document: DocumentLocation,
         /// The parameter as it stands there.
         name: String,
     },
-    /// The document holds what API Gateway refuses.
-    #[error("API Gateway would refuse {place}: {}", .problems.join("; "))]
+    /// API Gateway would refuse the document.
+    #[error("API Gateway would refuse {document}: {}", .problems.join("; "))]
     Refused {
         /// The file.
-        place: Place,
+        document: DocumentLocation,
         /// What, and where in the document.
         problems: Vec<String>,
     },
     /// The document needs an account id and the event has none.
-    #[error("the document has `${{AWS::AccountId}}` and the job's event names no account")]
+    #[error("the document uses `${{AWS::AccountId}}`, but the job's event has no account id")]
     NoAccountId,
     /// There is no such API.
-    #[error("there is no API with the id or the name `{api}`")]
+    #[error("there is no API with the id or name `{api}`")]
     NoApi {
         /// The parameter.
         api: String,
@@ -109,7 +109,7 @@ pub enum DeployApiError {
         /// The stages it has.
         stages: Vec<String>,
     },
-    /// Someone tries a canary on the stage.
+    /// The stage has a canary.
     #[error(
         "stage `{stage}` of API `{api}` serves deployment `{deployment}` with a canary of deployment `{canary}`"
     )]
@@ -123,8 +123,8 @@ pub enum DeployApiError {
         /// What the canary serves.
         canary: String,
     },
-    /// API Gateway does not accept the document.
-    #[error("API Gateway does not accept the document for API `{api}`, and has changed nothing")]
+    /// API Gateway rejected the document.
+    #[error("API Gateway rejected the document for API `{api}`; nothing was changed")]
     Import {
         /// The API's id.
         api: String,
@@ -132,62 +132,62 @@ pub enum DeployApiError {
         source: CallError,
     },
     /// API Gateway accepted the document and then failed.
-    #[error("the import into API `{api}` failed, no stage has changed: {message}")]
+    #[error("the import into API `{api}` failed; no stage was changed: {message}")]
     ImportFailed {
         /// The API's id.
         api: String,
         /// Its reason.
         message: String,
     },
-    /// The import goes on and on.
-    #[error("the import into API `{api}` is not complete after {} s, no stage has changed", .limit.as_secs())]
-    Unsettled {
+    /// The import does not complete.
+    #[error("the import into API `{api}` was not complete after {} s; no stage was changed", .limit.as_secs())]
+    ImportTimeout {
         /// The API's id.
         api: String,
-        /// How long was waited.
+        /// How long the action waited.
         limit: Duration,
     },
-    /// Someone else imported at the same time.
+    /// Another import happened at the same time.
     #[error(
-        "another document was imported into API `{api}` before a deployment was made of this one; that \
-         deployment was taken back, no stage has changed"
+        "another document was imported into API `{api}` before a deployment of this one was created; that \
+         deployment was removed, and no stage was changed"
     )]
     ImportReplaced {
         /// The API's id.
         api: String,
     },
-    /// Another invocation took the deployment away.
-    #[error("deployment `{deployment}` of API `{api}` was removed meanwhile")]
-    Overtaken {
+    /// Another job removed the deployment.
+    #[error("deployment `{deployment}` of API `{api}` was removed by another job")]
+    DeploymentRemoved {
         /// The API's id.
         api: String,
         /// The deployment.
         deployment: String,
     },
-    /// A call did not succeed.
+    /// A call failed.
     #[error("cannot {doing} API `{api}`")]
     Call {
-        /// What was done.
+        /// What the call was for: `read`, `list the deployments of`.
         doing: &'static str,
         /// The API.
         api: String,
-        /// When the service asks to come back.
+        /// The service's `Retry-After`.
         retry_after: Option<Duration>,
-        /// What API Gateway said.
+        /// API Gateway's error.
         source: CallError,
     },
 }
 
 /// A file of an artifact, or all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DocumentLocation {
     /// The artifact.
     pub artifact: Artifact,
     /// The file in it, where it is a zip.
     pub file: Option<String>,
 }
 
-impl Place {
+impl DocumentLocation {
     pub(crate) fn of(artifact: &Artifact) -> Self {
         Self {
             artifact: artifact.clone(),
@@ -201,7 +201,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DocumentLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "`{file}` of ")?;
@@ -210,49 +210,49 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where a document breaks off.
+/// Where a document is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum SyntaxError {
-    /// Bytes that are no UTF-8.
-    #[error("it is not text in UTF-8")]
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8 text")]
     NotText,
-    /// It begins as JSON and is none.
+    /// It begins like JSON and is not valid.
     #[error("JSON: {0}")]
     Json(serde_json::Error),
-    /// It begins with a comment, as JSON may not.
-    #[error("it begins with a comment, and JSON has none")]
+    /// It begins with a comment.
+    #[error("it begins with a comment, which JSON does not allow")]
     Comment,
-    /// A key of a YAML mapping stands twice.
-    #[error("YAML: the key `{key}` stands twice, the second time in line {line}")]
-    Twice {
+    /// A YAML mapping has a key twice.
+    #[error("YAML: the key `{key}` appears twice, the second time in line {line}")]
+    DuplicateKey {
         /// The key.
         key: String,
         /// The line, from 1.
         line: usize,
     },
     /// The text is several YAML documents.
-    #[error("YAML: a second document begins (`---`), and only one is taken")]
+    #[error("YAML: there is a second document (`---`), but only one is allowed")]
     SeveralDocuments,
-    /// It is no YAML.
+    /// It is not valid YAML.
     #[error("YAML: {0}")]
     Yaml(String),
 }
 
 impl DeployApiError {
-    pub(crate) fn call(doing: &'static str, api: &str, refusal: Refusal) -> Self {
+    pub(crate) fn call(doing: &'static str, api: &str, failed: FailedCall) -> Self {
         Self::Call {
             doing,
             api: api.to_owned(),
-            retry_after: refusal.retry_after,
-            source: refusal.call,
+            retry_after: failed.retry_after,
+            source: failed.call,
         }
     }
 
-    /// After which pause the work may be begun anew; `None` where that is no use. `pause` is for a
-    /// change of someone else's; a service that throttles names its own.
+    /// After which pause the work may be tried again from the start; `None` if that would not help. `pause` is for
+    /// a change by somebody else; a service that throttles names its own.
     pub(crate) fn retry_in(&self, pause: Duration) -> Option<Duration> {
         match self {
-            Self::Overtaken { .. } | Self::ImportReplaced { .. } => Some(pause),
+            Self::DeploymentRemoved { .. } | Self::ImportReplaced { .. } => Some(pause),
             Self::Call { source, .. } if source.kind == CallErrorKind::Conflict => Some(pause),
             Self::Call { retry_after, .. } => *retry_after,
             _ => None,
@@ -282,10 +282,10 @@ impl ActionError for DeployApiError {
             | Self::Refused { .. }
             | Self::Import { .. }
             | Self::ImportFailed { .. } => FailureType::JobFailed,
-            Self::Canary { .. } | Self::Overtaken { .. } | Self::ImportReplaced { .. } => {
+            Self::Canary { .. } | Self::DeploymentRemoved { .. } | Self::ImportReplaced { .. } => {
                 FailureType::RevisionOutOfSync
             }
-            Self::Unsettled { .. } => FailureType::SystemUnavailable,
+            Self::ImportTimeout { .. } => FailureType::SystemUnavailable,
         }
     }
 
@@ -296,35 +296,35 @@ impl ActionError for DeployApiError {
             Self::Call { source, .. } => return source.hint(),
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoDocument { .. } => {
-                "let the artifact be a `.json`, `.yaml` or `.yml` file that begins with `openapi` or \
-                 `swagger`, or a zip with one"
+                "make the artifact a `.json`, `.yaml` or `.yml` file with the key `openapi` or \
+                 `swagger`, or a zip with one such file"
             }
-            Self::SeveralDocuments { .. } => "leave one document in the artifact",
-            Self::Syntax { .. } => "correct the document in the source",
+            Self::SeveralDocuments { .. } => "leave only one document in the artifact",
+            Self::Syntax { .. } => "fix the document in the source",
             Self::NotOpenApi { .. } => {
-                "name the OpenAPI document's path where the artifact is made"
+                "in the action that makes the artifact, name the OpenAPI document's path"
             }
-            Self::TooLarge { .. } => "shorten the document, or make two APIs of it",
+            Self::TooLarge { .. } => "shorten the document, or split it into two APIs",
             Self::UnknownPseudoParameter { .. } => {
                 "use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable"
             }
-            Self::Refused { .. } => "correct the document in the source; nothing was changed",
+            Self::Refused { .. } => "fix the document in the source; nothing was changed",
             Self::ImportReplaced { .. } => {
-                "end the other deployments of this API, then retry the stage"
+                "stop the other deployments of this API, then retry the stage"
             }
             Self::NoAccountId => "invoke this function as a Lambda action of CodePipeline",
             Self::NoApi { .. } => "correct `api` in the action's `UserParameters`",
             Self::SeveralApis { .. } => {
-                "give the id instead of the name as `api` in `UserParameters`"
+                "set `api` in `UserParameters` to the id instead of the name"
             }
             Self::NoStage { .. } => {
-                "correct `stage` in the action's `UserParameters`, or make the stage in the stack"
+                "correct `stage` in the action's `UserParameters`, or create the stage in the stack"
             }
             Self::Canary { .. } => "promote or remove the canary, then retry the stage",
             Self::Import { .. } | Self::ImportFailed { .. } => {
-                "correct what API Gateway names in the document; warnings count too"
+                "fix what API Gateway names in the document; warnings count, too"
             }
-            Self::Unsettled { .. } | Self::Overtaken { .. } => "retry the stage",
+            Self::ImportTimeout { .. } | Self::DeploymentRemoved { .. } => "retry the stage",
         };
         Some(hint.to_owned())
     }
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn no_region() {
         assert_snapshot!(message(&DeployApiError::NoRegion), @"
-        ConfigurationError: the function's configuration names no region
+        ConfigurationError: the function's configuration has no region
         hint: run the function in Lambda, which sets `AWS_REGION`
         log: here
         ");
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn no_account() {
         assert_snapshot!(message(&DeployApiError::NoAccountId), @"
-        ConfigurationError: the document has `${AWS::AccountId}` and the job's event names no account
+        ConfigurationError: the document uses `${AWS::AccountId}`, but the job's event has no account id
         hint: invoke this function as a Lambda action of CodePipeline
         log: here
         ");
@@ -392,8 +392,8 @@ mod tests {
             message: "too many".to_owned(),
         };
         assert_snapshot!(message(&error), @"
-        JobFailed: the import into API `a1` failed, no stage has changed: too many
-        hint: correct what API Gateway names in the document; warnings count too
+        JobFailed: the import into API `a1` failed; no stage was changed: too many
+        hint: fix what API Gateway names in the document; warnings count, too
         log: here
         ");
     }
@@ -401,12 +401,12 @@ mod tests {
     #[test]
     fn an_import_that_does_not_end() {
         let limit = Duration::from_mins(2);
-        let error = DeployApiError::Unsettled {
+        let error = DeployApiError::ImportTimeout {
             api: "a1".to_owned(),
             limit,
         };
         assert_snapshot!(message(&error), @"
-        SystemUnavailable: the import into API `a1` is not complete after 120 s, no stage has changed
+        SystemUnavailable: the import into API `a1` was not complete after 120 s; no stage was changed
         hint: retry the stage
         log: here
         ");
@@ -414,12 +414,12 @@ mod tests {
 
     #[test]
     fn a_deployment_that_is_gone() {
-        let error = DeployApiError::Overtaken {
+        let error = DeployApiError::DeploymentRemoved {
             api: "a1".to_owned(),
             deployment: "d1".to_owned(),
         };
         assert_snapshot!(message(&error), @"
-        RevisionOutOfSync: deployment `d1` of API `a1` was removed meanwhile
+        RevisionOutOfSync: deployment `d1` of API `a1` was removed by another job
         hint: retry the stage
         log: here
         ");

@@ -1,4 +1,4 @@
-//! API Gateway's control plane, as far as the action uses it.
+//! The calls to API Gateway's control plane that the action makes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::partition::Partition;
 /// pauses of up to 1, 2, 4, 8 and 16 s outlast that, those of its default 3 attempts do not.
 const MAX_ATTEMPTS: u32 = 6;
 
-/// How often the state of an API that takes over an import is asked for; the control plane allows 10
-/// requests a second for the whole account.
+/// Polling interval while an API applies an import; the control plane allows 10 requests a second for
+/// the whole account.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long an import may take to settle; it takes seconds.
+/// How long an import may take; usually it takes seconds.
 const SETTLE_LIMIT: Duration = Duration::from_mins(2);
 
-/// Items on one page of a list, the most there may be (`API_GetDeployments`, `limit`).
+/// Items on one page of a list, the maximum (`API_GetDeployments`, `limit`).
 const PAGE: i32 = 500;
 
 /// Calls to API Gateway in one region.
@@ -38,10 +38,10 @@ pub(crate) struct Gateway {
     resources: String,
 }
 
-/// A call that was refused, and when the service asks to come back.
+/// A call that failed, and when it may be tried again.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    /// What was refused.
+pub(crate) struct FailedCall {
+    /// The error.
     pub(crate) call: CallError,
     /// The service's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
@@ -52,7 +52,7 @@ pub(crate) struct Refusal {
 pub(crate) struct Stage {
     /// What it serves.
     pub(crate) deployment_id: String,
-    /// What a part of its requests is served by, where a canary is on.
+    /// What its canary serves to a part of the requests, if it has one.
     pub(crate) canary_deployment_id: Option<String>,
     /// Its variables.
     pub(crate) variables: BTreeMap<String, String>,
@@ -65,7 +65,7 @@ pub(crate) struct Deployment {
     pub(crate) created: i64,
     /// Its id.
     pub(crate) id: String,
-    /// What it was made of, in our words.
+    /// Says which document it is of ([`crate::deploy`]).
     pub(crate) description: String,
 }
 
@@ -85,7 +85,7 @@ impl Gateway {
         }
     }
 
-    /// The id of the API that has this id or, if there is none, this name.
+    /// The id of the API with this id or, if there is none, with this name.
     pub(crate) async fn resolve(&self, api: &str) -> Result<String, DeployApiError> {
         let by_id = api
             .chars()
@@ -94,9 +94,9 @@ impl Gateway {
             match self.client.get_rest_api().rest_api_id(api).send().await {
                 Ok(_) => return Ok(api.to_owned()),
                 Err(error) => {
-                    let refusal = self.refusal("apigateway:GET", &format!("/{api}"), &error);
-                    if refusal.call.kind != CallErrorKind::NotFound {
-                        return Err(DeployApiError::call("read", api, refusal));
+                    let failed = self.failed_call("apigateway:GET", &format!("/{api}"), &error);
+                    if failed.call.kind != CallErrorKind::NotFound {
+                        return Err(DeployApiError::call("read", api, failed));
                     }
                 }
             }
@@ -104,7 +104,7 @@ impl Gateway {
         let named: Vec<RestApi> = self
             .apis()
             .await
-            .map_err(|refusal| DeployApiError::call("look up", api, refusal))?
+            .map_err(|failed| DeployApiError::call("look up", api, failed))?
             .into_iter()
             .filter(|found| found.name() == Some(api))
             .collect();
@@ -121,7 +121,7 @@ impl Gateway {
         }
     }
 
-    async fn apis(&self) -> Result<Vec<RestApi>, Refusal> {
+    async fn apis(&self) -> Result<Vec<RestApi>, FailedCall> {
         let pages = self
             .client
             .get_rest_apis()
@@ -132,11 +132,11 @@ impl Gateway {
         pages
             .collect::<Result<_, _>>()
             .await
-            .map_err(|error| self.refusal("apigateway:GET", "", &error))
+            .map_err(|error| self.failed_call("apigateway:GET", "", &error))
     }
 
-    /// A stage; `None` where the API has none of this name.
-    pub(crate) async fn stage(&self, api: &str, stage: &str) -> Result<Option<Stage>, Refusal> {
+    /// A stage; `None` if the API has none with this name.
+    pub(crate) async fn stage(&self, api: &str, stage: &str) -> Result<Option<Stage>, FailedCall> {
         let read = self
             .client
             .get_stage()
@@ -153,22 +153,23 @@ impl Gateway {
                 variables: read.variables.unwrap_or_default().into_iter().collect(),
             })),
             Err(error) => {
-                let refusal =
-                    self.refusal("apigateway:GET", &format!("/{api}/stages/{stage}"), &error);
-                if refusal.call.kind == CallErrorKind::NotFound {
+                let failed =
+                    self.failed_call("apigateway:GET", &format!("/{api}/stages/{stage}"), &error);
+                if failed.call.kind == CallErrorKind::NotFound {
                     Ok(None)
                 } else {
-                    Err(refusal)
+                    Err(failed)
                 }
             }
         }
     }
 
     /// The names of an API's stages and what they serve, a canary's deployment too.
-    pub(crate) async fn stages(&self, api: &str) -> Result<Vec<(String, String)>, Refusal> {
+    pub(crate) async fn stages(&self, api: &str) -> Result<Vec<(String, String)>, FailedCall> {
         let read = self.client.get_stages().rest_api_id(api).send().await;
-        let read = read
-            .map_err(|error| self.refusal("apigateway:GET", &format!("/{api}/stages"), &error))?;
+        let read = read.map_err(|error| {
+            self.failed_call("apigateway:GET", &format!("/{api}/stages"), &error)
+        })?;
         let mut stages = Vec::new();
         for stage in read.item.unwrap_or_default() {
             let name = stage.stage_name.unwrap_or_default();
@@ -187,7 +188,7 @@ impl Gateway {
     }
 
     /// All deployments of an API, the oldest first.
-    pub(crate) async fn deployments(&self, api: &str) -> Result<Vec<Deployment>, Refusal> {
+    pub(crate) async fn deployments(&self, api: &str) -> Result<Vec<Deployment>, FailedCall> {
         let pages = self
             .client
             .get_deployments()
@@ -197,7 +198,7 @@ impl Gateway {
             .items()
             .send();
         let read: Vec<_> = pages.collect::<Result<_, _>>().await.map_err(|error| {
-            self.refusal("apigateway:GET", &format!("/{api}/deployments"), &error)
+            self.failed_call("apigateway:GET", &format!("/{api}/deployments"), &error)
         })?;
         let mut deployments: Vec<_> = read
             .into_iter()
@@ -211,7 +212,7 @@ impl Gateway {
         Ok(deployments)
     }
 
-    /// Replaces an API's definition and waits until the service has taken it over. No stage changes. Returns the
+    /// Replaces an API's definition and waits until the service has applied it. No stage changes. Returns the
     /// API's description, which is the document's.
     pub(crate) async fn import(&self, api: &str, body: &[u8]) -> Result<String, DeployApiError> {
         let imported = self
@@ -224,14 +225,14 @@ impl Gateway {
             .send()
             .await
             .map_err(|error| {
-                let refusal = self.refusal("apigateway:PUT", &format!("/{api}"), &error);
-                if refusal.call.kind == CallErrorKind::Invalid {
+                let failed = self.failed_call("apigateway:PUT", &format!("/{api}"), &error);
+                if failed.call.kind == CallErrorKind::Invalid {
                     DeployApiError::Import {
                         api: api.to_owned(),
-                        source: refusal.call,
+                        source: failed.call,
                     }
                 } else {
-                    DeployApiError::call("import the document into", api, refusal)
+                    DeployApiError::call("import the document into", api, failed)
                 }
             })?;
         let description = imported.description.unwrap_or_default();
@@ -240,7 +241,7 @@ impl Gateway {
         let limit = tokio::time::Instant::now() + SETTLE_LIMIT;
         while let Some(ApiStatus::Updating | ApiStatus::Pending) = status {
             if tokio::time::Instant::now() > limit {
-                return Err(DeployApiError::Unsettled {
+                return Err(DeployApiError::ImportTimeout {
                     api: api.to_owned(),
                     limit: SETTLE_LIMIT,
                 });
@@ -256,7 +257,7 @@ impl Gateway {
                     DeployApiError::call(
                         "read",
                         api,
-                        self.refusal("apigateway:GET", &format!("/{api}"), &error),
+                        self.failed_call("apigateway:GET", &format!("/{api}"), &error),
                     )
                 })?;
             status = read.api_status;
@@ -271,21 +272,21 @@ impl Gateway {
         Ok(description)
     }
 
-    /// The API's description: that of the document which was imported last.
-    pub(crate) async fn description(&self, api: &str) -> Result<String, Refusal> {
+    /// The API's description, which is that of the last imported document.
+    pub(crate) async fn description(&self, api: &str) -> Result<String, FailedCall> {
         let read = self.client.get_rest_api().rest_api_id(api).send().await;
         let read =
-            read.map_err(|error| self.refusal("apigateway:GET", &format!("/{api}"), &error))?;
+            read.map_err(|error| self.failed_call("apigateway:GET", &format!("/{api}"), &error))?;
         Ok(read.description.unwrap_or_default())
     }
 
-    /// Says what a deployment holds.
+    /// Replaces a deployment's description.
     pub(crate) async fn describe_deployment(
         &self,
         api: &str,
         id: &str,
         description: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FailedCall> {
         let replace = PatchOperation::builder()
             .op(Op::Replace)
             .path("/description")
@@ -300,7 +301,7 @@ impl Gateway {
         let path = format!("/{api}/deployments/{id}");
         updated
             .map(drop)
-            .map_err(|error| self.refusal("apigateway:PATCH", &path, &error))
+            .map_err(|error| self.failed_call("apigateway:PATCH", &path, &error))
     }
 
     /// Takes a snapshot of an API; no stage serves it yet.
@@ -308,7 +309,7 @@ impl Gateway {
         &self,
         api: &str,
         description: &str,
-    ) -> Result<Deployment, Refusal> {
+    ) -> Result<Deployment, FailedCall> {
         let made = self
             .client
             .create_deployment()
@@ -317,7 +318,7 @@ impl Gateway {
             .send()
             .await;
         let made = made.map_err(|error| {
-            self.refusal("apigateway:POST", &format!("/{api}/deployments"), &error)
+            self.failed_call("apigateway:POST", &format!("/{api}/deployments"), &error)
         })?;
         Ok(Deployment {
             created: made.created_date.map_or(0, |at| at.secs()),
@@ -326,8 +327,8 @@ impl Gateway {
         })
     }
 
-    /// Whether a deployment is there.
-    pub(crate) async fn has_deployment(&self, api: &str, id: &str) -> Result<bool, Refusal> {
+    /// Whether a deployment exists.
+    pub(crate) async fn has_deployment(&self, api: &str, id: &str) -> Result<bool, FailedCall> {
         let read = self
             .client
             .get_deployment()
@@ -338,28 +339,28 @@ impl Gateway {
         match read {
             Ok(_) => Ok(true),
             Err(error) => {
-                let refusal = self.refusal(
+                let failed = self.failed_call(
                     "apigateway:GET",
                     &format!("/{api}/deployments/{id}"),
                     &error,
                 );
-                if refusal.call.kind == CallErrorKind::NotFound {
+                if failed.call.kind == CallErrorKind::NotFound {
                     Ok(false)
                 } else {
-                    Err(refusal)
+                    Err(failed)
                 }
             }
         }
     }
 
-    /// Moves a stage and sets its variables, in one call: all of it or nothing.
+    /// Moves a stage and sets its variables in one call: all of it or nothing.
     pub(crate) async fn update_stage(
         &self,
         api: &str,
         stage: &str,
         deployment: Option<&str>,
         variables: &BTreeMap<&str, &str>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), FailedCall> {
         let replace = |path: String, value: &str| {
             PatchOperation::builder()
                 .op(Op::Replace)
@@ -382,7 +383,7 @@ impl Gateway {
             .send()
             .await
             .map_err(|error| {
-                self.refusal(
+                self.failed_call(
                     "apigateway:PATCH",
                     &format!("/{api}/stages/{stage}"),
                     &error,
@@ -391,8 +392,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Removes a deployment; one that is not there counts as removed.
-    pub(crate) async fn delete_deployment(&self, api: &str, id: &str) -> Result<(), Refusal> {
+    /// Removes a deployment; one that does not exist counts as removed.
+    pub(crate) async fn delete_deployment(&self, api: &str, id: &str) -> Result<(), FailedCall> {
         let deleted = self
             .client
             .delete_deployment()
@@ -403,26 +404,26 @@ impl Gateway {
         match deleted {
             Ok(_) => Ok(()),
             Err(error) => {
-                let refusal = self.refusal(
+                let failed = self.failed_call(
                     "apigateway:DELETE",
                     &format!("/{api}/deployments/{id}"),
                     &error,
                 );
-                if refusal.call.kind == CallErrorKind::NotFound {
+                if failed.call.kind == CallErrorKind::NotFound {
                     Ok(())
                 } else {
-                    Err(refusal)
+                    Err(failed)
                 }
             }
         }
     }
 
-    fn refusal<E>(
+    fn failed_call<E>(
         &self,
         action: &'static str,
         path: &str,
         error: &SdkError<E, HttpResponse>,
-    ) -> Refusal
+    ) -> FailedCall
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -431,7 +432,7 @@ impl Gateway {
             .and_then(|response| response.headers().get("retry-after"))
             .and_then(|seconds| seconds.parse().ok())
             .map(Duration::from_secs);
-        Refusal {
+        FailedCall {
             call: CallError::new(action, format!("{}{path}", self.resources), error),
             retry_after,
         }

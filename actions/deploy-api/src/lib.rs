@@ -11,21 +11,21 @@ use delivery_action::workspace::Workspace;
 
 mod deploy;
 mod document;
+mod document_check;
 mod error;
 mod gateway;
 mod params;
 mod partition;
-mod refused;
 mod substitute;
 
 use deploy::{Change, Deployed, Release};
-pub use error::{DeployApiError, Place, SyntaxError};
+pub use error::{DeployApiError, DocumentLocation, SyntaxError};
 use gateway::Gateway;
 pub use params::DeployApiParams;
 use partition::Partition;
 use substitute::PseudoParameters;
 
-/// Imports an OpenAPI document into an API and moves a stage onto a deployment of it.
+/// Imports an OpenAPI document into an API and moves a stage to a deployment of it.
 #[derive(Debug)]
 pub struct DeployApi {
     config: SdkConfig,
@@ -34,11 +34,11 @@ pub struct DeployApi {
 }
 
 impl DeployApi {
-    /// The action with the clients of this configuration.
+    /// The action, whose clients use this configuration.
     ///
     /// # Errors
     ///
-    /// [`DeployApiError::NoRegion`] where the configuration names no region.
+    /// [`DeployApiError::NoRegion`] if the configuration has no region.
     pub fn new(config: &SdkConfig) -> Result<Self, DeployApiError> {
         let region = config.region().ok_or(DeployApiError::NoRegion)?.to_string();
         Ok(Self {
@@ -101,9 +101,9 @@ fn summary(api: &str, stage: &str, deployed: &Deployed) -> String {
         change,
     } = deployed;
     let what = match change {
-        Change::Imported => format!("serves new deployment `{id}`, before `{previous_id}`"),
+        Change::Imported => format!("serves new deployment `{id}`, previously `{previous_id}`"),
         Change::Promoted => {
-            format!("serves deployment `{id}` of an earlier import, before `{previous_id}`")
+            format!("serves deployment `{id}` of an earlier import, previously `{previous_id}`")
         }
         Change::Variables => {
             format!("still serves deployment `{id}`, with changed stage variables")

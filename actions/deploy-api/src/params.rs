@@ -8,7 +8,7 @@ use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, UserParameters};
 use serde::Deserialize;
 
-/// What the keys of stage variables begin with.
+/// The prefix of the keys of stage variables.
 const VARIABLE: &str = "Variable.";
 
 /// Longest name of a stage variable (API Gateway Developer Guide, "Quotas for configuring and running
@@ -21,11 +21,11 @@ const MAX_VARIABLE_VALUE_CHARS: usize = 512;
 /// Longest name of a stage (API Gateway: "Stage names can have up to 128 characters").
 const MAX_STAGE_CHARS: usize = 128;
 
-/// What the value of a stage variable may hold besides letters and digits
+/// The characters that the value of a stage variable may have besides letters and digits
 /// (`API_CreateStage`, `variables`).
 const VARIABLE_VALUE_SIGNS: &str = "-._~:/?#&=,";
 
-/// What a revision in a deployment's description is cut to; a commit id has 40 or 64.
+/// Most characters of a revision in a deployment's description; a commit id has 40 or 64.
 const MAX_REVISION_CHARS: usize = 100;
 
 /// The parameters of `deploy-api`.
@@ -35,13 +35,13 @@ pub struct DeployApiParams {
     pub api: String,
     /// The stage's name.
     pub stage: String,
-    /// What the deployment's description calls the revision.
+    /// The source revision, for the deployment's description.
     pub revision: Option<String>,
     /// Stage variables by name.
     pub variables: BTreeMap<String, String>,
-    /// The digest of the artifact that was made and tested; another artifact is refused.
+    /// The digest of the artifact that was built and tested; any other artifact is refused.
     pub digest: Option<Digest>,
-    /// The pipeline execution, which is asked before each change whether it still runs.
+    /// The pipeline execution; if it has ended, the job changes nothing more.
     pub execution: Option<Execution>,
 }
 

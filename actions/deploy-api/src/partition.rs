@@ -1,4 +1,4 @@
-//! AWS partitions: what an ARN and a host name in a region begin and end with.
+//! AWS partitions: the name in ARNs and the suffix of host names, by region.
 
 /// The partition of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

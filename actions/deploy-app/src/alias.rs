@@ -1,4 +1,8 @@
-//! The alias: read, moved in one call, made where it is missing, and never deleted.
+//! The alias: read, created if it is missing, moved in one call, and never deleted.
+//!
+//! A job that finds the alias on its version already cannot know from that alone which version was live before, which it has to
+//! report as `PreviousVersion`: the job that moved it may have been killed before its report. So the alias's description
+//! ends with that version.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,16 +15,15 @@ use crate::error::DeployAppError;
 use crate::function::MAX_DESCRIPTION_CHARS;
 use crate::params::DeployAppParams;
 
-/// What an alias's description ends with, so that an invocation that finds the alias moved already
-/// knows where it was.
-const BEFORE: &str = "before: version ";
+/// Before the previous version, at the end of an alias's description.
+const PREVIOUS: &str = "before: version ";
 
-/// Where an alias is.
+/// An alias as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AliasState {
     pub(crate) version: String,
-    /// The share of other versions, in thousandths.
+    /// The weights of other versions, in thousandths.
     pub(crate) weights: BTreeMap<String, u16>,
     #[serde(skip)]
     pub(crate) revision_id: String,
@@ -34,23 +37,23 @@ impl AliasState {
         self.version == version && self.weights.is_empty()
     }
 
-    /// The other versions and their shares: `10 % on version 8`.
-    pub(crate) fn shares(&self) -> String {
-        let shares = self.weights.iter().map(|(version, thousandths)| {
+    /// The other versions and their weights: `10 % on version 8`.
+    pub(crate) fn weights_text(&self) -> String {
+        let weights = self.weights.iter().map(|(version, thousandths)| {
             format!("{} % on version {version}", f64::from(*thousandths) / 10.0)
         });
-        shares.collect::<Vec<_>>().join(", ")
+        weights.collect::<Vec<_>>().join(", ")
     }
 
-    /// The version that it was on before this one, as its description says.
-    pub(crate) fn version_before(&self) -> Option<&str> {
-        let (_, version) = self.description.rsplit_once(BEFORE)?;
+    /// The version that it was on before this one, read from its description.
+    pub(crate) fn previous_version(&self) -> Option<&str> {
+        let (_, version) = self.description.rsplit_once(PREVIOUS)?;
         let is_version = !version.is_empty() && version.chars().all(|c| c.is_ascii_digit());
         is_version.then_some(version)
     }
 }
 
-/// Reads the alias; `None` where there is none (or no such function, which other calls tell).
+/// Reads the alias; `None` if there is none, or no such function, which other calls notice.
 pub(crate) async fn read(
     lambda: &Client,
     params: &DeployAppParams,
@@ -79,7 +82,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Whether Lambda is moving the alias's provisioned concurrency: meanwhile it sets weights of its own
+/// Whether Lambda is moving the alias's provisioned concurrency: until that is done it sets weights of its own
 /// (Lambda Developer Guide, "Configuring provisioned concurrency").
 pub(crate) async fn is_provisioning(
     lambda: &Client,
@@ -107,7 +110,7 @@ pub(crate) async fn is_provisioning(
     }
 }
 
-/// Makes the alias.
+/// Creates the alias.
 pub(crate) async fn create(
     lambda: &Client,
     params: &DeployAppParams,
@@ -136,8 +139,10 @@ pub(crate) async fn create(
     ))
 }
 
-/// Moves the alias wholly onto a version, if it still is as in `from`. One call carries the version
-/// and the empty weights: `UpdateAlias` keeps the weights that it is not given.
+/// Moves all of the alias's traffic to a version, if the alias still is as in `from`.
+///
+/// Version and empty weights go in one call. `UpdateAlias` keeps weights that it is not given, so without them, or
+/// with a second call for them, a part of the traffic would go to an old version.
 pub(crate) async fn update(
     lambda: &Client,
     params: &DeployAppParams,
@@ -177,9 +182,9 @@ pub(crate) fn resource(params: &DeployAppParams) -> String {
     format!("{}:{}", params.function.as_str(), params.alias.as_str())
 }
 
-fn description(params: &DeployAppParams, before: Option<&str>) -> String {
-    let tail = before
-        .map(|version| format!("{BEFORE}{version}"))
+fn description(params: &DeployAppParams, previous: Option<&str>) -> String {
+    let tail = previous
+        .map(|version| format!("{PREVIOUS}{version}"))
         .unwrap_or_default();
     let head = params.revision.as_ref().map_or_else(
         || "deployed by deploy-app; ".to_owned(),

@@ -1,4 +1,4 @@
-//! The code: the input artifact and its hash.
+//! The hash of the code in the input artifact.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::DeployAppError;
 
-/// What every zip file with an entry begins with (APPNOTE.TXT 4.3.7).
+/// The first bytes of every zip file with an entry (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 
 /// Bytes that are hashed at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The hash of an artifact as Lambda writes it, checked to be a zip, and the one that is expected.
+/// The hash of an artifact as Lambda writes it. Checks that the artifact is a zip and has the expected digest.
 pub(crate) async fn hash(
     store: &Store,
     artifact: &Artifact,
@@ -39,7 +39,7 @@ pub(crate) async fn hash(
     Ok(BASE64_STANDARD.encode(sha256))
 }
 
-/// `None` where the file does not begin as a zip does.
+/// `None` if the file does not begin like a zip.
 fn hash_zip(mut file: File) -> io::Result<Option<[u8; 32]>> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK_BYTES];

@@ -1,8 +1,12 @@
-//! One deployment: the code into the function, a version of it, the alias onto the version.
+//! One deployment: update the function's code, publish a version, move the alias to the version.
 //!
-//! Every step observes before it acts and carries the revision it observed, so that any number of
-//! invocations, one after another or at the same time, end in one state; and nothing that another
-//! deployment did meanwhile is overwritten unseen.
+//! Problem: Lambda delivers a job more than once, a deployment may take longer than one invocation, and another pipeline or
+//! a person may change the same function and alias at any time.
+//!
+//! Solution: no step relies on what an earlier step did. Each reads the state, decides, and changes it only
+//! on the condition that it still is what was read (`RevisionId`, `CodeSha256`). If that condition fails, the state is read
+//! again. So any number of invocations, one after another or at once, end in the same state, and no
+//! change of another deployment is overwritten unseen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,28 +27,27 @@ use crate::params::DeployAppParams;
 use crate::progress::DeployAppProgress;
 use crate::versions;
 
-/// First pause between two looks at a function that is being updated. A zip's update takes seconds.
+/// First polling interval while a function is being updated. Updating a zip takes seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Longest such pause: the SDKs' waiter `FunctionUpdatedV2` asks once a second.
+/// Longest polling interval: that of the SDKs' waiter `FunctionUpdatedV2`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the action waits, over all its jobs, for a function that does not settle or that others
+/// How long the action waits, over all its jobs, for a function that does not stop updating or that others
 /// keep changing. The SDKs' waiters give up after 5 minutes; a function in a VPC takes longer.
-const PATIENCE: Duration = Duration::from_mins(10);
+const MAX_WAIT: Duration = Duration::from_mins(10);
 
-/// No call that changes something begins later than this before the end of the job's time; the work
-/// goes on in a later job instead.
+/// How long before the end of the job's time the last call that changes something may begin; then the work
+/// continues in a later job.
 const CONTINUE_MARGIN: Duration = Duration::from_secs(10);
 
 /// The margin is at most this part of a job's time.
 const LARGEST_MARGIN_PART: u32 = 4;
 
-/// How often the code is handed to Lambda. A second and third time only where someone else put
-/// other code in between.
+/// How often the code is sent to Lambda: a second and third time only if somebody else has replaced it since.
 const MAX_UPDATES: u32 = 3;
 
-/// One deployment, as far as one job carries it.
+/// The part of a deployment that one job does.
 pub(crate) struct Deployment<'a> {
     lambda: &'a Client,
     params: &'a DeployAppParams,
@@ -52,22 +55,23 @@ pub(crate) struct Deployment<'a> {
     check: ExecutionCheck,
     stop_at: Deadline,
     progress: DeployAppProgress,
-    pause: Duration,
+    next_pause: Duration,
     updates: u32,
 }
 
-/// What a step came to.
+/// How a step ended.
 enum Step<T> {
-    /// It is done.
     Done(T),
-    /// The job's time is over.
+    /// The job's time is over; the next job continues.
     OutOfTime,
 }
 
 /// How the alias got to the version.
-struct Moved {
-    before: Option<String>,
-    now: bool,
+struct AliasMove {
+    /// Its version before; `None` if it was created.
+    previous: Option<String>,
+    /// Whether this job moved it, and not an earlier invocation.
+    by_this_job: bool,
 }
 
 impl<'a> Deployment<'a> {
@@ -87,25 +91,25 @@ impl<'a> Deployment<'a> {
             check,
             stop_at: deadline.earlier_by(margin),
             progress,
-            pause: FIRST_PAUSE,
+            next_pause: FIRST_PAUSE,
             updates: 0,
         }
     }
 
     pub(crate) async fn run(mut self) -> Result<Outcome, DeployAppError> {
         let Step::Done(version) = self.publish().await? else {
-            return self.later();
+            return self.continue_later();
         };
         if let Step::OutOfTime = self.settle(Some(&version)).await? {
-            return self.later();
+            return self.continue_later();
         }
         match self.move_alias(&version).await? {
             Step::Done(moved) => Ok(self.complete(&version, moved)),
-            Step::OutOfTime => self.later(),
+            Step::OutOfTime => self.continue_later(),
         }
     }
 
-    /// The version that holds the artifact's code: one that is there, else a new one.
+    /// The version with the artifact's code: an existing one, or else a new one.
     async fn publish(&mut self) -> Result<Step<String>, DeployAppError> {
         loop {
             let Step::Done(current) = self.settle(None).await? else {
@@ -117,11 +121,12 @@ impl<'a> Deployment<'a> {
             }
             self.check.still_runs().await?;
             let failed = matches!(current.condition, Condition::Failed { .. });
-            // Code that was handed over before, and whose update failed for what may be mended by now, or was
-            // a failed update of the configuration, is handed over once more.
-            let is_there =
+            // The function may have this code although its last update failed: because an earlier job's
+            // update failed for a reason that may be gone by now, or because it was an update of the
+            // configuration. So the code is sent once more before that failure counts as this deployment's.
+            let has_code =
                 current.code_sha256 == self.progress.code_sha256 && (!failed || self.updates > 0);
-            let conflict = if is_there {
+            let conflict = if has_code {
                 self.check_updated(&current)?;
                 match self.publish_version(&current).await {
                     Ok(version) => return Ok(Step::Done(version)),
@@ -147,7 +152,7 @@ impl<'a> Deployment<'a> {
         self.updates += 1;
         tracing::info!(
             function = self.params.function.as_str(),
-            "code handed to Lambda"
+            "sent the code to Lambda"
         );
         Ok(())
     }
@@ -158,12 +163,12 @@ impl<'a> Deployment<'a> {
         tracing::info!(
             function = self.params.function.as_str(),
             version,
-            "version published"
+            "published a version"
         );
         Ok(version)
     }
 
-    /// An update to this very code that failed is the deployment's failure.
+    /// Fails the deployment if the update to this code failed.
     fn check_updated(&self, current: &Snapshot) -> Result<(), DeployAppError> {
         match &current.condition {
             Condition::Failed { code, reason } => Err(DeployAppError::NotReady {
@@ -175,9 +180,9 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Waits until nothing goes on with the function, or until a version of it can be invoked.
+    /// Waits until the function is not being updated, or, with a version, until that can be invoked.
     async fn settle(&mut self, version: Option<&str>) -> Result<Step<Snapshot>, DeployAppError> {
-        self.pause = FIRST_PAUSE;
+        self.next_pause = FIRST_PAUSE;
         loop {
             if self.stop_at.remaining().is_zero() {
                 return Ok(Step::OutOfTime);
@@ -189,28 +194,28 @@ impl<'a> Deployment<'a> {
                 }
                 return Ok(Step::Done(snapshot));
             }
-            if self.progress.elapsed() > PATIENCE {
+            if self.progress.elapsed() > MAX_WAIT {
                 return Err(DeployAppError::NeverSettles {
                     function: self.params.function.as_str().to_owned(),
-                    minutes: PATIENCE.as_secs() / 60,
+                    minutes: MAX_WAIT.as_secs() / 60,
                 });
             }
-            self.rest().await;
+            self.pause().await;
         }
     }
 
-    /// Goes on after someone else was faster, and not after anything else.
+    /// Pauses after a conflict with somebody else's change; any other error fails the deployment.
     async fn after_conflict(&mut self, error: DeployAppError) -> Result<Step<()>, DeployAppError> {
         match error {
             DeployAppError::Job(JobError::Call(error)) if error.kind == CallErrorKind::Conflict => {
-                if self.progress.elapsed() > PATIENCE {
+                if self.progress.elapsed() > MAX_WAIT {
                     return Err(DeployAppError::Job(JobError::Call(error)));
                 }
-                tracing::info!(%error, "the function changed meanwhile, looking again");
+                tracing::info!(%error, "somebody else changed the function; reading its state again");
             }
             error => return Err(error),
         }
-        self.rest().await;
+        self.pause().await;
         Ok(if self.stop_at.remaining().is_zero() {
             Step::OutOfTime
         } else {
@@ -218,11 +223,14 @@ impl<'a> Deployment<'a> {
         })
     }
 
-    /// Moves the alias unless it is there already; never over what someone else did meanwhile.
-    async fn move_alias(&mut self, version: &str) -> Result<Step<Moved>, DeployAppError> {
+    /// Moves the alias unless it is on the version already.
+    ///
+    /// It is moved only from the version that it had when the action began: if it is on any other, somebody else has
+    /// deployed since, and a later release would be replaced by an earlier one.
+    async fn move_alias(&mut self, version: &str) -> Result<Step<AliasMove>, DeployAppError> {
         let mut may_look_again = true;
-        let mut by_us = None;
-        self.pause = FIRST_PAUSE;
+        let mut by_this_job = None;
+        self.next_pause = FIRST_PAUSE;
         loop {
             if self.stop_at.remaining().is_zero() {
                 return Ok(Step::OutOfTime);
@@ -232,22 +240,26 @@ impl<'a> Deployment<'a> {
                 self.wait_for_provisioning(found, version).await?;
                 continue;
             }
-            let (sent, before) = match found {
+            let (sent, previous) = match found {
                 None => {
                     self.check.still_runs().await?;
                     (alias::create(self.lambda, self.params, version).await, None)
                 }
                 Some(found) if found.is_wholly_on(version) => {
-                    let before = found.version_before().map(str::to_owned);
-                    let moved = by_us.unwrap_or(Moved { before, now: false });
+                    let previous = found.previous_version().map(str::to_owned);
+                    let moved = by_this_job.unwrap_or(AliasMove {
+                        previous,
+                        by_this_job: false,
+                    });
                     return Ok(Step::Done(moved));
                 }
                 Some(found) => {
-                    let begin = self.progress.alias.as_ref();
-                    if begin.is_none_or(|begin| begin.version != found.version) {
+                    let at_start = self.progress.alias.as_ref();
+                    if at_start.is_none_or(|at_start| at_start.version != found.version) {
                         return Err(self.alias_moved(&found.version, version));
                     }
-                    // After the look at the alias: whoever moves it from here on changes its revision.
+                    // After the alias was read, so that no gap is left: whoever moves it from here on changes
+                    // its revision, and the update is refused.
                     self.check.still_runs().await?;
                     let sent = alias::update(self.lambda, self.params, &found, version).await;
                     (sent, Some(found.version))
@@ -255,14 +267,25 @@ impl<'a> Deployment<'a> {
             };
             match sent {
                 Ok(moved) if moved.version == version => {
-                    tracing::info!(alias = alias::resource(self.params), version, "alias moved");
+                    tracing::info!(
+                        alias = alias::resource(self.params),
+                        version,
+                        "moved the alias"
+                    );
+                    // With provisioned concurrency Lambda itself sets weights now; wait for it above.
                     if moved.is_wholly_on(version) {
-                        return Ok(Step::Done(Moved { before, now: true }));
+                        return Ok(Step::Done(AliasMove {
+                            previous,
+                            by_this_job: true,
+                        }));
                     }
-                    by_us = Some(Moved { before, now: true });
+                    by_this_job = Some(AliasMove {
+                        previous,
+                        by_this_job: true,
+                    });
                 }
                 Ok(moved) => return Err(self.alias_moved(&moved.version, version)),
-                // It may have been moved although no answer came: one look tells.
+                // The call may have moved the alias although its answer was lost.
                 Err(DeployAppError::Job(JobError::Call(error)))
                     if error.outcome_unknown && may_look_again =>
                 {
@@ -281,8 +304,8 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    /// Waits a little while Lambda itself shares the alias's traffic between versions, which it does as long as
-    /// it moves provisioned concurrency. Whatever else shares it is another's, and is left alone.
+    /// Pauses if Lambda itself splits the alias's traffic, as it does while it moves provisioned concurrency. If somebody
+    /// else's rollout splits it, the deployment fails and leaves the rollout alone.
     async fn wait_for_provisioning(
         &mut self,
         found: &AliasState,
@@ -290,32 +313,32 @@ impl<'a> Deployment<'a> {
     ) -> Result<(), DeployAppError> {
         let alias = || alias::resource(self.params);
         if !alias::is_provisioning(self.lambda, self.params).await? {
-            // It may have ended between the two looks.
+            // It may have finished since the alias was read.
             let seen = alias::read(self.lambda, self.params).await?;
             if seen.is_some_and(|seen| !seen.weights.is_empty()) {
                 return Err(DeployAppError::AliasShared {
                     alias: alias(),
                     found: found.version.clone(),
-                    weights: found.shares(),
+                    weights: found.weights_text(),
                     version: version.to_owned(),
                 });
             }
             return Ok(());
         }
-        if self.progress.elapsed() > PATIENCE {
+        if self.progress.elapsed() > MAX_WAIT {
             return Err(DeployAppError::ProvisioningNeverEnds {
                 alias: alias(),
                 found: found.version.clone(),
-                minutes: PATIENCE.as_secs() / 60,
+                minutes: MAX_WAIT.as_secs() / 60,
             });
         }
-        self.rest().await;
+        self.pause().await;
         Ok(())
     }
 
-    async fn rest(&mut self) {
-        tokio::time::sleep(self.pause.min(self.stop_at.remaining())).await;
-        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.next_pause.min(self.stop_at.remaining())).await;
+        self.next_pause = LONGEST_PAUSE.min(self.next_pause * 2);
     }
 
     fn code_changed(&self) -> DeployAppError {
@@ -337,35 +360,38 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    fn complete(self, version: &str, moved: Moved) -> Outcome {
+    fn complete(self, version: &str, moved: AliasMove) -> Outcome {
         let alias = alias::resource(self.params);
         let revision = self.params.revision.as_deref();
         let of_revision = revision
             .map(|name| format!(" (revision {name})"))
             .unwrap_or_default();
-        let before = match (&moved.before, moved.now) {
-            (Some(before), true) => format!(", moved from version {before}"),
-            (None, true) => ", alias made".to_owned(),
-            (_, false) => ", where it was already".to_owned(),
+        let from = match (&moved.previous, moved.by_this_job) {
+            (Some(previous), true) => format!(", moved from version {previous}"),
+            (None, true) => ", new alias".to_owned(),
+            (_, false) => " already".to_owned(),
         };
         let variables = BTreeMap::from([
             (
                 "PreviousVersion".to_owned(),
-                moved.before.unwrap_or_else(|| version.to_owned()),
+                moved.previous.unwrap_or_else(|| version.to_owned()),
             ),
             ("CodeSha256".to_owned(), self.progress.code_sha256),
             ("FunctionVersion".to_owned(), version.to_owned()),
         ]);
         Outcome::Complete(Completion {
-            summary: format!("`{alias}` is on version {version}{of_revision}{before}"),
+            summary: format!("`{alias}` is on version {version}{of_revision}{from}"),
             variables,
         })
     }
 
-    fn later(self) -> Result<Outcome, DeployAppError> {
+    fn continue_later(self) -> Result<Outcome, DeployAppError> {
         Ok(Outcome::Continue(Continuation {
             token: ContinuationToken::new(&self.progress)?,
-            summary: format!("waiting for `{}` to settle", self.params.function.as_str()),
+            summary: format!(
+                "waiting for the update of `{}`",
+                self.params.function.as_str()
+            ),
             percent_complete: None,
         }))
     }

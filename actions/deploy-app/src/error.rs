@@ -24,8 +24,8 @@ pub enum DeployAppError {
         /// What Lambda said.
         source: Box<CallError>,
     },
-    /// Lambda does not take the artifact as code.
-    #[error("Lambda does not take input artifact {artifact} as code")]
+    /// Lambda rejected the artifact as code.
+    #[error("Lambda rejected input artifact {artifact} as code")]
     CodeRefused {
         /// The artifact.
         artifact: Artifact,
@@ -40,7 +40,7 @@ pub enum DeployAppError {
         /// What Lambda said.
         source: Box<CallError>,
     },
-    /// Lambda took the code and cannot run it.
+    /// Lambda accepted the code but cannot run it.
     #[error("Lambda could not make `{what}` ready to run: {code}: {reason}")]
     NotReady {
         /// The function.
@@ -50,25 +50,25 @@ pub enum DeployAppError {
         /// Lambda's reason.
         reason: String,
     },
-    /// The function is being updated all the time.
-    #[error("function `{function}` has been in the middle of an update for {minutes} minutes")]
+    /// The function does not stop updating.
+    #[error("function `{function}` has been updating for {minutes} minutes")]
     NeverSettles {
         /// The function.
         function: String,
-        /// How long it was waited for.
+        /// How long the action waited.
         minutes: u64,
     },
-    /// Someone else puts other code into the function.
-    #[error("someone else keeps changing the code of function `{function}`")]
+    /// Another deployment changes the function's code.
+    #[error("another deployment keeps changing the code of function `{function}`")]
     CodeChanged {
         /// The function.
         function: String,
     },
-    /// Someone else moved the alias since the action began.
+    /// Another deployment moved the alias since the action began.
     #[error(
-        "alias `{alias}` was moved by someone else: it was {} when the action began and is on \
-         version {found} now, so it was not moved onto version {version}",
-        began.as_ref().map_or_else(|| "missing".to_owned(), |began| format!("on version {began}"))
+        "alias `{alias}` was moved by another deployment: it {} when this action began and is on \
+         version {found} now, so it was not moved to version {version}",
+        began.as_ref().map_or_else(|| "did not exist".to_owned(), |began| format!("was on version {began}"))
     )]
     AliasMoved {
         /// `function:alias`.
@@ -77,27 +77,27 @@ pub enum DeployAppError {
         began: Option<String>,
         /// Its version now.
         found: String,
-        /// The version that it was to be moved onto.
+        /// The version that this action deploys.
         version: String,
     },
-    /// The alias shares its traffic between versions, and this action did not make it so.
+    /// The alias splits its traffic between versions, and this action did not set that up.
     #[error(
-        "alias `{alias}` shares its traffic: it is on version {found}, with {weights}, so it was not moved \
-         onto version {version}"
+        "alias `{alias}` splits its traffic: it is on version {found}, with {weights}, so it was not moved \
+         to version {version}"
     )]
     AliasShared {
         /// `function:alias`.
         alias: String,
         /// Its version.
         found: String,
-        /// The other versions and their shares: `10 % on version 8`.
+        /// The other versions and their weights: `10 % on version 8`.
         weights: String,
-        /// The version that it was to be moved onto.
+        /// The version that this action deploys.
         version: String,
     },
-    /// Lambda allocates the alias's provisioned concurrency and does not come to an end.
+    /// Lambda does not finish allocating the alias's provisioned concurrency.
     #[error(
-        "Lambda has been moving the provisioned concurrency of alias `{alias}` onto version {found} for \
+        "Lambda has been moving the provisioned concurrency of alias `{alias}` to version {found} for \
          {minutes} minutes"
     )]
     ProvisioningNeverEnds {
@@ -105,11 +105,11 @@ pub enum DeployAppError {
         alias: String,
         /// The alias's version.
         found: String,
-        /// How long it was waited for.
+        /// How long the action waited.
         minutes: u64,
     },
-    /// Lambda published and did not say what.
-    #[error("Lambda published a version of function `{function}` and did not name it")]
+    /// Lambda published a version and returned no number.
+    #[error("Lambda published a version of function `{function}` but returned no version number")]
     NoVersion {
         /// The function.
         function: String,
@@ -141,8 +141,8 @@ impl ActionError for DeployAppError {
         match self {
             Self::Job(error) => error.hint(),
             Self::NotAZip { artifact } => Some(format!(
-                "have the action that makes `{}` package the function's code as a zip file; \
-                 a directory as its output is zipped for you",
+                "let the action that makes `{}` output the function's code as a directory, which is zipped \
+                 for you, or as a zip file",
                 artifact.name
             )),
             Self::ArtifactDenied { artifact, .. } => Some(format!(
@@ -151,37 +151,37 @@ impl ActionError for DeployAppError {
                 artifact.bucket, artifact.key
             )),
             Self::CodeRefused { .. } => Some(
-                "make the package a plain zip of at most 250 MB unzipped, in a bucket of the \
+                "make the package a plain zip of at most 250 MB unzipped, in a bucket in the \
                  function's region"
                     .to_owned(),
             ),
             Self::FunctionMissing { .. } => Some(
-                "correct `function` in `UserParameters`, or make the function first: this action \
-                 deploys code and does not make functions"
+                "correct `function` in `UserParameters`, or create the function first: this action \
+                 only deploys code to existing functions"
                     .to_owned(),
             ),
             Self::NotReady { .. } => Some(
-                "correct what the reason names (the function's role, key, network or code); the \
+                "fix what the reason names (the function's role, key, network or code); the \
                  alias was not moved"
                     .to_owned(),
             ),
             Self::NeverSettles { .. } | Self::CodeChanged { .. } => {
-                Some("end the other deployments of this function, then retry the stage".to_owned())
+                Some("stop the other deployments of this function, then retry the stage".to_owned())
             }
             Self::AliasMoved { .. } => Some(
-                "check which release the alias should be on; retry the stage to move it onto this \
+                "check which release the alias should serve; retry the stage to move it to this \
                  one"
                 .to_owned(),
             ),
             Self::AliasShared { alias, .. } => {
                 let (function, name) = alias.rsplit_once(':').unwrap_or((alias, "ALIAS"));
                 Some(format!(
-                    "finish or end that rollout (`aws lambda update-alias --function-name {function} --name \
-                     {name} --routing-config AdditionalVersionWeights={{}}` ends it), then retry the stage"
+                    "finish or stop that rollout (`aws lambda update-alias --function-name {function} --name \
+                     {name} --routing-config AdditionalVersionWeights={{}}` stops it), then retry the stage"
                 ))
             }
             Self::ProvisioningNeverEnds { .. } => Some(
-                "see `aws lambda get-provisioned-concurrency-config` for the alias; retry the stage when it \
+                "retry the stage when `aws lambda get-provisioned-concurrency-config` for the alias \
                  says `READY`"
                     .to_owned(),
             ),

@@ -8,7 +8,7 @@ use delivery_action::job::Artifact;
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;
 
-/// What a function (or one of its versions) is right now.
+/// A function, or one of its versions, as it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) code_sha256: String,
@@ -79,8 +79,8 @@ pub(crate) async fn read(
     })
 }
 
-/// A function whose last update failed still runs its old code and can be updated again, so only
-/// what waits for that very update minds; a function in state `Failed` has never run.
+/// A function whose last update failed still runs its old code and can be updated again, so the failure matters
+/// only to the deployment that made that update; a function in state `Failed` has never run.
 fn condition(
     state: Option<&State>,
     update: Option<&LastUpdateStatus>,
@@ -101,7 +101,7 @@ fn condition(
     }
 }
 
-/// Hands the artifact to Lambda by reference, if nobody changed the function since `snapshot`.
+/// Sends the artifact's location to Lambda, if nobody has changed the function since `snapshot`.
 pub(crate) async fn update_code(
     lambda: &Client,
     params: &DeployAppParams,
@@ -123,13 +123,13 @@ pub(crate) async fn update_code(
     })
 }
 
-/// Lambda reads the artifact with the rights of its caller and words what S3 says: tells those
-/// answers from the ones about the function.
+/// Lambda reads the artifact with its caller's rights and puts S3's answer into its own error message. This
+/// tells errors about the artifact from errors about the function.
 fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
     let artifact = artifact.clone();
     let says = |text: &str| error.message.contains(text);
     let is_answer = matches!(error.kind, CallErrorKind::Denied | CallErrorKind::Invalid);
-    if !is_answer || PASSING_S3_CODES.iter().any(|code| says(code)) {
+    if !is_answer || TEMPORARY_S3_CODES.iter().any(|code| says(code)) {
         let kind = if is_answer {
             CallErrorKind::Unavailable
         } else {
@@ -152,9 +152,9 @@ fn code_error(error: CallError, artifact: &Artifact) -> DeployAppError {
     DeployAppError::from(error)
 }
 
-/// What S3 answers Lambda when it is in trouble, in the message that Lambda makes of it (`API_Error`, "List of
-/// error codes"): the code itself is not at fault.
-const PASSING_S3_CODES: [&str; 5] = [
+/// S3's codes for temporary errors, which Lambda puts into its message (`API_Error`, "List of error codes"):
+/// the artifact is not at fault.
+const TEMPORARY_S3_CODES: [&str; 5] = [
     "SlowDown",
     "InternalError",
     "ServiceUnavailable",
@@ -162,8 +162,8 @@ const PASSING_S3_CODES: [&str; 5] = [
     "OperationAborted",
 ];
 
-/// Publishes the code of this hash as a version, if the function still is as in `snapshot`. Code
-/// and configuration that the last version has already give that version again.
+/// Publishes the code with this hash as a version, if the function still is as in `snapshot`. If the last version
+/// has the same code and configuration, Lambda returns that version.
 pub(crate) async fn publish(
     lambda: &Client,
     params: &DeployAppParams,
@@ -181,7 +181,7 @@ pub(crate) async fn publish(
         .await;
     let output = sent.map_err(|error| {
         let mut error = CallError::new("lambda:PublishVersion", function, &error);
-        // Lambda words a wrong hash as a wrong parameter; what is wrong is the function's code.
+        // Lambda reports a wrong hash as an invalid parameter; in truth the function's code has changed.
         if error.message.contains("CodeSHA256") {
             error.kind = CallErrorKind::Conflict;
         }

@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 use aws_sdk_lambda::Client;
-use delivery_action::action::Action;
+use delivery_action::action::{Action, Outcome};
 use delivery_action::artifact::Store;
 use delivery_action::aws::SdkConfig;
+use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
@@ -23,7 +24,7 @@ pub use progress::DeployAppProgress;
 
 use deployment::Deployment;
 
-/// Publishes a version of a function and moves an alias onto it.
+/// Publishes a version of a function and moves an alias to it.
 #[derive(Debug)]
 pub struct DeployApp {
     config: SdkConfig,
@@ -31,7 +32,7 @@ pub struct DeployApp {
 }
 
 impl DeployApp {
-    /// The action with clients of this configuration.
+    /// The action, whose clients use this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
@@ -40,23 +41,21 @@ impl DeployApp {
         }
     }
 
-    /// What the jobs of this action execution know so far: from the token, or found out now.
+    /// The progress of this action execution: from the token or, in its first job, read now.
     async fn progress(
         &self,
         job: &Job,
         params: &DeployAppParams,
     ) -> Result<DeployAppProgress, DeployAppError> {
         if let Some(token) = &job.continuation_token {
-            return Ok(delivery_action::continuation::ContinuationToken::read(
-                token,
-            )?);
+            return Ok(ContinuationToken::read(token)?);
         }
         let alias = alias::read(&self.lambda, params).await?;
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
         let artifact = job.only_input()?;
         let code_sha256 = code::hash(&store, artifact, params.digest, &workspace).await?;
-        Ok(DeployAppProgress::begin(code_sha256, alias))
+        Ok(DeployAppProgress::new(code_sha256, alias))
     }
 }
 
@@ -65,11 +64,7 @@ impl Action for DeployApp {
     type Params = DeployAppParams;
     type Error = DeployAppError;
 
-    async fn run(
-        &self,
-        job: &Job,
-        params: DeployAppParams,
-    ) -> Result<delivery_action::action::Outcome, DeployAppError> {
+    async fn run(&self, job: &Job, params: DeployAppParams) -> Result<Outcome, DeployAppError> {
         let artifact = job.only_input()?;
         job.no_output()?;
         let progress = self.progress(job, &params).await?;

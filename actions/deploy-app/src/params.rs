@@ -12,23 +12,23 @@ const MAX_FUNCTION_CHARS: usize = 140;
 /// Longest name of an alias, in characters (`API_CreateAlias`, `Name`).
 const MAX_ALIAS_CHARS: usize = 128;
 
-/// What is deployed where.
+/// The parameters of `deploy-app`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DeployAppParams {
-    /// The function whose new version it is.
+    /// The function to deploy to.
     pub function: FunctionName,
-    /// The alias that is moved onto the version.
+    /// The alias to move to the new version.
     pub alias: AliasName,
     /// The source revision, for the version's description.
     pub revision: Option<String>,
     /// How traffic moves.
     #[serde(default)]
     pub strategy: Strategy,
-    /// The digest of the artifact that was made and tested; another artifact is refused.
+    /// The digest of the artifact that was built and tested; any other artifact is refused.
     #[serde(default, deserialize_with = "Digest::deserialize_whole")]
     pub digest: Option<Digest>,
-    /// The pipeline execution, which is asked before each change whether it still runs.
+    /// The pipeline execution; if it has ended, the job changes nothing more.
     #[serde(skip)]
     pub execution: Option<Execution>,
 }
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for AliasName {
     }
 }
 
-/// How traffic moves onto the new version.
+/// How traffic moves to the new version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strategy {
     /// All of it, in one call.
@@ -122,11 +122,9 @@ impl<'de> Deserialize<'de> for Strategy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             "all-at-once" => Ok(Self::AllAtOnce),
-            name if name.starts_with("canary:") || name.starts_with("linear:") => {
-                Err(de::Error::custom(
-                    "`all-at-once`; this release does not have `canary` and `linear` yet",
-                ))
-            }
+            name if name.starts_with("canary:") || name.starts_with("linear:") => Err(
+                de::Error::custom("`all-at-once`; `canary` and `linear` are not available yet"),
+            ),
             _ => Err(de::Error::custom("`all-at-once`")),
         }
     }

@@ -1,4 +1,4 @@
-//! What one job of a deployment leaves for the next.
+//! The continuation token of a deployment.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,14 +14,15 @@ use crate::alias::AliasState;
 pub struct DeployAppProgress {
     /// The code's hash as Lambda writes it: base64 of SHA-256.
     pub(crate) code_sha256: String,
-    /// Where the alias was when the action began; `None` if there was none.
+    /// The alias when the action began; `None` if there was none. Kept over all jobs: a later job must not
+    /// take another deployment's version for the one that it may replace.
     pub(crate) alias: Option<AliasState>,
     /// When the action began, in seconds of the Unix epoch.
     pub(crate) began_seconds: u64,
 }
 
 impl DeployAppProgress {
-    pub(crate) fn begin(code_sha256: String, alias: Option<AliasState>) -> Self {
+    pub(crate) fn new(code_sha256: String, alias: Option<AliasState>) -> Self {
         Self {
             code_sha256,
             alias,
@@ -29,7 +30,7 @@ impl DeployAppProgress {
         }
     }
 
-    /// How long the action has been at it, over all its jobs.
+    /// How long the action has taken so far, over all its jobs.
     pub(crate) fn elapsed(&self) -> Duration {
         now().saturating_sub(Duration::from_secs(self.began_seconds))
     }

@@ -1,5 +1,5 @@
-//! Versions that are there already: the same code and configuration are published once, so that an alias gets
-//! the version that another one was tested on, also where other code was published in between.
+//! Finds an existing version with the same code and configuration, so that an alias gets the very version that was
+//! tested in another stage, even if other code was published since. (`PublishVersion` compares only with the last version.)
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{FunctionConfiguration, SnapStartResponse, State};
@@ -8,14 +8,14 @@ use delivery_action::aws::CallError;
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;
 
-/// What Lambda calls the code and configuration that are not published.
+/// Lambda's name for the code and configuration that are not published.
 const LATEST: &str = "$LATEST";
 
-/// Pages of versions that are looked through: 50 versions each (`API_ListVersionsByFunction`, `MaxItems`). A
-/// function with more gets a further version of code that it has, which is no fault.
+/// Most pages of versions that are searched: 50 versions each (`API_ListVersionsByFunction`, `MaxItems`). A
+/// function with more gets another version of the same code, which does no harm.
 const MAX_PAGES: usize = 100;
 
-/// The newest version that holds this code and what `$LATEST` is configured as now.
+/// The newest version with this code and the present configuration of `$LATEST`.
 pub(crate) async fn find(
     lambda: &Client,
     params: &DeployAppParams,
@@ -57,12 +57,12 @@ pub(crate) async fn find(
             }
         }
     }
-    tracing::warn!(function, "too many versions to look through");
+    tracing::warn!(function, "too many versions to search them all");
     Ok(found.map(|(version, _)| version))
 }
 
-/// What a version freezes beside its code. What is not known here counts, so that a difference in it makes
-/// another version.
+/// What a version freezes besides its code: everything but the fields that are removed here. So a setting that
+/// Lambda gets in future counts as a difference and leads to a new version.
 fn settings(mut version: FunctionConfiguration) -> FunctionConfiguration {
     version.function_arn = None;
     version.master_arn = None;
@@ -78,9 +78,9 @@ fn settings(mut version: FunctionConfiguration) -> FunctionConfiguration {
     version.last_update_status = None;
     version.last_update_status_reason = None;
     version.last_update_status_reason_code = None;
-    // Lambda updates the runtime of what is published, too.
+    // Lambda updates the runtime of published versions, too.
     version.runtime_version_config = None;
-    // Only a version has a snapshot; what is configured is when one is made.
+    // Only a version has a snapshot; the setting is when one is made.
     version.snap_start = version.snap_start.map(|snap_start| {
         SnapStartResponse::builder()
             .set_apply_on(snap_start.apply_on)

@@ -28,39 +28,41 @@ use crate::listing::Range;
 use crate::manifest::{FORMAT, MANIFEST, Manifest};
 use crate::site::Item;
 
-/// How often a manifest is read whose body breaks off: the SDK repeats a request, not the reading of
-/// its answer.
+/// How often a manifest is read whose body is truncated: the SDK retries a request, but not the reading of
+/// its body.
 const MAX_READS: u32 = 3;
 
 /// The objects of one bucket below one prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
     client: Client,
-    refusals: Refusals,
+    throttle_count: ThrottleCount,
     name: String,
     prefix: String,
 }
 
-/// Statuses by which S3 asks for fewer requests (S3 API Reference, "Error responses": `SlowDown`), and
-/// what other stores answer.
-const SLOW_DOWN: [u16; 2] = [429, 503];
+/// Statuses that ask for fewer requests: S3's (S3 API Reference, "Error responses": `SlowDown`), and that of
+/// other stores.
+const THROTTLED: [u16; 2] = [429, 503];
 
-fn is_refusal(response: &HttpResponse) -> bool {
-    SLOW_DOWN.contains(&response.status().as_u16())
+fn is_throttled(response: &HttpResponse) -> bool {
+    THROTTLED.contains(&response.status().as_u16())
 }
 
-/// What an upload expects at its key: with anything else there, S3 refuses it.
+/// What an upload expects at its key (`If-None-Match`, `If-Match`): S3 refuses it if anything else is there.
+///
+/// So an upload that is delayed, or of an overtaken release, cannot replace what somebody else wrote since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Nothing,
     /// The object with this `ETag`.
     Object(String),
-    /// Anything: the bucket does not tell what is there.
+    /// Anything: the bucket does not say what is there.
     Anything,
 }
 
 impl Expected {
-    /// What a listing, or an object itself, says.
+    /// What a listing, or the object itself, says.
     pub(crate) fn found(object: Option<&Option<String>>) -> Self {
         match object {
             None => Self::Nothing,
@@ -69,8 +71,8 @@ impl Expected {
         }
     }
 
-    /// Whether an answer says that something else is there: S3 answers "not found" where the object to be
-    /// replaced is gone.
+    /// Whether an error means that something else is there. S3 answers "not found" if the object to
+    /// replace is gone.
     fn is_not_met(&self, kind: CallErrorKind) -> bool {
         match self {
             Self::Nothing => kind == CallErrorKind::Conflict,
@@ -82,22 +84,22 @@ impl Expected {
 
 /// An object that was not uploaded.
 #[derive(Debug)]
-pub(crate) struct NotPut {
+pub(crate) struct PutError {
     pub(crate) error: DeploySiteError,
     pub(crate) cause: Cause,
 }
 
-/// Why an object was not uploaded, as far as uploading again may help.
+/// Whether uploading an object again may help, and after what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The bucket was asked too much.
-    TooMuch,
-    /// Something else is there than was expected.
-    Unexpected,
+    /// The bucket throttled the request.
+    Throttled,
+    /// The object is not what was expected at the key.
+    Changed,
     Other,
 }
 
-impl From<DeploySiteError> for NotPut {
+impl From<DeploySiteError> for PutError {
     fn from(error: DeploySiteError) -> Self {
         Self {
             error,
@@ -106,9 +108,9 @@ impl From<DeploySiteError> for NotPut {
     }
 }
 
-/// Longest that S3 may take until it has a whole file and begins its answer. The timeout of a request counts
-/// from its first byte, so a large file needs more than an answer does: 5 MB a second is a tenth of what
-/// a function has.
+/// How long S3 may take to receive a whole file and begin its answer. The read timeout of a request counts
+/// from its first byte, so a large file needs more time than an answer does: 5 MB a second is a tenth of
+/// a function's bandwidth.
 fn upload_timeout(size_bytes: u64) -> Duration {
     const SLOWEST_BYTES_A_SECOND: u64 = 5_000_000;
     READ_TIMEOUT + Duration::from_secs(size_bytes / SLOWEST_BYTES_A_SECOND)
@@ -125,11 +127,11 @@ pub(crate) struct StoredManifest {
 
 impl Bucket {
     pub(crate) fn new(config: &SdkConfig, name: &str, prefix: &str) -> Self {
-        let refusals = Refusals::default();
-        let config = aws_sdk_s3::config::Builder::from(config).interceptor(refusals.clone());
+        let throttle_count = ThrottleCount::default();
+        let config = aws_sdk_s3::config::Builder::from(config).interceptor(throttle_count.clone());
         Self {
             client: Client::from_conf(config.build()),
-            refusals,
+            throttle_count,
             name: name.to_owned(),
             prefix: prefix.to_owned(),
         }
@@ -144,7 +146,7 @@ impl Bucket {
         &self.name
     }
 
-    /// The keys of a range with their `ETag`s where the listing tells them.
+    /// The keys of a range, with their `ETag`s if the listing has them.
     pub(crate) async fn list(
         &self,
         range: &Range,
@@ -175,7 +177,7 @@ impl Bucket {
         Ok(objects)
     }
 
-    /// What is at a key now.
+    /// What is at a key now, for an upload that replaces it.
     pub(crate) async fn expected(&self, key: &str) -> Result<Expected, DeploySiteError> {
         let etag = self.etag(key).await?;
         Ok(etag.map_or(Expected::Nothing, Expected::Object))
@@ -195,15 +197,15 @@ impl Bucket {
         }
     }
 
-    /// Uploads an object over what is expected there, and returns its `ETag`. The bucket compares what
-    /// comes with both digests.
+    /// Uploads an object over what is expected at its key, and returns its `ETag`. The bucket compares the
+    /// body with both digests.
     pub(crate) async fn put(
         &self,
         key: &str,
         item: &Item,
         expected: &Expected,
         body: ByteStream,
-    ) -> Result<String, NotPut> {
+    ) -> Result<String, PutError> {
         let request = self
             .request(key, &item.content_type, item.cache_control)
             .content_length(i64::try_from(item.size_bytes).unwrap_or(i64::MAX))
@@ -217,29 +219,28 @@ impl Bucket {
         let timeouts = TimeoutConfig::builder().read_timeout(upload_timeout(item.size_bytes));
         let put = request
             .customize()
-            .interceptor(SignedAs(item.sha256.clone()))
+            .interceptor(PrecomputedSha256(item.sha256.clone()))
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts.build()))
             .send()
             .await
             .map_err(|error| {
-                let refused = error.raw_response().is_some_and(is_refusal);
+                let throttled = error.raw_response().is_some_and(is_throttled);
                 let error = self.failed("s3:PutObject", Some(key), &error);
                 let cause = match &error {
-                    _ if refused => Cause::TooMuch,
+                    _ if throttled => Cause::Throttled,
                     DeploySiteError::Call { source } if expected.is_not_met(source.kind) => {
-                        Cause::Unexpected
+                        Cause::Changed
                     }
                     _ => Cause::Other,
                 };
-                NotPut { error, cause }
+                PutError { error, cause }
             })?;
         Ok(put.e_tag.unwrap_or_default())
     }
 
-    /// How many requests the bucket has refused so far because there were too many, the SDK's own
-    /// repetitions among them.
-    pub(crate) fn refusals(&self) -> usize {
-        self.refusals.0.load(Ordering::Relaxed)
+    /// How many requests the bucket has throttled so far, with the SDK's own retries.
+    pub(crate) fn throttled_requests(&self) -> usize {
+        self.throttle_count.0.load(Ordering::Relaxed)
     }
 
     /// Removes an object; one that is not there counts as removed.
@@ -252,7 +253,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Reads the manifest, again where it does not come whole.
+    /// Reads the manifest, again if it was truncated.
     pub(crate) async fn manifest(&self) -> Result<StoredManifest, DeploySiteError> {
         let mut read = self.read_manifest().await;
         for _ in 1..MAX_READS {
@@ -312,8 +313,8 @@ impl Bucket {
         Ok(StoredManifest { manifest, etag })
     }
 
-    /// Writes the manifest if it is still the one that was read, and says what it is then; `None`
-    /// where someone else has written it meanwhile.
+    /// Replaces the manifest if it still is the one that was read; `None` if somebody else has written it
+    /// since. This condition is what makes the manifest usable as a lock.
     pub(crate) async fn put_manifest(
         &self,
         read: &StoredManifest,
@@ -389,13 +390,13 @@ impl Bucket {
     }
 }
 
-/// Signs a body by its SHA-256, which is known: it is not hashed again.
+/// Signs a body by its SHA-256, which is known, so that the body is not hashed again.
 #[derive(Debug)]
-struct SignedAs(String);
+struct PrecomputedSha256(String);
 
-impl Intercept for SignedAs {
+impl Intercept for PrecomputedSha256 {
     fn name(&self) -> &'static str {
-        "SignedAs"
+        "PrecomputedSha256"
     }
 
     fn modify_before_signing(
@@ -410,14 +411,13 @@ impl Intercept for SignedAs {
     }
 }
 
-/// Counts what a bucket refuses because there is too much of it; the SDK tells nobody of what it
-/// repeats.
+/// Counts throttled requests. An interceptor, because the SDK's result hides the attempts that it retried.
 #[derive(Clone, Debug, Default)]
-struct Refusals(Arc<AtomicUsize>);
+struct ThrottleCount(Arc<AtomicUsize>);
 
-impl Intercept for Refusals {
+impl Intercept for ThrottleCount {
     fn name(&self) -> &'static str {
-        "Refusals"
+        "ThrottleCount"
     }
 
     fn read_before_deserialization(
@@ -426,7 +426,7 @@ impl Intercept for Refusals {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if is_refusal(context.response()) {
+        if is_throttled(context.response()) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! What the artifact's files hold, read out of the archive when it is needed: never extracted, and in
-//! memory only while it is hashed or sent.
+//! The contents of the artifact's files, read out of the archive when they are needed: never extracted, and in
+//! memory only while they are hashed or sent.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,11 +40,11 @@ impl Contents {
         &self.archive
     }
 
-    /// The entry at a place.
+    /// The entry with this index.
     ///
     /// # Panics
     ///
-    /// Where the place is none of this archive.
+    /// If the archive has no such entry.
     pub(crate) fn entry(&self, place: usize) -> &Entry {
         let entry = self.archive.entries().nth(place);
         entry.expect("places are those of the archive's entries")
@@ -84,8 +84,8 @@ impl Contents {
         Ok(ByteStream::from(bytes))
     }
 
-    /// The contents as they are inflated, beside the async runtime, from when they are first asked for
-    /// until nobody reads on.
+    /// The contents as they are inflated, off the async runtime, from the first read until the reader is
+    /// dropped.
     fn stream(self: &Arc<Self>, place: usize) -> SdkBody {
         let contents = Arc::clone(self);
         let pieces = stream::unfold(None, move |pieces: Option<Pieces>| {
@@ -108,7 +108,7 @@ impl Contents {
             if let Err(error) = copied
                 && sender.blocking_send(Err(io::Error::other(error))).is_err()
             {
-                tracing::debug!(place, "nobody reads this file any more");
+                tracing::debug!(place, "the request for this file has ended");
             }
         });
         pieces

@@ -18,17 +18,17 @@ pub enum DeploySiteError {
         /// How many files it has.
         files: usize,
     },
-    /// A link has nothing to be served.
-    #[error("input artifact {artifact} has the link `{link}`, which leads to no file")]
+    /// A link leads to no file.
+    #[error("input artifact {artifact} has the link `{link}`, which does not lead to a file")]
     Link {
         /// The artifact.
         artifact: Artifact,
         /// The link's path.
         link: String,
     },
-    /// The artifact brings a file of the manifest's name.
+    /// The artifact has a file with the manifest's name.
     #[error(
-        "input artifact {artifact} has a file `.delivery-manifest.json`, the name of the site's manifest"
+        "input artifact {artifact} has a file `.delivery-manifest.json`, a name that is reserved for the site's manifest"
     )]
     Reserved {
         /// The artifact.
@@ -36,7 +36,7 @@ pub enum DeploySiteError {
     },
     /// A file is larger than an upload may be.
     #[error(
-        "`{file}` of input artifact {artifact} has {size_bytes} bytes, {most_bytes} are the most"
+        "`{file}` of input artifact {artifact} has {size_bytes} bytes; the limit is {max_bytes}"
     )]
     TooLarge {
         /// The artifact.
@@ -45,11 +45,11 @@ pub enum DeploySiteError {
         file: String,
         /// Its size.
         size_bytes: u64,
-        /// The largest there may be.
-        most_bytes: u64,
+        /// The largest size allowed.
+        max_bytes: u64,
     },
-    /// A file's contents are not what the artifact says of them.
-    #[error("`{file}` of input artifact {artifact} is not what the artifact says of it")]
+    /// A file's contents do not match its fingerprint.
+    #[error("`{file}` of input artifact {artifact} does not match its fingerprint in the artifact")]
     OtherContents {
         /// The artifact.
         artifact: Artifact,
@@ -66,34 +66,34 @@ pub enum DeploySiteError {
         /// What S3 said.
         source: CallError,
     },
-    /// A call to the bucket did not succeed.
-    #[error("the site is not deployed wholly; its pages work as they are")]
+    /// A call to the bucket failed.
+    #[error("the site is only partly deployed; its pages still work")]
     Call {
         /// What S3 said.
         source: CallError,
     },
-    /// The manifest is none.
-    #[error("`s3://{bucket}/{key}` is no manifest of this action")]
+    /// The manifest is not valid.
+    #[error("`s3://{bucket}/{key}` is not a manifest of this action")]
     Manifest {
         /// The bucket.
         bucket: String,
         /// The manifest's key.
         key: String,
-        /// Where it breaks off.
+        /// Where it is not valid.
         source: serde_json::Error,
     },
-    /// The manifest did not come whole.
-    #[error("`s3://{bucket}/{key}` came incomplete")]
+    /// The manifest was truncated.
+    #[error("`s3://{bucket}/{key}` was truncated")]
     ManifestCutShort {
         /// The bucket.
         bucket: String,
         /// The manifest's key.
         key: String,
-        /// What broke it off.
+        /// What interrupted it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The manifest is of another version of this action.
-    #[error("`s3://{bucket}/{key}` has format {format}, this function reads format 1")]
+    #[error("`s3://{bucket}/{key}` has format {format}; this function reads format 1")]
     ManifestFormat {
         /// The bucket.
         bucket: String,
@@ -102,9 +102,9 @@ pub enum DeploySiteError {
         /// Its format.
         format: u32,
     },
-    /// Another release came into the bucket meanwhile.
+    /// Another release was deployed to the bucket at the same time.
     #[error(
-        "another release came into bucket `{bucket}` while `{version}` did; its manifest names `{other}`"
+        "another release was deployed to bucket `{bucket}` at the same time as `{version}`; the manifest names `{other}`"
     )]
     Overtaken {
         /// The bucket.
@@ -114,7 +114,7 @@ pub enum DeploySiteError {
         /// The version that the manifest names now.
         other: String,
     },
-    /// The site is there and CloudFront still serves what it kept of the one before.
+    /// The site is deployed, but CloudFront still serves cached files of the release before.
     #[error(
         "the site is deployed as `{version}`, but the cache of distribution `{distribution}` is stale: the invalidation `{reference}` failed"
     )]
@@ -161,24 +161,24 @@ impl ActionError for DeploySiteError {
                 ));
             }
             Self::NoIndex { .. } => {
-                "name the directory that holds `index.html` where the artifact is made"
+                "in the action that makes the artifact, name the directory that has `index.html`"
             }
-            Self::Link { .. } => "remove the link from the site, or put what it leads to there",
+            Self::Link { .. } => "remove the link, or add the file that it leads to",
             Self::Reserved { .. } => "remove the file from the site",
             Self::TooLarge { .. } => "leave the file out of the site, or split it",
             Self::OtherContents { .. } => {
-                "make the artifact again: release the change anew, or retry the stage that makes it"
+                "build the artifact again: release the change again, or retry the stage that builds it"
             }
             Self::NoBucket { .. } => "correct `bucket` in the action's `UserParameters`",
             Self::Manifest { .. } => {
-                "restore the object's last version, or remove it: then all is uploaded anew, and \
-                 nothing older is removed"
+                "restore the object's previous version, or delete it: then every file is uploaded again and \
+                 no older file is removed"
             }
             Self::ManifestCutShort { .. } => "retry the stage",
             Self::ManifestFormat { .. } => "update the function",
             Self::Overtaken { .. } => {
-                "retry the stage only if this release is to replace the other one; and let one pipeline \
-                 at a time deploy to a bucket and prefix"
+                "retry the stage only if this release should replace the other one, and let only one \
+                 pipeline deploy to a bucket and prefix"
             }
         };
         Some(hint.to_owned())
@@ -216,10 +216,10 @@ mod tests {
             artifact: artifact(),
             file: "film.mp4".to_owned(),
             size_bytes: 6_000_000_000,
-            most_bytes: 5_000_000_000,
+            max_bytes: 5_000_000_000,
         };
         assert_snapshot!(message(&error), @"
-        JobFailed: `film.mp4` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has 6000000000 bytes, 5000000000 are the most
+        JobFailed: `film.mp4` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has 6000000000 bytes; the limit is 5000000000
         hint: leave the file out of the site, or split it
         log: here
         ");
@@ -233,7 +233,7 @@ mod tests {
             source: "connection reset".into(),
         };
         assert_snapshot!(message(&error), @"
-        SystemUnavailable: `s3://www/.delivery-manifest.json` came incomplete: connection reset
+        SystemUnavailable: `s3://www/.delivery-manifest.json` was truncated: connection reset
         hint: retry the stage
         log: here
         ");

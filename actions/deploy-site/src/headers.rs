@@ -1,14 +1,14 @@
-//! What a browser is told of a file: its type, and how long it may keep it.
+//! The headers of a file: its `Content-Type` and `Cache-Control`.
 
 use std::path::Path;
 
-/// For what is named by its content and so never changes.
+/// For files that are named by their content and so never change.
 pub(crate) const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// For all else: kept, but asked about each time, which costs one small answer.
+/// For all other files: browsers keep them but revalidate each time, which costs one small answer.
 pub(crate) const REVALIDATED: &str = "no-cache";
 
-/// For what has no known type.
+/// For files without a known type.
 const UNKNOWN: &str = "application/octet-stream";
 
 /// JSON is UTF-8 by definition.
@@ -65,11 +65,11 @@ pub(crate) fn content_type(path: &Path, is_utf8: bool) -> String {
     }
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
-    let ours = TYPES
+    let known = TYPES
         .iter()
-        .find(|(known, _)| *known == extension)
+        .find(|(name, _)| *name == extension)
         .map(|(_, kind)| *kind);
-    let kind = ours
+    let kind = known
         .or_else(|| mime_guess::from_ext(&extension).first_raw())
         .unwrap_or(UNKNOWN);
     let is_text = kind.starts_with("text/") || TEXT_TYPES.contains(&kind);

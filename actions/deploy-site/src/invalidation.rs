@@ -1,7 +1,7 @@
-//! A CloudFront invalidation of what a release changed.
+//! A CloudFront invalidation of the files that a release changed.
 //!
-//! Its caller reference follows from the manifest alone: asking again, after a lost reply or in a
-//! repeated job, makes no second invalidation.
+//! Its caller reference is computed from the manifest, so asking again, after a lost reply or in a repeated
+//! job, does not create a second invalidation.
 
 use std::collections::BTreeSet;
 
@@ -24,21 +24,21 @@ const INDEX: &str = "index.html";
 /// Everything.
 const ALL: &str = "/*";
 
-/// Asks CloudFront to drop what a release changed.
+/// Invalidates the files that a release changed.
 pub(crate) async fn invalidate(
     config: &SdkConfig,
     distribution: &str,
-    place: &Place<'_>,
+    location: &Location<'_>,
     manifest: &Manifest,
 ) -> Result<(), DeploySiteError> {
-    let paths = paths(&manifest.changed, place.prefix);
+    let paths = paths(&manifest.changed, location.prefix);
     let Ok(quantity) = i32::try_from(paths.len()) else {
         return Ok(());
     };
     if quantity == 0 {
         return Ok(());
     }
-    let reference = reference(place, manifest, &paths);
+    let reference = reference(location, manifest, &paths);
     let complete = "both fields of the builder are set";
     let items = Some(paths.into_iter().collect());
     let paths = Paths::builder()
@@ -61,7 +61,7 @@ pub(crate) async fn invalidate(
                 .invalidation
                 .map(|invalidation| invalidation.id)
                 .unwrap_or_default();
-            tracing::info!(distribution, id, reference, "invalidated what changed");
+            tracing::info!(distribution, id, reference, "invalidated the changed paths");
             Ok(())
         }
         Err(error) => Err(DeploySiteError::StaleCache {
@@ -79,7 +79,7 @@ pub(crate) async fn invalidate(
 
 /// Where a site is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Location<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) prefix: &'a str,
 }
@@ -119,10 +119,15 @@ fn encoded(key: &str) -> String {
     path
 }
 
-fn reference(place: &Place<'_>, manifest: &Manifest, paths: &BTreeSet<String>) -> String {
+fn reference(location: &Location<'_>, manifest: &Manifest, paths: &BTreeSet<String>) -> String {
     let mut hash = Sha256::new();
     let sequence = manifest.sequence.to_string();
-    let parts = [place.bucket, place.prefix, &sequence, &manifest.release];
+    let parts = [
+        location.bucket,
+        location.prefix,
+        &sequence,
+        &manifest.release,
+    ];
     for part in parts.into_iter().chain(paths.iter().map(String::as_str)) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_reference_follows_the_transition() {
-        let place = Place {
+        let location = Location {
             bucket: "www",
             prefix: "",
         };
@@ -186,12 +191,12 @@ mod tests {
         };
         let paths = set(&["/a"]);
         assert_eq!(
-            reference(&place, &first, &paths),
-            reference(&place, &first.clone(), &paths)
+            reference(&location, &first, &paths),
+            reference(&location, &first.clone(), &paths)
         );
         assert_ne!(
-            reference(&place, &first, &paths),
-            reference(&place, &back, &paths)
+            reference(&location, &first, &paths),
+            reference(&location, &back, &paths)
         );
     }
 }

@@ -11,7 +11,9 @@ use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
 
+mod announcement;
 mod bucket;
+mod bucket_state;
 mod contents;
 mod error;
 mod headers;
@@ -24,23 +26,25 @@ mod params;
 mod plan;
 mod progress;
 mod publish;
+mod removals;
+mod served_files;
 mod site;
-mod source;
-mod tree;
+mod site_archive;
 mod upload;
+mod upload_order;
+mod upload_window;
 mod version;
-mod window;
 
 use bucket::Bucket;
+use bucket_state::BucketState;
 pub use error::DeploySiteError;
-use invalidation::Place;
+use invalidation::Location;
 pub use naming::Immutable;
 pub use params::{Delete, DeploySiteParams};
-use plan::BucketState;
 use progress::SiteProgress;
 use publish::{Counts, Published, Release};
 use site::Site;
-use source::Source;
+use site_archive::SiteArchive;
 
 /// Publishes a site's files and its `config.json` into a bucket.
 #[derive(Clone, Debug)]
@@ -67,8 +71,8 @@ impl Action for DeploySite {
         let artifact = job.only_input()?;
         job.no_output()?;
         if let Some(token) = &job.continuation_token {
-            let SiteProgress { there } = ContinuationToken::read(token)?;
-            tracing::info!(there, "going on with a site");
+            let SiteProgress { uploaded } = ContinuationToken::read(token)?;
+            tracing::info!(uploaded, "continuing a deployment");
         }
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
@@ -76,13 +80,13 @@ impl Action for DeploySite {
         let (version, read, early) = tokio::join!(
             version::of(&store, artifact, params.version.as_deref()),
             read(
-                Source::open(&store, artifact, &workspace, params.digest),
+                SiteArchive::open(&store, artifact, &workspace, params.digest),
                 &params
             ),
             BucketState::read(&bucket),
         );
         let version = version?;
-        let (source, mut site) = read?;
+        let (archive, mut site) = read?;
         site::add_config(&mut site, &params, &version);
 
         let execution = ExecutionCheck::new(&self.config, params.execution.as_ref());
@@ -93,47 +97,49 @@ impl Action for DeploySite {
             execution: &execution,
         };
         let (counts, manifest) =
-            match publish::publish(&bucket, &source, &release, early?, job.invocation.deadline)
+            match publish::publish(&bucket, &archive, &release, early?, job.invocation.deadline)
                 .await?
             {
-                Published::Wholly(counts, manifest) => (counts, manifest),
-                Published::Partly { there } => return going_on(there, site.len(), &params),
+                Published::Complete(counts, manifest) => (counts, manifest),
+                Published::Partial { uploaded } => {
+                    return continue_later(uploaded, site.len(), &params);
+                }
             };
         if let Some(distribution) = &params.distribution {
-            let place = Place {
+            let location = Location {
                 bucket: &params.bucket,
                 prefix: &params.prefix,
             };
-            invalidation::invalidate(&self.config, distribution, &place, &manifest).await?;
+            invalidation::invalidate(&self.config, distribution, &location, &manifest).await?;
         }
-        // What was on its way when the execution ended is no success of this job.
+        // The execution may have ended during the last uploads; then this job must not report success.
         execution.still_runs().await?;
         Ok(Outcome::Complete(completion(&version, counts, &params)))
     }
 }
 
-/// Reads the release that an artifact holds, beside the async runtime: none of it is extracted.
+/// Reads the site of an artifact, off the async runtime: files may have to be inflated and hashed.
 async fn read(
-    opening: impl Future<Output = Result<Source, DeploySiteError>>,
+    opening: impl Future<Output = Result<SiteArchive, DeploySiteError>>,
     params: &DeploySiteParams,
-) -> Result<(Source, Site), DeploySiteError> {
-    let (source, params) = (opening.await?, params.clone());
+) -> Result<(SiteArchive, Site), DeploySiteError> {
+    let (archive, params) = (opening.await?, params.clone());
     let read = move || {
-        let site = site::read(source.artifact(), source.read(), &params)?;
-        Ok((source, site))
+        let site = site::read(archive.artifact(), archive.read(), &params)?;
+        Ok((archive, site))
     };
     blocking(read).await
 }
 
-fn going_on(
-    there: usize,
+fn continue_later(
+    uploaded: usize,
     files: usize,
     params: &DeploySiteParams,
 ) -> Result<Outcome, DeploySiteError> {
-    let percent = u8::try_from(there * 100 / files.max(1)).unwrap_or(100);
+    let percent = u8::try_from(uploaded * 100 / files.max(1)).unwrap_or(100);
     Ok(Outcome::Continue(Continuation {
-        token: ContinuationToken::new(&SiteProgress { there })?,
-        summary: format!("{there} of {files} files are in {}", place(params)),
+        token: ContinuationToken::new(&SiteProgress { uploaded })?,
+        summary: format!("{uploaded} of {files} files are in {}", destination(params)),
         percent_complete: Some(percent),
     }))
 }
@@ -147,7 +153,7 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
     Completion {
         summary: format!(
             "version `{version}` is in {}: {uploaded} uploaded, {unchanged} unchanged, {removed} removed",
-            place(params)
+            destination(params)
         ),
         variables: BTreeMap::from([
             ("Version".to_owned(), version.to_owned()),
@@ -158,6 +164,6 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
     }
 }
 
-fn place(params: &DeploySiteParams) -> String {
+fn destination(params: &DeploySiteParams) -> String {
     format!("`s3://{}/{}`", params.bucket, params.prefix)
 }

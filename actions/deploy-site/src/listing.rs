@@ -1,9 +1,9 @@
-//! What the bucket has below the prefix.
+//! Listing everything below the prefix, with several requests at once.
 //!
-//! A page holds 1,000 keys, and the next one cannot be asked for before it has come: ten pages in a row
-//! for 10,000 keys. But the manifest says which keys to expect, so the pages are asked for at once: each
-//! begins after a known key and ends with another. Keys that nobody knew of make a range longer than
-//! one page, and it takes another; nothing that is there is missed.
+//! A page has 1,000 keys, and a page can be requested only once the one before it has arrived: ten requests
+//! in a row for 10,000 keys. But the manifest says which keys to expect, so the listing is cut into ranges
+//! of 1,000 known keys, which are requested at once. A range with keys that the manifest does not know takes
+//! more than one page; no key is missed.
 
 use std::collections::BTreeMap;
 
@@ -30,12 +30,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// Whether a key is beyond the end.
+    /// Whether a key comes after the range.
     pub(crate) fn ends_before(&self, key: &str) -> bool {
         self.to.as_deref().is_some_and(|to| to < key)
     }
 
-    /// Whether nothing that comes after a key is in the range.
+    /// Whether no key after this one is in the range.
     pub(crate) fn ends_with(&self, key: &str) -> bool {
         self.to.as_deref().is_some_and(|to| to <= key)
     }

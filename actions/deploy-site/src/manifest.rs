@@ -1,9 +1,9 @@
-//! The manifest: what the action knows of the releases in a bucket, kept beside them.
+//! The manifest: what the action knows of the releases in a bucket, kept in the bucket.
 //!
-//! An object's `ETag` tells whether it is still what was uploaded; whether it is the MD5 of the content
-//! depends on the bucket's encryption, so the manifest keeps the digest and the `ETag` of each key.
-//! Only keys in a manifest are ever removed. It is written before the first change, with all keys that
-//! are about to come, and after the last: so nothing that a killed invocation left is forgotten.
+//! An object's `ETag` shows whether the object is still what was uploaded, but not what that was: whether it is
+//! the MD5 of the content depends on the bucket's encryption. So the manifest records the digest and the `ETag` of each
+//! key. Only keys in a manifest are ever removed. It is written before the first change, with all keys that
+//! are about to be written, and after the last one: nothing that a killed invocation left behind is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::site::{Item, Site};
 /// The manifest's name below the prefix.
 pub(crate) const MANIFEST: &str = ".delivery-manifest.json";
 
-/// The version of its form.
+/// The version of its format.
 pub(crate) const FORMAT: u32 = 1;
 
 /// What is known of the releases in a bucket.
@@ -31,25 +31,25 @@ pub(crate) struct Manifest {
     pub(crate) version: String,
     /// The release's objects by key.
     pub(crate) files: BTreeMap<String, Entry>,
-    /// Keys of ours that the release does not have: those of the release before it, and what broken
-    /// off deployments may have left.
+    /// Keys that this action wrote and the release does not have: those of the release before it, and those
+    /// that interrupted deployments may have left.
     pub(crate) retained: BTreeSet<String>,
-    /// What became other with the release.
+    /// The keys that the release changed.
     pub(crate) changed: BTreeSet<String>,
     /// The deployment that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unfinished: Option<Unfinished>,
 }
 
-/// A deployment that is under way, or was broken off.
+/// A deployment that is under way, or was interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Unfinished {
     /// Digest of its release.
     pub(crate) release: String,
-    /// What it changes.
+    /// The keys that it changes.
     pub(crate) changed: BTreeSet<String>,
-    /// What it has uploaded, where it goes on in another job.
+    /// What it has uploaded, if it continues in another job.
     pub(crate) files: BTreeMap<String, Entry>,
 }
 
@@ -92,8 +92,8 @@ impl Entry {
         }
     }
 
-    /// Whether this is what the item would be uploaded as.
-    fn is(&self, item: &Item) -> bool {
+    /// Whether the item would be uploaded with the same content and headers.
+    fn matches(&self, item: &Item) -> bool {
         self.sha256 == item.sha256
             && self.content_type == item.content_type
             && self.cache_control == item.cache_control
@@ -101,7 +101,7 @@ impl Entry {
 }
 
 impl Manifest {
-    /// Uploads of an item's very content and headers under a key that are known of.
+    /// Known uploads of this content with these headers under this key.
     pub(crate) fn uploads_of<'a>(
         &'a self,
         key: &str,
@@ -115,10 +115,10 @@ impl Manifest {
             .get(key)
             .into_iter()
             .chain(unfinished)
-            .filter(move |entry| entry.is(item))
+            .filter(move |entry| entry.matches(item))
     }
 
-    /// Every key that may be in the bucket, the manifest's own among them, in order.
+    /// Every key that may be in the bucket, with the manifest's own, in order.
     pub(crate) fn keys<'a>(&'a self, own: &'a str) -> Vec<&'a str> {
         let unfinished = self.unfinished.iter();
         let keys: BTreeSet<&str> = self
@@ -137,29 +137,29 @@ impl Manifest {
         self.release == release && self.unfinished.is_none()
     }
 
-    /// Whether the last that was done to the bucket was to bring this release there.
-    pub(crate) fn is_about(&self, release: &str) -> bool {
+    /// Whether this release was the last to announce itself.
+    pub(crate) fn is_owned_by(&self, release: &str) -> bool {
         self.unfinished
             .as_ref()
             .map_or(self.release.as_str(), |unfinished| &unfinished.release)
             == release
     }
 
-    /// The manifest while a release comes: every key of it is known of from now on.
-    pub(crate) fn begun(&self, release: &str, site: &Site, changes: BTreeSet<String>) -> Self {
+    /// The manifest with a release announced, and every key of that release recorded.
+    pub(crate) fn announcing(&self, release: &str, site: &Site, changes: BTreeSet<String>) -> Self {
         let before = self.unfinished.clone().unwrap_or_default();
-        let mut begun = self.clone();
+        let mut announcing = self.clone();
         let unknown = site.keys().filter(|key| !self.files.contains_key(*key));
-        begun.retained.extend(unknown.cloned());
-        begun.unfinished = Some(Unfinished {
+        announcing.retained.extend(unknown.cloned());
+        announcing.unfinished = Some(Unfinished {
             release: release.to_owned(),
             changed: before.changed.into_iter().chain(changes).collect(),
             files: before.files,
         });
-        begun
+        announcing
     }
 
-    /// What is to be removed once a release is there: what neither it has nor the one before it.
+    /// The keys to remove once a release is there: those that neither it nor the release before it has.
     pub(crate) fn unused(&self, release: &str, site: &Site) -> BTreeSet<String> {
         if self.release == release {
             return BTreeSet::new();
@@ -172,7 +172,7 @@ impl Manifest {
             .collect()
     }
 
-    /// The manifest once a release is there and `removed` are not.
+    /// The manifest with a release complete and `removed` gone.
     pub(crate) fn completed(
         &self,
         release: &str,

@@ -1,9 +1,9 @@
-//! Which files are named by their content, and so may be kept for a year.
+//! Which files are named by their content, so that browsers may keep them for a year.
 //!
-//! A digest that is missed costs a request. A word that is taken for one is stale for a year in every
-//! browser that has seen it, and no invalidation helps. So a name counts only where the folder is one that
-//! a bundler fills, where the tag can be nothing but a digest, or where its neighbours show that a
-//! bundler named the folder's scripts. No rule is right about every name: the parameter `immutable` overrules
+//! If unsure, say no. A digest that is not recognised costs a request; a word that is taken for a digest is cached for
+//! a year by every browser that has seen it, and no invalidation helps. So a name counts only if a bundler
+//! fills its folder, if its tag can be nothing but a digest, or if its neighbours show that a bundler
+//! named the folder's scripts. No rule is right about every name: the parameter `immutable` overrides
 //! them all.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use delivery_action::glob::Glob;
 
 /// Folders whose files are all named by their content, or by the build (Next.js), and which their own
 /// servers send with `immutable`: Next.js, Nuxt, `SvelteKit`, Astro, Expo.
-const BUNDLERS_FOLDERS: [&str; 5] = [
+const BUNDLER_FOLDERS: [&str; 5] = [
     "_next/static/",
     "_nuxt/",
     "_app/immutable/",
@@ -69,7 +69,7 @@ impl Immutable {
     }
 }
 
-/// What is known of how a site's files are named.
+/// How a site's files are named.
 #[derive(Debug)]
 pub(crate) enum Naming {
     Recognized(Evidence),
@@ -90,20 +90,20 @@ impl Naming {
         match self {
             Self::Matching(patterns) => patterns.iter().any(|pattern| pattern.is_match(name)),
             Self::Recognized(evidence) => {
-                is_in_bundlers_folder(name)
+                is_in_bundler_folder(name)
                     || File::of(name).is_some_and(|file| evidence.shows_digest(&file))
             }
         }
     }
 }
 
-fn is_in_bundlers_folder(name: &str) -> bool {
+fn is_in_bundler_folder(name: &str) -> bool {
     let is_below = |folder: &str| name.starts_with(folder) || name.contains(&format!("/{folder}"));
-    BUNDLERS_FOLDERS.iter().any(|folder| is_below(folder))
+    BUNDLER_FOLDERS.iter().any(|folder| is_below(folder))
         && (!is_below(NUXT_BUILDS) || is_below(NUXT_BUILDS_META))
 }
 
-/// What a file is to a bundler.
+/// The kinds of files that bundlers name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
     Code,

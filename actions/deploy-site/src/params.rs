@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::naming::Immutable;
 
-/// What the keys of a site's own configuration begin with.
+/// The prefix of the keys of a site's own configuration.
 const CONFIG: &str = "Config.";
 
 /// Keys of `config.json` that the action sets itself.
@@ -29,26 +29,26 @@ pub struct DeploySiteParams {
     pub version: Option<String>,
     /// Further keys of `config.json`.
     pub config: BTreeMap<String, String>,
-    /// Whether what no release has any more is removed.
+    /// Whether files that no release needs any more are removed.
     pub delete: Delete,
     /// The CloudFront distribution in front of the bucket.
     pub distribution: Option<String>,
     /// Which files browsers may keep for a year.
     pub immutable: Immutable,
-    /// The digest of the artifact that was made and tested; another artifact is refused.
+    /// The digest of the artifact that was built and tested; any other artifact is refused.
     pub digest: Option<Digest>,
-    /// The pipeline execution that has to run still while others could notice changes.
+    /// The pipeline execution; if it has ended, the job changes nothing more.
     pub execution: Option<Execution>,
 }
 
-/// Whether what no release has any more is removed.
+/// Whether files that no release needs any more are removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Delete {
-    /// What neither this release nor the one before it has.
+    /// Files that neither this release nor the one before it has are removed.
     #[default]
     Unused,
-    /// Nothing.
+    /// Nothing is removed.
     Never,
 }
 

@@ -1,4 +1,4 @@
-//! What one job leaves for the next where a site is too large for one invocation.
+//! The continuation token of a site that is too large for one invocation.
 
 use delivery_action::continuation::Progress;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::DeploySite;
 use delivery_action::action::Action;
 
-/// Only how far it is: the manifest in the bucket says what is there.
+/// Only a number for the console: which files are uploaded is in the manifest, where another job cannot miss it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SiteProgress {
-    /// Objects that are there.
-    pub(crate) there: usize,
+    /// Files of the release that are in the bucket.
+    #[serde(rename = "there")]
+    pub(crate) uploaded: usize,
 }
 
 impl Progress for SiteProgress {

@@ -1,46 +1,54 @@
-//! From a site to a bucket that serves it.
+//! Brings a release into a bucket: announce, upload, remove, complete.
 //!
-//! Whenever the work is broken off, the bucket serves a working site: assets come before the pages
-//! that refer to them, what is new before what is replaced, `config.json` after all pages, and removals
-//! last. Doing the work again, or twice at once, ends where doing it once ends: what is there is told
-//! by the manifest and the objects' `ETag`s alone, and the manifest is only ever replaced as it was
-//! read.
+//! Two things make this hard. A job may end at any moment, and the bucket serves whatever it holds then; and
+//! Lambda delivers jobs more than once, so two jobs, of the same release or of two, may work on one bucket at
+//! the same time. So:
+//!
+//! 1. [`crate::announcement`] writes into the manifest what is coming. From here on an older release stops.
+//! 2. Files are uploaded in an order in which the site works all the time ([`crate::upload_order`]).
+//! 3. [`crate::removals`] removes what no release needs any more.
+//! 4. If an older release was under way, its last uploads may have arrived after they were checked: what it
+//!    changed is uploaded again.
+//! 5. The manifest says that the release is complete.
+//!
+//! What a job has to do follows from the manifest and the objects' `ETag`s alone, and the manifest is replaced only
+//! if it still is what was read. So doing a job again, or twice at once, ends where doing it once ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use delivery_action::clock::Deadline;
 use delivery_action::execution::ExecutionCheck;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
+use crate::announcement::{Announced, Announcement, announce};
 use crate::bucket::{Bucket, StoredManifest};
+use crate::bucket_state::BucketState;
 use crate::error::DeploySiteError;
 use crate::manifest::{Entry, Manifest};
-use crate::ownership::{self, Ownership};
+use crate::ownership::{self, OwnershipCheck};
 use crate::params::Delete;
-use crate::plan::{BucketState, Plan};
+use crate::plan::Plan;
+use crate::removals;
 use crate::site::{self, Item, Site};
-use crate::source::Source;
+use crate::site_archive::SiteArchive;
 use crate::upload::Uploader;
-use crate::window::Window;
+use crate::upload_order;
+use crate::upload_window::UploadWindow;
 
-/// Removals on their way at once, and between two looks at who the bucket belongs to.
-const PARALLEL_REMOVALS: usize = 16;
-
-/// How often the manifest is read anew because someone else has written it. Two invocations of one job
+/// How often the manifest is read again because somebody else has written it. Two invocations of one job
 /// write it four times.
-const MAX_ROUNDS: u32 = 6;
+pub(crate) const MAX_CONFLICTS: u32 = 6;
 
-/// What has to be left of the invocation for a further upload: the uploads under way have to end and
-/// the manifest to be written in it, before the action is ended.
-const CHECKPOINT: Duration = Duration::from_mins(1);
+/// How much of the invocation has to be left to begin another upload: in this time the uploads under way
+/// have to end and the manifest has to be written, before the action is stopped.
+const CHECKPOINT_TIME: Duration = Duration::from_mins(1);
 
-/// The checkpoint is at most this part of the time there is, so that a function with a short timeout
-/// gets something done.
+/// That is at most this part of the time there is, so that a function with a short timeout gets
+/// something done.
 const LARGEST_CHECKPOINT_PART: u32 = 2;
 
-/// What is to be served.
+/// What the bucket is to serve.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Release<'a> {
     pub(crate) site: &'a Site,
@@ -49,15 +57,15 @@ pub(crate) struct Release<'a> {
     pub(crate) execution: &'a ExecutionCheck,
 }
 
-/// How far it came.
+/// How far a job came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Published {
     /// The bucket serves the release.
-    Wholly(Counts, Box<Manifest>),
-    /// The time ran out; the next job goes on.
-    Partly {
-        /// Objects of the release that are there.
-        there: usize,
+    Complete(Counts, Box<Manifest>),
+    /// The time ran out; the next job continues.
+    Partial {
+        /// Files of the release that are in the bucket.
+        uploaded: usize,
     },
 }
 
@@ -69,17 +77,17 @@ pub(crate) struct Counts {
     pub(crate) removed: usize,
 }
 
-/// Brings a release into a bucket, whose state was read before the release was known.
+/// Brings a release into a bucket; `early` is the bucket's state, read before the release was known.
 pub(crate) async fn publish(
     bucket: &Bucket,
-    source: &Source,
+    archive: &SiteArchive,
     release: &Release<'_>,
     early: BucketState,
     deadline: Deadline,
 ) -> Result<Published, DeploySiteError> {
     let publication = Publication {
         bucket,
-        source,
+        archive,
         release,
         digest: site::digest(release.site),
         deadline,
@@ -87,29 +95,13 @@ pub(crate) async fn publish(
     publication.run(early).await
 }
 
-struct Publication<'a> {
-    bucket: &'a Bucket,
-    source: &'a Source,
-    release: &'a Release<'a>,
-    digest: String,
-    deadline: Deadline,
-}
-
-/// What was found when the release was to be announced.
-enum Announcement<'a> {
-    /// The bucket serves the release already.
-    NotNeeded(Manifest),
-    Made(Box<Announced<'a>>),
-}
-
-/// The manifest says that the release is coming.
-struct Announced<'a> {
-    stored: StoredManifest,
-    plan: Plan,
-    uploader: Uploader,
-    ownership: Ownership<'a>,
-    /// Whether another release was under way before, and may have uploads on their way still.
-    took_over: bool,
+/// One job's work on one bucket.
+pub(crate) struct Publication<'a> {
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) archive: &'a SiteArchive,
+    pub(crate) release: &'a Release<'a>,
+    pub(crate) digest: String,
+    pub(crate) deadline: Deadline,
 }
 
 impl Publication<'_> {
@@ -120,20 +112,20 @@ impl Publication<'_> {
             uploader,
             mut ownership,
             took_over,
-        } = match self.announce(early).await? {
+        } = match announce(self, early).await? {
             Announcement::Made(announced) => *announced,
             Announcement::NotNeeded(manifest) => {
                 let counts = Counts {
                     unchanged: self.release.site.len(),
                     ..Counts::default()
                 };
-                return Ok(Published::Wholly(counts, Box::new(manifest)));
+                return Ok(Published::Complete(counts, Box::new(manifest)));
             }
         };
-        let margin = CHECKPOINT.min(self.deadline.remaining() / LARGEST_CHECKPOINT_PART);
+        let margin = CHECKPOINT_TIME.min(self.deadline.remaining() / LARGEST_CHECKPOINT_PART);
         let mut progress = Progress {
             files: plan.unchanged.clone(),
-            window: Window::new(Instant::now()),
+            window: UploadWindow::new(Instant::now()),
             until: self.deadline.earlier_by(margin),
         };
         if !progress
@@ -142,8 +134,9 @@ impl Publication<'_> {
         {
             return self.checkpoint(progress.files).await;
         }
-        let removed = self.remove(&plan, &mut ownership).await?;
-        if took_over && !self.mend(&mut progress, &mut ownership).await? {
+        let removed = removals::remove(self, &plan, &mut ownership).await?;
+        // After the removals, so that a file that the older release removed late is noticed, too.
+        if took_over && !self.repair(&mut progress, &mut ownership).await? {
             return self.checkpoint(progress.files).await;
         }
         let counts = Counts {
@@ -154,123 +147,44 @@ impl Publication<'_> {
         let manifest = self
             .complete(stored, progress.files, &plan.removals)
             .await?;
-        Ok(Published::Wholly(counts, Box::new(manifest)))
+        Ok(Published::Complete(counts, Box::new(manifest)))
     }
 
-    /// Fetches what is to be uploaded and announces what is to come, unless all is there.
-    async fn announce(&self, early: BucketState) -> Result<Announcement<'_>, DeploySiteError> {
-        let mut early = self.is_good_enough(&early).then_some(early);
-        let mut fetched: Option<(BTreeSet<String>, Uploader)> = None;
-        for _ in 0..MAX_ROUNDS {
-            let state = match early.take() {
-                Some(early) => early,
-                None => BucketState::read(self.bucket).await?,
-            };
-            let read = state.stored;
-            let plan = Plan::make(
-                self.bucket,
-                self.release,
-                &self.digest,
-                &read.manifest,
-                state.listed,
-            );
-            let plan = plan.await?;
-            if plan.uploads.is_empty() && read.manifest.is_complete(&self.digest) {
-                return Ok(Announcement::NotNeeded(read.manifest));
-            }
-            // Before the announcement: what is fetched takes its time, and may fail.
-            let uploader = match fetched.take() {
-                Some((keys, uploader)) if plan.uploads.is_subset(&keys) => uploader,
-                _ => self.uploader(&plan.uploads).await?,
-            };
-            // An announcement that is there may itself have taken over from another release.
-            let took_over = read.manifest.unfinished.is_some();
-            let changes = plan.uploads.union(&plan.removals).cloned().collect();
-            let site = self.release.site;
-            let announcement = read.manifest.begun(&self.digest, site, changes);
-            let is_announced = announcement == read.manifest;
-            self.release.execution.still_runs().await?;
-            let stored = if is_announced {
-                read
-            } else if let Some(stored) = self.bucket.put_manifest(&read, announcement).await? {
-                stored
-            } else {
-                // Someone else wrote it meanwhile: what was read of the bucket is out of date.
-                fetched = Some((plan.uploads, uploader));
-                continue;
-            };
-            let release = (self.digest.as_str(), self.release.version);
-            return Ok(Announcement::Made(Box::new(Announced {
-                ownership: Ownership::new(self.bucket, release, &stored, !is_announced),
-                stored,
-                plan,
-                uploader,
-                took_over,
-            })));
-        }
-        Err(self.overtaken(&Manifest::default()))
-    }
-
-    /// Whether a state that was read before the release was known will do. Another release that was under
-    /// way then may have replaced what was listed; one that began later is met by the announcement.
-    fn is_good_enough(&self, early: &BucketState) -> bool {
-        let unfinished = early.stored.manifest.unfinished.as_ref();
-        unfinished.is_none_or(|unfinished| unfinished.release == self.digest)
-    }
-
-    /// Fetches what is to be uploaded.
-    async fn uploader(&self, keys: &BTreeSet<String>) -> Result<Uploader, DeploySiteError> {
-        let contents = self.source.contents_of(self.release.site, keys);
+    /// Fetches the contents of the files to upload.
+    pub(crate) async fn uploader(
+        &self,
+        keys: &BTreeSet<String>,
+    ) -> Result<Uploader, DeploySiteError> {
+        let contents = self.archive.contents_of(self.release.site, keys);
         Ok(Uploader {
             bucket: self.bucket.clone(),
-            artifact: self.source.artifact().clone(),
+            artifact: self.archive.artifact().clone(),
             contents: contents.await?,
         })
     }
 
-    /// Removes what no release has any more, and says how many objects that were. A release that went back
-    /// to such an object and announced itself meanwhile keeps it.
-    async fn remove(
-        &self,
-        plan: &Plan,
-        ownership: &mut Ownership<'_>,
-    ) -> Result<usize, DeploySiteError> {
-        let objects = plan.objects_to_remove();
-        if !objects.is_empty() {
-            self.release.execution.still_runs().await?;
-        }
-        for some in objects.chunks(PARALLEL_REMOVALS) {
-            ownership.check().await?;
-            let removals: Vec<_> = some.iter().map(|key| self.bucket.delete(key)).collect();
-            for _ in some {
-                ownership.note_change();
-            }
-            let removals = stream::iter(removals).buffer_unordered(PARALLEL_REMOVALS);
-            removals.try_collect::<()>().await?;
-        }
-        Ok(objects.len())
-    }
-
-    /// Uploads again what the release before it still changed after this one had looked; `false` where the
-    /// time was too short. It stops when it looks at the manifest, but what it had under way by then
-    /// arrives: over what this one took for unchanged, or as a removal of what it wants back.
-    async fn mend(
+    /// Uploads again what the older release changed after this one had listed the bucket; `false` if the
+    /// time was too short.
+    ///
+    /// The older release stops as soon as it sees the announcement. But requests that it had already sent
+    /// arrive: they replace a file that this release took for unchanged, or remove one that it wants back.
+    async fn repair(
         &self,
         progress: &mut Progress,
-        ownership: &mut Ownership<'_>,
+        ownership: &mut OwnershipCheck<'_>,
     ) -> Result<bool, DeploySiteError> {
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..MAX_CONFLICTS {
             let now = BucketState::read(self.bucket).await?;
-            if !now.stored.manifest.is_about(&self.digest) {
+            if !now.stored.manifest.is_owned_by(&self.digest) {
                 return Err(self.overtaken(&now.stored.manifest));
             }
-            let plan = Plan::of_differing(self.bucket, &progress.files, now.listed).await?;
+            let plan = Plan::of_changed_since(self.bucket, &progress.files, now.listed).await?;
             if plan.uploads.is_empty() {
                 return Ok(true);
             }
             tracing::warn!(
                 files = plan.uploads.len(),
-                "another release changed files after this one had begun"
+                "another release changed files after this one had started; uploading them again"
             );
             let uploader = self.uploader(&plan.uploads).await?;
             if !progress.upload(self, &plan, &uploader, ownership).await? {
@@ -287,7 +201,7 @@ impl Publication<'_> {
         files: BTreeMap<String, Entry>,
         removed: &BTreeSet<String>,
     ) -> Result<Manifest, DeploySiteError> {
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..MAX_CONFLICTS {
             let complete = stored.manifest.completed(
                 &self.digest,
                 self.release.version,
@@ -299,73 +213,82 @@ impl Publication<'_> {
             }
             stored = self.bucket.manifest().await?;
             if stored.manifest.is_complete(&self.digest) {
-                return Ok(stored.manifest); // the same job, delivered twice, or a lost reply
+                // The same job, delivered twice, or this job's own write whose reply was lost.
+                return Ok(stored.manifest);
             }
-            if !stored.manifest.is_about(&self.digest) {
+            if !stored.manifest.is_owned_by(&self.digest) {
                 break;
             }
         }
         Err(self.overtaken(&stored.manifest))
     }
 
-    /// Notes what is uploaded, so that the next job does not do it again.
+    /// Records in the manifest what is uploaded, so that the next job does not upload it again.
     async fn checkpoint(
         &self,
         files: BTreeMap<String, Entry>,
     ) -> Result<Published, DeploySiteError> {
-        for _ in 0..MAX_ROUNDS {
+        for _ in 0..MAX_CONFLICTS {
             let stored = self.bucket.manifest().await?;
             if stored.manifest.is_complete(&self.digest) {
-                return Ok(Published::Partly { there: files.len() });
+                return Ok(Published::Partial {
+                    uploaded: files.len(),
+                });
             }
-            if !stored.manifest.is_about(&self.digest) {
+            if !stored.manifest.is_owned_by(&self.digest) {
                 return Err(self.overtaken(&stored.manifest));
             }
-            let mut noted = stored.manifest.clone();
-            noted
+            let mut recorded = stored.manifest.clone();
+            recorded
                 .unfinished
                 .get_or_insert_default()
                 .files
                 .extend(files.clone());
-            if self.bucket.put_manifest(&stored, noted).await?.is_some() {
-                return Ok(Published::Partly { there: files.len() });
+            if self.bucket.put_manifest(&stored, recorded).await?.is_some() {
+                return Ok(Published::Partial {
+                    uploaded: files.len(),
+                });
             }
         }
         Err(self.overtaken(&Manifest::default()))
     }
 
-    fn overtaken(&self, now: &Manifest) -> DeploySiteError {
+    pub(crate) fn overtaken(&self, now: &Manifest) -> DeploySiteError {
         ownership::overtaken(self.bucket, self.release.version, now)
     }
 }
 
-/// What of the release is in the bucket, and how it gets there.
+/// The files of the release that are in the bucket so far, and the pace of uploads.
 struct Progress {
     files: BTreeMap<String, Entry>,
-    window: Window,
-    /// When no further upload is begun.
+    window: UploadWindow,
+    /// When no further upload is started.
     until: Deadline,
 }
 
 impl Progress {
-    /// Uploads batch after batch; `false` where the time was too short for all.
+    /// Uploads batch after batch; `false` if the time was too short for all.
+    ///
+    /// Each check comes right before the change that it is for: what was true before a batch of a thousand
+    /// uploads need not be true after it.
     async fn upload(
         &mut self,
         publication: &Publication<'_>,
         plan: &Plan,
         uploader: &Uploader,
-        ownership: &mut Ownership<'_>,
+        ownership: &mut OwnershipCheck<'_>,
     ) -> Result<bool, DeploySiteError> {
-        for batch in plan.batches(publication.release) {
+        let site = publication.release.site;
+        for batch in upload_order::batches(&plan.uploads, &plan.listed, site) {
             if batch.is_visible() {
                 publication.release.execution.still_runs().await?;
             }
             ownership.check().await?;
             let files = &mut self.files;
-            let note = |key: &str, item: &Item, etag| {
+            let record = |key: &str, item: &Item, etag| {
                 files.insert(key.to_owned(), Entry::new(item, etag));
             };
-            let upload = uploader.upload(batch, ownership, &mut self.window, self.until, note);
+            let upload = uploader.upload(batch, ownership, &mut self.window, self.until, record);
             if !upload.await? {
                 return Ok(false);
             }

@@ -18,12 +18,13 @@ use crate::headers;
 use crate::manifest::MANIFEST;
 use crate::naming::Naming;
 use crate::params::DeploySiteParams;
-use crate::tree;
+use crate::served_files;
+use crate::upload_order::Phase;
 
-/// The page that every site begins with.
+/// The page that every site has.
 const INDEX: &str = "index.html";
 
-/// The file that tells the site of its surroundings.
+/// The file that tells the site where it runs.
 pub(crate) const CONFIG: &str = "config.json";
 
 /// Largest file: what one `PutObject` takes (S3 User Guide, "Uploading objects": 5 GB).
@@ -33,7 +34,7 @@ const MAX_FILE_BYTES: u64 = 5 * 1000 * 1000 * 1000;
 /// most (Lambda Developer Guide, "Configure Lambda function memory").
 const MAX_THREADS: usize = 6;
 
-/// A site: what is to be in the bucket, by key.
+/// A site: the objects that the bucket should hold, by key.
 pub(crate) type Site = BTreeMap<String, Item>;
 
 /// One object of a site.
@@ -51,7 +52,7 @@ pub(crate) struct Item {
     pub(crate) content_type: String,
     /// `Cache-Control`
     pub(crate) cache_control: &'static str,
-    /// When it may be uploaded.
+    /// When it is uploaded.
     pub(crate) phase: Phase,
 }
 
@@ -64,21 +65,8 @@ pub(crate) enum Content {
     Bytes(Bytes),
 }
 
-/// The order of uploads: what refers to other objects comes after them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// What pages refer to.
-    Assets,
-    /// What visitors come to.
-    Pages,
-    /// The page they come to first.
-    Index,
-    /// `config.json`, which says which release this is.
-    Config,
-}
-
-/// Reads the site that an archive holds, on several threads: a file of which the archive does not say
-/// what it is, is inflated and hashed. A `config.json` in it is replaced by one that [`add_config`] makes.
+/// Reads the site that an archive holds. Files without a fingerprint in the archive are inflated and
+/// hashed, on several threads. A `config.json` in it is left out: [`add_config`] makes the stage's own.
 pub(crate) fn read(
     artifact: &Artifact,
     contents: &Arc<Contents>,
@@ -116,16 +104,16 @@ pub(crate) fn read(
     Ok(site)
 }
 
-/// The files to be served and their entries, after all that can be refused by their names and sizes
-/// alone.
+/// The files of the site and their entries; refuses what can be refused by names and sizes alone.
 fn names(
     artifact: &Artifact,
     contents: &Contents,
 ) -> Result<Vec<(String, usize)>, DeploySiteError> {
-    let mut files = tree::files(contents.archive()).map_err(|link| DeploySiteError::Link {
-        artifact: artifact.clone(),
-        link: link.path,
-    })?;
+    let mut files =
+        served_files::files(contents.archive()).map_err(|link| DeploySiteError::Link {
+            artifact: artifact.clone(),
+            link: link.path,
+        })?;
     if files.contains_key(MANIFEST) {
         return Err(DeploySiteError::Reserved {
             artifact: artifact.clone(),
@@ -133,13 +121,10 @@ fn names(
     }
     files.remove(CONFIG);
     let all = files.len();
-    files.retain(|name, _| !is_of_macos(name));
+    files.retain(|name, _| !is_macos_metadata(name));
     if files.len() < all {
         let left_out = all - files.len();
-        tracing::info!(
-            left_out,
-            "files that macOS keeps for itself are not published"
-        );
+        tracing::info!(left_out, "metadata files of macOS are not published");
     }
     if !files.contains_key(INDEX) {
         return Err(DeploySiteError::NoIndex {
@@ -154,15 +139,15 @@ fn names(
                 artifact: artifact.clone(),
                 file: name.clone(),
                 size_bytes,
-                most_bytes: MAX_FILE_BYTES,
+                max_bytes: MAX_FILE_BYTES,
             });
         }
     }
     Ok(files.into_iter().collect())
 }
 
-/// What macOS's archives and Finder put next to a site's own files: a folder's looks, and attributes.
-fn is_of_macos(name: &str) -> bool {
+/// Whether a file was added by macOS's archiver or Finder: attributes, and how a folder is shown.
+fn is_macos_metadata(name: &str) -> bool {
     let mut parts = name.split('/');
     parts.any(|part| matches!(part, "__MACOSX" | ".DS_Store"))
 }
@@ -180,15 +165,15 @@ fn item(
         None => fingerprint(artifact, contents, place)?,
     };
     let relative = Path::new(name);
-    // Visitors come to a page by its name, so it has to be asked for again whatever that is.
-    let is_kept = !headers::is_page(relative) && naming.is_immutable(name);
+    // Visitors come to a page by its name, so browsers have to revalidate it even if it holds a digest.
+    let is_immutable = !headers::is_page(relative) && naming.is_immutable(name);
     Ok(Item {
         content: Content::Entry(place),
         sha256: hex::encode(fingerprint.sha256()),
         crc32: entry.crc32(),
         size_bytes: entry.size(),
         content_type: headers::content_type(relative, fingerprint.is_text()),
-        cache_control: if is_kept {
+        cache_control: if is_immutable {
             headers::IMMUTABLE
         } else {
             headers::REVALIDATED
@@ -201,7 +186,7 @@ fn item(
     })
 }
 
-/// Reads a file of which the archive says nothing.
+/// Hashes a file without a fingerprint in the archive.
 fn fingerprint(
     artifact: &Artifact,
     contents: &Contents,
@@ -216,7 +201,7 @@ fn fingerprint(
     Ok(fingerprinting.finish())
 }
 
-/// An artifact whose archive, or one entry of it, cannot be used.
+/// The error of an artifact whose archive, or one entry of it, cannot be used.
 pub(crate) fn unreadable(
     artifact: &Artifact,
     source: delivery_archive::ArchiveError,

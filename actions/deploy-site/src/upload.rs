@@ -1,4 +1,4 @@
-//! Many uploads at once: as many as the bucket takes, and within bounded memory.
+//! Many uploads at once: as many as the bucket takes, within bounded memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,28 +10,27 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::bucket::{Bucket, Cause, Expected, NotPut};
+use crate::bucket::{Bucket, Cause, Expected, PutError};
 use crate::contents::{Contents, LARGEST_IN_MEMORY_BYTES};
 use crate::error::DeploySiteError;
-use crate::ownership::Ownership;
-use crate::plan::{Batch, Upload};
+use crate::ownership::OwnershipCheck;
 use crate::site::{self, Content, Item};
-use crate::window::Window;
+use crate::upload_order::{Batch, Upload};
+use crate::upload_window::UploadWindow;
 
 /// Most bytes of bodies in memory at a time: a gigabit a second times 60 ms, twice. A larger file
 /// passes through in pieces and counts as [`LARGEST_IN_MEMORY_BYTES`].
 const MAX_BYTES_IN_FLIGHT: u64 = 16 * 1024 * 1024;
 
-/// How often a file is put back: because the bucket was asked too much in all attempts of the SDK (each time the
-/// number of uploads under way has been halved meanwhile, so this is no second loop that adds to the
-/// load), or because something else was at its key than expected (the SDK's own first attempt, whose
-/// answer was lost, or the same job delivered twice).
-const MAX_RETURNS: u32 = 2;
+/// How often a file goes back into the queue. Either the bucket throttled all attempts of the SDK: by then the
+/// window has been halved, so trying again does not add to the load. Or something else was at its key
+/// than expected: the SDK's own first attempt, whose answer was lost, or the same job delivered twice.
+const MAX_RETRIES: u32 = 2;
 
-/// By which S3 refuses a body that is not what the request says of it (S3 API Reference, "Error responses").
+/// S3's codes for a body that does not match the digest in the request (S3 API Reference, "Error responses").
 const OTHER_CONTENTS: [&str; 2] = ["XAmzContentSHA256Mismatch", "BadDigest"];
 
-/// What uploads come from and go to.
+/// Where files come from and where they go.
 #[derive(Clone, Debug)]
 pub(crate) struct Uploader {
     pub(crate) bucket: Bucket,
@@ -39,18 +38,18 @@ pub(crate) struct Uploader {
     pub(crate) contents: Arc<Contents>,
 }
 
-/// One file on its way, and how often it was put back.
+/// One file on its way, and how often it went back into the queue.
 type Attempt<'a> = (Upload<'a>, u32);
 
 impl Uploader {
-    /// Uploads a batch in about its order and tells `uploaded` of each file with its `ETag`; none is begun
-    /// after `until`, or where the bucket belongs to another release. `false` where the time was too
+    /// Uploads a batch, roughly in its order, and calls `uploaded` with each file and its `ETag`. No upload
+    /// starts after `until`, or once the bucket belongs to another release. `false` if the time was too
     /// short for all.
     pub(crate) async fn upload(
         &self,
         batch: Batch<'_>,
-        ownership: &mut Ownership<'_>,
-        window: &mut Window,
+        ownership: &mut OwnershipCheck<'_>,
+        window: &mut UploadWindow,
         until: Deadline,
         mut uploaded: impl FnMut(&str, &Item, String),
     ) -> Result<bool, DeploySiteError> {
@@ -58,83 +57,87 @@ impl Uploader {
         let first = batch.uploads.into_iter().map(|upload| (upload, 0));
         let mut waiting: VecDeque<Attempt<'_>> = first.collect();
         let mut in_flight = InFlight::default();
-        let mut refusals = self.bucket.refusals();
+        let mut throttled = self.bucket.throttled_requests();
         loop {
             while let Some((next, _)) = waiting.front()
                 && in_flight.has_room_for(next.item, window)
                 && !until.remaining().is_zero()
             {
                 if is_visible {
-                    ownership.check_now_and_then().await?;
+                    ownership.check_occasionally().await?;
                 }
-                ownership.note_change();
-                in_flight.begin(self, waiting.pop_front());
+                ownership.count_change();
+                in_flight.start(self, waiting.pop_front());
             }
             let Some((attempt, put)) = in_flight.next().await else {
                 return Ok(waiting.is_empty());
             };
             let now = Instant::now();
-            let known = std::mem::replace(&mut refusals, self.bucket.refusals());
-            if known < refusals {
-                window.slow_down(now);
+            // Counted by requests and not by results: the SDK retries a throttled request itself, and an
+            // upload that succeeds at its third attempt has to narrow the window, too.
+            let before = std::mem::replace(&mut throttled, self.bucket.throttled_requests());
+            if before < throttled {
+                window.throttled(now);
             }
-            window.ended(now);
-            let (upload, returns) = attempt;
+            window.upload_finished(now);
+            let (upload, retries) = attempt;
             let key = upload.key;
             match put {
                 Ok(etag) => uploaded(key, upload.item, etag),
-                Err(NotPut { error, cause }) if cause == Cause::Other || returns == MAX_RETURNS => {
+                Err(PutError { error, cause })
+                    if cause == Cause::Other || retries == MAX_RETRIES =>
+                {
                     return Err(error);
                 }
-                Err(NotPut {
-                    cause: Cause::Unexpected,
+                Err(PutError {
+                    cause: Cause::Changed,
                     ..
                 }) => {
-                    // Who wrote it? Another release's file is left alone.
+                    // If another release wrote it, this check fails and the file is left alone.
                     ownership.check().await?;
                     tracing::warn!(
                         key,
-                        "something else is there than was listed; it is replaced"
+                        "the object has changed since it was listed; replacing it"
                     );
                     let expected = self.bucket.expected(key).await?;
-                    waiting.push_back((Upload { expected, ..upload }, returns + 1));
+                    waiting.push_back((Upload { expected, ..upload }, retries + 1));
                 }
                 Err(_) => {
-                    tracing::warn!(key, "the bucket is asked too much; this file comes later");
-                    waiting.push_back((upload, returns + 1));
+                    tracing::warn!(key, "S3 is throttling requests; retrying this file later");
+                    waiting.push_back((upload, retries + 1));
                 }
             }
         }
     }
 
-    async fn put(&self, key: &str, item: &Item, expected: &Expected) -> Result<String, NotPut> {
+    async fn put(&self, key: &str, item: &Item, expected: &Expected) -> Result<String, PutError> {
         let body = match &item.content {
             Content::Bytes(bytes) => ByteStream::from(bytes.clone()),
             Content::Entry(place) => self
                 .contents
                 .body(*place)
-                .map_err(|source| NotPut::from(site::unreadable(&self.artifact, source)))?,
+                .map_err(|source| PutError::from(site::unreadable(&self.artifact, source)))?,
         };
         let put = self.bucket.put(key, item, expected, body).await;
-        let etag = put.map_err(|not_put| self.explained(key, item, not_put))?;
+        let etag = put.map_err(|error| self.with_artifact_as_cause(key, item, error))?;
         tracing::debug!(key, size_bytes = item.size_bytes, "uploaded");
         Ok(etag)
     }
 
-    /// What is said of a file comes from the artifact, and so does the file.
-    fn explained(&self, key: &str, item: &Item, not_put: NotPut) -> NotPut {
-        match not_put.error {
+    /// A wrong digest is the artifact's fault: both the digest and the content come from it.
+    fn with_artifact_as_cause(&self, key: &str, item: &Item, failed: PutError) -> PutError {
+        match failed.error {
             DeploySiteError::Call { source }
                 if matches!(item.content, Content::Entry(_))
                     && OTHER_CONTENTS.iter().any(|code| source.is_code(code)) =>
             {
-                NotPut::from(DeploySiteError::OtherContents {
+                PutError::from(DeploySiteError::OtherContents {
                     artifact: self.artifact.clone(),
                     file: key.to_owned(),
                     source,
                 })
             }
-            error => NotPut { error, ..not_put },
+            error => PutError { error, ..failed },
         }
     }
 }
@@ -142,17 +145,17 @@ impl Uploader {
 /// The uploads under way: tasks of their own, so that all processors sign and send.
 #[derive(Default)]
 struct InFlight<'a> {
-    tasks: JoinSet<(usize, Result<String, NotPut>)>,
+    tasks: JoinSet<(usize, Result<String, PutError>)>,
     attempts: Vec<Option<Attempt<'a>>>,
     bytes: u64,
 }
 
 impl<'a> InFlight<'a> {
-    fn has_room_for(&self, item: &Item, window: &Window) -> bool {
+    fn has_room_for(&self, item: &Item, window: &UploadWindow) -> bool {
         self.tasks.len() < window.limit() && self.bytes + in_memory(item) <= MAX_BYTES_IN_FLIGHT
     }
 
-    fn begin(&mut self, uploader: &Uploader, attempt: Option<Attempt<'a>>) {
+    fn start(&mut self, uploader: &Uploader, attempt: Option<Attempt<'a>>) {
         let Some((upload, _)) = &attempt else { return };
         self.bytes += in_memory(upload.item);
         let number = self.attempts.len();
@@ -164,7 +167,7 @@ impl<'a> InFlight<'a> {
     }
 
     /// The next one that ends; `None` where none is under way.
-    async fn next(&mut self) -> Option<(Attempt<'a>, Result<String, NotPut>)> {
+    async fn next(&mut self) -> Option<(Attempt<'a>, Result<String, PutError>)> {
         let (number, put) = match self.tasks.join_next().await? {
             Ok(ended) => ended,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -175,7 +178,7 @@ impl<'a> InFlight<'a> {
     }
 }
 
-/// What a body takes of memory.
+/// The memory that a body takes.
 fn in_memory(item: &Item) -> u64 {
     item.size_bytes.min(LARGEST_IN_MEMORY_BYTES)
 }

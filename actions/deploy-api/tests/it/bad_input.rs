@@ -28,8 +28,8 @@ async fn a_zip_without_a_document() {
         .zip(&[("package.json", "{}"), ("README.md", "openapi")])
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) holds no OpenAPI document
-    hint: let the artifact be a `.json`, `.yaml` or `.yml` file that begins with `openapi` or `swagger`, or a zip with one
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) contains no OpenAPI document
+    hint: make the artifact a `.json`, `.yaml` or `.yml` file with the key `openapi` or `swagger`, or a zip with one such file
     ");
 }
 
@@ -40,8 +40,8 @@ async fn a_zip_with_two_documents() {
         .zip(&[("b/api.yml", "openapi: 3.0.1"), ("a.json", DOCUMENT)])
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) holds 2 OpenAPI documents: `a.json`, `b/api.yml`
-    hint: leave one document in the artifact
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) contains 2 OpenAPI documents: `a.json`, `b/api.yml`
+    hint: leave only one document in the artifact
     ");
 }
 
@@ -50,8 +50,8 @@ async fn a_zip_whose_only_document_is_broken() {
     let frame = Frame::start().await;
     frame.zip(&[("api.json", "{\"openapi\":\n oops}")]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: `api.json` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: JSON: expected value at line 2 column 2
-    hint: correct the document in the source
+    JobFailed: cannot parse `api.json` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): JSON: expected value at line 2 column 2
+    hint: fix the document in the source
     ");
 }
 
@@ -72,10 +72,12 @@ async fn broken_yaml() {
     frame.artifact("openapi: [3.0.1\npaths: {}\n").await;
     let message = failed(&frame, PARAMETERS).await;
     assert!(
-        message.starts_with("JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read"),
+        message.starts_with(
+            "JobFailed: cannot parse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`)"
+        ),
         "{message}"
     );
-    assert!(message.contains("cannot be read: YAML: "), "{message}");
+    assert!(message.contains(": YAML: "), "{message}");
 }
 
 #[tokio::test]
@@ -83,8 +85,8 @@ async fn a_file_that_is_no_text() {
     let frame = Frame::start().await;
     frame.artifact(vec![0xff, 0xfe, 0, 1]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) cannot be read: it is not text in UTF-8
-    hint: correct the document in the source
+    JobFailed: cannot parse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): not UTF-8 text
+    hint: fix the document in the source
     ");
 }
 
@@ -93,8 +95,8 @@ async fn a_file_that_is_something_else() {
     let frame = Frame::start().await;
     frame.artifact("name: greeter\n").await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is no OpenAPI document: it has neither `openapi` nor `swagger`
-    hint: name the OpenAPI document's path where the artifact is made
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) is not an OpenAPI document: it has neither `openapi` nor `swagger`
+    hint: in the action that makes the artifact, name the OpenAPI document's path
     ");
 }
 
@@ -105,7 +107,7 @@ async fn an_unknown_pseudo_parameter() {
         .artifact(DOCUMENT.replace("AWS::Region", "AWS::StackName"))
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) has the unknown pseudo parameter `${AWS::StackName}`
+    JobFailed: input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`) uses the unknown pseudo parameter `${AWS::StackName}`
     hint: use `${AWS::Region}`, `${AWS::AccountId}`, `${AWS::Partition}` or a stage variable
     ");
 }
@@ -118,7 +120,7 @@ async fn a_document_larger_than_api_gateway_takes() {
         .await;
     let message = failed(&frame, PARAMETERS).await;
     assert!(
-        message.contains("bytes, 6291456 are the most\nhint: shorten the document"),
+        message.contains("bytes; the limit is 6291456\nhint: shorten the document"),
         "{message}"
     );
 }
@@ -127,7 +129,7 @@ async fn a_document_larger_than_api_gateway_takes() {
 async fn an_api_that_does_not_exist() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "api=nothere&stage=test").await, @"
-    ConfigurationError: there is no API with the id or the name `nothere`
+    ConfigurationError: there is no API with the id or name `nothere`
     hint: correct `api` in the action's `UserParameters`
     ");
 }
@@ -138,7 +140,7 @@ async fn a_name_that_several_apis_have() {
     frame.world.api_gateway().create("z9", "greeter", &["test"]);
     assert_snapshot!(failed(&frame, "api=greeter&stage=test").await, @"
     ConfigurationError: 2 APIs have the name `greeter`: `a1b2c3`, `z9`
-    hint: give the id instead of the name as `api` in `UserParameters`
+    hint: set `api` in `UserParameters` to the id instead of the name
     ");
 }
 
@@ -147,7 +149,7 @@ async fn a_stage_that_does_not_exist() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "api=a1b2c3&stage=staging").await, @"
     ConfigurationError: API `a1b2c3` has no stage `staging`; its stages are `prod`, `test`
-    hint: correct `stage` in the action's `UserParameters`, or make the stage in the stack
+    hint: correct `stage` in the action's `UserParameters`, or create the stage in the stack
     ");
 }
 
@@ -185,8 +187,8 @@ async fn what_the_document_alone_tells_is_refused_with_its_place() {
         ))
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: API Gateway would refuse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Fn::Sub`, which nothing resolves here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables; `paths./a.put` has no `x-amazon-apigateway-integration`
-    hint: correct the document in the source; nothing was changed
+    JobFailed: API Gateway would refuse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Fn::Sub`, which is not resolved here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables; `paths./a.put` has no `x-amazon-apigateway-integration`
+    hint: fix the document in the source; nothing was changed
     ");
 }
 
@@ -196,8 +198,8 @@ async fn what_yaml_leaves_of_a_tag_is_refused_in_a_file_of_a_zip() {
     let yaml = "openapi: 3.0.1\npaths:\n  /a:\n    get:\n      responses: {}\n      x-amazon-apigateway-integration:\n        uri: !Sub \"arn:aws:apigateway:${AWS::Region}:lambda:path/${F.Arn}/invocations\"\n";
     frame.zip(&[("api.yaml", yaml)]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: API Gateway would refuse `api.yaml` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `${F.Arn}` in `paths./a.get.x-amazon-apigateway-integration.uri` is replaced by nothing: use a stage variable, `${stageVariables.NAME}`
-    hint: correct the document in the source; nothing was changed
+    JobFailed: API Gateway would refuse `api.yaml` of input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): nothing replaces `${F.Arn}` in `paths./a.get.x-amazon-apigateway-integration.uri`: use a stage variable, `${stageVariables.NAME}`
+    hint: fix the document in the source; nothing was changed
     ");
 }
 
@@ -222,9 +224,9 @@ async fn an_import_with_warnings() {
         .artifact(r#"{"openapi": "3.0.1", "paths": {"/a": {"get": {"x-amazon-apigateway-integration": {}}}}}"#)
         .await;
     assert_snapshot!(frame.fail(PARAMETERS).await, @"
-    JobFailed: API Gateway does not accept the document for API `a1b2c3`, and has changed nothing: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` failed: BadRequestException: Warnings found during import:
+    JobFailed: API Gateway rejected the document for API `a1b2c3`; nothing was changed: `apigateway:PUT` on `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3` failed: BadRequestException: Warnings found during import:
     	Unable to find responses of method 'GET' of resource '/a' (request id world-request)
-    hint: correct what API Gateway names in the document; warnings count too
+    hint: fix what API Gateway names in the document; warnings count, too
     ");
     assert_eq!(frame.world.api_gateway().api(API).definition, None);
 }

@@ -303,7 +303,7 @@ async fn a_service_that_throttles_for_good_is_reported_as_such() {
         panic!("the job did not fail");
     };
     assert_eq!(failure_type, "SystemUnavailable");
-    let first = "cannot make a deployment of API `a1b2c3`: `apigateway:POST` on \
+    let first = "cannot create a deployment of API `a1b2c3`: `apigateway:POST` on \
                  `arn:aws:apigateway:eu-west-1::/restapis/a1b2c3/deployments` failed: \
                  TooManyRequestsException";
     assert!(message.starts_with(first), "{message}");

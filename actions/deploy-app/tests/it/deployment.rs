@@ -163,8 +163,8 @@ async fn a_rollout_of_someone_else_is_left_alone(on: &str, other: &str, weights:
     assert_eq!(
         message.lines().next(),
         Some(&*format!(
-            "alias `greeter:prod` shares its traffic: it is on version {on}, with {weights}, so it was not moved \
-             onto version 2"
+            "alias `greeter:prod` splits its traffic: it is on version {on}, with {weights}, so it was not moved \
+             to version 2"
         ))
     );
     assert_eq!(changes(&world), [""; 0]);

@@ -204,7 +204,7 @@ async fn an_alias_that_someone_else_moved_meanwhile_is_left_there() {
     assert_eq!(failure_type, "RevisionOutOfSync");
     assert!(
         message.starts_with(
-            "alias `greeter:prod` shares its traffic: it is on version 1, with 50 % on version 2"
+            "alias `greeter:prod` splits its traffic: it is on version 1, with 50 % on version 2"
         ),
         "{message}"
     );
@@ -257,7 +257,7 @@ async fn code_that_someone_else_keeps_putting_in_between_ends_the_deployment() {
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "RevisionOutOfSync");
     assert!(
-        message.starts_with("someone else keeps changing the code"),
+        message.starts_with("another deployment keeps changing the code"),
         "{message}"
     );
     assert_eq!(alias(&world, "prod"), "1");
@@ -332,7 +332,7 @@ async fn continued(world: &World, event: JobEvent) -> String {
         panic!("{:?}", last(world))
     };
     assert!(
-        summary.starts_with("waiting for `greeter` to settle"),
+        summary.starts_with("waiting for the update of `greeter`"),
         "{summary}"
     );
     token

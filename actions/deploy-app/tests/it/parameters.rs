@@ -12,7 +12,7 @@ use delivery_testing::events::JobEvent;
 #[test_case("function=greeter&alias=7", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "a version as alias")]
 #[test_case("function=greeter&alias=$LATEST", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "latest as alias")]
 #[test_case("function=greeter:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified")]
-#[test_case("function=greeter&alias=prod&strategy=canary:10@5m", "`strategy` in `UserParameters` is not valid: expected `all-at-once`; this release does not have `canary` and `linear` yet"; "canary")]
+#[test_case("function=greeter&alias=prod&strategy=canary:10@5m", "`strategy` in `UserParameters` is not valid: expected `all-at-once`; `canary` and `linear` are not available yet"; "canary")]
 #[test_case("function=my-function:prod&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "qualified, and named after its kind")]
 #[test_case("function=function:greeter:7&alias=prod", "`function` in `UserParameters` is not valid: expected the name or ARN of a function, without a version or alias"; "partial and qualified")]
 #[test_case("function=greeter&alias=prod&digest=sha256:12", "`digest` in `UserParameters` is not valid: expected `sha256:` or `directory-sha256:` and 64 hexadecimal digits, as in an output variable of test-and-package"; "no digest")]

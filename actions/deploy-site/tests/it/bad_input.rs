@@ -41,7 +41,7 @@ async fn an_artifact_without_an_index() {
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
     JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has no `index.html` at its root, among 2 other files
-    hint: name the directory that holds `index.html` where the artifact is made
+    hint: in the action that makes the artifact, name the directory that has `index.html`
     ");
 }
 
@@ -51,7 +51,7 @@ async fn an_empty_artifact() {
     frame.release(&[]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
     JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has no `index.html` at its root, among 0 other files
-    hint: name the directory that holds `index.html` where the artifact is made
+    hint: in the action that makes the artifact, name the directory that has `index.html`
     ");
 }
 
@@ -61,8 +61,8 @@ async fn an_artifact_with_a_link_to_nothing() {
     let zip = zip_with([("index.html", b"x".as_slice())], &[("latest", "v2")]);
     frame.artifact(zip).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has the link `latest`, which leads to no file
-    hint: remove the link from the site, or put what it leads to there
+    JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has the link `latest`, which does not lead to a file
+    hint: remove the link, or add the file that it leads to
     ");
 }
 
@@ -96,7 +96,7 @@ async fn an_artifact_with_a_manifest_of_its_own() {
         .release(&[("index.html", "x"), (MANIFEST, "{}")])
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has a file `.delivery-manifest.json`, the name of the site's manifest
+    JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has a file `.delivery-manifest.json`, a name that is reserved for the site's manifest
     hint: remove the file from the site
     ");
 }
@@ -139,7 +139,7 @@ async fn a_manifest_that_is_none() {
     frame.world.bucket("www").put(MANIFEST, "[]").await;
     let message = failed(&frame, PARAMETERS).await;
     let first =
-        "ConfigurationError: `s3://www/.delivery-manifest.json` is no manifest of this action";
+        "ConfigurationError: `s3://www/.delivery-manifest.json` is not a manifest of this action";
     assert!(message.starts_with(first), "{message}");
 }
 
@@ -156,7 +156,7 @@ async fn a_manifest_of_a_later_version() {
         .put(MANIFEST, manifest.to_string())
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    ConfigurationError: `s3://www/.delivery-manifest.json` has format 2, this function reads format 1
+    ConfigurationError: `s3://www/.delivery-manifest.json` has format 2; this function reads format 1
     hint: update the function
     ");
 }
@@ -167,7 +167,7 @@ async fn access_denied_names_the_permission_and_leaves_no_page() {
     frame.world.deny("s3:PutObject");
     let message = frame.fail(PARAMETERS).await;
     assert!(
-        message.starts_with("PermissionError: the site is not deployed wholly"),
+        message.starts_with("PermissionError: the site is only partly deployed"),
         "{message}"
     );
     assert!(

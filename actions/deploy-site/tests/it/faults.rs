@@ -249,8 +249,7 @@ async fn a_release_that_another_one_overtakes_replaces_no_page() {
         panic!("the job did not fail");
     };
     assert_eq!(failure_type, "RevisionOutOfSync");
-    let first =
-        "another release came into bucket `www` while `v1` did; its manifest names `other`\n";
+    let first = "another release was deployed to bucket `www` at the same time as `v1`; the manifest names `other`\n";
     assert!(message.starts_with(first), "{message}");
     let keys = frame.keys().await;
     assert!(!keys.contains(&"index.html".to_owned()), "{keys:?}");

@@ -194,7 +194,7 @@ async fn a_file_that_is_not_what_the_artifact_says_is_refused_by_the_bucket() {
     zip[place] ^= 1;
     frame.artifact(zip).await;
     let message = frame.fail(PARAMETERS).await;
-    let first = "JobFailed: `a.txt` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) is not what the artifact says of it";
+    let first = "JobFailed: `a.txt` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) does not match its fingerprint in the artifact";
     assert!(message.starts_with(first), "{message}");
     assert!(
         message.contains("hint: make the artifact again"),

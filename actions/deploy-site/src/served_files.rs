@@ -1,4 +1,4 @@
-//! The files of an artifact as a web server would see them: links followed, nothing extracted.
+//! The files of an artifact as a web server would see them: symbolic links followed, nothing extracted.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,14 +8,14 @@ use delivery_archive::{Archive, Kind};
 /// Most links that one link may lead through (Linux's own limit, `MAXSYMLINKS`).
 const MAX_LINK_HOPS: u32 = 40;
 
-/// Most files there may be: as many as an archive may have entries. Links to directories that hold
-/// links to directories would multiply without an end.
+/// Most files of a site: as many as an archive may have entries. Links to directories that hold
+/// links to directories could multiply without end.
 const MAX_FILES: usize = 100_000;
 
-/// What lies at a path of the archive.
+/// An entry of the archive, for following links.
 #[derive(Clone, Copy, Debug)]
 enum Node<'a> {
-    /// A file, by its place among the entries.
+    /// A file, by its index among the entries.
     File(usize),
     Directory,
     Link(&'a str),
@@ -28,8 +28,8 @@ pub(crate) struct BrokenLink {
     pub(crate) path: String,
 }
 
-/// All files by the path under which they are served; the number is their place among the archive's
-/// entries. A link to a file is that file once more, one to a directory all that is below it.
+/// All files by the path under which they are served, each with its index among the archive's entries. A
+/// link to a file is served as that file, a link to a directory as everything below that directory.
 pub(crate) fn files(archive: &Archive) -> Result<BTreeMap<String, usize>, BrokenLink> {
     let mut nodes = BTreeMap::new();
     for (place, entry) in archive.entries().enumerate() {
@@ -55,7 +55,7 @@ pub(crate) fn files(archive: &Archive) -> Result<BTreeMap<String, usize>, Broken
 
 struct Walk<'a> {
     nodes: &'a BTreeMap<&'a str, Node<'a>>,
-    /// The links to directories that lead to what is added now.
+    /// The links to directories that were followed to get here.
     through: Vec<&'a str>,
     files: BTreeMap<String, usize>,
 }
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
             target + "/"
         };
         self.through.push(link);
-        // A directory that holds a link on the way to it never ends.
+        // A link to a directory that holds the link itself, or one on the way to it, would never end.
         if self.through.iter().any(|link| link.starts_with(&directory)) {
             return Err(broken(served));
         }
@@ -109,8 +109,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The path of the file or directory that a link leads to in the end; `None` where nothing is
-    /// there. The archive was checked: nothing leads out of it.
+    /// The path of the file or directory that a link leads to in the end; `None` if there is nothing. The
+    /// archive was checked: no link leads out of it.
     fn target(&self, link: &'a str) -> Option<String> {
         let mut at: Vec<&str> = link.split('/').collect();
         let mut pending = vec![at.pop()?];
@@ -136,15 +136,15 @@ impl<'a> Walk<'a> {
                 }
                 Some(Node::File(_)) if !pending.is_empty() => return None,
                 Some(Node::File(_) | Node::Directory) => {}
-                None if self.holds_something(&path) => {}
+                None if self.is_implied_directory(&path) => {}
                 None => return None,
             }
         }
         Some(at.join("/"))
     }
 
-    /// Whether a path is a directory that is only implied by what is below it.
-    fn holds_something(&self, path: &str) -> bool {
+    /// Whether a path is a directory without an entry of its own, implied by the files below it.
+    fn is_implied_directory(&self, path: &str) -> bool {
         let directory = format!("{path}/");
         let from = (Bound::Included(directory.as_str()), Bound::Unbounded);
         let next = self.nodes.range::<str, _>(from).next();

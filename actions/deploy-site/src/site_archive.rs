@@ -1,8 +1,8 @@
-//! The artifact where it lies: its directory is read, and then only what has to be known or sent.
+//! The artifact's archive, read where it is: first its directory, then only the files that are needed.
 //!
-//! Whoever made the archive may have said of each file what its SHA-256 is
-//! ([`delivery_archive::Fingerprint`]; test-and-package does). Such a file is fetched only if it is to be
-//! uploaded, and then the bucket compares what comes with that digest. Every other file is fetched and hashed.
+//! The archive may have a fingerprint, with the SHA-256, of each file ([`delivery_archive::Fingerprint`];
+//! test-and-package writes them). A file with a fingerprint is fetched only if it has to be uploaded, and the bucket
+//! compares the upload with the digest. Every other file is fetched and hashed.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,23 +18,23 @@ use crate::contents::Contents;
 use crate::error::DeploySiteError;
 use crate::site::{Content, Site};
 
-/// What is fetched to be read, in the job's directory.
-const READ: &str = "read.zip";
+/// The file in the job's directory with the entries that have to be read.
+const READ_FILE: &str = "read.zip";
 
-/// An artifact's archive in the store.
+/// An artifact's archive in the artifact store.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct SiteArchive {
     artifact: Artifact,
     remote: RemoteArchive,
-    /// Links, and the files of which the archive says nothing.
+    /// All entries, and the contents of links and of files without a fingerprint.
     read: Arc<Contents>,
-    /// The job's directory, and how many files of what is to be uploaded were made in it.
+    /// The job's directory, and how many files with contents to upload were written to it.
     folder: PathBuf,
-    fetched: AtomicU32,
+    files: AtomicU32,
 }
 
-impl Source {
-    /// Reads the archive's directory, refuses an artifact that has not the digest, and fetches what it does not say enough of.
+impl SiteArchive {
+    /// Reads the archive's directory, checks the artifact's digest, and fetches the entries without a fingerprint.
     pub(crate) async fn open(
         store: &Store,
         artifact: &Artifact,
@@ -46,14 +46,14 @@ impl Source {
             remote.check_digest(digest).await?;
         }
         let read = remote
-            .fetch_some(&workspace.file(READ), has_to_be_read)
+            .fetch_some(&workspace.file(READ_FILE), has_to_be_read)
             .await?;
         Ok(Self {
             artifact: artifact.clone(),
             remote,
             read: Contents::new(read),
             folder: workspace.path().to_owned(),
-            fetched: AtomicU32::new(0),
+            files: AtomicU32::new(0),
         })
     }
 
@@ -61,7 +61,7 @@ impl Source {
         &self.artifact
     }
 
-    /// All entries, and the contents that were fetched to be read.
+    /// All entries, and the contents of those that had to be read.
     pub(crate) fn read(&self) -> &Arc<Contents> {
         &self.read
     }
@@ -82,7 +82,7 @@ impl Source {
             return Ok(Arc::clone(&self.read));
         }
         let wanted: BTreeSet<u64> = entries().map(Entry::offset).collect();
-        let number = self.fetched.fetch_add(1, Ordering::Relaxed);
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
         let file = self.folder.join(format!("upload-{number}.zip"));
         let is_wanted = |entry: &Entry| wanted.contains(&entry.offset());
         Ok(Contents::new(
@@ -91,7 +91,7 @@ impl Source {
     }
 }
 
-/// Whether nothing but its contents tells what a file is.
+/// Whether a file has to be fetched to be hashed.
 fn has_to_be_read(entry: &Entry) -> bool {
     matches!(entry.kind(), Kind::File { .. }) && entry.fingerprint().is_none()
 }

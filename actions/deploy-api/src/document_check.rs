@@ -1,5 +1,7 @@
-//! What API Gateway refuses in a document and the document alone tells, with its place: the service's own words
-//! name no place, and some of it shows only when a request comes in.
+//! Finds what API Gateway would refuse in a document, before anything is imported.
+//!
+//! The service's own messages do not say where in the document a problem is, and some problems it reports only
+//! when a request comes in. These checks need nothing but the document, and name the place.
 //!
 //! Sources: API Gateway Developer Guide ("Amazon API Gateway important notes", "x-amazon-apigateway-integration"),
 //! and the service's messages, which are quoted where they say it well.
@@ -8,8 +10,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Problems that are told at once; more would not be read.
-const MOST_TOLD: usize = 10;
+/// Most problems in one message; nobody would read more.
+const MAX_REPORTED: usize = 10;
 
 /// The operations of a path item.
 const METHODS: [&str; 8] = [
@@ -25,7 +27,7 @@ const METHODS: [&str; 8] = [
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
 
-/// Keys whose values API Gateway reads as they are: texts in which only stage variables are replaced.
+/// Keys whose values API Gateway uses as they are: only stage variables are replaced in them.
 const RESOLVED: [&str; 5] = [
     "uri",
     "credentials",
@@ -34,33 +36,33 @@ const RESOLVED: [&str; 5] = [
     "authorizerCredentials",
 ];
 
-/// Keys below which anything may stand: they are values of the API's own.
+/// Keys below which anything is allowed: examples and values of the API's own.
 const EXAMPLES: [&str; 5] = ["example", "examples", "default", "enum", "x-example"];
 
-/// What API Gateway refuses, each with its place.
+/// All problems, each with its place in the document.
 pub(crate) fn problems(document: &Value) -> Vec<String> {
-    let mut found = Found {
+    let mut checker = Checker {
         document,
         problems: Vec::new(),
     };
-    found.walk(document, &mut Vec::new());
-    found.paths();
-    found.model_names();
-    let more = found.problems.len().saturating_sub(MOST_TOLD);
-    found.problems.truncate(MOST_TOLD);
+    checker.walk(document, &mut Vec::new());
+    checker.paths();
+    checker.model_names();
+    let more = checker.problems.len().saturating_sub(MAX_REPORTED);
+    checker.problems.truncate(MAX_REPORTED);
     if more > 0 {
-        found.problems.push(format!("and {more} more"));
+        checker.problems.push(format!("and {more} more"));
     }
-    found.problems
+    checker.problems
 }
 
-struct Found<'a> {
+struct Checker<'a> {
     document: &'a Value,
     problems: Vec<String>,
 }
 
-impl<'a> Found<'a> {
-    /// Looks for functions of CloudFormation, names that nobody fills in, and references that lead nowhere.
+impl<'a> Checker<'a> {
+    /// Looks for CloudFormation functions, variables that nothing replaces, and references that lead nowhere.
     fn walk(&mut self, value: &'a Value, place: &mut Vec<&'a str>) {
         match value {
             Value::Object(entries) => {
@@ -95,7 +97,7 @@ impl<'a> Found<'a> {
         };
         if key.starts_with("Fn::") || (key == "Ref" && value.is_string()) {
             self.problems.push(format!(
-                "{} is CloudFormation's function `{key}`, which nothing resolves here: use `${{AWS::Region}}`, \
+                "{} is the CloudFormation function `{key}`, which is not resolved here: use `${{AWS::Region}}`, \
                  `${{AWS::AccountId}}` and stage variables",
                 shown(place)
             ));
@@ -108,7 +110,7 @@ impl<'a> Found<'a> {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
             if !name.starts_with("stageVariables.") {
                 self.problems.push(format!(
-                    "`${{{name}}}` in {} is replaced by nothing: use a stage variable, `${{stageVariables.NAME}}`",
+                    "nothing replaces `${{{name}}}` in {}: use a stage variable, `${{stageVariables.NAME}}`",
                     shown(place)
                 ));
             }
@@ -129,7 +131,7 @@ impl<'a> Found<'a> {
             // A link to a model of the API itself.
             None if reference.starts_with("https://apigateway.amazonaws.com/restapis/") => {}
             None => self.problems.push(format!(
-                "`{reference}` in {} leads out of the document, which API Gateway does not follow",
+                "`{reference}` in {} points outside the document, which API Gateway does not follow",
                 shown(place)
             )),
         }
@@ -141,7 +143,7 @@ impl<'a> Found<'a> {
             return;
         };
         let mut methods: usize = 0;
-        // What follows a part of a path is one resource with one name, whatever paths it is in.
+        // Paths share resources: what follows the same parts is one resource, which has one variable name.
         let mut variables: BTreeMap<Vec<&str>, (&str, &str)> = BTreeMap::new();
         for (path, item) in paths {
             if path.starts_with("x-") {
@@ -182,7 +184,7 @@ impl<'a> Found<'a> {
             };
             if name.ends_with('+') && index + 1 < parts.len() {
                 self.problems.push(format!(
-                    "`{part}` in the path `{path}` takes all that follows, so it has to be the last part"
+                    "`{part}` in the path `{path}` matches everything that follows, so it has to be the last part"
                 ));
             }
             let before = parts.get(..index).unwrap_or_default().to_vec();
@@ -190,7 +192,7 @@ impl<'a> Found<'a> {
             if first != *part {
                 self.problems.push(format!(
                     "the paths `{other}` and `{path}` have the variables `{first}` and `{part}` at the same \
-                     place, where API Gateway takes one name"
+                     place, where API Gateway allows only one name"
                 ));
             }
         }
@@ -204,7 +206,7 @@ impl<'a> Found<'a> {
             for (name, _) in names {
                 if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
                     self.problems.push(format!(
-                        "`{name}` in {place} is not made of letters and digits alone, as names of models are"
+                        "`{name}` in {place} is not a valid model name: only letters and digits are allowed"
                     ));
                 }
             }
@@ -262,17 +264,17 @@ mod tests {
         json!({"openapi": "3.0.1", "paths": {path: {"get": {"responses": {}, INTEGRATION: integration}}}})
     }
 
-    #[test_case(&with("/a", &json!({"uri": {"Fn::Sub": "arn"}})), "`paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Fn::Sub`, which nothing resolves here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables"; "fn sub")]
-    #[test_case(&with("/a", &json!({"uri": {"Ref": "Url"}})), "`paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Ref`, which nothing resolves here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables"; "reference of a stack")]
-    #[test_case(&with("/a", &json!({"uri": "arn:${F.Arn}/invocations"})), "`${F.Arn}` in `paths./a.get.x-amazon-apigateway-integration.uri` is replaced by nothing: use a stage variable, `${stageVariables.NAME}`"; "what a tag of yaml leaves")]
+    #[test_case(&with("/a", &json!({"uri": {"Fn::Sub": "arn"}})), "`paths./a.get.x-amazon-apigateway-integration.uri` is the CloudFormation function `Fn::Sub`, which is not resolved here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables"; "fn sub")]
+    #[test_case(&with("/a", &json!({"uri": {"Ref": "Url"}})), "`paths./a.get.x-amazon-apigateway-integration.uri` is the CloudFormation function `Ref`, which is not resolved here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables"; "reference of a stack")]
+    #[test_case(&with("/a", &json!({"uri": "arn:${F.Arn}/invocations"})), "nothing replaces `${F.Arn}` in `paths./a.get.x-amazon-apigateway-integration.uri`: use a stage variable, `${stageVariables.NAME}`"; "what a tag of yaml leaves")]
     #[test_case(&with("a", &json!({})), "the path `a` does not begin with `/`"; "relative path")]
     #[test_case(&with("/a{b}", &json!({})), "`a{b}` in the path `/a{b}` is neither a name nor one variable (`{name}`)"; "part of a part")]
-    #[test_case(&with("/{a+}/b", &json!({})), "`{a+}` in the path `/{a+}/b` takes all that follows, so it has to be the last part"; "greedy variable")]
+    #[test_case(&with("/{a+}/b", &json!({})), "`{a+}` in the path `/{a+}/b` matches everything that follows, so it has to be the last part"; "greedy variable")]
     #[test_case(&json!({"openapi": "3.0.1", "paths": {"/a": {"get": {"responses": {}}}}}), "`paths./a.get` has no `x-amazon-apigateway-integration`"; "no integration")]
     #[test_case(&json!({"openapi": "3.0.1", "paths": {}}), "its `paths` have no methods"; "no methods")]
     #[test_case(&json!({"openapi": "3.0.1"}), "it has no `paths`"; "no paths")]
     #[test_case(&with("/a", &json!({"x": {"$ref": "#/definitions/B"}})), "`#/definitions/B` in `paths./a.get.x-amazon-apigateway-integration.x` is not in the document"; "reference")]
-    #[test_case(&with("/a", &json!({"x": {"$ref": "other.json#/B"}})), "`other.json#/B` in `paths./a.get.x-amazon-apigateway-integration.x` leads out of the document, which API Gateway does not follow"; "reference to a file")]
+    #[test_case(&with("/a", &json!({"x": {"$ref": "other.json#/B"}})), "`other.json#/B` in `paths./a.get.x-amazon-apigateway-integration.x` points outside the document, which API Gateway does not follow"; "reference to a file")]
     fn what_is_refused_is_named_with_its_place(document: &Value, problem: &str) {
         assert_eq!(problems(document), [problem]);
     }
@@ -285,7 +287,7 @@ mod tests {
             problems(&document),
             [
                 "the paths `/user/{a}/x` and `/user/{b}/y` have the variables `{a}` and `{b}` at the same place, \
-                 where API Gateway takes one name"
+                 where API Gateway allows only one name"
             ]
         );
     }
@@ -297,7 +299,7 @@ mod tests {
         assert_eq!(
             problems(&document),
             [
-                "`Not_good` in components.schemas is not made of letters and digits alone, as names of models are"
+                "`Not_good` in components.schemas is not a valid model name: only letters and digits are allowed"
             ]
         );
     }
