@@ -86,7 +86,7 @@ pub enum DeployApiError {
     #[error("the document uses `${{AWS::AccountId}}`, but the job's event has no account id")]
     NoAccountId,
     /// There is no such API.
-    #[error("there is no API with the id or name `{api}`")]
+    #[error("no API has the id or name `{api}`")]
     NoApi {
         /// The parameter.
         api: String,

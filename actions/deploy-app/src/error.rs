@@ -33,7 +33,7 @@ pub enum DeployAppError {
         source: Box<CallError>,
     },
     /// There is no such function.
-    #[error("there is no function `{function}`")]
+    #[error("function `{function}` does not exist")]
     FunctionMissing {
         /// The function.
         function: String,

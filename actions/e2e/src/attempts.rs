@@ -1,4 +1,4 @@
-//! What was tried and failed so far: it goes from job to job in the continuation token.
+//! The attempts that failed so far, which go from job to job in the continuation token.
 
 use delivery_action::continuation::Progress;
 use delivery_action::failure::cut_end;
@@ -6,8 +6,8 @@ use delivery_action::text::one_line;
 use delivery_node::task::TaskError;
 use serde::{Deserialize, Serialize};
 
-/// Longest description of one failed attempt, in characters: with every character escaped the most
-/// attempts still fit into a token.
+/// Longest description of one failed attempt, in characters: even with every character escaped, the maximum
+/// number of attempts fits into a token.
 const MAX_ATTEMPT_CHARS: usize = 80;
 
 /// The attempts that failed, one line each.

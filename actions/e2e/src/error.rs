@@ -9,14 +9,14 @@ use crate::Attempts;
 /// Why a stage could not be tested, or failed its tests.
 #[derive(Debug, thiserror::Error)]
 pub enum EndToEndError {
-    /// The task ran and failed, in every attempt that it had.
+    /// The task ran and failed in every attempt.
     #[error("`{task}`{} failed{}", of(.target.as_deref()), after(.earlier))]
     Failed {
         /// The task.
         task: String,
         /// What it tested.
         target: Option<String>,
-        /// The attempts that failed before.
+        /// The earlier attempts that failed.
         earlier: Attempts,
         /// How the last one failed.
         source: TaskError,
@@ -24,7 +24,7 @@ pub enum EndToEndError {
     /// The task could not be run.
     #[error(transparent)]
     Task(#[from] TaskError),
-    /// A directory or variable that cannot be used.
+    /// A directory or variable cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// An error that any action can meet.

@@ -22,10 +22,10 @@ pub use attempts::Attempts;
 pub use error::EndToEndError;
 pub use params::{EndToEndParams, MAX_RETRIES};
 
-/// The variable whose value is shown as what was tested.
+/// The variable with the address under test, for messages.
 const TARGET: &str = "TARGET_URL";
 
-/// Tests a running stage of the application with a task of the project's own.
+/// Tests a running stage of the application with one of the project's tasks.
 #[derive(Clone, Debug)]
 pub struct EndToEnd {
     config: SdkConfig,
@@ -82,14 +82,15 @@ async fn test(
     }
     match task.run(&project, environment, deadline).await {
         Ok(end) => Ok(Outcome::Complete(Completion {
-            summary: told(&task, target.as_deref(), &attempts, &end),
+            summary: summary(&task, target.as_deref(), &attempts, &end),
             ..Completion::default()
         })),
         Err(error) => after_failure(error, attempts, params.retries, &task.name, target),
     }
 }
 
-/// Another attempt, or the end. Only a task that ran is worth another attempt.
+/// Another attempt, or the failure. Only a task that ran and failed gets another attempt: a task that could not
+/// be run at all would not run the next time.
 fn after_failure(
     error: TaskError,
     mut attempts: Attempts,
@@ -111,7 +112,7 @@ fn after_failure(
         });
     }
     let summary = format!(
-        "attempt {} of {} failed, trying again: {}",
+        "attempt {} of {} failed, retrying: {}",
         attempts.failed(),
         retries + 1,
         attempts.last().unwrap_or_default()
@@ -125,7 +126,7 @@ fn after_failure(
 }
 
 /// `test-functional (gulp) of https://test.example.com in 12s; 5 tests: 5 passed; retried once`
-fn told(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -> String {
+fn summary(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -> String {
     let mut text = format!("{} ({})", task.name, end.runner);
     if let Some(target) = target {
         let _infallible = write!(text, " of {target}");
@@ -137,12 +138,12 @@ fn told(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -
     match (attempts.failed(), attempts.last()) {
         (0, _) => text.push_str("; not retried"),
         (1, last) => {
-            let _infallible = write!(text, "; retried once, before: {}", last.unwrap_or_default());
+            let _infallible = write!(text, "; retried once after: {}", last.unwrap_or_default());
         }
         (times, last) => {
             let _infallible = write!(
                 text,
-                "; retried {times} times, last before: {}",
+                "; retried {times} times, last after: {}",
                 last.unwrap_or_default()
             );
         }

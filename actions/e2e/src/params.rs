@@ -9,16 +9,16 @@ use delivery_node::junit::ReportGlob;
 use delivery_node::task::Runner;
 use serde::Deserialize;
 
-/// Most retries: their descriptions fit into a continuation token, and a stage that has not settled
-/// by then is broken.
+/// Most retries: their descriptions fit into a continuation token, and a stage that still fails after
+/// that is broken.
 pub const MAX_RETRIES: u32 = 10;
 
-/// What the pipeline says about one run.
+/// The parameters of `e2e`.
 #[derive(Clone, Debug)]
 pub struct EndToEndParams {
     /// The task's name.
     pub task: String,
-    /// What runs it; `None` chooses by whether there is a gulpfile.
+    /// What runs it; `None` means gulp if there is a gulpfile, otherwise npm.
     pub runner: Option<Runner>,
     /// The project's directory in the source.
     pub directory: String,
@@ -26,7 +26,7 @@ pub struct EndToEndParams {
     pub report: Option<ReportGlob>,
     /// How often the whole task is run again after it failed.
     pub retries: u32,
-    /// How long one attempt may take; `None` is as long as the function has.
+    /// How long one attempt may take; `None` means as long as the function has.
     pub timeout: Option<Duration>,
     /// Variables that the task gets.
     pub environment: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ pub struct EndToEndParams {
 struct Keys {
     task: String,
     runner: Option<Runner>,
-    #[serde(default = "whole_source")]
+    #[serde(default = "repository_root")]
     directory: String,
     report: Option<ReportGlob>,
     #[serde(default)]
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Retries {
     }
 }
 
-fn whole_source() -> String {
+fn repository_root() -> String {
     ".".to_owned()
 }
 

@@ -1,7 +1,9 @@
-//! The dependency cache: which trees may be taken from it, and under which key.
+//! The dependency cache: which trees may be cached, and under which key.
 //!
-//! What npm makes of a lock file is the same each time, but for what it runs and what it finds in the source. So
-//! where it would do either, the cache is not used; and everything else that decides the tree is in the key.
+//! A cached tree must be exactly what npm would make. With the same lock file npm makes the same tree, unless it runs scripts
+//! or takes packages out of the source. In these cases the cache is not used; everything else that decides the tree
+//! is in the key. If unsure, a field or file is part of the key: a key that differs without need costs a run of npm, one that
+//! does not differ where it should deploys wrong dependencies.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -16,12 +18,12 @@ use crate::params::{NpmInstallParams, Subcommand};
 use crate::versions::Versions;
 use crate::{NpmInstallError, npm};
 
-/// Where trees are kept in the artifact bucket: the lifecycle rule and the role's policy name it, too. The number is
-/// the version of what the key covers.
+/// The prefix of cached trees in the artifact bucket, which the lifecycle rule and the role's policy name, too. The
+/// number is the version of the key: it changes with what the key covers.
 const PREFIX: &str = "delivery-cache/npm-install/2/";
 
-/// What npm reads of a directory of the source, besides the lock files.
-const READ: [&str; 2] = ["package.json", ".npmrc"];
+/// The files that npm reads in a directory of the source, besides the lock files.
+const READ_FILES: [&str; 2] = ["package.json", ".npmrc"];
 
 /// npm runs `node-gyp` for a project that has this file, as an `install` script.
 const NATIVE_BUILD: &str = "binding.gyp";
@@ -59,53 +61,65 @@ const HARMLESS: [&str; 28] = [
     "typings",
 ];
 
-/// A tree that may be in the cache.
+/// A tree that may be cached.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The lock file.
     pub(crate) lock: LockFile,
     /// The directory that npm makes, below the source: `web/node_modules`.
     pub(crate) root: String,
-    /// The registries that are named, where any are.
+    /// The registries that the project or the pipeline names.
     registries: Vec<String>,
-    /// The files that npm reads of the source, alone.
+    /// The files of the source that npm reads, and no others.
     project: Project,
 }
 
 /// Why the cache is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Declined(pub(crate) String);
+pub(crate) struct NotCacheable(pub(crate) String);
 
-impl From<&str> for Declined {
+/// Why there is no plan.
+#[derive(Debug)]
+pub(crate) enum NoPlan {
+    /// npm has to run.
+    NotCacheable(NotCacheable),
+    /// npm may not run either: the source is refused.
+    Refused(NpmInstallError),
+}
+
+impl From<NotCacheable> for NoPlan {
+    fn from(reason: NotCacheable) -> Self {
+        Self::NotCacheable(reason)
+    }
+}
+
+impl From<NpmInstallError> for NoPlan {
+    fn from(error: NpmInstallError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<&str> for NotCacheable {
     fn from(reason: &str) -> Self {
         Self(reason.to_owned())
     }
 }
 
 impl Plan {
-    /// Judges a source by its archive; the few files that are looked at go into `folder`.
-    ///
-    /// # Errors
-    ///
-    /// [`NpmInstallError`] where npm would be refused the source, cache or not.
+    /// Judges a source by its archive. The few files that are read are extracted to `folder`.
     pub(crate) fn make(
         archive: &Archive,
         params: &NpmInstallParams,
         folder: &Path,
-    ) -> Result<Result<Self, Declined>, NpmInstallError> {
+    ) -> Result<Self, NoPlan> {
         if !params.cache.is_on() {
-            return Ok(Err("`cache=off`".into()));
+            return Err(NotCacheable::from("`cache=off`").into());
         }
-        let directory = match plain_directory(&params.directory) {
-            Ok(directory) => directory,
-            Err(declined) => return Ok(Err(declined)),
-        };
-        if let Err(declined) = take_out(archive, &directory, folder) {
-            return Ok(Err(declined));
-        }
-        let project = Project::open(folder, &params.directory)?;
+        let directory = plain_directory(&params.directory)?;
+        extract_read_files(archive, &directory, folder)?;
+        let project = Project::open(folder, &params.directory).map_err(NpmInstallError::from)?;
         let Some(lock) = crate::check(&project, params)? else {
-            return Ok(Err("no lock file".into()));
+            return Err(NotCacheable::from("no lock file").into());
         };
         let root = directory.join("node_modules").display().to_string();
         let plan = Self {
@@ -114,15 +128,16 @@ impl Plan {
             registries: crate::registries(&project, params)?,
             project,
         };
-        Ok(plan.judge(archive, params, &directory).map(|()| plan))
+        plan.check_cacheable(archive, params, &directory)?;
+        Ok(plan)
     }
 
-    fn judge(
+    fn check_cacheable(
         &self,
         archive: &Archive,
         params: &NpmInstallParams,
         directory: &Path,
-    ) -> Result<(), Declined> {
+    ) -> Result<(), NotCacheable> {
         if params.subcommand == Some(Subcommand::Install) {
             return Err("`subcommand=install`".into());
         }
@@ -130,54 +145,54 @@ impl Plan {
             return Err("the lock file does not give a hash for each package".into());
         }
         if let Some(local) = self.lock.local_dependency() {
-            return Err(Declined(format!("`{local}` is a local dependency")));
+            return Err(NotCacheable(format!("`{local}` is a local dependency")));
         }
         if self.project.ancestors().any(crate::has_workspaces) {
             return Err("the project has workspaces".into());
         }
         if !params.ignore_scripts {
-            self.judge_scripts(archive, directory)?;
+            self.check_scripts(archive, directory)?;
         }
         let below = format!("{}/", self.root);
         if archive
             .entries()
             .any(|entry| entry.path() == self.root || entry.path().starts_with(&below))
         {
-            return Err(Declined(format!("the source holds `{}`", self.root)));
+            return Err(NotCacheable(format!("the source has `{}`", self.root)));
         }
         Ok(())
     }
 
-    /// Scripts may do anything, and outside of `node_modules` too.
-    fn judge_scripts(&self, archive: &Archive, directory: &Path) -> Result<(), Declined> {
+    /// Install scripts may do anything, outside of `node_modules` too, so no tree that they run for is cached.
+    fn check_scripts(&self, archive: &Archive, directory: &Path) -> Result<(), NotCacheable> {
         let manifest = self.manifest()?;
         if let Some(script) = manifest.install_scripts().next() {
-            return Err(Declined(format!("the project has a script `{script}`")));
+            return Err(NotCacheable(format!("the project has a script `{script}`")));
         }
         let native = directory.join(NATIVE_BUILD);
         if archive
             .entries()
             .any(|entry| Path::new(entry.path()) == native)
         {
-            return Err(Declined(format!("the project has a `{NATIVE_BUILD}`")));
+            return Err(NotCacheable(format!("the project has a `{NATIVE_BUILD}`")));
         }
         match self.lock.packages_with_install_scripts().first() {
-            Some(package) => Err(Declined(format!("`{package}` has an install script"))),
+            Some(package) => Err(NotCacheable(format!("`{package}` has an install script"))),
             None => Ok(()),
         }
     }
 
-    fn manifest(&self) -> Result<Manifest, Declined> {
+    fn manifest(&self) -> Result<Manifest, NotCacheable> {
         Manifest::read(&self.project.files(), &self.project.folder())
             .map_err(|_| "`package.json` is not a JSON object".into())
     }
 
-    /// SHA-256 over all that decides the tree.
+    /// SHA-256 over everything that decides the tree.
     pub(crate) fn key(
         &self,
         params: &NpmInstallParams,
         versions: &Versions,
-    ) -> Result<String, Declined> {
+    ) -> Result<String, NotCacheable> {
         let mut manifest = self.manifest()?.fields().clone();
         manifest.retain(|field, _| !HARMLESS.contains(&field.as_str()));
         let mut key = Key::new();
@@ -222,7 +237,7 @@ pub(crate) fn object(key: &str) -> String {
     format!("{PREFIX}{key}.zip")
 }
 
-/// A hash over parts, each with its name and length, so that no two lists of parts look the same.
+/// A hash over parts, each with its name and length, so that no two different lists of parts give the same bytes.
 struct Key(Sha256);
 
 impl Key {
@@ -242,8 +257,8 @@ impl Key {
     }
 }
 
-/// The directory without `.`; the empty path is the source.
-fn plain_directory(directory: &str) -> Result<PathBuf, Declined> {
+/// The directory without `.`; the empty path is the source's root.
+fn plain_directory(directory: &str) -> Result<PathBuf, NotCacheable> {
     let mut plain = PathBuf::new();
     for component in Path::new(directory).components() {
         match component {
@@ -255,13 +270,17 @@ fn plain_directory(directory: &str) -> Result<PathBuf, Declined> {
     Ok(plain)
 }
 
-/// Takes what npm reads out of the archive: of the directory and all above it.
-fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), Declined> {
-    let names: Vec<&str> = READ.into_iter().chain(NPM_LOCK_FILES).collect();
+/// Extracts the files that npm reads, of the directory and all above it.
+fn extract_read_files(
+    archive: &Archive,
+    directory: &Path,
+    folder: &Path,
+) -> Result<(), NotCacheable> {
+    let names: Vec<&str> = READ_FILES.into_iter().chain(NPM_LOCK_FILES).collect();
     for entry in archive.entries() {
         let path = Path::new(entry.path());
         if entry.kind() == Kind::Link && directory.starts_with(path) {
-            return Err(Declined(format!("`{}` is a link", entry.path())));
+            return Err(NotCacheable(format!("`{}` is a link", entry.path())));
         }
         let is_read = path
             .parent()
@@ -273,12 +292,12 @@ fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), De
             continue;
         }
         if !matches!(entry.kind(), Kind::File { .. }) {
-            return Err(Declined(format!("`{}` is not a file", entry.path())));
+            return Err(NotCacheable(format!("`{}` is not a file", entry.path())));
         }
-        let unreadable = |_| Declined(format!("`{}` cannot be read", entry.path()));
+        let unreadable = |_| NotCacheable(format!("`{}` cannot be read", entry.path()));
         let bytes = archive
             .read(entry.path(), MAX_LOCK_BYTES)
-            .map_err(|_| Declined(format!("`{}` cannot be read", entry.path())))?;
+            .map_err(|_| NotCacheable(format!("`{}` cannot be read", entry.path())))?;
         let to = folder.join(path);
         fs::create_dir_all(to.parent().unwrap_or(folder)).map_err(unreadable)?;
         fs::write(&to, bytes).map_err(unreadable)?;
@@ -286,6 +305,6 @@ fn take_out(archive: &Archive, directory: &Path, folder: &Path) -> Result<(), De
     if folder.join(directory).join("package.json").is_file() {
         Ok(())
     } else {
-        Err("there is no `package.json`".into())
+        Err("no `package.json`".into())
     }
 }

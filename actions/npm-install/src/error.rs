@@ -6,24 +6,24 @@ use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::process::ProcessError;
 use delivery_node::project::{CheckError, ProjectError, remedy};
 
-/// How many entries of a lock file a message names.
+/// Most entries of a lock file in one message.
 const MAX_NAMED: usize = 10;
 
-/// The setting that is most often there for memory.
+/// A setting that projects often have to get more memory.
 const NODE_OPTIONS: &str = "node-options";
 
-/// Why npm could not tell whether it got the right bytes of an entry.
+/// Why npm could not verify an entry of the lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
     /// There is no hash, or none that npm verifies.
     NoIntegrity,
-    /// It would come over plain http.
+    /// It would be downloaded over plain http.
     PlainHttp,
-    /// It is said to come inside of another package, which does not bundle it, or has no hash itself.
+    /// It is marked as bundled in another package, which does not bundle it or has no hash itself.
     NotBundled,
     /// It would come from a Git repository.
     Git,
-    /// The address is none that npm should follow.
+    /// The address is not one that npm should follow.
     Address,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Untrusted {
             Self::PlainHttp => "plain http",
             Self::NotBundled => "`inBundle`, and no package with a hash bundles it",
             Self::Git => "from Git",
-            Self::Address => "no https address",
+            Self::Address => "not an https address",
         })
     }
 }
@@ -48,7 +48,7 @@ pub enum NpmInstallError {
         /// The directory below the source.
         directory: String,
     },
-    /// A file of the project's that has to be read cannot be.
+    /// A file of the project cannot be read.
     #[error("`{path}` cannot be read: {reason}")]
     Unreadable {
         /// The file below the source.
@@ -56,7 +56,7 @@ pub enum NpmInstallError {
         /// Why.
         reason: String,
     },
-    /// A setting that is not among those that are let through.
+    /// A setting that is not allowed.
     #[error("`{path}` sets `{key}`, {}", why_refused(.key))]
     Npmrc {
         /// The file below the source.
@@ -65,7 +65,7 @@ pub enum NpmInstallError {
         key: String,
     },
     /// A lock file that does not list packages with their hashes.
-    #[error("`{path}` has format version {version}, 2 or 3 with `packages` is needed")]
+    #[error("`{path}` has format version {version}; version 2 or 3 with `packages` is needed")]
     LockFileVersion {
         /// The file below the source.
         path: String,
@@ -81,12 +81,12 @@ pub enum NpmInstallError {
         entries: Vec<(String, Untrusted)>,
     },
     /// `npm ci` without a lock file.
-    #[error("`npm ci` needs a lock file and there is none in `{directory}`")]
+    #[error("`npm ci` needs a lock file, but `{directory}` has none")]
     NoLockFile {
         /// The directory below the source.
         directory: String,
     },
-    /// The lock file and `package.json` are not in step.
+    /// The lock file does not match `package.json`.
     #[error("the lock file does not match `package.json`")]
     LockFileMismatch {
         /// npm's own words.
@@ -94,15 +94,15 @@ pub enum NpmInstallError {
         /// How npm ended.
         source: ProcessError,
     },
-    /// A package's bytes are not those that the lock file names.
-    #[error("{} does not have the hash that the lock file names", package_or_some(.package.as_deref()))]
+    /// A package does not have the hash in the lock file.
+    #[error("{} does not have the hash in the lock file", package_or_some(.package.as_deref()))]
     Integrity {
         /// The package.
         package: Option<String>,
         /// How npm ended.
         source: ProcessError,
     },
-    /// The registry does not answer, or answers with an error of its own.
+    /// The registry does not answer, or with a server error.
     #[error("registry unreachable: npm got {code}")]
     RegistryUnreachable {
         /// npm's error code.
@@ -110,16 +110,16 @@ pub enum NpmInstallError {
         /// How npm ended.
         source: ProcessError,
     },
-    /// The registry does not let the project have a package.
-    #[error("the registry denies a package: npm got {code}")]
+    /// The registry denies access to a package.
+    #[error("the registry denied access to a package: npm got {code}")]
     RegistryDenied {
         /// npm's error code.
         code: String,
         /// How npm ended.
         source: ProcessError,
     },
-    /// A package, or the project, wants another Node.js or npm.
-    #[error("the project does not accept this version of Node.js or npm")]
+    /// A package, or the project, needs another Node.js or npm.
+    #[error("the project, or a package, does not support this version of Node.js or npm")]
     Engine {
         /// How npm ended.
         source: ProcessError,
@@ -137,15 +137,15 @@ pub enum NpmInstallError {
         source: ProcessError,
     },
     /// npm failed for another reason, or could not be run.
-    #[error("npm did not install the dependencies")]
+    #[error("npm could not install the dependencies")]
     Npm {
         /// How npm ended.
         source: ProcessError,
     },
-    /// The project cannot be installed, or a task of it not be run later.
+    /// The project cannot be installed, or one of its tasks could not be run later.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// A directory or variable that cannot be used.
+    /// A directory or variable cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// An error that any action can meet.
@@ -182,13 +182,13 @@ impl ActionError for NpmInstallError {
         let hint = match self {
             Self::NoManifest { .. } => "set `directory` to the folder that holds `package.json`",
             Self::Unreadable { path, .. } => {
-                return Some(format!("correct `{path}` in the source"));
+                return Some(format!("fix `{path}` in the source"));
             }
             Self::Npmrc { path, key } => {
                 let mut hint = format!("remove `{key}` from `{path}`");
                 if key == NODE_OPTIONS {
                     hint.push_str(
-                        "; a task gets more memory by `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script",
+                        "; to give a task more memory, set `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script",
                     );
                 }
                 return Some(hint);
@@ -198,24 +198,24 @@ impl ActionError for NpmInstallError {
                  `integrity=off`"
             }
             Self::UntrustedEntries { .. } => {
-                "install these packages anew from an https registry and commit the lock file, or set \
+                "reinstall these packages from an https registry and commit the lock file, or set \
                  `integrity=off` to accept them"
             }
             Self::NoLockFile { .. } => {
                 "commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`"
             }
             Self::LockFileMismatch { .. } => {
-                "run `npm install` and commit `package-lock.json` together with `package.json`"
+                "run `npm install` and commit both `package.json` and `package-lock.json`"
             }
             Self::Integrity { .. } => {
-                "do not deploy it: compare the package in the registry with the one that was locked"
+                "do not deploy it: find out why the package in the registry differs from the one that was locked"
             }
             Self::RegistryUnreachable { .. } => {
-                "retry the stage; if it goes on, check the registry's address in `.npmrc` and the \
+                "retry the stage; if that does not help, check the registry's address in `.npmrc` and the \
                  function's network"
             }
             Self::RegistryDenied { .. } => {
-                "give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc` and `Env.NPM_TOKEN`"
+                "give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`"
             }
             Self::Engine { .. } => {
                 "change `engines` in `package.json`, or the Node.js layer of the function"
@@ -251,14 +251,16 @@ impl ActionError for NpmInstallError {
     }
 }
 
-/// Why a setting is not let through.
+/// Why a setting is refused.
 fn why_refused(key: &str) -> &'static str {
     match key {
         "git" | "script-shell" | "shell" | "node-gyp" | "python" | "editor" | "viewer"
-        | "browser" => "which makes npm run a program of the project's choice",
-        NODE_OPTIONS => "which npm passes to Node.js: it can load code of the project's choice",
-        "userconfig" | "globalconfig" | "prefix" => "which makes npm read settings from elsewhere",
-        _ => "which is not among the settings that this action lets through",
+        | "browser" => "which would let the project choose a program that npm runs",
+        NODE_OPTIONS => "which npm passes to Node.js, where it can load any code",
+        "userconfig" | "globalconfig" | "prefix" => {
+            "which would make npm read settings from elsewhere"
+        }
+        _ => "which is not a setting that this action allows",
     }
 }
 

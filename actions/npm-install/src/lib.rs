@@ -13,6 +13,7 @@ use delivery_archive::{Archive, Limits};
 use delivery_node::project::{self, Folder, Manifest, Project};
 
 mod cache;
+mod cached_output;
 mod error;
 mod installation;
 mod lock;
@@ -20,6 +21,7 @@ mod npm;
 mod npmrc;
 mod params;
 mod versions;
+mod yarn_locks;
 
 pub use error::{NpmInstallError, Untrusted};
 pub use params::{NpmInstallParams, Omit, Subcommand};
@@ -68,7 +70,7 @@ impl Action for NpmInstall {
             workspace: &workspace,
             environment: &environment,
             store,
-            own: Store::for_function(&self.config, job),
+            cache_store: Store::for_function(&self.config, job),
         };
         let summary = installation.run(versions).await?;
         Ok(Outcome::Complete(Completion {
@@ -96,7 +98,7 @@ async fn open(
     })
 }
 
-/// Reads what npm is about to believe: every `.npmrc` and lock file that it looks at.
+/// Checks every `.npmrc` and lock file that npm would read, and returns the lock file that it would use.
 fn check(
     project: &Project,
     params: &NpmInstallParams,
@@ -117,8 +119,7 @@ fn check(
     Ok(used)
 }
 
-/// The registries that packages come from, as far as the project or the pipeline names them; refuses what no
-/// project may set.
+/// The registries that the project or the pipeline names; refuses settings that no project may have.
 fn registries(
     project: &Project,
     params: &NpmInstallParams,
@@ -130,7 +131,7 @@ fn registries(
     Ok(registries)
 }
 
-/// Whether the lock file here is that of the packages below too.
+/// Whether the lock file here also covers the packages below.
 fn has_workspaces(directory: &Path) -> bool {
     Manifest::read(&Folder(directory), "").is_ok_and(|manifest| manifest.has_workspaces())
 }

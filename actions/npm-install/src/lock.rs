@@ -1,7 +1,7 @@
-//! The lock file: what npm is going to download, and whether it can tell if it got that.
+//! The lock file: what npm will download, and whether it can verify what it gets.
 //!
-//! npm 11.19.1 installs an entry without a hash, or over plain http, without a word (measured). So
-//! the lock file is read here before npm reads it.
+//! npm 11.19.1 installs an entry without a hash, or over plain http, without a warning (measured). So the
+//! lock file is checked here before npm reads it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,7 +59,7 @@ struct Entry {
     has_install_script: bool,
 }
 
-/// Names of dependencies; what is wanted of them does not matter here.
+/// Names of dependencies; their version ranges do not matter here.
 #[expect(
     clippy::zero_sized_map_values,
     reason = "an object of JSON, whose values are read and dropped"
@@ -108,8 +108,8 @@ impl Entry {
 }
 
 impl LockFile {
-    /// Reads the lock file of a directory, where there is one. With `integrity=off` one that cannot be
-    /// read is npm's to judge.
+    /// Reads the lock file of a directory, if there is one. With `integrity=off` one that cannot be read is
+    /// left to npm.
     pub(crate) fn read(
         directory: &Path,
         project: &Project,
@@ -139,8 +139,8 @@ impl LockFile {
         }
     }
 
-    /// Checks that every package that is downloaded comes over https and has a hash; where an entry has no
-    /// address, it comes from one of these registries.
+    /// Checks that every package that is downloaded comes over https and has a hash. An entry without an
+    /// address comes from one of these registries.
     pub(crate) fn check(&self, registries: &[String]) -> Result<(), NpmInstallError> {
         let version = self.content.lockfile_version;
         let (true, Some(packages)) = (VERSIONS.contains(&version), &self.content.packages) else {
@@ -149,13 +149,13 @@ impl LockFile {
                 version,
             });
         };
-        let judge = Judge {
+        let check = EntryCheck {
             packages,
             registry_is_plain: registries.iter().any(|address| is_plain_http(address)),
         };
         let entries: Vec<_> = packages
             .iter()
-            .filter_map(|(name, entry)| Some((name.clone(), judge.untrusted(name, entry)?)))
+            .filter_map(|(name, entry)| Some((name.clone(), check.untrusted(name, entry)?)))
             .collect();
         if entries.is_empty() {
             return Ok(());
@@ -174,8 +174,7 @@ impl LockFile {
             .collect()
     }
 
-    /// The first package that comes out of the source itself: by a link, from a `file:` address, or as a
-    /// workspace.
+    /// The first package that comes from the source itself: by a link, by a `file:` address, or as a workspace.
     pub(crate) fn local_dependency(&self) -> Option<&str> {
         self.packages()
             .find(|(location, entry)| {
@@ -229,15 +228,15 @@ fn is_plain_http(address: &str) -> bool {
     scheme.trim().eq_ignore_ascii_case("http")
 }
 
-/// What an entry is judged by, besides itself.
-struct Judge<'a> {
+/// Checks entries, with what their check depends on.
+struct EntryCheck<'a> {
     packages: &'a BTreeMap<String, Entry>,
     registry_is_plain: bool,
 }
 
-impl Judge<'_> {
-    /// Why npm could not tell whether it got the right bytes; `None` where it can, or where nothing is
-    /// downloaded: the project itself, links into it, and what comes inside another package.
+impl EntryCheck<'_> {
+    /// Why npm could not verify the package. `None` if it can, or if nothing is downloaded: the project
+    /// itself, links into it, and what comes inside another package.
     fn untrusted(&self, location: &str, entry: &Entry) -> Option<Untrusted> {
         let Some(resolved) = entry.resolved.as_deref() else {
             let is_local = entry.link || !location.contains("node_modules/");
@@ -255,7 +254,7 @@ impl Judge<'_> {
         match scheme.to_ascii_lowercase().as_str() {
             "file" => None,
             "https" if !entry.has_hash() => Some(Untrusted::NoIntegrity),
-            // npm asks the configured registry for what the lock file says of the public one
+            // For addresses of the public registry npm asks the configured one instead
             // (`replace-registry-host`).
             "https" => {
                 let is_replaced = self.registry_is_plain && rest.starts_with(PUBLIC_REGISTRY);
@@ -268,8 +267,8 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a package comes inside of the one that it lies in, as npm sees it: that one has a hash and
-    /// bundles it, or bundles something beside it that depends on it.
+    /// Whether a package comes inside the one that it lies in, as npm sees it: that one has a hash and
+    /// bundles it, or bundles something next to it that depends on it.
     fn is_bundled(&self, location: &str) -> bool {
         let Some((parent, name)) = location.rsplit_once("/node_modules/") else {
             return false;
@@ -287,7 +286,7 @@ impl Judge<'_> {
         entry.bundles(name) || self.is_needed_by_what_is_bundled(entry, &beside, name)
     }
 
-    /// Whether a chain of dependencies leads from what a package bundles to a name beside it.
+    /// Whether a chain of dependencies leads from a bundled package to a name next to it.
     fn is_needed_by_what_is_bundled(&self, entry: &Entry, beside: &str, name: &str) -> bool {
         let own = |name: &str| self.packages.get(&format!("{beside}{name}"));
         let all = self
@@ -331,11 +330,11 @@ mod tests {
     ) -> Option<Untrusted> {
         let mut packages: BTreeMap<String, Entry> = serde_json::from_str(packages).unwrap();
         packages.insert(location.to_owned(), serde_json::from_str(entry).unwrap());
-        let judge = Judge {
+        let check = EntryCheck {
             packages: &packages,
             registry_is_plain,
         };
-        judge.untrusted(location, &packages[location])
+        check.untrusted(location, &packages[location])
     }
 
     /// `a` has a hash and bundles `b`; `b` needs `c`, which needs `d`.

@@ -1,4 +1,4 @@
-//! npm itself: how it is called, and what its words mean.
+//! How npm is called, and what its output means.
 
 use delivery_action::failure::ActionError as _;
 use delivery_action::process::ProcessError;
@@ -9,9 +9,9 @@ use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};
 use crate::versions::Versions;
 
-/// How npm waits for a registry, unless the user names the same variable: npm's own two retries,
-/// but with 1 to 10 s between them and one minute for an answer (npm's own are up to 60 s and five
-/// minutes, longer than many a function has).
+/// How long npm waits for a registry, unless the user sets the same variable: npm's default of two retries,
+/// but with 1 to 10 s between them and one minute for an answer. npm's defaults are up to 60 s and five
+/// minutes, longer than many functions have.
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("npm_config_fetch_retries", "2"),
     ("npm_config_fetch_retry_mintimeout", "1000"),
@@ -19,20 +19,20 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("npm_config_fetch_timeout", "60000"),
 ];
 
-/// A user's settings are none of a job's: npm takes a file that is not there for empty. Named on the command line,
-/// as a project's `.npmrc` could name a file of its own.
+/// No user's settings: npm treats a missing file as empty. On the command line, because a project's `.npmrc`
+/// could name another file.
 const NO_USER_SETTINGS: &str = "--userconfig=/nonexistent";
 
-/// What begins each line of npm's about an error.
+/// The beginning of each line of npm's error output.
 const PREFIX: &str = "npm error";
 
 /// The same in npm before 10.7.
 const OLD_PREFIX: &str = "npm ERR!";
 
-/// Where npm's words about a lock file that does not match end and its help for the command begins.
+/// Where npm's message about a lock file that does not match ends and its usage text begins.
 const USAGE: [&str; 2] = ["Clean install a project", "Usage:"];
 
-/// npm's error codes (its own and those of Node.js) for a registry that does not answer, or not well.
+/// npm's and Node.js's error codes for a registry that does not answer, or too slowly.
 const UNREACHABLE: [&str; 12] = [
     "ECONNREFUSED",
     "ECONNRESET",
@@ -48,7 +48,7 @@ const UNREACHABLE: [&str; 12] = [
     "E429",
 ];
 
-/// The arguments of one run. They go over every configuration file and variable.
+/// The arguments of one run. They override every configuration file and variable.
 pub(crate) fn arguments(
     subcommand: Subcommand,
     params: &NpmInstallParams,
@@ -71,7 +71,7 @@ pub(crate) fn arguments(
     arguments
 }
 
-/// `added 98 packages in 2s`, as npm says it.
+/// `added 98 packages in 2s`, from npm's output.
 pub(crate) fn added(stdout: &str) -> Option<String> {
     let line = stdout
         .lines()
@@ -85,7 +85,7 @@ pub(crate) fn added(stdout: &str) -> Option<String> {
     )
 }
 
-/// Why npm failed, by the code that it gives.
+/// Why npm failed, by its error code.
 pub(crate) fn failed(
     error: ProcessError,
     lock: Option<&LockFile>,
@@ -134,7 +134,7 @@ fn is_server_error(code: &str) -> bool {
         && code.bytes().skip(2).all(|digit| digit.is_ascii_digit())
 }
 
-/// What npm says after its prefix, line by line.
+/// The lines of npm's error output, without the prefix.
 fn error_lines(output: &str) -> impl Iterator<Item = &str> {
     output.lines().filter_map(|line| {
         let rest = line
@@ -164,7 +164,7 @@ fn wanted_hash(output: &str) -> Option<&str> {
     rest.split_whitespace().next()
 }
 
-/// The package that npm names itself: `while extracting NAME@VERSION`, or the tarball's address.
+/// The package in npm's own message: `while extracting NAME@VERSION`, or the tarball's address.
 fn named_package(output: &str) -> Option<String> {
     error_lines(output)
         .flat_map(str::split_whitespace)

@@ -1,4 +1,4 @@
-//! A project's `.npmrc`: it may name registries and how to reach them, not programs and not other settings.
+//! A project's `.npmrc`: it may name registries and how to reach them, but no programs and no other files of settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,10 +7,10 @@ use delivery_node::project::Project;
 
 use crate::NpmInstallError;
 
-/// Settings of npm that a project may make: where packages come from, how they are fetched, which versions are
-/// chosen, how the tree is laid out, and what npm prints. All others are refused, known or not: npm honours some
-/// that name programs (`git`, `node-options`, `script-shell`) even under `--ignore-scripts`, and some that name
-/// other files of settings (measured with npm 11.19.1), and another npm may know more.
+/// The settings that a project may have: where packages come from, how they are fetched, which versions are
+/// chosen, how the tree is laid out, and what npm prints. All others are refused, known or not: npm obeys some
+/// that name programs (`git`, `node-options`, `script-shell`) even with `--ignore-scripts`, and some that name
+/// other files of settings (measured with npm 11.19.1), and another version of npm may know more.
 const ALLOWED: [&str; 76] = [
     // Where packages come from.
     "registry",
@@ -95,7 +95,7 @@ const ALLOWED: [&str; 76] = [
     "access",
 ];
 
-/// Settings of a release, which npm does not look at when it installs.
+/// Settings for publishing, which npm ignores when it installs.
 const OF_RELEASES: [&str; 9] = [
     "allow-same-version",
     "commit-hooks",
@@ -129,7 +129,7 @@ const OF_PNPM: [&str; 17] = [
     "strict-peer-dependencies",
 ];
 
-/// Ends of settings that packages read for where they download from.
+/// The ends of settings that tell packages where to download from.
 const DOWNLOADS: [&str; 5] = [
     "_mirror",
     "-mirror",
@@ -138,16 +138,16 @@ const DOWNLOADS: [&str; 5] = [
     "disturl",
 ];
 
-/// Largest `.npmrc` that is read; real ones have some lines.
+/// Largest `.npmrc`; real ones have a few lines.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// What a `.npmrc` says of one thing.
+/// One line of a `.npmrc`.
 struct Setting {
     key: String,
     value: String,
 }
 
-/// Checks the `.npmrc` of a directory, where there is one; returns the registries that it names.
+/// Checks the `.npmrc` of a directory, if there is one; returns the registries that it names.
 pub(crate) fn check(directory: &Path, project: &Project) -> Result<Vec<String>, NpmInstallError> {
     let path = directory.join(".npmrc");
     let Ok(meta) = path.metadata() else {
@@ -159,7 +159,10 @@ pub(crate) fn check(directory: &Path, project: &Project) -> Result<Vec<String>, 
         reason,
     };
     if meta.len() > MAX_BYTES {
-        return Err(unreadable(format!("it has {} bytes", meta.len())));
+        return Err(unreadable(format!(
+            "it has {} bytes; the limit is {MAX_BYTES}",
+            meta.len()
+        )));
     }
     let bytes = std::fs::read(&path).map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8_lossy(&bytes);

@@ -7,7 +7,7 @@ use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, Switch, UserParameters};
 use serde::Deserialize;
 
-/// What the pipeline says about one installation.
+/// The parameters of `npm-install`.
 #[derive(Clone, Debug)]
 pub struct NpmInstallParams {
     /// npm's command; `None` chooses by whether there is a lock file.
@@ -16,13 +16,13 @@ pub struct NpmInstallParams {
     pub directory: String,
     /// Kinds of dependencies that are not installed.
     pub omit: Vec<Omit>,
-    /// Whether packages' install scripts stay unrun.
+    /// Whether packages' install scripts are skipped.
     pub ignore_scripts: bool,
     /// Whether the lock file must give a hash for each package.
     pub integrity: Switch,
     /// Whether `node_modules` of an unchanged lock file is taken from the dependency cache.
     pub cache: Switch,
-    /// Tasks that later actions will run: one that is missing is told before anything is installed.
+    /// Tasks that later actions will run: a missing one is reported before anything is installed.
     pub tasks: Vec<String>,
     /// Variables that npm gets.
     pub environment: BTreeMap<String, String>,
@@ -32,9 +32,9 @@ pub struct NpmInstallParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subcommand {
-    /// What the lock file says, and nothing else.
+    /// Exactly what the lock file lists.
     Ci,
-    /// What `package.json` says.
+    /// What `package.json` asks for.
     Install,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Omit {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Keys {
     subcommand: Option<Subcommand>,
-    #[serde(default = "whole_source")]
+    #[serde(default = "repository_root")]
     directory: String,
     #[serde(default)]
     omit: OmitList,
@@ -117,7 +117,7 @@ fn names(list: &str) -> Vec<String> {
         .collect()
 }
 
-fn whole_source() -> String {
+fn repository_root() -> String {
     ".".to_owned()
 }
 

@@ -1,4 +1,4 @@
-//! Which Node.js and npm would run, without starting them each time.
+//! The versions of Node.js and npm, without starting them each time.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,28 +14,28 @@ use serde::Deserialize;
 pub(crate) struct Versions {
     /// As `node --version` says it: `v24.1.0`.
     pub(crate) node: String,
-    /// Bytes of the program: another build of the same version, such as one for another C library, has others.
+    /// The size of the program: it tells builds of the same version apart, such as one for another C library.
     pub(crate) node_bytes: u64,
     /// As `npm --version` says it: `11.4.0`.
     pub(crate) npm: String,
-    /// The file of the machine's settings, which lies beside Node.js where there is one.
+    /// The file of the machine's settings, next to Node.js if there is one.
     pub(crate) machine_settings: PathBuf,
     /// The settings that come with npm and those of the machine, by their files.
     pub(crate) settings: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What stands for the machine's settings where it has no place for them; another path than that of the user's,
-/// as npm takes the same file twice for a mistake.
+/// The file of the machine's settings if it has no place for them. Another path than the user's, because npm
+/// refuses the same file for both.
 const NO_MACHINE_SETTINGS: &str = "/nonexistent/npmrc";
 
 /// A program's file, and when it was written.
 type Program = (PathBuf, u64, Option<SystemTime>);
 
-/// What programs of this process said of their version: a warm function asks each once.
-static SAID: LazyLock<Mutex<HashMap<Program, String>>> = LazyLock::new(Mutex::default);
+/// The versions that programs have printed in this process: a warm function asks each only once.
+static KNOWN: LazyLock<Mutex<HashMap<Program, String>>> = LazyLock::new(Mutex::default);
 
 impl Versions {
-    /// Looks; a program that has to say it runs in `directory`.
+    /// Finds both programs and their versions; a program that has to be asked runs in `directory`.
     pub(crate) async fn of(
         environment: &Environment,
         directory: &Path,
@@ -44,11 +44,11 @@ impl Versions {
         let node_file = process::require("node", environment)?;
         let npm_file = process::require("npm", environment)?;
         let node_bytes = node_file.metadata().map_or(0, |meta| meta.len());
-        let node = asked("node", &node_file, environment, directory, deadline).await?;
+        let node = version_of("node", &node_file, environment, directory, deadline).await?;
         let npm_folder = folder_of(&npm_file);
         let npm = match npm_folder.as_deref().and_then(packaged_version) {
             Some(version) => version,
-            None => asked("npm", &npm_file, environment, directory, deadline).await?,
+            None => version_of("npm", &npm_file, environment, directory, deadline).await?,
         };
         let machine_settings = node_file
             .canonicalize()
@@ -71,8 +71,8 @@ impl Versions {
     }
 }
 
-/// What a program says, kept as long as its file is the same.
-async fn asked(
+/// The version that a program prints, remembered as long as its file is the same.
+async fn version_of(
     program: &'static str,
     file: &Path,
     environment: &Environment,
@@ -100,7 +100,7 @@ async fn asked(
 }
 
 fn lock() -> std::sync::MutexGuard<'static, HashMap<Program, String>> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The package that `npm` on the path is a link into: `lib/node_modules/npm`.

@@ -7,21 +7,19 @@ use delivery_node::task::TaskError;
 /// Why a project could not be tested and packaged.
 #[derive(Debug, thiserror::Error)]
 pub enum TestAndPackageError {
-    /// The pipeline declares an output artifact and does not say what becomes it.
-    #[error(
-        "output artifact `{artifact}` has no path: `UserParameters` lacks the key `{artifact}`"
-    )]
+    /// The pipeline declares an output artifact without a path.
+    #[error("output artifact `{artifact}` has no path: `UserParameters` has no key `{artifact}`")]
     OutputWithoutKey {
         /// The artifact.
         artifact: String,
     },
-    /// An output artifact is called as one of the action's own keys.
-    #[error("output artifact `{artifact}` has the name of a key of this action")]
+    /// An output artifact has the name of one of the action's own keys.
+    #[error("output artifact `{artifact}` has the same name as a parameter of this action")]
     OutputNamedAsKey {
         /// The artifact.
         artifact: String,
     },
-    /// What should become an output artifact cannot.
+    /// An output artifact cannot be made.
     #[error("cannot create output artifact `{artifact}`")]
     Output {
         /// The artifact.
@@ -32,7 +30,7 @@ pub enum TestAndPackageError {
     /// The task could not be run, or failed.
     #[error(transparent)]
     Task(#[from] TaskError),
-    /// A directory or variable that cannot be used.
+    /// A directory or variable cannot be used.
     #[error(transparent)]
     Project(#[from] ProjectError),
     /// An error that any action can meet.
@@ -57,17 +55,17 @@ impl ActionError for TestAndPackageError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::OutputWithoutKey { artifact } => Some(format!(
-                "add `{artifact}=PATH` to the action's `UserParameters`: the file or folder, relative to \
-                 `directory`, that becomes the artifact"
+                "add `{artifact}=PATH` to the action's `UserParameters`: the file or folder to store as the \
+                 artifact, relative to `directory`"
             )),
-            Self::OutputNamedAsKey { artifact } => Some(format!(
-                "give the output artifact `{artifact}` another name"
-            )),
+            Self::OutputNamedAsKey { artifact } => {
+                Some(format!("rename the output artifact `{artifact}`"))
+            }
             Self::Output {
                 artifact,
                 source: ProjectError::Missing { path },
             } => Some(format!(
-                "have the task write `{path}`, or correct the key `{artifact}`, a path relative to `directory`"
+                "let the task write `{path}`, or correct `{artifact}` in `UserParameters` (a path relative to `directory`)"
             )),
             Self::Output { source, .. } | Self::Project(source) => source.hint(),
             Self::Task(error) => error.hint(),

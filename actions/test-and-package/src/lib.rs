@@ -19,11 +19,12 @@ mod params;
 pub use error::TestAndPackageError;
 pub use params::TestAndPackageParams;
 
-/// What the root of a site holds. Its artifact says of each file what its SHA-256 is, so that deploy-site
-/// fetches only what changed; of others nobody asks that.
+/// The file by which an output is recognised as a site. The archive of a site gets a fingerprint of each file, with
+/// which deploy-site fetches only files that changed. No other action reads fingerprints, so no other output
+/// has them.
 const SITE_PAGE: &str = "index.html";
 
-/// Runs a task of the project's own and turns what it made into artifacts.
+/// Runs one of the project's tasks and stores what it made as artifacts.
 #[derive(Clone, Debug)]
 pub struct TestAndPackage {
     config: SdkConfig,
@@ -55,23 +56,23 @@ impl Action for TestAndPackage {
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
         let source = store.fetch_and_extract(input, &workspace, "source").await?;
-        let work = Work {
+        let run = TaskRun {
             job,
             store: &store,
             environment: &environment,
         };
-        Ok(Outcome::Complete(work.run(&source, params, outputs).await?))
+        Ok(Outcome::Complete(run.run(&source, params, outputs).await?))
     }
 }
 
-/// A job whose source is extracted.
-struct Work<'a> {
+/// A job with its source extracted.
+struct TaskRun<'a> {
     job: &'a Job,
     store: &'a Store,
     environment: &'a Environment,
 }
 
-impl Work<'_> {
+impl TaskRun<'_> {
     /// Runs the task and stores what it made.
     async fn run(
         &self,
@@ -88,8 +89,9 @@ impl Work<'_> {
         let deadline = project::child_deadline(self.job);
         let end = task.run(&project, self.environment, deadline).await?;
 
+        // All outputs are found before the first is stored, so that a missing one fails the job as a whole.
         let found = find_outputs(&project, outputs)?;
-        let mut summary = told(&task, &end);
+        let mut summary = summary(&task, &end);
         let mut variables = BTreeMap::new();
         for output in &found {
             let stored = store_output(self.store, output).await?;
@@ -114,7 +116,7 @@ struct Output<'a> {
     path: PathBuf,
 }
 
-/// Each output artifact with its path, before anything is run.
+/// Each output artifact with its path. Checked before the task runs, which may take minutes.
 fn declared_outputs<'a>(
     job: &'a Job,
     params: &TestAndPackageParams,
@@ -134,7 +136,7 @@ fn declared_outputs<'a>(
         .collect()
 }
 
-/// All outputs, before one of them is stored: an artifact that is missing fails the job as a whole.
+/// Finds all outputs in the project.
 fn find_outputs<'a>(
     project: &Project,
     outputs: Vec<(&'a Artifact, String)>,
@@ -167,7 +169,7 @@ async fn store_output(store: &Store, output: &Output<'_>) -> Result<Stored, Test
 }
 
 /// `package (gulp) in 12s; 14 tests: 14 passed`
-fn told(task: &Task, end: &TaskEnd) -> String {
+fn summary(task: &Task, end: &TaskEnd) -> String {
     let mut text = format!(
         "{} ({}) in {}s",
         task.name,

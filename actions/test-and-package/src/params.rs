@@ -8,21 +8,21 @@ use delivery_node::junit::ReportGlob;
 use delivery_node::task::Runner;
 use serde::Deserialize;
 
-/// The keys that are the action's own; every other one is an output artifact's name.
+/// The action's own keys; every other key is the name of an output artifact.
 const OWN_KEYS: [&str; 4] = ["directory", "report", "runner", "task"];
 
-/// What the pipeline says about one run.
+/// The parameters of `test-and-package`.
 #[derive(Clone, Debug)]
 pub struct TestAndPackageParams {
     /// The task's name.
     pub task: String,
-    /// What runs it; `None` chooses by whether there is a gulpfile.
+    /// What runs it; `None` means gulp if there is a gulpfile, otherwise npm.
     pub runner: Option<Runner>,
     /// The project's directory in the source.
     pub directory: String,
     /// Where the task's JUnit reports are.
     pub report: Option<ReportGlob>,
-    /// The path that becomes each output artifact.
+    /// The path to store as each output artifact.
     pub outputs: BTreeMap<String, String>,
     /// Variables that the task gets.
     pub environment: BTreeMap<String, String>,
@@ -33,16 +33,16 @@ pub struct TestAndPackageParams {
 struct Keys {
     task: String,
     runner: Option<Runner>,
-    #[serde(default = "whole_source")]
+    #[serde(default = "repository_root")]
     directory: String,
     report: Option<ReportGlob>,
 }
 
-fn whole_source() -> String {
+fn repository_root() -> String {
     ".".to_owned()
 }
 
-/// Whether a key of the action's own has this name.
+/// Whether the action has a key with this name.
 pub(crate) fn is_own_key(name: &str) -> bool {
     OWN_KEYS.contains(&name)
 }

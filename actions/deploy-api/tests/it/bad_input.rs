@@ -129,7 +129,7 @@ async fn a_document_larger_than_api_gateway_takes() {
 async fn an_api_that_does_not_exist() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "api=nothere&stage=test").await, @"
-    ConfigurationError: there is no API with the id or name `nothere`
+    ConfigurationError: no API has the id or name `nothere`
     hint: correct `api` in the action's `UserParameters`
     ");
 }

@@ -156,7 +156,7 @@ async fn a_function_that_is_not_there_is_named() {
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "ConfigurationError");
     assert!(
-        message.starts_with("there is no function `grinder`: "),
+        message.starts_with("function `grinder` does not exist: "),
         "{message}"
     );
     assert!(

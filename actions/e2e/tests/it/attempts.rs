@@ -64,13 +64,13 @@ async fn a_stage_that_settles_late_is_tested_again_in_a_later_job() {
     assert_eq!(
         tries,
         [
-            "attempt 1 of 6 failed, trying again: 1 of 2 tests: greeter answers",
-            "attempt 2 of 6 failed, trying again: 1 of 2 tests: greeter answers",
+            "attempt 1 of 6 failed, retrying: 1 of 2 tests: greeter answers",
+            "attempt 2 of 6 failed, retrying: 1 of 2 tests: greeter answers",
         ]
     );
     assert_eq!(
         untimed(&ended.unwrap().summary),
-        "test (npm) of https://t.example.com in …; retried 2 times, last before: 1 of 2 tests: \
+        "test (npm) of https://t.example.com in …; retried 2 times, last after: 1 of 2 tests: \
          greeter answers; no report matches `r/*.xml`"
     );
 }

@@ -130,7 +130,7 @@ async fn what_describes_the_project_does_not_matter_and_what_npm_reads_does() {
 
 #[test_case("subcommand=install", &[], "`subcommand=install`"; "install")]
 #[test_case("directory=./web/../web", &[], "`directory` is not a plain path below the source"; "directory")]
-#[test_case("", &[("web/node_modules/x/index.js", "x")], "the source holds `web/node_modules`"; "committed")]
+#[test_case("", &[("web/node_modules/x/index.js", "x")], "the source has `web/node_modules`"; "committed")]
 #[test_case("", &[("package.json", r#"{"workspaces": ["other"]}"#)], "the project has workspaces"; "workspaces")]
 #[tokio::test]
 async fn the_cache_is_not_used_and_the_summary_says_why(

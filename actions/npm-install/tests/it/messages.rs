@@ -37,7 +37,7 @@ fn about_the_project() {
     };
     insta::assert_snapshot!(told(&unreadable), @"
     JobFailed: `package-lock.json` cannot be read: it is empty
-    hint: correct `package-lock.json` in the source
+    hint: fix `package-lock.json` in the source
     log: LOG
     ");
     let npmrc = NpmInstallError::Npmrc {
@@ -49,8 +49,8 @@ fn about_the_project() {
         key: text("node-options"),
     };
     insta::assert_snapshot!(told(&options), @"
-    JobFailed: `.npmrc` sets `node-options`, which npm passes to Node.js: it can load code of the project's choice
-    hint: remove `node-options` from `.npmrc`; a task gets more memory by `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script
+    JobFailed: `.npmrc` sets `node-options`, which npm passes to Node.js, where it can load any code
+    hint: remove `node-options` from `.npmrc`; to give a task more memory, set `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script
     log: LOG
     ");
     let other = NpmInstallError::Npmrc {
@@ -58,12 +58,12 @@ fn about_the_project() {
         key: text("call"),
     };
     insta::assert_snapshot!(told(&other), @"
-    JobFailed: `.npmrc` sets `call`, which is not among the settings that this action lets through
+    JobFailed: `.npmrc` sets `call`, which is not a setting that this action allows
     hint: remove `call` from `.npmrc`
     log: LOG
     ");
     insta::assert_snapshot!(told(&npmrc), @"
-    JobFailed: `.npmrc` sets `git`, which makes npm run a program of the project's choice
+    JobFailed: `.npmrc` sets `git`, which would let the project choose a program that npm runs
     hint: remove `git` from `.npmrc`
     log: LOG
     ");
@@ -76,7 +76,7 @@ fn about_the_lock_file() {
         version: 1,
     };
     insta::assert_snapshot!(told(&version), @"
-    JobFailed: `package-lock.json` has format version 1, 2 or 3 with `packages` is needed
+    JobFailed: `package-lock.json` has format version 1; version 2 or 3 with `packages` is needed
     hint: rewrite the lock file with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
     log: LOG
     ");
@@ -97,8 +97,8 @@ fn about_the_lock_file() {
         entries,
     };
     insta::assert_snapshot!(told(&untrusted), @"
-    JobFailed: `package-lock.json` has 12 entries that cannot be verified: `node_modules/p0` (no integrity hash), `node_modules/p1` (plain http), `node_modules/p2` (from Git), `node_modules/p3` (no https address), `node_modules/p4` (no integrity hash), `node_modules/p5` (plain http), `node_modules/p6` (from Git), `node_modules/p7` (no https address), `node_modules/p8` (no integrity hash), `node_modules/p9` (plain http) and 2 more
-    hint: install these packages anew from an https registry and commit the lock file, or set `integrity=off` to accept them
+    JobFailed: `package-lock.json` has 12 entries that cannot be verified: `node_modules/p0` (no integrity hash), `node_modules/p1` (plain http), `node_modules/p2` (from Git), `node_modules/p3` (not an https address), `node_modules/p4` (no integrity hash), `node_modules/p5` (plain http), `node_modules/p6` (from Git), `node_modules/p7` (not an https address), `node_modules/p8` (no integrity hash), `node_modules/p9` (plain http) and 2 more
+    hint: reinstall these packages from an https registry and commit the lock file, or set `integrity=off` to accept them
     log: LOG
     ");
 }
@@ -109,7 +109,7 @@ fn about_what_the_lock_file_says() {
         directory: text("."),
     };
     insta::assert_snapshot!(told(&no_lock), @"
-    JobFailed: `npm ci` needs a lock file and there is none in `.`
+    JobFailed: `npm ci` needs a lock file, but `.` has none
     hint: commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`
     log: LOG
     ");
@@ -119,7 +119,7 @@ fn about_what_the_lock_file_says() {
     };
     insta::assert_snapshot!(told(&mismatch), @"
     JobFailed: the lock file does not match `package.json`: `npm ci` ended with exit code 1
-    hint: run `npm install` and commit `package-lock.json` together with `package.json`
+    hint: run `npm install` and commit both `package.json` and `package-lock.json`
     last lines of output:
     Missing: a@1.0.0 from lock file
     log: LOG
@@ -129,8 +129,8 @@ fn about_what_the_lock_file_says() {
         source: ended("npm error code EINTEGRITY"),
     };
     insta::assert_snapshot!(told(&integrity), @"
-    JobFailed: package `a` does not have the hash that the lock file names: `npm ci` ended with exit code 1
-    hint: do not deploy it: compare the package in the registry with the one that was locked
+    JobFailed: package `a` does not have the hash in the lock file: `npm ci` ended with exit code 1
+    hint: do not deploy it: find out why the package in the registry differs from the one that was locked
     last lines of output:
     npm error code EINTEGRITY
     log: LOG
@@ -140,8 +140,8 @@ fn about_what_the_lock_file_says() {
         source: ended(""),
     };
     insta::assert_snapshot!(told(&integrity), @"
-    JobFailed: a package does not have the hash that the lock file names: `npm ci` ended with exit code 1
-    hint: do not deploy it: compare the package in the registry with the one that was locked
+    JobFailed: a package does not have the hash in the lock file: `npm ci` ended with exit code 1
+    hint: do not deploy it: find out why the package in the registry differs from the one that was locked
     log: LOG
     ");
 }
@@ -154,7 +154,7 @@ fn about_the_registry() {
     };
     insta::assert_snapshot!(told(&unreachable), @"
     SystemUnavailable: registry unreachable: npm got ENOTFOUND: `npm ci` ended with exit code 1
-    hint: retry the stage; if it goes on, check the registry's address in `.npmrc` and the function's network
+    hint: retry the stage; if that does not help, check the registry's address in `.npmrc` and the function's network
     last lines of output:
     npm error code ENOTFOUND
     log: LOG
@@ -164,8 +164,8 @@ fn about_the_registry() {
         source: ended("npm error code E401"),
     };
     insta::assert_snapshot!(told(&denied), @"
-    PermissionError: the registry denies a package: npm got E401: `npm ci` ended with exit code 1
-    hint: give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc` and `Env.NPM_TOKEN`
+    PermissionError: the registry denied access to a package: npm got E401: `npm ci` ended with exit code 1
+    hint: give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`
     last lines of output:
     npm error code E401
     log: LOG
@@ -188,7 +188,7 @@ fn about_the_function() {
         source: ended("npm error code EBADENGINE"),
     };
     insta::assert_snapshot!(told(&engine), @"
-    JobFailed: the project does not accept this version of Node.js or npm: `npm ci` ended with exit code 1
+    JobFailed: the project, or a package, does not support this version of Node.js or npm: `npm ci` ended with exit code 1
     hint: change `engines` in `package.json`, or the Node.js layer of the function
     last lines of output:
     npm error code EBADENGINE
@@ -208,7 +208,7 @@ fn about_the_function() {
         source: ended("npm error code ERESOLVE"),
     };
     insta::assert_snapshot!(told(&other), @"
-    JobFailed: npm did not install the dependencies: `npm ci` ended with exit code 1
+    JobFailed: npm could not install the dependencies: `npm ci` ended with exit code 1
     hint: packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or choose a version with `overrides` in `package.json`; then run `npm install` and commit the lock file
     last lines of output:
     npm error code ERESOLVE

@@ -49,24 +49,24 @@ async fn the_check_can_be_turned_off() {
 
 #[tokio::test]
 async fn a_setting_that_is_not_let_through_is_refused_wherever_npm_reads_it() {
-    let program = "which makes npm run a program of the project's choice";
+    let program = "which would let the project choose a program that npm runs";
     for (path, key, why) in [
         ("web/.npmrc", "git=./evil.sh", program),
         (".npmrc", "script-shell=./evil.sh", program),
         (
             "web/.npmrc",
             "userconfig=./u.rc",
-            "which makes npm read settings from elsewhere",
+            "which would make npm read settings from elsewhere",
         ),
         (
             ".npmrc",
             "node-options=--max-old-space-size=4096",
-            "which npm passes to Node.js: it can load code of the project's choice",
+            "which npm passes to Node.js, where it can load any code",
         ),
         (
             ".npmrc",
             "call=x",
-            "which is not among the settings that this action lets through",
+            "which is not a setting that this action allows",
         ),
     ] {
         let files = [("web/package.json", MANIFEST), (path, key)];

@@ -98,7 +98,7 @@ async fn a_registry_that_wants_a_token_says_what_to_set() {
     assert!(
         failure
             .cause
-            .starts_with("the registry denies a package: npm got E401"),
+            .starts_with("the registry denied access to a package: npm got E401"),
         "{failure:?}"
     );
 }
@@ -116,7 +116,7 @@ async fn a_package_with_other_bytes_than_those_locked_is_named() {
     assert!(
         failure
             .cause
-            .starts_with("package `is-number` does not have the hash that the lock file names"),
+            .starts_with("package `is-number` does not have the hash in the lock file"),
         "{failure:?}"
     );
     assert!(failure.output.unwrap().contains("EINTEGRITY"));
@@ -152,7 +152,7 @@ async fn ci_without_a_lock_file_says_what_to_commit() {
     let (_store, ended) = run(&[("package.json", MANIFEST)], "subcommand=ci").await;
     assert_eq!(
         ended.unwrap_err().cause,
-        "`npm ci` needs a lock file and there is none in `.`"
+        "`npm ci` needs a lock file, but `.` has none"
     );
 }
 
@@ -165,7 +165,7 @@ async fn a_node_that_the_project_does_not_accept_is_named_by_npm() {
     assert!(
         failure
             .cause
-            .starts_with("the project does not accept this version of Node.js or npm"),
+            .starts_with("the project, or a package, does not support this version of Node.js or npm"),
         "{failure:?}"
     );
     assert!(failure.output.unwrap().contains("EBADENGINE"));

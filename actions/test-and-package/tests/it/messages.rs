@@ -30,16 +30,16 @@ fn about_outputs() {
         artifact: text("Site"),
     };
     insta::assert_snapshot!(told(&without), @"
-    ConfigurationError: output artifact `Site` has no path: `UserParameters` lacks the key `Site`
-    hint: add `Site=PATH` to the action's `UserParameters`: the file or folder, relative to `directory`, that becomes the artifact
+    ConfigurationError: output artifact `Site` has no path: `UserParameters` has no key `Site`
+    hint: add `Site=PATH` to the action's `UserParameters`: the file or folder to store as the artifact, relative to `directory`
     log: LOG
     ");
     let named = TestAndPackageError::OutputNamedAsKey {
         artifact: text("task"),
     };
     insta::assert_snapshot!(told(&named), @"
-    ConfigurationError: output artifact `task` has the name of a key of this action
-    hint: give the output artifact `task` another name
+    ConfigurationError: output artifact `task` has the same name as a parameter of this action
+    hint: rename the output artifact `task`
     log: LOG
     ");
     let output = |source| TestAndPackageError::Output {
@@ -48,7 +48,7 @@ fn about_outputs() {
     };
     insta::assert_snapshot!(told(&output(ProjectError::Missing { path: text("dist") })), @"
     ConfigurationError: cannot create output artifact `Site`: `dist` is not in the source
-    hint: have the task write `dist`, or correct the key `Site`, a path relative to `directory`
+    hint: let the task write `dist`, or correct `Site` in `UserParameters` (a path relative to `directory`)
     log: LOG
     ");
     insta::assert_snapshot!(told(&output(ProjectError::Leaves { path: text("..") })), @"

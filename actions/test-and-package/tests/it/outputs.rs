@@ -66,9 +66,9 @@ async fn two_runs_give_the_same_bytes() {
     assert_eq!(run_once().await, run_once().await);
 }
 
-#[test_case("task=package", &["Site"], "output artifact `Site` has no path: `UserParameters` lacks the key `Site`"; "an output without a key")]
+#[test_case("task=package", &["Site"], "output artifact `Site` has no path: `UserParameters` has no key `Site`"; "an output without a key")]
 #[test_case("task=package&Site=a&Api=b", &["Site"], "`UserParameters` has an unknown key `Api`; known keys are `task`, `runner`, `directory`, `report`, `Env.NAME`, `Site`"; "a key without an output")]
-#[test_case("task=package", &["task"], "output artifact `task` has the name of a key of this action"; "an output called as a key")]
+#[test_case("task=package", &["task"], "output artifact `task` has the same name as a parameter of this action"; "an output called as a key")]
 #[test_case("task=package&Site=dist", &["Site"], "cannot create output artifact `Site`: `dist` is not in the source"; "a path that is not there")]
 #[test_case("task=package&Site=../other", &["Site"], "cannot create output artifact `Site`: `../other` leaves the source"; "a path upwards")]
 #[test_case("task=package&Site=%2Fetc%2Fpasswd", &["Site"], "cannot create output artifact `Site`: `/etc/passwd` leaves the source"; "an absolute path")]
