@@ -241,7 +241,7 @@ fn parse(bytes: &[u8]) -> Result<Value, SyntaxError> {
         // The parser's own text quotes lines of the document; its first line says all that matters.
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default();
-        // What it advises is for who calls the parser.
+        // Its advice is for the parser's caller.
         if message.contains("from_str_multiple") {
             return SyntaxError::SeveralDocuments;
         }

@@ -230,7 +230,7 @@ fn shown(place: &[&str]) -> String {
     format!("`{}`", place.join("."))
 }
 
-/// A pointer of a reference, whose percent escapes mean what they mean in URLs.
+/// The JSON pointer of a reference, with percent escapes decoded as in URLs.
 fn decoded(pointer: &str) -> String {
     if !pointer.contains('%') {
         return pointer.to_owned();

@@ -19,7 +19,7 @@ pub(crate) struct Snapshot {
 /// Whether it can be worked with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Nothing goes on.
+    /// It is not being updated.
     Settled,
     /// It is being made or updated.
     Busy,

@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// Lists what is there sequentially, and in ranges of known keys; and the number of requests that
+    /// Lists the bucket sequentially, and in ranges of known keys, with the number of requests that
     /// the latter took.
     async fn both(
         there: &BTreeSet<String>,

@@ -40,7 +40,7 @@ const DIGEST_LEN: usize = 8;
 /// Shortest hexadecimal name of a script that is a digest and nothing else.
 const WHOLE_HEX_LEN: usize = 16;
 
-/// What webpack calls an asset where it is not told otherwise (`[hash][ext]`).
+/// The length of webpack's default names of assets (`[hash][ext]`).
 const WEBPACK_ASSET_LEN: usize = 20;
 
 /// Lengths of ids that documents are called by: a `MongoDB` object's, and a UUID's without dashes.
@@ -232,8 +232,8 @@ fn ends_in_uuid(part: &str) -> bool {
     })
 }
 
-/// How many pieces a name falls into where people would write it apart: `iPhone15Pro` into 4 of 11
-/// characters, `BkX9d2Qa` into 6 of 8.
+/// How many words a name has, as people would read it: `iPhone15Pro` has 4 in 11 characters, the digest `BkX9d2Qa`
+/// has 6 in 8.
 fn pieces(text: &str) -> usize {
     let kind = |byte: u8| match byte {
         b'0'..=b'9' => 0,
@@ -276,7 +276,7 @@ fn longest_run_of_consonants(text: &str) -> usize {
 }
 
 impl Tag<'_> {
-    /// Whether this can be nothing but a digest, whatever lies near it.
+    /// Whether this can only be a digest, whatever else is in the folder.
     fn is_unambiguous(&self, sort: Sort) -> bool {
         let is_whole = self.before.is_empty();
         let len = self.text.len();
@@ -299,7 +299,7 @@ impl Tag<'_> {
         }
     }
 
-    /// Whether it speaks for a bundler; one such tag alone proves nothing.
+    /// Whether it is evidence for a bundler; one such tag alone proves nothing.
     fn is_likely(&self, file: &File<'_>) -> bool {
         match self.alphabet {
             Alphabet::Base64 => pieces(self.text) >= 4 || self.is_vites_entry(file),
@@ -307,7 +307,7 @@ impl Tag<'_> {
         }
     }
 
-    /// Whether a bundler names a file so and nobody else does.
+    /// Whether only bundlers use this kind of name.
     fn is_conventional(&self, file: &File<'_>) -> bool {
         self.is_esbuilds_own() || self.is_vites_entry(file) || self.is_react_apps(file)
     }
@@ -331,7 +331,7 @@ impl Tag<'_> {
             && REACT_APP_FOLDERS.iter().any(|app| folder.ends_with(app))
     }
 
-    /// Whether this is a digest in a folder whose scripts bear some of its alphabet.
+    /// Whether this is a digest, given that the folder's scripts have digests of the same alphabet.
     fn is_digest_among_others(&self, sort: Sort) -> bool {
         let is_whole = self.before.is_empty();
         match (self.alphabet, sort) {
@@ -361,10 +361,10 @@ struct Count {
 }
 
 impl Count {
-    /// One name is chance, and so is a few among many.
+    /// Not if it is only one name, or a few among many: that may be chance.
     fn shows_bundler(&self, alphabet: Alphabet) -> bool {
         let enough = match alphabet {
-            // Half of esbuild's digests look like words by themselves, and hardly a script ends in eight capitals.
+            // Half of esbuild's digests look like words, but hardly any other script's name ends in eight capitals.
             Alphabet::Base32 => 1,
             _ => self.all.div_ceil(2),
         };

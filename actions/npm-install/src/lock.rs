@@ -282,17 +282,17 @@ impl EntryCheck<'_> {
         if !entry.has_hash() {
             return false;
         }
-        let beside = format!("{parent}/node_modules/");
-        entry.bundles(name) || self.is_needed_by_what_is_bundled(entry, &beside, name)
+        let siblings = format!("{parent}/node_modules/");
+        entry.bundles(name) || self.is_needed_by_bundled(entry, &siblings, name)
     }
 
     /// Whether a chain of dependencies leads from a bundled package to a name next to it.
-    fn is_needed_by_what_is_bundled(&self, entry: &Entry, beside: &str, name: &str) -> bool {
-        let own = |name: &str| self.packages.get(&format!("{beside}{name}"));
+    fn is_needed_by_bundled(&self, entry: &Entry, siblings: &str, name: &str) -> bool {
+        let own = |name: &str| self.packages.get(&format!("{siblings}{name}"));
         let all = self
             .packages
-            .range(beside.to_owned()..)
-            .map_while(|(location, _)| location.strip_prefix(beside));
+            .range(siblings.to_owned()..)
+            .map_while(|(location, _)| location.strip_prefix(siblings));
         let mut reached: Vec<&str> = all.filter(|name| entry.bundles(name)).collect();
         let mut at = 0;
         while let Some(from) = reached.get(at).copied() {

@@ -163,9 +163,9 @@ async fn a_node_that_the_project_does_not_accept_is_named_by_npm() {
     let (_store, ended) = run(&files, "").await;
     let failure = ended.unwrap_err();
     assert!(
-        failure
-            .cause
-            .starts_with("the project, or a package, does not support this version of Node.js or npm"),
+        failure.cause.starts_with(
+            "the project, or a package, does not support this version of Node.js or npm"
+        ),
         "{failure:?}"
     );
     assert!(failure.output.unwrap().contains("EBADENGINE"));
