@@ -47,7 +47,7 @@ pub struct DeployApiParams {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Fixed {
+struct Keys {
     api: String,
     stage: String,
     revision: Option<String>,
@@ -62,13 +62,13 @@ impl Params for DeployApiParams {
     ) -> Result<Self, ParametersError> {
         let variables = parameters.take_prefixed(VARIABLE)?;
         let execution = Execution::take(&mut parameters)?;
-        let Fixed {
+        let Keys {
             api,
             stage,
             revision,
             digest,
         } = parameters.deserialize()?;
-        let one_of = |key: &str, valid: bool, expected: String| {
+        let require = |key: &str, valid: bool, expected: String| {
             if valid {
                 Ok(())
             } else {
@@ -78,24 +78,24 @@ impl Params for DeployApiParams {
                 })
             }
         };
-        one_of(
+        require(
             "api",
             !api.trim().is_empty(),
             "the id or the name of an API".to_owned(),
         )?;
-        one_of(
+        require(
             "stage",
             is_name(&stage, "-_", MAX_STAGE_CHARS),
             format!("1 to {MAX_STAGE_CHARS} letters, digits, `-` and `_`"),
         )?;
         for (name, value) in &variables {
             let key = format!("{VARIABLE}{name}");
-            one_of(
+            require(
                 &key,
                 is_name(name, "_", MAX_VARIABLE_NAME_CHARS),
                 format!("a name of 1 to {MAX_VARIABLE_NAME_CHARS} letters, digits and `_`"),
             )?;
-            one_of(
+            require(
                 &key,
                 is_name(value, VARIABLE_VALUE_SIGNS, MAX_VARIABLE_VALUE_CHARS),
                 format!(

@@ -105,20 +105,20 @@ fn is_in_bundler_folder(name: &str) -> bool {
 
 /// The kinds of files that bundlers name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+enum FileKind {
     Code,
     SourceMap,
     /// An image, a font, sound or film.
     Asset,
 }
 
-fn sort(extension: &str) -> Option<Sort> {
+fn file_kind(extension: &str) -> Option<FileKind> {
     Some(match extension.to_ascii_lowercase().as_str() {
-        "js" | "mjs" | "cjs" | "css" | "wasm" => Sort::Code,
-        "map" => Sort::SourceMap,
+        "js" | "mjs" | "cjs" | "css" | "wasm" => FileKind::Code,
+        "map" => FileKind::SourceMap,
         "avif" | "gif" | "ico" | "jpeg" | "jpg" | "jxl" | "png" | "svg" | "webp" | "eot"
         | "otf" | "ttf" | "woff" | "woff2" | "aac" | "flac" | "mp3" | "mp4" | "ogg" | "wav"
-        | "webm" => Sort::Asset,
+        | "webm" => FileKind::Asset,
         // Documents are named by people and by other programs, with ids that look like digests.
         _ => return None,
     })
@@ -149,7 +149,7 @@ struct Tag<'n> {
 #[derive(Debug)]
 struct File<'n> {
     folder: &'n str,
-    sort: Sort,
+    kind: FileKind,
     tags: Vec<Tag<'n>>,
 }
 
@@ -192,7 +192,7 @@ impl<'n> File<'n> {
         }
         Some(Self {
             folder,
-            sort: sort(extension)?,
+            kind: file_kind(extension)?,
             tags,
         })
     }
@@ -234,7 +234,7 @@ fn ends_in_uuid(part: &str) -> bool {
 
 /// How many words a name has, as people would read it: `iPhone15Pro` has 4 in 11 characters, the digest `BkX9d2Qa`
 /// has 6 in 8.
-fn pieces(text: &str) -> usize {
+fn words(text: &str) -> usize {
     let kind = |byte: u8| match byte {
         b'0'..=b'9' => 0,
         b'a'..=b'z' => 1,
@@ -277,7 +277,7 @@ fn longest_run_of_consonants(text: &str) -> usize {
 
 impl Tag<'_> {
     /// Whether this can only be a digest, whatever else is in the folder.
-    fn is_unambiguous(&self, sort: Sort) -> bool {
+    fn is_unambiguous(&self, kind: FileKind) -> bool {
         let is_whole = self.before.is_empty();
         let len = self.text.len();
         match self.alphabet {
@@ -285,25 +285,25 @@ impl Tag<'_> {
                 let digits = self.text.bytes().filter(u8::is_ascii_digit).count();
                 let is_mixed = digits >= 2 && changes(self.text) >= 2;
                 is_mixed
-                    && match (sort, is_whole) {
-                        (Sort::Asset, true) => len == WEBPACK_ASSET_LEN,
-                        (Sort::Asset, false) => !ID_LENS.contains(&len) || self.after_dot,
+                    && match (kind, is_whole) {
+                        (FileKind::Asset, true) => len == WEBPACK_ASSET_LEN,
+                        (FileKind::Asset, false) => !ID_LENS.contains(&len) || self.after_dot,
                         (_, true) => len >= WHOLE_HEX_LEN,
                         (_, false) => true,
                     }
             }
             Alphabet::Base32 => {
-                !is_whole && (pieces(self.text) >= 4 || longest_run_of_consonants(self.text) >= 5)
+                !is_whole && (words(self.text) >= 4 || longest_run_of_consonants(self.text) >= 5)
             }
-            Alphabet::Base64 => pieces(self.text) >= 6 && (sort != Sort::Asset || !is_whole),
+            Alphabet::Base64 => words(self.text) >= 6 && (kind != FileKind::Asset || !is_whole),
         }
     }
 
     /// Whether it is evidence for a bundler; one such tag alone proves nothing.
     fn is_likely(&self, file: &File<'_>) -> bool {
         match self.alphabet {
-            Alphabet::Base64 => pieces(self.text) >= 4 || self.is_vites_entry(file),
-            _ => self.is_unambiguous(file.sort) || self.is_esbuilds_own(),
+            Alphabet::Base64 => words(self.text) >= 4 || self.is_vites_entry(file),
+            _ => self.is_unambiguous(file.kind) || self.is_esbuilds_own(),
         }
     }
 
@@ -321,7 +321,7 @@ impl Tag<'_> {
         self.before == "index"
             && !self.after_dot
             && (file.folder == "assets" || file.folder.ends_with("/assets"))
-            && pieces(self.text) >= 2
+            && words(self.text) >= 2
     }
 
     fn is_react_apps(&self, file: &File<'_>) -> bool {
@@ -332,16 +332,16 @@ impl Tag<'_> {
     }
 
     /// Whether this is a digest, given that the folder's scripts have digests of the same alphabet.
-    fn is_digest_among_others(&self, sort: Sort) -> bool {
+    fn is_digest_among_others(&self, kind: FileKind) -> bool {
         let is_whole = self.before.is_empty();
-        match (self.alphabet, sort) {
+        match (self.alphabet, kind) {
             (Alphabet::Hex, _) => false, // nine of ten show themselves, and `cafe2024` is none
-            (Alphabet::Base32, Sort::Asset) => {
+            (Alphabet::Base32, FileKind::Asset) => {
                 !is_whole && longest_run_of_consonants(self.text) >= 4
             }
             (Alphabet::Base32, _) => !is_whole,
-            (Alphabet::Base64, Sort::Asset) => !is_whole && pieces(self.text) >= 5,
-            (Alphabet::Base64, _) => pieces(self.text) >= if is_whole { 4 } else { 3 },
+            (Alphabet::Base64, FileKind::Asset) => !is_whole && words(self.text) >= 5,
+            (Alphabet::Base64, _) => words(self.text) >= if is_whole { 4 } else { 3 },
         }
     }
 }
@@ -376,7 +376,7 @@ impl Evidence {
     fn of<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         let mut counts: BTreeMap<(&str, Alphabet), Count> = BTreeMap::new();
         for file in names.filter_map(File::of) {
-            if file.sort != Sort::Code {
+            if file.kind != FileKind::Code {
                 continue;
             }
             let Some(tag) = file.tags.iter().find(|tag| !tag.before.is_empty()) else {
@@ -397,9 +397,9 @@ impl Evidence {
 
     fn shows_digest(&self, file: &File<'_>) -> bool {
         file.tags.iter().any(|tag| {
-            tag.is_unambiguous(file.sort)
+            tag.is_unambiguous(file.kind)
                 || tag.is_conventional(file)
-                || (tag.is_digest_among_others(file.sort) && self.is_bundled(file, tag.alphabet))
+                || (tag.is_digest_among_others(file.kind) && self.is_bundled(file, tag.alphabet))
         })
     }
 

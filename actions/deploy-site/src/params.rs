@@ -54,7 +54,7 @@ pub enum Delete {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Fixed {
+struct Keys {
     bucket: String,
     prefix: Option<String>,
     api_baseurl: Option<String>,
@@ -73,7 +73,7 @@ impl Params for DeploySiteParams {
     ) -> Result<Self, ParametersError> {
         let config = parameters.take_prefixed(CONFIG)?;
         let execution = Execution::take(&mut parameters)?;
-        let fixed: Fixed = parameters.deserialize()?;
+        let keys: Keys = parameters.deserialize()?;
         let invalid = |key: &str, expected: &str| ParametersError::Invalid {
             key: key.to_owned(),
             expected: expected.to_owned(),
@@ -84,13 +84,13 @@ impl Params for DeploySiteParams {
                 &format!("another name: the parameter `{own}` sets this one"),
             ));
         }
-        if fixed.bucket.trim().is_empty() {
+        if keys.bucket.trim().is_empty() {
             return Err(invalid("bucket", "the name of a bucket"));
         }
-        let prefix = prefix(fixed.prefix.as_deref().unwrap_or_default())
+        let prefix = prefix(keys.prefix.as_deref().unwrap_or_default())
             .ok_or_else(|| invalid("prefix", "a path without `.`, `..` and empty parts"))?;
         let given = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
-        let immutable = match given(fixed.immutable) {
+        let immutable = match given(keys.immutable) {
             None => Immutable::default(),
             Some(patterns) => Immutable::parse(&patterns).ok_or_else(|| {
                 invalid(
@@ -100,15 +100,15 @@ impl Params for DeploySiteParams {
             })?,
         };
         Ok(Self {
-            bucket: fixed.bucket,
+            bucket: keys.bucket,
             prefix,
-            api_baseurl: given(fixed.api_baseurl),
-            version: given(fixed.version),
+            api_baseurl: given(keys.api_baseurl),
+            version: given(keys.version),
             config,
-            delete: fixed.delete,
-            distribution: given(fixed.distribution),
+            delete: keys.delete,
+            distribution: given(keys.distribution),
             immutable,
-            digest: fixed.digest,
+            digest: keys.digest,
             execution,
         })
     }
