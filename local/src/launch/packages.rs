@@ -1,20 +1,14 @@
-//! A function's package: a zip file with its binary, called `bootstrap`. One that was made already is
-//! taken as it is.
+//! A function's package: a zip file with its binary, called `bootstrap`. An existing package is used as it is.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// What Lambda starts on `provided.al2023`.
 const BOOTSTRAP: &str = "bootstrap";
-
-/// The fastest level: the package travels over the loopback interface only.
-const LEVEL: i64 = 1;
 
 /// How much is hashed at once, in bytes.
 const BLOCK: usize = 1 << 20;
@@ -27,19 +21,13 @@ pub(super) fn is_package(path: &Path) -> bool {
 
 /// The package in a file that is removed when it is dropped.
 pub(super) fn package(binary: &Path) -> io::Result<NamedTempFile> {
-    let mut source = File::open(binary)?;
-    let mut file = NamedTempFile::new()?;
-    let mut archive = ZipWriter::new(file.as_file_mut());
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(LEVEL))
-        .unix_permissions(0o755)
-        .large_file(true);
-    archive.start_file(BOOTSTRAP, options)?;
-    io::copy(&mut source, &mut archive)?;
-    archive.finish()?;
-    file.as_file_mut().rewind()?;
-    Ok(file)
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join(BOOTSTRAP);
+    // A link takes no time, but works on one disk only.
+    fs::hard_link(binary, &program).or_else(|_| fs::copy(binary, &program).map(drop))?;
+    let package = NamedTempFile::new()?;
+    delivery_archive::create_file(folder.path(), package.path()).map_err(io::Error::other)?;
+    Ok(package)
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.

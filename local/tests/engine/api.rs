@@ -136,7 +136,7 @@ async fn structures_that_the_service_does_not_take_are_refused() {
         (
             "InvalidActionDeclarationException",
             |p| p["stages"][1]["actions"][0]["configuration"]["Timeout"] = json!("5"),
-            "`Timeout` is unknown",
+            "does not know the configuration key `Timeout`",
         ),
         (
             "InvalidActionDeclarationException",

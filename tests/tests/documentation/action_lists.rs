@@ -76,7 +76,8 @@ fn templates() -> Vec<Place> {
         .as_array()
         .unwrap()
         .iter()
-        .flat_map(|stage| stage["Actions"].as_array().unwrap())
+        .filter_map(|stage| stage["Actions"].as_array()) // the stage of the approval is an `Fn::If`
+        .flatten()
         .filter_map(function_name);
     let passed = keys(&delivery["Resources"]["Delivery"]["Properties"]["Parameters"]);
     let mut places = vec![
