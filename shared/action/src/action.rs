@@ -1,10 +1,9 @@
 //! The action: what a function does with a job, and the one place that talks to the Lambda runtime
 //! and reports results to CodePipeline.
 //!
-//! Exactly one result is reported for each invocation, also when the action panics, blocks, comes near
-//! the end of Lambda's time, cannot be made at start-up, or gets an event of which no more than the job
-//! id can be read. Once a result is reported the invocation succeeds; it fails only if the report
-//! could not be sent, so that Lambda's own retries deliver the job again.
+//! Exactly one result is reported per invocation, even if the action panics, blocks, runs out of time, cannot be
+//! constructed, or gets an event of which only the job id can be read. Once a result is reported, the invocation
+//! succeeds; it fails only if the report could not be sent, so that Lambda's retries deliver the job again.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -53,7 +52,7 @@ pub trait Action: Send + Sync + 'static {
 }
 
 /// Makes an action from the configuration of its AWS clients: `fn(&SdkConfig) -> A`, or
-/// `fn(&SdkConfig) -> Result<A, A::Error>` where the function's configuration may lack something.
+/// `fn(&SdkConfig) -> Result<A, A::Error>` if the function's configuration may lack something.
 ///
 /// [`serve`] takes the constructor, not the action: what fails in it is reported as the job's
 /// failure rather than left to CodePipeline's 20-minute timer.
@@ -111,7 +110,7 @@ pub enum Outcome {
 /// A completed action execution.
 #[derive(Debug, Default)]
 pub struct Completion {
-    /// One line that a person can read in the console; where the log is, is added to it.
+    /// One line for people who look at the console; the location of the log is appended.
     pub summary: String,
     /// Output variables by name (`[A-Za-z0-9@\-_]+`), at most 122,880 bytes in all.
     pub variables: BTreeMap<String, String>,
@@ -122,7 +121,7 @@ pub struct Completion {
 pub struct Continuation {
     /// What the next job needs to know.
     pub token: ContinuationToken,
-    /// One line that a person can read in the console meanwhile.
+    /// One line for people who watch the console in the meantime.
     pub summary: String,
     /// How much is done, 0 to 100.
     pub percent_complete: Option<u8>,

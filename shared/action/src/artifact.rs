@@ -1,7 +1,10 @@
-//! Artifacts in and out of the pipeline's artifact store, with the job's own credentials.
+//! Reads input artifacts from, and stores output artifacts in, the pipeline's artifact store.
 //!
-//! No artifact is held in memory whole: a transfer holds at most [`PARALLEL_PARTS`] parts of
-//! [`PART_BYTES`]; one of an archive that is made in the meantime three of 5.5 MiB.
+//! There are two constructors for [`Store`]: [`Store::for_job`] uses the credentials in the job, which are limited to
+//! its artifacts; [`Store::for_function`] uses the function's role, for objects that are not artifacts of the job.
+//!
+//! No artifact is held in memory as a whole: a transfer holds at most [`PARALLEL_PARTS`] parts of [`PART_BYTES`], or,
+//! for an archive that is uploaded while it is created, three parts of 5.5 MiB.
 
 use std::fs::File;
 use std::io;
@@ -37,21 +40,21 @@ pub use compose::{ComposeError, ComposedEnd, LocalArchive, composed_end};
 pub use digest::{Digest, DigestError, Stored};
 pub use remote_archive::RemoteArchive;
 
-/// Size of one part of a transfer. Multipart uploads need 5 MiB or more (S3 User Guide, "Multipart
-/// upload limits"); larger parts cost memory, smaller ones requests.
+/// Size of one part of a transfer. Multipart uploads require at least 5 MiB (S3 User Guide, "Multipart upload limits");
+/// larger parts use more memory, smaller ones more requests.
 pub const PART_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Parts on their way at once. Four hide a request's latency; more only cost memory.
+/// Parts in flight at once. Four hide the latency of a request; more only use memory.
 pub const PARALLEL_PARTS: usize = 4;
 
 /// Most parts of an upload (S3 User Guide, "Multipart upload limits").
 const MAX_PARTS: u64 = 10_000;
 
-/// How often an artifact is read that is replaced while it is read. A job that Lambda delivers twice stores its
-/// output twice; a third copy of it is as unlikely as that something else is wrong is likely.
+/// Attempts to read an artifact that is replaced while it is being read. A job that Lambda delivers twice stores its
+/// output twice, so one replacement is normal; more of them mean that something else is wrong.
 const MAX_READS: u32 = 3;
 
-/// What the S3 client is named in logs of AWS.
+/// Name of the credentials provider in the SDK's logs.
 const CREDENTIALS_PROVIDER: &str = "CodePipelineJob";
 
 /// The artifact store as one job may use it.
@@ -62,7 +65,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store with the job's credentials, or the function's own where the job brings none.
+    /// The store with the job's credentials, or the function's own if the job has none.
     #[must_use]
     pub fn for_job(config: &SdkConfig, job: &Job) -> Self {
         let mut builder = aws_sdk_s3::config::Builder::from(config);
@@ -111,7 +114,7 @@ impl Store {
         Ok(length)
     }
 
-    /// When an input artifact was stored: the same for every job that gets it.
+    /// When an input artifact was stored, which is the same for every job that reads it.
     ///
     /// # Errors
     ///
@@ -135,7 +138,7 @@ impl Store {
         Ok(Timestamp::from_second(seconds).unwrap_or_default())
     }
 
-    /// Opens a zip artifact where it lies: its directory is read and checked, nothing else.
+    /// Opens a zip artifact in the store: only its central directory is read and checked.
     ///
     /// # Errors
     ///
@@ -145,7 +148,7 @@ impl Store {
     }
 
     /// Extracts a zip artifact into the workspace's directory of this name, straight from the store,
-    /// under the strict rules of [`delivery_archive::extract`]. Nothing of it stays on an error.
+    /// under the strict rules of [`delivery_archive::extract`]. On an error, nothing remains in the directory.
     ///
     /// # Errors
     ///
@@ -175,7 +178,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`ArtifactError`] names the artifact; no part of an upload that failed stays in the store.
+    /// [`ArtifactError`] names the artifact; the parts of a failed upload are removed; those of a dropped future stay
+    /// until the bucket's lifecycle rules remove them.
     pub async fn put_file(
         &self,
         artifact: &Artifact,
@@ -186,13 +190,13 @@ impl Store {
         Ok(stored)
     }
 
-    /// Zips a directory (equal content gives equal bytes) and uploads the archive while it is made: nothing
-    /// of it comes to lie on the disk.
+    /// Zips a directory and uploads the archive while it is being created, without writing it to the disk. Equal
+    /// contents give equal bytes.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError`] names the artifact, and the file where one is at fault; no part of an upload that
-    /// failed stays in the store.
+    /// [`ArtifactError`] names the artifact, and the file where one is at fault; the parts of a failed
+    /// upload are removed; those of a dropped future stay until the bucket's lifecycle rules remove them.
     pub async fn put_directory(
         &self,
         artifact: &Artifact,
@@ -207,8 +211,8 @@ impl Store {
         Ok(stored)
     }
 
-    /// The same with a fingerprint of each file ([`delivery_archive::Creation::fingerprints`]), for an action that wants
-    /// to know what changed and not to read all.
+    /// [`Store::put_directory`] with a fingerprint of each file ([`delivery_archive::Creation::fingerprints`]), for
+    /// readers that want to know what changed without reading everything.
     ///
     /// # Errors
     ///
@@ -225,9 +229,9 @@ impl Store {
         Ok(stored)
     }
 
-    /// The artifact store's key where it has one, else the account's `aws/s3` key: CodePipeline's
-    /// own buckets refuse what is not encrypted with KMS (CodePipeline User Guide, "Configure
-    /// server-side encryption for artifacts").
+    /// The artifact store's key if it has one, else the account's `aws/s3` key: CodePipeline's own buckets refuse
+    /// objects that are not encrypted with KMS (CodePipeline User Guide, "Configure server-side encryption for
+    /// artifacts").
     fn encryption(&self) -> (ServerSideEncryption, Option<String>) {
         (ServerSideEncryption::AwsKms, self.encryption_key.clone())
     }
@@ -248,8 +252,8 @@ fn log_stored(artifact: &Artifact, length: u64) {
     );
 }
 
-/// Opens a file that an untrusted program may have put there: a pipe is not waited for, and neither a link nor a
-/// device is read.
+/// Opens a file that an untrusted program may have put there. `NONBLOCK`, so that a named pipe does not block;
+/// `NOFOLLOW`, so that a link does not lead to a file outside; and devices are refused.
 fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -278,7 +282,7 @@ pub enum ArtifactError {
         /// What S3 said.
         source: CallError,
     },
-    /// It is not the artifact that an earlier action made.
+    /// It is not the artifact that an earlier action created.
     #[error(
         "input artifact {artifact} is not the one that was built and tested: its digest is {found}, not {expected}"
     )]
@@ -287,17 +291,17 @@ pub enum ArtifactError {
         artifact: Artifact,
         /// What `digest` in `UserParameters` says.
         expected: Digest,
-        /// What it is.
+        /// The actual digest.
         found: Digest,
     },
-    /// Fewer bytes came than the store announced, again and again.
+    /// Fewer bytes arrived than announced, in every attempt.
     #[error("input artifact {artifact} was truncated {attempts} times")]
     Incomplete {
         /// The artifact.
         artifact: Artifact,
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// What broke the transfer off.
+        /// What interrupted the last transfer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The archive breaks a rule.
@@ -308,7 +312,7 @@ pub enum ArtifactError {
         /// Which rule, and which entry.
         source: ArchiveError,
     },
-    /// The archive cannot be made of what is to be in it.
+    /// The archive cannot be created from its files.
     #[error("cannot create output artifact {artifact}")]
     Made {
         /// The artifact.
@@ -316,7 +320,7 @@ pub enum ArtifactError {
         /// Which rule, and which file.
         source: ArchiveError,
     },
-    /// A call to the store did not succeed.
+    /// A call to the store failed.
     #[error("cannot transfer artifact {artifact}")]
     Call {
         /// The artifact.
@@ -324,7 +328,7 @@ pub enum ArtifactError {
         /// What S3 said.
         source: CallError,
     },
-    /// The artifact is larger than an object may be in parts of the size used here.
+    /// The artifact is too large for an upload in parts of this size.
     #[error("output artifact {artifact} has {size_bytes} bytes; the limit is {}", PART_BYTES * MAX_PARTS)]
     TooLarge {
         /// The artifact.
@@ -340,9 +344,9 @@ pub enum ArtifactError {
     DiskFull {
         /// The artifact.
         artifact: Artifact,
-        /// Bytes that it needs.
+        /// Required bytes.
         needed_bytes: u64,
-        /// Bytes that there are.
+        /// Free bytes.
         free_bytes: u64,
     },
     /// The function's disk failed.

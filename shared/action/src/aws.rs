@@ -1,8 +1,8 @@
-//! How AWS is called: timeouts, retries, and what a refused call means.
+//! AWS clients: timeouts, retries, configuration, and the meaning of failed calls.
 //!
-//! Retries are the SDK's own, at this one layer. Endpoints come from the SDK's own variables
-//! (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, ...), so nothing here knows whether AWS or a local
-//! AWS answers.
+//! Only the SDK retries, so that layers of retries do not multiply. Endpoints come from the SDK's own variables
+//! (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, ...), so nothing here depends on whether AWS or a local substitute
+//! answers.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,16 +41,14 @@ use crate::failure::{ActionError, FailureType};
 /// it would multiply the load on a service in trouble.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// How long a connection may take; within one region it takes milliseconds (the SDK's own default
-/// is 3.1 s).
+/// Connection timeout. Within a region, connecting takes milliseconds (the SDK's default is 3.1 s).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a service may take to begin its answer. API Gateway's imports are the slowest calls
-/// that are made, some seconds.
+/// Time until the first byte of a response. The slowest calls are API Gateway's imports, which take some seconds.
 pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The one HTTP client that all clients of a configuration share, with its connections and root
-/// certificates (which are read when the first connection over TLS is made).
+/// The HTTP client that all clients of a configuration share, with its connections and root certificates, which are
+/// read when the first TLS connection is made.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
     SharedHttpClient::new(Unprepared(
@@ -60,10 +58,11 @@ pub fn http_client() -> SharedHttpClient {
     ))
 }
 
-/// An HTTP client that does nothing before it is used.
+/// An HTTP client that is not initialised before its first use.
 ///
-/// The SDK's own makes a whole TLS connector for each service client that is constructed, with all root
-/// certificates parsed, and throws it away, so that they are read early. A job makes some service clients.
+/// The SDK's client validates itself whenever a service client is constructed: it builds a TLS connector, parses all
+/// root certificates, and discards both. A job constructs several service clients. This wrapper does not forward the
+/// validation.
 #[derive(Debug)]
 struct Unprepared(SharedHttpClient);
 
@@ -92,11 +91,10 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The configuration of a function's clients: credentials, region and endpoints from the variables that
-/// Lambda sets, and from nowhere else.
+/// The configuration for a function: credentials, region and endpoints come only from the variables that Lambda sets.
 ///
-/// The SDK's own chain of sources (profiles, instance metadata, web identities) never has an answer in a
-/// function, and would be linked into each and asked before its first job (`docs/decisions/0132-configuration-of-functions.md`).
+/// The SDK's default chain (profiles, instance metadata, web identities) never finds anything in a function, but
+/// would be linked into it and asked before the first job (`docs/decisions/0132-configuration-of-functions.md`).
 #[must_use]
 pub fn of_function() -> SdkConfig {
     of_variables(env::var)
@@ -128,7 +126,7 @@ fn of_variables(variable: Lookup) -> SdkConfig {
     builder.build()
 }
 
-/// What the SDKs let variables say for each service (AWS SDKs and Tools Reference Guide,
+/// Variables for one service or all of them (AWS SDKs and Tools Reference Guide,
 /// "Service-specific endpoints"): `AWS_ENDPOINT_URL_CODEPIPELINE`, else `AWS_ENDPOINT_URL`.
 #[derive(Debug)]
 struct Variables(Lookup);
@@ -140,11 +138,10 @@ impl LoadServiceConfig for Variables {
     }
 }
 
-/// The configuration of a person's clients: everything that the SDK's own chain of sources tells, with a
-/// profile of the AWS configuration or a region that may be named.
+/// The configuration for a person: the SDK's default chain, optionally with a named profile or region.
 ///
-/// A named profile is where the credentials come from, whatever else is set, as with the AWS CLI: the
-/// SDK's own chain would ask `AWS_ACCESS_KEY_ID` first and so act on another account than the one named.
+/// As in the AWS CLI, credentials then come from the named profile, whatever else is set. The SDK's chain would use
+/// `AWS_ACCESS_KEY_ID` first, and act on a different account than the one named.
 pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
@@ -161,7 +158,7 @@ pub async fn load_as(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     loader.load().await
 }
 
-/// The credentials of a profile. A profile that assumes a role asks STS, in a region that has to be known.
+/// The credentials of a profile. A profile that assumes a role calls STS, which needs a region.
 async fn credentials_of(profile: &str, region: Option<&str>) -> ProfileFileCredentialsProvider {
     let region = if let Some(region) = region {
         Some(Region::new(region.to_owned()))
@@ -178,8 +175,8 @@ async fn credentials_of(profile: &str, region: Option<&str>) -> ProfileFileCrede
         .build()
 }
 
-/// The names of the profiles that the AWS configuration holds, in order. Empty where its files cannot be
-/// read or understood: signing in then says why.
+/// The names of the profiles in the AWS configuration, sorted. Empty if the files cannot be read; signing in then
+/// reports why.
 pub async fn profiles() -> Vec<String> {
     let loaded =
         aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None)
@@ -191,33 +188,33 @@ pub async fn profiles() -> Vec<String> {
     names
 }
 
-/// Why a call did not succeed, as far as callers have to tell.
+/// Kinds of failed calls that callers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// The role lacks a permission, or its credentials are not (or no longer) good.
+    /// The role lacks a permission, or its credentials are invalid or expired.
     Denied,
     /// What the call names does not exist.
     NotFound,
-    /// Someone else is changing it, or has changed it.
+    /// Something else is changing the resource, or has changed it.
     Conflict,
-    /// The service throttles, fails or cannot be reached: later it may work.
+    /// The service throttles, fails or cannot be reached; retrying later may work.
     Unavailable,
     /// The service does not accept the request.
     Invalid,
 }
 
-/// A call to AWS that did not succeed, after the SDK's own retries.
+/// A call to AWS that failed, after the SDK's retries.
 #[derive(Debug)]
 pub struct CallError {
     /// The IAM action, such as `lambda:UpdateAlias`.
     pub action: &'static str,
-    /// What it was made on, such as an ARN or `s3://bucket/key`.
+    /// The resource, such as an ARN or `s3://bucket/key`.
     pub resource: String,
-    /// What kind of refusal it is.
+    /// The kind of failure.
     pub kind: CallErrorKind,
     /// The service's error code, such as `ResourceConflictException`.
     pub code: Option<String>,
-    /// The service's own words, or the transport's.
+    /// The message of the service, or of the transport.
     pub message: String,
     /// The service's request id.
     pub request_id: Option<String>,
@@ -226,7 +223,7 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// Reads what the SDK returned.
+    /// Converts an error of the SDK.
     pub fn new<E>(
         action: &'static str,
         resource: impl Into<String>,
@@ -257,7 +254,7 @@ impl CallError {
         }
     }
 
-    /// Whether the credentials themselves are refused: they are expired, unknown or not good.
+    /// Whether the credentials themselves were rejected as expired, unknown or invalid.
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         self.code
@@ -329,7 +326,7 @@ fn is_expired(code: &str) -> bool {
     code.starts_with("Expired") || code == "RequestExpired"
 }
 
-/// What services answer to credentials that they do not know or that do not fit.
+/// Error codes for unknown or invalid credentials.
 const BAD_CREDENTIALS: [&str; 7] = [
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
@@ -340,7 +337,7 @@ const BAD_CREDENTIALS: [&str; 7] = [
     "UnrecognizedClientException",
 ];
 
-/// Classes an answer by its error code, else by its HTTP status; no answer at all is
+/// Classifies a response by its error code, else by its HTTP status; no response at all is
 /// [`CallErrorKind::Unavailable`].
 fn kind(code: Option<&str>, status: Option<u16>) -> CallErrorKind {
     match code.unwrap_or_default() {
@@ -389,7 +386,7 @@ fn request_id<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// What went wrong below the service: a connection, a timeout, an answer that is none.
+/// What went wrong below the service: a connection, a timeout, an unreadable response.
 fn transport_message<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: std::error::Error + 'static,

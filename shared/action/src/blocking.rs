@@ -12,7 +12,7 @@
 ///
 /// # Panics
 ///
-/// Where the work panics.
+/// If the work panics.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -18,7 +18,7 @@ pub fn now() -> SystemTime {
 ///
 /// # Panics
 ///
-/// Where the system clock is beyond the year 9999.
+/// If the system clock is beyond the year 9999.
 #[must_use]
 pub fn timestamp() -> Timestamp {
     Timestamp::try_from(now()).expect("the system clock is within the years that jiff knows")

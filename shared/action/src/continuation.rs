@@ -1,8 +1,8 @@
-//! Continuation tokens: what one job of an action leaves for the next.
+//! Continuation tokens: the state that one job of an action passes to the next.
 //!
-//! A token outlives a deployment of the function, so its content carries a version, and an action
-//! reads the version before its own. It comes back from a service that others can write to, so it is
-//! checked like any input. No secrets in it: CodePipeline shows it to whoever may read jobs.
+//! A token can be older than the deployed function, so its content has a version, and an action also reads the
+//! version before its own. It comes back from a service that others can write to, so it is validated like any input.
+//! It must not contain secrets: CodePipeline shows it to everyone who may read jobs.
 
 use std::fmt;
 
@@ -14,14 +14,14 @@ use crate::failure::{ActionError, FailureType};
 /// Longest token, in characters (`API_PutJobSuccessResult`, `continuationToken`: 1 to 2048).
 pub const MAX_TOKEN_CHARS: usize = 2_048;
 
-/// What an action keeps between two jobs of one action execution.
+/// The state that an action keeps between two jobs of one action execution.
 pub trait Progress: Serialize + DeserializeOwned {
     /// The action whose token it is.
     const ACTION: &'static str;
-    /// The version of its content; one more with each change that an older reader cannot read.
+    /// The version of the content; increment it with every change that older code cannot read.
     const VERSION: u32;
 
-    /// Reads the content of an older version; `None` where that version is not known.
+    /// Reads the content of an older version; `None` if that version is not supported.
     #[must_use]
     fn from_older(version: u32, content: serde_json::Value) -> Option<Self> {
         let _unread = (version, content);
@@ -56,7 +56,7 @@ impl ContinuationToken {
     ///
     /// # Errors
     ///
-    /// [`ContinuationError::TooLong`] where the content does not fit.
+    /// [`ContinuationError::TooLong`] if the content does not fit.
     pub fn new<P: Progress>(progress: &P) -> Result<Self, ContinuationError> {
         let envelope = Envelope {
             action: P::ACTION.to_owned(),
@@ -71,11 +71,11 @@ impl ContinuationToken {
         Ok(Self(text))
     }
 
-    /// Reads the progress that a job's token holds.
+    /// Reads the progress in a job's token.
     ///
     /// # Errors
     ///
-    /// [`ContinuationError`] for a token that is not this action's or of no known version.
+    /// [`ContinuationError`] if the token belongs to another action or has an unsupported version.
     pub fn read<P: Progress>(token: &str) -> Result<P, ContinuationError> {
         let envelope: Envelope<serde_json::Value> =
             serde_json::from_str(token).map_err(|_| ContinuationError::Unreadable)?;
@@ -115,25 +115,25 @@ pub enum ContinuationError {
     /// The progress cannot be written as JSON.
     #[error("the continuation token cannot be written")]
     Write(#[source] serde_json::Error),
-    /// The text is no token of ours.
+    /// The text is not a token of this library.
     #[error("the continuation token cannot be read")]
     Unreadable,
     /// The token is another action's.
     #[error("the continuation token belongs to action `{action}`, not `{expected}`")]
     OtherAction {
-        /// Whose it is.
+        /// The token's action.
         action: String,
-        /// Who reads it.
+        /// The action that reads it.
         expected: &'static str,
     },
-    /// The token was written by a version that this one does not know.
+    /// The token has a version that this code does not support.
     #[error(
         "the continuation token has version {version}; this function reads versions up to {newest}"
     )]
     Version {
         /// The token's version.
         version: u32,
-        /// The newest that is read.
+        /// The newest supported version.
         newest: u32,
     },
 }

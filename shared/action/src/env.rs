@@ -1,10 +1,10 @@
-//! The environment variables of a function: the one place that reads them.
+//! The environment variables of a function. This is the only module that reads them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where the function's log streams are (`AWS_LAMBDA_LOG_GROUP_NAME`, `AWS_LAMBDA_LOG_STREAM_NAME`;
+/// The function's log group and stream (`AWS_LAMBDA_LOG_GROUP_NAME`, `AWS_LAMBDA_LOG_STREAM_NAME`;
 /// Lambda Developer Guide, "Defined runtime environment variables").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLocation {
@@ -14,7 +14,7 @@ pub struct LogLocation {
     pub stream: Option<String>,
 }
 
-/// A variable's value; `None` where it is not set, empty, or not Unicode.
+/// A variable's value; `None` if it is not set, empty, or not Unicode.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
@@ -24,7 +24,7 @@ pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A variable's value as the system holds it; `None` where it is not set.
+/// A variable's raw value; `None` if it is not set.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
@@ -34,8 +34,7 @@ pub fn var_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The variables whose names begin with a prefix, by the rest of their names; empty and non-Unicode ones
-/// are left out.
+/// The variables with a prefix, by the rest of their names, without empty and non-Unicode ones.
 #[must_use]
 pub fn with_prefix(prefix: &str) -> BTreeMap<String, String> {
     std::env::vars_os()
@@ -45,7 +44,7 @@ pub fn with_prefix(prefix: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where this function logs.
+/// This function's log group and stream.
 #[must_use]
 pub fn log_location() -> LogLocation {
     LogLocation {
@@ -54,7 +53,7 @@ pub fn log_location() -> LogLocation {
     }
 }
 
-/// What this function is called, where it runs as one (`AWS_LAMBDA_FUNCTION_NAME`).
+/// This function's name; `None` outside Lambda (`AWS_LAMBDA_FUNCTION_NAME`).
 #[must_use]
 pub fn function_name() -> Option<String> {
     var("AWS_LAMBDA_FUNCTION_NAME")
@@ -67,11 +66,11 @@ pub fn log_level() -> Option<String> {
     var("DELIVERY_LOG")
 }
 
-/// The variable that names a directory which belongs to this function alone, so that it may be emptied. Who
-/// starts functions on a machine with other programs sets it; in Lambda `/tmp` is such a directory.
+/// The variable for a directory that belongs to this function alone and may be emptied. Set it when you start a
+/// function on a machine with other programs; in Lambda, `/tmp` is such a directory.
 pub const OWN_DIRECTORY: &str = "DELIVERY_FUNCTION_TMPDIR";
 
-/// The directory that belongs to this function alone, where one is named.
+/// The directory in [`OWN_DIRECTORY`].
 #[must_use]
 pub fn own_directory() -> Option<PathBuf> {
     var_os(OWN_DIRECTORY)
@@ -79,8 +78,8 @@ pub fn own_directory() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Where the job directories are made: the function's own directory, else `TMPDIR`, else `/tmp`, the one
-/// place that a Lambda function may write to.
+/// The parent of job directories: the function's own directory, else `TMPDIR`, else `/tmp`, which is the only place
+/// that a Lambda function can write to.
 #[must_use]
 pub fn temporary_directory() -> PathBuf {
     own_directory().unwrap_or_else(std::env::temp_dir)

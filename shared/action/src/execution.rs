@@ -1,9 +1,11 @@
-//! The pipeline execution that an action works for, and whether CodePipeline still runs it.
+//! Checks that the pipeline execution an action works for is still running.
 //!
-//! Lambda may deliver a job again minutes after it began, and CodePipeline does not end a function whose
-//! execution it gave up. Then a newer release may be live. So an action that changes what others see asks
-//! right before each such change; it asks nothing where `UserParameters` do not name the execution
-//! (`docs/decisions/0150-late-jobs-change-nothing.md`).
+//! Problem: Lambda may deliver a job again minutes later, and CodePipeline does not stop a function whose execution was
+//! abandoned. By then a newer release may be live, and the late job would roll it back.
+//!
+//! Solution (`docs/decisions/0150-late-jobs-change-nothing.md`): an action asks CodePipeline directly before each
+//! change that users can see. While the execution runs, its stage is locked, so no other execution can be deploying.
+//! Without the execution's id in `UserParameters`, nothing is asked.
 
 use crate::aws::SdkConfig;
 use aws_sdk_codepipeline::Client;
@@ -28,11 +30,11 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Takes both keys out of the parameters; `None` where neither is given.
+    /// Takes both keys out of the parameters; `None` if neither is given.
     ///
     /// # Errors
     ///
-    /// [`ParametersError`] where one is given without the other, or is none that CodePipeline has.
+    /// [`ParametersError`] if one is given without the other, or is not valid.
     pub fn take(parameters: &mut UserParameters) -> Result<Option<Self>, ParametersError> {
         let missing = |key: &str| ParametersError::Missing {
             key: key.to_owned(),
@@ -62,7 +64,7 @@ impl Execution {
     }
 }
 
-/// Asks CodePipeline whether an execution still runs.
+/// Asks CodePipeline whether an execution is still running.
 #[derive(Clone, Debug)]
 pub struct ExecutionCheck {
     client: Client,
@@ -70,7 +72,7 @@ pub struct ExecutionCheck {
 }
 
 impl ExecutionCheck {
-    /// A check that passes always where there is no execution to ask for.
+    /// A check, which always passes if there is no execution.
     #[must_use]
     pub fn new(config: &SdkConfig, execution: Option<&Execution>) -> Self {
         Self {
@@ -79,12 +81,12 @@ impl ExecutionCheck {
         }
     }
 
-    /// Returns only where the execution still runs, so that its stage is locked and no other
-    /// execution is in it. To be called right before each change that others see.
+    /// Succeeds only if the execution is still running, which means that its stage is locked and no other execution
+    /// is in it. Call this directly before each change that users can see.
     ///
     /// # Errors
     ///
-    /// [`ExecutionError`] where the execution has ended, or CodePipeline does not say.
+    /// [`ExecutionError`] if the execution has ended, or its state cannot be determined.
     pub async fn still_runs(&self) -> Result<(), ExecutionError> {
         let Some(Execution { pipeline, id }) = &self.execution else {
             return Ok(());
@@ -116,8 +118,8 @@ impl ExecutionCheck {
             .pipeline_execution()
             .and_then(|execution| execution.status());
         match status {
-            // `Stopping` keeps the stage's lock and lets running actions finish; what is abandoned becomes
-            // `Stopped` before another execution can enter the stage.
+            // `Stopping` keeps the stage's lock and lets running actions finish. An abandoned execution becomes
+            // `Stopped` before another one can enter the stage.
             Some(Status::InProgress | Status::Stopping) => Ok(()),
             other => Err(ExecutionError::Ended {
                 pipeline: pipeline.clone(),
@@ -128,10 +130,10 @@ impl ExecutionCheck {
     }
 }
 
-/// Why an action must not change anything any more.
+/// Why an action must not make further changes.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError {
-    /// The execution has ended, whether another one came after it or not.
+    /// The execution has ended, whether or not another one followed.
     #[error(
         "pipeline execution `{execution}` of `{pipeline}` has ended (status: {status}), so this job stopped \
          without further changes"
@@ -151,10 +153,10 @@ pub enum ExecutionError {
         pipeline: String,
         /// The execution's id.
         execution: String,
-        /// What CodePipeline said.
+        /// CodePipeline's error.
         source: Box<CallError>,
     },
-    /// CodePipeline was asked and did not say.
+    /// The call to CodePipeline failed.
     #[error(transparent)]
     Call(Box<CallError>),
 }

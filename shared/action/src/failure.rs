@@ -1,8 +1,8 @@
-//! Why an action failed, as CodePipeline is told: a failure type, and a message that says what
-//! happened, where, and what to do next.
+//! Failures as reported to CodePipeline: a failure type, and a message that says what happened, where, and what to do
+//! next.
 //!
-//! An error's `Display` never repeats its source; [`Failure::new`] is the one place that walks the
-//! chain. Whatever has to be cut to fit, the cause and the hint are not.
+//! An error's `Display` never repeats its source; [`Failure::new`] is the one place that walks the chain. If a
+//! message is too long, the output is truncated, not the cause or the hint.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -14,15 +14,15 @@ mod job_error;
 
 pub use job_error::JobError;
 
-/// Longest `failureDetails.message`, in characters (`API_FailureDetails`: "Maximum length of 5000").
-/// It is not documented what the service takes for a character; UTF-16 code units are never fewer
-/// than code points, so a message fits either way.
+/// Longest `failureDetails.message`, in characters (`API_FailureDetails`: "Maximum length of 5000"). AWS does not
+/// document what counts as a character. Lengths are measured in UTF-16 code units, which are never fewer than code
+/// points, so a message fits either way.
 pub const MAX_MESSAGE_CHARS: usize = 5_000;
 
-/// Longest hint that is kept whole: no hint of ours is near it, so a longer one is a mistake.
+/// Longest hint that is not truncated; hints are far shorter.
 const MAX_HINT_CHARS: usize = 1_000;
 
-/// Longest cause that is kept whole, so that hint, output and log always have room beside it.
+/// Longest cause that is not truncated, so that there is always room for hint, output and log.
 const MAX_CAUSE_CHARS: usize = 2_000;
 
 /// The classes of failure that CodePipeline knows (`API_FailureDetails`, `type`).
@@ -34,17 +34,17 @@ pub enum FailureType {
     ConfigurationError,
     /// A role lacks a permission.
     PermissionError,
-    /// Someone else changed the target meanwhile.
+    /// Something else changed the target in the meantime.
     RevisionOutOfSync,
-    /// An artifact cannot be had.
+    /// An artifact is missing or not the expected one.
     RevisionUnavailable,
-    /// A service did not answer, or not in time: trying again may help.
+    /// A service did not answer, or not in time; retrying may help.
     SystemUnavailable,
 }
 
 /// An error that can be reported as a job's failure.
 pub trait ActionError: Error + Send + Sync + 'static {
-    /// How the pipeline classes it.
+    /// CodePipeline's class of the failure.
     fn failure_type(&self) -> FailureType;
 
     /// What to do next, in the imperative: the permission, parameter or command to change.
@@ -52,7 +52,7 @@ pub trait ActionError: Error + Send + Sync + 'static {
         None
     }
 
-    /// The last lines of a failed child's output.
+    /// The output of a failed child process; the message contains its last lines.
     fn output(&self) -> Option<&str> {
         None
     }
@@ -61,13 +61,13 @@ pub trait ActionError: Error + Send + Sync + 'static {
 /// A failure ready to be reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// How the pipeline classes it.
+    /// CodePipeline's class of the failure.
     pub failure_type: FailureType,
-    /// What happened and where: the error and its sources, one line.
+    /// What happened and where: the error and its sources.
     pub cause: String,
     /// What to do next.
     pub hint: Option<String>,
-    /// The last lines of a failed child's output.
+    /// The output of a failed child process.
     pub output: Option<String>,
 }
 
@@ -86,8 +86,8 @@ impl Failure {
         }
     }
 
-    /// The message for CodePipeline: cause, hint, last output, and where the whole log is, without
-    /// secrets and terminal codes, within [`MAX_MESSAGE_CHARS`]. What is cut is the beginning of the output.
+    /// The message for CodePipeline: cause, hint, last lines of output, and the location of the log, without secrets
+    /// and terminal codes, within [`MAX_MESSAGE_CHARS`]. If it is too long, the beginning of the output is left out.
     #[must_use]
     pub fn message(&self, log: &str) -> String {
         let mut message = cut_end(&self.cause, MAX_CAUSE_CHARS);
@@ -106,8 +106,7 @@ impl Failure {
     }
 }
 
-/// An error with all its sources, joined by `: `; a source that only repeats what was said is left
-/// out.
+/// An error with all its sources, joined by `: `. A source whose text is already contained is left out.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -123,9 +122,10 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Foreign text without secrets and terminal codes, and of that at most `limit` characters, its end cut and
-/// marked. It is cut last: what stands for a secret may be longer than it, and a cut secret is not
-/// recognised.
+/// Untrusted text without secrets and terminal codes, truncated to `limit` characters with a mark at its end.
+///
+/// Truncation comes last: a truncated secret would not be recognised, and the replacement for a secret may be longer
+/// than the secret, so the text may grow before.
 #[must_use]
 pub fn cut_end(text: &str, limit: usize) -> String {
     let text = shown(text);
@@ -144,7 +144,7 @@ pub fn cut_end(text: &str, limit: usize) -> String {
     cut
 }
 
-/// The same from the end of `text`, beginning with a whole line where one fits.
+/// The last `limit` characters of a text, from the start of a line if possible.
 fn last_lines(text: &str, limit: usize) -> String {
     let text = shown(text);
     let text = text.trim_end();
@@ -175,7 +175,7 @@ fn shown(text: &str) -> String {
     redact(&text::plain(text)).into_owned()
 }
 
-/// How long a text is for a limit of CodePipeline's; see [`MAX_MESSAGE_CHARS`].
+/// The length of a text as counted for CodePipeline's limits; see [`MAX_MESSAGE_CHARS`].
 pub(crate) fn length(text: &str) -> usize {
     text.encode_utf16().count()
 }

@@ -1,9 +1,9 @@
-//! Patterns of files: `*` stays within a folder, `**` goes through folders, `{a,b}` and `[a-c]` choose.
+//! File patterns: `*` matches within a folder, `**` across folders, `{a,b}` and `[a-c]` are alternatives.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A pattern that can be understood.
+/// A valid pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(String);
 
@@ -12,8 +12,7 @@ impl Glob {
     ///
     /// # Errors
     ///
-    /// The reason, where the pattern is empty, has a bracket that is not closed, or begins with `!`, which would
-    /// turn it round.
+    /// The reason, if the pattern is empty, has an unclosed bracket, or starts with `!` (which would negate it).
     pub fn new(pattern: &str) -> Result<Self, String> {
         if pattern.is_empty() {
             return Err("it is empty".to_owned());
@@ -31,7 +30,7 @@ impl Glob {
         &self.0
     }
 
-    /// Whether a path, relative and with `/`, is one of those that are meant.
+    /// Whether a relative path matches.
     pub fn is_match(&self, path: impl AsRef<Path>) -> bool {
         fast_glob::glob_match(self.0.as_bytes(), path.as_ref().as_os_str().as_bytes())
     }

@@ -1,8 +1,8 @@
-//! The job: what CodePipeline hands over in one `CodePipeline.job` event.
+//! The job: the content of a `CodePipeline.job` event.
 //!
-//! The types are our own, because those of `aws_lambda_events` lack `encryptionKey` and print
-//! credentials. The event holds credentials: it is never logged, and `Debug` shows none of them.
-//! Source of the shape: CodePipeline User Guide, "Invoke an AWS Lambda function in a pipeline".
+//! The event contains credentials, so it is never logged, and `Debug` hides them. The types of `aws_lambda_events`
+//! are not used because they lack `encryptionKey` and print credentials. Source of the shape: CodePipeline User
+//! Guide, "Invoke an AWS Lambda function in a pipeline".
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ mod find_id;
 
 pub use find_id::job_id_in;
 
-/// The one key of the event.
+/// The only key of the event.
 pub const EVENT_KEY: &str = "CodePipeline.job";
 
-/// Longest part of a job id that logs and messages show, in characters; CodePipeline's have 36
+/// Longest job id in logs and messages, in characters; CodePipeline's have 36
 /// (`API_PutJobFailureResult`, `jobId`).
 const MAX_SHOWN_ID_CHARS: usize = 64;
 
@@ -49,7 +49,7 @@ impl JobId {
 }
 
 impl fmt::Display for JobId {
-    /// Not the whole of what is none of CodePipeline's ids.
+    /// Truncated and without control characters, because an event can contain anything as its id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&cut_end(&one_line(&self.0), MAX_SHOWN_ID_CHARS))
     }
@@ -61,26 +61,26 @@ impl From<&str> for JobId {
     }
 }
 
-/// One hand-over of work to the function.
+/// One job: the work of one invocation of the function.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The job's id.
     pub id: JobId,
     /// The account of the pipeline, 12 digits.
     pub account_id: String,
-    /// What this invocation of the function may use.
+    /// The invocation of the function that runs the job.
     pub invocation: Invocation,
     /// The action's input artifacts, 0 to 5, in the order of the pipeline's declaration.
     pub input_artifacts: Vec<Artifact>,
-    /// The action's output artifacts, 0 to 5; their locations are already chosen.
+    /// The action's output artifacts, 0 to 5, with the locations that CodePipeline chose for them.
     pub output_artifacts: Vec<Artifact>,
     /// Credentials for the artifact store; `None` in events of some test tools.
     pub credentials: Option<ArtifactCredentials>,
     /// The customer's key of the artifact store; `None` with the service's default key.
     pub encryption_key: Option<EncryptionKey>,
-    /// The token that the job before this one ended with; `None` in the first job of an action.
+    /// The token that the previous job of this action execution returned; `None` in the first job.
     pub continuation_token: Option<String>,
-    /// `UserParameters` as they are configured; `None` if they are not.
+    /// `UserParameters` as configured; `None` if not configured.
     pub user_parameters: Option<String>,
 }
 
@@ -91,13 +91,13 @@ pub struct Invocation {
     pub request_id: String,
     /// When Lambda ends the function.
     pub deadline: Deadline,
-    /// Where this invocation logs.
+    /// The invocation's log stream.
     pub log: LogLocation,
-    /// What the function is called, where it runs as one.
+    /// The function's name; `None` outside Lambda.
     pub function: Option<String>,
 }
 
-/// An artifact of the pipeline and where it is (or is to be put).
+/// An artifact of the pipeline and its location in the artifact store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// The name in the pipeline's declaration.
@@ -126,7 +126,7 @@ pub struct ArtifactCredentials {
 }
 
 impl ArtifactCredentials {
-    /// Credentials made of their three parts.
+    /// Creates credentials.
     #[must_use]
     pub fn new(access_key_id: &str, secret_access_key: &str, session_token: Option<&str>) -> Self {
         Self {
@@ -164,7 +164,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// [`EventError`] where the event is not one that CodePipeline sends.
+    /// [`EventError`] if the event is not one that CodePipeline sends.
     pub fn from_event(event: &Value, invocation: Invocation) -> Result<Self, EventError> {
         let body = event.get(EVENT_KEY).ok_or(EventError::NotAJob)?;
         let body = JobBody::deserialize(body).map_err(|error| EventError::shape(&error))?;
@@ -194,7 +194,7 @@ impl Job {
         Ok(job)
     }
 
-    /// Checks what the SDK puts into requests as it is: it panics on some of what does not fit there.
+    /// Checks the values that the SDK puts into requests unchanged: it panics on some that are not allowed there.
     fn check(&self) -> Result<(), EventError> {
         let account = &self.account_id;
         let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
@@ -245,7 +245,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// [`ArtifactCountError`] where there is one: it would stay empty.
+    /// [`ArtifactCountError`] if there is one, which would stay empty.
     pub fn no_output(&self) -> Result<(), ArtifactCountError> {
         if self.output_artifacts.is_empty() {
             return Ok(());
@@ -254,7 +254,7 @@ impl Job {
     }
 }
 
-/// The id of a job whose event may be unreadable otherwise.
+/// The job id of an event that may be invalid otherwise.
 #[must_use]
 pub fn job_id_of(event: &Value) -> Option<JobId> {
     let id = event.get(EVENT_KEY)?.get("id")?.as_str()?;
@@ -273,8 +273,8 @@ fn is_visible_ascii(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Checks that the event is for this function: an event that reached another one by mistake is not
-/// worked on. It stops nobody who writes an event on purpose.
+/// Checks that the event is for this function, in case it was sent to the wrong one. This is no protection against
+/// someone who forges an event.
 fn check_function(
     configuration: &Configuration,
     invocation: &Invocation,
@@ -287,7 +287,7 @@ fn check_function(
     }
 }
 
-/// The name in a name, a name with a version or alias, or an ARN.
+/// The function's name, given as a name, a name with version or alias, or an ARN.
 fn unqualified(function: &str) -> &str {
     let name = function
         .split_once(":function:")
@@ -305,7 +305,7 @@ fn only<'a>(
     }
 }
 
-/// The action is wired with the wrong number of artifacts.
+/// The action is configured with the wrong number of artifacts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the action takes {expected} {side} artifact(s) and is configured with {}", names(.found))]
 pub struct ArtifactCountError {
@@ -363,22 +363,22 @@ pub enum EventError {
         /// This function.
         own: String,
     },
-    /// It is no JSON that can be read: nested too deep, or broken.
+    /// It cannot be parsed: nested too deeply, or not JSON.
     #[error("the event cannot be read: {reason} (line {line}, column {column})")]
     Unreadable {
-        /// What the parser met.
+        /// The parser's error.
         reason: &'static str,
         /// Line, from 1.
         line: usize,
         /// Column, from 1.
         column: usize,
     },
-    /// A value that no request to AWS can hold.
+    /// A value that cannot be put into a request to AWS.
     #[error("the event has an invalid `{field}`: expected {expected}")]
     Value {
-        /// Where it is; never what it is, which may be a credential.
+        /// Its position. Never the value, which may be a credential.
         field: &'static str,
-        /// What would fit.
+        /// What is expected.
         expected: &'static str,
     },
     /// A part that every job has is missing or of another type.
@@ -390,7 +390,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// Why an event could not be parsed.
+    /// Converts a parser's error.
     pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
         let reason = if error.to_string().starts_with("recursion limit exceeded") {
             "it is nested too deeply"
@@ -406,7 +406,7 @@ impl EventError {
 
     fn shape(error: &serde_json::Error) -> Self {
         let text = error.to_string();
-        // The last one: a value that is shown before it may hold the word, too.
+        // The last occurrence: the message may quote the value, which may contain the word, before it.
         let expected = match text.rfind("expected ") {
             Some(at) => &text[at..],
             None if text.starts_with("missing field") => &text,

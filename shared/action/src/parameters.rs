@@ -1,8 +1,8 @@
 //! `UserParameters`: a query string (`task=package&Env.URL=https%3A%2F%2Fexample.com`) or, if the
 //! text begins with `{`, one JSON object of the same keys.
 //!
-//! A key given twice, unknown or missing is an error that names it and lists the keys there are.
-//! Values never appear in an error: a parameter may hold what its owner regards as secret.
+//! A duplicate, unknown or missing key is an error that names it and lists the known keys. Values never appear in
+//! errors, because a parameter may be a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,17 +27,16 @@ use syntax::{json_pairs, query_pairs};
 /// resolved text may be longer; see [`MAX_RESOLVED_CHARS`].
 pub const MAX_CONFIGURED_CHARS: usize = 1_000;
 
-/// Longest text that is read: a resolved configuration may be 100 KB in all (CodePipeline User
-/// Guide, "Quotas"), and nothing that an action takes comes near it.
+/// Longest accepted text: a resolved configuration may have 100 KB in total (CodePipeline User Guide, "Quotas").
 pub const MAX_RESOLVED_CHARS: usize = 100_000;
 
-/// What begins the keys that set variables of children.
+/// Prefix of keys that set environment variables of children.
 pub const ENVIRONMENT_PREFIX: &str = "Env.";
 
-/// Parts of a variable's name that say that the value is a secret: it is kept out of the log.
+/// Parts of variable names that suggest a secret value, which is then hidden in logs.
 const SECRET_WORDS: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "_KEY"];
 
-fn speaks_of_a_secret(name: &str) -> bool {
+fn suggests_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
@@ -46,9 +45,8 @@ fn speaks_of_a_secret(name: &str) -> bool {
 ///
 /// A struct that derives `Deserialize` needs no implementation of its own: [`Parameters`] is one for all of them.
 pub trait Params: Sized + Send {
-    /// Reads them. Keys that carry names of the user's own are taken with
-    /// [`UserParameters::take_prefixed`] and [`UserParameters::take`], the others with
-    /// [`UserParameters::deserialize`].
+    /// Reads the parameters. Keys with user-defined names are taken with [`UserParameters::take_prefixed`] and
+    /// [`UserParameters::take`]; all others with [`UserParameters::deserialize`].
     ///
     /// # Errors
     ///
@@ -111,7 +109,7 @@ impl UserParameters {
     ///
     /// # Errors
     ///
-    /// [`ParametersError`] for a text that is too long, is no such form, or has a key twice.
+    /// [`ParametersError`] if the text is too long or malformed, or contains a key twice.
     pub fn parse(text: Option<&str>) -> Result<Self, ParametersError> {
         let text = text.unwrap_or_default().trim();
         let length = text.chars().count();
@@ -136,22 +134,22 @@ impl UserParameters {
         })
     }
 
-    /// The values of the variables (`Env.NAME`) whose names speak of secrets.
+    /// The values of variables (`Env.NAME`) whose names suggest a secret.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.entries
             .iter()
             .filter(|(key, _)| {
                 key.strip_prefix(ENVIRONMENT_PREFIX)
-                    .is_some_and(speaks_of_a_secret)
+                    .is_some_and(suggests_a_secret)
             })
             .map(|(_, value)| value.as_str())
     }
 
-    /// Takes out every key that begins with `prefix` (such as `Env.`), under the name that follows.
+    /// Removes all keys with a prefix (such as `Env.`), and returns their values by the rest of the key.
     ///
     /// # Errors
     ///
-    /// [`ParametersError::Invalid`] where no name follows the prefix.
+    /// [`ParametersError::Invalid`] if a key consists of the prefix alone.
     pub fn take_prefixed(
         &mut self,
         prefix: &str,
@@ -180,7 +178,7 @@ impl UserParameters {
         Ok(taken)
     }
 
-    /// Takes out one key whose name is the user's own, such as an output artifact's.
+    /// Removes one key with a user-defined name, such as that of an output artifact.
     pub fn take(&mut self, key: &str) -> Option<String> {
         self.also_known.push(key.to_owned());
         self.entries.remove(key)

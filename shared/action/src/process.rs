@@ -1,9 +1,8 @@
-//! Children without a shell, with a scrubbed environment, that end when they have to.
+//! Child processes: without a shell, with a clean environment, and with a deadline.
 //!
-//! A child gets arguments, never a command line; an [`Environment`] that was built, so no credentials
-//! and no Lambda runtime API address; and time until a [`Deadline`]. Its output goes to the log line
-//! by line. When it ends, is told to end, or its future is dropped, its descendants are ended with it,
-//! daemons among them.
+//! A child gets arguments rather than a command line, an [`Environment`] without credentials and without the address
+//! of the Lambda runtime API, and time until a [`Deadline`]. Its output is logged line by line. When it ends, times
+//! out, or its future is dropped, all its descendants are killed, including daemons.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -32,15 +31,14 @@ pub use tree::{Survivors, TERMINATION_GRACE, sweep};
 use output::{Output, Stream};
 use tree::Tree;
 
-/// How long the output of an ended child may take to be read: all who could write to it are gone.
+/// How long reading the output of an ended child may take; no process can write to it any more.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
-/// The grace is at most this part of the time that a child had, so that a short job still ends in
-/// time.
+/// The grace is at most one in this many parts of the child's time, so that short jobs end in time.
 const LARGEST_GRACE_PART: u32 = 8;
 
-/// The kernel's out-of-memory killer takes the process with the highest score: the child, so that
-/// the function lives to report (`proc_pid_oom_score_adj(5)`, the highest value).
+/// The kernel's out-of-memory killer chooses the process with the highest score. It should be the child, so that the
+/// function survives to report (`proc_pid_oom_score_adj(5)`, the highest value).
 const CHILD_OOM_SCORE: &str = "1000";
 
 /// A program to run.
@@ -57,15 +55,14 @@ pub struct Command {
 /// A child that ended with exit code 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Its standard output, as far as it was kept: lines without terminal codes.
+    /// Its standard output without terminal codes; the middle of a long output is left out.
     pub stdout: String,
     /// How long it ran.
     pub elapsed: Duration,
 }
 
 impl Command {
-    /// A program, looked up on the environment's `PATH` unless its name holds a `/`, that is to run in a
-    /// directory.
+    /// A program to run in a directory. It is looked up on the environment's `PATH` unless its name contains a `/`.
     pub fn new(program: impl Into<OsString>, directory: &Path, environment: &Environment) -> Self {
         Self {
             program: program.into(),
@@ -77,15 +74,15 @@ impl Command {
         }
     }
 
-    /// Shows paths in the output as they are below this directory: `gulpfile.js:46` can be found by who
-    /// reads it, a path of the job's own directory cannot.
+    /// Shows paths in the output relative to this directory: readers can find `gulpfile.js:46`, but not a path in the
+    /// job's temporary directory.
     #[must_use]
     pub fn shown_below(mut self, directory: &Path) -> Self {
         self.shown_below = Some(directory.to_string_lossy().into_owned());
         self
     }
 
-    /// Adds an argument. Everyone on the machine can read arguments: no secrets.
+    /// Adds an argument. Everyone on the machine can read arguments, so they must not contain secrets.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
@@ -99,23 +96,23 @@ impl Command {
         self
     }
 
-    /// Keeps the output out of the log: it is an answer for the action, not news for a person.
+    /// Does not log the output, which is data for the action.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.logs = false;
         self
     }
 
-    /// Runs the program and ends its whole tree of processes with it.
+    /// Runs the program, and ends its whole process tree with it.
     ///
-    /// At the deadline the tree gets SIGTERM, and SIGKILL after [`TERMINATION_GRACE`], or sooner where
-    /// the child had little time. What a child
-    /// that ended by itself left running is killed at once. Dropping the future kills the tree.
+    /// At the deadline the tree gets SIGTERM, and SIGKILL after [`TERMINATION_GRACE`], or earlier if the child had
+    /// little time. Processes that a child left running when it ended are killed at once. Dropping the future kills
+    /// the tree.
     ///
     /// # Errors
     ///
-    /// [`ProcessError`] where it cannot start, ends with another exit code than 0 or by a signal,
-    /// does not end in time, or leaves this process other than it was: then this environment is given up.
+    /// [`ProcessError`] if it cannot start, ends with a nonzero exit code or by a signal, runs out of time, or
+    /// changes this process or leaves processes behind, in which case the environment is retired.
     pub async fn run(&self, deadline: Deadline) -> Result<Finished, ProcessError> {
         warn_if_root();
         let permit = tree::spawn_permit().await;
@@ -153,7 +150,8 @@ impl Command {
         let ended = if streams_ended {
             ending.await
         } else {
-            // A child that is told to end may block on a full pipe unless it is read meanwhile.
+            // Keep reading while the child is being ended: it may be blocked on a full pipe and could not handle
+            // SIGTERM otherwise.
             let reading = tokio::time::timeout(grace + OUTPUT_GRACE, reading);
             let (ended, _read_as_far_as_it_goes) = join(ending, reading).await;
             ended
@@ -191,7 +189,7 @@ impl Command {
                 source,
             })?;
         if let Some(id) = child.id() {
-            // Best effort: without it the kernel chooses by size, which is mostly the child too.
+            // Best effort: without it the kernel chooses by memory use, which is usually the child as well.
             let _kernel_chooses =
                 std::fs::write(format!("/proc/{id}/oom_score_adj"), CHILD_OOM_SCORE);
         }
@@ -236,7 +234,7 @@ impl Command {
 }
 
 impl std::fmt::Display for Command {
-    /// The program and its arguments as a person would type them.
+    /// The command line as a person would type it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&display(&self.program))?;
         for arg in &self.args {
@@ -265,7 +263,7 @@ fn display(text: &OsStr) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// Says once that children of a root process can read it.
+/// Warns once that children of a root process can read its memory.
 fn warn_if_root() {
     static SAID: Once = Once::new();
     if harden::runs_as_root() {

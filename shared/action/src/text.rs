@@ -1,17 +1,16 @@
-//! Foreign text: what others wrote (commit messages, names of tests, output of programs, a service's
-//! answer), as a terminal, a log or a message may show it.
+//! Makes untrusted text (commit messages, names of tests, output of programs, responses of services) safe to show in a
+//! terminal, a log or a message.
 //!
-//! Foreign text that reaches a terminal raw can move its cursor, erase what stands there and write
-//! something else, or turn the direction of what follows. Whoever shows foreign text passes it through
-//! [`plain`] or [`one_line`] first.
+//! Raw text can contain escape sequences that move a terminal's cursor, erase and replace what is there, or characters
+//! that reverse the direction of text. An approver could be shown something else than what is deployed. So all
+//! untrusted text passes [`plain`] or [`one_line`] before it is shown.
 
 use std::borrow::Cow;
 
 pub use delivery_archive::is_deceptive;
 
-/// The text without escape sequences, control characters, and characters that turn the direction of
-/// others. Line breaks and tabs stay; a carriage return becomes a line break, so that nothing is
-/// written over.
+/// Removes escape sequences, control characters, and characters that change the direction of text. Line breaks and tabs
+/// stay; a carriage return becomes a line break, so that it cannot overwrite a line.
 #[must_use]
 pub fn plain(text: &str) -> Cow<'_, str> {
     if !text
@@ -25,7 +24,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// The same as one line: line breaks, and the space around them, become one space.
+/// [`plain`] text as one line: line breaks, and the space around them, become one space.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let plain = plain(text);
@@ -40,8 +39,7 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join(" "))
 }
 
-/// One line without terminal codes. What follows an unfinished sequence goes with it, to the end of
-/// the line and no further.
+/// Removes terminal codes from one line. An unfinished sequence extends to the end of the line, and no further.
 pub(crate) fn plain_line(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut characters = line.chars();

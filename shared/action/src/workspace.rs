@@ -39,7 +39,7 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// [`WorkspaceError`] where the disk does not allow it.
+    /// [`WorkspaceError`] if the disk does not allow it.
     pub fn create() -> Result<Self, WorkspaceError> {
         Self::create_in(&env::temporary_directory())
     }
@@ -48,7 +48,7 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// [`WorkspaceError`] where the disk does not allow it.
+    /// [`WorkspaceError`] if the disk does not allow it.
     pub fn create_in(parent: &Path) -> Result<Self, WorkspaceError> {
         if !is_own(parent) {
             remove_abandoned(parent);
@@ -82,7 +82,7 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// [`WorkspaceError`] where the disk does not allow it.
+    /// [`WorkspaceError`] if the disk does not allow it.
     pub fn directory(&self, name: &str) -> Result<PathBuf, WorkspaceError> {
         let path = self.file(name);
         fs::create_dir_all(&path).map_err(|source| WorkspaceError {

@@ -108,7 +108,7 @@ pub enum ArchiveError {
     NoRoom {
         /// The largest entry, or the one at which the disk was full.
         entry: String,
-        /// Where it was to be written.
+        /// If it was to be written.
         path: PathBuf,
         /// What is needed there.
         needed_bytes: u64,

@@ -39,7 +39,7 @@ pub use writer::create::{Created, Creation, create, create_file};
 
 /// Checks an archive and extracts it into an empty directory, within limits.
 ///
-/// Files get mode 0644 or, where they can be run, 0755; directories 0755; links stay links.
+/// Files get mode 0644, or 0755 if they are executable; directories get 0755; links stay links.
 ///
 /// # Errors
 ///
@@ -48,8 +48,8 @@ pub fn extract(zip: &File, into: &Path, limits: &Limits) -> Result<Extracted, Ar
     archive::extract(&Source::of(zip)?, limits.clone(), into, extract::threads())
 }
 
-/// Checks an archive and extracts it into an empty directory, as far as the disk has room, by as many
-/// threads as this process has processors.
+/// Checks an archive and extracts it into an empty directory, if the disk has room, with as many threads as this
+/// process has processors.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn extract_file(zip: &Path, into: &Path) -> Result<Extracted, ArchiveError> 
     extract_file_with(zip, into, extract::threads())
 }
 
-/// The same, by this many threads.
+/// [`extract_file`] with a given number of threads.
 ///
 /// # Errors
 ///

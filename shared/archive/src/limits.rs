@@ -1,4 +1,4 @@
-//! How much an archive may bring along.
+//! Limits on what an archive may contain.
 
 use std::path::Path;
 
@@ -8,21 +8,20 @@ use crate::error::{ArchiveError, shown};
 /// 60,000; memory is 100 bytes or so for each.
 const MAX_ENTRIES: u64 = 100_000;
 
-/// Most bytes of names and link targets together: they are held in memory while the rules are checked. 100,000
-/// entries of 105 bytes; a `node_modules` of pnpm, whose paths are the longest, has some 60,000 of 90. With
-/// entries and tree that is some 35 MB, of the 64 MiB that an archive may take.
+/// Most bytes of all names and link targets together, which are held in memory while they are checked: 100,000 entries
+/// of 105 bytes. A `node_modules` of pnpm, which has the longest paths, has about 60,000 entries of 90 bytes. With
+/// entries and tree that is about 35 MB, of the 64 MiB that an archive may use.
 pub(crate) const MAX_NAME_BYTES: u64 = 10 * 1024 * 1024;
 
 /// How many times as large as the archive its contents may be, once they are larger than
 /// [`RATIO_FREE_BYTES`]. Measured on real artifacts: 2 to 12; deflate's own end is 1,032.
 const MAX_RATIO: u64 = 200;
 
-/// Contents that any function's disk holds (512 MiB is the least `EphemeralStorage`) are harmless
-/// however well they compress: a test's file of zeros is no attack.
+/// Contents that fit on any function's disk (the smallest `EphemeralStorage` is 512 MiB) are harmless however well they
+/// compress: a test's file of zeros is not an attack.
 pub(crate) const RATIO_FREE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// The smallest unit that file systems give to a file: a thousand files of one byte need this much
-/// each.
+/// The smallest unit that file systems allocate: a file of one byte takes this much.
 const BLOCK_BYTES: u64 = 4096;
 
 /// How much an archive may hold.
@@ -37,12 +36,12 @@ pub struct Limits {
     pub max_entry_bytes: u64,
     /// How many times as large as the archive its contents may be when they exceed 512 MiB.
     pub max_ratio: u64,
-    /// What is free where the archive is to be extracted; `None` does not look.
+    /// Free bytes at the destination; `None` skips the check.
     pub free_bytes: Option<u64>,
 }
 
 impl Default for Limits {
-    /// Everything that a disk could hold; see [`Limits::for_free_space`].
+    /// No limit on sizes; see [`Limits::for_free_space`].
     fn default() -> Self {
         Self {
             max_entries: MAX_ENTRIES,
@@ -55,11 +54,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What the file system that holds `path` has room for now.
+    /// Limits for the space that is free now on the file system of `path`.
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Io`] where the system does not tell.
+    /// [`ArchiveError::Io`] if the system does not report it.
     pub fn for_free_space(path: &Path) -> Result<Self, ArchiveError> {
         Ok(Self {
             free_bytes: Some(free_bytes(path)?),
@@ -67,7 +66,7 @@ impl Limits {
         })
     }
 
-    /// Refuses contents that are beyond the limits, before a byte of them is written.
+    /// Refuses contents beyond the limits, before anything is written.
     pub(crate) fn check(&self, demand: &Demand<'_>) -> Result<(), ArchiveError> {
         let entry = || shown(demand.largest);
         if demand.bytes > self.max_total_bytes {
@@ -103,7 +102,7 @@ impl Limits {
     }
 }
 
-/// What an archive asks for.
+/// The space that an archive needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Demand<'a> {
     /// The archive's own length.

@@ -1,13 +1,14 @@
-//! What an artifact says of the dependency tree that it begins with.
+//! The archive comment by which npm-install tells later actions about the dependency tree in an artifact.
 //!
-//! `npm-install` puts a project's dependencies first into the archive that it composes, unchanged from
-//! one source to the next, and names them in the archive's comment. So a later action knows the tree
-//! without reading a byte of it.
+//! `npm-install` puts a project's dependencies at the beginning of the archive that it composes, byte for byte the
+//! same for every source with the same lock file, and identifies them in the archive's comment. So a later action can
+//! recognise the tree without reading it. Writer and reader share this type, so that the form is defined in one
+//! place.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What the comment begins with; the number is the version of its form.
+/// Start of the comment; the number is the version of its format.
 const PREFIX: &str = "delivery-dependencies/1";
 
 /// Characters of a SHA-256 in hexadecimal.
@@ -16,12 +17,12 @@ const KEY_CHARS: usize = 64;
 /// The dependency tree at the beginning of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependencies {
-    /// SHA-256 of all that decides the tree (the lock file with its integrity hashes, platform,
+    /// SHA-256 of everything that determines the tree (the lock file with its integrity hashes, platform,
     /// versions, flags), in 64 hexadecimal digits.
     pub key: String,
-    /// Entries whose local headers begin before this byte of the archive are the tree's.
+    /// Entries whose local headers begin before this byte of the archive belong to the tree.
     pub data_bytes: u64,
-    /// The directory that holds all of it, such as `node_modules` or `web/node_modules`.
+    /// The directory that contains all of it, such as `node_modules` or `web/node_modules`.
     pub root: String,
 }
 
@@ -36,7 +37,7 @@ impl fmt::Display for Dependencies {
     }
 }
 
-/// A comment says nothing of dependencies.
+/// The comment does not describe dependencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the archive's comment does not describe dependencies")]
 pub struct NoDependencies;

@@ -1,9 +1,9 @@
 //! JUnit XML reports: how many tests there were, and which of them failed.
 //!
-//! There is no one schema: mocha, jest, Node's own runner, pytest and Maven differ in attributes,
-//! nesting and time formats. So only what all share is read (`testcase` with `failure`, `error` or
-//! `skipped` inside), and the counts are counted rather than believed. A report that cannot be read is
-//! a warning: whether tests passed is the exit code's to say.
+//! There is no common schema: mocha, jest, Node's own runner, pytest and Maven differ in attributes, nesting and time
+//! formats. So only what all share is read (`testcase` with `failure`, `error` or `skipped` inside), and tests are
+//! counted rather than taken from summary attributes. An unreadable report is only a warning, because the exit code
+//! decides whether the tests passed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -18,14 +18,13 @@ use serde::{Deserialize, Deserializer};
 use delivery_action::failure::{ActionError, FailureType};
 use delivery_action::glob::Glob;
 
-/// Largest report that is read. Ten thousand tests with their output stay below it; beyond it a
-/// report holds output, not results.
+/// Largest report that is read. Ten thousand tests with their output stay below it.
 const MAX_REPORT_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Most reports that are read: one a test file is usual.
+/// Most reports that are read; one per test file is usual.
 const MAX_REPORTS: usize = 1_000;
 
-/// Most files that are looked at for reports.
+/// Most files that are compared with the pattern.
 const MAX_FILES: usize = 500_000;
 
 /// Most names of failed tests that are kept; all are counted.
@@ -34,7 +33,7 @@ const MAX_NAMES: usize = 50;
 /// Longest name of a failed test, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
-/// Folders that hold no report of the project's own, unless the pattern names them.
+/// Folders that are not searched unless the pattern names them.
 const SKIPPED_FOLDERS: [&str; 2] = ["node_modules", ".git"];
 
 /// Where reports are: a glob below the project's directory, such as `reports/**/*.xml`.
@@ -44,15 +43,14 @@ pub struct ReportGlob {
     glob: Glob,
 }
 
-/// Reports that came with the source, as they were before the tests ran.
+/// Reports that existed before the tests ran.
 #[derive(Debug, Default)]
 pub struct EarlierReports(HashSet<(Stamp, PathBuf)>);
 
-/// Tells a file that was written again from one that was not: inode, seconds and nanoseconds of its
-/// last change.
+/// Changes when a file is written again: inode, and seconds and nanoseconds of the last change.
 type Stamp = (u64, i64, i64);
 
-/// What the reports say.
+/// The results in the reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many files were read.
@@ -67,7 +65,7 @@ pub struct Report {
     pub failed_names: Vec<String>,
 }
 
-/// The report, and what of it could not be read.
+/// The results, and the problems with reading them.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// What was read.
@@ -77,11 +75,11 @@ pub struct Reading {
 }
 
 impl ReportGlob {
-    /// Reads a pattern. `*` does not go over `/`, `**` does.
+    /// Parses a pattern. `*` does not match `/`; `**` does.
     ///
     /// # Errors
     ///
-    /// [`ReportGlobError`] for a pattern that is none, is absolute, or goes up.
+    /// [`ReportGlobError`] if the pattern is invalid, absolute, or contains `..`.
     pub fn new(pattern: &str) -> Result<Self, ReportGlobError> {
         let refused = |reason: String| ReportGlobError {
             pattern: pattern.to_owned(),
@@ -103,7 +101,7 @@ impl ReportGlob {
         &self.pattern
     }
 
-    /// The reports that are there before the tests run: they tell of another run.
+    /// The reports that exist before the tests run, which are from an earlier run.
     #[must_use]
     pub fn earlier(&self, root: &Path) -> EarlierReports {
         EarlierReports(
@@ -114,7 +112,7 @@ impl ReportGlob {
         )
     }
 
-    /// Reads all reports below a directory that were written since. No symbolic link is followed.
+    /// Reads all reports below a directory that were written since, without following symbolic links.
     #[must_use]
     pub fn read(&self, root: &Path, earlier: &EarlierReports) -> Reading {
         let mut reading = Reading::default();
@@ -254,10 +252,10 @@ fn read_file(path: &Path) -> Result<Report, String> {
     }
 }
 
-/// How UTF-16, which PowerShell and reporters for .NET write, orders the bytes of a unit.
+/// The byte order of UTF-16, which PowerShell and reporters for .NET write.
 type ByteOrder = fn([u8; 2]) -> u16;
 
-/// The order that a byte order mark tells, or else the `<` that every report begins with.
+/// The byte order by the byte order mark, or else by the `<` that every report starts with.
 fn utf16_order(beginning: &[u8]) -> Option<ByteOrder> {
     match beginning {
         [0xff, 0xfe, ..] | [b'<', 0, ..] => Some(u16::from_le_bytes),
@@ -338,7 +336,7 @@ fn begin(element: &BytesStart<'_>, case: &mut Option<Case>) {
     }
 }
 
-/// `name`, after `classname` where that says more. Many reporters put the whole title into both.
+/// `name`, after `classname` if that says more. Many reporters put the whole title into both.
 fn case_name(element: &BytesStart<'_>) -> String {
     let attribute = |wanted: &str| {
         element
@@ -368,7 +366,7 @@ fn case_name(element: &BytesStart<'_>) -> String {
     delivery_action::failure::cut_end(&delivery_action::text::one_line(&full), MAX_NAME_CHARS)
 }
 
-/// A `report` that is no pattern of files below the source.
+/// An invalid `report` pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`report` has the pattern `{pattern}`, which cannot be used: {reason}")]
 pub struct ReportGlobError {

@@ -1,4 +1,4 @@
-//! The application's source as a job works on it: where it lies, and how its programs are run.
+//! The application's extracted source: paths in it, and the environment of its programs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,15 +24,12 @@ pub use files::{Files, Folder, below};
 pub use lockfile::{MAX_LOCK_BYTES, NPM_LOCK_FILES, YARN_LOCK};
 pub use manifest::{MANIFEST, Manifest, NoManifest};
 pub use remedy::remedy;
-pub(crate) use remedy::{
-    MISSING_MODULE, says_that_a_module_is_missing, says_that_something_is_missing,
-};
+pub(crate) use remedy::{MISSING_MODULE, reports_a_missing_module, reports_something_missing};
 
-/// How long before the action itself is ended its programs are: what they wrote can then still be
-/// read and the failure told in the action's own words.
+/// How long before the action's deadline its programs are ended, so that their output can still be read and reported.
 const CHILD_MARGIN: Duration = TERMINATION_GRACE.saturating_add(Duration::from_secs(3));
 
-/// The margin is at most this part of the time that is left, so that short jobs still work.
+/// The margin is at most one in this many parts of the remaining time, so that short jobs still work.
 const LARGEST_MARGIN_PART: u32 = 4;
 
 /// An extracted source, and the directory in it that the action works in.
@@ -47,7 +44,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// [`ProjectError`] where it is not there, is no directory, or leaves the source.
+    /// [`ProjectError`] if it is not there, is no directory, or leaves the source.
     pub fn open(source: &Path, directory: &str) -> Result<Self, ProjectError> {
         let source = source
             .canonicalize()
@@ -101,11 +98,11 @@ impl Project {
             .take_while(|directory| directory.starts_with(&self.source))
     }
 
-    /// Where a path relative to the directory leads, symbolic links followed.
+    /// If a path relative to the directory leads, symbolic links followed.
     ///
     /// # Errors
     ///
-    /// [`ProjectError`] where nothing is there, or it is not in the source.
+    /// [`ProjectError`] if nothing is there, or it is not in the source.
     pub fn resolve(&self, path: &str) -> Result<PathBuf, ProjectError> {
         let leaves = || ProjectError::Leaves {
             path: path.to_owned(),
@@ -151,12 +148,11 @@ impl Project {
     }
 }
 
-/// The environment of the project's programs: npm quiet about itself and at home in the workspace,
-/// then the variables that the user named.
+/// The environment of the project's programs: npm's directories in the workspace, and the user's variables.
 ///
 /// # Errors
 ///
-/// [`ProjectError`] where the directories cannot be made or a variable cannot be set.
+/// [`ProjectError`] if the directories cannot be made or a variable cannot be set.
 pub fn environment(
     workspace: &Workspace,
     user: &BTreeMap<String, String>,
@@ -172,18 +168,18 @@ pub fn environment(
     Ok(environment)
 }
 
-/// When programs of this job are to be ended, so that the action can still tell why.
+/// The deadline for this job's programs, which leaves time to report why they were ended.
 #[must_use]
 pub fn child_deadline(job: &Job) -> Deadline {
     let deadline = job.invocation.deadline;
     deadline.earlier_by(CHILD_MARGIN.min(deadline.remaining() / LARGEST_MARGIN_PART))
 }
 
-/// The path below the source that a `directory` names, as it is written; empty for the source itself.
+/// Normalises a `directory` without following links; empty for the source itself.
 ///
 /// # Errors
 ///
-/// [`ProjectError::Leaves`] where it is absolute or goes above the source.
+/// [`ProjectError::Leaves`] if it is absolute or goes above the source.
 pub fn directory_of(directory: &str) -> Result<String, ProjectError> {
     let leaves = || ProjectError::Leaves {
         path: directory.to_owned(),
@@ -202,7 +198,7 @@ pub fn directory_of(directory: &str) -> Result<String, ProjectError> {
     Ok(names.join("/"))
 }
 
-/// Whether the path as it is written goes above the source, whatever links say.
+/// Whether the path leaves the source at any step, without following links.
 fn goes_above(directory: &Path, path: &str, source: &Path) -> bool {
     let mut depth = directory
         .strip_prefix(source)
@@ -240,7 +236,7 @@ pub enum ProjectError {
         /// The path below the source.
         path: String,
     },
-    /// The disk does not let it be read.
+    /// It cannot be read.
     #[error("`{path}` cannot be read")]
     Unreadable {
         /// The path.

@@ -56,22 +56,22 @@ impl std::fmt::Display for Runner {
     }
 }
 
-/// What will run a task, as far as the files of the project tell.
+/// Which runner will run a task, determined from the project's files alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// What runs it.
     pub runner: Runner,
     /// Why this one.
     pub because: String,
-    /// Why the task may not be there after all: gulp's tasks are known only when gulp runs.
+    /// Why the task may not exist: gulp's tasks are known only when gulp runs.
     pub doubt: Option<String>,
 }
 
-/// Chooses what runs a task: what was asked for, else gulp where there is a gulpfile, else npm.
+/// Chooses the runner of a task: the configured one, else gulp if there is a gulpfile, else npm.
 ///
 /// # Errors
 ///
-/// [`TaskError`] where it is certain that the task cannot be run.
+/// [`TaskError`] if it is certain that the task cannot be run.
 pub fn choose(
     files: &dyn Files,
     folder: &str,
@@ -134,7 +134,7 @@ pub struct Task {
     pub report: Option<ReportGlob>,
 }
 
-/// A task that ended well.
+/// A task that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskEnd {
     /// What ran it.
@@ -152,7 +152,7 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// [`TaskError`] where the runner or the task is not there, or the task fails; then with the names
+    /// [`TaskError`] if the runner or the task is not there, or the task fails; then with the names
     /// of the failed tests and the last lines of its output.
     pub async fn run(
         &self,
@@ -168,7 +168,7 @@ impl Task {
             .await;
         let Err(missing) = &ended else { return ended };
         let is_script = self.runner.is_none()
-            && missing.says_that_gulp_has_no_such_task()
+            && missing.is_missing_in_gulp()
             && npm::find(&files, &project.folder(), &self.name).is_ok();
         if !is_script {
             return ended;
@@ -232,7 +232,7 @@ impl Task {
         }
     }
 
-    /// gulp says only when it runs that a task is not there.
+    /// Whether gulp failed because it has no such task.
     fn is_unknown_to_gulp(&self, error: &ProcessError) -> bool {
         error
             .output()
@@ -240,13 +240,13 @@ impl Task {
     }
 }
 
-/// What is known of the cause of a failure like this one.
+/// Advice for a failure with a known cause.
 fn advice(error: &ProcessError, project: &Project) -> Option<String> {
     let output = error.output()?;
     if let Some(remedy) = project::remedy(output) {
         return Some(remedy.to_owned());
     }
-    if !project::says_that_something_is_missing(output) {
+    if !project::reports_something_missing(output) {
         return None;
     }
     let (files, folder) = (project.files(), project.folder());
@@ -260,5 +260,5 @@ fn advice(error: &ProcessError, project: &Project) -> Option<String> {
     if let Some(submodules) = project::empty_submodules(&files) {
         return Some(submodules);
     }
-    project::says_that_a_module_is_missing(output).then(|| project::MISSING_MODULE.to_owned())
+    project::reports_a_missing_module(output).then(|| project::MISSING_MODULE.to_owned())
 }

@@ -1,12 +1,12 @@
-//! The fault matrix of an action: each mutating call x each fault x each way of delivering the job
-//! again, with the function's real binary.
+//! The fault matrix of an action: every mutating call, with every fault, and every way of delivering the job a second
+//! time, against the function's real binary.
 //!
-//! In every cell the end state is the fault-free one or the one before, the job has exactly one
-//! result, and a job that was reported as a success has the fault-free state.
+//! In every cell, the final state must be either the fault-free one or the initial one, the job must have exactly one
+//! result, and if it was reported as a success, the state must be the fault-free one.
 //!
-//! Where the scenario has another release, it is also delivered wholly between the two deliveries of the job, or
-//! while the first one is held at the call. The job's own execution has ended before that, as it has where a
-//! person abandons it. Then what the other release made stays as it is, and no late delivery reports a success.
+//! If the scenario has another release, that is also delivered completely between the two deliveries of the job, or
+//! while the first delivery is held at a call. The job's own execution has ended before, as if it had been abandoned.
+//! Then the other release's state must not change, and no late delivery may report a success.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,10 +25,10 @@ use super::s3::Objects;
 use super::world::World;
 use super::world::codepipeline::Reported;
 
-/// Cells at work at once: most of a cell is waiting, so more than the processors there are.
+/// Cells that run at once: more than there are processors, because a cell mostly waits.
 const PARALLEL_CELLS: usize = 10;
 
-/// A delivery that takes longer hangs. The SDK's pauses between attempts are some seconds.
+/// A delivery that takes longer is considered hung. The SDK's pauses between attempts are some seconds.
 const LONGEST_DELIVERY: Duration = Duration::from_mins(1);
 
 /// How long a delivery that is held at a call waits for the other one before it goes on anyway.
@@ -51,14 +51,14 @@ pub trait Scenario: Sync {
     /// What the job changes, without what differs between two equal runs.
     fn snapshot(&self, world: &World) -> impl Future<Output = Self::State> + Send;
 
-    /// What else has to hold after every cell, such as what was served meanwhile.
+    /// Further conditions after every cell, such as what was served in the meantime.
     ///
     /// # Errors
     ///
     /// What does not hold.
     fn check(&self, world: &World) -> Result<(), String>;
 
-    /// Whether no delivery may report a failure, not even one that is refused, where the fault
+    /// Whether no delivery may report a failure, not even one that is refused, if the fault
     /// passes or the process is killed.
     fn mends_what_passes(&self) -> bool {
         false
@@ -179,7 +179,7 @@ impl fmt::Display for Cell<'_> {
     }
 }
 
-/// What a matrix came to.
+/// The result of a matrix.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The mutating calls of the fault-free run, in order.
@@ -194,7 +194,7 @@ pub struct Summary {
 ///
 /// # Panics
 ///
-/// Where the fault-free run does not succeed.
+/// If the fault-free run does not succeed.
 pub async fn run<S: Scenario>(scenario: &S) -> Summary {
     let (before, expected, made) = fault_free(scenario).await;
     let mut ways = AGAIN.to_vec();
@@ -289,7 +289,7 @@ async fn fault_free<S: Scenario>(scenario: &S) -> (S::State, S::State, Vec<Call>
             world.code_pipeline().accepted()[..],
             [Reported::Success { .. }]
         ),
-        "the fault-free run is no success: {:?}",
+        "the fault-free run failed: {:?}",
         world.code_pipeline().reports()
     );
     (before, after, calls)
@@ -332,7 +332,7 @@ async fn run_cell<S: Scenario>(
             if lambda_content {
                 Ok(())
             } else {
-                Err("the second delivery did not succeed".to_owned())
+                Err("the second delivery failed".to_owned())
             }
         });
     promise.map_err(|promise| {
@@ -434,7 +434,7 @@ fn overtaken_reports<S: Scenario>(
     if !pipeline.reports().iter().any(|report| {
         report.accepted && success(&report.result) && Some(report.job.as_str()) == other
     }) {
-        return Err("the other release did not succeed".to_owned());
+        return Err("the other release failed".to_owned());
     }
     if scenario.late_job_is_harmless() {
         return Ok(());

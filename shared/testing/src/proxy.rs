@@ -151,7 +151,7 @@ impl Proxy {
         }
     }
 
-    /// Where it is.
+    /// If it is.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

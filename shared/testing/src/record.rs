@@ -70,7 +70,7 @@ impl Recorded {
             .join("\t")
     }
 
-    /// Reads a line; `None` where it is none of ours.
+    /// Reads a line; `None` if it is none of ours.
     #[must_use]
     pub fn of_line(line: &str) -> Option<Self> {
         let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
@@ -115,7 +115,7 @@ impl Recorded {
     }
 }
 
-/// Writes a request down, where it is one of an action or of the pipeline.
+/// Writes a request down, if it is one of an action or of the pipeline.
 pub(crate) fn request(parts: &Parts) {
     if let Some(by) = caller(parts) {
         write(&Recorded::of(by, parts));

@@ -1,5 +1,5 @@
-//! A minimal Lambda: feeds events to a function's real binary through the runtime API, so that what
-//! a test kills is the process that would run in Lambda.
+//! A minimal Lambda: passes events to a function's real binary through the runtime API, so that tests can kill and
+//! observe the same process that would run in Lambda.
 
 use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
@@ -30,13 +30,13 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// The log group of every function.
 pub const LOG_GROUP: &str = "/aws/lambda/the-function";
 
-/// What its `/tmp` is called, below its directory.
+/// Name of its `/tmp` in its directory.
 const TEMPORARY: &str = "tmp";
 
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The function returned: Lambda is content.
+    /// The function returned successfully.
     Succeeded,
     /// The function returned an error: Lambda delivers the event again.
     Failed(String),
@@ -49,7 +49,7 @@ pub enum Ended {
 pub struct KillSwitch(Arc<OnceLock<u32>>);
 
 impl KillSwitch {
-    /// Ends the process at once (SIGKILL); nothing happens where it has not been started.
+    /// Kills the process (SIGKILL). Does nothing if it has not been started.
     pub fn kill(&self) {
         let pid = self
             .0
@@ -86,12 +86,12 @@ struct Runtime {
 }
 
 impl Function {
-    /// Starts a binary whose AWS is at `endpoint`.
+    /// Starts a binary that finds AWS at `endpoint`.
     pub async fn start(binary: &Path, endpoint: &str, kill: &KillSwitch) -> Self {
         Self::start_with(binary, endpoint, kill, TIMEOUT, &[]).await
     }
 
-    /// The same, with another timeout, and with variables that stand above the usual ones.
+    /// Starts a binary with another timeout, and with variables that override the usual ones.
     pub async fn start_with(
         binary: &Path,
         endpoint: &str,
@@ -103,7 +103,7 @@ impl Function {
         Self::start_command(command, endpoint, kill, timeout, variables).await
     }
 
-    /// The same, started by a command that becomes the function's process.
+    /// Starts a command that becomes the function's process.
     pub async fn start_command(
         command: Command,
         endpoint: &str,
@@ -148,11 +148,11 @@ impl Function {
         }
     }
 
-    /// How long it took from the start of the process until it asked for its first event; waits for it.
+    /// Waits for the process to request its first event, and returns how long that took.
     ///
     /// # Errors
     ///
-    /// How the process ended, where it did before.
+    /// How the process ended, if it did before.
     pub async fn first_poll(&mut self) -> Result<Duration, ExitStatus> {
         self.polls(1).await?;
         let polled = self.runtime.polled.get().expect("it has polled");
@@ -163,7 +163,7 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// How the process ended, where it did before.
+    /// How the process ended, if it did before.
     pub async fn polls(&mut self, count: u64) -> Result<(), ExitStatus> {
         let mut polls = self.runtime.polls.subscribe();
         tokio::select! {

@@ -53,7 +53,7 @@ pub struct Objects {
     most_in_flight: Arc<AtomicUsize>,
 }
 
-/// Where the objects are.
+/// If the objects are.
 #[derive(Clone)]
 enum Kept {
     Files(Arc<TempDir>, Arc<FileSystem>),
@@ -148,7 +148,7 @@ impl Objects {
         self.bytes.load(Ordering::SeqCst)
     }
 
-    /// The bytes of an object, read beside HTTP; `None` where there is none.
+    /// The bytes of an object, read beside HTTP; `None` if there is none.
     #[must_use]
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         match &self.kept {
@@ -250,7 +250,7 @@ impl LocalS3 {
         Self { objects, server }
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`.
+    /// If it is: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
@@ -274,7 +274,7 @@ impl LocalS3 {
         self.objects.bytes()
     }
 
-    /// The bytes of an object, read beside HTTP; `None` where there is none.
+    /// The bytes of an object, read beside HTTP; `None` if there is none.
     #[must_use]
     pub fn read(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         self.objects.read(bucket, key)
@@ -284,7 +284,7 @@ impl LocalS3 {
     ///
     /// # Panics
     ///
-    /// Where there is no such bucket, or objects are kept in memory.
+    /// If there is no such bucket, or objects are kept in memory.
     pub fn overwrite(&self, bucket: &str, key: &str, bytes: &[u8]) {
         let Kept::Files(directory, _) = &self.objects.kept else {
             panic!("only files can be overwritten");

@@ -14,7 +14,7 @@ use delivery_action::parameters::{Params as _, UserParameters};
 /// The artifact store's bucket.
 const BUCKET: &str = "artifact-store";
 
-/// Where the input artifact is.
+/// If the input artifact is.
 const SOURCE_KEY: &str = "greeter/SourceOutp/aB3xY9z";
 
 /// An artifact store that holds one source.
@@ -104,7 +104,7 @@ impl SourceStore {
             .map_err(|error| Failure::new(&error))
     }
 
-    /// An output artifact; `None` where nothing was stored.
+    /// An output artifact; `None` if nothing was stored.
     pub async fn output(&self, name: &str) -> Option<StoredObject> {
         self.s3.bucket(BUCKET).get(&output_key(name)).await
     }
@@ -113,7 +113,7 @@ impl SourceStore {
     ///
     /// # Panics
     ///
-    /// Where nothing was stored, or it is no zip.
+    /// If nothing was stored, or it is no zip.
     pub async fn output_files(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let object = self
             .output(name)

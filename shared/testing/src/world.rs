@@ -1,9 +1,8 @@
 //! A stateful, strict, in-memory AWS on one loopback port.
 //!
-//! It is at least as strict as AWS about what emulators let pass: stale revision ids, wrong code
-//! hashes, updates in progress, weights out of range, versions that are not there, results of jobs
-//! that have one. Each service is a module with a state and a `route` from request to answer; S3 is
-//! [`Objects`]. All calls are recorded in order.
+//! It is at least as strict as AWS about what emulators usually accept: stale revision ids, wrong code hashes,
+//! updates in progress, weights out of range, missing versions, second results of jobs. Each service is a module with
+//! a state and a `route` from request to answer; S3 is [`Objects`]. All calls are recorded in order.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,7 +63,7 @@ impl World {
         Self::start_with(Objects::new()).await
     }
 
-    /// Starts one whose S3 are these objects.
+    /// Starts one with these objects as its S3.
     pub async fn start_with(objects: Objects) -> Self {
         let inner = Arc::new(Inner {
             objects,
@@ -82,7 +81,7 @@ impl World {
         }
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`, for all services.
+    /// If it is: `http://127.0.0.1:PORT`, for all services.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
@@ -100,7 +99,7 @@ impl World {
         s3::config(&self.url(), TEST_KEYS)
     }
 
-    /// What a test puts into a bucket and looks at; its requests are not recorded by
+    /// A bucket, for the test's own reads and writes; its requests are not recorded by
     /// [`World::calls`] after [`World::forget_calls`].
     #[must_use]
     pub fn bucket(&self, name: &str) -> Bucket {
@@ -141,22 +140,22 @@ impl World {
         lock(&self.inner.denied).insert(action.to_owned());
     }
 
-    /// The functions. Not to be held while something is awaited.
+    /// The functions. Do not hold the guard across an `await`.
     pub fn lambda(&self) -> MutexGuard<'_, lambda::Lambda> {
         lock(&self.inner.lambda)
     }
 
-    /// The jobs. Not to be held while something is awaited.
+    /// The jobs. Do not hold the guard across an `await`.
     pub fn code_pipeline(&self) -> MutexGuard<'_, codepipeline::CodePipeline> {
         lock(&self.inner.code_pipeline)
     }
 
-    /// The REST APIs. Not to be held while something is awaited.
+    /// The REST APIs. Do not hold the guard across an `await`.
     pub fn api_gateway(&self) -> MutexGuard<'_, apigateway::ApiGateway> {
         lock(&self.inner.api_gateway)
     }
 
-    /// The distributions. Not to be held while something is awaited.
+    /// The distributions. Do not hold the guard across an `await`.
     pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::CloudFront> {
         lock(&self.inner.cloud_front)
     }

@@ -110,7 +110,7 @@ impl<A: Action, C: Constructor<A>> Host<A, C> {
     ///
     /// # Errors
     ///
-    /// [`HostError`] where nothing could be reported: the event names no job, or CodePipeline could
+    /// [`HostError`] if nothing could be reported: the event names no job, or CodePipeline could
     /// not be reached.
     pub async fn invoke(&self, event: Value, invocation: Invocation) -> Result<(), HostError> {
         let job = Job::from_event(&event, invocation.clone());

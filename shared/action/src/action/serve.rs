@@ -24,7 +24,7 @@ use crate::sandbox;
 ///
 /// # Errors
 ///
-/// Where the Lambda runtime cannot be reached, or the process cannot hide its memory from its
+/// If the Lambda runtime cannot be reached, or the process cannot hide its memory from its
 /// children.
 pub fn serve<A: Action>(constructor: impl Constructor<A>) -> Result<(), lambda_runtime::Error> {
     // The order matters: first hide the memory and adopt orphans, before any code could start a child; then

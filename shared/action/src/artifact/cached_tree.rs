@@ -1,22 +1,26 @@
-//! Trees that are kept in the artifact bucket, and what their metadata say of them.
+//! A tree of files cached in the artifact bucket as a zip archive, and its metadata.
+//!
+//! The metadata repeats what the object should look like: its length, where its central directory begins, and the
+//! directory's hash. A truncated, damaged or foreign object is therefore recognised from its metadata and directory
+//! alone, without reading the files, which can be hundreds of MB.
 
 use std::collections::HashMap;
 
 use super::multipart::ObjectVersion;
 
-/// The version of what a kept tree's metadata say.
+/// Version of the metadata.
 const FORMAT: &str = "1";
 
-/// Names of the metadata.
+/// Names of the metadata entries.
 const FORMAT_NAME: &str = "delivery-format";
 const DATA_NAME: &str = "delivery-data-bytes";
 const LENGTH_NAME: &str = "delivery-length";
 const HASH_NAME: &str = "delivery-directory-sha256";
 
-/// Longest directory that is believed: 100,000 entries with names of 160 bytes have half of it.
+/// Longest plausible directory: 100,000 entries with names of 160 bytes need half of it.
 const MAX_DIRECTORY_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A tree of files that is kept in the artifact bucket as an archive.
+/// A tree of files cached in the artifact bucket.
 #[derive(Clone, Debug)]
 pub struct CachedTree {
     pub(super) version: ObjectVersion,
@@ -24,14 +28,14 @@ pub struct CachedTree {
     pub(super) length: u64,
 }
 
-/// What the metadata of a kept tree say.
+/// The metadata of a cached tree.
 #[derive(Clone, Debug)]
 pub(super) struct TreeMetadata {
-    /// Bytes before its directory.
+    /// Bytes before the central directory.
     pub(super) data_bytes: u64,
-    /// Bytes of all of it.
+    /// Bytes of the whole archive.
     pub(super) length: u64,
-    /// SHA-256 of all from the directory on.
+    /// SHA-256 of everything from the central directory on.
     pub(super) hash: String,
 }
 
@@ -47,7 +51,7 @@ impl TreeMetadata {
 }
 
 impl CachedTree {
-    /// Reads the metadata, as far as they fit the object; else says why not.
+    /// Reads the metadata; an error says how it contradicts the object.
     pub(super) fn claim(&self) -> Result<TreeMetadata, String> {
         let text = |name: &str| self.metadata.get(name).map(String::as_str);
         let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());

@@ -1,9 +1,16 @@
-//! Artifacts composed inside S3: a kept tree's bytes are copied there, and only the source's and a
-//! directory pass through the function.
+//! Output artifacts composed inside S3 from a cached tree and an archive on disk.
 //!
-//! A kept tree is an archive in the artifact bucket. Its metadata say how long it is, where its directory
-//! begins, and what the directory's hash is; so an object that is cut off, changed or someone else's is told
-//! from one that is whole by reading its directory alone.
+//! Problem: an npm project's output artifact is its source plus `node_modules`, which changes only with the lock file.
+//! Packing and uploading the same `node_modules` again took most of the time of npm-install.
+//!
+//! Solution (`docs/decisions/0118-outputs-composed-of-a-kept-tree.md`): the tree is cached as one zip archive. The
+//! output is a multipart upload whose first parts S3 copies from the cached archive (`UploadPartCopy`), and whose
+//! last parts are the source's data and a central directory for both ([`delivery_archive::compose`]). Only those last
+//! parts pass through the function.
+//!
+//! The copies run while the cached tree's directory is still being checked. That is safe because every copy names
+//! the `ETag` of the object whose directory is checked, and because nothing exists before the upload is completed: if
+//! the check fails, the upload is aborted.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -27,34 +34,33 @@ use crate::blocking;
 use crate::job::{Artifact, Job};
 use delivery_archive::{Archive, ArchiveEnd, ArchiveError, MAX_END_BYTES};
 
-/// Objects up to this size go up in one request.
+/// Objects up to this size are uploaded in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
 
-/// Copies of one tree that are made at once where it is large enough: each takes a request, and S3 makes them
-/// side by side.
+/// Number of copies that a large enough tree is divided into. S3 executes them in parallel.
 const COPIES: u64 = 4;
 
-/// Below this a further copy saves less time than its request costs.
+/// Least size of a copy; below this, another request costs more time than it saves.
 const COPY_BYTES: u64 = PART_BYTES;
 
 const CONTENT_TYPE: &str = "application/zip";
 
-/// Why an artifact was not composed. Nothing of it is in the store then.
+/// Why an artifact was not composed. Nothing was stored then.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// The kept tree is not what was kept: it is to be made again.
+    /// The cached tree is not what was cached; it has to be created again.
     #[error("{reason}")]
     Damaged {
-        /// What does not fit.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The kept tree was removed or replaced meanwhile.
+    /// The cached tree was removed or replaced since it was found.
     #[error("the cached tree no longer exists")]
     Gone(#[source] CallError),
-    /// The two trees cannot be one.
+    /// The two archives cannot be combined.
     #[error("the source and the dependencies conflict")]
     Together(#[source] ArchiveError),
-    /// The store refused.
+    /// The store refused the call.
     #[error(transparent)]
     Call(CallError),
     /// The function's disk failed.
@@ -70,7 +76,7 @@ pub enum ComposeError {
 impl From<CallError> for ComposeError {
     fn from(error: CallError) -> Self {
         match error.kind {
-            // What is written to is there; so this is about what is copied.
+            // The upload was created, so its target exists: these errors are about the object that is copied.
             CallErrorKind::NotFound | CallErrorKind::Conflict => Self::Gone(error),
             _ => Self::Call(error),
         }
@@ -84,7 +90,7 @@ impl From<SegmentError> for ComposeError {
 }
 
 impl ComposeError {
-    /// The same as an error of this output artifact.
+    /// Converts it to an error about this output artifact.
     #[must_use]
     pub fn of(self, artifact: &Artifact) -> ArtifactError {
         let artifact = artifact.clone();
@@ -108,17 +114,17 @@ impl ComposeError {
 #[derive(Clone, Debug)]
 pub struct ComposedEnd(Bytes);
 
-/// The archive on disk whose data come second.
+/// A checked archive on this machine's disk.
 #[derive(Clone, Debug)]
 pub struct LocalArchive {
-    /// The archive.
+    /// The checked archive.
     pub archive: Arc<Archive>,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl Store {
-    /// The store as the function's own role may use it.
+    /// The store with the credentials of the function's own role.
     #[must_use]
     pub fn for_function(config: &SdkConfig, job: &Job) -> Self {
         Self {
@@ -127,11 +133,11 @@ impl Store {
         }
     }
 
-    /// Looks for a kept tree; `None` where there is none.
+    /// Looks for a cached tree; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// [`CallError`]; S3 says "denied" also of what is not there where the caller may not list the bucket.
+    /// [`CallError`]. If the caller may not list the bucket, S3 answers "access denied" for missing objects, too.
     pub async fn find_cached_tree(
         &self,
         bucket: &str,
@@ -162,12 +168,11 @@ impl Store {
         }))
     }
 
-    /// Keeps an archive as a tree, in the place of what is there under the key. What others see is whole at
-    /// any time.
+    /// Stores an archive as a cached tree, replacing any earlier one under the key. Readers never see a partial object.
     ///
     /// # Errors
     ///
-    /// [`ComposeError`]: it is not kept.
+    /// [`ComposeError`]: nothing was stored.
     pub async fn cache_tree(
         &self,
         bucket: &str,
@@ -206,22 +211,23 @@ impl Store {
         })
     }
 
-    /// Stores the archive of a kept tree and a second archive, and returns its length. The kept tree's data
-    /// are copied inside S3 while its directory is checked.
+    /// Stores the archive composed of a cached tree and a local archive, and returns its length. The cached tree's
+    /// data is copied inside S3 while its directory is checked.
     ///
     /// # Errors
     ///
-    /// [`ComposeError`]: nothing is stored.
+    /// [`ComposeError`]: nothing was stored.
     pub async fn put_with_cached_tree(
         &self,
         artifact: &Artifact,
-        kept: &CachedTree,
+        cached: &CachedTree,
         second: &LocalArchive,
         comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
-        let claim = kept.claim().map_err(damaged)?;
+        let claim = cached.claim().map_err(damaged)?;
+        // A part that is not the last one must have at least 5 MiB, so smaller data cannot be copied as a part.
         if claim.data_bytes < MIN_PART_BYTES {
-            let (data, tail) = self.read_kept(kept, &claim, 0).await?;
+            let (data, tail) = self.read_cached_tree(cached, &claim, 0).await?;
             let end = composed_end(tail, second.archive.clone(), comment).await?;
             let rest = second.rest(Segment::Memory(data.slice(..at(claim.data_bytes))), end)?;
             let written = self
@@ -231,19 +237,21 @@ impl Store {
         }
         let upload =
             MultipartUpload::create(self, &artifact.bucket, &artifact.key, zip_file()).await?;
-        let composed = self.copy_and(&upload, kept, &claim, second, comment).await;
+        let composed = self
+            .copy_and(&upload, cached, &claim, second, comment)
+            .await;
         if composed.is_err() {
             upload.abort().await;
         }
         composed
     }
 
-    /// Stores the archive of two archives on disk, and returns its length: the same bytes as
-    /// [`Store::put_with_cached_tree`] of the first one.
+    /// Stores the archive composed of two local archives, and returns its length. The bytes are the same as if the
+    /// first one had been cached and composed by [`Store::put_with_cached_tree`].
     ///
     /// # Errors
     ///
-    /// [`ComposeError`]: nothing is stored.
+    /// [`ComposeError`]: nothing was stored.
     pub async fn put_composed(
         &self,
         artifact: &Artifact,
@@ -262,23 +270,26 @@ impl Store {
     async fn copy_and(
         &self,
         upload: &MultipartUpload<'_>,
-        kept: &CachedTree,
+        cached: &CachedTree,
         claim: &TreeMetadata,
         second: &LocalArchive,
         comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
         let copies = ranges(claim.data_bytes);
+        // Parts are assembled by number, not by arrival: the copies are 1 to n, everything else follows.
         let first_own = copies.len() as u64 + 1;
         let copying = async {
             stream::iter((1_u64..).zip(copies))
-                .map(|(number, range)| upload.copy(number, &kept.version, range))
+                .map(|(number, range)| upload.copy(number, &cached.version, range))
                 .buffer_unordered(PARALLEL_PARTS)
                 .try_collect::<Vec<CompletedPart>>()
                 .await
                 .map_err(ComposeError::from)
         };
         let checking = async {
-            let (_, tail) = self.read_kept(kept, claim, claim.data_bytes).await?;
+            let (_, tail) = self
+                .read_cached_tree(cached, claim, claim.data_bytes)
+                .await?;
             let end = composed_end(tail, second.archive.clone(), comment).await?;
             let rest = second.rest(Segment::Memory(Bytes::new()), end)?;
             let parts = send(upload, first_own, &rest).await?;
@@ -290,16 +301,17 @@ impl Store {
         Ok(claim.data_bytes.saturating_add(length))
     }
 
-    /// Reads a kept tree from a position on, and checks it.
-    async fn read_kept(
+    /// Reads a cached tree from a position on, and checks its directory.
+    async fn read_cached_tree(
         &self,
-        kept: &CachedTree,
+        cached: &CachedTree,
         claim: &TreeMetadata,
         from: u64,
     ) -> Result<(Bytes, ArchiveEnd), ComposeError> {
-        let length = kept.length;
+        let length = cached.length;
+        // The check of the end needs the last 64 KiB in any case: that is where another end record could hide.
         let from = from.min(length.saturating_sub(MAX_END_BYTES));
-        let ObjectVersion { bucket, key, etag } = &kept.version;
+        let ObjectVersion { bucket, key, etag } = &cached.version;
         let resource = || format!("s3://{bucket}/{key}");
         let output = self
             .client
@@ -340,7 +352,7 @@ impl Store {
         .await
     }
 
-    /// Puts an object, in one request or in parts, and returns its `ETag`.
+    /// Stores an object, in one request or in parts, and returns its `ETag`.
     async fn write(
         &self,
         bucket: &str,
@@ -378,11 +390,11 @@ impl Store {
     }
 }
 
-/// The end of the archive of a kept tree and a second archive.
+/// The end of the archive composed of two archives.
 ///
 /// # Errors
 ///
-/// [`ComposeError::Together`] where the two cannot be one.
+/// [`ComposeError::Together`] if the two cannot be combined.
 pub async fn composed_end(
     tail: ArchiveEnd,
     second: Arc<Archive>,
@@ -395,7 +407,7 @@ pub async fn composed_end(
 }
 
 impl LocalArchive {
-    /// All that comes after what is copied.
+    /// Everything that follows the copied data.
     fn rest(&self, before: Segment, end: ComposedEnd) -> Result<Segments, ComposeError> {
         let data_bytes =
             delivery_archive::data_bytes(&self.archive).map_err(ComposeError::Together)?;
@@ -404,7 +416,7 @@ impl LocalArchive {
     }
 }
 
-/// Sends all of it in parts, some of them at once.
+/// Sends segments as parts, several at once.
 async fn send(
     upload: &MultipartUpload<'_>,
     first: u64,
@@ -425,7 +437,9 @@ async fn send(
         .await
 }
 
-/// How a kept tree's data are copied: in some ranges of nearly the same size.
+/// Divides a cached tree's data into ranges of nearly the same size. Their sizes must be legal for parts: with fewer
+/// than [`COPIES`] ranges for small trees, none is below the minimum of 5 MiB, and with more for large ones, none is
+/// above the maximum of 5 GiB.
 fn ranges(data_bytes: u64) -> Vec<Range<u64>> {
     let count = (data_bytes / COPY_BYTES)
         .clamp(1, COPIES)

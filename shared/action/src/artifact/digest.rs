@@ -1,4 +1,4 @@
-//! What an artifact's bytes are pinned by, from the action that made it to the ones that deploy it
+//! Digests that pin an artifact's bytes, from the action that creates it to the ones that deploy it
 //! (`docs/decisions/0151-artifacts-are-pinned-by-digest.md`).
 
 use std::fmt;
@@ -11,21 +11,21 @@ use sha2::{Digest as _, Sha256};
 use super::ArtifactError;
 use crate::job::Artifact;
 
-/// What every byte of the artifact goes into.
+/// Prefix of a digest of all bytes.
 const WHOLE: &str = "sha256:";
 
-/// What the central directory of a zip goes into.
+/// Prefix of a digest of a zip's central directory.
 const DIRECTORY: &str = "directory-sha256:";
 
-/// What the messages of a wrong value expect.
+/// What messages about an invalid value expect.
 const EXPECTED: &str = "`sha256:` or `directory-sha256:` and 64 hexadecimal digits, as in an output variable of \
                         test-and-package";
 
-/// What they expect where a digest of the directory does not do.
+/// What they expect where a digest of the directory is not enough.
 const EXPECTED_WHOLE: &str =
     "the digest of the whole artifact: `sha256:` and 64 hexadecimal digits";
 
-/// Bytes that are hashed at a time.
+/// Bytes hashed at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The digest of an artifact.
@@ -33,17 +33,17 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub enum Digest {
     /// SHA-256 of all bytes.
     Whole([u8; 32]),
-    /// SHA-256 of the central directory of a zip that says of each file what its contents' SHA-256 is
-    /// ([`delivery_archive::Fingerprint`]) and has no links: for readers that fetch only some of the files.
+    /// SHA-256 of the central directory of a zip that contains a fingerprint of each file
+    /// ([`delivery_archive::Fingerprint`]) and no links. It pins all contents for readers that fetch only some files.
     Directory([u8; 32]),
 }
 
 impl Digest {
-    /// The digest of all bytes that can be read.
+    /// The digest of all bytes of a reader.
     ///
     /// # Errors
     ///
-    /// What the reader says.
+    /// The reader's error.
     pub fn of(mut bytes: impl Read) -> io::Result<Self> {
         let mut hash = Sha256::new();
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -59,7 +59,7 @@ impl Digest {
     ///
     /// # Errors
     ///
-    /// Where it is no digest, or one of a directory.
+    /// If it is not a digest, or a digest of a directory.
     pub fn deserialize_whole<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Self>, D::Error> {
@@ -69,11 +69,11 @@ impl Digest {
         }
     }
 
-    /// Compares it with that of the artifact which was found.
+    /// Compares it with the digest of the artifact that was found.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError::Replaced`] where they differ.
+    /// [`ArtifactError::Replaced`] if they differ.
     pub fn check(self, artifact: &Artifact, found: Self) -> Result<(), ArtifactError> {
         if self == found {
             return Ok(());
@@ -96,7 +96,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The text is no digest.
+/// The text is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {EXPECTED}")]
 pub struct DigestError;
@@ -127,18 +127,18 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// What was stored as an output artifact.
+/// A stored output artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its length in bytes.
     pub bytes: u64,
     /// The digest of all of it.
     pub whole: Digest,
-    /// The digest of its directory, where that tells all files' contents.
+    /// The digest of its central directory, if that pins the contents of all files.
     pub directory: Option<Digest>,
 }
 
-/// Hashes what is written on its way.
+/// A writer that hashes what passes through it.
 #[derive(Debug)]
 pub(super) struct Hashing<W> {
     to: W,
@@ -153,7 +153,7 @@ impl<W: Write> Hashing<W> {
         }
     }
 
-    /// Where it was written to, and the digest of all that was.
+    /// The inner writer, and the digest of everything written.
     pub(super) fn finish(self) -> (W, Digest) {
         (self.to, Digest::Whole(self.hash.finalize().into()))
     }

@@ -1,4 +1,4 @@
-//! Parallel ranged reads into a file.
+//! Downloads an object into a file, with several range requests at once.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -43,7 +43,7 @@ pub(super) async fn download(
     Ok(object.length)
 }
 
-/// Whether the disk has room.
+/// Fails if the disk has not enough space.
 pub(super) fn check_space(
     artifact: &Artifact,
     to: &Path,
@@ -65,7 +65,7 @@ pub(super) fn check_space(
     })
 }
 
-/// Writes into a file beside the async runtime.
+/// Writes at a position of a file, off the async runtime.
 pub(super) async fn write(
     file: &Arc<File>,
     at: u64,

@@ -1,5 +1,9 @@
-//! One multipart upload: its parts come from memory, or from another object without passing through
-//! the function.
+//! One multipart upload to S3, whose parts come from memory or are copied from another object.
+//!
+//! S3 assembles parts by their numbers, so they can be sent in any order and in parallel. Every part except the last
+//! must have at least 5 MiB. Parts of an upload that is neither completed nor aborted stay in the bucket, invisible
+//! but billed, until a lifecycle rule removes them; that happens if the future is dropped, because nothing can be
+//! awaited then.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,10 +22,10 @@ use crate::aws::CallError;
 /// Smallest part of an upload, but for the last (S3 User Guide, "Multipart upload limits").
 pub(super) const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 
-/// Largest part, which is what one copy may bring (the same).
+/// Largest part, sent or copied (the same page).
 pub(super) const MAX_PART_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// What goes with an object besides its bytes.
+/// Attributes of an object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ObjectAttributes {
     pub(super) content_type: &'static str,
@@ -37,8 +41,7 @@ pub(super) struct ObjectVersion {
     pub(super) etag: String,
 }
 
-/// An upload that was begun. It is to be completed or aborted: what is neither keeps its parts until
-/// the bucket's lifecycle removes them.
+/// A started upload, which has to be completed or aborted.
 #[derive(Debug)]
 pub(super) struct MultipartUpload<'a> {
     store: &'a Store,
@@ -48,7 +51,7 @@ pub(super) struct MultipartUpload<'a> {
 }
 
 impl<'a> MultipartUpload<'a> {
-    /// Begins an upload, encrypted with the store's key.
+    /// Starts an upload, encrypted with the store's key.
     pub(super) async fn create(
         store: &'a Store,
         bucket: &'a str,
@@ -77,7 +80,7 @@ impl<'a> MultipartUpload<'a> {
         })
     }
 
-    /// Sends a part, the first one with number 1.
+    /// Sends a part. Numbers start at 1.
     pub(super) async fn part(&self, number: u64, bytes: Bytes) -> Result<CompletedPart, CallError> {
         let number = part_number(number);
         let output = self
@@ -99,11 +102,11 @@ impl<'a> MultipartUpload<'a> {
             .build())
     }
 
-    /// Makes a part of a range of an object, of exactly this version of it. The range is not empty and
-    /// has at most [`MAX_PART_BYTES`].
+    /// Copies a range of an object, of exactly this version, as a part. The range must not be empty, and has at most
+    /// [`MAX_PART_BYTES`].
     ///
-    /// What the caller may not do, or is not there any more, is about the object that is read: that it
-    /// may write was seen when the upload began.
+    /// Errors are attributed to reading the source: that the caller may write the target was proven when the upload
+    /// was started.
     pub(super) async fn copy(
         &self,
         number: u64,
@@ -143,7 +146,7 @@ impl<'a> MultipartUpload<'a> {
             .build())
     }
 
-    /// Makes the object of its parts, in the order of their numbers, and returns its `ETag`.
+    /// Assembles the object from its parts and returns its `ETag`. S3 requires the list to be sorted by number.
     pub(super) async fn complete(
         &self,
         mut parts: Vec<CompletedPart>,
@@ -167,7 +170,7 @@ impl<'a> MultipartUpload<'a> {
         Ok(output.e_tag)
     }
 
-    /// Removes the parts. If this fails, the bucket's lifecycle removes them.
+    /// Removes the parts. If that fails, the bucket's lifecycle rules remove them.
     pub(super) async fn abort(&self) {
         let aborted = self
             .store
@@ -207,7 +210,7 @@ fn copy_source(source: &ObjectVersion) -> String {
     text
 }
 
-/// An error of a call that writes an object.
+/// The error of a call that writes an object.
 pub(super) fn put_error<E>(bucket: &str, key: &str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

@@ -1,8 +1,14 @@
-//! Bytes that are written by a thread that blocks and sent as parts by a task that does not: few parts
-//! at once, so that the one who writes waits for the one who sends.
+//! A pipe from a thread that creates an archive (blocking) to the task that uploads it (async).
 //!
-//! The parts' buffers are filled again and again: what is freed and allocated anew at this size stays
-//! with the allocator of every thread that took part.
+//! Problem: the archive must not exist as a whole, neither on disk nor in memory, but S3 takes parts of known length.
+//!
+//! Solution (`docs/decisions/0116-artifacts-are-uploaded-as-they-are-made.md`): the writer fills buffers of one part
+//! each. Only [`HELD_PARTS`] buffers exist; a writer that has used all of them waits until one comes back from the
+//! upload, so a fast writer is slowed down to the speed of the network. Buffers are reused because freed and newly
+//! allocated blocks of this size stay in the allocator's arenas of all threads involved.
+//!
+//! The writer sends a full buffer only when more bytes follow. So the last part is always known to be the last when
+//! it is sent, also if it is exactly full.
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -10,34 +16,34 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Length of all parts but the last. Smaller than those of a file, which wait on the disk: these are all in
-/// memory. S3 asks for 5 MiB at least (S3 User Guide, "Multipart upload limits").
+/// Length of all parts except the last. Smaller than the parts of a file, because all of these are in memory. S3
+/// requires at least 5 MiB (S3 User Guide, "Multipart upload limits").
 pub(super) const HELD_PART_BYTES: usize = 5 * 1024 * 1024 + 512 * 1024;
 
-/// Parts that exist at once: one is filled while two are on their way, which hides a request's latency.
+/// Parts that exist at once: one is being filled while two are in flight, which hides the latency of a request.
 pub(super) const HELD_PARTS: usize = 3;
 
-/// Some of the bytes, in their order.
+/// One part; parts are received in order.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// All of a buffer: it can be filled again as soon as these go.
+    /// Dropping these bytes returns the buffer to the writer.
     pub(super) bytes: Bytes,
-    /// Whether these are the last bytes, and all that was to be written was.
+    /// Whether this is the last part of a complete archive.
     pub(super) is_last: bool,
 }
 
-/// The end that is written to. All parts but the last have [`HELD_PART_BYTES`].
+/// The writing end. All parts except the last have [`HELD_PART_BYTES`].
 #[derive(Debug)]
 pub(super) struct PartWriter {
     parts: UnboundedSender<Part>,
     filling: Option<Buffer>,
-    /// Buffers that were sent come back here.
+    /// Returned buffers.
     free: mpsc::Receiver<Vec<u8>>,
     give_back: mpsc::Sender<Vec<u8>>,
     made: usize,
 }
 
-/// A part's memory, which goes back to the writer when nobody needs it any more.
+/// The memory of a part, which returns to the writer when it is dropped.
 #[derive(Debug)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -52,13 +58,13 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // Where the writer is gone, so is the use of it.
+        // If the writer is gone, the memory is simply freed.
         let _gone = self.give_back.send(std::mem::take(&mut self.bytes));
     }
 }
 
-/// Both ends. Where the writer goes without [`PartWriter::finish`], the parts end without a last one; where
-/// the receiver goes, writing fails. Writing blocks.
+/// Creates both ends. If the writer is dropped without [`PartWriter::finish`], the parts end without a last one, and
+/// the receiver knows that the archive is incomplete. If the receiver is dropped, writing fails. Writing blocks.
 pub(super) fn pipe() -> (PartWriter, UnboundedReceiver<Part>) {
     let (parts, receiver) = unbounded_channel();
     let (give_back, free) = mpsc::channel();
@@ -73,13 +79,13 @@ pub(super) fn pipe() -> (PartWriter, UnboundedReceiver<Part>) {
 }
 
 impl PartWriter {
-    /// Sends what is left as the last part, which may be empty.
+    /// Sends the rest as the last part, which may be empty.
     pub(super) fn finish(mut self) -> io::Result<()> {
         let filling = self.take_filling()?;
         self.send(filling, true)
     }
 
-    /// The buffer that is being filled, or an empty one as soon as there is one.
+    /// The buffer being filled, or else an empty one; waits for it if all are in use.
     fn take_filling(&mut self) -> io::Result<Buffer> {
         if let Some(filling) = self.filling.take() {
             return Ok(filling);
@@ -110,7 +116,7 @@ impl Write for PartWriter {
         }
         let mut filling = self.take_filling()?;
         if filling.bytes.len() == HELD_PART_BYTES {
-            // Only now is it known that it is not the last one.
+            // Only now is it certain that this part is not the last one.
             self.send(filling, false)?;
             filling = self.take_filling()?;
         }

@@ -1,4 +1,8 @@
-//! One version of an object, read by ranges.
+//! Reads one version of an S3 object by ranges.
+//!
+//! An object may be replaced between two range requests. The first request learns the `ETag`; all others are
+//! conditional on it (`If-Match`), so bytes of two versions are never mixed. The SDK retries requests, but not bodies:
+//! a transfer that is interrupted in the body is repeated here.
 
 use std::error::Error;
 use std::ops::Range;
@@ -10,21 +14,20 @@ use super::ArtifactError;
 use crate::aws::{CallError, CallErrorKind};
 use crate::job::Artifact;
 
-/// Attempts to read one range whose transfer breaks off; the SDK's own retries end where the body
-/// begins.
+/// Attempts to read one range; the SDK's own retries do not cover the body.
 const ATTEMPTS: u32 = 3;
 
-/// An object as it was when it was first read: a later version of it is an error.
+/// An object as it was at the first request; reading a later version is an error.
 #[derive(Clone, Debug)]
 pub(super) struct RangeReader {
     client: Client,
     pub(super) artifact: Artifact,
-    /// The whole object's.
+    /// Length of the whole object.
     pub(super) length: u64,
     etag: Option<String>,
 }
 
-/// Where the first read of an object is made.
+/// The end of an object that is read first.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
     Front,
@@ -32,7 +35,7 @@ pub(super) enum End {
 }
 
 impl RangeReader {
-    /// Reads at most so many bytes at one end of an object, and learns of the whole.
+    /// Reads at most `most` bytes at one end of an object, and learns its length and version.
     pub(super) async fn open(
         client: &Client,
         artifact: &Artifact,
@@ -54,13 +57,13 @@ impl RangeReader {
         loop {
             let output = match object.get(range.clone()).await {
                 Ok(output) => output,
-                // No range of an empty object can be satisfied.
+                // S3 rejects every range of an empty object.
                 Err(ArtifactError::Call { source, .. }) if source.is_code("InvalidRange") => {
                     return Ok((object, Vec::new()));
                 }
                 Err(error) => return Err(error),
             };
-            // Each attempt learns anew: nothing was read of the version before.
+            // Until an attempt succeeds, the object may change: nothing was used of the version before.
             let length = whole_length(&output);
             let etag = output.e_tag().map(str::to_owned);
             match collect(output, length.min(most), &mut bytes).await {
@@ -75,7 +78,7 @@ impl RangeReader {
         }
     }
 
-    /// Adds a range of the object to a buffer.
+    /// Appends a range of the object to a buffer.
     pub(super) async fn read(
         &self,
         range: Range<u64>,
@@ -95,7 +98,7 @@ impl RangeReader {
         }
     }
 
-    /// What errors of an archive call the object.
+    /// The object's name in errors about the archive.
     pub(super) fn url(&self) -> String {
         let Artifact { bucket, key, .. } = &self.artifact;
         format!("s3://{bucket}/{key}")
@@ -120,7 +123,7 @@ impl RangeReader {
         })
     }
 
-    /// Whether there is another attempt.
+    /// Logs an interrupted transfer, or fails after the last attempt.
     fn retry(
         &self,
         source: Box<dyn Error + Send + Sync>,
@@ -147,7 +150,7 @@ fn whole_length(output: &GetObjectOutput) -> u64 {
         .unwrap_or_default()
 }
 
-/// Adds a body of a known length to a buffer, which grows once.
+/// Appends a body of a known length to a buffer.
 async fn collect(
     mut output: GetObjectOutput,
     expected: u64,

@@ -32,14 +32,14 @@ mod sparse_copy;
 
 use feed::Feed;
 
-/// Bytes of an archive's end that are read first: the directory of some 16,000 entries, and all of a
-/// small archive. It takes about as long as the request that it saves.
+/// Bytes at the end that are read first: the directory of about 16,000 entries, or all of a small archive. Reading
+/// this much takes about as long as the second request that it usually saves.
 const TAIL_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Bytes of one request. Smaller pieces cost requests, larger ones memory.
+/// Bytes of one request. Smaller ones mean more requests, larger ones more memory.
 const PIECE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// An archive in the store whose directory was checked; nothing else of it was read.
+/// An archive in the store whose central directory was checked; nothing else was read.
 ///
 /// ```no_run
 /// # async fn run(store: delivery_action::artifact::Store, artifact: delivery_action::job::Artifact) -> Result<(), delivery_action::artifact::ArtifactError> {
@@ -98,12 +98,12 @@ impl RemoteArchive {
         self.remote.object.length
     }
 
-    /// Compares the archive with a digest. One of the directory costs no request, one of all bytes reads them
-    /// all. What is read afterwards is of the same version of the object.
+    /// Compares the archive with a digest. For a digest of the directory that needs no request; for one of all bytes,
+    /// all are read. Everything read later is of the same version of the object.
     ///
     /// # Errors
     ///
-    /// [`ArtifactError::Replaced`] where it is another one, else why it cannot be read.
+    /// [`ArtifactError::Replaced`] if they differ, else why the archive cannot be read.
     pub async fn check_digest(&self, expected: Digest) -> Result<(), ArtifactError> {
         let artifact = &self.remote.object.artifact;
         let range = match expected {
@@ -133,8 +133,8 @@ impl RemoteArchive {
     /// Extracts the chosen entries into an empty directory, under the strict rules of
     /// [`delivery_archive::extract`]. Directories that lead to them are made.
     ///
-    /// Of the others nothing is read but what lies in small gaps between chosen ones, and symbolic
-    /// links: where a link leads depends on all of them, so all are checked, whatever is chosen.
+    /// Other entries are not read, except for small gaps between chosen ones, and symbolic links: where a link leads
+    /// depends on all links, so all are checked.
     ///
     /// # Errors
     ///
@@ -162,8 +162,9 @@ impl RemoteArchive {
             extraction.extract(&into, delivery_archive::threads())
         });
         tokio::pin!(extraction);
-        // Where the extraction fails, what it waits for no more is not fetched; where this future is
-        // dropped, the extraction gets no more pieces and ends.
+        // Whichever ends first: if the extraction fails, `feeding` is dropped and nothing more is fetched. If all
+        // pieces were delivered, only the extraction is left. And if this whole future is dropped, the feed closes its
+        // channels, so the extraction's threads get no more pieces, clean up and end.
         let extracted = tokio::select! {
             extracted = &mut extraction => extracted,
             () = feeding => extraction.await,
@@ -172,7 +173,7 @@ impl RemoteArchive {
     }
 }
 
-/// An object whose end is at hand.
+/// An object together with its end, which is in memory.
 #[derive(Clone)]
 pub(super) struct RemoteBytes {
     pub(super) object: RangeReader,
@@ -187,7 +188,7 @@ impl fmt::Debug for RemoteBytes {
 }
 
 impl RemoteBytes {
-    /// Reads a range into an empty buffer; what is at hand is not fetched again.
+    /// Reads a range into an empty buffer, without fetching again what is in memory.
     pub(super) async fn read(
         &self,
         range: Range<u64>,
@@ -205,7 +206,7 @@ impl RemoteBytes {
         Ok(())
     }
 
-    /// An error of the archive, or that of the store which is behind it.
+    /// Unwraps an error of the store that was passed through the archive's reader as an I/O error.
     pub(super) fn explain(&self, error: ArchiveError) -> ArtifactError {
         let artifact = self.object.artifact.clone();
         match error {
@@ -226,12 +227,12 @@ impl RemoteBytes {
     }
 }
 
-/// An object that is read from front to back, as a directory is, by threads that may block.
+/// Blocking reads from front to back, as the central directory is read, on a thread outside the runtime.
 #[derive(Debug)]
 struct BlockingReader {
     remote: RemoteBytes,
     runtime: Handle,
-    /// The last window that was read, and where it begins.
+    /// The last range that was read, and its position.
     last: Mutex<(u64, Vec<u8>)>,
 }
 
@@ -259,7 +260,7 @@ impl ReadAt for BlockingReader {
     }
 }
 
-/// Copies what there is from a position on.
+/// Copies the bytes that are available from a position on.
 fn copy(bytes: &[u8], start: u64, position: u64, buffer: &mut [u8]) -> usize {
     let skipped = usize::try_from(position.saturating_sub(start)).unwrap_or(usize::MAX);
     let there = bytes.get(skipped..).unwrap_or_default();

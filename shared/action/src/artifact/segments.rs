@@ -1,4 +1,4 @@
-//! Bytes that pass through the function on their way to the store: segments of memory and of files.
+//! The bytes of an upload that come from several places: segments of memory and of files, read as one.
 
 use std::io;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub(super) struct SegmentError {
     pub(super) source: io::Error,
 }
 
-/// Bytes that pass through the function, one segment after the other.
+/// Segments that are uploaded one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Segments(pub(super) Vec<Segment>);
 
@@ -41,7 +41,7 @@ impl Segments {
         self.0.iter().map(Segment::len).sum()
     }
 
-    /// Reads a range of all segments together.
+    /// Reads a range that may span several segments.
     pub(super) async fn read(&self, range: Range<u64>) -> Result<Bytes, SegmentError> {
         let segments = self.clone();
         blocking(move || segments.read_now(&range)).await
@@ -49,6 +49,7 @@ impl Segments {
 
     fn read_now(&self, range: &Range<u64>) -> Result<Bytes, SegmentError> {
         let mut bytes = Vec::with_capacity(at(range.end.saturating_sub(range.start)));
+        // Position of the current segment in the whole.
         let mut begin = 0_u64;
         for segment in &self.0 {
             let end = begin.saturating_add(segment.len());
@@ -81,7 +82,7 @@ pub(super) fn read(path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A position in memory: what is held there is bounded far below what a `usize` counts.
+/// A position as an index. Everything held in memory is far smaller than `usize::MAX`.
 pub(super) fn at(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! Single and multipart uploads, of a file or of an archive while it is made.
+//! Uploads a file, or an archive while it is being created, in one request or in parts.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +21,7 @@ use crate::blocking;
 use crate::job::Artifact;
 use delivery_archive::{ArchiveError, Created};
 
-/// Files up to this size go up in one request.
+/// Files up to this size are uploaded in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
 
 /// Uploads a file.
@@ -47,7 +47,8 @@ pub(super) async fn upload(
         target.put(bytes.into()).await?;
         whole
     } else if length <= PART_BYTES * MAX_PARTS {
-        // Its parts are read in any order, so it is read once more from front to back, from the system's cache.
+        // The parts are read in any order, but SHA-256 needs them from front to back. So the file is read once more,
+        // mostly from the system's cache.
         let opened = Arc::clone(&file.file);
         let whole = blocking(move || Digest::of(&*opened));
         let whole = whole.await.map_err(disk)?;
@@ -63,8 +64,8 @@ pub(super) async fn upload(
     })
 }
 
-/// Makes an archive and uploads it in the meantime: nothing of it comes to lie on the disk. Where the one
-/// fails, so does the other, and nothing stays.
+/// Creates an archive and uploads it at the same time, without a file. If one of the two fails, so does the other, and
+/// nothing is stored.
 pub(super) async fn upload_made(
     store: &Store,
     artifact: &Artifact,
@@ -75,12 +76,13 @@ pub(super) async fn upload_made(
         let mut hashing = Hashing::new(writer);
         let created = make(&mut hashing)?;
         let (writer, whole) = hashing.finish();
-        // This fails only where the upload did, which says why.
+        // Fails only if the upload failed, which is the error that is reported.
         let _sent = writer.finish();
         Ok((created, whole))
     });
     let target = Target { store, artifact };
     let (created, sent) = futures_util::join!(making, target.put_parts(parts));
+    // The upload's error first: if the upload fails, creating fails with a mere "broken pipe".
     sent?;
     let (created, whole) = created.map_err(|source| ArtifactError::Made {
         artifact: artifact.clone(),
@@ -93,7 +95,7 @@ pub(super) async fn upload_made(
     })
 }
 
-/// A file that stays the same whatever is put in its place.
+/// An open file, which stays the same if its path is replaced.
 struct OpenFile<'a> {
     file: Arc<File>,
     path: &'a Path,
@@ -178,10 +180,12 @@ impl Target<'_> {
         completed.map(drop).map_err(|error| self.failed(error))
     }
 
-    /// Uploads parts as they come: in one request where they are few. Parts that end without a last one are
-    /// of something that could not be made; then nothing is stored.
+    /// Uploads parts as they arrive; in one request if there are few. If they end without a last one, the archive
+    /// could not be created, and nothing is stored.
     async fn put_parts(&self, mut parts: UnboundedReceiver<Part>) -> Result<(), ArtifactError> {
         let mut first: Vec<Part> = Vec::new();
+        // Collect up to the number of buffers that exist. More would deadlock: the writer waits for a buffer that
+        // only an upload returns.
         while first.len() < HELD_PARTS {
             let Some(part) = parts.recv().await else {
                 return Ok(());
@@ -219,7 +223,7 @@ impl Target<'_> {
         outcome.map(drop)
     }
 
-    /// Sends parts; `None` where there is no last one.
+    /// Sends parts; `None` if there was no last one.
     async fn send(
         &self,
         upload: &MultipartUpload<'_>,
@@ -235,6 +239,7 @@ impl Target<'_> {
                 sent.map(|sent| (sent, part.is_last))
                     .map_err(|error| self.failed(error))
             })
+            // One buffer less than there are, so that the writer always has one to fill.
             .buffer_unordered(HELD_PARTS - 1)
             .try_collect()
             .await?;
@@ -265,7 +270,7 @@ impl Target<'_> {
     }
 }
 
-/// The bytes of parts in one piece.
+/// Concatenates parts.
 fn joined(mut parts: Vec<Part>) -> Bytes {
     if parts.len() == 1 {
         return parts.swap_remove(0).bytes;
@@ -274,10 +279,10 @@ fn joined(mut parts: Vec<Part>) -> Bytes {
     pieces.concat().into()
 }
 
-/// What a zip archive begins with (APPNOTE.TXT 4.3.7).
+/// First bytes of a zip archive (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: &[u8] = b"PK\x03\x04";
 
-/// What an archive without entries begins with (APPNOTE.TXT 4.3.16).
+/// First bytes of an archive without entries (APPNOTE.TXT 4.3.16).
 const EMPTY_ZIP_SIGNATURE: &[u8] = b"PK\x05\x06";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Keys and values as serde takes them: texts that are parsed strictly into what a field asks for.
+//! A serde deserializer for string values, which are parsed strictly into the type of each field.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserializer, forward_to_deserialize_any};
 
 use super::error::{ParametersError, quoted};
 
-/// Hands the entries to serde one by one and remembers whose value is being read.
+/// Passes the entries to serde and remembers which one is being read.
 pub(super) struct Entries {
     entries: std::collections::btree_map::IntoIter<String, String>,
     current: Option<(String, String)>,
@@ -78,7 +78,7 @@ impl<'de> MapAccess<'de> for &mut Entries {
     }
 }
 
-/// One value: a text that is parsed strictly into what the field's type asks for.
+/// One value, which is parsed into the field's type.
 struct Text(String);
 
 macro_rules! parse_as {
@@ -138,7 +138,7 @@ impl<'de> Deserializer<'de> for Text {
     }
 }
 
-/// What serde says, kept in parts rather than as text.
+/// Serde's errors as data rather than text.
 #[derive(Debug)]
 pub(super) enum EntryError {
     /// The struct has no field of that name and would pass over it.

@@ -1,9 +1,9 @@
-//! What can be wrong with `UserParameters`.
+//! Errors in `UserParameters`.
 
 use super::MAX_RESOLVED_CHARS;
 use crate::failure::{ActionError, FailureType};
 
-/// What is wrong with an action's `UserParameters`. Values are never shown.
+/// An error in an action's `UserParameters`. Values are never shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParametersError {
     /// Longer than any action reads.
@@ -32,13 +32,13 @@ pub enum ParametersError {
     /// A part of the query string has nothing before its `=`.
     #[error("`UserParameters` has a value without a key")]
     NoKey,
-    /// A `%` that begins no escape, or escapes that are not UTF-8.
+    /// A `%` that is not followed by two hexadecimal digits, or escapes that are not UTF-8.
     #[error("`UserParameters` has a broken percent escape at `{key}`")]
     Escape {
         /// The key.
         key: String,
     },
-    /// A key stands twice.
+    /// A duplicate key.
     #[error("`UserParameters` has `{key}` twice")]
     Twice {
         /// The key.
@@ -49,7 +49,7 @@ pub enum ParametersError {
     Unknown {
         /// The key.
         key: String,
-        /// What the action takes.
+        /// The known keys.
         known: Vec<String>,
     },
     /// A key that the action needs.
@@ -58,12 +58,12 @@ pub enum ParametersError {
         /// The key.
         key: String,
     },
-    /// A value that does not fit.
+    /// An invalid value.
     #[error("`{key}` in `UserParameters` is not valid: expected {expected}")]
     Invalid {
         /// The key.
         key: String,
-        /// What would fit.
+        /// What is expected.
         expected: String,
     },
 }

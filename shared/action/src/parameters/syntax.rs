@@ -34,8 +34,8 @@ fn decoded_key(part: &str) -> String {
         .map_or_else(String::new, |(key, _)| key.into_owned())
 }
 
-/// Whether a `%` is not followed by two hexadecimal digits, or they decode to no UTF-8: the standard
-/// parser would pass both over in silence.
+/// Whether a `%` is not followed by two hexadecimal digits, or they decode to invalid UTF-8. The standard parser would
+/// silently accept both.
 fn has_broken_escape(part: &str) -> bool {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();
@@ -61,7 +61,7 @@ pub(super) fn json_pairs(text: &str) -> Result<Vec<(String, String)>, Parameters
     Ok(object.0)
 }
 
-/// A JSON object that keeps a key given twice, which a map would hide.
+/// A JSON object as a list, because a map would hide duplicate keys.
 struct JsonObject(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for JsonObject {

@@ -1,4 +1,4 @@
-//! What can go wrong with a child.
+//! Errors of child processes.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ const SIGKILL: i32 = 9;
 /// Programs that come with Node.js, or with this project's Lambda layer.
 const NODE_PROGRAMS: [&str; 3] = ["node", "npm", "npx"];
 
-/// Why a child did not end as it should.
+/// Why a child process failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The program is not there.
@@ -54,7 +54,7 @@ pub enum ProcessError {
         /// What it wrote.
         output: String,
     },
-    /// It was ended because its time was over.
+    /// It was stopped because it ran out of time.
     #[error("`{command}` was stopped after {}: it ran out of time", seconds(*.elapsed))]
     Deadline {
         /// What was run.
@@ -64,7 +64,7 @@ pub enum ProcessError {
         /// What it wrote.
         output: String,
     },
-    /// It runs and cannot be followed.
+    /// Waiting for it failed.
     #[error("cannot wait for `{command}`")]
     Wait {
         /// What was run.
@@ -72,7 +72,7 @@ pub enum ProcessError {
         /// Why.
         source: io::Error,
     },
-    /// What it started lives on, or it changed the function.
+    /// It left processes behind, or changed the function's process.
     #[error("`{command}` could not be contained")]
     Uncontained {
         /// What was run.

@@ -1,4 +1,4 @@
-//! Where programs are: on the function's own `PATH`, which on Lambda ends with the layers' `/opt/bin`.
+//! Finding programs on the function's `PATH`, which in Lambda ends with the layers' `/opt/bin`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Environment, ProcessError};
 use crate::env;
 
-/// What is searched where the function has no `PATH`: what Lambda sets (Lambda Developer Guide, "Defined
+/// Used if the function has no `PATH`: the value that Lambda sets (Lambda Developer Guide, "Defined
 /// runtime environment variables").
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin:/opt/bin";
 
@@ -24,11 +24,11 @@ pub fn search_path() -> OsString {
     std::env::join_paths(directories).unwrap_or_else(|_| DEFAULT_PATH.into())
 }
 
-/// Where a program is that something else will start, such as the `node` of a script's first line.
+/// The path of a program that something else will start, such as the `node` in a script's first line.
 ///
 /// # Errors
 ///
-/// [`ProcessError::NotFound`] where it is in no directory of the environment's `PATH`.
+/// [`ProcessError::NotFound`] if it is not in any directory of the environment's `PATH`.
 pub fn require(program: &str, environment: &Environment) -> Result<PathBuf, ProcessError> {
     let path = environment.path();
     find(OsStr::new(program), path).ok_or_else(|| ProcessError::NotFound {

@@ -31,7 +31,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// The function's own disk; `None` where its temporary directory is shared.
+    /// The function's own disk; `None` if its temporary directory is shared.
     pub(super) fn of_function() -> Result<Option<Self>, DiskError> {
         if let Some(temporary) = env::own_directory() {
             check_private(&temporary)?;

@@ -17,7 +17,7 @@ pub enum Kind {
     Link,
 }
 
-/// How an entry's bytes are kept.
+/// How an entry's contents are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Stored,
@@ -27,7 +27,7 @@ pub(crate) enum Method {
 /// One entry of an archive whose rules were checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The name as it stands in the archive.
+    /// The name exactly as in the archive.
     pub(crate) name: Box<str>,
     pub(crate) kind: Kind,
     pub(crate) method: Method,
@@ -35,15 +35,15 @@ pub struct Entry {
     pub(crate) crc: u32,
     pub(crate) size: u64,
     pub(crate) compressed_size: u64,
-    /// Where the local header begins.
+    /// If the local header begins.
     pub(crate) header: u64,
-    /// Where the next local header, or the directory, begins; known once all entries are.
+    /// If the next local header, or the directory, begins; set when all entries are known.
     pub(crate) end: u64,
-    /// Where the data begins; known once the local header was read, 0 before.
+    /// If the data begins; 0 until the local header was read.
     pub(crate) data: u64,
     /// Whether its record in the directory has a Zip64 field.
     pub(crate) zip64: bool,
-    /// In a box, because most archives have none.
+    /// Boxed, because most archives have none.
     pub(crate) fingerprint: Option<Box<Fingerprint>>,
 }
 
@@ -72,8 +72,8 @@ impl Entry {
         self.crc
     }
 
-    /// What the archive's maker says of a file's contents, where that is of contents with
-    /// this size and CRC-32; nothing compares it with them.
+    /// What the archive's creator states about a file's contents, if it matches the entry's size and CRC-32. Nothing
+    /// compares it with the contents themselves.
     #[must_use]
     pub fn fingerprint(&self) -> Option<&Fingerprint> {
         self.fingerprint.as_deref()
@@ -85,13 +85,13 @@ impl Entry {
         self.header
     }
 
-    /// Where the next local header, or the directory, begins.
+    /// If the next local header, or the directory, begins.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// Bytes that belong to it before the directory: header, data and descriptor.
+    /// Length of header, data and descriptor together.
     pub(crate) fn extent(&self) -> u64 {
         self.end.saturating_sub(self.header)
     }

@@ -1,4 +1,4 @@
-//! Extra fields: those that change what an entry means are checked, the others only for their form.
+//! Extra fields of an entry. Those that change its meaning are checked; the others only have to be well-formed.
 
 use crate::error::Problem;
 use crate::format::fields::Fields;
@@ -7,7 +7,7 @@ use crate::format::fingerprint::{self, Fingerprint};
 const ZIP64: u16 = 0x0001;
 const UNICODE_PATH: u16 = 0x7075;
 
-/// The 32-bit fields of a header; all ones mean that the Zip64 field says it.
+/// The 32-bit fields of a header; all ones mean that the value is in the Zip64 field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) size: u32,
@@ -18,7 +18,7 @@ pub(crate) struct Sizes {
     pub(crate) disk: Option<u16>,
 }
 
-/// What a header says once its Zip64 field was read.
+/// The fields of a header after its Zip64 field was applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WideSizes {
     pub(crate) size: u64,
@@ -26,7 +26,7 @@ pub(crate) struct WideSizes {
     pub(crate) header: u64,
 }
 
-/// Extra fields whose form is right.
+/// Well-formed extra fields.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extra<'a> {
     zip64: Option<&'a [u8]>,
@@ -36,8 +36,8 @@ pub(crate) struct Extra<'a> {
 /// Bytes of a field's id and length.
 const FIELD_HEADER_BYTES: usize = 4;
 
-/// Checks the form of all fields, and that the Unicode path is the name. Zeros behind the last field, too few
-/// for another one, are padding (Android's zipalign): no reader can take them for anything.
+/// Checks the form of all fields, and that the Unicode path equals the name. Zeros after the last field, too few for
+/// another field, are padding (Android's zipalign writes it), which no reader can interpret as anything else.
 pub(crate) fn check<'a>(extra: &'a [u8], name: &[u8]) -> Result<Extra<'a>, Problem> {
     let mut fields = Fields(extra);
     let mut zip64 = None;
@@ -77,12 +77,13 @@ impl Extra<'_> {
         self.zip64.is_some()
     }
 
-    /// What the archive's maker says of the contents.
+    /// What the archive's creator states about the contents.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint.and_then(Fingerprint::read)
     }
 
-    /// A header's sizes. The Zip64 field holds what the header leaves to it, and no more.
+    /// A header's sizes. The Zip64 field must contain exactly the values that the header leaves to it, in this order:
+    /// some readers would take a surplus value for one that the header already has.
     pub(crate) fn sizes(&self, narrow: &Sizes) -> Result<WideSizes, Problem> {
         let present = self.zip64.is_some();
         let mut fields = Fields(self.zip64.unwrap_or_default());

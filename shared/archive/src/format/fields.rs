@@ -1,6 +1,6 @@
-//! Little-endian fields of a record, taken from the front; the record's end is never passed.
+//! Little-endian fields of a zip record, read from front to back and never past its end.
 
-/// What is left of a record.
+/// The rest of a record that has not been read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 

@@ -1,8 +1,7 @@
-//! What an archive may say of a file beyond the format: the SHA-256 of its contents, and whether they are
-//! text. Who has it need not read a file to know that it did not change
-//! (`docs/decisions/0133-fingerprints-in-archives.md`).
+//! Fingerprints: the SHA-256 of a file's contents, and whether they are text, stored in the central directory.
 //!
-//! It is an extra field of the file's record in the directory, which other programs pass over.
+//! A reader that has the directory can tell which files changed without downloading them
+//! (`docs/decisions/0133-fingerprints-in-archives.md`). Other programs ignore the extra field.
 
 use std::borrow::Cow;
 
@@ -19,11 +18,11 @@ pub(crate) const FIELD_BYTES: u16 = 46;
 const VERSION: u8 = 1;
 const FLAG_TEXT: u8 = 1;
 
-/// What tells a file's contents from all others.
+/// Identifies a file's contents.
 ///
-/// It is what the archive's maker says. Reading an entry compares its CRC-32, not this: who relies on it
-/// trusts the maker, or compares it where the contents are used. It has CRC-32 and size of the same contents:
-/// where the entry has others, it is of something else and is passed over.
+/// It is a statement of the archive's creator. Reading an entry compares its CRC-32, not this digest, so rely on it
+/// only if you trust the creator, or compare it where the contents are used. It repeats the contents' CRC-32 and
+/// size: if the entry's differ, the fingerprint belongs to older contents and is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     sha256: [u8; 32],
@@ -67,7 +66,7 @@ impl Fingerprint {
         (self.crc32, self.size) == (crc32, size)
     }
 
-    /// Reads the field's data; `None` where it is of another version.
+    /// Reads the field's data; `None` if it is of another version.
     pub(crate) fn read(data: &[u8]) -> Option<Self> {
         let mut fields = Fields(data);
         let &[version, flags] = fields.take(2)? else {
@@ -84,7 +83,7 @@ impl Fingerprint {
     }
 }
 
-/// A fingerprint of contents that come in pieces.
+/// Computes the fingerprint of contents that arrive in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprinting {
     hash: Sha256,

@@ -1,16 +1,16 @@
-//! The rules for entry names: one spelling, no way out, nothing that another reader takes apart
-//! differently.
+//! The rules for entry names: one spelling per path, no path out of the directory, and no character that another
+//! system would treat as a separator.
 
 use crate::error::Problem;
 
-/// Longest name in bytes. Linux refuses paths of more than 4,096; the rest is left to the directory
-/// below which it is extracted.
+/// Longest name in bytes. Linux refuses paths of more than 4,096 bytes, which include the directory that the archive
+/// is extracted into.
 const MAX_NAME_BYTES: usize = 1024;
 
 /// Longest component in bytes (`NAME_MAX` of Linux's file systems).
 const MAX_COMPONENT_BYTES: usize = 255;
 
-/// Deepest path, in components. An open directory is held for each.
+/// Deepest path, in components. Extraction holds one open directory for each.
 const MAX_DEPTH: usize = 64;
 
 /// Whether a character controls a terminal, ends a line, or reorders what follows.

@@ -1,8 +1,8 @@
-//! The tree that the entries' paths make: no path twice, nothing below a file, and no link out.
+//! The tree of all paths in an archive: no path twice, nothing below a file, and no link that leads outside.
 //!
-//! Nodes are kept by hash, some 40 bytes each whatever the names' length. The hash is keyed anew for
-//! every tree, so no archive can be made to collide; an accident would refuse an archive, never
-//! accept one.
+//! Nodes are stored by hash, in about 40 bytes each whatever the length of the names. Every tree has its own random
+//! hash key, so an archive cannot be crafted to collide. An accidental collision makes a valid archive be refused,
+//! never an invalid one be accepted.
 
 use std::collections::HashMap;
 use std::collections::hash_map;
@@ -30,14 +30,14 @@ struct Node {
     entry: u32,
 }
 
-/// What a path cannot be added for.
+/// Why a path cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
     /// The path is there already.
     Duplicate,
     /// This entry is a file or a link, and the path lies below it.
     BelowFile(u32),
-    /// The tree has more nodes than it may.
+    /// The tree has reached its limit of nodes.
     Full,
 }
 
@@ -45,7 +45,8 @@ pub(crate) enum Conflict {
 #[derive(Debug)]
 pub(crate) struct Tree {
     hasher: RandomState,
-    /// By parent and component without case; another spelling of what is there already has a key of its own.
+    /// By parent and lower-case component. A second spelling of the same component has a separate key, so that both can
+    /// be stored and reported.
     by_key: HashMap<u64, u32>,
     /// The first two entries whose paths differ in case alone.
     same_but_for_case: Option<(u32, u32)>,
@@ -151,9 +152,9 @@ impl Tree {
         }
     }
 
-    /// Follows a link's target as the kernel would, through all other links of the tree, and refuses
-    /// it where it leaves the root on its way. What is not there is taken for a directory: it may
-    /// come later.
+    /// Follows a link's target as the kernel would, through all other links of the tree, and refuses it if it leaves
+    /// the root at any step. Components that do not exist are treated as directories: something may create them
+    /// later.
     pub(crate) fn check_link<'t>(
         &self,
         link_path: &str,
@@ -248,7 +249,7 @@ impl Tree {
     }
 }
 
-/// Whether a target stays inside for readers that resolve `..` by the letter.
+/// Whether a target stays inside for programs that resolve `..` without following links, as many do.
 fn stays_lexically(parent: &str, target: &str) -> Option<()> {
     let mut depth = parent
         .split('/')
@@ -264,7 +265,7 @@ fn stays_lexically(parent: &str, target: &str) -> Option<()> {
     Some(())
 }
 
-/// A place in the tree, or below it where nothing is yet.
+/// A position in the tree, or below one of its nodes where nothing exists yet.
 struct Walk {
     at: u32,
     /// How many components below `at` are not in the tree.
@@ -286,7 +287,7 @@ impl Walk {
         }
     }
 
-    /// One up, unless this is the root.
+    /// One level up; `None` at the root.
     fn up(&mut self, tree: &Tree) -> Option<()> {
         if self.unknown > 0 {
             self.unknown = self.unknown.saturating_sub(1);

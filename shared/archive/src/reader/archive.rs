@@ -1,4 +1,4 @@
-//! An archive that was checked, ready to be listed, read and extracted.
+//! A checked archive, ready to be listed, read and extracted.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use crate::reader::inflate::{CopyError, Inflater};
 use crate::reader::local_header;
 use crate::reader::source::{ReadAt, Source};
 
-/// A zip archive whose structure was checked: there is one way to read it.
+/// A zip archive whose structure was checked, so that there is only one way to read it.
 ///
 /// Contents are inflated, and their checksums compared, when they are read.
 ///
@@ -34,7 +34,7 @@ use crate::reader::source::{ReadAt, Source};
 pub struct Archive {
     pub(crate) source: Source,
     pub(crate) directory: CentralDirectory,
-    /// The links' targets, by place among the entries.
+    /// The links' targets, by index of the entry.
     pub(crate) targets: Targets,
 }
 
@@ -94,7 +94,7 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Missing`] where there is no such file, [`ArchiveError::EntryTooLarge`] where
+    /// [`ArchiveError::Missing`] if there is no such file, [`ArchiveError::EntryTooLarge`] where
     /// it has more than `max_bytes`, else what is wrong with its contents.
     pub fn read(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, ArchiveError> {
         let entry = self
@@ -120,8 +120,8 @@ impl Archive {
         extract::from_source(&self.directory, &self.source, into, extract::threads())
     }
 
-    /// Opens an archive of which only the directory, all links and the chosen entries (by their place among
-    /// all) are at hand. Reading another entry is an error.
+    /// Opens an archive of which only the directory, all links and the chosen entries (by index) were downloaded.
+    /// Reading another entry is an error.
     ///
     /// # Errors
     ///
@@ -155,8 +155,8 @@ impl Archive {
     }
 }
 
-/// Checks an archive and extracts it, by this many threads. Nothing but its directory is read twice:
-/// headers are checked as the entries are extracted.
+/// Checks an archive and extracts it with a number of threads. Headers are checked as the entries are extracted, so
+/// that each entry is read only once.
 pub(crate) fn extract(
     source: &Source,
     limits: Limits,
@@ -184,7 +184,7 @@ fn read_links(source: &Source, entries: &[Entry]) -> Result<Targets, ArchiveErro
         .collect()
 }
 
-/// Reads contents whose declared size is within bounds; memory grows with what comes.
+/// Reads contents whose declared size was checked. Memory grows with the bytes that arrive, not with the declared size.
 fn read_small(
     source: &Source,
     inflater: &mut Inflater,

@@ -1,5 +1,7 @@
-//! What an archive's directory tells of it, checked as far as that goes before a byte of any entry is
-//! read: names, kinds, sizes, the tree they make, and the place that each entry has to fill.
+//! The central directory as a whole: everything that can be checked before a byte of any entry is read.
+//!
+//! Names, kinds, sizes against the limits, the tree of paths, and the extent of each entry. After this, an archive
+//! cannot exceed the disk or memory, and each entry can be read independently.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,10 +19,10 @@ use crate::reader::{directory_record, end_record};
 /// Longest target of a link (`PATH_MAX` with its NUL).
 const MAX_TARGET_BYTES: u64 = 4095;
 
-/// The links' targets, by place among the entries.
+/// The links' targets, by index of the entry.
 pub(crate) type Targets = HashMap<u32, Box<str>>;
 
-/// A checked directory. Local headers, contents and links are still to be checked.
+/// A checked central directory. Local headers, contents and the targets of links are not checked yet.
 #[derive(Debug)]
 pub struct CentralDirectory {
     pub(crate) limits: Limits,
@@ -73,7 +75,7 @@ impl CentralDirectory {
         self.entries.iter()
     }
 
-    /// Where the central directory lies.
+    /// If the central directory lies.
     #[must_use]
     pub fn directory(&self) -> Range<u64> {
         self.directory.clone()
@@ -97,7 +99,7 @@ impl CentralDirectory {
         }
     }
 
-    /// Names and links' targets are all held in memory.
+    /// Limits the memory for names and link targets, which are all held at once.
     fn check_link_sizes(&self) -> Result<(), ArchiveError> {
         let mut bytes: u64 = self
             .entries
@@ -121,7 +123,7 @@ impl CentralDirectory {
         Ok(())
     }
 
-    /// What the chosen entries ask for.
+    /// The space that the chosen entries need.
     pub(crate) fn demand(&self, chosen: impl Fn(usize) -> bool) -> Demand<'_> {
         let entries = || {
             let chosen = self
@@ -143,8 +145,8 @@ impl CentralDirectory {
         }
     }
 
-    /// Refuses entries that would be one where case is not told apart: files are never overwritten, but
-    /// two directories would become one.
+    /// Refuses paths that differ only in case, for a file system that ignores case: files are never overwritten, but
+    /// two directories would silently become one.
     pub(crate) fn check_case(&self) -> Result<(), ArchiveError> {
         let Some((one, other)) = self.tree.same_but_for_case() else {
             return Ok(());
@@ -157,7 +159,7 @@ impl CentralDirectory {
         Err(ArchiveError::entry(path(other), problem))
     }
 
-    /// Follows all links; their targets have to be those of every link of the archive.
+    /// Checks where all links lead. `targets` must contain every link, because a link may lead through others.
     pub(crate) fn check_links(&self, targets: &Targets) -> Result<(), ArchiveError> {
         let target_of = |index| targets.get(&index).map(|target| &**target);
         for (index, entry) in (0_u32..).zip(&self.entries) {
@@ -171,7 +173,7 @@ impl CentralDirectory {
     }
 }
 
-/// Makes the tree of all paths.
+/// Builds the tree of all paths.
 pub(crate) fn plant(entries: &[Entry], limits: &Limits) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new(limits.max_entries);
     for (index, entry) in (0_u32..).zip(entries) {
@@ -191,7 +193,7 @@ pub(crate) fn plant(entries: &[Entry], limits: &Limits) -> Result<Tree, ArchiveE
     Ok(tree)
 }
 
-/// A conflict of paths in words.
+/// The error for a conflict of paths.
 pub(crate) fn conflict_error(
     conflict: Conflict,
     name: &str,

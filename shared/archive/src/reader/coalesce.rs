@@ -1,8 +1,12 @@
-//! In which pieces an archive's bytes are read for extraction.
+//! Coalesced reads: which bytes of an archive are read together for extraction.
 //!
-//! Entries that follow each other are read together in a run: one piece that holds all of them, or, for
-//! an entry that is larger than a piece, several pieces after each other. Runs are handed out in their
-//! order, each to one thread.
+//! Problem: a `node_modules` has 15,000 small entries. One request per entry takes minutes from S3, and one system
+//! call per entry costs more than inflating it; but not every entry is wanted, so reading everything is no better.
+//!
+//! Solution: wanted entries that follow each other become one [`CoalescedRead`], as long as it fits into a piece.
+//! Unwanted bytes between two of them are read as well if the gap is small, because that is cheaper than another
+//! request. An entry larger than a piece is a read of its own, in several pieces. Pieces are numbered in the order of
+//! their bytes; each read is processed by one thread, which takes its pieces in that order.
 
 use std::ops::Range;
 
@@ -13,28 +17,28 @@ use crate::reader::inflate::FOOTER_BYTES;
 use crate::reader::local_header::MAX_HEADER_BYTES;
 use crate::reader::source::Source;
 
-/// Bytes of a run that is read from a file: enough that reads cost little beside the rest, and small
-/// enough that what was read is still in the processor's cache when it is inflated.
+/// Bytes of a piece that is read from a file: large enough that the system call costs little, and small enough that the
+/// bytes are still in the processor's cache when they are inflated.
 pub(crate) const FILE_PIECE_BYTES: u64 = 512 * 1024;
 
-/// A gap between two wanted entries that is read over, because another request takes longer.
+/// Largest gap of unwanted bytes that is read as well, because another request would take longer.
 const GAP_BYTES: u64 = 64 * 1024;
 
-// An entry's header always lies in its first piece.
+// So the header of an entry is always complete in its first piece.
 const _: () = assert!(FILE_PIECE_BYTES >= MAX_HEADER_BYTES as u64);
 
 /// Entries that are read together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CoalescedRead {
-    /// By their place among all entries; those in between that are not wanted are passed over.
+    /// By index; unwanted entries in between are skipped.
     pub(crate) entries: Range<usize>,
-    /// Of the archive.
+    /// Position in the archive.
     pub(crate) bytes: Range<u64>,
     /// The number of its first piece.
     pub(crate) piece: usize,
 }
 
-/// What is to be read, in order.
+/// All reads of an extraction, in the order of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPlan {
     pub(crate) runs: Vec<CoalescedRead>,
@@ -42,8 +46,8 @@ pub struct ReadPlan {
 }
 
 impl ReadPlan {
-    /// Plans the reading of all chosen entries, by their place among all, and of all links. Pieces have
-    /// at least [`MAX_HEADER_BYTES`].
+    /// Plans the reading of the chosen entries (by index) and of all links. `piece_bytes` must be at least
+    /// [`MAX_HEADER_BYTES`].
     pub fn new(directory: &CentralDirectory, chosen: Option<&[bool]>, piece_bytes: u64) -> Self {
         let mut plan = Self {
             runs: Vec::new(),
@@ -104,7 +108,7 @@ impl ReadPlan {
     }
 }
 
-/// Whether an entry is among the chosen ones; `None` chooses all.
+/// Whether an entry is chosen; `None` chooses all.
 pub(crate) fn is_chosen(chosen: Option<&[bool]>, index: usize) -> bool {
     chosen.is_none_or(|chosen| chosen.get(index).copied().unwrap_or_default())
 }
@@ -117,10 +121,11 @@ fn pieces(run: &CoalescedRead, piece_bytes: u64) -> impl Iterator<Item = Range<u
         .map(move |at| at..at.saturating_add(piece_bytes).min(end))
 }
 
-/// Where the pieces of a plan come from.
+/// If the pieces of a plan come from.
 pub trait PieceSource: Sync {
-    /// Waits for a piece, which has [`SPARE_BYTES`] behind its end. Each is taken once; a thread takes
-    /// them in the order of their numbers, and holds one at a time.
+    /// Waits for a piece; the returned buffer is [`SPARE_BYTES`] longer than the range. Each piece is taken once. A
+    /// thread takes pieces in the order of their numbers and holds one at a time, which sources rely on to bound
+    /// memory without deadlock.
     ///
     /// # Errors
     ///
@@ -131,14 +136,14 @@ pub trait PieceSource: Sync {
         range: Range<u64>,
     ) -> Result<Box<dyn AsMut<[u8]> + '_>, ArchiveError>;
 
-    /// Tells that pieces will not be taken any more.
+    /// Announces that these pieces will not be taken.
     fn pass_over(&self, numbers: Range<usize>);
 }
 
-/// Bytes that a piece has behind its end, to work in.
+/// Extra bytes at the end of a piece, which inflating uses temporarily (see `inflate_whole`).
 pub const SPARE_BYTES: usize = FOOTER_BYTES;
 
-/// Pieces that are read from an archive that is at hand.
+/// Pieces read from a local archive.
 pub(crate) struct FromSource<'s>(pub(crate) &'s Source);
 
 impl PieceSource for FromSource<'_> {

@@ -1,5 +1,5 @@
-//! The directory that is extracted into, held open: every step goes by file descriptor from there, and no
-//! link is ever followed.
+//! The directory to extract into. Everything is created relative to its open descriptor (`openat`, `mkdirat`), without
+//! following links, so a path cannot be redirected while the extraction runs.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::error::ArchiveError;
 
-/// Modes are not taken from the archive, apart from whether a file can be run.
+/// Modes are not taken from the archive, except for the executable bit.
 const FILE_MODE: u32 = 0o644;
 const EXECUTABLE_MODE: u32 = 0o755;
 const DIRECTORY_MODE: u32 = 0o755;
@@ -19,7 +19,7 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub(crate) struct TargetDirectory {
     directory: OwnedFd,
     pub(crate) umask: Umask,
-    /// Whether names that differ only in case are one here, as on macOS.
+    /// Whether the file system ignores case, as on macOS.
     pub(crate) folds_case: bool,
 }
 
@@ -36,8 +36,8 @@ impl TargetDirectory {
     }
 }
 
-/// Tries out on a directory what the umask cuts (it can be read only by changing it, for all threads), and
-/// whether another spelling finds it.
+/// Creates a directory to find out what the umask removes, and whether the file system ignores case. `umask(2)` can be
+/// read only by changing it, which would affect other threads.
 fn try_out(root: &OwnedFd) -> io::Result<(Umask, bool)> {
     const PROBE: &str = ".umask";
     const PROBE_IN_CAPITALS: &str = ".UMASK";
@@ -50,7 +50,7 @@ fn try_out(root: &OwnedFd) -> io::Result<(Umask, bool)> {
     Ok((Umask(cut), other.is_ok()))
 }
 
-/// The bits that the process's umask takes from the modes; asking once saves a call a file.
+/// The bits that the process's umask removes; determined once, to save a call per file.
 pub(crate) struct Umask(Mode);
 
 impl Umask {
@@ -58,19 +58,19 @@ impl Umask {
         !self.0.is_empty()
     }
 
-    /// Whether a directory that was just made cannot be used by another thread.
+    /// Whether a new directory is unusable, even for its owner, until its mode is set.
     pub(crate) fn is_hard(&self) -> bool {
         self.0.intersects(Mode::RWXU)
     }
 }
 
-/// The directories that lead to the place of the last entry: entries of one directory mostly follow
-/// each other.
+/// The open directories above the last entry. Entries of one directory mostly follow each other, so most of them need
+/// no `openat` for their directory.
 pub(crate) struct Destination<'r> {
     root: &'r TargetDirectory,
     /// The last directory's path.
     path: String,
-    /// It and those above it, each with the length of its path.
+    /// The last directory and those above it, each with the length of its path.
     open: Vec<(usize, OwnedFd)>,
 }
 
@@ -94,7 +94,7 @@ impl<'r> Destination<'r> {
         });
         let file = rustix::fs::openat(parent, name, flags, mode)?;
         if self.root.umask.cuts() {
-            // By descriptor, so that no link can stand in between.
+            // By descriptor: by name, it could hit something else that was put in its place.
             rustix::fs::fchmod(&file, mode)?;
         }
         Ok(File::from(file))
@@ -110,7 +110,7 @@ impl<'r> Destination<'r> {
         Ok((self.enter(parent)?, name))
     }
 
-    /// Opens a directory, which is made where it is not there yet.
+    /// Opens a directory, and creates it if it does not exist.
     pub(crate) fn enter(&mut self, path: &str) -> io::Result<BorrowedFd<'_>> {
         if self.path != path {
             self.leave(path);
@@ -127,7 +127,7 @@ impl<'r> Destination<'r> {
         Ok(self.last())
     }
 
-    /// Closes the directories that do not lead to this path.
+    /// Closes the open directories that are not above this path.
     fn leave(&mut self, path: &str) {
         let leads = |len: usize| {
             let (left, right) = (self.path.get(..len), path.get(..len));
@@ -163,7 +163,7 @@ impl<'r> Destination<'r> {
     }
 }
 
-/// Removes all that is in a directory; links are removed, not followed.
+/// Removes everything in a directory, without following links.
 pub(crate) fn empty(directory: &Path) -> Result<(), ArchiveError> {
     let failed = |source| ArchiveError::io("clean up", directory, source);
     for found in std::fs::read_dir(directory).map_err(failed)? {

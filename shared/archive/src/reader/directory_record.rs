@@ -26,7 +26,7 @@ const KNOWN_FLAGS: u16 = 0b110 | FLAG_DESCRIPTOR | 1 << 11;
 /// Encrypted, strongly encrypted, directory encrypted.
 const ENCRYPTION_FLAGS: u16 = 1 | 1 << 6 | 1 << 13;
 
-/// Reads all records; memory grows with the records that are there, not with the announced count.
+/// Reads all records. Memory grows with the records that exist, not with the declared count, which an attacker chooses.
 pub(crate) fn read(
     source: &Source,
     directory: &DirectoryLocation,
@@ -40,7 +40,8 @@ pub(crate) fn read(
     }
     let section = source.section(directory.offset, directory.bytes);
     let mut reader = BufReader::with_capacity(READ_BYTES, section);
-    // As many as are announced, where there are bytes for them: a vector that grows is there twice for a moment.
+    // Reserve for the declared count, but no more than there are bytes for. Reserving avoids growing the vector,
+    // which holds both copies for a moment.
     let most = directory.bytes.checked_div(RECORD_BYTES as u64);
     let count = usize::try_from(directory.entries.min(most.unwrap_or(0))).unwrap_or(0);
     let mut entries = Vec::with_capacity(count);

@@ -23,11 +23,11 @@ const END64_BYTES: usize = 56;
 /// What the Zip64 end record says of its own length: without signature and this field.
 const END64_SIZE_FIELD: u64 = 44;
 
-/// A record of a tape, and the largest block of them that libarchive's programs fill.
+/// The record size of tapes, and the largest block of records that libarchive's programs pad to.
 const TAPE_RECORD_BYTES: u64 = 512;
 const TAPE_BLOCK_BYTES: usize = 10_240;
 
-/// Where the central directory lies, and how many records it has.
+/// If the central directory lies, and how many records it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DirectoryLocation {
     pub(crate) offset: u64,
@@ -35,7 +35,7 @@ pub(crate) struct DirectoryLocation {
     pub(crate) entries: u64,
 }
 
-/// What an end record says; all ones mean that the Zip64 record says it.
+/// The fields of an end record; all ones mean that the value is in the Zip64 end record.
 struct End {
     /// This disk, that of the directory, and the entries of this disk.
     disks: [u16; 2],
@@ -77,8 +77,7 @@ pub(crate) fn find(source: &Source) -> Result<(DirectoryLocation, Box<str>), Arc
     Ok((directory, comment))
 }
 
-/// The end record whose comment ends with the file, where it begins, and the comment. There may be
-/// one only.
+/// The only end record whose comment ends with the file, its position, and the comment.
 fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
     let tail_len = source.len().min((END_BYTES + MAX_COMMENT_BYTES) as u64);
     let tail_offset = source.len().saturating_sub(tail_len);
@@ -88,6 +87,8 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
     let mut found = None;
     let mut signatures = 0_usize;
     let mut rest = tail.as_slice();
+    // Every signature in the tail is tried, not just the last one, because other readers may start from either end:
+    // a second record that could be read is an error even if it is not the one that this reader would use.
     while let Some(position) = find_signature(rest) {
         let (skipped, record) = rest.split_at(position);
         signatures = signatures.saturating_add(1);
@@ -128,7 +129,7 @@ fn find_signature(bytes: &[u8]) -> Option<usize> {
         .position(|window| window == END_SIGNATURE.to_le_bytes())
 }
 
-/// An end record and its comment, where the comment ends with the file, which these are the last bytes of.
+/// An end record and its comment, if the comment ends with the file, which these are the last bytes of.
 fn parse_end(record: &[u8], file_len: u64) -> Option<(End, &[u8])> {
     let mut fields = Fields(record);
     fields.signature(END_SIGNATURE)?;
@@ -151,16 +152,16 @@ fn parse_end(record: &[u8], file_len: u64) -> Option<(End, &[u8])> {
     Some((end, comment))
 }
 
-/// Whether these bytes behind the end record fill the file up to whole records of a tape, as bsdtar (20 of them)
-/// and bsdcpio (one) do where they write into a pipe. They hold nothing but zeros, so no reader can find
-/// another end in them.
+/// Whether the bytes after the end record are padding to whole tape records, which bsdtar (20 records) and bsdcpio
+/// (one) write when their output is a pipe. They must all be zero, so that no reader can find another end record
+/// there.
 fn is_padding(rest: &[u8], file_len: u64) -> bool {
     rest.len() < TAPE_BLOCK_BYTES
         && file_len.is_multiple_of(TAPE_RECORD_BYTES)
         && rest.iter().all(|byte| *byte == 0)
 }
 
-/// Where the Zip64 end record begins, if a locator stands here.
+/// If the Zip64 end record begins, if a locator stands here.
 fn read_locator(source: &Source, offset: u64) -> Result<Option<u64>, ArchiveError> {
     let mut record = [0; LOCATOR_BYTES];
     source.read_at(&mut record, offset)?;

@@ -1,4 +1,4 @@
-//! Single entries, read in any order and by several threads at once.
+//! Reads single entries, in any order and from several threads at once.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use crate::format::entry::Entry;
 use crate::reader::archive::Archive;
 use crate::reader::inflate::{CopyError, Inflater};
 
-/// Reads entries one after another; its buffers serve all of them, so a thread keeps one.
+/// Reads entries one after the other and reuses its buffers, so each thread keeps one of these.
 pub struct Reader {
     inflater: Inflater,
 }
@@ -28,8 +28,8 @@ impl Default for Reader {
 }
 
 impl Reader {
-    /// Hands an entry's contents to `write` in pieces, whatever their size: at most as many bytes as
-    /// were declared, and compared with the declared checksum after the last.
+    /// Passes an entry's contents to `write` in pieces: at most the declared number of bytes, compared with the
+    /// declared checksum after the last piece.
     ///
     /// # Errors
     ///

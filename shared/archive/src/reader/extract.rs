@@ -1,8 +1,16 @@
-//! Extraction: files and directories first, and links last.
+//! Extraction of a checked archive by several threads: files and directories first, links last.
 //!
-//! Several threads extract at the same time, each a run of entries after the other. What an entry says
-//! of itself is checked as it is extracted (`docs/decisions/0111-headers-are-checked-on-the-way.md`):
-//! nothing is used before all has passed, and where anything fails the directory is emptied.
+//! Problem: extraction is limited by inflating and by system calls, so it needs several threads. But what a link
+//! does depends on all other links, and an archive may turn out to be invalid after half of its files were written.
+//!
+//! Solution:
+//!
+//! 1. The destination must be empty, and everything is written relative to its open descriptor, without following
+//!    links. Until the end no links exist, so no file can be written through one.
+//! 2. Threads take coalesced reads from a shared counter, in order. Each entry is checked as it is extracted
+//!    (`docs/decisions/0111-headers-are-checked-on-the-way.md`).
+//! 3. Links are collected, checked together, and created at the end.
+//! 4. If anything fails, the destination is emptied. Callers use nothing before the whole extraction succeeded.
 
 use std::fmt;
 use std::fs::File;
@@ -30,7 +38,7 @@ use crate::reader::source::Source;
 pub struct Extracted {
     /// Files.
     pub files: u64,
-    /// Directories that the archive names.
+    /// Directories with an entry of their own.
     pub directories: u64,
     /// Symbolic links.
     pub links: u64,
@@ -38,18 +46,18 @@ pub struct Extracted {
     pub bytes: u64,
 }
 
-/// Most threads: what a function has at most, 6 processors at 10,240 MB (AWS Lambda Developer Guide,
-/// "Configure Lambda function memory"). Each takes up to 1.5 MiB.
+/// Most threads: a function has at most 6 processors, at 10,240 MB (AWS Lambda Developer Guide, "Configure Lambda
+/// function memory"). Each thread uses up to 1.5 MiB.
 const MAX_THREADS: usize = 6;
 
-/// As many threads as this process has processors.
+/// The number of threads for this process: one per processor, six at most.
 #[must_use]
 pub fn threads() -> NonZero<usize> {
     let available = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     NonZero::new(MAX_THREADS).map_or(available, |most| available.min(most))
 }
 
-/// Extracts all of an archive that is at hand into an empty directory.
+/// Extracts all of a local archive into an empty directory.
 pub(crate) fn from_source(
     directory: &CentralDirectory,
     source: &Source,
@@ -67,18 +75,18 @@ pub(crate) fn from_source(
     extraction.extract(into, threads)
 }
 
-/// What is to be extracted, and where its bytes come from.
+/// One extraction: what to extract, and where its bytes come from.
 pub struct Extraction<'a> {
     /// The archive.
     pub directory: &'a CentralDirectory,
-    /// What the disk has room for.
+    /// The space on the disk.
     pub limits: &'a Limits,
-    /// In which pieces it is read.
+    /// Which bytes are read together.
     pub plan: &'a ReadPlan,
-    /// The pieces.
+    /// If the bytes come from.
     pub pieces: &'a dyn PieceSource,
-    /// Which entries, by their place among all; `None` means all. Links that are not chosen are read
-    /// and checked with the others, because where a link leads depends on all of them.
+    /// Which entries, by index; `None` means all. Links that are not chosen are read and checked as well, because
+    /// where a link leads depends on all of them.
     pub chosen: Option<&'a [bool]>,
 }
 
@@ -93,7 +101,7 @@ impl fmt::Debug for Extraction<'_> {
 }
 
 impl Extraction<'_> {
-    /// Extracts into an empty directory, by this many threads.
+    /// Extracts into an empty directory with a number of threads.
     ///
     /// # Errors
     ///
@@ -105,6 +113,7 @@ impl Extraction<'_> {
         }
         self.limits.check_room(&self.demand(), into)?;
         let outcome = self.write_all(into, threads);
+        // Emptied before the error is explained: `explain` reports the free space without this archive's files.
         if outcome.is_err() {
             destination::empty(into)?;
         }
@@ -139,14 +148,15 @@ impl Extraction<'_> {
         Ok(extracted)
     }
 
-    /// Writes files and directories, by several threads that take run after run. Of several failures
-    /// that of the first run is told, whichever thread was faster: all runs before it were taken
-    /// before it, and are finished.
+    /// Writes files and directories with several threads. Of several failures, the one of the earliest read is
+    /// reported, whichever thread was faster: reads are taken in order, and those taken before it are finished, so
+    /// the result does not depend on timing.
     fn write_files(
         &self,
         root: &TargetDirectory,
         threads: NonZero<usize>,
     ) -> Result<Work, Failure> {
+        // With such a umask a new directory is unusable until its mode is set, which another thread may not wait for.
         let threads = if root.umask.is_hard() {
             1
         } else {
@@ -156,6 +166,7 @@ impl Extraction<'_> {
         let work = || self.work(root, &queue);
         let works: Vec<Work> = std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads.min(self.plan.runs.len()))
+                // If the system allows fewer threads, those that started (at least this one) do all the work.
                 .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
                 .collect();
             let first = work();
@@ -177,7 +188,7 @@ impl Extraction<'_> {
         }
     }
 
-    /// One thread's share.
+    /// The work of one thread.
     fn work(&self, root: &TargetDirectory, queue: &Queue) -> Work {
         let mut worker = Worker {
             extraction: self,
@@ -193,6 +204,7 @@ impl Extraction<'_> {
             };
             if let Err(failure) = outcome {
                 queue.stop();
+                // The source must not keep fetching for this read; other threads finish theirs.
                 self.pieces.pass_over(self.plan.numbers_of(run));
                 worker.work.failure = Some((number, failure));
                 break;
@@ -209,7 +221,8 @@ impl Extraction<'_> {
         self.directory.demand(|index| self.is_chosen(index))
     }
 
-    /// Says of a failed write whether the disk was full; called when its room is free again.
+    /// Turns a failed write into an error, which says whether the disk was full. Called after the destination was
+    /// emptied.
     fn explain(&self, failure: Failure, into: &Path) -> ArchiveError {
         let (path, source) = match failure {
             Failure::Archive(error) => return error,
@@ -231,7 +244,7 @@ impl Extraction<'_> {
     }
 }
 
-/// Runs that are still to be taken.
+/// Hands out the reads in order.
 #[derive(Default)]
 struct Queue {
     next: AtomicUsize,
@@ -252,12 +265,12 @@ impl Queue {
     }
 }
 
-/// What one thread, or all, did.
+/// The result of one thread, or of all.
 #[derive(Default)]
 struct Work {
     extracted: Extracted,
     targets: Targets,
-    /// With the number of its run.
+    /// With the number of its read.
     failure: Option<(usize, Failure)>,
 }
 
@@ -273,7 +286,7 @@ impl Work {
     }
 }
 
-/// One thread's places, buffers and state.
+/// The state of one thread.
 struct Worker<'a> {
     extraction: &'a Extraction<'a>,
     destination: Destination<'a>,
@@ -291,7 +304,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Extracts the entries of a run that is one piece.
+    /// Extracts the entries of a read that fits into one piece.
     fn small(&mut self, run: &CoalescedRead) -> Result<(), Failure> {
         let mut piece = self.extraction.pieces.take(run.piece, run.bytes.clone())?;
         for (index, entry) in self.entries(run) {
@@ -304,22 +317,22 @@ impl<'a> Worker<'a> {
             let data = parts.data(len);
             let descriptor = whole.get(data.end..).unwrap_or_default();
             local_header::check_descriptor(descriptor, entry).map_err(broken)?;
-            let mut place = EntryOutput::begin(&mut self.destination, entry)?;
+            let mut output = EntryOutput::begin(&mut self.destination, entry)?;
             self.inflater
-                .write(extent, data, entry, &mut |contents| place.write(contents))
+                .write(extent, data, entry, &mut |contents| output.write(contents))
                 .map_err(|error| Failure::copy(entry, error))?;
-            place.end(&mut self.work, index, entry)?;
+            output.end(&mut self.work, index, entry)?;
         }
         Ok(())
     }
 
-    /// Extracts the one entry of a run of several pieces.
+    /// Extracts the single entry of a read of several pieces.
     fn large(&mut self, run: &CoalescedRead) -> Result<(), Failure> {
         let Some((index, entry)) = self.entries(run).next() else {
             return Ok(());
         };
         let broken = |problem| ArchiveError::entry(&entry.name, problem);
-        let mut place = None;
+        let mut output = None;
         let mut contents = self.inflater.begin(entry);
         let mut data_left = entry.compressed_size;
         let mut descriptor = Vec::new();
@@ -327,8 +340,8 @@ impl<'a> Worker<'a> {
             let len = length(&range);
             let mut piece = self.extraction.pieces.take(number, range)?;
             let mut bytes = piece.as_mut().as_mut().get(..len).unwrap_or_default();
-            let place = match &mut place {
-                Some(place) => place,
+            let output = match &mut output {
+                Some(output) => output,
                 none => {
                     let parts = local_header::check_header(bytes, entry).map_err(broken)?;
                     bytes = bytes.get(parts.header..).unwrap_or_default();
@@ -339,27 +352,28 @@ impl<'a> Worker<'a> {
             let (data, rest) = bytes.split_at(data.min(bytes.len()));
             data_left = data_left.saturating_sub(data.len() as u64);
             contents
-                .push(data, &mut |contents| place.write(contents))
+                .push(data, &mut |contents| output.write(contents))
                 .map_err(|error| Failure::copy(entry, error))?;
+            // The descriptor follows the data, and may be split between the last two pieces.
             descriptor.extend_from_slice(rest);
         }
         contents
             .finish()
             .map_err(|error| Failure::copy(entry, error))?;
         local_header::check_descriptor(&descriptor, entry).map_err(broken)?;
-        place.map_or(Ok(()), |place| place.end(&mut self.work, index, entry))
+        output.map_or(Ok(()), |output| output.end(&mut self.work, index, entry))
     }
 }
 
-/// Bytes of a range, and of a place in a run: pieces fit into memory.
+/// The length of a range of bytes that are in memory.
 fn length(range: &Range<u64>) -> usize {
     usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
 }
 
-/// Where the contents of an entry go.
+/// The destination of an entry's contents.
 enum EntryOutput {
     File(File),
-    /// Its contents are nothing, but are read for that.
+    /// Has no contents, which is checked by reading them.
     Directory,
     Link(Vec<u8>),
 }
@@ -386,7 +400,7 @@ impl EntryOutput {
         }
     }
 
-    /// Counts the entry, whose contents are as they should be.
+    /// Counts the entry after its contents were checked.
     fn end(self, work: &mut Work, index: usize, entry: &Entry) -> Result<(), Failure> {
         let extracted = &mut work.extracted;
         match self {
@@ -433,7 +447,7 @@ impl Failure {
     }
 }
 
-/// Whether a write failed for want of room (bytes, inodes or quota).
+/// Whether a write failed because the disk is full (bytes, inodes or quota).
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

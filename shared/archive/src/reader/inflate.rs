@@ -1,8 +1,12 @@
-//! The contents of one entry, inflated and checked against everything that was declared.
+//! Inflates the contents of one entry and checks them against what was declared.
 //!
-//! Small contents are inflated whole by libdeflate, the fastest there is, and everything else in
-//! pieces by zlib-rs (see `docs/decisions/0110-two-inflaters.md`). What libdeflate refuses, zlib-rs
-//! judges: it says what is wrong.
+//! Problem: half of an extraction's time is inflating. libdeflate is the fastest decoder, but needs whole buffers,
+//! and its Rust binding does not say where the deflate data ended. Bytes hidden after that end must be refused,
+//! because other readers may interpret them.
+//!
+//! Solution (`docs/decisions/0110-two-inflaters.md`): contents of up to 1 MiB are inflated whole by libdeflate, with
+//! a trick that makes it check where the data ends ([`Inflater::inflate_whole`]). Larger contents are streamed
+//! through zlib-rs. If libdeflate refuses something, zlib-rs inflates it again and decides what is wrong.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,26 +18,25 @@ use crate::error::{ArchiveError, Problem};
 use crate::format::entry::{Entry, Method};
 use crate::reader::source::Source;
 
-/// Read and written at once: few system calls for large files, no waste for small ones.
+/// Bytes per read and write when streaming.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Largest contents that are inflated whole: the memory for them is taken once by each thread, and a
-/// file of this size is written by one call.
+/// Largest contents that are inflated whole. Each thread allocates this much once.
 pub(crate) const WHOLE_BYTES: u64 = 1024 * 1024;
 
 /// A gzip header (RFC 1952, 2.3): deflate, no flags, no time, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// What follows deflate data in gzip: checksum and size. A buffer that is inflated from has as many
-/// bytes behind the last entry.
+/// Length of a gzip footer: checksum and size. Buffers of compressed data have this many spare bytes at their end, so
+/// that there is room for a footer after the last entry, too.
 pub(crate) const FOOTER_BYTES: usize = 8;
 
-/// Why contents were not copied to their end.
+/// Why contents could not be copied.
 #[derive(Debug)]
 pub(crate) enum CopyError {
-    /// The archive is at fault.
+    /// The archive is invalid or cannot be read.
     Archive(ArchiveError),
-    /// What they were written to.
+    /// Writing the contents failed.
     Write(io::Error),
 }
 
@@ -46,13 +49,13 @@ impl From<ArchiveError> for CopyError {
 /// Where contents are written to.
 type Write<'w> = dyn FnMut(&[u8]) -> io::Result<()> + 'w;
 
-/// Buffers and state that all entries of an archive use in turn.
+/// Decoders and buffers, reused for all entries of an archive.
 pub(crate) struct Inflater {
     fast: Decompressor,
     inflate: Decompress,
     input: Vec<u8>,
     output: Vec<u8>,
-    /// Whole contents; grows to what the largest of them needs.
+    /// Output of `inflate_whole`; grows to the largest contents.
     whole: Vec<u8>,
 }
 
@@ -67,7 +70,7 @@ impl Inflater {
         }
     }
 
-    /// Reads the contents from the archive and hands them to `write` in pieces.
+    /// Reads the contents from the archive and passes them to `write` in pieces.
     pub(crate) fn copy(
         &mut self,
         source: &Source,
@@ -112,8 +115,9 @@ impl Inflater {
         }
     }
 
-    /// Hands the contents of an entry to `write`, at once where they are small. `data` is where the
-    /// entry's data lies in `buffer`: behind a header, before [`FOOTER_BYTES`] or more.
+    /// Passes the contents of an entry to `write`, in one piece if they are small. `data` is the position of the
+    /// entry's compressed data in `buffer`, which has a local header before it and at least [`FOOTER_BYTES`] after
+    /// it.
     pub(crate) fn write(
         &mut self,
         buffer: &mut [u8],
@@ -131,12 +135,13 @@ impl Inflater {
         contents.finish()
     }
 
-    /// The whole contents, if they are small and all is right with them.
+    /// The whole contents, if they are small and valid; `None` leaves the decision to the streaming decoder.
     ///
-    /// `libdeflater` does not tell where the deflate data ended, and bytes hidden behind it have to be
-    /// refused. As gzip, though, the checksum and the size have to stand exactly where it ends. So
-    /// the data is dressed up as gzip where it lies: if it ended early, the first bytes behind it
-    /// would have to be the very checksum and size, and then these would be found there.
+    /// The deflate data is wrapped in a gzip header and footer in place, by overwriting the 10 bytes before it (the end
+    /// of the local header, already checked) and the 8 bytes after it (restored below). A gzip decoder requires
+    /// checksum and size directly after the end of the deflate data. If the data ended early, it would pass only if
+    /// the bytes at that position happened to equal this footer, so the footer must not occur anywhere inside the
+    /// data.
     fn inflate_whole(
         &mut self,
         buffer: &mut [u8],
@@ -159,7 +164,8 @@ impl Inflater {
         let (crc, len) = footer.split_at_mut(4);
         crc.copy_from_slice(&entry.crc.to_le_bytes());
         len.copy_from_slice(&u32::try_from(entry.size).ok()?.to_le_bytes());
-        // The header was read; what lies behind the data was not, and is put back.
+        // The local header is not needed any more. What follows the data (the next header, or a descriptor) is, so
+        // it is saved here and restored below.
         *gzip.first_chunk_mut()? = GZIP_HEADER;
         let behind = std::mem::replace(gzip.last_chunk_mut()?, footer);
         let outcome = self.fast.gzip_decompress(gzip, output);
@@ -170,9 +176,12 @@ impl Inflater {
     }
 }
 
-/// Whether a footer stands somewhere in the bytes. Wherever it did, one of the words that the bytes
-/// are cut into would lie in it whole: comparing words is eight times as fast as comparing at each
-/// byte, and an archive of random bytes has one that equals by accident in four gigabytes.
+/// Whether a footer occurs anywhere in the bytes.
+///
+/// Any 8 consecutive bytes contain a whole aligned 4-byte word, which starts at one of their offsets 0 to 3. So it is
+/// enough to compare each aligned word with the footer's words at these four offsets: eight times as fast as
+/// comparing at every byte, because the compiler vectorises it. Only if one matches, about once in 4 GB of random
+/// data, is every position compared.
 fn holds(bytes: &[u8], footer: [u8; FOOTER_BYTES]) -> bool {
     let mut parts = [0; 4];
     for (part, bytes) in parts.iter_mut().zip(footer.windows(4)) {
@@ -187,22 +196,22 @@ fn holds(bytes: &[u8], footer: [u8; FOOTER_BYTES]) -> bool {
     equal > 0 && bytes.windows(FOOTER_BYTES).any(|window| window == footer)
 }
 
-/// Contents on their way: at most as many bytes as were declared come out.
+/// Contents that are being inflated, limited to the declared number of bytes.
 pub(crate) struct Contents<'i> {
     inflate: &'i mut Decompress,
     output: &'i mut Vec<u8>,
     entry: &'i Entry,
     crc: crc32fast::Hasher,
-    /// Bytes of data that are still to come.
+    /// Bytes of compressed data still to come.
     data_left: u64,
-    /// Bytes of contents that are still to come.
+    /// Bytes of contents still to come.
     left: u64,
-    /// Whether the compressed data came to its end.
+    /// Whether the compressed data has ended.
     ended: bool,
 }
 
 impl Contents<'_> {
-    /// Takes the next bytes of data.
+    /// Processes the next bytes of compressed data.
     pub(crate) fn push(&mut self, data: &[u8], write: &mut Write<'_>) -> Result<(), CopyError> {
         self.data_left = self.data_left.saturating_sub(data.len() as u64);
         match self.entry.method {
@@ -214,7 +223,7 @@ impl Contents<'_> {
         }
     }
 
-    /// Checks length, checksum, and that the compressed data ended where it should.
+    /// Checks the length, the checksum, and that the compressed data has ended.
     pub(crate) fn finish(self) -> Result<(), CopyError> {
         let problem = if !self.ended {
             Problem::Deflate
@@ -251,7 +260,7 @@ impl Contents<'_> {
             if status == Status::StreamEnd {
                 self.ended = true;
             } else if data.is_empty() && output.len() < self.output.len() {
-                return Ok(()); // all that these bytes give
+                return Ok(()); // these bytes give no more output
             } else if read == 0 && written == 0 {
                 return Err(problem(Problem::Deflate).into());
             }
@@ -263,7 +272,7 @@ impl Contents<'_> {
     }
 }
 
-/// Counts contents against what was declared.
+/// Counts and checksums contents; an error if they exceed the declared size.
 fn take(
     left: &mut u64,
     crc: &mut crc32fast::Hasher,

@@ -1,9 +1,14 @@
-//! Local headers against the central directory: every byte before the directory belongs to exactly
-//! one entry, and both descriptions of an entry say the same.
+//! Compares local headers with the central directory.
 //!
-//! The directory alone decides where each entry begins and ends: from its header to the next one, or
-//! to the directory. Header, data and descriptor have to fill that extent exactly. So the extents can
-//! be checked before any of them is read, and each by itself, in any order and by any thread.
+//! Problem: a zip file describes every entry twice, before its data and in the directory. Readers that trust the
+//! first description (streaming ones) and readers that trust the second see different files if they disagree, and
+//! bytes between entries can hide a third.
+//!
+//! Solution: the directory alone decides the extent of each entry, from its local header to the next one or to the
+//! directory. Header, data and descriptor must fill the extent exactly, and the header must agree with the
+//! directory. Because an extent depends on nothing else, all extents are checked for overlaps and gaps before a byte
+//! of them is read, and each entry can then be checked by itself, in any order and by any thread
+//! (`docs/decisions/0111-headers-are-checked-on-the-way.md`).
 
 use std::ops::Range;
 
@@ -24,14 +29,14 @@ const DESCRIPTOR_BYTES: usize = 16;
 /// The same with sizes of 64 bits.
 const DESCRIPTOR64_BYTES: usize = 24;
 
-/// Read at once for a header: it holds all of nearly every one.
+/// Bytes read for a header at first: nearly every header fits.
 const READ_BYTES: usize = 512;
 
 /// Longest header: the fixed part, name and extra fields.
 pub(crate) const MAX_HEADER_BYTES: usize = HEADER_BYTES + 2 * 0xFFFF;
 
-/// Sorts the entries by their place and gives each its extent: they follow each other from the first
-/// byte to the directory, and what the directory says of each has room in it.
+/// Sorts the entries by position and sets the extent of each. The extents must cover all bytes before the directory,
+/// and each must have room for what the directory states.
 pub(crate) fn arrange(
     directory: &DirectoryLocation,
     entries: &mut [Entry],
@@ -48,6 +53,7 @@ pub(crate) fn arrange(
         }
         _ => {}
     }
+    // From back to front: an entry ends where the one after it begins.
     let mut end = directory.offset;
     for entry in entries.iter_mut().rev() {
         let least = (HEADER_BYTES as u64)
@@ -63,7 +69,7 @@ pub(crate) fn arrange(
     Ok(())
 }
 
-/// Where the parts of an entry lie, from its extent's first byte on.
+/// Lengths of an entry's header and descriptor within its extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parts {
     /// Bytes of the header: where the data begins.
@@ -73,7 +79,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The data, where the whole extent is at hand.
+    /// The data, if the whole extent is at hand.
     pub(crate) fn data(&self, extent: usize) -> Range<usize> {
         self.header..extent.saturating_sub(self.descriptor)
     }
@@ -86,7 +92,7 @@ pub(crate) fn check_header(head: &[u8], entry: &Entry) -> Result<Parts, Problem>
     let allowed = header.agrees(head, entry)?;
     let least = (header.len() as u64).saturating_add(entry.compressed_size);
     let behind = entry.extent().checked_sub(least).ok_or(Problem::Overlap)?;
-    // The next header begins where the descriptor ends, so its length tells its form.
+    // The descriptor fills the extent up to the next header, so its length tells which of the allowed forms it has.
     let found = allowed.lengths().find(|len| *len as u64 == behind);
     match found {
         Some(descriptor) => Ok(Parts {
@@ -119,12 +125,14 @@ impl Descriptors {
         unsigned: false,
     };
 
-    /// What may follow an entry's data. Sizes are wide where there is a Zip64 field (APPNOTE 4.3.9.2). One in the
-    /// directory alone may be there for the offset only, so both are found behind such an entry: yazl's
-    /// are wide, Info-ZIP's narrow.
+    /// The forms allowed after an entry's data.
     ///
-    /// Without a signature, a reader from the front finds a descriptor only if the data says itself where
-    /// it ends, and if the checksum cannot be taken for the signature.
+    /// Sizes are 64 bits wide if there is a Zip64 field (APPNOTE 4.3.9.2). A Zip64 field in the directory alone may be
+    /// there only for the offset, so both widths occur after such an entry: yazl writes wide ones, Info-ZIP
+    /// narrow ones.
+    ///
+    /// A descriptor without signature is allowed only where a streaming reader can find it: the data marks its own
+    /// end, and the checksum, which comes first, does not look like the signature.
     fn of(entry: &Entry, zip64_in_header: bool) -> Self {
         let large = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
         let must_be_wide = zip64_in_header || large;
@@ -155,7 +163,7 @@ impl Descriptors {
     }
 }
 
-/// Checks the descriptor behind an entry's data, empty where it has none.
+/// Checks the descriptor after an entry's data; `bytes` is empty if it has none.
 pub(crate) fn check_descriptor(bytes: &[u8], entry: &Entry) -> Result<(), Problem> {
     if bytes.is_empty() || descriptor_agrees(bytes, entry).is_some() {
         Ok(())
@@ -164,7 +172,7 @@ pub(crate) fn check_descriptor(bytes: &[u8], entry: &Entry) -> Result<(), Proble
     }
 }
 
-/// Checks all headers and descriptors of arranged entries, and sets where their data begins.
+/// Checks the headers and descriptors of arranged entries, and sets where their data begins.
 pub(crate) fn check<'e>(
     source: &Source,
     entries: impl IntoIterator<Item = &'e mut Entry>,
@@ -250,7 +258,8 @@ impl Header {
             disk: None,
         };
         let sizes = extra.sizes(&narrow)?;
-        // What the descriptor says, the header may leave at 0: some writers know the size and no more.
+        // With a descriptor, the header may leave a value at 0. Each value by itself: some writers know the size
+        // in advance, but not the checksum.
         let described = directory_record::has_descriptor(entry);
         let agrees = |here: u64, there: u64| here == there || (described && here == 0);
         if !agrees(self.crc.into(), entry.crc.into()) {

@@ -1,4 +1,4 @@
-//! Reads of an archive at given positions, so that one open archive serves many readers.
+//! Reading an archive at given positions (`pread`), so that several threads can share one open archive.
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -10,8 +10,8 @@ use crate::error::ArchiveError;
 
 /// Bytes that can be read at any position, by several threads at the same time.
 pub trait ReadAt: Debug + Send + Sync {
-    /// Reads into the buffer from a position, and returns how many bytes came: fewer than asked for,
-    /// but not 0, where more are to come.
+    /// Reads into the buffer from a position and returns the number of bytes read, which may be less than requested,
+    /// but is 0 only at the end.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl ReadAt for File {
 #[derive(Debug)]
 pub(crate) struct Source {
     bytes: Box<dyn ReadAt>,
-    /// What it is called in messages.
+    /// Name in messages.
     path: PathBuf,
     len: u64,
 }
@@ -41,7 +41,7 @@ impl Source {
         Self::new(file, path)
     }
 
-    /// The archive in a file that is open already.
+    /// The archive in an open file.
     pub(crate) fn of(file: &File) -> Result<Self, ArchiveError> {
         let path = Path::new("the archive");
         let file = file
@@ -58,7 +58,7 @@ impl Source {
         Ok(Self::from_bytes(Box::new(file), len, path))
     }
 
-    /// An archive of a known length, which is called `path` in messages.
+    /// An archive of a known length; messages call it `path`.
     pub(crate) fn from_bytes(bytes: Box<dyn ReadAt>, len: u64, path: &Path) -> Self {
         Self {
             bytes,
@@ -71,7 +71,7 @@ impl Source {
         self.len
     }
 
-    /// Fills the buffer from a position; a file that is shorter is an error.
+    /// Fills the buffer from a position; a shorter file is an error.
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<(), ArchiveError> {
         self.read_exact_at(buffer, position)
             .map_err(|source| self.error(source))
@@ -91,8 +91,7 @@ impl Source {
         Ok(())
     }
 
-    /// Reads what there is of a record whose length is not known yet, up to the buffer's length and
-    /// not beyond `end`.
+    /// Reads up to the buffer's length, but not beyond `end`: for a record whose length is in the record.
     pub(crate) fn read_before<'b>(
         &self,
         buffer: &'b mut [u8],
@@ -108,7 +107,7 @@ impl Source {
         Ok(wanted)
     }
 
-    /// The bytes from a position on, as many as given.
+    /// A sequential reader of `len` bytes from a position.
     pub(crate) fn section(&self, position: u64, len: u64) -> Section<'_> {
         Section {
             source: self,
@@ -122,7 +121,7 @@ impl Source {
     }
 }
 
-/// A run of bytes of an archive.
+/// A sequential reader of a range of an archive.
 #[derive(Debug)]
 pub(crate) struct Section<'a> {
     source: &'a Source,
@@ -131,7 +130,7 @@ pub(crate) struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Bytes that were not read yet.
+    /// Bytes not read yet.
     pub(crate) fn left(&self) -> u64 {
         self.left
     }

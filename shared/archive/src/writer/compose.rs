@@ -1,7 +1,17 @@
-//! One archive made of two: the first one's data, the second one's data, one directory for both.
+//! Composes one archive from two: the data of the first, the data of the second, and one directory for both.
 //!
-//! No entry is read, inflated or written anew. The first archive's data need not even be at hand: its
-//! directory and end records say all that is needed ([`ArchiveEnd`]), so the data can be copied where it lies.
+//! Problem: an npm project's output is its source plus a `node_modules` that rarely changes. Compressing and
+//! uploading the same hundreds of MB again is most of the time of a build.
+//!
+//! Solution: zip entries do not depend on their position, except for the offsets in the central directory. So the data
+//! of both archives is concatenated as it is, nothing is inflated or compressed, and only the directory is written
+//! anew, with the second archive's offsets shifted by the length of the first one's data. The first archive's data
+//! need not even be on this machine: its directory and end records ([`ArchiveEnd`]) are enough, and S3 copies the
+//! data itself (`docs/decisions/0118-outputs-composed-of-a-kept-tree.md`).
+//!
+//! The two are checked together like any archive. The targets of the first archive's links are part of its data and
+//! therefore unknown here. So its links must be confined to paths of its own ([`check_confined`], checked when it was
+//! created), and a link of the second archive that leads through one of them is refused.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,20 +36,20 @@ use crate::writer::records;
 /// Bytes at an archive's end among which the end record lies: the record and its longest comment.
 pub const MAX_END_BYTES: u64 = 22 + 0xFFFF;
 
-/// The fixed part of a directory record, and where in it some fields are (APPNOTE.TXT 4.3.12): the sizes,
-/// the lengths of what follows, the disk, the offset of the local header.
+/// Length of the fixed part of a directory record, and offsets of some fields in it (APPNOTE.TXT 4.3.12): the sizes,
+/// the lengths of the variable parts, the disk number, the offset of the local header.
 const RECORD_BYTES: usize = 46;
 const SIZES_AT: usize = 20;
 const LENGTHS_AT: usize = 28;
 const DISK_AT: usize = 34;
 const OFFSET_AT: usize = 42;
 
-/// What is said of a link's target that only the other archive knows: no path, so whatever leads through
-/// it is refused.
+/// Stands for the unknown target of a link in the first archive. An absolute target is always refused, and so is every
+/// link that leads through one.
 const UNKNOWN_TARGET: &str = "/";
 
-/// An archive's directory and end records, checked by the same rules as those of a whole archive. Of
-/// the data before them only the lengths were checked.
+/// The end of an archive: its central directory and end records. They are checked like those of a whole archive; of the
+/// data before them, only the lengths.
 #[derive(Debug)]
 pub struct ArchiveEnd {
     source: Source,
@@ -49,8 +59,8 @@ pub struct ArchiveEnd {
 }
 
 impl ArchiveEnd {
-    /// Checks the end of an archive of `len` bytes: `end` is its last bytes, at least from the directory
-    /// on and at least [`MAX_END_BYTES`] where it has as many.
+    /// Checks the end of an archive of `len` bytes. `end` is its last bytes: at least from the directory on, and at
+    /// least [`MAX_END_BYTES`] if the archive has that many.
     ///
     /// # Errors
     ///
@@ -69,11 +79,11 @@ impl ArchiveEnd {
         })
     }
 
-    /// The end of an archive that was checked.
+    /// Reads the end of a checked archive.
     ///
     /// # Errors
     ///
-    /// [`ArchiveError::Io`] where it cannot be read any more.
+    /// [`ArchiveError::Io`] if it cannot be read any more.
     pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
         let offset = data_bytes(archive)?;
         let len = archive.source.len();
@@ -83,7 +93,7 @@ impl ArchiveEnd {
         Self::new(end.into(), len)
     }
 
-    /// How many bytes of data there are before the directory.
+    /// Bytes of data before the directory.
     #[must_use]
     pub fn data_bytes(&self) -> u64 {
         self.directory.offset
@@ -96,16 +106,16 @@ impl ArchiveEnd {
     }
 }
 
-/// How many bytes of data an archive has before its directory.
+/// Bytes of data before an archive's directory.
 ///
 /// # Errors
 ///
-/// [`ArchiveError::Io`] where it cannot be read any more.
+/// [`ArchiveError::Io`] if it cannot be read any more.
 pub fn data_bytes(archive: &Archive) -> Result<u64, ArchiveError> {
     end_record::find(&archive.source).map(|(directory, _comment)| directory.offset)
 }
 
-/// Whether all links at or below a directory stay in it, wherever else they would be followed through.
+/// Checks that all entries are below a directory, and that all links stay in it.
 ///
 /// # Errors
 ///
@@ -133,15 +143,15 @@ pub fn check_confined(archive: &Archive, root: &str) -> Result<(), ArchiveError>
     Ok(())
 }
 
-/// The directory and end records of the archive that is the data of `front` and, right after it, the data of
-/// `back`; its comment is `comment`.
+/// The directory and end records of the archive composed of the data of `front` followed by the data of `back`, with a
+/// comment.
 ///
-/// The two together are held to the rules of any archive. The links of `front` have to be confined to
-/// what only `front` holds ([`check_confined`]); a link of `back` that leads through one of them is refused.
+/// The two together must obey the rules of any archive. The links of `front` must be confined to directories that only
+/// `front` contains ([`check_confined`]); a link of `back` that leads through one of them is refused.
 ///
 /// # Errors
 ///
-/// [`ArchiveError`] names the entry that the two cannot both hold, or the bound that they pass.
+/// [`ArchiveError`] names the entry that conflicts, or the limit that is exceeded.
 pub fn compose(front: &ArchiveEnd, back: &Archive, comment: &str) -> Result<Vec<u8>, ArchiveError> {
     let (directory, _comment) = end_record::find(&back.source)?;
     check_together(front, back)?;
@@ -166,7 +176,7 @@ pub fn compose(front: &ArchiveEnd, back: &Archive, comment: &str) -> Result<Vec<
 #[derive(Debug)]
 struct Window {
     bytes: Bytes,
-    /// The place of the first of them in the archive.
+    /// Position of the first of them in the archive.
     from: u64,
 }
 
@@ -184,7 +194,7 @@ impl ReadAt for Window {
     }
 }
 
-/// Applies the rules for a whole archive to the entries of both.
+/// Applies the rules for one archive to the entries of both.
 fn check_together(front: &ArchiveEnd, back: &Archive) -> Result<(), ArchiveError> {
     let limits = &back.directory.limits;
     let entries: Vec<Entry> = front
@@ -218,6 +228,7 @@ fn check_together(front: &ArchiveEnd, back: &Archive) -> Result<(), ArchiveError
             .map_or("", |entry| &entry.name),
     })?;
     let tree = central_directory::plant(&entries, limits)?;
+    // In the combined list, the entries of `back` follow those of `front`, so the indexes of its links shift.
     let first = u32::try_from(front.entries.len()).unwrap_or(u32::MAX);
     let targets: HashMap<u32, &str> = back
         .targets
@@ -246,7 +257,7 @@ fn read_directory(source: &Source, directory: &DirectoryLocation) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Adds records that were checked, with their entries `shift` bytes further on.
+/// Appends checked directory records with their offsets increased by `shift`.
 fn shift_records(mut records: &[u8], shift: u64, out: &mut Vec<u8>) -> Option<()> {
     while !records.is_empty() {
         let mut lengths = Fields(records.get(LENGTHS_AT..)?);
@@ -263,7 +274,7 @@ fn shift_records(mut records: &[u8], shift: u64, out: &mut Vec<u8>) -> Option<()
     Some(())
 }
 
-/// Adds the fixed part, name and extra fields of one record.
+/// Appends the fixed part, name and extra fields of one record.
 fn shift_record(
     fixed: &[u8],
     name: &[u8],
@@ -276,6 +287,8 @@ fn shift_record(
     let disk = Fields(fixed.get(DISK_AT..)?).u16()?;
     let header = Fields(fixed.get(OFFSET_AT..)?).u32()?;
     let shifted = u64::from(header).checked_add(shift)?;
+    // The usual case: the offset is in its 32-bit field, and still fits after the shift. `u32::MAX` does not count as
+    // fitting, because it means "see the Zip64 field". Everything else is written with a Zip64 field.
     if header != u32::MAX
         && let Ok(shifted) = u32::try_from(shifted)
         && shifted != u32::MAX

@@ -1,5 +1,8 @@
-//! One thread's share of an archive: reads files, deflates them, and appends their records and data. What
-//! comes out does not depend on where in the archive it will lie.
+//! The work of one thread on an archive: reading files, compressing them, and writing their local headers and data
+//! into a buffer. The result does not depend on its position in the archive.
+//!
+//! Small files are taken in batches. Files above one chunk are split, so that several threads compress one file. Their
+//! sizes and checksum are known only at the end and follow in a data descriptor.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,11 +17,10 @@ use crate::writer::deflate::{CHUNK_BYTES, Deflater};
 use crate::writer::listing::{Content, SourceDirectory, SourceItem};
 use crate::writer::records::{EntryHeader, put_local};
 
-/// Small files are taken together until they have so many bytes: passing work from thread to thread
-/// costs some microseconds.
+/// Bytes of small files in a batch: passing a job to another thread costs some microseconds.
 const BATCH_BYTES: u64 = 512 * 1024;
 
-/// And no more than so many: a header and name of each are held.
+/// Files in a batch: header and name of each are held in memory.
 const BATCH_ITEMS: usize = 256;
 
 const FILE_MODE: u32 = 0o100_644;
@@ -28,13 +30,13 @@ const LINK_MODE: u32 = 0o120_777;
 
 /// Work for one thread.
 pub(crate) enum Job<'i> {
-    /// Items that are deflated whole.
+    /// Items that are compressed whole.
     Batch(&'i [SourceItem]),
-    /// A piece of a large file.
+    /// A chunk of a large file.
     Chunk(Chunk<'i>),
 }
 
-/// A piece of a large file.
+/// A chunk of a large file.
 pub(crate) struct Chunk<'i> {
     pub(crate) item: &'i SourceItem,
     file: Arc<File>,
@@ -51,11 +53,12 @@ impl Chunk<'_> {
     }
 }
 
-/// Cuts items into jobs; a large file is opened when it is its turn.
+/// Divides items into jobs. A large file is opened once, when its first chunk is due, so that all chunks are of the
+/// same file even if it is replaced.
 pub(crate) struct Jobs<'i> {
     root: &'i SourceDirectory<'i>,
     rest: &'i [SourceItem],
-    /// The large file that is being cut, and where its next chunk begins.
+    /// The large file that is being split, and the position of its next chunk.
     large: Option<(&'i SourceItem, Arc<File>, u64)>,
 }
 
@@ -104,7 +107,7 @@ fn is_large(item: &SourceItem) -> bool {
     item.bytes() > CHUNK_BYTES as u64
 }
 
-/// How many items from the first on are a batch.
+/// How many items, starting with the first, form a batch.
 fn batch_len(items: &[SourceItem]) -> usize {
     let mut bytes = 0_u64;
     let fits = |item: &&SourceItem| {
@@ -131,7 +134,7 @@ fn changed(item: &SourceItem) -> ArchiveError {
     ArchiveError::entry(&item.name, Problem::Changed)
 }
 
-/// What came of a job.
+/// The result of a job.
 pub(crate) enum Compressed<'i> {
     Batch {
         entries: Vec<CompressedEntry<'i>>,
@@ -149,7 +152,7 @@ pub(crate) enum Compressed<'i> {
 }
 
 impl<'i> Compressed<'i> {
-    /// An entry that messages can name.
+    /// An entry to name in error messages.
     pub(crate) fn name(&self) -> &'i str {
         match self {
             Self::Batch { entries, .. } => entries.first().map_or("", |entry| entry.header.name),
@@ -165,7 +168,7 @@ pub(crate) struct CompressedEntry<'i> {
     pub(crate) offset: u64,
 }
 
-/// One thread's tools.
+/// The state of one thread.
 pub(crate) struct CompressWorker<'r> {
     root: &'r SourceDirectory<'r>,
     /// Whether files get fingerprints.
@@ -180,12 +183,12 @@ impl<'r> CompressWorker<'r> {
             root,
             fingerprints,
             deflater: Deflater::new(),
-            // One more shows that a file has become longer.
+            // One byte more than a chunk: reading it shows that a file has grown, without another system call.
             input: vec![0; CHUNK_BYTES.saturating_add(1)],
         }
     }
 
-    /// Does a job, with an empty buffer for its bytes.
+    /// Does a job; `bytes` is an empty buffer for the result.
     pub(crate) fn compress<'i>(
         &mut self,
         job: Job<'i>,
@@ -265,8 +268,7 @@ pub(crate) fn mode(item: &SourceItem) -> u32 {
     }
 }
 
-/// Reads a file of at most [`CHUNK_BYTES`] in as few calls as it takes; one that is not as long as it was
-/// has changed.
+/// Reads a file of at most [`CHUNK_BYTES`]. If its length differs from when it was listed, it has changed.
 fn read_whole<'b>(
     root: &SourceDirectory<'_>,
     item: &SourceItem,
@@ -293,7 +295,7 @@ fn read_whole<'b>(
     }
 }
 
-/// Reads a chunk; a file that is shorter or longer than it was has changed.
+/// Reads a chunk. If the file is shorter or longer than when it was listed, it has changed.
 fn read_chunk<'b>(
     root: &SourceDirectory<'_>,
     chunk: &Chunk<'_>,
@@ -315,9 +317,9 @@ fn read_chunk<'b>(
     Ok(data)
 }
 
-/// Reads a large file once more, from the system's cache: a digest has to go through a file from front to
-/// back, and its chunks are deflated by several threads. One of a file that has changed meanwhile has
-/// another CRC-32 than the entry, and no reader believes it.
+/// Reads a large file once more for its fingerprint, mostly from the system's cache: SHA-256 needs the file from
+/// front to back, while its chunks are compressed by several threads. If the file changed in between, the
+/// fingerprint's CRC-32 differs from the entry's, and readers ignore it.
 fn fingerprint(
     root: &SourceDirectory<'_>,
     last: &Chunk<'_>,

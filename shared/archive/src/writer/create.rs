@@ -1,9 +1,10 @@
-//! Archives of directories: sorted, without times and owners, so that equal content gives equal
-//! bytes, and always within the rules that extraction checks.
+//! Creates archives of directories: sorted, without times and owners, so that equal contents give equal bytes, and
+//! always within the rules that the reader checks.
 //!
-//! Several threads read and deflate; the one that called writes what they made, in the order of the
-//! names. Memory is bounded whatever the directory holds: some 5 MiB for each thread (input, output, state,
-//! and what waits to be written), and the names.
+//! Several threads read and compress files; the calling thread writes their results in the order of the names. A
+//! local header does not contain its own position, so the threads' buffers do not depend on each other, and the
+//! archive is the same with any number of threads. Memory is bounded whatever the directory contains: about 5 MiB per
+//! thread (input, output, state, and results that wait to be written), plus the names.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,8 +21,8 @@ use crate::writer::listing::{SourceDirectory, SourceItem, check};
 use crate::writer::parallel;
 use crate::writer::records::{EntryHeader, RecordWriter, put_descriptor, put_local};
 
-/// Most threads that are started by themselves: Lambda has six processors at most (Lambda Developer Guide,
-/// "Configure Lambda function memory"), and each thread costs memory.
+/// Most threads by default: Lambda has at most six processors (Lambda Developer Guide, "Configure Lambda function
+/// memory"), and each thread costs memory.
 const MAX_THREADS: usize = 6;
 
 /// What was archived.
@@ -34,14 +35,14 @@ pub struct Created {
     pub bytes: u64,
     /// Bytes of the archive.
     pub archive_bytes: u64,
-    /// SHA-256 of the central directory, where that tells the contents of all entries: all files have a
+    /// SHA-256 of the central directory, if that tells the contents of all entries: all files have a
     /// fingerprint, and there are no links, whose targets have none.
     pub directory_sha256: Option<[u8; 32]>,
 }
 
 /// Archives a directory's contents.
 ///
-/// Equal contents (paths, bytes, whether a file can be run, links) give equal archives.
+/// Equal contents (paths, bytes, executable bits, links) give equal archives.
 ///
 /// # Errors
 ///
@@ -50,7 +51,7 @@ pub fn create(dir: &Path, to: impl Write) -> Result<Created, ArchiveError> {
     Creation::of(dir).write(to)
 }
 
-/// Archives a directory's contents into a new file; one that is there already is replaced.
+/// Archives a directory's contents into a file, which is replaced if it exists.
 ///
 /// # Errors
 ///
@@ -59,7 +60,7 @@ pub fn create_file(dir: &Path, to: &Path) -> Result<Created, ArchiveError> {
     Creation::of(dir).write_file(to)
 }
 
-/// An archive to be created, where the defaults of [`create`] do not do.
+/// Options for creating an archive; [`create`] uses the defaults.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), delivery_archive::ArchiveError> {
@@ -112,14 +113,14 @@ impl<'a> Creation<'a> {
         self
     }
 
-    /// Has so many threads, at least one, read and deflate: without, as many as there are processors, but at
-    /// most six. The archive is the same with any number.
+    /// Sets the number of threads; by default, one per processor, but at most six. The archive is the same with any
+    /// number.
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = count.max(1);
         self
     }
 
-    /// Writes the archive, without ever going back.
+    /// Writes the archive in one pass, without seeking.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ impl<'a> Creation<'a> {
         self.write_to(to, Path::new("the archive"))
     }
 
-    /// Writes the archive into a new file; one that is there already is replaced.
+    /// Writes the archive into a file, which is replaced if it exists.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl<'a> Creation<'a> {
     pub fn write_file(self, to: &Path) -> Result<Created, ArchiveError> {
         let file = File::create(to).map_err(|error| ArchiveError::io("create", to, error))?;
         self.write_to(file, to).inspect_err(|_| {
-            // What failed is reported; the half archive is of use to nobody.
+            // Best effort: the error that is returned is the one that matters.
             let _gone_or_not = fs::remove_file(to);
         })
     }
@@ -200,7 +201,7 @@ impl<'a> Creation<'a> {
     }
 }
 
-/// Refuses what every reader would refuse.
+/// Refuses an archive that no reader would accept.
 fn check_ratio(items: &[SourceItem], bytes: u64, archive_bytes: u64) -> Result<(), ArchiveError> {
     let largest = items.iter().max_by_key(|item| item.bytes());
     let demand = Demand {
@@ -225,7 +226,7 @@ fn check_ratio(items: &[SourceItem], bytes: u64, archive_bytes: u64) -> Result<(
     }
 }
 
-/// Buffers that were written and can be filled again: allocating anew costs page faults.
+/// Buffers to reuse after they were written: allocating new ones costs page faults.
 type Spare = Mutex<Vec<Vec<u8>>>;
 
 fn taken(spare: &Spare) -> Vec<u8> {
@@ -239,10 +240,10 @@ fn give_back(spare: &Spare, mut buffer: Vec<u8>) {
     spare.push(buffer);
 }
 
-/// An archive that is put together from what the threads made.
+/// The archive that is assembled from the threads' results.
 struct Assembly<'i, W: Write> {
     writer: RecordWriter<W>,
-    /// The large file whose chunks are coming.
+    /// The large file whose chunks are being added.
     large: Option<Large<'i>>,
 }
 
@@ -260,7 +261,7 @@ impl<'i, W: Write> Assembly<'i, W> {
         }
     }
 
-    /// Adds what comes next, and returns its buffer.
+    /// Adds the next result, and returns its buffer for reuse.
     fn add(&mut self, compressed: Compressed<'i>) -> io::Result<Vec<u8>> {
         match compressed {
             Compressed::Batch { entries, bytes } => {

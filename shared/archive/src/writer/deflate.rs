@@ -1,11 +1,15 @@
-//! Deflate, by the backend that is the fastest for what is at hand: libdeflate for what is there whole,
-//! zlib-rs for a piece of a longer stream (see `docs/decisions/0114-deflate-backends.md`).
+//! Deflate with the fastest backend for each case: libdeflate for whole files, zlib-rs for chunks of larger ones
+//! (`docs/decisions/0114-deflate-backends.md`).
+//!
+//! The chunks of one file are compressed by different threads and concatenated into one deflate stream. That works
+//! because each chunk starts without history and, by a sync flush, ends at a byte boundary; only the last one sets
+//! the end-of-stream bit. A chunk that does not shrink becomes stored blocks inside the same stream: streaming readers
+//! such as Java's `ZipInputStream` refuse a stored entry with a data descriptor.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use libdeflater::{CompressionLvl, Compressor};
 
-/// Most bytes that are deflated at once: longer files are cut into chunks of this size. Memory for
-/// each thread is some four times as much.
+/// Size of a chunk; larger files are split. Each thread needs about four times this much memory.
 pub(crate) const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// libdeflate's level.
@@ -17,22 +21,22 @@ const WHOLE_LEVEL: CompressionLvl = match CompressionLvl::new(4) {
 /// zlib-rs's level.
 const CHUNK_LEVEL: u32 = 3;
 
-/// Deflated data is kept if it saves more than one part of this many; else it only costs time to read.
+/// Compressed data must save more than one in this many parts; otherwise it only costs time to read.
 const WORTH_PART: usize = 32;
 
-/// So much of every sixteenth of a chunk is tried first: where none of it shrinks, the chunk is stored.
+/// Bytes of every sixteenth of a chunk that are compressed first, as a sample: if none shrinks, the chunk is stored.
 const SAMPLE_BYTES: usize = 4 * 1024;
 
-/// How far the samples' beginnings are from each other.
+/// Distance between the samples.
 const SAMPLE_STRIDE: usize = CHUNK_BYTES / 16;
 
 /// Most bytes of a stored block (RFC 1951, 3.2.4).
 const BLOCK_BYTES: usize = 0xFFFF;
 
-/// More room than zlib's flush ever needs at the end (an empty block and the bits before it).
+/// Upper bound for the end of a flush in zlib (an empty block and the bits before it).
 const FLUSH_BYTES: usize = 16;
 
-/// Deflate's state and buffers, which all files of a thread use in turn.
+/// Compressors and a buffer, reused for all files of a thread.
 pub(crate) struct Deflater {
     whole: Compressor,
     chunk: Compress,
@@ -48,15 +52,15 @@ impl Deflater {
         }
     }
 
-    /// A deflate stream of at most [`CHUNK_BYTES`]; `None` where it does not save enough.
+    /// Compresses at most [`CHUNK_BYTES`] as one stream; `None` if that does not save enough.
     pub(crate) fn whole(&mut self, bytes: &[u8]) -> Option<&[u8]> {
         let room = self.output.get_mut(..worth(bytes.len()))?;
         let length = self.whole.deflate_compress(bytes, room).ok()?;
         self.output.get(..length)
     }
 
-    /// Appends a chunk of a deflate stream: it begins and ends at a byte, and refers to no other. One that
-    /// hardly shrinks is stored.
+    /// Appends a chunk of a deflate stream, which starts and ends at a byte boundary and refers to no other chunk.
+    /// One that hardly shrinks is stored.
     pub(crate) fn chunk(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
         let begin = out.len();
         let may_shrink = bytes.chunks(SAMPLE_STRIDE).any(|stretch| {
@@ -69,7 +73,8 @@ impl Deflater {
         }
     }
 
-    /// Appends a deflated chunk; false where it does not save enough, then what it appended is of no use.
+    /// Appends a compressed chunk; false if that does not save enough, and the caller has to truncate what was
+    /// appended.
     fn try_chunk(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> bool {
         let begin = out.len();
         let most = worth(bytes.len());
@@ -83,7 +88,7 @@ impl Deflater {
         let status = self.chunk.compress_vec(bytes, out, flush);
         let ended = match status {
             Ok(Status::StreamEnd) => last,
-            // All of it came out only if there is room left.
+            // A sync flush is complete only if it left room in the output.
             Ok(Status::Ok) => !last && out.len() < out.capacity(),
             Ok(Status::BufError) | Err(_) => false,
         };
@@ -91,7 +96,7 @@ impl Deflater {
     }
 }
 
-/// Appends stored blocks, which begin and end at a byte.
+/// Appends stored blocks, which start and end at byte boundaries.
 fn put_stored(bytes: &[u8], last: bool, out: &mut Vec<u8>) {
     let mut blocks = bytes.chunks(BLOCK_BYTES).peekable();
     while let Some(block) = blocks.next() {
@@ -103,7 +108,7 @@ fn put_stored(bytes: &[u8], last: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Most bytes to which `length` bytes have to shrink to be kept deflated.
+/// Most bytes that compressed data of `length` bytes may have to be worth keeping.
 fn worth(length: usize) -> usize {
     length.saturating_sub(length / WORTH_PART).saturating_sub(1)
 }

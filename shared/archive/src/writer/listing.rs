@@ -1,4 +1,4 @@
-//! What is to be archived: everything below a directory, within the rules that extraction checks.
+//! Lists what goes into an archive, and checks it by the rules that the reader checks.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,9 +16,9 @@ use crate::format::path_tree::Tree;
 use crate::limits::Limits;
 use crate::reader::central_directory::conflict_error;
 
-/// Something to be archived.
+/// A file, directory or link to archive.
 pub(crate) struct SourceItem {
-    /// Its name in the archive, with `/` at the end of a directory.
+    /// Its name in the archive; directories end with `/`.
     pub(crate) name: String,
     pub(crate) content: Content,
 }
@@ -30,7 +30,7 @@ pub(crate) enum Content {
 }
 
 impl SourceItem {
-    /// Bytes of a file.
+    /// Size of a file; 0 for others.
     pub(crate) fn bytes(&self) -> u64 {
         match self.content {
             Content::File { bytes, .. } => bytes,
@@ -47,16 +47,16 @@ impl SourceItem {
     }
 }
 
-/// The directory that is archived, held open: files are opened from there.
+/// The directory to archive, held open: files are opened relative to it.
 pub(crate) struct SourceDirectory<'a> {
     directory: OwnedFd,
     path: &'a Path,
-    /// What the names begin with: nothing, or a path and `/`.
+    /// Prefix of all names: empty, or a path that ends with `/`.
     prefix: String,
 }
 
 impl<'a> SourceDirectory<'a> {
-    /// Opens a directory whose contents are to lie at `below` in the archive.
+    /// Opens a directory whose contents go to the path `below` in the archive.
     pub(crate) fn open(path: &'a Path, below: &str) -> Result<Self, ArchiveError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty())
@@ -72,8 +72,8 @@ impl<'a> SourceDirectory<'a> {
         })
     }
 
-    /// Opens a file. What was one when it was listed may be something else by now: a link is not
-    /// followed, and a pipe does not block.
+    /// Opens a file. It may have been replaced since it was listed, so links are not followed, and a pipe does not
+    /// block.
     pub(crate) fn open_file(&self, item: &SourceItem) -> Result<File, ArchiveError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::openat(&self.directory, self.relative(item), flags, Mode::empty())
@@ -81,7 +81,7 @@ impl<'a> SourceDirectory<'a> {
             .map_err(|error| self.error("open", item, error.into()))
     }
 
-    /// A failure at a file that was listed.
+    /// An error about a listed file.
     pub(crate) fn error(
         &self,
         action: &'static str,
@@ -95,8 +95,8 @@ impl<'a> SourceDirectory<'a> {
         item.name.strip_prefix(&self.prefix).unwrap_or(&item.name)
     }
 
-    /// Everything below the directory, sorted by the bytes of the names. Of directories only those that
-    /// are empty: the others are implied.
+    /// Everything below the directory, sorted by the bytes of the names. Directories are listed only if they are
+    /// empty; the others are implied by their contents.
     pub(crate) fn list(&self) -> Result<Vec<SourceItem>, ArchiveError> {
         let mut listing = Listing {
             root: self,
@@ -153,11 +153,11 @@ fn link(
     Ok(Content::Link(target.into_string().map_err(unusable)?))
 }
 
-/// A listing that is being made.
+/// A listing in progress.
 struct Listing<'r> {
     root: &'r SourceDirectory<'r>,
     items: Vec<SourceItem>,
-    /// What is still to be listed: paths below the root, each with `/` at its end.
+    /// Directories still to list: paths below the root that end with `/`.
     directories: Vec<String>,
 }
 
@@ -249,7 +249,7 @@ fn special(kind: FileType) -> &'static str {
     }
 }
 
-/// Applies the rules that extraction applies: what is written can always be read.
+/// Applies the reader's rules, so that what is written can always be read.
 pub(crate) fn check(items: &[SourceItem]) -> Result<(), ArchiveError> {
     let max_entries = Limits::default().max_entries;
     let mut tree = Tree::new(max_entries);

@@ -1,16 +1,21 @@
-//! Work of several threads whose results are taken in order, by the thread that called.
+//! Runs jobs on several threads and passes their results, in order, to the calling thread.
+//!
+//! One channel distributes jobs; each job has a channel of its own for its result. The calling thread keeps these
+//! receivers in the order of the jobs, so it takes results in order without sorting. It starts a new job only after
+//! it took a result, which bounds what waits in memory.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Results that may wait, beside those being worked at, so that a slow job holds up nobody.
+/// Finished results that may wait in addition to the jobs being worked on, so that one slow job does not stop the other
+/// threads.
 const WAITING: usize = 2;
 
-/// Does jobs on `threads` threads and hands their results to `take`, in the jobs' order.
+/// Runs jobs on `threads` threads and passes their results to `take`, in the order of the jobs.
 ///
-/// Each thread makes its `worker` once. At most `threads` and [`WAITING`] jobs are begun and not yet
-/// taken: what they hold is bounded. The first error, of `jobs` or `take` in this order, ends all.
+/// Each thread creates its `worker` once. At most `threads + WAITING` jobs are started and not yet taken. The first
+/// error, of `jobs` or `take` in this order, ends everything.
 pub(crate) fn in_order<J: Send, R: Send, E, W: FnMut(J) -> R>(
     threads: usize,
     jobs: impl IntoIterator<Item = Result<J, E>>,
@@ -20,42 +25,43 @@ pub(crate) fn in_order<J: Send, R: Send, E, W: FnMut(J) -> R>(
     let (sender, receiver) = channel();
     let queue = Mutex::new(receiver);
     std::thread::scope(|scope| {
-        // Moved in here: when it goes, the threads end.
+        // Moved into the scope, so that it is dropped when the closure returns; then the threads see a closed channel
+        // and end. Otherwise the scope would wait for them forever.
         let sender = sender;
         for _ in 0..threads.max(1) {
             scope.spawn(|| serve(&queue, worker()));
         }
-        let mut begun: VecDeque<Receiver<R>> = VecDeque::new();
+        let mut started: VecDeque<Receiver<R>> = VecDeque::new();
         for job in jobs {
             let job = match job {
                 Ok(job) => job,
                 Err(error) => {
-                    take_all(&mut begun, 0, &mut take)?;
+                    take_all(&mut started, 0, &mut take)?;
                     return Err(error);
                 }
             };
             let (answer, result) = sync_channel(1);
             if sender.send((job, answer)).is_ok() {
-                begun.push_back(result);
+                started.push_back(result);
             }
             let most = threads.saturating_add(WAITING).saturating_sub(1);
-            if !take_all(&mut begun, most, &mut take)? {
+            if !take_all(&mut started, most, &mut take)? {
                 return Ok(());
             }
         }
-        take_all(&mut begun, 0, &mut take).map(drop)
+        take_all(&mut started, 0, &mut take).map(drop)
     })
 }
 
-/// Takes results until so many are left. False where a thread panicked, which has no result: the scope
-/// panics in its turn.
+/// Takes results until `left` of them remain. Returns false if a thread panicked and left no result; the scope then
+/// panics, too.
 fn take_all<R, E>(
-    begun: &mut VecDeque<Receiver<R>>,
+    started: &mut VecDeque<Receiver<R>>,
     left: usize,
     mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<bool, E> {
-    while begun.len() > left {
-        match begun.pop_front().map(|result| result.recv()) {
+    while started.len() > left {
+        match started.pop_front().map(|result| result.recv()) {
             Some(Ok(result)) => take(result)?,
             _ => return Ok(false),
         }
@@ -83,14 +89,15 @@ mod tests {
 
     #[test]
     fn results_come_in_order_and_few_wait() {
-        let (begun, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (started, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let mut results = Vec::new();
         in_order(
             3,
             (0..1000).map(Ok::<_, ()>),
             || {
                 |job: usize| {
-                    let ahead = begun.fetch_add(1, Ordering::SeqCst) - taken.load(Ordering::SeqCst);
+                    let ahead =
+                        started.fetch_add(1, Ordering::SeqCst) - taken.load(Ordering::SeqCst);
                     assert!(ahead <= 3 + WAITING, "{ahead}");
                     job * 2
                 }

@@ -1,5 +1,5 @@
-//! Writes zip records: local headers, data descriptors, the directory, the end. None of them needs an
-//! archive that can be gone back in.
+//! Writes zip records: local headers, data descriptors, the central directory, the end records. All are written in one
+//! pass, so the output can be a pipe or an upload.
 
 use std::io::{self, Write};
 
@@ -31,8 +31,8 @@ const FLAG_DESCRIPTOR: u16 = 1 << 3;
 /// 1980-01-01, the first day that the format knows: content alone decides the bytes.
 const DATE: u16 = 0x21;
 const TIME: u16 = 0;
-/// From this size on the local header has 64-bit sizes: deflate may add to what it cannot compress,
-/// and the header is written before.
+/// From this size on, the local header has 64-bit sizes. It is below 4 GiB because the header is written before the
+/// compressed size is known, and deflate can make incompressible data slightly larger.
 const WIDE_FROM: u64 = 0xF000_0000;
 /// The 32-bit value that means "see the Zip64 field".
 const SEE_ZIP64: u64 = 0xFFFF_FFFF;
@@ -41,20 +41,20 @@ const MANY_ENTRIES: u64 = 0xFFFF;
 /// The id of the Zip64 field.
 const ZIP64_FIELD: u16 = 1;
 
-/// What the records say of an entry.
+/// The fields of an entry's records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryHeader<'a> {
     pub(crate) name: &'a str,
     pub(crate) method: Method,
     /// Unix mode with the file type.
     pub(crate) mode: u32,
-    /// Whether a data descriptor follows the data: checksum and sizes are not known before it. The size is
-    /// at least right about being beyond 32 bits.
+    /// Whether a data descriptor with checksum and sizes follows the data. `size` still decides whether the sizes are
+    /// 64 bits wide.
     pub(crate) described: bool,
     pub(crate) crc: u32,
     pub(crate) size: u64,
     pub(crate) compressed_size: u64,
-    /// What the directory is to say of the contents.
+    /// Statement about the contents for the directory.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
@@ -71,16 +71,16 @@ impl EntryHeader<'_> {
     }
 }
 
-/// An archive that is being written: data and headers go out at once, the directory is kept.
+/// Writes an archive: headers and data at once, and the directory, which is collected, at the end.
 pub(crate) struct RecordWriter<W: Write> {
     out: W,
     position: u64,
-    /// In segments: one buffer that grows would be there twice for a moment.
+    /// In segments, because a single growing buffer exists twice while it is reallocated.
     directory: Vec<Vec<u8>>,
     entries: u64,
 }
 
-/// A segment of the directory is full at this size; a record more fits in any case.
+/// Size from which a new segment is started.
 const SEGMENT_BYTES: usize = 1024 * 1024;
 
 impl<W: Write> RecordWriter<W> {
@@ -93,7 +93,7 @@ impl<W: Write> RecordWriter<W> {
         }
     }
 
-    /// Where the next byte goes.
+    /// Position of the next byte.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -105,7 +105,7 @@ impl<W: Write> RecordWriter<W> {
         Ok(())
     }
 
-    /// Notes an entry, whose local header is at `offset`, for the directory.
+    /// Adds an entry, whose local header is at `offset`, to the directory.
     pub(crate) fn note(&mut self, header: &EntryHeader<'_>, offset: u64) {
         if self
             .directory
@@ -120,7 +120,7 @@ impl<W: Write> RecordWriter<W> {
         self.entries = self.entries.saturating_add(1);
     }
 
-    /// Writes the directory and the end; returns the archive's length and the directory's SHA-256.
+    /// Writes the directory and the end records; returns the archive's length and the directory's SHA-256.
     pub(crate) fn finish(mut self) -> io::Result<(u64, [u8; 32])> {
         let begins = self.position;
         let mut hash = Sha256::new();
@@ -138,7 +138,7 @@ impl<W: Write> RecordWriter<W> {
     }
 }
 
-/// Appends a local header; the entry's data follows, then its descriptor if it is to have one.
+/// Appends a local header. The caller appends the data, and then the descriptor if `described`.
 pub(crate) fn put_local(out: &mut Vec<u8>, header: &EntryHeader<'_>) {
     let known = if header.described {
         EntryHeader {
@@ -167,7 +167,7 @@ pub(crate) fn put_local(out: &mut Vec<u8>, header: &EntryHeader<'_>) {
     put_zip64(out, &extra);
 }
 
-/// Appends a data descriptor, as wide as the local header's sizes.
+/// Appends a data descriptor, with sizes as wide as in the local header.
 pub(crate) fn put_descriptor(out: &mut Vec<u8>, header: &EntryHeader<'_>) {
     put32(out, DESCRIPTOR);
     put32(out, header.crc);
@@ -184,7 +184,7 @@ pub(crate) fn put_descriptor(out: &mut Vec<u8>, header: &EntryHeader<'_>) {
     }
 }
 
-/// Appends an entry's record of the directory.
+/// Appends an entry's directory record.
 pub(crate) fn put_record(out: &mut Vec<u8>, header: &EntryHeader<'_>, offset: u64) {
     let mut extra = Vec::new();
     let mut narrow = |value: u64| narrow(value, &mut extra);
@@ -216,8 +216,8 @@ pub(crate) fn put_record(out: &mut Vec<u8>, header: &EntryHeader<'_>, offset: u6
     }
 }
 
-/// Appends the end of an archive whose directory ends here: Zip64 records where a number needs them,
-/// and the end record with a comment of at most 65,535 bytes.
+/// Appends the end records after the directory: Zip64 records if a number needs them, and the end record with a
+/// comment of at most 65,535 bytes.
 pub(crate) fn put_end(
     out: &mut Vec<u8>,
     entries: u64,
@@ -241,8 +241,9 @@ pub(crate) fn put_end(
     out.extend_from_slice(comment);
 }
 
-/// Adds a record of the directory again, with its comment still to come: what does not fit into 32 bits
-/// goes into a Zip64 field. `values` are size, compressed size, and offset of the local header.
+/// Appends a copy of a directory record with a new Zip64 field for the values that do not fit into 32 bits; the caller
+/// appends the comment. `values` are size, compressed size, and offset of the local header, in the order in which the
+/// Zip64 field has them.
 pub(crate) fn widen_record(
     fixed: &[u8],
     values: [u64; 3],
@@ -298,7 +299,7 @@ fn put_end64(out: &mut Vec<u8>, entries: u64, directory_bytes: u64, directory_of
     put32(out, 1); // disks
 }
 
-/// The fields that both headers have, from the needed version to the name's length.
+/// The fields that both headers share, from the version needed to the length of the name.
 fn put_common(
     out: &mut Vec<u8>,
     version: u16,
@@ -321,7 +322,7 @@ fn put_common(
     put16(out, u16::try_from(header.name.len()).unwrap_or(u16::MAX));
 }
 
-/// A value as a 32-bit field; one that does not fit goes into the Zip64 field.
+/// A value for a 32-bit field; one that does not fit is appended to the Zip64 data instead.
 fn narrow(value: u64, extra: &mut Vec<u8>) -> u32 {
     match u32::try_from(value) {
         Ok(narrow) if narrow != u32::MAX => narrow,
@@ -332,7 +333,7 @@ fn narrow(value: u64, extra: &mut Vec<u8>) -> u32 {
     }
 }
 
-/// Length of the extra field with this Zip64 data: at most three values and four bytes before them.
+/// Length of the extra field for this Zip64 data: four bytes and at most three values.
 fn zip64_len(data: &[u8]) -> u16 {
     let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
     if data.is_empty() {

@@ -1,5 +1,5 @@
-//! What can be said of a project before anything is started: all of it at once, from a few small
-//! files, without running a program.
+//! Checks of a project before anything is started: all problems at once, from a few small files, without running a
+//! program.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,22 +11,22 @@ use super::{directory_of, engines};
 use crate::task::{self, Runner};
 use delivery_action::failure::{ActionError, FailureType};
 
-/// Largest file of Git's (`.gitmodules`, `.gitattributes`) that is read.
+/// Largest Git file (`.gitmodules`, `.gitattributes`) that is read.
 const MAX_GIT_BYTES: u64 = 1024 * 1024;
 
 /// Formats of npm's lock file that list packages with their hashes (npm 7 and later).
 const LOCK_VERSIONS: [u64; 2] = [2, 3];
 
-/// Beginnings of what is wanted of a dependency that npm does not understand, and whose they are.
+/// Version prefixes of other package managers, which npm does not understand.
 const FOREIGN_PROTOCOLS: [&str; 5] = ["workspace:", "catalog:", "portal:", "patch:", "link:"];
 
-/// How a project gets a lock file that npm honours.
+/// How to create a lock file for npm.
 const COMMIT_LOCK: &str = "run `npm install --package-lock-only` and commit `package-lock.json`";
 
-/// How many folders, submodules or dependencies a finding names.
+/// Most folders, submodules or dependencies that a finding names.
 const MAX_NAMED: usize = 5;
 
-/// What the caller is going to do with a project.
+/// How the project will be used.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -43,11 +43,11 @@ pub struct Expected<'a> {
     pub installs: bool,
     /// Whether the lock file must have a format that gives hashes.
     pub integrity: bool,
-    /// Whether installing without a lock file was asked for: then another manager's is only noted.
+    /// Whether installing without a lock file is allowed; a lock file of another package manager is then only a note.
     pub accepts_no_lock: bool,
     /// The runtime of the application's function, such as `nodejs22.x`.
     pub runtime: Option<&'a str>,
-    /// Whether it is a working tree: there submodules are filled, though they are not delivered.
+    /// Whether it is a working tree, where submodules are present although they are not delivered.
     pub is_working_tree: bool,
 }
 
@@ -69,9 +69,9 @@ impl Default for Expected<'_> {
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The pipeline will fail of it.
+    /// The pipeline will fail because of it.
     Error,
-    /// It may be meant, and should be known.
+    /// It may be intended.
     Note,
     /// A fact, such as which runner was chosen and why.
     Info,
@@ -128,7 +128,7 @@ pub fn check(source: &Path, expected: &Expected<'_>) -> Vec<Finding> {
     check_files(&Folder(source), expected)
 }
 
-/// The same for a source that may still be an archive.
+/// [`check`] for a source that may still be an archive.
 #[must_use]
 pub fn check_files(files: &dyn Files, expected: &Expected<'_>) -> Vec<Finding> {
     let folder = match directory_of(expected.directory) {
@@ -244,7 +244,7 @@ impl Checked<'_> {
         findings
     }
 
-    /// Whether gulp will be there, and whether it will run.
+    /// Whether gulp is a dependency, and works with current versions of Node.js.
     fn gulp(&self) -> Option<Finding> {
         let manifest = Manifest::read(self.files, self.folder).ok()?;
         let wanted = manifest.dependencies().find(|(name, _)| *name == "gulp");
@@ -351,7 +351,7 @@ impl Checked<'_> {
     }
 }
 
-/// Says which submodules are empty; all of them, where the source is a working tree.
+/// Says which submodules are empty; all of them, if the source is a working tree.
 fn submodules(files: &dyn Files, is_working_tree: bool) -> Option<Finding> {
     let text = git_file(files, ".gitmodules")?;
     let left_out: Vec<String> = text
@@ -375,7 +375,7 @@ fn submodules(files: &dyn Files, is_working_tree: bool) -> Option<Finding> {
     ))
 }
 
-/// What to say of a failure for want of a file, where submodules are empty.
+/// Advice for a failure because of a missing file, if submodules are empty.
 pub(crate) fn empty_submodules(files: &dyn Files) -> Option<String> {
     let finding = submodules(files, false)?;
     Some(format!(
@@ -425,7 +425,7 @@ fn quoted(names: &[String]) -> String {
     text
 }
 
-/// The errors among findings: a job that cannot succeed, told before it does anything.
+/// Errors found before the job did anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckError {
     errors: Vec<Finding>,
@@ -436,7 +436,7 @@ impl CheckError {
     ///
     /// # Errors
     ///
-    /// [`CheckError`] where there are errors among them.
+    /// [`CheckError`] if there are errors among them.
     pub fn notes_of(findings: Vec<Finding>) -> Result<Vec<String>, Self> {
         let (errors, others): (Vec<_>, Vec<_>) = findings
             .into_iter()

@@ -1,7 +1,7 @@
-//! Whether a range of versions, as `engines.node` has it, takes a release line of Node.js.
+//! Whether a version range, as in `engines.node`, allows a release line of Node.js.
 //!
-//! A runtime of Lambda is a line (`nodejs22.x`), so only major versions are compared: a range is
-//! refused where no version of the line is in it.
+//! A Lambda runtime is a release line (`nodejs22.x`), so only major versions are compared: a range is incompatible
+//! only if it allows no version of the line.
 
 /// The major version of a runtime such as `nodejs22.x`.
 pub(super) fn major_of(runtime: &str) -> Option<u32> {
@@ -9,7 +9,7 @@ pub(super) fn major_of(runtime: &str) -> Option<u32> {
     line.strip_suffix(".x").unwrap_or(line).parse().ok()
 }
 
-/// Whether some version of the line can be in the range; `None` where the range is not understood.
+/// Whether some version of the line can be in the range; `None` if the range is not understood.
 pub(super) fn takes(range: &str, major: u32) -> Option<bool> {
     let mut takes = false;
     for alternative in range.split("||") {
@@ -69,7 +69,7 @@ fn bounds(comparator: &str) -> Option<(u32, u32)> {
 struct Version {
     /// `None` is any.
     major: Option<u32>,
-    /// Nothing is said but the major version.
+    /// Only the major version is given.
     is_line: bool,
     /// It is the first version of its line.
     is_first: bool,

@@ -1,18 +1,17 @@
-//! The files of a source by path, whether they lie in a folder or still in an archive.
+//! The files of a source by path, in a folder or still in an archive.
 
 use std::io;
 use std::path::Path;
 
 use delivery_archive::{Archive, ArchiveError, Kind};
 
-/// A source of which single files can be read. Paths are below its root, with `/`; the root is the
-/// empty path.
+/// A source whose files can be read one by one. Paths are relative to its root, with `/`; the root is the empty path.
 pub trait Files {
     /// The bytes of a file.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::NotFound`] where there is no such file, else why it cannot be read: a file of
+    /// [`io::ErrorKind::NotFound`] if there is no such file, else why it cannot be read: a file of
     /// more than `max_bytes` is [`io::ErrorKind::FileTooLarge`].
     fn read(&self, path: &str, max_bytes: u64) -> io::Result<Vec<u8>>;
 
@@ -92,7 +91,7 @@ fn too_large(bytes: u64, limit: u64) -> io::Error {
     )
 }
 
-/// `name` in `folder`, where the root is the empty path.
+/// `name` in `folder`, if the root is the empty path.
 #[must_use]
 pub fn below(folder: &str, name: &str) -> String {
     if folder.is_empty() {

@@ -1,4 +1,4 @@
-//! Which package manager's lock file a folder holds.
+//! Which package manager's lock file a folder contains.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use super::files::{Files, below};
 use super::manifest::Manifest;
 
-/// The lock files that npm honours; the first is the one that counts.
+/// The lock files that npm reads; the first one takes precedence.
 pub const NPM_LOCK_FILES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
 
-/// Lock files of other package managers, and whose they are.
+/// Lock files of other package managers, with the manager's name.
 const OTHERS: [(&str, &str); 4] = [
     ("yarn.lock", "Yarn"),
     ("pnpm-lock.yaml", "pnpm"),
@@ -33,19 +33,18 @@ pub(super) enum Lock {
         /// Its path below the source.
         path: String,
     },
-    /// Another package manager's, and none of npm's.
+    /// Only another package manager's.
     Other {
         /// Its path below the source.
         path: String,
-        /// Whose it is.
+        /// The package manager.
         manager: &'static str,
     },
     /// None.
     None,
 }
 
-/// The lock file that holds for a folder: its own, or that of a folder above whose workspaces reach
-/// down to it.
+/// The lock file that applies to a folder: its own, or that of a folder above whose workspaces include it.
 #[must_use]
 pub(super) fn lock_of(files: &dyn Files, folder: &str) -> Lock {
     for above in ancestors(folder) {
@@ -71,7 +70,7 @@ pub(super) fn lock_of(files: &dyn Files, folder: &str) -> Lock {
     Lock::None
 }
 
-/// What a lock file of npm's says of its format.
+/// The format version of a lock file of npm.
 ///
 /// # Errors
 ///

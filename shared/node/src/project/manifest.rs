@@ -1,4 +1,4 @@
-//! `package.json`: what of it decides how a project is installed and how its tasks are run.
+//! `package.json`: the fields that determine how a project is installed and its tasks are run.
 
 use std::io;
 
@@ -41,9 +41,9 @@ pub struct Manifest(Map<String, Value>);
 pub enum NoManifest {
     /// The folder has no such file.
     Missing,
-    /// It is there and is a link in an archive: what it leads to is known once it is extracted.
+    /// It is a link in an archive, whose target can be read only after extraction.
     Link,
-    /// It is there and cannot be used, with the reason.
+    /// It is invalid, with the reason.
     Broken(String),
 }
 
@@ -108,7 +108,7 @@ impl Manifest {
         self.0.contains_key("workspaces")
     }
 
-    /// Its dependencies of all kinds: name and what is wanted of it.
+    /// Dependencies of all kinds: name and version range.
     pub fn dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
         DEPENDENCIES
             .iter()
@@ -116,7 +116,7 @@ impl Manifest {
             .filter_map(|(name, wanted)| Some((name, wanted.as_str()?)))
     }
 
-    /// What it says of the versions of Node.js that it runs on.
+    /// The supported versions of Node.js (`engines.node`).
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.0.get("engines")?.get("node")?.as_str()

@@ -1,5 +1,4 @@
-//! Failures of npm, gulp and other people's programs whose cause is known by their words, and what to
-//! do about each. The one table of them.
+//! Known failures of npm, gulp and other programs: recognised by their output, with advice for each.
 
 use std::sync::LazyLock;
 
@@ -9,11 +8,11 @@ use regex_lite::Regex;
 pub(super) const GULP_3: &str = "gulp 3 does not run on Node.js 12 and later: use gulp 4 or 5, or add \
     `\"overrides\": {\"graceful-fs\": \"^4.2.11\"}` to `package.json` and run `npm install`";
 
-/// What to do where a module is missing, and nothing else explains it.
+/// Advice for a missing module without another explanation.
 pub(crate) const MISSING_MODULE: &str = "packages must be listed in `package.json` and the lock file (`omit=dev` \
     leaves out development dependencies), and files must be committed";
 
-/// Words, any of which tells the cause, and what to do about it.
+/// Texts that identify a cause, and advice.
 const KNOWN: [(&[&str], &str); 7] = [
     (&["primordials is not defined"], GULP_3),
     (
@@ -49,17 +48,17 @@ const KNOWN: [(&[&str], &str); 7] = [
     ),
 ];
 
-/// How shells say that there is no such program.
+/// How shells report a missing program.
 static NOT_FOUND: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?m)^(/\S*/)?(ba|da|a|z)?sh: ((line )?\d+: )?\S+: (command )?not found\s*$")
         .expect("a constant pattern")
 });
 
-/// What to do about a program that is not there.
+/// Advice for a missing program.
 const NO_PROGRAM: &str = "a program is missing: add its package to `devDependencies` and the lock file (with \
     `omit=dev` these are not installed), or use what Node.js offers";
 
-/// What to do about a failure with this output, where its cause is known.
+/// What to do about a failure with this output, if its cause is known.
 #[must_use]
 pub fn remedy(output: &str) -> Option<&'static str> {
     KNOWN
@@ -69,13 +68,13 @@ pub fn remedy(output: &str) -> Option<&'static str> {
         .or_else(|| NOT_FOUND.is_match(output).then_some(NO_PROGRAM))
 }
 
-/// Whether the output speaks of a file or a module that is not there.
-pub(crate) fn says_that_something_is_missing(output: &str) -> bool {
-    says_that_a_module_is_missing(output) || output.contains("ENOENT")
+/// Whether the output reports a missing file or module.
+pub(crate) fn reports_something_missing(output: &str) -> bool {
+    reports_a_missing_module(output) || output.contains("ENOENT")
 }
 
-/// Whether the output speaks of a module that is not there (of `CommonJS`, of ES modules, of bundlers).
-pub(crate) fn says_that_a_module_is_missing(output: &str) -> bool {
+/// Whether the output reports a missing module (`CommonJS`, ES modules, or bundlers).
+pub(crate) fn reports_a_missing_module(output: &str) -> bool {
     [
         "Cannot find module",
         "ERR_MODULE_NOT_FOUND",

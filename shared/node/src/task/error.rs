@@ -16,13 +16,13 @@ const MAX_LISTED: usize = 40;
 /// A task that could not be run, or that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// No task is called that.
+    /// Not a valid task name.
     #[error("`{task}` is not a task name")]
     Name {
         /// What was given.
         task: String,
     },
-    /// The task is not among the runner's.
+    /// The runner has no such task.
     #[error("`{file}` has no {} `{task}` ({})", .runner.noun(), listed(.tasks))]
     Unknown {
         /// What was given.
@@ -31,10 +31,10 @@ pub enum TaskError {
         runner: Runner,
         /// The file below the source that it was looked for in.
         file: String,
-        /// The tasks that there are.
+        /// The existing tasks.
         tasks: Vec<String>,
     },
-    /// gulp was asked for, and there is no gulpfile.
+    /// gulp is configured as runner, but the project has no gulpfile.
     #[error("`{directory}` has no gulpfile")]
     NoGulpfile {
         /// The directory below the source.
@@ -67,9 +67,9 @@ pub enum TaskError {
         task: String,
         /// What ran it.
         runner: Runner,
-        /// What its reports say, where there are any.
+        /// What its reports say, if there are any.
         report: Option<Box<Report>>,
-        /// What is known of such a failure.
+        /// Advice for a known cause.
         advice: Option<String>,
         /// How it ended.
         source: ProcessError,
@@ -80,8 +80,8 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Whether gulp cannot run the task because it, or gulp, is not there.
-    pub(super) fn says_that_gulp_has_no_such_task(&self) -> bool {
+    /// Whether gulp cannot run the task because the task, or gulp itself, is missing.
+    pub(super) fn is_missing_in_gulp(&self) -> bool {
         matches!(
             self,
             Self::NoGulp { .. }

@@ -21,7 +21,7 @@ const INDEX: &str = "index.";
 /// Largest gulpfile that is searched for a task's name.
 const MAX_GULPFILE_BYTES: u64 = 1024 * 1024;
 
-/// What gulp (undertaker) says of a task that is not there, before the name.
+/// What gulp (undertaker) prints before the name of an unknown task.
 const UNKNOWN_TASK: &str = "Task never defined: ";
 
 /// The gulpfile of a folder: a file, or a folder with an index in it (gulp's documentation, "Splitting
@@ -42,7 +42,7 @@ pub(super) fn gulpfile(files: &dyn Files, folder: &str) -> Option<String> {
         })
 }
 
-/// Whether a path leads to no file; one that is only too long to be read is there.
+/// Whether there is no such file. A file that is only too large to be read exists.
 fn is_no_file(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -50,8 +50,8 @@ fn is_no_file(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the gulpfile holds the task's name. A task may come from a file that the gulpfile requires,
-/// so the answer is a hint, no more.
+/// Whether the gulpfile contains the task's name. Only a hint, because the task may come from a file that the gulpfile
+/// requires.
 pub(super) fn mentions(files: &dyn Files, gulpfile: &str, task: &str) -> bool {
     match files.read(gulpfile, MAX_GULPFILE_BYTES) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).contains(task),
@@ -75,7 +75,7 @@ pub(super) fn is_unknown_task(output: &str, task: &str) -> bool {
     })
 }
 
-/// The tasks of the gulpfile, as far as gulp tells in time.
+/// The tasks of the gulpfile; empty if gulp does not list them in time.
 pub(super) async fn tasks(
     project: &Project,
     environment: &Environment,

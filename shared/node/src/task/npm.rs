@@ -4,7 +4,7 @@ use super::{Runner, TaskError, shown};
 use crate::project::{Files, MANIFEST, Manifest, NoManifest, Project, below};
 use delivery_action::process::{Command, Environment};
 
-/// Finds a script, as far as the manifest can be read.
+/// Checks that the manifest has a script.
 pub(super) fn find(files: &dyn Files, folder: &str, task: &str) -> Result<(), TaskError> {
     let file = below(folder, MANIFEST);
     match Manifest::read(files, folder) {

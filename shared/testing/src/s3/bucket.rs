@@ -56,7 +56,7 @@ impl Bucket {
         self
     }
 
-    /// Reads an object; `None` where there is none.
+    /// Reads an object; `None` if there is none.
     pub async fn get(&self, key: &str) -> Option<StoredObject> {
         let request = self.client.get_object().bucket(&self.name).key(key);
         let object = match request.send().await {

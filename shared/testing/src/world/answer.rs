@@ -25,7 +25,7 @@ pub struct ApiRequest {
     pub query: BTreeMap<String, String>,
     /// Its body as it came.
     pub bytes: Bytes,
-    /// Its body as JSON; `null` where it is none.
+    /// Its body as JSON; `null` if it is none.
     pub body: Value,
 }
 

@@ -123,7 +123,7 @@ impl ApiGateway {
     ///
     /// # Panics
     ///
-    /// Where there is none of this id.
+    /// If there is none of this id.
     #[must_use]
     pub fn api(&self, id: &str) -> &RestApi {
         &self.apis[id]
@@ -133,7 +133,7 @@ impl ApiGateway {
     ///
     /// # Panics
     ///
-    /// Where there is none of this id.
+    /// If there is none of this id.
     pub fn api_mut(&mut self, id: &str) -> &mut RestApi {
         self.apis.get_mut(id).expect("the test made this API")
     }
@@ -142,7 +142,7 @@ impl ApiGateway {
     ///
     /// # Panics
     ///
-    /// Where there is no such API or stage.
+    /// If there is no such API or stage.
     #[must_use]
     pub fn served(&self, api: &str, stage: &str) -> Option<&Value> {
         let api = self.api(api);

@@ -30,7 +30,7 @@ impl CloudFront {
     ///
     /// # Panics
     ///
-    /// Where there is no such distribution.
+    /// If there is no such distribution.
     #[must_use]
     pub fn invalidations(&self, id: &str) -> &BTreeMap<String, Vec<String>> {
         &self.distributions[id]

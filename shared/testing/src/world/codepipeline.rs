@@ -127,7 +127,7 @@ impl CodePipeline {
     ///
     /// # Panics
     ///
-    /// Where no job names it.
+    /// If no job names it.
     pub fn set_execution(&mut self, id: &str, status: &str) {
         let execution = self.executions.get_mut(id);
         let execution = execution.expect("a job of the execution was added");

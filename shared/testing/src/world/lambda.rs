@@ -103,7 +103,7 @@ impl Lambda {
     ///
     /// # Panics
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn function(&mut self, name: &str) -> &mut Function {
         self.functions
             .get_mut(name)

@@ -13,7 +13,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Where no result was reported, or CodePipeline refused it.
+    /// If no result was reported, or CodePipeline refused it.
     pub async fn run<A: Action>(
         &self,
         constructor: impl Constructor<A>,

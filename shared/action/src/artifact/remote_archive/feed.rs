@@ -17,11 +17,11 @@ use super::RemoteBytes;
 use crate::artifact::ArtifactError;
 use delivery_archive::{ArchiveError, PieceSource, ReadPlan, SPARE_BYTES};
 
-/// Pieces in memory at once, on their way or being inflated: two or three requests at a time fill a
-/// function's network, and 16 MiB are a quarter of what a transfer may take.
+/// Pieces in memory at once, in flight or being inflated. Two or three requests at a time saturate a function's
+/// network, and four pieces are 16 MiB.
 const PIECES: usize = 4;
 
-/// The pieces of a plan on their way from the store to the threads that extract them.
+/// The pieces of a plan. Each slot has the receiver of its piece until a thread takes it.
 pub(super) struct Feed {
     pieces: Vec<Mutex<Option<Arriving>>>,
     url: String,
@@ -29,21 +29,21 @@ pub(super) struct Feed {
 
 type Arriving = oneshot::Receiver<Result<Piece, ArtifactError>>;
 
-/// Bytes in memory, and the permit for them: both go when nobody holds the piece any more.
+/// A piece in memory, and its permit. Both are released when the piece is dropped.
 struct Piece {
     bytes: Vec<u8>,
     memory: Arc<Memory>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Memory for pieces, which is used again.
+/// Buffers for pieces, which are reused.
 struct Memory {
     permits: Arc<Semaphore>,
     unused: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Feed {
-    /// The feed, and what fetches its pieces as long as it is polled.
+    /// Creates the feed, and the future that fetches its pieces while it is polled.
     pub(super) fn new(
         remote: &RemoteBytes,
         plan: &ReadPlan,
@@ -61,8 +61,9 @@ impl Feed {
             permits: Arc::new(Semaphore::new(PIECES)),
             unused: Mutex::default(),
         });
-        // Memory is given out in the order of the pieces. So the first piece that a thread waits for
-        // always has some, and no later ones can hold all of it.
+        // `unfold` waits for a permit before it starts the next piece, so permits are granted in the order of the
+        // pieces. Threads take pieces in the same order, so the earliest piece that a thread waits for has always
+        // got one, and the fetch cannot deadlock.
         let starts = stream::unfold(
             (wanted.into_iter(), memory),
             async |(mut wanted, memory)| {
@@ -77,7 +78,7 @@ impl Feed {
                 let remote = &remote;
                 async move {
                     if !sender.is_closed() {
-                        // It may be closed meanwhile: then nobody waits for the piece any more.
+                        // The receiver may be dropped in the meantime; then the piece is not needed.
                         drop(sender.send(piece.fetch(remote, range).await));
                     }
                 }
@@ -87,7 +88,7 @@ impl Feed {
         (feed, feeding)
     }
 
-    /// What is on its way to nobody yet.
+    /// Takes the receiver of a piece; `None` if it was already taken.
     fn arriving(&self, number: usize) -> Option<Arriving> {
         let piece = self.pieces.get(number)?;
         piece.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -116,7 +117,7 @@ impl PieceSource for Feed {
 }
 
 impl Memory {
-    /// Waits until there is memory for one more piece.
+    /// Waits until there is a buffer for one more piece.
     async fn piece(memory: &Arc<Self>) -> Option<Piece> {
         let permit = Arc::clone(&memory.permits).acquire_owned().await.ok()?;
         let unused = memory.unused().pop();

@@ -1,4 +1,7 @@
-//! Archives of which only what is wanted comes to lie on the disk.
+//! A local copy of a remote archive that contains only the wanted entries.
+//!
+//! The copy is a sparse file of the archive's full length: wanted ranges are at their original positions, so it can be
+//! opened like the whole archive, and the rest are holes that take no space on the disk.
 
 use std::fs::File;
 use std::ops::Range;
@@ -14,19 +17,19 @@ use crate::artifact::download::{check_space, write};
 use crate::blocking;
 use delivery_archive::{Archive, Entry, Limits, ReadPlan};
 
-/// Largest piece of one request.
+/// Largest range of one request.
 const PIECE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Pieces that are under way at once, where they are small: they hide each other's latency.
+/// Requests in flight at once if they are small: many of them hide each other's latency.
 const PIECES: usize = 32;
 
-/// Memory for pieces that are under way, in KiB: four of the largest.
+/// Memory for ranges in flight, in KiB: four of the largest.
 const MEMORY_KIB: u32 = 4 * 4 * 1024;
 
 impl RemoteArchive {
-    /// Fetches the directory, all links and the chosen entries into a new file that is as long as the
-    /// archive, and opens it. Of the others nothing is fetched but what lies in small gaps between chosen
-    /// ones; where they would lie the file has holes, which take no room. Reading one of them is an error.
+    /// Fetches the directory, all links and the chosen entries into a new sparse file as long as the archive, and
+    /// opens it. Other entries are not fetched, except for small gaps between chosen ones. Reading one of them is an
+    /// error.
     ///
     /// # Errors
     ///
@@ -46,7 +49,7 @@ impl RemoteArchive {
         opened.await.map_err(|error| self.remote.explain(error))
     }
 
-    /// The directory and the end records, in pieces.
+    /// The ranges of the directory and the end records.
     fn end(&self) -> impl Iterator<Item = Range<u64>> + use<> {
         let length = self.size();
         let directory = self.entries().last().map_or(0, Entry::end);
@@ -71,6 +74,8 @@ impl RemoteArchive {
             .map(|piece| {
                 let (memory, file) = (&memory, &file);
                 async move {
+                    // Permits count KiB rather than requests, so 32 small ranges may be in flight, but only four
+                    // of the largest. At most all permits, or `acquire_many` would wait forever.
                     let kib = (piece.end - piece.start).div_ceil(1024);
                     let permits = u32::try_from(kib).unwrap_or(u32::MAX).min(MEMORY_KIB);
                     let held = memory.acquire_many(permits).await;
