@@ -105,7 +105,7 @@ async fn a_source_without_a_project_is_refused() {
 
 #[test_case("{", "`package-lock.json` cannot be read: EOF while parsing an object at line 1 column 1"; "not JSON")]
 #[test_case("{\"lockfileVersion\": 1, \"dependencies\": {}}", "`package-lock.json` has format version 1, but 2 or 3 is required: only these list packages with their hashes"; "old")]
-#[test_case("{\"lockfileVersion\": 3, \"dependencies\": {}}", "`package-lock.json` has format version 3, 2 or 3 with `packages` is needed"; "without packages")]
+#[test_case("{\"lockfileVersion\": 3, \"dependencies\": {}}", "`package-lock.json` has format version 3; version 2 or 3 with `packages` is needed"; "without packages")]
 #[tokio::test]
 async fn a_lock_file_that_cannot_be_checked_is_refused(lock: &str, message: &str) {
     let files = [("package.json", MANIFEST), ("package-lock.json", lock)];
