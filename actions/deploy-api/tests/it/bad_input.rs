@@ -187,7 +187,7 @@ async fn what_the_document_alone_tells_is_refused_with_its_place() {
         ))
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
-    JobFailed: API Gateway would refuse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `paths./a.get.x-amazon-apigateway-integration.uri` is CloudFormation's function `Fn::Sub`, which is not resolved here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables; `paths./a.put` has no `x-amazon-apigateway-integration`
+    JobFailed: API Gateway would refuse input artifact `DistSwaggerOutput` (`s3://store/p/Swagger/x`): `paths./a.get.x-amazon-apigateway-integration.uri` is the CloudFormation function `Fn::Sub`, which is not resolved here: use `${AWS::Region}`, `${AWS::AccountId}` and stage variables; `paths./a.put` has no `x-amazon-apigateway-integration`
     hint: fix the document in the source; nothing was changed
     ");
 }

@@ -232,7 +232,7 @@ async fn others_who_import_again_and_again_end_the_job() {
     assert_eq!(failure_type, "RevisionOutOfSync");
     assert!(
         message.starts_with(
-            "another document was imported into API `a1b2c3` before a deployment was made"
+            "another document was imported into API `a1b2c3` before a deployment of this one was created"
         ),
         "{message}"
     );
@@ -260,7 +260,7 @@ async fn a_late_job_changes_nothing() {
     };
     assert!(
         matches!(&report.result, Reported::Failure { message, .. } if message.starts_with(
-            "pipeline execution `0a1b2c3d-1111` of `greeter` has ended (its status is Stopped)"
+            "pipeline execution `0a1b2c3d-1111` of `greeter` has ended (status: Stopped)"
         )),
         "{report:?}"
     );

@@ -291,7 +291,7 @@ async fn a_late_job_changes_nothing(status: &str) {
     };
     assert!(
         message.starts_with(&format!(
-            "pipeline execution `0a1b-1` of `greeter` has ended (its status is {status})"
+            "pipeline execution `0a1b-1` of `greeter` has ended (status: {status})"
         )),
         "{message}"
     );

@@ -394,7 +394,7 @@ async fn a_function_that_never_settles_ends_the_deployment() {
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "RevisionOutOfSync");
     assert!(
-        message.contains("in the middle of an update for 10 minutes"),
+        message.contains("has been updating for 10 minutes"),
         "{message}"
     );
 }

@@ -28,7 +28,8 @@ async fn an_artifact_that_is_not_a_zip() {
     frame.artifact("<html>").await;
     let message = failed(&frame, PARAMETERS).await;
     assert!(
-        message.contains("artifact `DistSiteOutput` (`s3://store/p/Site/x`) is no archive"),
+        message
+            .contains("artifact `DistSiteOutput` (`s3://store/p/Site/x`) is not a usable archive"),
         "{message}"
     );
 }
