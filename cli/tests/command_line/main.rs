@@ -217,7 +217,7 @@ fn a_folder_without_a_project_is_refused_before_it_is_read() {
     std::fs::write(folder.path().join("secret"), "1").unwrap();
     std::os::unix::fs::symlink("/nowhere", folder.path().join("link")).unwrap();
     let message = says(folder.path(), &["run"], 1);
-    assert!(message.contains("there is no `package.json`"), "{message}");
+    assert!(message.contains("no `package.json`"), "{message}");
 }
 
 /// A folder of a repository is told apart from a repository: on AWS it takes a parameter, or cannot be.

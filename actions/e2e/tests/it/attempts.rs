@@ -126,7 +126,7 @@ async fn an_attempt_ends_at_its_timeout_and_counts_as_failed() {
         "{tries:?}"
     );
     let failure = ended.unwrap_err();
-    assert!(failure.cause.contains("its time was over"), "{failure:?}");
+    assert!(failure.cause.contains("it ran out of time"), "{failure:?}");
     assert!(failure.output.unwrap().contains("waiting\n"));
 }
 
@@ -140,7 +140,7 @@ async fn near_the_end_of_lambdas_time_the_reason_is_told() {
         .run_in(&action, store.event("task=test"), invocation)
         .await
         .unwrap_err();
-    assert!(failure.cause.contains("its time was over"), "{failure:?}");
+    assert!(failure.cause.contains("it ran out of time"), "{failure:?}");
     assert!(deadline.remaining() > Duration::ZERO);
 }
 

@@ -264,7 +264,7 @@ async fn over_long_parameters_fail_the_job() {
     let event = event(&format!("end={}", "x".repeat(100_000)));
     let (_, message) = only_failure(&reports(&world, event).await);
     assert!(
-        message.starts_with("`UserParameters` is 100004 characters long, 100000 is the most"),
+        message.starts_with("`UserParameters` is 100004 characters long; the limit is 100000"),
         "{message}"
     );
 }

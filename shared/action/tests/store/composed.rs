@@ -1,4 +1,4 @@
-//! Artifacts composed inside S3 of a kept tree and a source.
+//! Artifacts composed inside S3 from a cached tree and a source.
 
 use std::fs;
 use std::os::unix::fs::symlink;

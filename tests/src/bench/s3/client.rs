@@ -96,7 +96,7 @@ impl Server {
             return Ok(text(&result["body"]["executionDetails"]["summary"]));
         }
         Err(io::Error::other(format!(
-            "the job did not succeed: {result}"
+            "the job failed: {result}"
         )))
     }
 
