@@ -122,7 +122,7 @@ async fn an_attempt_ends_at_its_timeout_and_counts_as_failed() {
     let (tries, ended) = run(&store, "task=test&timeout=2s&retries=1").await;
     assert_eq!(tries.len(), 1);
     assert!(
-        tries[0].contains("`npm run test` was ended after 2s"),
+        tries[0].contains("`npm run test` was stopped after 2s"),
         "{tries:?}"
     );
     let failure = ended.unwrap_err();

@@ -102,14 +102,14 @@ async fn a_script_of_npms_is_run_where_gulp_has_no_such_task() {
     let (_store, ended) = run(&files, "task=package", &[]).await;
     assert_eq!(
         untimed(&ended.unwrap().summary),
-        "package (npm) in …; npm's script, as gulp is not installed for `.`: no \
+        "package (npm) in …; ran the npm script instead: gulp is not installed for `.`: no \
          `node_modules/.bin/gulp` there or above"
     );
     files.extend([("node_modules/.bin/gulp", GULP), ("tasks/styles.sh", "")]);
     let (_store, ended) = run(&files, "task=package", &[]).await;
     assert_eq!(
         untimed(&ended.unwrap().summary),
-        "package (npm) in …; npm's script, as `gulpfile.js` has no task `package` (it has: `styles`)"
+        "package (npm) in …; ran the npm script instead: `gulpfile.js` has no task `package` (it has: `styles`)"
     );
     let (_store, ended) = run(&files, "task=package&runner=gulp", &[]).await;
     assert_eq!(
@@ -225,7 +225,7 @@ async fn a_task_that_hangs_is_ended_before_the_function_is() {
     assert!(
         failure
             .cause
-            .starts_with("the npm task `package` failed: `npm run package` was ended after"),
+            .starts_with("the npm task `package` failed: `npm run package` was stopped after"),
         "{failure:?}"
     );
     assert!(failure.output.unwrap().contains("waiting\n"));
