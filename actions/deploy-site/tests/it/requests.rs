@@ -197,7 +197,7 @@ async fn a_file_that_is_not_what_the_artifact_says_is_refused_by_the_bucket() {
     let first = "JobFailed: `a.txt` of input artifact `DistSiteOutput` (`s3://store/p/Site/x`) does not match its fingerprint in the artifact";
     assert!(message.starts_with(first), "{message}");
     assert!(
-        message.contains("hint: make the artifact again"),
+        message.contains("hint: build the artifact again"),
         "{message}"
     );
     assert_eq!(frame.keys().await, [] as [String; 0]);
