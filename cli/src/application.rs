@@ -6,7 +6,7 @@ use delivery_node::project::{self, Expected};
 use local::source::{Source, Uncommitted};
 
 use crate::error::CliError;
-use crate::event::{Finding, Severity};
+use crate::message::{Finding, Severity};
 
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;

@@ -10,8 +10,8 @@ pub(crate) mod patience;
 use std::time::{Duration, Instant};
 
 use crate::error::CliError;
-use crate::event::Event;
-use crate::output::Output;
+use crate::message::RunMessage;
+use crate::output::Reporter;
 
 pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
@@ -30,7 +30,7 @@ pub(crate) async fn to_the_end(
     explainer: &Explainer,
     execution: &str,
     timeout: Option<Duration>,
-    output: &mut Output,
+    reporter: &Reporter,
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
     let since = Instant::now();
@@ -45,7 +45,7 @@ pub(crate) async fn to_the_end(
         if let Some(now) = patience.bear(explainer.pipeline().look(execution).await)? {
             for event in explainer.explained(&snapshot, &now).await {
                 told = Instant::now();
-                output.tell(&event);
+                reporter.report(event);
             }
             progress.saw(&now);
             snapshot = now;
@@ -58,7 +58,7 @@ pub(crate) async fn to_the_end(
         }
         if told.elapsed() >= HEARTBEAT_INTERVAL {
             told = Instant::now();
-            output.tell(&Event::Heartbeat {
+            reporter.report(RunMessage::Heartbeat {
                 running: snapshot.running(),
                 seconds: round(since.elapsed().as_secs_f64()),
             });

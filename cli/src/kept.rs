@@ -10,12 +10,12 @@ use crate::args::Global;
 use crate::args::local::{Kept, LocalStart};
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::event::Event;
 use crate::exit::Exit;
 use crate::home::{Home, Instance, Settings, Status};
 use crate::interrupt::Interrupt;
+use crate::message::RunMessage;
 use crate::output::ending::Ending;
-use crate::output::{Output, json, write_stderr, write_stdout};
+use crate::output::{Reporter, json, write_stderr, write_stdout};
 use crate::preflight;
 use crate::run::environment::Environment;
 
@@ -45,11 +45,11 @@ pub(crate) async fn start(global: &Global, arguments: &LocalStart) -> Result<Exi
             Ok(Exit::Success)
         }
         Some(Err(error)) => {
-            environment.close(&mut Output::new(global)).await;
+            environment.close(&Reporter::new(global)).await;
             Err(error)
         }
         None => {
-            environment.close(&mut Output::new(global)).await;
+            environment.close(&Reporter::new(global)).await;
             Ok(Exit::Interrupted)
         }
     }
@@ -114,7 +114,7 @@ pub(crate) async fn env(global: &Global, arguments: &Kept) -> Result<Exit, CliEr
 fn tell(global: &Global, endpoints: &Endpoints) {
     if global.json {
         let variables = endpoints.variables();
-        write_stdout(&json::line(&Event::Environment { variables }));
+        write_stdout(&json::line(None, &RunMessage::Environment { variables }));
     } else {
         write_stdout(&endpoints.exports());
     }

@@ -7,8 +7,8 @@ use local::launch::{Change, Request};
 
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::event::StageUrls;
 use crate::functions::Function;
+use crate::message::StageUrls;
 
 /// A stack that is complete.
 #[derive(Debug)]

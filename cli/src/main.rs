@@ -6,20 +6,20 @@ mod application;
 mod args;
 mod cloud;
 mod doctor;
-#[cfg(test)]
-mod documented;
 mod endpoints;
 mod error;
-mod event;
 mod exit;
 mod follow;
 mod functions;
+#[cfg(test)]
+mod generated_docs;
 mod home;
 mod host;
 mod interrupt;
 mod kept;
 mod launch;
 mod log;
+mod message;
 mod new_action;
 mod output;
 mod pipeline;

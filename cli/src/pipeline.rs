@@ -32,7 +32,6 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 pub(crate) mod printed {
     pub(crate) use super::answer::Answered;
-    pub(crate) use super::log::LogLine;
     pub(crate) use super::retry::Retried;
     pub(crate) use super::start::Started;
     pub(crate) use super::status::StatusDocument;

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::application::Application;
 use crate::error::CliError;
-use crate::event::{Finding, Severity};
 use crate::exit::Exit;
+use crate::message::{Finding, Severity};
 use crate::stack::template::Declared;
 use crate::stack::{parameters, publish};
 

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 use crate::args::Cli;
-use crate::documented;
+use crate::generated_docs;
 
 const HEAD: &str = "# Command line
 
@@ -22,7 +22,7 @@ print one a line, the last of which has the type `result`.
 
 #[test]
 fn the_documentation_is_that_of_the_definitions() {
-    documented::check("docs/cli.md", &page());
+    generated_docs::check("docs/cli.md", &page());
 }
 
 fn page() -> String {

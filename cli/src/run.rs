@@ -11,7 +11,6 @@ use crate::application::Application;
 use crate::args::Global;
 use crate::args::run::Run;
 use crate::error::CliError;
-use crate::event::{Event, Severity, Step};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Explainer, Pipeline, Place, round};
@@ -20,7 +19,8 @@ use crate::home::{self, Home, Settings};
 use crate::host::REPOSITORY;
 use crate::interrupt::Interrupt;
 use crate::launch::{Stack, launch};
-use crate::output::Output;
+use crate::message::{RunMessage, Severity, Step};
+use crate::output::Reporter;
 use crate::preflight::{self, Planned};
 use crate::settings::{CustomFunction, Settings as AppSettings};
 
@@ -30,12 +30,12 @@ use executions::Executions;
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
 /// before this returns, unless it is to be kept.
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
-    let mut output = Output::new(global);
+    let mut reporter = Reporter::new(global);
     let started = Instant::now();
     let mut progress = Progress::default();
     let mut environment = Environment::default();
     if arguments.watch {
-        output.expect_several();
+        reporter.name_executions();
         progress.interrupted = Some("stopped watching");
     }
     let mut interrupt = Interrupt::listen();
@@ -44,7 +44,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
             let work = work(
                 global,
                 arguments,
-                &mut output,
+                &reporter,
                 &mut environment,
                 &mut progress,
             );
@@ -65,7 +65,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     }
     if let Ok(interrupt) = &mut interrupt {
         tokio::select! {
-            () = environment.close(&mut output) => {}
+            () = environment.close(&reporter) => {}
             // A supervisor of its own ends what is left as soon as this process is gone.
             () = interrupt.received() => {}
         }
@@ -73,20 +73,20 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     if !stays && !progress.urls.is_empty() {
         // Nothing answers there any more.
         progress.urls.clear();
-        output.tell(&Event::Notice {
+        reporter.report(RunMessage::Notice {
             message: "the local AWS was stopped, and the sites with it; `delivery run --keep` leaves them up"
                 .to_owned(),
         });
     }
     let result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
-    output.tell(&Event::Result(result));
+    reporter.report(RunMessage::Result(result));
     outcome::exit(&outcome, &progress)
 }
 
 async fn work(
     global: &Global,
     arguments: &Run,
-    output: &mut Output,
+    reporter: &Reporter,
     environment: &mut Environment,
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
@@ -96,12 +96,12 @@ async fn work(
     let custom = settings.custom_functions();
     functions::custom::check(&custom)?;
     let parameters = parameters(&application, &settings, arguments);
-    check(&application, &parameters, &home, arguments, output).await?;
+    check(&application, &parameters, &home, arguments, reporter).await?;
     application.revision().await?;
     let templates = checkout()?.join("cloudformation");
-    let functions = prepare_functions(global, arguments, output).await?;
-    let custom = prepare_custom(&custom, global, output).await?;
-    start(environment, &home, &application, arguments, output).await?;
+    let functions = prepare_functions(global, arguments, reporter).await?;
+    let custom = prepare_custom(&custom, global, reporter).await?;
+    start(environment, &home, &application, arguments, reporter).await?;
     let node_layer = node_layer(arguments);
     let name = stack_name(global, &application);
     let stack = Stack {
@@ -112,16 +112,16 @@ async fn work(
         custom,
         node_layer: node_layer.as_deref(),
     };
-    let (pipeline, created) = launch_stack(environment, stack, output, progress).await?;
+    let (pipeline, created) = launch_stack(environment, stack, reporter, progress).await?;
     environment.is_worth_keeping();
     if arguments.watch || arguments.keep {
-        output.tell(&Event::Addresses {
+        reporter.report(RunMessage::Addresses {
             urls: progress.urls.clone(),
         });
     }
 
     let shape = pipeline.shape().await?;
-    output.tell(&Event::Pipeline {
+    reporter.report(RunMessage::Pipeline {
         name: pipeline.name().to_owned(),
         stages: shape.stages.clone(),
     });
@@ -141,9 +141,9 @@ async fn work(
     let mut executions = Executions::new(explainer, arguments.timeout, tells_logs);
     executions.begin(begun, progress).await?;
     if arguments.watch {
-        executions.watch(&application, output, progress).await
+        executions.watch(&application, reporter, progress).await
     } else {
-        executions.once(output, progress).await
+        executions.once(reporter, progress).await
     }
 }
 
@@ -181,7 +181,7 @@ async fn check(
     parameters: &BTreeMap<String, String>,
     home: &Home,
     arguments: &Run,
-    output: &mut Output,
+    reporter: &Reporter,
 ) -> Result<(), CliError> {
     let found = preflight::look(&Planned {
         application,
@@ -194,7 +194,7 @@ async fn check(
     for finding in found.findings {
         // Errors are the command's own, all of them at its end.
         if finding.severity == Severity::Note {
-            output.tell(&Event::Finding(finding));
+            reporter.report(RunMessage::Finding(finding));
         }
     }
     verdict
@@ -203,12 +203,12 @@ async fn check(
 async fn prepare_functions(
     global: &Global,
     arguments: &Run,
-    output: &mut Output,
+    reporter: &Reporter,
 ) -> Result<Vec<Function>, CliError> {
     let beside = functions::beside_this_program();
     if let Some(directory) = arguments.functions.as_deref().or(beside.as_deref()) {
         let found = functions::prebuilt(directory)?;
-        output.tell(&Event::Step {
+        reporter.report(RunMessage::Step {
             step: Step::Functions,
             done: true,
             seconds: None,
@@ -222,9 +222,9 @@ async fn prepare_functions(
         functions::NAMES.len(),
         functions::profile()
     );
-    let step = Timed::begin(output, Step::Functions, detail);
+    let step = Timed::begin(reporter, Step::Functions, detail);
     let built = functions::build(&workspace, global.quiet).await?;
-    step.end(output, "built".to_owned());
+    step.end(reporter, "built".to_owned());
     Ok(built)
 }
 
@@ -232,16 +232,16 @@ async fn prepare_functions(
 async fn prepare_custom(
     functions: &[CustomFunction],
     global: &Global,
-    output: &mut Output,
+    reporter: &Reporter,
 ) -> Result<Vec<local::launch::CustomFunction>, CliError> {
     if functions.is_empty() {
         return Ok(Vec::new());
     }
     let names: Vec<_> = functions.iter().map(|one| one.name.as_str()).collect();
     let detail = format!("building {}", names.join(", "));
-    let step = Timed::begin(output, Step::Functions, detail);
+    let step = Timed::begin(reporter, Step::Functions, detail);
     let built = functions::custom::programs(functions, global.quiet).await?;
-    step.end(output, "built".to_owned());
+    step.end(reporter, "built".to_owned());
     Ok(built)
 }
 
@@ -266,7 +266,7 @@ async fn start(
     home: &Home,
     application: &Application,
     arguments: &Run,
-    output: &mut Output,
+    reporter: &Reporter,
 ) -> Result<(), CliError> {
     let settings = Settings {
         application: application.directory.clone(),
@@ -276,7 +276,7 @@ async fn start(
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),
     };
-    let step = Timed::begin(output, Step::LocalAws, starting(home));
+    let step = Timed::begin(reporter, Step::LocalAws, starting(home));
     let found = if arguments.keep {
         environment
             .keep(home.instance(&application.directory), &settings)
@@ -287,7 +287,7 @@ async fn start(
     let verb = if found { "found" } else { "started" };
     let endpoints = environment.endpoints();
     step.end(
-        output,
+        reporter,
         format!(
             "{verb} at {}, CodePipeline at {}",
             endpoints.aws, endpoints.codepipeline
@@ -299,14 +299,14 @@ async fn start(
 async fn launch_stack(
     environment: &Environment,
     stack: Stack<'_>,
-    output: &mut Output,
+    reporter: &Reporter,
     progress: &mut Progress,
 ) -> Result<(Pipeline, bool), CliError> {
     let name = stack.name;
-    let step = Timed::begin(output, Step::Stack, format!("launching {name}"));
+    let step = Timed::begin(reporter, Step::Stack, format!("launching {name}"));
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;
-    step.end(output, format!("{name} {}", launched.verb));
+    step.end(reporter, format!("{name} {}", launched.verb));
     let client = environment.endpoints().codepipeline();
     Ok((Pipeline::new(client, launched.pipeline), launched.created))
 }
@@ -318,8 +318,8 @@ struct Timed {
 }
 
 impl Timed {
-    fn begin(output: &mut Output, step: Step, detail: String) -> Self {
-        output.tell(&Event::Step {
+    fn begin(reporter: &Reporter, step: Step, detail: String) -> Self {
+        reporter.report(RunMessage::Step {
             step,
             done: false,
             seconds: None,
@@ -331,9 +331,9 @@ impl Timed {
         }
     }
 
-    fn end(self, output: &mut Output, detail: String) {
+    fn end(self, reporter: &Reporter, detail: String) {
         let seconds = Some(round(self.since.elapsed().as_secs_f64()));
-        output.tell(&Event::Step {
+        reporter.report(RunMessage::Step {
             step: self.step,
             done: true,
             seconds,

@@ -14,10 +14,8 @@ pub(crate) mod question;
 pub(crate) mod resources;
 pub(crate) mod state;
 pub(crate) mod template;
-pub(crate) mod told;
 mod up;
 mod validate;
-pub(crate) mod view;
 mod wait;
 
 pub(crate) use down::down;

@@ -1,6 +1,6 @@
 //! What an action reported of its failure, taken apart: the reverse of [`delivery_action::failure::Failure::message`].
 
-use crate::event::Cause;
+use crate::message::Cause;
 use crate::output::foreign;
 
 /// What begins the hint.

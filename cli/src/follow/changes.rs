@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{ActionReport, Cause, Event};
+use crate::message::{ActionReport, Cause, RunMessage};
 
 /// One execution as CodePipeline described it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,8 +93,8 @@ fn report(execution: &str, action: &ActionSnapshot) -> ActionReport {
 
 /// What a person or a program is told of the difference. An action that began and ended between two
 /// looks is told once, by its end. The end of the execution comes last.
-pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<Event> {
-    let execution = || Event::Execution {
+pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
+    let execution = || RunMessage::Execution {
         execution: now.execution.clone(),
         status: now.status.clone(),
         revision: now.revision.clone(),
@@ -113,7 +113,7 @@ pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<Event> {
     }
     for action in &now.actions {
         if known.get(action.id.as_str()) != Some(&action.status.as_str()) {
-            events.push(Event::Action(report(&now.execution, action)));
+            events.push(RunMessage::Action(report(&now.execution, action)));
         }
     }
     if told_again && now.is_over() {
@@ -153,8 +153,8 @@ mod tests {
         changes(before, now)
             .into_iter()
             .map(|event| match event {
-                Event::Execution { status, .. } => format!("execution {status}"),
-                Event::Action(action) => format!("{} {}", action.action, action.status),
+                RunMessage::Execution { status, .. } => format!("execution {status}"),
+                RunMessage::Action(action) => format!("{} {}", action.action, action.status),
                 other => panic!("unexpected {other:?}"),
             })
             .collect()

@@ -11,7 +11,7 @@ use delivery_action::aws::CallError;
 
 use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
-use crate::event::StageShape;
+use crate::message::StageShape;
 use crate::output::foreign;
 
 /// The pipeline that a run follows.

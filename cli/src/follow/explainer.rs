@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::event::{Cause, Event, Failure};
 use crate::log::{self, Entry};
+use crate::message::{Cause, Failure, RunMessage};
 
 use super::patience::{AWS_MAY_BE_AWAY, ENGINE_MAY_BE_AWAY};
 use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes};
@@ -84,7 +84,7 @@ impl Explainer {
     }
 
     /// What changed between two looks, each change followed by what explains it.
-    pub(crate) async fn explained(&self, before: &Snapshot, now: &Snapshot) -> Vec<Event> {
+    pub(crate) async fn explained(&self, before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
         let mut events = Vec::new();
         for event in changes(before, now) {
             let explanation = self.explanation(&event, now).await;
@@ -94,8 +94,8 @@ impl Explainer {
         events
     }
 
-    async fn explanation(&self, event: &Event, now: &Snapshot) -> Option<Event> {
-        let Event::Action(report) = event else {
+    async fn explanation(&self, event: &RunMessage, now: &Snapshot) -> Option<RunMessage> {
+        let RunMessage::Action(report) = event else {
             return None;
         };
         match report.status.as_str() {
@@ -104,14 +104,14 @@ impl Explainer {
                     action.stage == report.stage && action.action == report.action
                 });
                 let action = failed.last()?;
-                Some(Event::Failure(self.failure(now, action).await))
+                Some(RunMessage::Failure(self.failure(now, action).await))
             }
             "InProgress" if self.shape.function(&report.stage, &report.action).is_none() => {
                 // Only an approval has a token: a Source action invokes no function, either.
                 self.pipeline
                     .approval_token(&report.stage, &report.action)
                     .await?;
-                Some(Event::Approval {
+                Some(RunMessage::Approval {
                     execution: report.execution.clone(),
                     stage: report.stage.clone(),
                     action: report.action.clone(),
@@ -124,7 +124,7 @@ impl Explainer {
 
     /// The command that approves what waits.
     fn approve(&self, now: &Snapshot) -> String {
-        let revision = now.revision.as_deref().map(crate::output::lines::short);
+        let revision = now.revision.as_deref().map(crate::output::text::short);
         let delivery = match &self.place {
             Place::Run { delivery, .. } => delivery,
             Place::Stack => "delivery",
@@ -199,7 +199,7 @@ fn help(shape: &Shape, now: &Snapshot, repair: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::StageShape;
+    use crate::message::StageShape;
 
     #[test]
     fn the_help_names_the_stages_that_were_not_reached() {

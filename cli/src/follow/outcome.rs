@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::CliError;
-use crate::event::{Cause, ResultError, RunResult, StageUrls};
 use crate::exit::Exit;
 use crate::follow::Snapshot;
+use crate::message::{Cause, ResultError, RunResult, StageUrls};
 
 /// How the run ended, as far as the pipeline decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]

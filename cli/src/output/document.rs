@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::write_stdout;
-use crate::event::FORMAT_VERSION;
+use super::{json, write_stdout};
 
 /// An answer that is complete when it is printed.
 pub(crate) trait Document: Serialize + JsonSchema {
@@ -15,30 +14,11 @@ pub(crate) trait Document: Serialize + JsonSchema {
     fn text(&self) -> String;
 }
 
-#[derive(Serialize)]
-struct Typed<'a, D> {
-    v: u8,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(flatten)]
-    document: &'a D,
-}
-
 /// Prints an answer.
-pub(crate) fn print<D: Document>(json: bool, document: &D) {
-    write_stdout(&if json {
-        line(document)
+pub(crate) fn print<D: Document>(as_json: bool, document: &D) {
+    write_stdout(&if as_json {
+        json::line(Some(D::TYPE), document)
     } else {
         document.text()
     });
-}
-
-fn line<D: Document>(document: &D) -> String {
-    let typed = Typed {
-        v: FORMAT_VERSION,
-        kind: D::TYPE,
-        document,
-    };
-    let text = serde_json::to_string(&typed).expect("documents hold nothing that JSON cannot");
-    format!("{text}\n")
 }

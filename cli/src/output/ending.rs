@@ -1,12 +1,12 @@
-//! The last line of `--json` of every command that tells events, or that failed.
+//! The last line of `--json` of every command that reports messages, or that failed.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::write_stdout;
+use super::{json, write_stdout};
 use crate::error::CliError;
-use crate::event::{FORMAT_VERSION, ResultError};
 use crate::exit::Exit;
+use crate::message::ResultError;
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -19,15 +19,6 @@ pub(crate) struct Ending {
     /// What went wrong, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ResultError>,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    v: u8,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(flatten)]
-    ending: &'a Ending,
 }
 
 impl Ending {
@@ -49,12 +40,6 @@ impl Ending {
 
     /// Prints it as the last line.
     pub(crate) fn print(&self) {
-        let line = Line {
-            v: FORMAT_VERSION,
-            kind: "result",
-            ending: self,
-        };
-        let text = serde_json::to_string(&line).expect("an ending holds nothing that JSON cannot");
-        write_stdout(&format!("{text}\n"));
+        write_stdout(&json::line(Some("result"), self));
     }
 }

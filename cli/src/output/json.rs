@@ -2,33 +2,41 @@
 
 use serde::Serialize;
 
-use crate::event::{Event, FORMAT_VERSION};
+/// The version of the JSON lines; a change that breaks a reader raises it.
+pub(crate) const FORMAT_VERSION: u8 = 1;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, T> {
     v: u8,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     #[serde(flatten)]
-    event: &'a Event,
+    value: &'a T,
 }
 
-/// The event as one line, its line feed included.
-pub(crate) fn line(event: &Event) -> String {
+/// The value as one line, its line feed included. `kind` is its `type`, where it has none of its own.
+pub(crate) fn line<T: Serialize>(kind: Option<&'static str>, value: &T) -> String {
     let line = Line {
         v: FORMAT_VERSION,
-        event,
+        kind,
+        value,
     };
-    let text = serde_json::to_string(&line).expect("events hold nothing that JSON cannot");
+    let text =
+        serde_json::to_string(&line).expect("what is printed holds nothing that JSON cannot");
     format!("{text}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::lines::tests::examples;
+    use crate::message::run_examples;
 
     #[test]
-    fn every_event_is_one_json_line_with_version_and_type() {
-        let lines: String = examples().iter().map(line).collect();
+    fn every_message_is_one_json_line_with_version_and_type() {
+        let lines: String = run_examples()
+            .iter()
+            .map(|message| line(None, message))
+            .collect();
         insta::assert_snapshot!(lines);
     }
 }

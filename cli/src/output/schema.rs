@@ -6,24 +6,21 @@ use serde_json::{Value, json};
 
 use super::document::Document;
 use super::ending::Ending;
-use super::teller::Told;
+use super::json::FORMAT_VERSION;
 use crate::doctor::Diagnosis;
-use crate::event::{Event, FORMAT_VERSION};
+use crate::message::Message;
 use crate::new_action::Written;
 use crate::pipeline::printed;
 use crate::stack::Validation;
-use crate::stack::told::News;
 
 /// One schema that every line of every command satisfies.
 pub(crate) fn schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let lines = vec![
-        line(&generator.subschema_for::<Event>()),
+        line(&generator.subschema_for::<Message>()),
         typed::<Ending>(&mut generator, "result"),
-        told::<News>(&mut generator),
         document::<Validation>(&mut generator),
         document::<printed::StatusDocument>(&mut generator),
-        told::<printed::LogLine>(&mut generator),
         document::<printed::Started>(&mut generator),
         document::<printed::Answered>(&mut generator),
         document::<printed::Retried>(&mut generator),
@@ -37,12 +34,6 @@ pub(crate) fn schema() -> Value {
         "anyOf": lines,
         "$defs": generator.take_definitions(true),
     })
-}
-
-/// The lines of a command that tells events.
-fn told<T: Told>(generator: &mut SchemaGenerator) -> Schema {
-    let schema = generator.subschema_for::<T>();
-    line(&schema)
 }
 
 /// The answer of a short command.
@@ -65,34 +56,27 @@ fn line(schema: &Schema) -> Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::documented;
+    use crate::generated_docs;
+    use crate::message::{log_examples, run_examples, stack_examples};
     use crate::output::json;
-    use crate::output::lines::tests::examples;
 
     #[test]
     fn the_published_schema_is_that_of_the_code() {
         let text = serde_json::to_string_pretty(&schema()).unwrap();
-        documented::check("docs/output.schema.json", &format!("{text}\n"));
+        generated_docs::check("docs/output.schema.json", &format!("{text}\n"));
     }
 
     #[test]
-    fn every_event_satisfies_it_and_a_foreign_line_does_not() {
+    fn every_message_satisfies_it_and_a_foreign_line_does_not() {
         let validator = jsonschema::validator_for(&schema()).unwrap();
-        for event in examples() {
-            let line: Value = serde_json::from_str(&json::line(&event)).unwrap();
+        let run = run_examples().into_iter().map(Message::Run);
+        let stack = stack_examples().into_iter().map(Message::Stack);
+        let log = log_examples().into_iter().map(Message::Log);
+        for message in run.chain(stack).chain(log) {
+            let line: Value = serde_json::from_str(&json::line(None, &message)).unwrap();
             assert!(validator.is_valid(&line), "{line}");
         }
         assert!(!validator.is_valid(&json!({ "v": 1, "type": "surprise" })));
         assert!(!validator.is_valid(&json!({ "type": "result", "status": "success" })));
-    }
-
-    #[test]
-    fn every_news_of_a_stack_satisfies_it() {
-        let validator = jsonschema::validator_for(&schema()).unwrap();
-        for news in crate::stack::told::tests::examples() {
-            let mut line = serde_json::to_value(&news).unwrap();
-            line["v"] = json!(FORMAT_VERSION);
-            assert!(validator.is_valid(&line), "{line}");
-        }
     }
 }

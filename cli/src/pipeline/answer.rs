@@ -15,8 +15,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::Pipeline;
 use crate::output::document::{self, Document};
-use crate::output::lines::short;
-use crate::output::teller::can_ask;
+use crate::output::reporter::can_ask;
+use crate::output::text::short;
 use crate::output::write_stderr;
 use crate::stack::question;
 

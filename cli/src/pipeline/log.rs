@@ -2,7 +2,6 @@
 
 mod actions;
 mod events;
-mod line;
 mod selection;
 
 use crate::args::Global;
@@ -10,17 +9,14 @@ use crate::args::pipeline::Log;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
+use crate::output::Reporter;
 
 use super::target::Target;
 
-#[cfg(test)]
-pub(crate) use line::LogLine;
-use line::Printer;
-
 pub(crate) async fn log(global: &Global, arguments: &Log) -> Result<Exit, CliError> {
-    let printer = Printer::new(global);
+    let reporter = Reporter::new(global);
     let target = Target::find(global).await?;
-    let work = show(&target, arguments, printer);
+    let work = show(&target, arguments, &reporter);
     if !arguments.follow {
         return work.await.map(|()| Exit::Success);
     }
@@ -34,18 +30,18 @@ pub(crate) async fn log(global: &Global, arguments: &Log) -> Result<Exit, CliErr
     }
 }
 
-async fn show(target: &Target, arguments: &Log, printer: Printer) -> Result<(), CliError> {
+async fn show(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(), CliError> {
     let about_actions =
         arguments.stage.is_some() || arguments.action.is_some() || arguments.execution.is_some();
     let stack_moves = target.stack.state().is_in_progress();
     match (about_actions, arguments.follow, arguments.failed) {
-        (false, false, false) => events::all(target, printer).await,
-        (false, false, true) => failed(target, arguments, printer).await,
-        (false, true, _) if stack_moves => events::follow(target, printer).await,
-        (_, true, _) => actions::follow(target, arguments, printer).await,
+        (false, false, false) => events::all(target, reporter).await,
+        (false, false, true) => failed(target, arguments, reporter).await,
+        (false, true, _) if stack_moves => events::follow(target, reporter).await,
+        (_, true, _) => actions::follow(target, arguments, reporter).await,
         (true, false, _) => {
-            if actions::show(target, arguments, printer).await? == 0 {
-                printer.notice("no action that was asked for has failed");
+            if actions::show(target, arguments, reporter).await? == 0 {
+                reporter.notice("no action that was asked for has failed");
             }
             Ok(())
         }
@@ -53,16 +49,16 @@ async fn show(target: &Target, arguments: &Log, printer: Printer) -> Result<(), 
 }
 
 /// What failed: of the stack, and of the pipeline.
-async fn failed(target: &Target, arguments: &Log, printer: Printer) -> Result<(), CliError> {
+async fn failed(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(), CliError> {
     let mut shown = 0;
     if target.stack.state().is_failure() {
-        shown += events::failures(target, printer).await?;
+        shown += events::failures(target, reporter).await?;
     }
     if target.pipeline().is_some() {
-        shown += actions::show(target, arguments, printer).await?;
+        shown += actions::show(target, arguments, reporter).await?;
     }
     if shown == 0 {
-        printer.notice("nothing has failed: neither the stack nor an action of the pipeline");
+        reporter.notice("nothing has failed: neither the stack nor an action of the pipeline");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::args::pipeline::Retry;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::output::document::{self, Document};
-use crate::output::lines::short;
+use crate::output::text::short;
 
 use super::state::{NoStage, PipelineState, Revision, StageState, gist};
 use super::target::Target;

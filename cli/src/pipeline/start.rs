@@ -12,14 +12,14 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::args::pipeline::Start;
 use crate::error::{CliError, Explained};
-use crate::event::Event;
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{self, Explainer, Pipeline, Place, round};
 use crate::interrupt::Interrupt;
-use crate::output::Output;
+use crate::message::RunMessage;
+use crate::output::Reporter;
 use crate::output::document::{self, Document};
-use crate::output::lines::short;
+use crate::output::text::short;
 
 use super::target::Target;
 
@@ -94,8 +94,8 @@ async fn wait(
         source,
     })?;
     let execution = pipeline.start(revisions).await?;
-    let mut output = Output::new(global);
-    output.tell(&Event::Pipeline {
+    let reporter = Reporter::new(global);
+    reporter.report(RunMessage::Pipeline {
         name: pipeline.name().to_owned(),
         stages: shape.stages.clone(),
     });
@@ -105,11 +105,11 @@ async fn wait(
     progress.interrupted =
         Some("interrupted; the execution goes on: `delivery log --follow` follows it");
     let outcome = tokio::select! {
-        outcome = follow::to_the_end(&explainer, &execution, Some(timeout), &mut output, &mut progress) => outcome,
+        outcome = follow::to_the_end(&explainer, &execution, Some(timeout), &reporter, &mut progress) => outcome,
         () = interrupt.received() => Ok(Outcome::Interrupted),
     };
     let seconds = round(since.elapsed().as_secs_f64());
-    output.tell(&Event::Result(outcome::result(
+    reporter.report(RunMessage::Result(outcome::result(
         &outcome, &progress, seconds,
     )));
     Ok(outcome::exit(&outcome, &progress))

@@ -128,7 +128,7 @@ impl Revision {
 
     /// The beginning of the id and the message.
     pub(crate) fn gist(&self) -> String {
-        let id = crate::output::lines::short(&self.id);
+        let id = crate::output::text::short(&self.id);
         match &self.message {
             Some(message) => format!("{id} {message}"),
             None => id.to_owned(),

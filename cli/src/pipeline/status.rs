@@ -161,7 +161,7 @@ impl StatusDocument {
         }
         for waiting in self.pipeline.iter().flat_map(PipelineState::approvals) {
             if let Some(revision) = &waiting.stage.revision {
-                let id = crate::output::lines::short(&revision.id);
+                let id = crate::output::text::short(&revision.id);
                 add(format!("delivery approve {id}"));
                 add(format!("delivery reject {id}"));
             }

@@ -11,7 +11,7 @@ use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::Pipeline;
 use crate::output::document::{self, Document};
-use crate::output::lines::short;
+use crate::output::text::short;
 
 use super::state::{Revision, gist};
 use super::target::Target;

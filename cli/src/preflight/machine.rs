@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 use tokio::process::Command;
 
-use crate::event::{Finding, Severity};
+use crate::message::{Finding, Severity};
 
 /// The room that an environment takes in the temporary folder, in bytes: 375 MB were measured with debug
 /// programs (220 MB with packages), and an application's dependencies come on top.

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::event::Event;
 use crate::home::{Instance, Settings, State, Status};
 use crate::host::Host;
 use crate::kept;
-use crate::output::Output;
+use crate::message::RunMessage;
+use crate::output::Reporter;
 use crate::serve;
 
 /// How long the process that keeps an environment up may take to announce it: a first start installs
@@ -223,7 +223,7 @@ impl Environment {
     }
 
     /// Ends what ends with the run, and says how to reach what does not.
-    pub(crate) async fn close(self, output: &mut Output) {
+    pub(crate) async fn close(self, reporter: &Reporter) {
         let ended = match self {
             Self::None => Ok(()),
             Self::Beginning(task) => end_beginning(task).await,
@@ -234,12 +234,12 @@ impl Environment {
             }
             Self::Kept(kept) => {
                 let variables = kept.state.endpoints.variables();
-                output.tell(&Event::Environment { variables });
+                reporter.report(RunMessage::Environment { variables });
                 Ok(())
             }
         };
         if let Err(error) = ended {
-            output.tell(&Event::Notice {
+            reporter.report(RunMessage::Notice {
                 message: error.message(),
             });
         }

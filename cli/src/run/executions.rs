@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::error::CliError;
-use crate::event::Event;
 use crate::follow::outcome::{Outcome, Progress};
 use crate::follow::patience::Patience;
 use crate::follow::{ActionSnapshot, Explainer, HEARTBEAT_INTERVAL, Snapshot};
-use crate::output::Output;
+use crate::message::RunMessage;
+use crate::output::Reporter;
 
 /// How often the source is asked for a new revision: each time costs a process.
 const REVISION_INTERVAL: Duration = Duration::from_secs(1);
@@ -73,11 +73,11 @@ impl Executions {
     /// Follows what has begun to its end.
     pub(super) async fn once(
         mut self,
-        output: &mut Output,
+        reporter: &Reporter,
         progress: &mut Progress,
     ) -> Result<Outcome, CliError> {
         while !self.followed.is_empty() {
-            self.look(output, progress).await?;
+            self.look(reporter, progress).await?;
             if self.is_late() {
                 return Ok(Outcome::TimedOut);
             }
@@ -90,20 +90,20 @@ impl Executions {
     pub(super) async fn watch(
         mut self,
         application: &Application,
-        output: &mut Output,
+        reporter: &Reporter,
         progress: &mut Progress,
     ) -> Result<Outcome, CliError> {
         let mut revision = application.revision().await?;
         let mut asked = Instant::now();
         loop {
             let busy = !self.followed.is_empty();
-            self.look(output, progress).await?;
+            self.look(reporter, progress).await?;
             if self.is_late() {
                 return Ok(Outcome::TimedOut);
             }
             if busy && self.followed.is_empty() {
                 let message = format!("{}; Ctrl-C stops", application.awaited());
-                output.tell(&Event::Notice { message });
+                reporter.report(RunMessage::Notice { message });
             }
             if asked.elapsed() >= REVISION_INTERVAL {
                 asked = Instant::now();
@@ -111,7 +111,7 @@ impl Executions {
                 if now != revision {
                     revision = now;
                     for finding in application.left_out().await {
-                        output.tell(&Event::Finding(finding));
+                        reporter.report(RunMessage::Finding(finding));
                     }
                     self.begin(None, progress).await?;
                 }
@@ -127,7 +127,7 @@ impl Executions {
     }
 
     /// Tells what the actions have logged that are in progress, or have just ended.
-    async fn tell_logs(&mut self, before: &Snapshot, now: &Snapshot, output: &mut Output) {
+    async fn tell_logs(&mut self, before: &Snapshot, now: &Snapshot, reporter: &Reporter) {
         let Some(told) = &mut self.logged else {
             return;
         };
@@ -147,7 +147,7 @@ impl Executions {
                 .filter(|entry| told.insert(entry.id.clone()));
             let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
             if !lines.is_empty() {
-                output.tell(&Event::Log {
+                reporter.report(RunMessage::Log {
                     stage: action.stage.clone(),
                     action: action.action.clone(),
                     lines,
@@ -156,17 +156,17 @@ impl Executions {
         }
     }
 
-    async fn look(&mut self, output: &mut Output, progress: &mut Progress) -> Result<(), CliError> {
+    async fn look(&mut self, reporter: &Reporter, progress: &mut Progress) -> Result<(), CliError> {
         for index in 0..self.followed.len() {
             let before = self.followed[index].snapshot.clone();
             let looked = self.explainer.pipeline().look(&before.execution).await;
             let Some(now) = self.patience.bear(looked)? else {
                 return Ok(());
             };
-            self.tell_logs(&before, &now, output).await;
+            self.tell_logs(&before, &now, reporter).await;
             for event in self.explainer.explained(&before, &now).await {
                 self.last_told = Instant::now();
-                output.tell(&event);
+                reporter.report(event);
             }
             if progress.latest.execution == now.execution {
                 progress.saw(&now);
@@ -178,7 +178,7 @@ impl Executions {
         {
             self.last_told = Instant::now();
             let seconds = crate::follow::round(followed.since.elapsed().as_secs_f64());
-            output.tell(&Event::Heartbeat {
+            reporter.report(RunMessage::Heartbeat {
                 running: followed.snapshot.running(),
                 seconds,
             });

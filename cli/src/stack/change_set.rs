@@ -1,13 +1,14 @@
 //! A change set: made, read in the nested ones too, and taken away.
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, PolicyAction, Replacement,
-    ResourceAttribute, ResourceChange, TemplateStage,
+    Capability, ChangeSetStatus, ChangeSetType, ResourceChange, TemplateStage,
 };
 use delivery_action::aws::CallError;
 use tokio::time::sleep;
@@ -15,47 +16,13 @@ use tokio::time::sleep;
 use super::description::Description;
 use super::parameters::{self, Value};
 use super::resources::NESTED_STACK;
-use super::told::{Action, Change};
 use crate::error::CliError;
+use crate::message::{Change, ResourceAction};
+
+use changes::{drop_empty_stacks, read_change};
 
 /// How often a change set is asked for: it is ready within some seconds.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-
-/// The types whose resources hold what cannot be made again from the template and the pipeline: what is
-/// stored in them, messages that wait in a queue, and who subscribed to a topic. Log groups are not among
-/// them: logs expire by themselves. What a nested stack holds is only known from its own change set.
-const HOLDS_DATA: [&str; 30] = [
-    NESTED_STACK,
-    "AWS::Backup::BackupVault",
-    "AWS::Cognito::UserPool",
-    "AWS::DocDB::DBCluster",
-    "AWS::DynamoDB::GlobalTable",
-    "AWS::DynamoDB::Table",
-    "AWS::EC2::Volume",
-    "AWS::ECR::Repository",
-    "AWS::EFS::FileSystem",
-    "AWS::ElastiCache::CacheCluster",
-    "AWS::ElastiCache::ReplicationGroup",
-    "AWS::ElastiCache::ServerlessCache",
-    "AWS::Elasticsearch::Domain",
-    "AWS::FSx::FileSystem",
-    "AWS::FSx::Volume",
-    "AWS::KMS::Key",
-    "AWS::Kinesis::Stream",
-    "AWS::MSK::Cluster",
-    "AWS::MemoryDB::Cluster",
-    "AWS::Neptune::DBCluster",
-    "AWS::OpenSearchServerless::Collection",
-    "AWS::OpenSearchService::Domain",
-    "AWS::RDS::DBCluster",
-    "AWS::RDS::DBInstance",
-    "AWS::Redshift::Cluster",
-    "AWS::S3::Bucket",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-    "AWS::SecretsManager::Secret",
-    "AWS::Timestream::Table",
-];
 
 /// What CloudFormation says of a change set without changes: it has no status for it.
 const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
@@ -151,19 +118,19 @@ async fn ready(
         for change in found {
             let nested = change.change_set_id.clone().filter(|id| !id.is_empty());
             let is_stack = change.resource_type() == Some(NESTED_STACK);
-            let told = read(&prefix, &change);
+            let read = read_change(&prefix, &change);
             if let (true, Some(id)) = (is_stack, nested) {
                 let inner = describe(client, None, &id).await?;
                 // CloudFormation lists every nested stack as changed; what is in it tells the truth. A
                 // nested stack whose own properties change stays: a new template may change its outputs
                 // alone, which no resource shows.
-                let unchanged = told.properties.is_empty() && inner.changes.is_empty();
-                if told.action == Action::Change && unchanged {
+                let unchanged = read.properties.is_empty() && inner.changes.is_empty();
+                if read.action == ResourceAction::Change && unchanged {
                     continue;
                 }
-                open.push((format!("{}/", told.path), inner.changes));
+                open.push((format!("{}/", read.path), inner.changes));
             }
-            changes.push(told);
+            changes.push(read);
         }
     }
     drop_empty_stacks(&mut changes);
@@ -211,26 +178,6 @@ async fn template(
         .await
         .map_err(|error| CallError::new("cloudformation:GetTemplate", stack, &error))?;
     Ok(found.template_body)
-}
-
-/// Takes out the nested stacks that change only because what is in a stack nested in them may; those whose
-/// own properties change stay.
-fn drop_empty_stacks(changes: &mut Vec<Change>) {
-    loop {
-        let empty = changes.iter().position(|one| {
-            let inside = format!("{}/", one.path);
-            one.resource_type == NESTED_STACK
-                && one.action == Action::Change
-                && one.properties.is_empty()
-                && !changes.iter().any(|other| other.path.starts_with(&inside))
-        });
-        match empty {
-            Some(place) => {
-                changes.remove(place);
-            }
-            None => return,
-        }
-    }
 }
 
 /// Why it failed; where a nested one did, its own reason.
@@ -306,79 +253,6 @@ async fn describe(
     Ok(described)
 }
 
-/// What a change means.
-fn read(prefix: &str, change: &ResourceChange) -> Change {
-    let kind = change.resource_type().unwrap_or_default().to_owned();
-    let action = action(change);
-    let holds_data = HOLDS_DATA.contains(&kind.as_str());
-    let goes = matches!(
-        action,
-        Action::Replace | Action::MayReplace | Action::Remove
-    );
-    let stays = matches!(
-        change.policy_action,
-        Some(
-            PolicyAction::Retain
-                | PolicyAction::ReplaceAndRetain
-                | PolicyAction::Snapshot
-                | PolicyAction::ReplaceAndSnapshot
-        )
-    );
-    Change {
-        path: format!(
-            "{prefix}{}",
-            change.logical_resource_id().unwrap_or_default()
-        ),
-        properties: properties(change),
-        physical_id: change
-            .physical_resource_id
-            .clone()
-            .filter(|id| !id.is_empty()),
-        resource_type: kind,
-        loses_data: holds_data && goes && !stays,
-        holds_data,
-        action,
-    }
-}
-
-fn action(change: &ResourceChange) -> Action {
-    match (&change.action, &change.replacement) {
-        (Some(ChangeAction::Add), _) => Action::Add,
-        (Some(ChangeAction::Import), _) => Action::Import,
-        // A nested stack whose change set CloudFormation could not work out: it may do anything.
-        (Some(ChangeAction::Dynamic), _) => Action::MayReplace,
-        (Some(ChangeAction::Remove), _) => match change.policy_action {
-            Some(PolicyAction::Retain) => Action::Leave,
-            _ => Action::Remove,
-        },
-        (_, Some(Replacement::True)) => Action::Replace,
-        (_, Some(Replacement::Conditional)) => Action::MayReplace,
-        _ => Action::Change,
-    }
-}
-
-/// The names of what changes, each once: properties, else attributes such as `Tags`. What CloudFormation
-/// adds to every nested stack (`Automatic`) is no change of its own.
-fn properties(change: &ResourceChange) -> Vec<String> {
-    let mut names: Vec<String> = change
-        .details()
-        .iter()
-        .filter(|detail| {
-            detail
-                .change_source()
-                .is_none_or(|source| source.as_str() != "Automatic")
-        })
-        .filter_map(|detail| {
-            let target = detail.target()?;
-            let attribute = target.attribute().map(ResourceAttribute::as_str);
-            target.name().or(attribute).map(str::to_owned)
-        })
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
 /// Begins what the change set holds. Buckets that are to be kept are not kept where they were made by a
 /// creation that fails: nothing is in them, and they would stand in the way of the next one.
 pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
@@ -419,133 +293,7 @@ pub(crate) fn is_gone(error: &CallError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_cloudformation::types::{
-        ChangeSource, ResourceChangeDetail, ResourceTargetDefinition,
-    };
-
     use super::*;
-    use crate::output::teller::Told;
-    use crate::stack::told::News;
-
-    fn change(
-        action: ChangeAction,
-        kind: &str,
-        replacement: Option<Replacement>,
-        policy: Option<PolicyAction>,
-        property: Option<&str>,
-    ) -> Change {
-        let details = property.map(|name| {
-            let target = ResourceTargetDefinition::builder()
-                .attribute(ResourceAttribute::Properties)
-                .name(name)
-                .build();
-            ResourceChangeDetail::builder()
-                .target(target)
-                .change_source(ChangeSource::DirectModification)
-                .build()
-        });
-        let change = ResourceChange::builder()
-            .action(action)
-            .logical_resource_id("Thing")
-            .resource_type(kind)
-            .set_replacement(replacement)
-            .set_policy_action(policy)
-            .set_details(details.map(|detail| vec![detail]))
-            .build();
-        read("Application/", &change)
-    }
-
-    #[expect(clippy::too_many_lines, reason = "a list of every kind of change")]
-    #[test]
-    fn changes_are_told_with_what_becomes_of_data() {
-        let bucket = "AWS::S3::Bucket";
-        let changes = [
-            change(ChangeAction::Add, bucket, None, None, None),
-            change(
-                ChangeAction::Modify,
-                "AWS::Lambda::Function",
-                Some(Replacement::False),
-                None,
-                Some("Code"),
-            ),
-            change(
-                ChangeAction::Modify,
-                bucket,
-                Some(Replacement::True),
-                Some(PolicyAction::ReplaceAndRetain),
-                Some("BucketName"),
-            ),
-            change(
-                ChangeAction::Modify,
-                bucket,
-                Some(Replacement::True),
-                Some(PolicyAction::ReplaceAndDelete),
-                Some("BucketName"),
-            ),
-            change(
-                ChangeAction::Modify,
-                "AWS::DynamoDB::Table",
-                Some(Replacement::Conditional),
-                None,
-                Some("KeySchema"),
-            ),
-            change(ChangeAction::Dynamic, NESTED_STACK, None, None, None),
-            change(
-                ChangeAction::Remove,
-                "AWS::SQS::Queue",
-                None,
-                Some(PolicyAction::Delete),
-                None,
-            ),
-            change(
-                ChangeAction::Remove,
-                bucket,
-                None,
-                Some(PolicyAction::Retain),
-                None,
-            ),
-            change(
-                ChangeAction::Remove,
-                "AWS::RDS::DBInstance",
-                None,
-                Some(PolicyAction::Delete),
-                None,
-            ),
-            change(
-                ChangeAction::Remove,
-                "AWS::Logs::LogGroup",
-                None,
-                Some(PolicyAction::Delete),
-                None,
-            ),
-        ];
-        let lines: Vec<String> = changes
-            .iter()
-            .map(|change| {
-                let line = News::Change(change.clone()).line().unwrap();
-                let critical = if change.is_critical() { "!" } else { " " };
-                format!("{critical}{}", anstream::adapter::strip_str(&line))
-            })
-            .collect();
-        insta::assert_snapshot!(lines.join("\n"));
-    }
-
-    #[test]
-    fn a_nested_stack_without_changes_is_none() {
-        let stack = |path: &str, properties: &[&str]| Change {
-            path: path.to_owned(),
-            properties: properties.iter().map(|name| (*name).to_owned()).collect(),
-            ..change(ChangeAction::Modify, NESTED_STACK, None, None, None)
-        };
-        let mut changes = vec![
-            stack("A", &[]),
-            stack("A/B", &[]),
-            stack("C", &["TemplateURL"]),
-        ];
-        drop_empty_stacks(&mut changes);
-        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
-        assert_eq!(paths, ["C"]);
-    }
 
     #[test]
     fn the_nested_change_set_of_a_reason_is_found() {

@@ -5,7 +5,7 @@ use aws_sdk_codeconnections::types::ConnectionStatus;
 use delivery_action::aws::CallError;
 
 use super::console;
-use super::told::News;
+use crate::message::StackMessage;
 
 /// The parameter that names the connection.
 pub(crate) const PARAMETER: &str = "ConnectionArn";
@@ -34,8 +34,8 @@ impl Connection {
     }
 
     /// What a person is told where it is pending.
-    pub(crate) fn pending(&self) -> News {
-        News::ConnectionPending {
+    pub(crate) fn pending(&self) -> StackMessage {
+        StackMessage::ConnectionPending {
             arn: self.arn.clone(),
             name: self.name.clone(),
             url: self.url(),

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 
 use super::parameters;
 use super::state::State;
-use super::told::News;
+use crate::message::StackMessage;
 
 /// What the description of every root template of this project begins with, since its first: what tells a
 /// stack of this project from one that only has the name that a command was given.
@@ -75,8 +75,8 @@ impl Description {
     }
 
     /// How it is, as it is told.
-    pub(crate) fn news(&self) -> News {
-        News::Stack {
+    pub(crate) fn news(&self) -> StackMessage {
+        StackMessage::Stack {
             name: self.name.clone(),
             id: self.id.clone(),
             status: self.status.clone(),

@@ -20,14 +20,14 @@ use super::publish;
 use super::question::{Answer, type_out};
 use super::resources::{self, NESTED_STACK, Resource};
 use super::state::State;
-use super::told::News;
 use super::up::recover::busy;
-use super::view::View;
 use crate::args::Global;
 use crate::args::stack::Down;
 use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::message::StackMessage;
+use crate::output::Reporter;
 use crate::settings::Settings;
 
 use bucket::Bucket;
@@ -44,7 +44,7 @@ struct Work<'a> {
     name: &'a str,
     region: &'a str,
     account: String,
-    view: &'a View,
+    reporter: &'a Reporter,
     client: Client,
     s3: aws_sdk_s3::Client,
 }
@@ -61,7 +61,7 @@ impl Work<'_> {
         if self.arguments.yes {
             return Ok(());
         }
-        self.view.rest();
+        self.reporter.clear_progress();
         let question = format!("type the stack's name (`{}`) to delete all this", self.name);
         match type_out(&question, self.name) {
             Answer::Yes => Ok(()),
@@ -78,13 +78,13 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
     let settings = Settings::load(global)?;
     let mut patience = Patience::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
-    let view = View::new(global);
+    let reporter = Reporter::new(global);
     let work = Work {
         arguments,
         name: &settings.stack_name,
         region: cloud.region(),
         account: publish::account(&cloud).await?,
-        view: &view,
+        reporter: &reporter,
         client: cloud.cloudformation(),
         s3: cloud.s3(),
     };
@@ -93,7 +93,7 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
         Some(stack) => stack_goes(&work, &stack, &mut patience).await,
         None => rest_goes(&work, &mut patience).await,
     };
-    view.rest();
+    reporter.clear_progress();
     ended
 }
 
@@ -112,7 +112,7 @@ async fn stack_goes(
     let doomed = doomed(work, stack, &mut policies).await?;
     show(work, stack, &doomed);
     if work.arguments.dry_run {
-        work.view.say("a dry run: nothing was deleted");
+        work.reporter.notice("a dry run: nothing was deleted");
         return Ok(Exit::Success);
     }
     if stack.protected {
@@ -151,7 +151,7 @@ async fn empty(work: &Work<'_>, buckets: &[&Doomed]) -> Result<(), CliError> {
     for one in buckets {
         let bucket = work.bucket(one.name());
         if bucket.exists(&work.s3).await? {
-            bucket.empty(&work.s3, work.view).await?;
+            bucket.empty(&work.s3, work.reporter).await?;
         }
     }
     Ok(())
@@ -165,11 +165,19 @@ async fn end(
     policies: &mut Policies,
     patience: &mut Patience,
 ) -> Result<Exit, CliError> {
-    match follow(&work.client, work.view, &mut follower, &stack.id, patience).await? {
+    match follow(
+        &work.client,
+        work.reporter,
+        &mut follower,
+        &stack.id,
+        patience,
+    )
+    .await?
+    {
         Followed::Interrupted => Ok(interrupted(work)),
         Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
         Followed::Ended(stack, _) if stack.state() == State::Gone => {
-            work.view.tell(&News::Stack {
+            work.reporter.report(StackMessage::Stack {
                 name: stack.name.clone(),
                 id: stack.id.clone(),
                 status: stack.status.clone(),
@@ -179,15 +187,15 @@ async fn end(
             clean(work, &left, policies, patience).await
         }
         Followed::Ended(stack, events) => {
-            conclude(work.view, &stack, &events)?;
+            conclude(work.reporter, &stack, &events)?;
             Err(StackError::failed(&stack, &events).into())
         }
     }
 }
 
 fn interrupted(work: &Work<'_>) -> Exit {
-    work.view
-        .say("interrupted: `delivery down` again goes on where this stopped");
+    work.reporter
+        .notice("interrupted: `delivery down` again goes on where this stopped");
     Exit::Interrupted
 }
 
@@ -219,13 +227,13 @@ async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, Cli
         }
     }
     if there.is_empty() {
-        work.view.say(format!(
+        work.reporter.notice(format!(
             "nothing to delete: there is no stack `{}` in {}, and nothing of one is left",
             work.name, work.region
         ));
         return Ok(Exit::Success);
     }
-    work.view.say(format!(
+    work.reporter.notice(format!(
         "the stack `{}` is deleted; of its buckets these are still there:",
         work.name
     ));
@@ -242,7 +250,7 @@ async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, Cli
         );
     }
     if work.arguments.dry_run {
-        work.view.say("a dry run: nothing was deleted");
+        work.reporter.notice("a dry run: nothing was deleted");
         return Ok(Exit::Success);
     }
     if goes {
@@ -280,7 +288,7 @@ async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Remnant>, Cli
         for remnant in remnants(&events::all(&work.client, stack).await?) {
             match owner(&work.client, &remnant).await? {
                 None => left.push(remnant),
-                Some(owner) => work.view.say(format!(
+                Some(owner) => work.reporter.notice(format!(
                     "{} stays: it belongs to the stack `{owner}` now",
                     remnant.physical.as_deref().unwrap_or_default()
                 )),
@@ -342,7 +350,7 @@ async fn clean(
                 continue;
             }
         }
-        work.view.tell(&News::Left {
+        work.reporter.report(StackMessage::Left {
             path: remnant.path(),
             resource_type: remnant.kind.clone(),
             physical_id: remnant.physical.clone(),
@@ -361,7 +369,7 @@ async fn clean(
         }
         .into());
     }
-    work.view.say(if kept {
+    work.reporter.notice(if kept {
         "verified: nothing else is left; what stays holds production's data, and `delivery down --include-data` \
          deletes it too"
     } else {
@@ -373,8 +381,8 @@ async fn clean(
 async fn bucket_goes(work: &Work<'_>, name: &str) -> Result<(), CliError> {
     let bucket = work.bucket(name);
     if bucket.exists(&work.s3).await? {
-        bucket.empty(&work.s3, work.view).await?;
-        bucket.delete(&work.s3, work.view).await?;
+        bucket.empty(&work.s3, work.reporter).await?;
+        bucket.delete(&work.s3, work.reporter).await?;
     }
     Ok(())
 }
@@ -450,7 +458,7 @@ async fn doomed(
 }
 
 fn show(work: &Work<'_>, stack: &Description, doomed: &[Doomed]) {
-    work.view.say(format!(
+    work.reporter.notice(format!(
         "the stack `{}` ({}) in {} of account {}:",
         stack.name, stack.status, work.region, work.account
     ));
@@ -466,7 +474,7 @@ fn show(work: &Work<'_>, stack: &Description, doomed: &[Doomed]) {
 }
 
 fn tell_going(work: &Work<'_>, path: String, kind: &str, physical_id: Option<String>, stays: bool) {
-    work.view.tell(&News::Going {
+    work.reporter.report(StackMessage::Going {
         path,
         resource_type: kind.to_owned(),
         physical_id,

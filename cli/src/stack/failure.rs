@@ -5,7 +5,7 @@ use crate::exit::Exit;
 
 use super::description::Description;
 use super::events::{StackEvent, first_failure};
-use super::told::News;
+use crate::message::StackMessage;
 
 /// Why a command about a stack did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +81,8 @@ impl First {
     }
 
     /// The same as an event.
-    pub(crate) fn news(&self, status: &str) -> News {
-        News::StackFailure {
+    pub(crate) fn news(&self, status: &str) -> StackMessage {
+        StackMessage::StackFailure {
             stack: self.stack.clone(),
             resource: self.resource.clone(),
             resource_type: self.kind.clone(),

@@ -11,10 +11,10 @@ use super::events::{Follower, StackEvent};
 use super::failure::{First, StackError};
 use super::resources::NESTED_STACK;
 use super::state::State;
-use super::told::News;
-use super::view::View;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::message::StackMessage;
+use crate::output::Reporter;
 
 /// How often CloudFormation is asked. Its own waiters ask every 30 s; a person who watches wants to see more,
 /// and its API takes some requests a second.
@@ -98,7 +98,7 @@ impl Progress {
 /// Follows an operation until CloudFormation is done.
 pub(crate) async fn follow(
     client: &Client,
-    view: &View,
+    reporter: &Reporter,
     follower: &mut Follower,
     stack_id: &str,
     patience: &mut Patience,
@@ -115,35 +115,35 @@ pub(crate) async fn follow(
         let stack = stack.unwrap_or_else(|| gone(stack_id));
         for event in follower.news(client).await? {
             progress.note(&event);
-            view.tell(&news(&event));
+            reporter.report(news(&event));
             events.push(event);
         }
         let state = stack.state();
         if begun && !state.is_in_progress() && state != State::Review {
-            view.rest();
+            reporter.clear_progress();
             return Ok(Followed::Ended(stack, events));
         }
         if !begun && follower.has_begun() {
             continue;
         }
-        show(view, &stack, &mut progress, patience);
+        show(reporter, &stack, &mut progress, patience);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
             () = sleep_until(patience.deadline()) => {
-                view.rest();
+                reporter.clear_progress();
                 return Ok(Followed::TimedOut(stack));
             }
             () = patience.interrupt.received() => {
-                view.rest();
+                reporter.clear_progress();
                 return Ok(Followed::Interrupted);
             }
         }
     }
 }
 
-fn show(view: &View, stack: &Description, progress: &mut Progress, patience: &Patience) {
+fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, patience: &Patience) {
     let running: Vec<String> = progress.running.iter().cloned().collect();
-    let seen = view.show(&format!(
+    let seen = reporter.show_progress(&format!(
         "{} {} {}",
         stack.name,
         stack.status,
@@ -151,7 +151,7 @@ fn show(view: &View, stack: &Description, progress: &mut Progress, patience: &Pa
     ));
     if !seen && progress.told.elapsed() >= HEARTBEAT {
         progress.told = Instant::now();
-        view.tell(&News::StackWorking {
+        reporter.report(StackMessage::StackWorking {
             stack: stack.name.clone(),
             status: stack.status.clone(),
             seconds: patience.start.elapsed().as_secs_f64(),
@@ -161,8 +161,8 @@ fn show(view: &View, stack: &Description, progress: &mut Progress, patience: &Pa
 }
 
 /// An event as it is told.
-pub(crate) fn news(event: &StackEvent) -> News {
-    News::StackEvent {
+pub(crate) fn news(event: &StackEvent) -> StackMessage {
+    StackMessage::StackEvent {
         at: event.at.to_string(),
         stack: event.stack.clone(),
         resource: event.resource.clone(),
@@ -190,16 +190,16 @@ fn gone(stack_id: &str) -> Description {
 
 /// Tells how the stack is in the end; a failure is told with what failed first, and comes back.
 pub(crate) fn conclude(
-    view: &View,
+    reporter: &Reporter,
     stack: &Description,
     events: &[StackEvent],
 ) -> Result<(), StackError> {
-    view.tell(&stack.news());
+    reporter.report(stack.news());
     if !stack.state().is_failure() {
         return Ok(());
     }
     if let Some(first) = First::of(events) {
-        view.tell(&first.news(&stack.status));
+        reporter.report(first.news(&stack.status));
     }
     Err(StackError::failed(stack, events))
 }

@@ -15,14 +15,13 @@ use delivery_action::aws::CallError;
 
 use super::console;
 use super::template::Template;
-use super::told::News;
-use super::view::View;
 use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
-use crate::output::write_stdout;
+use crate::message::StackMessage;
+use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
 use crate::{functions, home};
 
@@ -344,19 +343,19 @@ pub(crate) async fn account(cloud: &Cloud) -> Result<String, CliError> {
 pub(crate) async fn send(
     s3: &Client,
     publication: &Publication,
-    view: &View,
+    reporter: &Reporter,
 ) -> Result<(), CliError> {
-    ensure_bucket(s3, &publication.bucket, view).await?;
+    ensure_bucket(s3, &publication.bucket, reporter).await?;
     for object in publication.all() {
-        view.show(&format!("publishing {}", object.key));
+        reporter.show_progress(&format!("publishing {}", object.key));
         let sent = objects::bring(s3, &publication.bucket, object).await?;
-        view.tell(&News::Object {
+        reporter.report(StackMessage::Object {
             key: object.key.clone(),
             bytes: object.bytes(),
             uploaded: sent == Sent::New,
         });
     }
-    view.rest();
+    reporter.clear_progress();
     Ok(())
 }
 
@@ -364,18 +363,18 @@ pub(crate) async fn send(
 pub(crate) async fn ensure_bucket(
     s3: &Client,
     bucket: &Bucket,
-    view: &View,
+    reporter: &Reporter,
 ) -> Result<bool, CliError> {
     if !bucket.exists(s3).await? {
         bucket.make(s3).await?;
-        view.tell(&News::BucketMade {
+        reporter.report(StackMessage::BucketMade {
             bucket: bucket.name.clone(),
         });
         return Ok(true);
     }
     if bucket.is_unfinished(s3).await? {
         bucket.secure(s3).await?;
-        view.tell(&News::BucketMade {
+        reporter.report(StackMessage::BucketMade {
             bucket: bucket.name.clone(),
         });
     }
@@ -386,16 +385,16 @@ pub(crate) async fn ensure_bucket(
 pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
     let cloud = Cloud::connect(&settings).await?;
-    let view = View::new(global);
+    let reporter = Reporter::new(global);
     let account = account(&cloud).await?;
     let publication = prepare(&settings, arguments, &account, cloud.region())?;
-    send(&cloud.s3(), &publication, &view).await?;
+    send(&cloud.s3(), &publication, &reporter).await?;
     let template_url = publication.template_url();
     // The console only knows AWS itself: with another endpoint a link into it would launch something else.
     let launch_url = delivery_action::env::var("AWS_ENDPOINT_URL")
         .is_none()
         .then(|| console::launch_url(cloud.region(), &template_url, &settings.stack_name));
-    if !view.is_json() {
+    if !reporter.is_json() {
         write_stdout(&format!("template  {template_url}\n"));
         if let Some(url) = &launch_url {
             write_stdout(&format!("launch    {url}\n"));
@@ -405,7 +404,7 @@ pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit
         Some(_) => ", or open the launch link in a browser",
         None => "",
     };
-    view.tell(&News::Published {
+    reporter.report(StackMessage::Published {
         bucket: publication.bucket.name.clone(),
         template_url: template_url.clone(),
         launch_url,
@@ -413,12 +412,12 @@ pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit
     for function in &publication.custom {
         let architecture = settings.architecture(arguments);
         let command = function.launch_command(&publication.bucket.name, architecture);
-        view.say(format!(
+        reporter.notice(format!(
             "launch the function `{}` first: `{command}`",
             function.name
         ));
     }
-    view.say(format!(
+    reporter.notice(format!(
         "next: `delivery up --template-url {template_url}`{or_by_link}"
     ));
     Ok(Exit::Success)

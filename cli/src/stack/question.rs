@@ -3,7 +3,7 @@
 use dialoguer::{Confirm, Input};
 
 use crate::exit::Exit;
-use crate::output::teller::can_ask;
+use crate::output::reporter::can_ask;
 
 /// What somebody answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

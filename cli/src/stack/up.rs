@@ -22,14 +22,13 @@ use super::publish::objects::{self, Sent};
 use super::publish::{self, Publication};
 use super::state::State;
 use super::template::Template;
-use super::told::{Action, Change, News};
-use super::view::View;
 use crate::args::Global;
 use crate::args::stack::Up;
 use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::write_stdout;
+use crate::message::{Change, ResourceAction, StackMessage};
+use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
 
 pub(crate) use error::UpError;
@@ -39,7 +38,7 @@ use recover::{Beginning, agree};
 /// What every step of `up` needs.
 #[derive(Debug)]
 pub(crate) struct Work<'a> {
-    view: &'a View,
+    reporter: &'a Reporter,
     arguments: &'a Up,
     settings: &'a Settings,
     cloud: &'a Cloud,
@@ -63,9 +62,9 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
     let settings = Settings::load(global)?;
     let mut patience = Patience::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
-    let view = View::new(global);
+    let reporter = Reporter::new(global);
     let work = Work {
-        view: &view,
+        reporter: &reporter,
         arguments,
         settings: &settings,
         client: cloud.cloudformation(),
@@ -73,17 +72,17 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
     };
     let mut left = Leftovers::default();
     let plan = plan(&work, &mut left, &mut patience).await;
-    view.rest();
+    reporter.clear_progress();
     match plan {
         Ok(Plan::Execute { stack_id, name }) => {
             execute(&work, &left, &stack_id, &name, &mut patience).await
         }
         Ok(Plan::Nothing(stack)) => {
             left.clear(&cloud).await?;
-            view.say("nothing to change: the stack is as it should be");
+            reporter.notice("nothing to change: the stack is as it should be");
             match stack {
                 Some(stack) => {
-                    view.tell(&stack.news());
+                    reporter.report(stack.news());
                     end(&work, &stack).await
                 }
                 None => Ok(Exit::Success),
@@ -91,17 +90,18 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
         }
         Ok(Plan::Shown) => {
             left.clear(&cloud).await?;
-            view.say("a dry run: nothing was changed, and nothing of it is left");
+            reporter.notice("a dry run: nothing was changed, and nothing of it is left");
             Ok(Exit::Success)
         }
         Ok(Plan::Interrupted) => {
             left.clear(&cloud).await?;
-            view.say("interrupted: nothing was changed, and what was made for it is taken away");
+            reporter
+                .notice("interrupted: nothing was changed, and what was made for it is taken away");
             Ok(Exit::Interrupted)
         }
         Err(error) => {
             if let Err(also) = left.clear(&cloud).await {
-                view.say(format!(
+                reporter.notice(format!(
                     "what was made for the change could not be taken away: {}",
                     also.message()
                 ));
@@ -147,7 +147,7 @@ async fn plan(
         }
         () = patience.interrupt.received() => return Ok(Plan::Interrupted),
     };
-    work.view.rest();
+    work.reporter.clear_progress();
     let (stack_id, changes) = match prepared {
         Prepared::Ready { stack_id, changes } => (stack_id, changes),
         Prepared::Nothing => return Ok(Plan::Nothing(found)),
@@ -298,7 +298,7 @@ async fn prepare(
             if work.arguments.dry_run {
                 lend(work, left, publication).await?;
             } else {
-                publish::send(&work.cloud.s3(), publication, work.view).await?;
+                publish::send(&work.cloud.s3(), publication, work.reporter).await?;
             }
             publication.template_url()
         }
@@ -308,7 +308,7 @@ async fn prepare(
     // Noted first: a call whose answer does not come may have been obeyed.
     left.change_set = Some((stack.clone(), name.clone()));
     left.makes_stack = beginning == Beginning::Create;
-    work.view.show("working out the changes");
+    work.reporter.show_progress("working out the changes");
     let wanted = Wanted {
         stack,
         name: &name,
@@ -353,7 +353,7 @@ async fn lend(
     let s3 = work.cloud.s3();
     left.makes_bucket = !publication.bucket.exists(&s3).await?;
     left.bucket = Some(publication.bucket.clone());
-    publish::ensure_bucket(&s3, &publication.bucket, work.view).await?;
+    publish::ensure_bucket(&s3, &publication.bucket, work.reporter).await?;
     for object in publication.nested.iter().chain([&publication.root]) {
         if objects::bring(&s3, &publication.bucket, object).await? == Sent::New {
             left.keys.push(object.key.clone());
@@ -364,23 +364,23 @@ async fn lend(
 
 /// Shows the changes, and how many there are of each kind.
 fn show(work: &Work<'_>, changes: &[Change]) {
-    work.view.say(format!(
+    work.reporter.notice(format!(
         "changes of the stack `{}`:",
         work.settings.stack_name
     ));
     for change in changes {
-        work.view.tell(&News::Change(change.clone()));
+        work.reporter.report(StackMessage::Change(change.clone()));
     }
     if changes.is_empty() {
-        work.view
-            .say("no resource changes; outputs, conditions, parameters or descriptions do");
+        work.reporter
+            .notice("no resource changes; outputs, conditions, parameters or descriptions do");
         return;
     }
-    work.view.say(summary(changes));
+    work.reporter.notice(summary(changes));
 }
 
 fn summary(changes: &[Change]) -> String {
-    let count = |actions: &[Action]| {
+    let count = |actions: &[ResourceAction]| {
         changes
             .iter()
             .filter(|change| actions.contains(&change.action))
@@ -388,10 +388,10 @@ fn summary(changes: &[Change]) -> String {
     };
     format!(
         "{} to add, {} to change, {} to replace, {} to remove",
-        count(&[Action::Add, Action::Import]),
-        count(&[Action::Change]),
-        count(&[Action::Replace, Action::MayReplace]),
-        count(&[Action::Remove, Action::Leave]),
+        count(&[ResourceAction::Add, ResourceAction::Import]),
+        count(&[ResourceAction::Change]),
+        count(&[ResourceAction::Replace, ResourceAction::MayReplace]),
+        count(&[ResourceAction::Remove, ResourceAction::Leave]),
     )
 }
 
@@ -419,14 +419,22 @@ async fn execute(
         }
         return Err(error.into());
     }
-    match follow(&work.client, work.view, &mut follower, stack_id, patience).await? {
+    match follow(
+        &work.client,
+        work.reporter,
+        &mut follower,
+        stack_id,
+        patience,
+    )
+    .await?
+    {
         Followed::Ended(stack, events) => {
-            conclude(work.view, &stack, &events)?;
+            conclude(work.reporter, &stack, &events)?;
             end(work, &stack).await
         }
         Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
         Followed::Interrupted => {
-            work.view.say(
+            work.reporter.notice(
                 "interrupted: CloudFormation goes on; `delivery wait` follows it, `delivery log` shows its events",
             );
             Ok(Exit::Interrupted)
@@ -436,7 +444,7 @@ async fn execute(
 
 /// The outputs, the connection, and what to do next.
 async fn end(work: &Work<'_>, stack: &Description) -> Result<Exit, CliError> {
-    if !work.view.is_json() {
+    if !work.reporter.is_json() {
         let width = stack.outputs.keys().map(String::len).max().unwrap_or(0);
         for (key, value) in &stack.outputs {
             write_stdout(&format!("{key:<width$}  {value}\n"));
@@ -445,19 +453,19 @@ async fn end(work: &Work<'_>, stack: &Description) -> Result<Exit, CliError> {
     if let Some(arn) = stack.parameters.get(connection::PARAMETER) {
         match connection::find(&work.cloud.codeconnections(), arn).await {
             Ok(found) if found.is_pending() => {
-                work.view.tell(&found.pending());
-                work.view.say(
+                work.reporter.report(found.pending());
+                work.reporter.notice(
                     "then start the pipeline: `delivery start`; `delivery doctor` looks at the connection again",
                 );
                 return Ok(Exit::Pending);
             }
             Ok(_) => {}
-            Err(error) => work.view.say(format!(
+            Err(error) => work.reporter.notice(format!(
                 "the connection's state is not known: {error}; `delivery doctor` looks at it again"
             )),
         }
     }
-    work.view.say("next: `delivery status`");
+    work.reporter.notice("next: `delivery status`");
     Ok(Exit::Success)
 }
 
@@ -477,10 +485,10 @@ mod tests {
             loses_data: false,
         };
         let changes: Vec<Change> = [
-            Action::Add,
-            Action::Replace,
-            Action::MayReplace,
-            Action::Leave,
+            ResourceAction::Add,
+            ResourceAction::Replace,
+            ResourceAction::MayReplace,
+            ResourceAction::Leave,
         ]
         .into_iter()
         .map(change)

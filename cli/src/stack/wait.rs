@@ -12,13 +12,13 @@ use super::description::{self, Description};
 use super::events::{Follower, latest_operation};
 use super::follow::{Followed, Patience, conclude, follow};
 use super::state::State;
-use super::told::News;
-use super::view::View;
 use crate::args::Global;
 use crate::args::stack::Wait;
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::message::StackMessage;
+use crate::output::Reporter;
 use crate::settings::Settings;
 
 /// How often CodePipeline is asked; it moves its actions every few seconds.
@@ -115,26 +115,26 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
     let settings = Settings::load(global)?;
     let mut patience = Patience::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
-    let view = View::new(global);
+    let reporter = Reporter::new(global);
     let client = cloud.cloudformation();
     let found = description::find(&client, &settings.stack_name, cloud.region()).await?;
     if found.state() == State::Review {
-        view.say("a change set waits to be executed, and nothing is there; `delivery up` goes on with a new one");
+        reporter.notice("a change set waits to be executed, and nothing is there; `delivery up` goes on with a new one");
         return Err(CliError::from(super::description::NoStack {
             stack: settings.stack_name.clone(),
             region: cloud.region().to_owned(),
         }));
     }
-    let stack = match ended(&client, &view, found, &mut patience).await? {
+    let stack = match ended(&client, &reporter, found, &mut patience).await? {
         Followed::Ended(stack, events) => {
-            conclude(&view, &stack, &events)?;
+            conclude(&reporter, &stack, &events)?;
             stack
         }
         Followed::TimedOut(stack) => return Err(patience.timed_out(&stack).into()),
         Followed::Interrupted => return Ok(Exit::Interrupted),
     };
     match &arguments.execution {
-        Some(id) => execution(&cloud.codepipeline(), &view, &stack, id, &mut patience).await,
+        Some(id) => execution(&cloud.codepipeline(), &reporter, &stack, id, &mut patience).await,
         None => Ok(Exit::Success),
     }
 }
@@ -142,7 +142,7 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
 /// The end of the stack's operation; one that is over is not told again.
 async fn ended(
     client: &Stacks,
-    view: &View,
+    reporter: &Reporter,
     found: Description,
     patience: &mut Patience,
 ) -> Result<Followed, CliError> {
@@ -151,13 +151,13 @@ async fn ended(
         return Ok(Followed::Ended(found, events));
     }
     let mut follower = Follower::of_the_latest(client, &found.id).await?;
-    follow(client, view, &mut follower, &found.id, patience).await
+    follow(client, reporter, &mut follower, &found.id, patience).await
 }
 
 /// Waits for an execution.
 async fn execution(
     client: &Pipelines,
-    view: &View,
+    reporter: &Reporter,
     stack: &Description,
     id: &str,
     patience: &mut Patience,
@@ -177,14 +177,14 @@ async fn execution(
     loop {
         let now = look(client, pipeline, &id).await?;
         if told.as_ref() != Some(&now) {
-            view.tell(&News::ExecutionStatus {
+            reporter.report(StackMessage::ExecutionStatus {
                 execution: id.clone(),
                 status: now.status.clone(),
                 waiting: now.waiting.clone(),
             });
         }
         if now.status == PipelineExecutionStatus::Succeeded.as_str() {
-            view.rest();
+            reporter.clear_progress();
             return Ok(Exit::Success);
         }
         if !matches!(now.status.as_str(), "InProgress" | "Stopping") {
@@ -197,18 +197,18 @@ async fn execution(
             }
             .into());
         }
-        view.show(&format!("execution {id} {}", now.status));
+        reporter.show_progress(&format!("execution {id} {}", now.status));
         let status = now.status.clone();
         told = Some(now);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
             () = sleep_until(patience.deadline()) => {
-                view.rest();
+                reporter.clear_progress();
                 let (pipeline, after) = (pipeline.clone(), patience.timeout);
                 return Err(WaitError::TimedOut { pipeline, id, status, after }.into());
             }
             () = patience.interrupt.received() => {
-                view.rest();
+                reporter.clear_progress();
                 return Ok(Exit::Interrupted);
             }
         }

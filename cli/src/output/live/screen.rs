@@ -4,8 +4,8 @@ use console::Term;
 
 use crate::output::write_stderr;
 
-/// What a terminal has that does not say.
-const USUAL: (u16, u16) = (24, 80);
+/// The height and width of a terminal that does not report its own.
+const DEFAULT_SIZE: (u16, u16) = (24, 80);
 
 /// How many rows of the view are there now.
 #[derive(Debug, Default)]
@@ -14,9 +14,9 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// How wide and how high it is.
+    /// Its width and height.
     pub(super) fn size() -> (usize, usize) {
-        let (height, width) = Term::stderr().size_checked().unwrap_or(USUAL);
+        let (height, width) = Term::stderr().size_checked().unwrap_or(DEFAULT_SIZE);
         (usize::from(width), usize::from(height))
     }
 

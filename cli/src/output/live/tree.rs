@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use console::truncate_str;
 
-use crate::event::{ActionReport, StageShape};
-use crate::output::lines::{action_line, duration, mark};
+use crate::message::{ActionReport, StageShape};
 use crate::output::style::{BUSY, DIM, HEADING};
+use crate::output::text::{action_line, duration, mark};
 
 /// The row below the view on which the cursor stands.
 const CURSOR_ROWS: usize = 1;

@@ -10,13 +10,13 @@ use crate::error::CliError;
 use crate::follow::patience::{AWS_MAY_BE_AWAY, Patience};
 use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot};
 use crate::log::{self, Entry};
-use crate::output::lines::short;
-use crate::output::reader_is_gone;
+use crate::message::LogLine;
+use crate::output::text::short;
+use crate::output::{Reporter, reader_is_gone};
 use crate::pipeline::state::ActionFailure;
 use crate::pipeline::target::Target;
 use crate::pipeline::{executions, read};
 
-use super::line::{LogLine, Printer};
 use super::selection::{Named, SelectionError, latest, runs_of};
 
 /// How often new lines are asked for: CloudWatch Logs allows 5 `FilterLogEvents` a second, and two
@@ -36,12 +36,12 @@ struct Reader {
 pub(super) async fn show(
     target: &Target,
     arguments: &Log,
-    printer: Printer,
+    reporter: &Reporter,
 ) -> Result<usize, CliError> {
     let mut reader = Reader::new(target).await?;
     let runs = reader.runs(arguments).await?;
     for (execution, action) in &runs {
-        reader.show(execution, action, printer).await?;
+        reader.show(execution, action, reporter).await?;
     }
     Ok(runs.len())
 }
@@ -50,7 +50,7 @@ pub(super) async fn show(
 pub(super) async fn follow(
     target: &Target,
     arguments: &Log,
-    printer: Printer,
+    reporter: &Reporter,
 ) -> Result<(), CliError> {
     let mut reader = Reader::new(target).await?;
     let execution = reader.execution(arguments).await?;
@@ -66,14 +66,14 @@ pub(super) async fn follow(
         for action in runs_of(&now.actions, named, false) {
             let is_wanted = !arguments.failed || action.status == "Failed";
             if is_wanted && !seen.complete.contains(&action.id) {
-                patience.bear(reader.news(&now, action, &mut seen, printer).await)?;
+                patience.bear(reader.news(&now, action, &mut seen, reporter).await)?;
             }
         }
         if reader_is_gone() {
             return Ok(());
         }
         if now.is_over() && seen.complete.len() == seen.over.len() {
-            printer.notice(format!(
+            reporter.notice(format!(
                 "execution {} is over: {}",
                 short(&execution),
                 now.status
@@ -180,10 +180,10 @@ impl Reader {
         &mut self,
         execution: &str,
         action: &ActionSnapshot,
-        printer: Printer,
+        reporter: &Reporter,
     ) -> Result<(), CliError> {
         let group = self.group(action).await;
-        printer.print(&heading(execution, action, group.clone()));
+        reporter.report(heading(execution, action, group.clone()));
         match group {
             Some(group) => {
                 while action.status != "InProgress" && !log::is_complete(action) {
@@ -191,19 +191,19 @@ impl Reader {
                 }
                 let entries = self.entries(&group, action).await?;
                 if entries.iter().all(|(_, entry)| entry.lines.is_empty()) {
-                    printer.notice(format!("{group} holds no lines of this action's time"));
+                    reporter.notice(format!("{group} holds no lines of this action's time"));
                 }
                 for (request, entry) in &entries {
-                    print(action, request.as_deref(), entry, printer);
+                    print(action, request.as_deref(), entry, reporter);
                 }
             }
-            None => printer.notice(format!(
+            None => reporter.notice(format!(
                 "{} invokes no function, so it has no log of its own",
                 action.action
             )),
         }
         if action.status == "Failed" {
-            printer.notice(help(action));
+            reporter.notice(help(action));
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl Reader {
         now: &Snapshot,
         action: &ActionSnapshot,
         seen: &mut Seen,
-        printer: Printer,
+        reporter: &Reporter,
     ) -> Result<(), CliError> {
         let group = self.group(action).await;
         let mut news = match &group {
@@ -227,15 +227,15 @@ impl Reader {
         let has_lines = news.iter().any(|(_, entry)| !entry.lines.is_empty());
         let ends = is_over && !seen.over.contains(&action.id);
         if (ends || has_lines) && seen.last != last {
-            printer.print(&heading(&now.execution, action, group));
+            reporter.report(heading(&now.execution, action, group));
             seen.last = last;
         }
         for (request, entry) in &news {
-            print(action, request.as_deref(), entry, printer);
+            print(action, request.as_deref(), entry, reporter);
             seen.entries.insert(entry.id.clone());
         }
         if is_over && seen.over.insert(action.id.clone()) && action.status == "Failed" {
-            printer.notice(help(action));
+            reporter.notice(help(action));
         }
         if is_over && log::is_complete(action) {
             seen.complete.insert(action.id.clone());
@@ -289,11 +289,11 @@ fn heading(execution: &str, action: &ActionSnapshot, log_group: Option<String>) 
     }
 }
 
-fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, printer: Printer) {
+fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, reporter: &Reporter) {
     let at = Timestamp::from_millisecond(entry.at_ms)
         .map_or_else(|_| String::new(), |at| at.to_string());
     for line in &entry.lines {
-        printer.print(&LogLine::FunctionLog {
+        reporter.report(LogLine::FunctionLog {
             stage: action.stage.clone(),
             action: action.action.clone(),
             at: at.clone(),

@@ -3,27 +3,26 @@
 use std::time::Duration;
 
 use crate::error::CliError;
-use crate::output::reader_is_gone;
+use crate::message::LogLine;
+use crate::output::{Reporter, reader_is_gone};
 use crate::pipeline::target::Target;
 use crate::stack::description;
 use crate::stack::events::{self, Follower, StackEvent, first_failure};
-
-use super::line::{LogLine, Printer};
 
 /// How often a stack that changes is asked: CloudFormation itself takes seconds for each resource.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// All events, the oldest first.
-pub(super) async fn all(target: &Target, printer: Printer) -> Result<(), CliError> {
+pub(super) async fn all(target: &Target, reporter: &Reporter) -> Result<(), CliError> {
     let client = target.cloud.cloudformation();
     for event in events::all(&client, &target.stack.id).await? {
-        printer.print(&line(&event));
+        reporter.report(line(&event));
     }
     Ok(())
 }
 
 /// What failed in the latest operation; tells how many events that is.
-pub(super) async fn failures(target: &Target, printer: Printer) -> Result<usize, CliError> {
+pub(super) async fn failures(target: &Target, reporter: &Reporter) -> Result<usize, CliError> {
     let client = target.cloud.cloudformation();
     let operation = events::latest_operation(&client, &target.stack.id).await?;
     let failed: Vec<&StackEvent> = operation
@@ -31,16 +30,16 @@ pub(super) async fn failures(target: &Target, printer: Printer) -> Result<usize,
         .filter(|event| event.is_failure() && !event.is_of_the_stack())
         .collect();
     for event in &failed {
-        printer.print(&line(event));
+        reporter.report(line(event));
     }
     let first = first_failure(&operation);
     if failed.is_empty()
         && let Some(event) = first
     {
-        printer.print(&line(event));
+        reporter.report(line(event));
     }
     if let Some(event) = first {
-        printer.notice(format!(
+        reporter.notice(format!(
             "help: repair {} in {} first: what failed after it may have failed because of it; then \
              `delivery up`",
             event.resource, event.stack
@@ -50,14 +49,14 @@ pub(super) async fn failures(target: &Target, printer: Printer) -> Result<usize,
 }
 
 /// The events of the operation that goes on, until its end.
-pub(super) async fn follow(target: &Target, printer: Printer) -> Result<(), CliError> {
+pub(super) async fn follow(target: &Target, reporter: &Reporter) -> Result<(), CliError> {
     let client = target.cloud.cloudformation();
     let mut follower = Follower::of_the_latest(&client, &target.stack.id).await?;
     loop {
         // Asked before the events, so that none of the end's is missed.
         let stack = description::describe(&client, &target.stack.id).await?;
         for event in follower.news(&client).await? {
-            printer.print(&line(&event));
+            reporter.report(line(&event));
         }
         if stack.is_none_or(|stack| !stack.state().is_in_progress()) || reader_is_gone() {
             return Ok(());

@@ -149,7 +149,7 @@ mod tests {
         latest(&shown, named, failed)
             .into_iter()
             .map(|wanted| {
-                let execution = crate::output::lines::short(&wanted.execution).to_owned();
+                let execution = crate::output::text::short(&wanted.execution).to_owned();
                 format!("{execution} {} {}", wanted.stage, wanted.action)
             })
             .collect()

@@ -6,8 +6,8 @@ use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::StatusDocument;
-use crate::output::lines::{duration, short};
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
+use crate::output::text::{duration, short};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, gist};
 use crate::stack::state::State;

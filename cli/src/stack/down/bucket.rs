@@ -6,8 +6,8 @@ use delivery_action::aws::{CallError, CallErrorKind};
 
 use super::DownError;
 use crate::error::CliError;
-use crate::stack::told::News;
-use crate::stack::view::View;
+use crate::message::StackMessage;
+use crate::output::Reporter;
 
 /// How many keys one call deletes at most (`API_DeleteObjects`).
 const BATCH: usize = 1000;
@@ -47,7 +47,7 @@ impl Bucket<'_> {
     }
 
     /// Deletes everything in it. What is written meanwhile is deleted too.
-    pub(super) async fn empty(&self, s3: &Client, view: &View) -> Result<(), CliError> {
+    pub(super) async fn empty(&self, s3: &Client, reporter: &Reporter) -> Result<(), CliError> {
         let mut deleted = 0;
         loop {
             let page = self.page(s3).await?;
@@ -55,18 +55,19 @@ impl Bucket<'_> {
                 break;
             }
             deleted += self.delete_all(s3, page).await?;
-            let seen = view.show(&format!("emptying s3://{}: {deleted} deleted", self.name));
+            let seen =
+                reporter.show_progress(&format!("emptying s3://{}: {deleted} deleted", self.name));
             if !seen {
-                self.tell(view, deleted, false);
+                self.tell(reporter, deleted, false);
             }
         }
         deleted += self.abort_uploads(s3).await?;
-        self.tell(view, deleted, true);
+        self.tell(reporter, deleted, true);
         Ok(())
     }
 
-    fn tell(&self, view: &View, deleted: u64, done: bool) {
-        view.tell(&News::Emptying {
+    fn tell(&self, reporter: &Reporter, deleted: u64, done: bool) {
+        reporter.report(StackMessage::Emptying {
             bucket: self.name.to_owned(),
             deleted,
             done,
@@ -181,7 +182,7 @@ impl Bucket<'_> {
     }
 
     /// Deletes it, empty as it is.
-    pub(super) async fn delete(&self, s3: &Client, view: &View) -> Result<(), CliError> {
+    pub(super) async fn delete(&self, s3: &Client, reporter: &Reporter) -> Result<(), CliError> {
         let deleted = s3
             .delete_bucket()
             .bucket(self.name)
@@ -194,7 +195,7 @@ impl Bucket<'_> {
                 return Err(error.into());
             }
         }
-        view.tell(&News::BucketDeleted {
+        reporter.report(StackMessage::BucketDeleted {
             bucket: self.name.to_owned(),
         });
         Ok(())

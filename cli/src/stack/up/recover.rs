@@ -40,7 +40,7 @@ pub(super) async fn ready(
         State::Gone => Ok(Beginning::Create),
         State::Complete | State::RolledBack | State::LeftFailed => Ok(Beginning::Update),
         State::Review => {
-            work.view.say(format!(
+            work.reporter.notice(format!(
                 "the stack `{}` is {}: a change set was made and never executed; going on with a new one",
                 stack.name, stack.status
             ));
@@ -86,7 +86,7 @@ async fn never_created(
     patience: &mut Patience,
 ) -> Result<Beginning, CliError> {
     refuse_a_dry_run(work, stack)?;
-    work.view.say(format!(
+    work.reporter.notice(format!(
         "the stack `{}` is {}: it could not be created and nothing lives in it; it has to be deleted before it \
          is created anew",
         stack.name, stack.status
@@ -127,7 +127,7 @@ async fn stuck_update(
     } else {
         places.join(", ")
     };
-    work.view.say(format!(
+    work.reporter.notice(format!(
         "the stack `{}` is {}: an update failed, and so did the way back, at: {places}. It can be changed only \
          after the way back is finished (ContinueUpdateRollback)",
         stack.name, stack.status
@@ -160,13 +160,13 @@ async fn end_of(
     patience: &mut Patience,
     beginning: Beginning,
 ) -> Result<Beginning, CliError> {
-    match follow(&work.client, work.view, follower, &stack.id, patience).await? {
+    match follow(&work.client, work.reporter, follower, &stack.id, patience).await? {
         Followed::Interrupted => Ok(Beginning::Interrupted),
         Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
         Followed::Ended(stack, events) => match stack.state() {
             State::Gone | State::RolledBack | State::Complete => Ok(beginning),
             _ => {
-                conclude(work.view, &stack, &events)?;
+                conclude(work.reporter, &stack, &events)?;
                 Err(StackError::failed(&stack, &events).into())
             }
         },
@@ -192,7 +192,7 @@ pub(super) fn agree(
     if work.arguments.yes {
         return Ok(());
     }
-    work.view.rest();
+    work.reporter.clear_progress();
     match confirm(question) {
         Answer::Yes => Ok(()),
         answer => Err(UpError::NotConfirmed {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::lines::{duration, mark};
-use crate::event::RunResult;
+use super::text::{duration, mark};
+use crate::message::RunResult;
 
-/// The report, its last line feed included; empty where there is nothing to report.
-pub(crate) fn report(result: &RunResult) -> String {
+/// The tables, their last line feed included; empty where there is nothing to show.
+pub(crate) fn summary(result: &RunResult) -> String {
     let mut text = String::new();
     if !result.actions.is_empty() {
         let _infallible = writeln!(text, "{}\n", actions(result));
@@ -20,8 +20,8 @@ pub(crate) fn report(result: &RunResult) -> String {
     text
 }
 
-/// How what is kept is reached, as commands for a shell, and ended.
-pub(crate) fn kept(variables: &BTreeMap<String, String>) -> String {
+/// How the local AWS that stays up is reached and stopped, as commands for a shell.
+pub(crate) fn exports(variables: &BTreeMap<String, String>) -> String {
     let mut text = "# Everything stays up until `delivery local stop`. To reach it:\n".to_owned();
     for (name, value) in variables {
         let _infallible = writeln!(text, "export {name}={value}");
@@ -76,18 +76,17 @@ fn trimmed(table: &Table) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Event;
-    use crate::output::lines::tests::examples;
+    use crate::message::{RunMessage, run_examples};
 
     #[test]
-    fn the_report_shows_times_and_urls() {
-        let reports: Vec<String> = examples()
+    fn the_summary_shows_times_and_urls() {
+        let summaries: Vec<String> = run_examples()
             .iter()
-            .filter_map(|event| match event {
-                Event::Result(result) => Some(report(result)),
+            .filter_map(|message| match message {
+                RunMessage::Result(result) => Some(summary(result)),
                 _ => None,
             })
             .collect();
-        insta::assert_snapshot!(reports.join("---\n"));
+        insta::assert_snapshot!(summaries.join("---\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What happens during a run, as it is told: one line of `--json` each, or a line for people.
+//! What a run of the pipeline reports: `delivery run`, and `delivery start --wait`.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,14 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 
-/// The version of the JSON lines; a change that breaks a reader raises it.
-pub(crate) const FORMAT_VERSION: u8 = 1;
-
-/// One thing that happened.
+/// A message of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(
     tag = "type",
     rename_all = "kebab-case",
     rename_all_fields = "camelCase"
 )]
-pub(crate) enum Event {
+pub(crate) enum RunMessage {
     /// A part of the preparation began or is done.
     Step {
         /// Which part.
@@ -278,5 +275,145 @@ impl RunResult {
             seconds: 0.0,
             error: None,
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn action(
+        action: &str,
+        status: &str,
+        seconds: f64,
+        summary: Option<&str>,
+    ) -> ActionReport {
+        ActionReport {
+            execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
+            stage: "Commit".to_owned(),
+            action: action.to_owned(),
+            status: status.to_owned(),
+            seconds,
+            summary: summary.map(str::to_owned),
+            failure: None,
+        }
+    }
+
+    fn failure() -> Failure {
+        let message = "1 of 2 tests failed: `greetings greets the world`\nhint: run `npx gulp package`\n\
+                       last lines of output:\n  1 failing\n::error::injected\nlog: /aws/lambda/x y";
+        Failure {
+            execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
+            stage: "Commit".to_owned(),
+            action: "TestAndPackage".to_owned(),
+            code: "JobFailed".to_owned(),
+            message: message.to_owned(),
+            cause: Cause::read("JobFailed", message),
+            log_group: Some("/aws/lambda/test-and-package".to_owned()),
+            log: vec!["  1 failing".to_owned()],
+            help: "fix it, commit, and run `delivery run` again".to_owned(),
+        }
+    }
+
+    /// One message of each kind.
+    #[expect(clippy::too_many_lines, reason = "a list")]
+    pub(crate) fn examples() -> Vec<RunMessage> {
+        let urls = StageUrls {
+            site: Some("http://127.0.0.1:4566/site/".to_owned()),
+            api: Some("http://127.0.0.1:4566/api/prod".to_owned()),
+        };
+        let execution = "3f2a6c1e-0000-4000-8000-000000000000".to_owned();
+        vec![
+            RunMessage::Step {
+                step: Step::Functions,
+                done: false,
+                seconds: None,
+                detail: "building 6 with cargo".to_owned(),
+            },
+            RunMessage::Step {
+                step: Step::LocalAws,
+                done: true,
+                seconds: Some(4.25),
+                detail: "on port 4566".to_owned(),
+            },
+            RunMessage::Pipeline {
+                name: "greeter".to_owned(),
+                stages: vec![StageShape {
+                    name: "Source".to_owned(),
+                    actions: vec!["Source".to_owned()],
+                }],
+            },
+            RunMessage::Execution {
+                execution: execution.clone(),
+                status: "InProgress".to_owned(),
+                revision: Some("8130db3d2f6d0e78130db3d2f6d0e78130db3d2f".to_owned()),
+                summary: Some("greet in French\n\nlong".to_owned()),
+            },
+            RunMessage::Action(action("NpmInstall", "InProgress", 0.1, None)),
+            RunMessage::Action(action(
+                "NpmInstall",
+                "Succeeded",
+                125.4,
+                Some("290 packages (log: g s)"),
+            )),
+            RunMessage::Failure(failure()),
+            RunMessage::Failure(Failure {
+                cause: Cause::read("JobFailed", "no lock file"),
+                ..failure()
+            }),
+            RunMessage::Finding(Finding {
+                severity: Severity::Note,
+                message: "2 changed files are not committed and are not delivered".to_owned(),
+                help: None,
+            }),
+            RunMessage::Finding(Finding {
+                severity: Severity::Error,
+                message: "`node` was not found on PATH".to_owned(),
+                help: Some("install Node.js".to_owned()),
+            }),
+            RunMessage::Log {
+                stage: "Commit".to_owned(),
+                action: "npm-install".to_owned(),
+                lines: vec!["added 290 packages".to_owned()],
+            },
+            RunMessage::Addresses {
+                urls: BTreeMap::from([("Production".to_owned(), urls.clone())]),
+            },
+            RunMessage::Approval {
+                execution: execution.clone(),
+                stage: "Production".to_owned(),
+                action: "Approve".to_owned(),
+                command: "delivery approve 8130db3d".to_owned(),
+            },
+            RunMessage::Heartbeat {
+                running: vec!["Commit / NpmInstall".to_owned()],
+                seconds: 30.0,
+            },
+            RunMessage::Environment {
+                variables: BTreeMap::from([("AWS_REGION".to_owned(), "us-east-1".to_owned())]),
+            },
+            RunMessage::Notice {
+                message: "the functions are taken from `dist`".to_owned(),
+            },
+            RunMessage::Result(RunResult {
+                execution: Some(execution),
+                urls: BTreeMap::from([("Production".to_owned(), urls)]),
+                actions: vec![action("NpmInstall", "Succeeded", 8.0, None)],
+                seconds: 61.0,
+                ..RunResult::new(Exit::Success)
+            }),
+            RunMessage::Result(RunResult {
+                seconds: 3.0,
+                error: Some(ResultError {
+                    kind: "tool-missing".to_owned(),
+                    message: "`cargo` is not installed".to_owned(),
+                }),
+                ..RunResult::new(Exit::Failed)
+            }),
+            RunMessage::Result(RunResult {
+                seconds: 3.0,
+                ..RunResult::new(Exit::Superseded)
+            }),
+        ]
     }
 }

@@ -1,0 +1,154 @@
+//! Reports what happens: text for people on standard error, JSON lines for programs on standard output, and
+//! on a terminal a live view below the text.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+
+use super::live::Live;
+use super::text::{short, text};
+use super::{json, summary, write_stderr, write_stdout};
+use crate::args::Global;
+use crate::message::{Message, RunMessage};
+
+/// Renders messages as the command line asks for it.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    json: bool,
+    quiet: bool,
+    /// Whether executions run at the same time, so that each action's line names its execution.
+    names_executions: bool,
+    live: Option<Live>,
+    seen: Mutex<Seen>,
+}
+
+/// What earlier messages said that later ones need.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The executions' ids, and what people call each: the beginning of its revision's id.
+    execution_names: BTreeMap<String, String>,
+    /// The commands that reach what stays up; they end the output.
+    exports: String,
+}
+
+impl Reporter {
+    /// A reporter with a live view only where a person sees one.
+    pub(crate) fn new(global: &Global) -> Self {
+        let is_terminal = std::io::stderr().is_terminal()
+            && delivery_action::env::var("TERM").is_none_or(|terminal| terminal != "dumb")
+            && delivery_action::env::var("CI").is_none();
+        // Log lines of `--verbose` are printed past the view and would tear it apart.
+        let is_live = is_terminal && !global.quiet && global.verbose == 0;
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            names_executions: false,
+            live: is_live.then(Live::new),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// From now on each action's line names its execution.
+    pub(crate) fn name_executions(&mut self) {
+        self.names_executions = true;
+    }
+
+    /// Whether a program reads standard output.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Reports one message.
+    pub(crate) fn report(&self, message: impl Into<Message>) {
+        let message = message.into();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.note(&message);
+        if let Some(live) = &self.live {
+            live.update(&message);
+        }
+        let text = self.text(&message, &seen);
+        let print = || {
+            if self.json {
+                write_stdout(&json::line(None, &message));
+            }
+            match (text, &message) {
+                (Some(_), Message::Log(_)) if self.json => {}
+                (Some(text), Message::Log(_)) => write_stdout(&format!("{text}\n")),
+                (Some(text), _) => write_stderr(&text),
+                (None, _) => {}
+            }
+            if let Message::Run(RunMessage::Result(result)) = &message
+                && !self.json
+            {
+                write_stdout(&format!("{}{}", summary::summary(result), seen.exports));
+            }
+        };
+        match &self.live {
+            Some(live) => live.print_above(print),
+            None => print(),
+        }
+    }
+
+    /// Reports a sentence.
+    pub(crate) fn notice(&self, message: impl Into<String>) {
+        self.report(RunMessage::Notice {
+            message: message.into(),
+        });
+    }
+
+    /// Shows what is in progress, until [`Self::clear_progress`]; says whether a person sees it.
+    pub(crate) fn show_progress(&self, what: &str) -> bool {
+        if let Some(live) = &self.live {
+            live.show_progress(what);
+        }
+        self.live.is_some()
+    }
+
+    /// Removes the line of [`Self::show_progress`].
+    pub(crate) fn clear_progress(&self) {
+        if let Some(live) = &self.live {
+            live.clear_progress();
+        }
+    }
+
+    fn text(&self, message: &Message, seen: &Seen) -> Option<String> {
+        let is_in_view = self.live.is_some() && Live::shows(message);
+        if is_in_view || self.quiet && !message.is_essential() {
+            return None;
+        }
+        let execution = match message {
+            Message::Run(RunMessage::Action(action)) if self.names_executions => {
+                seen.execution_names.get(&action.execution)
+            }
+            _ => None,
+        };
+        text(message, execution.map(String::as_str))
+    }
+}
+
+impl Seen {
+    fn note(&mut self, message: &Message) {
+        match message {
+            Message::Run(RunMessage::Execution {
+                execution,
+                revision,
+                ..
+            }) => {
+                let name = short(revision.as_ref().unwrap_or(execution)).to_owned();
+                self.execution_names.insert(execution.clone(), name);
+            }
+            Message::Run(RunMessage::Environment { variables }) => {
+                self.exports = summary::exports(variables);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether there is a person to ask: questions are put only where both the question is seen and the answer
+/// is typed on a terminal, and never in continuous integration.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal()
+        && std::io::stderr().is_terminal()
+        && delivery_action::env::var("CI").is_none()
+}

@@ -1,0 +1,221 @@
+//! A run's messages as text.
+
+use std::fmt::Write as _;
+
+use std::collections::BTreeMap;
+
+use super::{duration, heartbeat, mark, short};
+use crate::message::{
+    ActionReport, Failure, Finding, RunMessage, RunResult, Severity, StageUrls, Step,
+};
+use crate::output::foreign;
+use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
+
+/// The line for people; `None` where it tells them nothing new. `execution` names the execution of an
+/// action, where there are several at the same time.
+pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<String> {
+    Some(match message {
+        RunMessage::Step {
+            step,
+            done,
+            seconds,
+            detail,
+        } => step_line(*step, *done, *seconds, detail),
+        RunMessage::Pipeline { .. } | RunMessage::Environment { .. } => return None,
+        RunMessage::Execution {
+            execution,
+            status,
+            revision,
+            summary,
+        } => execution_line(execution, status, revision.as_deref(), summary.as_deref()),
+        RunMessage::Action(action) => action_line(action, execution),
+        RunMessage::Finding(finding) => finding_line(finding),
+        RunMessage::Addresses { urls } => addresses(urls),
+        RunMessage::Log {
+            stage,
+            action,
+            lines,
+        } => log_lines(stage, action, lines),
+        RunMessage::Failure(failure) => failure_lines(failure),
+        RunMessage::Approval {
+            stage,
+            action,
+            command,
+            ..
+        } => format!(
+            "{WAITING}• Waiting     {WAITING:#} {stage} / {action} waits for approval:\n  {ID}help{ID:#}: {command}"
+        ),
+        RunMessage::Heartbeat { running, seconds } => heartbeat("after", *seconds, running),
+        RunMessage::Notice { message: text } => text.clone(),
+        RunMessage::Result(result) => result_line(result),
+    })
+}
+
+fn step_line(step: Step, done: bool, seconds: Option<f64>, detail: &str) -> String {
+    let name = match step {
+        Step::Functions => "functions",
+        Step::LocalAws => "local AWS",
+        Step::Stack => "stack",
+    };
+    let mark = if done {
+        mark("Succeeded")
+    } else {
+        mark("InProgress")
+    };
+    let took = seconds
+        .map(|seconds| format!(" ({})", duration(seconds)))
+        .unwrap_or_default();
+    format!("{mark} {name}: {detail}{DIM}{took}{DIM:#}")
+}
+
+fn execution_line(id: &str, status: &str, revision: Option<&str>, summary: Option<&str>) -> String {
+    let mut text = format!("{} execution {ID}{}{ID:#}", mark(status), short(id));
+    if let Some(revision) = revision {
+        let _infallible = write!(text, " of {ID}{}{ID:#}", short(revision));
+    }
+    if let Some(summary) = summary.and_then(|summary| summary.lines().next()) {
+        let _infallible = write!(text, " {DIM}{summary}{DIM:#}");
+    }
+    text
+}
+
+/// An action with its mark, its word and its time. Why it failed follows on lines of its own.
+pub(crate) fn action_line(action: &ActionReport, execution: Option<&str>) -> String {
+    let execution = execution.map(|name| format!("{ID}{name}{ID:#} "));
+    let mut text = format!(
+        "{} {}{} / {}",
+        mark(&action.status),
+        execution.unwrap_or_default(),
+        action.stage,
+        action.action
+    );
+    if action.status != "InProgress" {
+        let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
+    }
+    if action.status != "Failed"
+        && let Some(summary) = action.summary.as_deref().and_then(gist)
+    {
+        let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
+    }
+    text
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let (style, word) = match finding.severity {
+        Severity::Error => (BAD, "error"),
+        Severity::Note => (WAITING, "note"),
+    };
+    let help = finding.help.as_ref();
+    let help = help.map(|help| format!("\n  {ID}help{ID:#}: {help}"));
+    format!(
+        "{style}{word}{style:#}: {}{}",
+        finding.message,
+        help.unwrap_or_default()
+    )
+}
+
+/// Where each stage answers.
+fn addresses(urls: &BTreeMap<String, StageUrls>) -> String {
+    let mut text = "where it answers:".to_owned();
+    for (stage, urls) in urls {
+        for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
+            if let Some(url) = url {
+                let _infallible = write!(text, "\n  {stage} {what:<4}  {ID}{url}{ID:#}");
+            }
+        }
+    }
+    text
+}
+
+fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| {
+        let line = foreign::quoted(line);
+        format!("{DIM}{stage} / {action} {line}{DIM:#}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A summary's first line, without the place of the log that ends it.
+fn gist(summary: &str) -> Option<&str> {
+    let line = summary.lines().next()?;
+    Some(line.rsplit_once(" (log: ").map_or(line, |(gist, _)| gist))
+}
+
+/// Each thing once: the cause, what the program wrote (or, where it wrote nothing, the end of the action's
+/// log), the hint, and where more is.
+fn failure_lines(failure: &Failure) -> String {
+    let cause = &failure.cause;
+    let mut text = format!(
+        "{BAD}error[{}]{BAD:#}: action {} failed in stage {}\n",
+        failure.code, failure.action, failure.stage
+    );
+    let mut lines = cause.message.lines();
+    let _infallible = writeln!(text, "  {}", lines.next().unwrap_or_default());
+    for line in lines.chain(cause.output.iter().map(String::as_str)) {
+        let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
+    }
+    if cause.output.is_empty() && !failure.log.is_empty() {
+        let group = failure.log_group.as_deref().unwrap_or("the action");
+        let _infallible = writeln!(text, "  {DIM}the end of the log {group}:{DIM:#}");
+        for line in &failure.log {
+            let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
+        }
+    }
+    if let Some(hint) = &cause.hint {
+        let _infallible = writeln!(text, "  {ID}hint{ID:#}: {}", hint.replace('\n', "\n    "));
+    }
+    let _infallible = write!(text, "  {ID}help{ID:#}: {}", failure.help);
+    text
+}
+
+fn result_line(result: &RunResult) -> String {
+    let took = duration(result.seconds);
+    match (&result.error, result.status) {
+        // The failure's own lines said why already.
+        (Some(error), _) if error.kind == "pipeline-failed" && result.failed_actions() > 0 => {
+            format!("{BAD}✗ not delivered{BAD:#} {DIM}after {took}{DIM:#}")
+        }
+        (Some(error), "interrupted") => {
+            format!(
+                "{WAITING}• {}{WAITING:#} {DIM}after {took}{DIM:#}",
+                error.message
+            )
+        }
+        (Some(error), _) => format!("{BAD}error{BAD:#}: {}", error.message),
+        (None, "success") => format!("{GOOD}✓ delivered{GOOD:#} {DIM}in {took}{DIM:#}"),
+        (None, status) => format!("{WAITING}• {status}{WAITING:#} {DIM}after {took}{DIM:#}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{run_action, run_examples};
+
+    #[test]
+    fn every_change_is_a_line_that_needs_no_colour() {
+        let lines: Vec<String> = run_examples()
+            .iter()
+            .filter_map(|message| line(message, None))
+            .collect();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&lines.join("\n")).to_string());
+    }
+
+    #[test]
+    fn an_action_says_whose_it_is_where_there_are_several_executions() {
+        let message = RunMessage::Action(run_action("NpmInstall", "InProgress", 0.1, None));
+        let text = line(&message, Some("8130db3d")).unwrap();
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(text, "• InProgress  8130db3d Commit / NpmInstall");
+    }
+
+    #[test]
+    fn no_quoted_line_begins_a_line() {
+        for message in run_examples() {
+            for line in line(&message, None).unwrap_or_default().lines() {
+                let line = anstream::adapter::strip_str(line).to_string();
+                assert!(!line.trim_start().starts_with("::"), "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The changes of a change set, each with what happens to the data in its resource. Pure.
+
+use aws_sdk_cloudformation::types::{
+    ChangeAction, PolicyAction, Replacement, ResourceAttribute, ResourceChange,
+};
+
+use crate::message::{Change, ResourceAction};
+use crate::stack::resources::NESTED_STACK;
+
+/// The types whose resources hold what cannot be made again from the template and the pipeline: what is
+/// stored in them, messages that wait in a queue, and who subscribed to a topic. Log groups are not among
+/// them: logs expire by themselves. What a nested stack holds is only known from its own change set.
+const HOLDS_DATA: [&str; 30] = [
+    NESTED_STACK,
+    "AWS::Backup::BackupVault",
+    "AWS::Cognito::UserPool",
+    "AWS::DocDB::DBCluster",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EC2::Volume",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::Elasticsearch::Domain",
+    "AWS::FSx::FileSystem",
+    "AWS::FSx::Volume",
+    "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::MSK::Cluster",
+    "AWS::MemoryDB::Cluster",
+    "AWS::Neptune::DBCluster",
+    "AWS::OpenSearchServerless::Collection",
+    "AWS::OpenSearchService::Domain",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::Redshift::Cluster",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+    "AWS::Timestream::Table",
+];
+
+/// A change as CloudFormation describes it. `prefix` is the path of its stack.
+pub(super) fn read_change(prefix: &str, change: &ResourceChange) -> Change {
+    let kind = change.resource_type().unwrap_or_default().to_owned();
+    let action = action(change);
+    let holds_data = HOLDS_DATA.contains(&kind.as_str());
+    let goes = matches!(
+        action,
+        ResourceAction::Replace | ResourceAction::MayReplace | ResourceAction::Remove
+    );
+    let stays = matches!(
+        change.policy_action,
+        Some(
+            PolicyAction::Retain
+                | PolicyAction::ReplaceAndRetain
+                | PolicyAction::Snapshot
+                | PolicyAction::ReplaceAndSnapshot
+        )
+    );
+    Change {
+        path: format!(
+            "{prefix}{}",
+            change.logical_resource_id().unwrap_or_default()
+        ),
+        properties: properties(change),
+        physical_id: change
+            .physical_resource_id
+            .clone()
+            .filter(|id| !id.is_empty()),
+        resource_type: kind,
+        loses_data: holds_data && goes && !stays,
+        holds_data,
+        action,
+    }
+}
+
+fn action(change: &ResourceChange) -> ResourceAction {
+    match (&change.action, &change.replacement) {
+        (Some(ChangeAction::Add), _) => ResourceAction::Add,
+        (Some(ChangeAction::Import), _) => ResourceAction::Import,
+        // A nested stack whose change set CloudFormation could not work out: it may do anything.
+        (Some(ChangeAction::Dynamic), _) => ResourceAction::MayReplace,
+        (Some(ChangeAction::Remove), _) => match change.policy_action {
+            Some(PolicyAction::Retain) => ResourceAction::Leave,
+            _ => ResourceAction::Remove,
+        },
+        (_, Some(Replacement::True)) => ResourceAction::Replace,
+        (_, Some(Replacement::Conditional)) => ResourceAction::MayReplace,
+        _ => ResourceAction::Change,
+    }
+}
+
+/// The names of what changes, each once: properties, else attributes such as `Tags`. What CloudFormation
+/// adds to every nested stack (`Automatic`) is no change of its own.
+fn properties(change: &ResourceChange) -> Vec<String> {
+    let mut names: Vec<String> = change
+        .details()
+        .iter()
+        .filter(|detail| {
+            detail
+                .change_source()
+                .is_none_or(|source| source.as_str() != "Automatic")
+        })
+        .filter_map(|detail| {
+            let target = detail.target()?;
+            let attribute = target.attribute().map(ResourceAttribute::as_str);
+            target.name().or(attribute).map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Takes out the nested stacks that change only because what is in a stack nested in them may; those whose
+/// own properties change stay.
+pub(super) fn drop_empty_stacks(changes: &mut Vec<Change>) {
+    loop {
+        let empty = changes.iter().position(|one| {
+            let inside = format!("{}/", one.path);
+            one.resource_type == NESTED_STACK
+                && one.action == ResourceAction::Change
+                && one.properties.is_empty()
+                && !changes.iter().any(|other| other.path.starts_with(&inside))
+        });
+        match empty {
+            Some(place) => {
+                changes.remove(place);
+            }
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudformation::types::{
+        ChangeSource, ResourceChangeDetail, ResourceTargetDefinition,
+    };
+
+    use super::*;
+    use crate::message::StackMessage;
+    use crate::output::text::text;
+
+    fn change(
+        action: ChangeAction,
+        kind: &str,
+        replacement: Option<Replacement>,
+        policy: Option<PolicyAction>,
+        property: Option<&str>,
+    ) -> Change {
+        let details = property.map(|name| {
+            let target = ResourceTargetDefinition::builder()
+                .attribute(ResourceAttribute::Properties)
+                .name(name)
+                .build();
+            ResourceChangeDetail::builder()
+                .target(target)
+                .change_source(ChangeSource::DirectModification)
+                .build()
+        });
+        let change = ResourceChange::builder()
+            .action(action)
+            .logical_resource_id("Thing")
+            .resource_type(kind)
+            .set_replacement(replacement)
+            .set_policy_action(policy)
+            .set_details(details.map(|detail| vec![detail]))
+            .build();
+        read_change("Application/", &change)
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a list of every kind of change")]
+    #[test]
+    fn changes_are_shown_with_what_happens_to_data() {
+        let bucket = "AWS::S3::Bucket";
+        let changes = [
+            change(ChangeAction::Add, bucket, None, None, None),
+            change(
+                ChangeAction::Modify,
+                "AWS::Lambda::Function",
+                Some(Replacement::False),
+                None,
+                Some("Code"),
+            ),
+            change(
+                ChangeAction::Modify,
+                bucket,
+                Some(Replacement::True),
+                Some(PolicyAction::ReplaceAndRetain),
+                Some("BucketName"),
+            ),
+            change(
+                ChangeAction::Modify,
+                bucket,
+                Some(Replacement::True),
+                Some(PolicyAction::ReplaceAndDelete),
+                Some("BucketName"),
+            ),
+            change(
+                ChangeAction::Modify,
+                "AWS::DynamoDB::Table",
+                Some(Replacement::Conditional),
+                None,
+                Some("KeySchema"),
+            ),
+            change(ChangeAction::Dynamic, NESTED_STACK, None, None, None),
+            change(
+                ChangeAction::Remove,
+                "AWS::SQS::Queue",
+                None,
+                Some(PolicyAction::Delete),
+                None,
+            ),
+            change(
+                ChangeAction::Remove,
+                bucket,
+                None,
+                Some(PolicyAction::Retain),
+                None,
+            ),
+            change(
+                ChangeAction::Remove,
+                "AWS::RDS::DBInstance",
+                None,
+                Some(PolicyAction::Delete),
+                None,
+            ),
+            change(
+                ChangeAction::Remove,
+                "AWS::Logs::LogGroup",
+                None,
+                Some(PolicyAction::Delete),
+                None,
+            ),
+        ];
+        let lines: Vec<String> = changes
+            .iter()
+            .map(|change| {
+                let line = text(&StackMessage::Change(change.clone()).into(), None).unwrap();
+                let critical = if change.is_critical() { "!" } else { " " };
+                format!("{critical}{}", anstream::adapter::strip_str(&line))
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_nested_stack_without_changes_is_none() {
+        let stack = |path: &str, properties: &[&str]| Change {
+            path: path.to_owned(),
+            properties: properties.iter().map(|name| (*name).to_owned()).collect(),
+            ..change(ChangeAction::Modify, NESTED_STACK, None, None, None)
+        };
+        let mut changes = vec![
+            stack("A", &[]),
+            stack("A/B", &[]),
+            stack("C", &["TemplateURL"]),
+        ];
+        drop_empty_stacks(&mut changes);
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["C"]);
+    }
+}
