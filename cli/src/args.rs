@@ -186,7 +186,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Whether it tells events while it works, so that with `--json` a result has to come last.
-    pub(crate) fn tells_events(&self) -> bool {
+    pub(crate) fn reports_messages(&self) -> bool {
         matches!(
             self,
             Self::Publish(_) | Self::Up(_) | Self::Wait(_) | Self::Log(_) | Self::Down(_)

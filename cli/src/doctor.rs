@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::settings::Settings;
 
 /// What `delivery doctor` found.
@@ -114,7 +114,7 @@ pub(crate) async fn doctor(global: &Global) -> Result<Exit, CliError> {
     checks.extend(here::application(global, &settings).await);
     let settings = here::settings(global, &settings, cloud.as_ref().map(|(cloud, _)| cloud));
     let diagnosis = Diagnosis { checks, settings };
-    document::print(global.json, &diagnosis);
+    answer::print(global.json, &diagnosis);
     Ok(diagnosis.exit(signed_in))
 }
 
@@ -131,7 +131,7 @@ impl Diagnosis {
     }
 }
 
-impl Document for Diagnosis {
+impl CommandAnswer for Diagnosis {
     const TYPE: &'static str = "doctor";
 
     fn text(&self) -> String {

@@ -73,7 +73,7 @@ pub(crate) enum CliError {
     },
     /// The process that hosts a kept environment ended or did not answer.
     #[error("the process that keeps the environment up {what}; its log is `{}`{}", .log.display(), quoted(.tail))]
-    Host {
+    BackgroundProcess {
         what: String,
         log: PathBuf,
         tail: String,
@@ -107,7 +107,7 @@ pub(crate) enum CliError {
     },
     /// Nothing is kept for this application.
     #[error("no local environment is running for `{}`", .application.display())]
-    NothingKept {
+    NoEnvironment {
         application: PathBuf,
         elsewhere: Vec<PathBuf>,
     },
@@ -150,7 +150,7 @@ impl CliError {
             },
             Self::Credentials { .. } => Exit::Denied,
             Self::NoRegion | Self::Settings { .. } => Exit::Usage,
-            Self::Application { .. } | Self::Directory { .. } | Self::NothingKept { .. } => {
+            Self::Application { .. } | Self::Directory { .. } | Self::NoEnvironment { .. } => {
                 Exit::NotFound
             }
             Self::Unfit { exit, .. } => *exit,
@@ -162,7 +162,7 @@ impl CliError {
             | Self::File { .. }
             | Self::State { .. }
             | Self::LocalAws { .. }
-            | Self::Host { .. }
+            | Self::BackgroundProcess { .. }
             | Self::OtherRepository { .. }
             | Self::DoesNotAnswer { .. }
             | Self::DoesNotEnd { .. } => Exit::Failed,
@@ -190,9 +190,11 @@ impl CliError {
                 "functions"
             }
             Self::File { .. } | Self::State { .. } => "file",
-            Self::LocalAws { .. } | Self::Host { .. } | Self::OtherRepository { .. } => "local-aws",
+            Self::LocalAws { .. }
+            | Self::BackgroundProcess { .. }
+            | Self::OtherRepository { .. } => "local-aws",
             Self::Launch { .. } => "stack",
-            Self::Directory { .. } | Self::NothingKept { .. } => "not-found",
+            Self::Directory { .. } | Self::NoEnvironment { .. } => "not-found",
             Self::DoesNotAnswer { .. } | Self::DoesNotEnd { .. } => "host",
         }
     }
@@ -225,10 +227,10 @@ impl CliError {
                 "put `{name}.zip`, `{name}/bootstrap` or the program `{name}` into `{}`",
                 directory.display()
             ),
-            Self::NothingKept { elsewhere, .. } if elsewhere.is_empty() => {
+            Self::NoEnvironment { elsewhere, .. } if elsewhere.is_empty() => {
                 "start one: `delivery run --keep` or `delivery local start`".to_owned()
             }
-            Self::NothingKept { elsewhere, .. } => format!(
+            Self::NoEnvironment { elsewhere, .. } => format!(
                 "name the directory of one that is running: {}",
                 elsewhere
                     .iter()
@@ -246,7 +248,7 @@ impl CliError {
             Self::Unfit { .. }
             | Self::File { .. }
             | Self::LocalAws { .. }
-            | Self::Host { .. }
+            | Self::BackgroundProcess { .. }
             | Self::Launch { .. } => return None,
         })
     }

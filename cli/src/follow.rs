@@ -4,8 +4,8 @@ mod cause;
 mod changes;
 mod client;
 mod explainer;
+pub(crate) mod outage;
 pub(crate) mod outcome;
-pub(crate) mod patience;
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use crate::output::Reporter;
 
 pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
-pub(crate) use explainer::{Explainer, Place};
+pub(crate) use explainer::{Explainer, Location};
+use outage::Outage;
 use outcome::{Outcome, Progress};
-use patience::Patience;
 
 /// After how long without a change a log reader is told that the execution goes on.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -40,9 +40,9 @@ pub(crate) async fn to_the_end(
         ..Snapshot::default()
     };
     progress.saw(&snapshot);
-    let mut patience = Patience::new(explainer.may_be_away());
+    let mut outage = Outage::new(explainer.outage_limit());
     loop {
-        if let Some(now) = patience.bear(explainer.pipeline().look(execution).await)? {
+        if let Some(now) = outage.tolerate(explainer.pipeline().look(execution).await)? {
             for event in explainer.explained(&snapshot, &now).await {
                 told = Instant::now();
                 reporter.report(event);

@@ -2,23 +2,20 @@
 //!
 //! The only crate that prints. Data goes to standard output, everything for people to standard error.
 
+mod action_functions;
 mod application;
 mod args;
+mod checkout;
 mod cloud;
 mod doctor;
-mod endpoints;
 mod error;
 mod exit;
 mod follow;
-mod functions;
+mod function_log;
 #[cfg(test)]
 mod generated_docs;
-mod home;
-mod host;
 mod interrupt;
-mod kept;
-mod launch;
-mod log;
+mod local_aws;
 mod message;
 mod new_action;
 mod output;
@@ -27,9 +24,9 @@ mod preflight;
 #[cfg(test)]
 mod reference;
 mod run;
-mod serve;
 mod settings;
 mod stack;
+mod state_folder;
 mod trace;
 
 use std::ffi::OsString;
@@ -42,9 +39,9 @@ use args::local::LocalCommand;
 use args::{Cli, Color, Command, Global, advice};
 use error::CliError;
 use exit::Exit;
+use local_aws::background::{self, BackgroundArguments};
 use output::ending::Ending;
 use output::{write_stderr, write_stdout};
-use serve::Serve;
 
 fn main() -> ExitCode {
     protect();
@@ -67,8 +64,8 @@ fn protect() {
 
 async fn enter() -> Exit {
     let line: Vec<OsString> = std::env::args_os().collect();
-    if line.get(1).is_some_and(|verb| verb == serve::VERB) {
-        return host(&line[1..]).await;
+    if line.get(1).is_some_and(|verb| verb == background::VERB) {
+        return run_in_background(&line[1..]).await;
     }
     let cli = match Cli::try_parse_from(&line) {
         Ok(cli) => cli,
@@ -79,7 +76,7 @@ async fn enter() -> Exit {
         Ok(()) => obey(&cli).await,
         Err(error) => Err(error),
     };
-    if cli.global.json && (cli.command.tells_events() || ended.is_err()) {
+    if cli.global.json && (cli.command.reports_messages() || ended.is_err()) {
         Ending::of(&ended).print();
     }
     match ended {
@@ -91,9 +88,9 @@ async fn enter() -> Exit {
     }
 }
 
-/// This process is the host of a kept environment; what it says goes to its log.
-async fn host(arguments: &[OsString]) -> Exit {
-    let arguments = match Serve::try_parse_from(arguments) {
+/// Runs as the background process of an environment; messages go to its log.
+async fn run_in_background(arguments: &[OsString]) -> Exit {
+    let arguments = match BackgroundArguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             write_stderr(&error.to_string());
@@ -101,7 +98,7 @@ async fn host(arguments: &[OsString]) -> Exit {
         }
     };
     trace::start(1);
-    match serve::serve(&arguments).await {
+    match background::run(&arguments).await {
         Ok(exit) => exit,
         Err(error) => {
             write_stderr(&format!("error: {}", error.message()));
@@ -114,9 +111,9 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
         Command::Local(local) => match &local.command {
-            LocalCommand::Start(arguments) => kept::start(&cli.global, arguments).await,
-            LocalCommand::Env(arguments) => kept::env(&cli.global, arguments).await,
-            LocalCommand::Stop(arguments) => kept::stop(&cli.global, arguments).await,
+            LocalCommand::Start(arguments) => local_aws::start(&cli.global, arguments).await,
+            LocalCommand::Env(arguments) => local_aws::env(&cli.global, arguments).await,
+            LocalCommand::Stop(arguments) => local_aws::stop(&cli.global, arguments).await,
         },
         Command::Publish(arguments) => stack::publish(&cli.global, arguments).await,
         Command::Up(arguments) => stack::up(&cli.global, arguments).await,

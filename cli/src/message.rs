@@ -2,7 +2,7 @@
 //!
 //! A command makes messages and knows nothing of where they go; [`crate::output::Reporter`] turns each into
 //! a line of text, a line of JSON, or a change of the live view. Commands that print one answer and end have
-//! none: they print a [`crate::output::document::Document`].
+//! none: they print a [`crate::output::answer::CommandAnswer`].
 
 mod log;
 mod run;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::action_functions;
 use crate::args::Global;
 use crate::args::new_action::NewAction;
+use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
-use crate::functions;
-use crate::home;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 
 /// The example's own name, which stands in its files as a package, a type and a library.
 const EXAMPLE: &str = "notify-webhook";
@@ -56,7 +56,7 @@ pub(crate) struct Written {
     files: Vec<String>,
 }
 
-impl Document for Written {
+impl CommandAnswer for Written {
     const TYPE: &'static str = "new-action";
 
     fn text(&self) -> String {
@@ -114,7 +114,7 @@ pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit,
         .iter()
         .map(|(path, text)| (*path, renamed(text, name)))
         .collect();
-    if let Some(checkout) = home::checkout() {
+    if let Some(checkout) = checkout::find() {
         files.push((".cargo/config.toml", crates_in(&checkout)));
     }
     for (path, text) in &files {
@@ -125,7 +125,7 @@ pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit,
         folder,
         files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
     };
-    document::print(global.json, &written);
+    answer::print(global.json, &written);
     Ok(Exit::Success)
 }
 
@@ -139,7 +139,7 @@ fn check(name: &str) -> Result<(), NewActionError> {
     // Two words at least: one alone may be a word of Rust's, or a crate's (`test`, `http`).
     let fits = name.len() <= MAX_NAME_CHARS && name.contains('-') && name.split('-').all(is_word);
     let name = name.to_owned();
-    if functions::NAMES.contains(&name.as_str()) {
+    if action_functions::NAMES.contains(&name.as_str()) {
         return Err(NewActionError::Taken { name });
     }
     if fits {

@@ -1,6 +1,6 @@
 //! Where messages and answers go: people read standard error, programs read standard output.
 
-pub(crate) mod document;
+pub(crate) mod answer;
 pub(crate) mod ending;
 pub(crate) mod foreign;
 pub(crate) mod json;

@@ -1,6 +1,6 @@
 //! The commands about the running pipeline.
 
-mod answer;
+mod approval;
 pub(crate) mod connection;
 mod executions;
 mod log;
@@ -12,7 +12,7 @@ mod status;
 mod stop;
 mod target;
 
-pub(crate) use answer::{approve, reject};
+pub(crate) use approval::{approve, reject};
 pub(crate) use log::log;
 pub(crate) use retry::retry;
 pub(crate) use start::start;
@@ -31,7 +31,7 @@ fn listed(names: &[String]) -> String {
 /// What is printed as JSON, for the published schema.
 #[cfg(test)]
 pub(crate) mod printed {
-    pub(crate) use super::answer::Answered;
+    pub(crate) use super::approval::Answered;
     pub(crate) use super::retry::Retried;
     pub(crate) use super::start::Started;
     pub(crate) use super::status::StatusDocument;

@@ -1,30 +1,31 @@
 //! `delivery run`: from the current commit to production, on this machine.
 
-pub(crate) mod environment;
 mod executions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::action_functions::{self, Function};
 use crate::application::Application;
 use crate::args::Global;
 use crate::args::run::Run;
+use crate::checkout;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{Explainer, Pipeline, Place, round};
-use crate::functions::{self, Function};
-use crate::home::{self, Home, Settings};
-use crate::host::REPOSITORY;
+use crate::follow::{Explainer, Location, Pipeline, round};
+
 use crate::interrupt::Interrupt;
-use crate::launch::{Stack, launch};
+use crate::local_aws::environment::Environment;
+use crate::local_aws::launch::{Stack, launch};
+use crate::local_aws::services::REPOSITORY;
 use crate::message::{RunMessage, Severity, Step};
 use crate::output::Reporter;
 use crate::preflight::{self, Planned};
-use crate::settings::{CustomFunction, Settings as AppSettings};
+use crate::settings::{CustomFunction, Settings};
+use crate::state_folder::{EnvironmentSettings, StateFolder};
 
-use environment::Environment;
 use executions::Executions;
 
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
@@ -91,10 +92,10 @@ async fn work(
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
     let application = Application::find(&arguments.application).await?;
-    let home = Home::find(global.home.as_deref());
-    let settings = AppSettings::load_from(global, &application.directory)?;
+    let home = StateFolder::find(global.home.as_deref());
+    let settings = Settings::load_from(global, &application.directory)?;
     let custom = settings.custom_functions();
-    functions::custom::check(&custom)?;
+    action_functions::custom::check(&custom)?;
     let parameters = parameters(&application, &settings, arguments);
     check(&application, &parameters, &home, arguments, reporter).await?;
     application.revision().await?;
@@ -113,7 +114,7 @@ async fn work(
         node_layer: node_layer.as_deref(),
     };
     let (pipeline, created) = launch_stack(environment, stack, reporter, progress).await?;
-    environment.is_worth_keeping();
+    environment.keep();
     if arguments.watch || arguments.keep {
         reporter.report(RunMessage::Addresses {
             urls: progress.urls.clone(),
@@ -132,11 +133,11 @@ async fn work(
     };
     let endpoints = environment.endpoints();
     let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
-    let place = Place::Run {
+    let location = Location::Local {
         delivery: format!("{} --stack-name {name}", endpoints.delivery()),
         stays: environment.stays(),
     };
-    let explainer = Explainer::new(pipeline, shape, lambda, logs, place);
+    let explainer = Explainer::new(pipeline, shape, lambda, logs, location);
     let tells_logs = global.verbose > 0;
     let mut executions = Executions::new(explainer, arguments.timeout, tells_logs);
     executions.begin(begun, progress).await?;
@@ -151,7 +152,7 @@ async fn work(
 /// actions of the user's own.
 fn parameters(
     application: &Application,
-    settings: &AppSettings,
+    settings: &Settings,
     arguments: &Run,
 ) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::from([("BranchName".to_owned(), application.branch.clone())]);
@@ -172,14 +173,14 @@ fn stack_name(global: &Global, application: &Application) -> String {
 
 fn node_layer(arguments: &Run) -> Option<PathBuf> {
     let functions = arguments.functions.as_deref();
-    functions.and_then(functions::node_layer)
+    functions.and_then(action_functions::node_layer)
 }
 
 /// Looks before anything is started, and tells what it found.
 async fn check(
     application: &Application,
     parameters: &BTreeMap<String, String>,
-    home: &Home,
+    home: &StateFolder,
     arguments: &Run,
     reporter: &Reporter,
 ) -> Result<(), CliError> {
@@ -205,9 +206,9 @@ async fn prepare_functions(
     arguments: &Run,
     reporter: &Reporter,
 ) -> Result<Vec<Function>, CliError> {
-    let beside = functions::beside_this_program();
+    let beside = action_functions::beside_this_program();
     if let Some(directory) = arguments.functions.as_deref().or(beside.as_deref()) {
-        let found = functions::prebuilt(directory)?;
+        let found = action_functions::prebuilt(directory)?;
         reporter.report(RunMessage::Step {
             step: Step::Functions,
             done: true,
@@ -219,11 +220,11 @@ async fn prepare_functions(
     let workspace = checkout()?;
     let detail = format!(
         "building {} with cargo ({} profile)",
-        functions::NAMES.len(),
-        functions::profile()
+        action_functions::NAMES.len(),
+        action_functions::profile()
     );
     let step = Timed::begin(reporter, Step::Functions, detail);
-    let built = functions::build(&workspace, global.quiet).await?;
+    let built = action_functions::build(&workspace, global.quiet).await?;
     step.end(reporter, "built".to_owned());
     Ok(built)
 }
@@ -240,19 +241,19 @@ async fn prepare_custom(
     let names: Vec<_> = functions.iter().map(|one| one.name.as_str()).collect();
     let detail = format!("building {}", names.join(", "));
     let step = Timed::begin(reporter, Step::Functions, detail);
-    let built = functions::custom::programs(functions, global.quiet).await?;
+    let built = action_functions::custom::programs(functions, global.quiet).await?;
     step.end(reporter, "built".to_owned());
     Ok(built)
 }
 
 fn checkout() -> Result<PathBuf, CliError> {
-    home::checkout().ok_or_else(|| CliError::NoSources {
+    checkout::find().ok_or_else(|| CliError::NoSources {
         workspace: env!("CARGO_MANIFEST_DIR").into(),
     })
 }
 
 /// The first start takes long: it says why.
-fn starting(home: &Home) -> String {
+fn starting(home: &StateFolder) -> String {
     if local::ministack::is_installed(home.path()) {
         "starting".to_owned()
     } else {
@@ -263,12 +264,12 @@ fn starting(home: &Home) -> String {
 
 async fn start(
     environment: &mut Environment,
-    home: &Home,
+    home: &StateFolder,
     application: &Application,
     arguments: &Run,
     reporter: &Reporter,
 ) -> Result<(), CliError> {
-    let settings = Settings {
+    let settings = EnvironmentSettings {
         application: application.directory.clone(),
         repository: REPOSITORY.to_owned(),
         whole_repository: preflight::knows_folders(),
@@ -279,10 +280,10 @@ async fn start(
     let step = Timed::begin(reporter, Step::LocalAws, starting(home));
     let found = if arguments.keep {
         environment
-            .keep(home.instance(&application.directory), &settings)
+            .find_or_start_in_background(home.environment(&application.directory), &settings)
             .await?
     } else {
-        environment.host(&settings).await?
+        environment.start_here(&settings).await?
     };
     let verb = if found { "found" } else { "started" };
     let endpoints = environment.endpoints();

@@ -102,7 +102,7 @@ impl Settings {
         if let Some(path) = &arguments.packages {
             return path.clone();
         }
-        let start = crate::home::checkout();
+        let start = crate::checkout::find();
         start
             .unwrap_or_else(|| self.directory.clone())
             .join(DEFAULT_PACKAGES)

@@ -22,10 +22,10 @@ pub(crate) enum LocalCommand {
     /// Print the variables with which `aws`, any SDK and `delivery` itself reach it.
     ///
     /// eval "$(delivery local env)"
-    Env(Kept),
+    Env(LocalTarget),
 
     /// End it, and everything in it.
-    Stop(Kept),
+    Stop(LocalTarget),
 }
 
 /// `delivery local start`.
@@ -36,13 +36,13 @@ pub(crate) struct LocalStart {
     pub(crate) application: PathBuf,
 
     /// What the connection calls the application's repository: the template's `FullRepositoryId`.
-    #[arg(long, value_name = "OWNER/NAME", default_value = crate::host::REPOSITORY, env = "DELIVERY_REPOSITORY")]
+    #[arg(long, value_name = "OWNER/NAME", default_value = crate::local_aws::services::REPOSITORY, env = "DELIVERY_REPOSITORY")]
     pub(crate) repository: String,
 }
 
 /// A command about a local AWS that was kept.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct LocalTarget {
     /// The application that it was started for.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) application: PathBuf,

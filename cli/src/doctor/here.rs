@@ -4,12 +4,13 @@ use tokio::process::Command;
 
 use crate::application::Application;
 use crate::args::Global;
+use crate::checkout;
 use crate::cloud::Cloud;
-use crate::home;
 use crate::message::Severity;
 use crate::preflight::{self, Planned};
 use crate::settings::{FILE_NAME, Settings};
 use crate::stack::{parameters, publish};
+use crate::state_folder::StateFolder;
 
 use super::{Check, Setting};
 
@@ -37,7 +38,7 @@ const TOOLS: [(&str, &[&str], &str); 5] = [
 /// The versions of this program, and of the tools where there is a checkout to build.
 pub(super) async fn versions() -> Vec<Check> {
     let mut checks = vec![Check::ok("delivery", env!("CARGO_PKG_VERSION"))];
-    if home::checkout().is_none() {
+    if checkout::find().is_none() {
         return checks;
     }
     for (tool, arguments, purpose) in TOOLS {
@@ -73,7 +74,7 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
             return vec![Check::failed(NAME, error.message(), help)];
         }
     };
-    let home = home::Home::find(global.home.as_deref());
+    let home = StateFolder::find(global.home.as_deref());
     let found = preflight::look(&Planned {
         application: &application,
         parameters: &settings.parameters(&[]),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::log::{self, Entry};
+use crate::function_log::{self, Entry};
 use crate::message::{Cause, Failure, RunMessage};
 
-use super::patience::{AWS_MAY_BE_AWAY, ENGINE_MAY_BE_AWAY};
+use super::outage::{AWS_OUTAGE_LIMIT, ENGINE_OUTAGE_LIMIT};
 use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes};
 
 /// How often the engine is asked: it is on this machine, and a person sees no more.
@@ -13,16 +13,16 @@ const LOCAL_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Where the pipeline is, so that a person is told the commands that work there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// `delivery run` has launched it on this machine.
-    Run {
+    Local {
         /// How another shell calls `delivery` on it, whatever account it is signed in to.
         delivery: String,
         /// Whether it stays up when the run is over, and its logs with it.
         stays: bool,
     },
     /// It is the pipeline of a stack.
-    Stack,
+    Aws,
 }
 
 /// Tells the changes of one pipeline's executions, with what explains them.
@@ -32,7 +32,7 @@ pub(crate) struct Explainer {
     shape: Shape,
     lambda: aws_sdk_lambda::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
-    place: Place,
+    location: Location,
 }
 
 impl Explainer {
@@ -41,14 +41,14 @@ impl Explainer {
         shape: Shape,
         lambda: aws_sdk_lambda::Client,
         logs: aws_sdk_cloudwatchlogs::Client,
-        place: Place,
+        location: Location,
     ) -> Self {
         Self {
             pipeline,
             shape,
             lambda,
             logs,
-            place,
+            location,
         }
     }
 
@@ -59,17 +59,17 @@ impl Explainer {
 
     /// How often to look.
     pub(crate) fn interval(&self) -> Duration {
-        match self.place {
-            Place::Run { .. } => LOCAL_LOOK_INTERVAL,
-            Place::Stack => LOOK_INTERVAL,
+        match self.location {
+            Location::Local { .. } => LOCAL_LOOK_INTERVAL,
+            Location::Aws => LOOK_INTERVAL,
         }
     }
 
     /// How long it may not answer.
-    pub(crate) fn may_be_away(&self) -> Duration {
-        match self.place {
-            Place::Run { .. } => ENGINE_MAY_BE_AWAY,
-            Place::Stack => AWS_MAY_BE_AWAY,
+    pub(crate) fn outage_limit(&self) -> Duration {
+        match self.location {
+            Location::Local { .. } => ENGINE_OUTAGE_LIMIT,
+            Location::Aws => AWS_OUTAGE_LIMIT,
         }
     }
 
@@ -78,8 +78,8 @@ impl Explainer {
         let Some(function) = self.shape.function(&action.stage, &action.action) else {
             return Vec::new();
         };
-        let group = log::group(&self.lambda, function).await;
-        let entries = log::read(&self.logs, &group, action).await;
+        let group = function_log::group(&self.lambda, function).await;
+        let entries = function_log::read(&self.logs, &group, action).await;
         entries.unwrap_or_default()
     }
 
@@ -125,9 +125,9 @@ impl Explainer {
     /// The command that approves what waits.
     fn approve(&self, now: &Snapshot) -> String {
         let revision = now.revision.as_deref().map(crate::output::text::short);
-        let delivery = match &self.place {
-            Place::Run { delivery, .. } => delivery,
-            Place::Stack => "delivery",
+        let delivery = match &self.location {
+            Location::Local { delivery, .. } => delivery,
+            Location::Aws => "delivery",
         };
         match revision {
             Some(revision) => format!("{delivery} approve {revision}"),
@@ -137,14 +137,16 @@ impl Explainer {
 
     async fn failure(&self, now: &Snapshot, action: &ActionSnapshot) -> Failure {
         let group = match self.shape.function(&action.stage, &action.action) {
-            Some(function) => Some(log::group(&self.lambda, function).await),
+            Some(function) => Some(function_log::group(&self.lambda, function).await),
             None => None,
         };
         let (code, message) = action.error.clone().unwrap_or_default();
         let cause = Cause::read(&code, &message);
         let log = match &group {
             // What the failed program wrote says more than the action's own lines, which repeat it.
-            Some(group) if cause.output.is_empty() => log::tail(&self.logs, group, action).await,
+            Some(group) if cause.output.is_empty() => {
+                function_log::tail(&self.logs, group, action).await
+            }
             _ => Vec::new(),
         };
         Failure {
@@ -156,22 +158,22 @@ impl Explainer {
             cause,
             log_group: group,
             log,
-            help: help(&self.shape, now, repair(&self.place, &action.stage)),
+            help: help(&self.shape, now, repair(&self.location, &action.stage)),
         }
     }
 }
 
-fn repair(place: &Place, stage: &str) -> String {
-    match place {
-        Place::Run { stays: true, .. } => {
+fn repair(location: &Location, stage: &str) -> String {
+    match location {
+        Location::Local { stays: true, .. } => {
             "fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`"
                 .to_owned()
         }
-        Place::Run { .. } => {
+        Location::Local { .. } => {
             "fix it, commit, and run `delivery run` again; with `--keep` the whole log stays"
                 .to_owned()
         }
-        Place::Stack => {
+        Location::Aws => {
             format!(
                 "`delivery retry {stage}` tries again, or fix it, commit and push; the whole log: \
                  `delivery log --failed`"
@@ -212,12 +214,12 @@ mod tests {
             functions: Vec::new(),
         };
         let help = |place| help(&shape, &Snapshot::default(), repair(&place, "Source"));
-        let run = |stays| Place::Run {
+        let run = |stays| Location::Local {
             delivery: "delivery".to_owned(),
             stays,
         };
         insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; with `--keep` the whole log stays");
         insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
-        insta::assert_snapshot!(help(Place::Stack), @"Commit, Acceptance and Production are untouched; `delivery retry Source` tries again, or fix it, commit and push; the whole log: `delivery log --failed`");
+        insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched; `delivery retry Source` tries again, or fix it, commit and push; the whole log: `delivery log --failed`");
     }
 }

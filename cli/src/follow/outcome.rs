@@ -191,7 +191,7 @@ mod tests {
             told(&Ok(Outcome::TimedOut), &progress("InProgress", None)),
             told(&Ok(Outcome::Interrupted), &progress("InProgress", None)),
             told(
-                &Err(CliError::NothingKept {
+                &Err(CliError::NoEnvironment {
                     application: "/app".into(),
                     elsewhere: Vec::new(),
                 }),

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::document::Document;
+use super::answer::CommandAnswer;
 use super::ending::Ending;
 use super::json::FORMAT_VERSION;
 use crate::doctor::Diagnosis;
@@ -19,14 +19,14 @@ pub(crate) fn schema() -> Value {
     let lines = vec![
         line(&generator.subschema_for::<Message>()),
         typed::<Ending>(&mut generator, "result"),
-        document::<Validation>(&mut generator),
-        document::<printed::StatusDocument>(&mut generator),
-        document::<printed::Started>(&mut generator),
-        document::<printed::Answered>(&mut generator),
-        document::<printed::Retried>(&mut generator),
-        document::<printed::Stopping>(&mut generator),
-        document::<Diagnosis>(&mut generator),
-        document::<Written>(&mut generator),
+        answer::<Validation>(&mut generator),
+        answer::<printed::StatusDocument>(&mut generator),
+        answer::<printed::Started>(&mut generator),
+        answer::<printed::Answered>(&mut generator),
+        answer::<printed::Retried>(&mut generator),
+        answer::<printed::Stopping>(&mut generator),
+        answer::<Diagnosis>(&mut generator),
+        answer::<Written>(&mut generator),
     ];
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -37,8 +37,8 @@ pub(crate) fn schema() -> Value {
 }
 
 /// The answer of a short command.
-fn document<D: Document>(generator: &mut SchemaGenerator) -> Schema {
-    typed::<D>(generator, D::TYPE)
+fn answer<A: CommandAnswer>(generator: &mut SchemaGenerator) -> Schema {
+    typed::<A>(generator, A::TYPE)
 }
 
 fn typed<T: JsonSchema>(generator: &mut SchemaGenerator, kind: &str) -> Schema {

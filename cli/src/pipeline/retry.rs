@@ -9,7 +9,7 @@ use crate::args::Global;
 use crate::args::pipeline::Retry;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 
 use super::state::{NoStage, PipelineState, Revision, StageState, gist};
@@ -32,7 +32,7 @@ pub(crate) struct Retried {
     next: &'static str,
 }
 
-impl Document for Retried {
+impl CommandAnswer for Retried {
     const TYPE: &'static str = "retry";
 
     fn text(&self) -> String {
@@ -95,7 +95,7 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
         mode: mode.as_str().to_owned(),
         next: "delivery log --follow --failed",
     };
-    document::print(global.json, &retried);
+    answer::print(global.json, &retried);
     Ok(Exit::Success)
 }
 

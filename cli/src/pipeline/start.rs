@@ -14,11 +14,11 @@ use crate::args::pipeline::Start;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{self, Explainer, Pipeline, Place, round};
+use crate::follow::{self, Explainer, Location, Pipeline, round};
 use crate::interrupt::Interrupt;
 use crate::message::RunMessage;
 use crate::output::Reporter;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 
 use super::target::Target;
@@ -37,7 +37,7 @@ pub(crate) struct Started {
     next: &'static str,
 }
 
-impl Document for Started {
+impl CommandAnswer for Started {
     const TYPE: &'static str = "start";
 
     fn text(&self) -> String {
@@ -75,7 +75,7 @@ pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, Cl
         revision: arguments.revision.clone(),
         next: "delivery status",
     };
-    document::print(global.json, &started);
+    answer::print(global.json, &started);
     Ok(Exit::Success)
 }
 
@@ -100,7 +100,7 @@ async fn wait(
         stages: shape.stages.clone(),
     });
     let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
-    let explainer = Explainer::new(pipeline, shape, lambda, logs, Place::Stack);
+    let explainer = Explainer::new(pipeline, shape, lambda, logs, Location::Aws);
     let mut progress = Progress::default();
     progress.interrupted =
         Some("interrupted; the execution goes on: `delivery log --follow` follows it");

@@ -11,7 +11,7 @@ use crate::args::Global;
 use crate::args::pipeline::Status;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::stack::connection::find;
 use crate::stack::description::Description;
 use crate::stack::state::State;
@@ -84,7 +84,7 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
         None => None,
     };
     let shown = StatusDocument::new((&target.stack).into(), state, connection);
-    document::print(global.json, &shown);
+    answer::print(global.json, &shown);
     Ok(if arguments.exit_status {
         shown.exit()
     } else {
@@ -182,7 +182,7 @@ impl StatusDocument {
     }
 }
 
-impl Document for StatusDocument {
+impl CommandAnswer for StatusDocument {
     const TYPE: &'static str = "status";
 
     fn text(&self) -> String {

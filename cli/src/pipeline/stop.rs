@@ -10,7 +10,7 @@ use crate::args::pipeline::Stop;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::Pipeline;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 
 use super::state::{Revision, gist};
@@ -35,7 +35,7 @@ pub(crate) struct Stopping {
     next: String,
 }
 
-impl Document for Stopping {
+impl CommandAnswer for Stopping {
     const TYPE: &'static str = "stop";
 
     fn text(&self) -> String {
@@ -103,7 +103,7 @@ pub(crate) async fn stop(global: &Global, arguments: &Stop) -> Result<Exit, CliE
         },
         execution,
     };
-    document::print(global.json, &stopping);
+    answer::print(global.json, &stopping);
     Ok(Exit::Success)
 }
 

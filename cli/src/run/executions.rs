@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::error::CliError;
+use crate::follow::outage::Outage;
 use crate::follow::outcome::{Outcome, Progress};
-use crate::follow::patience::Patience;
 use crate::follow::{ActionSnapshot, Explainer, HEARTBEAT_INTERVAL, Snapshot};
 use crate::message::RunMessage;
 use crate::output::Reporter;
@@ -21,7 +21,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Executions {
     explainer: Explainer,
     timeout: Duration,
-    patience: Patience,
+    outage: Outage,
     followed: Vec<Followed>,
     last_told: Instant,
     /// The log entries that were told already; `None` where nobody asked for any.
@@ -38,7 +38,7 @@ struct Followed {
 impl Executions {
     pub(super) fn new(explainer: Explainer, timeout: Duration, tells_logs: bool) -> Self {
         Self {
-            patience: Patience::new(explainer.may_be_away()),
+            outage: Outage::new(explainer.outage_limit()),
             explainer,
             timeout,
             followed: Vec::new(),
@@ -160,7 +160,7 @@ impl Executions {
         for index in 0..self.followed.len() {
             let before = self.followed[index].snapshot.clone();
             let looked = self.explainer.pipeline().look(&before.execution).await;
-            let Some(now) = self.patience.bear(looked)? else {
+            let Some(now) = self.outage.tolerate(looked)? else {
                 return Ok(());
             };
             self.tell_logs(&before, &now, reporter).await;

@@ -29,7 +29,7 @@ const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be p
 
 /// What is to be made of a stack.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct ChangeSetRequest<'a> {
     /// The stack's name.
     pub(crate) stack: &'a str,
     /// The change set's name, which is its token too.
@@ -62,27 +62,30 @@ pub(crate) enum Prepared {
 }
 
 /// Asks for a change set.
-pub(crate) async fn create(client: &Client, wanted: &Wanted<'_>) -> Result<(), CallError> {
-    let kind = if wanted.creates {
+pub(crate) async fn create(
+    client: &Client,
+    request: &ChangeSetRequest<'_>,
+) -> Result<(), CallError> {
+    let kind = if request.creates {
         ChangeSetType::Create
     } else {
         ChangeSetType::Update
     };
     client
         .create_change_set()
-        .stack_name(wanted.stack)
-        .change_set_name(wanted.name)
-        .client_token(wanted.name)
+        .stack_name(request.stack)
+        .change_set_name(request.name)
+        .client_token(request.name)
         .change_set_type(kind)
-        .template_url(wanted.template_url)
-        .set_parameters(Some(parameters::for_the_call(wanted.parameters)))
+        .template_url(request.template_url)
+        .set_parameters(Some(parameters::for_the_call(request.parameters)))
         .capabilities(Capability::CapabilityIam)
         .capabilities(Capability::CapabilityAutoExpand)
         .include_nested_stacks(true)
         .description("delivery up")
         .send()
         .await
-        .map_err(|error| CallError::new("cloudformation:CreateChangeSet", wanted.stack, &error))?;
+        .map_err(|error| CallError::new("cloudformation:CreateChangeSet", request.stack, &error))?;
     Ok(())
 }
 

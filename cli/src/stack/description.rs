@@ -75,7 +75,7 @@ impl Description {
     }
 
     /// How it is, as it is told.
-    pub(crate) fn news(&self) -> StackMessage {
+    pub(crate) fn message(&self) -> StackMessage {
         StackMessage::Stack {
             name: self.name.clone(),
             id: self.id.clone(),
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_root_template_bears_the_mark() {
-        let path = crate::home::checkout()
+        let path = crate::checkout::find()
             .unwrap()
             .join("cloudformation/delivery.yaml");
         let text = std::fs::read_to_string(path).unwrap();

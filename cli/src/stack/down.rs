@@ -5,8 +5,8 @@
 
 mod bucket;
 mod error;
+mod leftovers;
 mod policies;
-mod remnants;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
@@ -15,7 +15,7 @@ use delivery_action::aws::CallError;
 use super::description::{Description, describe, is_absent, is_delivery};
 use super::events::{self, Follower};
 use super::failure::StackError;
-use super::follow::{Followed, Patience, conclude, follow};
+use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::publish;
 use super::question::{Answer, type_out};
 use super::resources::{self, NESTED_STACK, Resource};
@@ -32,8 +32,8 @@ use crate::settings::Settings;
 
 use bucket::Bucket;
 pub(crate) use error::DownError;
+use leftovers::{Leftover, leftovers};
 use policies::{Policies, Policy};
-use remnants::{Remnant, remnants};
 
 /// The type of a bucket.
 const BUCKET: &str = "AWS::S3::Bucket";
@@ -76,7 +76,7 @@ impl Work<'_> {
 /// The command.
 pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
-    let mut patience = Patience::new(arguments.timeout)?;
+    let mut limits = WaitLimits::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
     let reporter = Reporter::new(global);
     let work = Work {
@@ -90,8 +90,8 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
     };
     let found = describe(&work.client, work.name).await?;
     let ended = match found.filter(|stack| stack.state() != State::Gone) {
-        Some(stack) => stack_goes(&work, &stack, &mut patience).await,
-        None => rest_goes(&work, &mut patience).await,
+        Some(stack) => stack_goes(&work, &stack, &mut limits).await,
+        None => rest_goes(&work, &mut limits).await,
     };
     reporter.clear_progress();
     ended
@@ -101,7 +101,7 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
 async fn stack_goes(
     work: &Work<'_>,
     stack: &Description,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     let state = stack.state();
     if matches!(state, State::Working | State::GoingBack) {
@@ -109,8 +109,8 @@ async fn stack_goes(
     }
     stack.check_is_delivery(work.arguments.adopt)?;
     let mut policies = Policies::default();
-    let doomed = doomed(work, stack, &mut policies).await?;
-    show(work, stack, &doomed);
+    let resources = resources_to_delete(work, stack, &mut policies).await?;
+    show(work, stack, &resources);
     if work.arguments.dry_run {
         work.reporter.notice("a dry run: nothing was deleted");
         return Ok(Exit::Success);
@@ -122,7 +122,10 @@ async fn stack_goes(
         .into());
     }
     let begun = state == State::Deleting;
-    let to_empty: Vec<&Doomed> = doomed.iter().filter(|one| one.is_emptied_first()).collect();
+    let to_empty: Vec<&ResourceToDelete> = resources
+        .iter()
+        .filter(|one| one.is_emptied_first())
+        .collect();
     if let Some(production) = to_empty.iter().find(|one| one.stays(work)) {
         return Err(DownError::TakesData {
             bucket: production.name().to_owned(),
@@ -136,18 +139,18 @@ async fn stack_goes(
     }
     tokio::select! {
         emptied = empty(work, &to_empty) => emptied?,
-        () = patience.interrupt.received() => return Ok(interrupted(work)),
+        () = limits.interrupt.received() => return Ok(interrupted(work)),
     }
     let follower = if begun {
         Follower::of_the_latest(&work.client, &stack.id).await?
     } else {
         begin(work, stack).await?
     };
-    end(work, stack, follower, &mut policies, patience).await
+    end(work, stack, follower, &mut policies, limits).await
 }
 
 /// Empties the buckets that CloudFormation deletes.
-async fn empty(work: &Work<'_>, buckets: &[&Doomed]) -> Result<(), CliError> {
+async fn empty(work: &Work<'_>, buckets: &[&ResourceToDelete]) -> Result<(), CliError> {
     for one in buckets {
         let bucket = work.bucket(one.name());
         if bucket.exists(&work.s3).await? {
@@ -163,19 +166,19 @@ async fn end(
     stack: &Description,
     mut follower: Follower,
     policies: &mut Policies,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     match follow(
         &work.client,
         work.reporter,
         &mut follower,
         &stack.id,
-        patience,
+        limits,
     )
     .await?
     {
         Followed::Interrupted => Ok(interrupted(work)),
-        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+        Followed::TimedOut(stack) => Err(limits.timed_out(&stack).into()),
         Followed::Ended(stack, _) if stack.state() == State::Gone => {
             work.reporter.report(StackMessage::Stack {
                 name: stack.name.clone(),
@@ -184,7 +187,7 @@ async fn end(
                 outputs: std::collections::BTreeMap::new(),
             });
             let left = left_of(work, &[stack.id]).await?;
-            clean(work, &left, policies, patience).await
+            clean(work, &left, policies, limits).await
         }
         Followed::Ended(stack, events) => {
             conclude(work.reporter, &stack, &events)?;
@@ -213,17 +216,21 @@ async fn begin(work: &Work<'_>, stack: &Description) -> Result<Follower, CliErro
 }
 
 /// Deletes what earlier deletions of stacks of this name left.
-async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, CliError> {
+async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, CliError> {
     let deleted = deleted_stacks(&work.client, work.name).await?;
     let left = left_of(work, &deleted).await?;
     let mut policies = Policies::default();
     let mut there = Vec::new();
-    for remnant in left {
-        let Some(name) = remnant.physical.clone().filter(|_| remnant.kind == BUCKET) else {
+    for leftover in left {
+        let Some(name) = leftover
+            .physical
+            .clone()
+            .filter(|_| leftover.kind == BUCKET)
+        else {
             continue;
         };
         if work.bucket(&name).exists(&work.s3).await? {
-            there.push(remnant);
+            there.push(leftover);
         }
     }
     if there.is_empty() {
@@ -238,14 +245,14 @@ async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, Cli
         work.name
     ));
     let mut goes = false;
-    for remnant in &there {
-        let stays = stays(work, &mut policies, remnant).await?;
+    for leftover in &there {
+        let stays = stays(work, &mut policies, leftover).await?;
         goes |= !stays;
-        tell_going(
+        report_going(
             work,
-            remnant.path(),
-            &remnant.kind,
-            remnant.physical.clone(),
+            leftover.path(),
+            &leftover.kind,
+            leftover.physical.clone(),
             stays,
         );
     }
@@ -256,7 +263,7 @@ async fn rest_goes(work: &Work<'_>, patience: &mut Patience) -> Result<Exit, Cli
     if goes {
         work.confirm()?;
     }
-    clean(work, &there, &mut policies, patience).await
+    clean(work, &there, &mut policies, limits).await
 }
 
 /// The ids of the deleted stacks of a name that were launched by this project, as long as CloudFormation
@@ -282,15 +289,15 @@ async fn deleted_stacks(client: &Client, name: &str) -> Result<Vec<String>, Call
 }
 
 /// What deleted stacks left and no other stack has taken over since: their events may be 90 days old.
-async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Remnant>, CliError> {
+async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Leftover>, CliError> {
     let mut left = Vec::new();
     for stack in stacks {
-        for remnant in remnants(&events::all(&work.client, stack).await?) {
-            match owner(&work.client, &remnant).await? {
-                None => left.push(remnant),
+        for leftover in leftovers(&events::all(&work.client, stack).await?) {
+            match owner(&work.client, &leftover).await? {
+                None => left.push(leftover),
                 Some(owner) => work.reporter.notice(format!(
                     "{} stays: it belongs to the stack `{owner}` now",
-                    remnant.physical.as_deref().unwrap_or_default()
+                    leftover.physical.as_deref().unwrap_or_default()
                 )),
             }
         }
@@ -299,8 +306,8 @@ async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Remnant>, Cli
 }
 
 /// The stack that a resource belongs to now, where it was imported into another one.
-async fn owner(client: &Client, remnant: &Remnant) -> Result<Option<String>, CallError> {
-    let Some(physical) = &remnant.physical else {
+async fn owner(client: &Client, leftover: &Leftover) -> Result<Option<String>, CallError> {
+    let Some(physical) = &leftover.physical else {
         return Ok(None);
     };
     let found = client
@@ -314,7 +321,7 @@ async fn owner(client: &Client, remnant: &Remnant) -> Result<Option<String>, Cal
             .iter()
             .find(|resource| {
                 let status = resource.resource_status();
-                resource.stack_id() != Some(&remnant.stack_id)
+                resource.stack_id() != Some(&leftover.stack_id)
                     && status.is_some_and(|status| !status.as_str().starts_with("DELETE_"))
             })
             .and_then(|resource| resource.stack_name.clone())),
@@ -331,19 +338,19 @@ async fn owner(client: &Client, remnant: &Remnant) -> Result<Option<String>, Cal
 /// Empties and deletes the buckets that are left, and says what stays.
 async fn clean(
     work: &Work<'_>,
-    left: &[Remnant],
+    left: &[Leftover],
     policies: &mut Policies,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     let mut unwanted = Vec::new();
     let mut kept = false;
-    for remnant in left {
-        let stays = stays(work, policies, remnant).await?;
-        let name = remnant.physical.as_deref().unwrap_or_default();
-        if remnant.kind == BUCKET && !stays {
+    for leftover in left {
+        let stays = stays(work, policies, leftover).await?;
+        let name = leftover.physical.as_deref().unwrap_or_default();
+        if leftover.kind == BUCKET && !stays {
             let gone = tokio::select! {
                 gone = bucket_goes(work, name) => gone,
-                () = patience.interrupt.received() => return Ok(interrupted(work)),
+                () = limits.interrupt.received() => return Ok(interrupted(work)),
             };
             gone?;
             if !work.bucket(name).exists(&work.s3).await? {
@@ -351,15 +358,15 @@ async fn clean(
             }
         }
         work.reporter.report(StackMessage::Left {
-            path: remnant.path(),
-            resource_type: remnant.kind.clone(),
-            physical_id: remnant.physical.clone(),
+            path: leftover.path(),
+            resource_type: leftover.kind.clone(),
+            physical_id: leftover.physical.clone(),
             wanted: stays,
         });
         if stays {
             kept = true;
         } else {
-            unwanted.push(remnant.path());
+            unwanted.push(leftover.path());
         }
     }
     if !unwanted.is_empty() {
@@ -391,22 +398,22 @@ async fn bucket_goes(work: &Work<'_>, name: &str) -> Result<(), CliError> {
 async fn stays(
     work: &Work<'_>,
     policies: &mut Policies,
-    remnant: &Remnant,
+    leftover: &Leftover,
 ) -> Result<bool, CliError> {
     if work.arguments.include_data {
         return Ok(false);
     }
-    let policy = policies.of(&work.client, &remnant.stack_id, &remnant.logical);
+    let policy = policies.of(&work.client, &leftover.stack_id, &leftover.logical);
     Ok(policy.await?.is_production)
 }
 
 /// A resource that the deletion is about.
-struct Doomed {
+struct ResourceToDelete {
     resource: Resource,
     policy: Policy,
 }
 
-impl Doomed {
+impl ResourceToDelete {
     fn is_bucket(&self) -> bool {
         self.resource.kind == BUCKET && self.resource.physical.is_some()
     }
@@ -425,14 +432,14 @@ impl Doomed {
     }
 }
 
-async fn doomed(
+async fn resources_to_delete(
     work: &Work<'_>,
     stack: &Description,
     policies: &mut Policies,
-) -> Result<Vec<Doomed>, CliError> {
+) -> Result<Vec<ResourceToDelete>, CliError> {
     let resources = resources::list(&work.client, &stack.id).await?;
     let mut stacks = std::collections::HashMap::from([(String::new(), stack.id.clone())]);
-    let mut doomed = Vec::new();
+    let mut to_delete = Vec::new();
     for resource in resources {
         if resource.is_deleted() {
             continue;
@@ -452,18 +459,18 @@ async fn doomed(
             }
             _ => Policy::default(),
         };
-        doomed.push(Doomed { resource, policy });
+        to_delete.push(ResourceToDelete { resource, policy });
     }
-    Ok(doomed)
+    Ok(to_delete)
 }
 
-fn show(work: &Work<'_>, stack: &Description, doomed: &[Doomed]) {
+fn show(work: &Work<'_>, stack: &Description, resources: &[ResourceToDelete]) {
     work.reporter.notice(format!(
         "the stack `{}` ({}) in {} of account {}:",
         stack.name, stack.status, work.region, work.account
     ));
-    for one in doomed {
-        tell_going(
+    for one in resources {
+        report_going(
             work,
             one.resource.path.clone(),
             &one.resource.kind,
@@ -473,7 +480,13 @@ fn show(work: &Work<'_>, stack: &Description, doomed: &[Doomed]) {
     }
 }
 
-fn tell_going(work: &Work<'_>, path: String, kind: &str, physical_id: Option<String>, stays: bool) {
+fn report_going(
+    work: &Work<'_>,
+    path: String,
+    kind: &str,
+    physical_id: Option<String>,
+    stays: bool,
+) {
     work.reporter.report(StackMessage::Going {
         path,
         resource_type: kind.to_owned(),

@@ -120,13 +120,13 @@ pub(crate) async fn latest_operation(
 ) -> Result<Vec<StackEvent>, CallError> {
     Follower::of_the_latest(client, stack_id)
         .await?
-        .news(client)
+        .new_events(client)
         .await
 }
 
 /// All events of a stack that CloudFormation keeps, in its nested stacks too, the oldest first.
 pub(crate) async fn all(client: &Client, stack_id: &str) -> Result<Vec<StackEvent>, CallError> {
-    Follower::since(stack_id, None).news(client).await
+    Follower::since(stack_id, None).new_events(client).await
 }
 
 /// The event that says what failed first and why; `None` where nothing did.
@@ -203,7 +203,10 @@ impl Follower {
     }
 
     /// What happened since the last call, the oldest first.
-    pub(crate) async fn news(&mut self, client: &Client) -> Result<Vec<StackEvent>, CallError> {
+    pub(crate) async fn new_events(
+        &mut self,
+        client: &Client,
+    ) -> Result<Vec<StackEvent>, CallError> {
         let root = self.stack_id.clone();
         let mut news = self.news_of(client, &root).await?;
         self.begun |= !news.is_empty();

@@ -11,14 +11,14 @@ use crate::message::StackMessage;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StackError {
     /// The operation failed.
-    #[error("the stack `{stack}` is {status}{}", .first.as_ref().map(First::clause).unwrap_or_default())]
+    #[error("the stack `{stack}` is {status}{}", .first.as_ref().map(FirstFailure::clause).unwrap_or_default())]
     Failed {
         /// Its name.
         stack: String,
         /// CloudFormation's word.
         status: String,
         /// What failed first, where an event says it.
-        first: Option<First>,
+        first: Option<FirstFailure>,
     },
     /// The time ran out.
     #[error("the stack `{stack}` is still {status} after {}", humantime::format_duration(*.after))]
@@ -52,14 +52,14 @@ pub(crate) enum StackError {
 
 /// What failed first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct First {
+pub(crate) struct FirstFailure {
     resource: String,
     kind: String,
     stack: String,
     reason: String,
 }
 
-impl First {
+impl FirstFailure {
     /// Finds it in an operation's events.
     pub(crate) fn of(operation: &[StackEvent]) -> Option<Self> {
         first_failure(operation).map(|event| Self {
@@ -81,7 +81,7 @@ impl First {
     }
 
     /// The same as an event.
-    pub(crate) fn news(&self, status: &str) -> StackMessage {
+    pub(crate) fn message(&self, status: &str) -> StackMessage {
         StackMessage::StackFailure {
             stack: self.stack.clone(),
             resource: self.resource.clone(),
@@ -98,7 +98,7 @@ impl StackError {
         Self::Failed {
             stack: stack.name.clone(),
             status: stack.status.clone(),
-            first: First::of(operation),
+            first: FirstFailure::of(operation),
         }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn every_end_says_what_happened_and_what_to_do() {
         let stack = || "shop".to_owned();
-        let first = First::of(&failed_creation());
+        let first = FirstFailure::of(&failed_creation());
         let statuses = [
             "ROLLBACK_COMPLETE",
             "UPDATE_ROLLBACK_COMPLETE",

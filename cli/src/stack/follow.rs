@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::description::{Description, describe};
 use super::events::{Follower, StackEvent};
-use super::failure::{First, StackError};
+use super::failure::{FirstFailure, StackError};
 use super::resources::NESTED_STACK;
 use super::state::State;
 use crate::error::CliError;
@@ -36,7 +36,7 @@ pub(crate) enum Followed {
 
 /// How long to follow, and what may come first.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct WaitLimits {
     /// How long.
     pub(crate) timeout: Duration,
     /// Since when.
@@ -45,7 +45,7 @@ pub(crate) struct Patience {
     pub(crate) interrupt: Interrupt,
 }
 
-impl Patience {
+impl WaitLimits {
     /// From now on.
     pub(crate) fn new(timeout: Duration) -> Result<Self, CliError> {
         let interrupt = Interrupt::listen().map_err(|source| CliError::Program {
@@ -101,7 +101,7 @@ pub(crate) async fn follow(
     reporter: &Reporter,
     follower: &mut Follower,
     stack_id: &str,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Followed, CliError> {
     let mut events = Vec::new();
     let mut progress = Progress {
@@ -113,9 +113,9 @@ pub(crate) async fn follow(
         let begun = follower.has_begun();
         let stack = describe(client, stack_id).await?;
         let stack = stack.unwrap_or_else(|| gone(stack_id));
-        for event in follower.news(client).await? {
+        for event in follower.new_events(client).await? {
             progress.note(&event);
-            reporter.report(news(&event));
+            reporter.report(event_message(&event));
             events.push(event);
         }
         let state = stack.state();
@@ -126,14 +126,14 @@ pub(crate) async fn follow(
         if !begun && follower.has_begun() {
             continue;
         }
-        show(reporter, &stack, &mut progress, patience);
+        show(reporter, &stack, &mut progress, limits);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
-            () = sleep_until(patience.deadline()) => {
+            () = sleep_until(limits.deadline()) => {
                 reporter.clear_progress();
                 return Ok(Followed::TimedOut(stack));
             }
-            () = patience.interrupt.received() => {
+            () = limits.interrupt.received() => {
                 reporter.clear_progress();
                 return Ok(Followed::Interrupted);
             }
@@ -141,7 +141,7 @@ pub(crate) async fn follow(
     }
 }
 
-fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, patience: &Patience) {
+fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, limits: &WaitLimits) {
     let running: Vec<String> = progress.running.iter().cloned().collect();
     let seen = reporter.show_progress(&format!(
         "{} {} {}",
@@ -154,14 +154,14 @@ fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, patie
         reporter.report(StackMessage::StackWorking {
             stack: stack.name.clone(),
             status: stack.status.clone(),
-            seconds: patience.start.elapsed().as_secs_f64(),
+            seconds: limits.start.elapsed().as_secs_f64(),
             running,
         });
     }
 }
 
 /// An event as it is told.
-pub(crate) fn news(event: &StackEvent) -> StackMessage {
+pub(crate) fn event_message(event: &StackEvent) -> StackMessage {
     StackMessage::StackEvent {
         at: event.at.to_string(),
         stack: event.stack.clone(),
@@ -194,12 +194,12 @@ pub(crate) fn conclude(
     stack: &Description,
     events: &[StackEvent],
 ) -> Result<(), StackError> {
-    reporter.report(stack.news());
+    reporter.report(stack.message());
     if !stack.state().is_failure() {
         return Ok(());
     }
-    if let Some(first) = First::of(events) {
-        reporter.report(first.news(&stack.status));
+    if let Some(first) = FirstFailure::of(events) {
+        reporter.report(first.message(&stack.status));
     }
     Err(StackError::failed(stack, events))
 }

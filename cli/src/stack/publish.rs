@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::message::StackMessage;
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
-use crate::{functions, home};
+use crate::{action_functions, checkout};
 
 use bucket::Bucket;
 use content::{Files, Object, Unreadable};
@@ -207,7 +207,7 @@ pub(crate) fn prepare(
     account: &str,
     region: &str,
 ) -> Result<Publication, CliError> {
-    let checkout = home::checkout().ok_or(PublishError::NoCheckout)?;
+    let checkout = checkout::find().ok_or(PublishError::NoCheckout)?;
     let architecture = settings.architecture(arguments);
     let layer = !arguments.no_node_layer;
     let packages = read_packages(&settings.packages(arguments), architecture, layer)?;
@@ -276,7 +276,7 @@ fn read_packages(
     layer: bool,
 ) -> Result<Files, CliError> {
     let folder = folder.join(architecture.name());
-    let mut names: Vec<String> = functions::NAMES
+    let mut names: Vec<String> = action_functions::NAMES
         .iter()
         .map(|name| format!("{name}.zip"))
         .collect();
@@ -301,7 +301,7 @@ fn read_packages(
 /// The template that a user launches as it is in the checkout, its addresses not filled in; `None` where
 /// there is no checkout or it cannot be read, which publishing says.
 pub(crate) fn root_template() -> Option<Template> {
-    let path = home::checkout()?.join("cloudformation").join(ROOT);
+    let path = checkout::find()?.join("cloudformation").join(ROOT);
     let text = std::fs::read_to_string(path).ok()?;
     Template::read(&text).ok()
 }

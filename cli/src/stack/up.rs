@@ -1,7 +1,7 @@
 //! `delivery up`: creates the stack or updates it, by a change set that is shown first.
 
+mod cleanup;
 mod error;
-mod leftovers;
 pub(crate) mod recover;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,13 @@ use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
 use tokio::time::sleep_until;
 
-use super::change_set::{self, Prepared, Wanted};
+use super::change_set::{self, ChangeSetRequest, Prepared};
 use super::connection;
 use super::console;
 use super::description::{Description, describe};
 use super::events::Follower;
 use super::failure::StackError;
-use super::follow::{Followed, Patience, conclude, follow};
+use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::parameters::{self, Value};
 use super::publish::objects::{self, Sent};
 use super::publish::{self, Publication};
@@ -31,9 +31,9 @@ use crate::message::{Change, ResourceAction, StackMessage};
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
 
+use cleanup::Cleanup;
 pub(crate) use error::UpError;
-use leftovers::Leftovers;
-use recover::{Beginning, agree};
+use recover::{NextStep, agree};
 
 /// What every step of `up` needs.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ enum Plan {
 /// The command.
 pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
-    let mut patience = Patience::new(arguments.timeout)?;
+    let mut limits = WaitLimits::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
     let reporter = Reporter::new(global);
     let work = Work {
@@ -70,37 +70,37 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
         client: cloud.cloudformation(),
         cloud: &cloud,
     };
-    let mut left = Leftovers::default();
-    let plan = plan(&work, &mut left, &mut patience).await;
+    let mut cleanup = Cleanup::default();
+    let plan = plan(&work, &mut cleanup, &mut limits).await;
     reporter.clear_progress();
     match plan {
         Ok(Plan::Execute { stack_id, name }) => {
-            execute(&work, &left, &stack_id, &name, &mut patience).await
+            execute(&work, &cleanup, &stack_id, &name, &mut limits).await
         }
         Ok(Plan::Nothing(stack)) => {
-            left.clear(&cloud).await?;
+            cleanup.run(&cloud).await?;
             reporter.notice("nothing to change: the stack is as it should be");
             match stack {
                 Some(stack) => {
-                    reporter.report(stack.news());
+                    reporter.report(stack.message());
                     end(&work, &stack).await
                 }
                 None => Ok(Exit::Success),
             }
         }
         Ok(Plan::Shown) => {
-            left.clear(&cloud).await?;
+            cleanup.run(&cloud).await?;
             reporter.notice("a dry run: nothing was changed, and nothing of it is left");
             Ok(Exit::Success)
         }
         Ok(Plan::Interrupted) => {
-            left.clear(&cloud).await?;
+            cleanup.run(&cloud).await?;
             reporter
                 .notice("interrupted: nothing was changed, and what was made for it is taken away");
             Ok(Exit::Interrupted)
         }
         Err(error) => {
-            if let Err(also) = left.clear(&cloud).await {
+            if let Err(also) = cleanup.run(&cloud).await {
                 reporter.notice(format!(
                     "what was made for the change could not be taken away: {}",
                     also.message()
@@ -115,8 +115,8 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
 #[expect(clippy::too_many_lines, reason = "the steps, in their order")]
 async fn plan(
     work: &Work<'_>,
-    left: &mut Leftovers,
-    patience: &mut Patience,
+    cleanup: &mut Cleanup,
+    limits: &mut WaitLimits,
 ) -> Result<Plan, CliError> {
     let stack_name = &work.settings.stack_name;
     let found = describe(&work.client, stack_name).await?;
@@ -131,21 +131,21 @@ async fn plan(
     }
     let source = source(work).await?;
     let values = values(work, found.as_ref(), &source)?;
-    let beginning = recover::ready(work, found.as_ref(), patience).await?;
-    if beginning == Beginning::Interrupted {
+    let next = recover::ready(work, found.as_ref(), limits).await?;
+    if next == NextStep::Interrupted {
         return Ok(Plan::Interrupted);
     }
-    let timeout = patience.deadline();
+    let timeout = limits.deadline();
     let prepared = tokio::select! {
-        prepared = prepare(work, left, &source, &values, beginning, found.as_ref()) => prepared?,
+        prepared = prepare(work, cleanup, &source, &values, next, found.as_ref()) => prepared?,
         () = sleep_until(timeout) => {
             return Err(UpError::NotPrepared {
                 stack: stack_name.clone(),
-                after: patience.timeout,
+                after: limits.timeout,
             }
             .into());
         }
-        () = patience.interrupt.received() => return Ok(Plan::Interrupted),
+        () = limits.interrupt.received() => return Ok(Plan::Interrupted),
     };
     work.reporter.clear_progress();
     let (stack_id, changes) = match prepared {
@@ -176,7 +176,7 @@ async fn plan(
             )
         })?;
     }
-    let name = left.change_set.as_ref().map(|(_, name)| name.clone());
+    let name = cleanup.change_set.as_ref().map(|(_, name)| name.clone());
     Ok(Plan::Execute {
         stack_id,
         name: name.unwrap_or_default(),
@@ -286,17 +286,17 @@ fn values(
 /// Publishes and has the change worked out.
 async fn prepare(
     work: &Work<'_>,
-    left: &mut Leftovers,
+    cleanup: &mut Cleanup,
     source: &Source,
     values: &BTreeMap<String, Value>,
-    beginning: Beginning,
+    next: NextStep,
     found: Option<&Description>,
 ) -> Result<Prepared, CliError> {
     let template_url = match source {
         Source::Published { url, .. } => url.clone(),
         Source::Publication(publication) => {
             if work.arguments.dry_run {
-                lend(work, left, publication).await?;
+                lend(work, cleanup, publication).await?;
             } else {
                 publish::send(&work.cloud.s3(), publication, work.reporter).await?;
             }
@@ -306,20 +306,20 @@ async fn prepare(
     let stack = &work.settings.stack_name;
     let name = format!("delivery-{}", uuid::Uuid::new_v4().simple());
     // Noted first: a call whose answer does not come may have been obeyed.
-    left.change_set = Some((stack.clone(), name.clone()));
-    left.makes_stack = beginning == Beginning::Create;
+    cleanup.change_set = Some((stack.clone(), name.clone()));
+    cleanup.makes_stack = next == NextStep::Create;
     work.reporter.show_progress("working out the changes");
-    let wanted = Wanted {
+    let request = ChangeSetRequest {
         stack,
         name: &name,
-        creates: beginning != Beginning::Update,
+        creates: next != NextStep::Update,
         template_url: &template_url,
         parameters: values,
     };
-    if let Err(error) = change_set::create(&work.client, &wanted).await {
+    if let Err(error) = change_set::create(&work.client, &request).await {
         return Err(refusal(work, error).await?);
     }
-    let found = found.filter(|_| beginning == Beginning::Update);
+    let found = found.filter(|_| next == NextStep::Update);
     change_set::prepared(&work.client, stack, &name, found).await
 }
 
@@ -347,16 +347,16 @@ async fn refusal(work: &Work<'_>, error: CallError) -> Result<CliError, CliError
 /// Sends the templates for a dry run, and notes what has to be taken back.
 async fn lend(
     work: &Work<'_>,
-    left: &mut Leftovers,
+    cleanup: &mut Cleanup,
     publication: &Publication,
 ) -> Result<(), CliError> {
     let s3 = work.cloud.s3();
-    left.makes_bucket = !publication.bucket.exists(&s3).await?;
-    left.bucket = Some(publication.bucket.clone());
+    cleanup.makes_bucket = !publication.bucket.exists(&s3).await?;
+    cleanup.bucket = Some(publication.bucket.clone());
     publish::ensure_bucket(&s3, &publication.bucket, work.reporter).await?;
     for object in publication.nested.iter().chain([&publication.root]) {
         if objects::bring(&s3, &publication.bucket, object).await? == Sent::New {
-            left.keys.push(object.key.clone());
+            cleanup.keys.push(object.key.clone());
         }
     }
     Ok(())
@@ -398,10 +398,10 @@ fn summary(changes: &[Change]) -> String {
 /// Executes the change set and follows it to its end.
 async fn execute(
     work: &Work<'_>,
-    left: &Leftovers,
+    cleanup: &Cleanup,
     stack_id: &str,
     name: &str,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     let mut follower = Follower::from_now(&work.client, stack_id).await?;
     let stack_name = &work.settings.stack_name;
@@ -410,7 +410,7 @@ async fn execute(
         if error.outcome_unknown {
             return Err(error.into());
         }
-        left.clear(work.cloud).await?;
+        cleanup.run(work.cloud).await?;
         if overtaken {
             return Err(StackError::Overtaken {
                 stack: work.settings.stack_name.clone(),
@@ -419,20 +419,12 @@ async fn execute(
         }
         return Err(error.into());
     }
-    match follow(
-        &work.client,
-        work.reporter,
-        &mut follower,
-        stack_id,
-        patience,
-    )
-    .await?
-    {
+    match follow(&work.client, work.reporter, &mut follower, stack_id, limits).await? {
         Followed::Ended(stack, events) => {
             conclude(work.reporter, &stack, &events)?;
             end(work, &stack).await
         }
-        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+        Followed::TimedOut(stack) => Err(limits.timed_out(&stack).into()),
         Followed::Interrupted => {
             work.reporter.notice(
                 "interrupted: CloudFormation goes on; `delivery wait` follows it, `delivery log` shows its events",

@@ -13,11 +13,12 @@ use super::parameters;
 use super::template::Template;
 use crate::args::Global;
 use crate::args::stack::Validate;
+use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
-use crate::home::{self, Home};
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::settings::Settings;
+use crate::state_folder::StateFolder;
 
 use lint::Lint;
 
@@ -67,7 +68,7 @@ impl Severity {
     }
 }
 
-impl Document for Validation {
+impl CommandAnswer for Validation {
     const TYPE: &'static str = "validation";
 
     fn text(&self) -> String {
@@ -149,7 +150,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
     if let Some((_, root)) = templates.iter().find(|(file, _)| file_name(file) == ROOT) {
         findings.extend(check_settings(&settings, root));
     }
-    let home = Home::find(global.home.as_deref());
+    let home = StateFolder::find(global.home.as_deref());
     let lint = lint::run(home.path(), &paths).await?;
     let cfn_lint = lint.is_some();
     findings.extend(lint.map(|Lint(findings)| findings).unwrap_or_default());
@@ -164,7 +165,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         cfn_lint,
         findings,
     };
-    document::print(global.json, &validation);
+    answer::print(global.json, &validation);
     Ok(if failed { Exit::Failed } else { Exit::Success })
 }
 
@@ -173,7 +174,7 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     if !named.is_empty() {
         return Ok(named.to_vec());
     }
-    let folder = home::checkout().ok_or(NoTemplates)?.join("cloudformation");
+    let folder = checkout::find().ok_or(NoTemplates)?.join("cloudformation");
     let entries = std::fs::read_dir(&folder).map_err(|source| CliError::File {
         verb: "read",
         path: folder.clone(),

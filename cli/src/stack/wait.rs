@@ -10,7 +10,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::description::{self, Description};
 use super::events::{Follower, latest_operation};
-use super::follow::{Followed, Patience, conclude, follow};
+use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::state::State;
 use crate::args::Global;
 use crate::args::stack::Wait;
@@ -113,7 +113,7 @@ impl Explained for WaitError {
 /// The command.
 pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
-    let mut patience = Patience::new(arguments.timeout)?;
+    let mut limits = WaitLimits::new(arguments.timeout)?;
     let cloud = Cloud::connect(&settings).await?;
     let reporter = Reporter::new(global);
     let client = cloud.cloudformation();
@@ -125,16 +125,16 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
             region: cloud.region().to_owned(),
         }));
     }
-    let stack = match ended(&client, &reporter, found, &mut patience).await? {
+    let stack = match ended(&client, &reporter, found, &mut limits).await? {
         Followed::Ended(stack, events) => {
             conclude(&reporter, &stack, &events)?;
             stack
         }
-        Followed::TimedOut(stack) => return Err(patience.timed_out(&stack).into()),
+        Followed::TimedOut(stack) => return Err(limits.timed_out(&stack).into()),
         Followed::Interrupted => return Ok(Exit::Interrupted),
     };
     match &arguments.execution {
-        Some(id) => execution(&cloud.codepipeline(), &reporter, &stack, id, &mut patience).await,
+        Some(id) => execution(&cloud.codepipeline(), &reporter, &stack, id, &mut limits).await,
         None => Ok(Exit::Success),
     }
 }
@@ -144,14 +144,14 @@ async fn ended(
     client: &Stacks,
     reporter: &Reporter,
     found: Description,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Followed, CliError> {
     if !found.state().is_in_progress() {
         let events = latest_operation(client, &found.id).await?;
         return Ok(Followed::Ended(found, events));
     }
     let mut follower = Follower::of_the_latest(client, &found.id).await?;
-    follow(client, reporter, &mut follower, &found.id, patience).await
+    follow(client, reporter, &mut follower, &found.id, limits).await
 }
 
 /// Waits for an execution.
@@ -160,7 +160,7 @@ async fn execution(
     reporter: &Reporter,
     stack: &Description,
     id: &str,
-    patience: &mut Patience,
+    limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     let pipeline = stack
         .outputs
@@ -202,12 +202,12 @@ async fn execution(
         told = Some(now);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
-            () = sleep_until(patience.deadline()) => {
+            () = sleep_until(limits.deadline()) => {
                 reporter.clear_progress();
-                let (pipeline, after) = (pipeline.clone(), patience.timeout);
+                let (pipeline, after) = (pipeline.clone(), limits.timeout);
                 return Err(WaitError::TimedOut { pipeline, id, status, after }.into());
             }
-            () = patience.interrupt.received() => {
+            () = limits.interrupt.received() => {
                 reporter.clear_progress();
                 return Ok(Exit::Interrupted);
             }

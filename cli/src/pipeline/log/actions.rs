@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::args::pipeline::Log;
 use crate::error::CliError;
-use crate::follow::patience::{AWS_MAY_BE_AWAY, Patience};
+use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot};
-use crate::log::{self, Entry};
+use crate::function_log::{self, Entry};
 use crate::message::LogLine;
 use crate::output::text::short;
 use crate::output::{Reporter, reader_is_gone};
@@ -56,17 +56,17 @@ pub(super) async fn follow(
     let execution = reader.execution(arguments).await?;
     let named = named(arguments);
     let mut seen = Seen::default();
-    let mut patience = Patience::new(AWS_MAY_BE_AWAY);
+    let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
     loop {
         let looked = reader.pipeline.look(&execution).await;
-        let Some(now) = patience.bear(looked)? else {
+        let Some(now) = outage.tolerate(looked)? else {
             tokio::time::sleep(INTERVAL).await;
             continue;
         };
         for action in runs_of(&now.actions, named, false) {
             let is_wanted = !arguments.failed || action.status == "Failed";
             if is_wanted && !seen.complete.contains(&action.id) {
-                patience.bear(reader.news(&now, action, &mut seen, reporter).await)?;
+                outage.tolerate(reader.show_new(&now, action, &mut seen, reporter).await)?;
             }
         }
         if reader_is_gone() {
@@ -186,7 +186,7 @@ impl Reader {
         reporter.report(heading(execution, action, group.clone()));
         match group {
             Some(group) => {
-                while action.status != "InProgress" && !log::is_complete(action) {
+                while action.status != "InProgress" && !function_log::is_complete(action) {
                     tokio::time::sleep(INTERVAL).await;
                 }
                 let entries = self.entries(&group, action).await?;
@@ -209,7 +209,7 @@ impl Reader {
     }
 
     /// What an action has logged since the last look.
-    async fn news(
+    async fn show_new(
         &mut self,
         now: &Snapshot,
         action: &ActionSnapshot,
@@ -237,7 +237,7 @@ impl Reader {
         if is_over && seen.over.insert(action.id.clone()) && action.status == "Failed" {
             reporter.notice(help(action));
         }
-        if is_over && log::is_complete(action) {
+        if is_over && function_log::is_complete(action) {
             seen.complete.insert(action.id.clone());
         }
         Ok(())
@@ -249,7 +249,7 @@ impl Reader {
         if let Some(group) = self.groups.get(function) {
             return Some(group.clone());
         }
-        let group = log::group(&self.lambda, function).await;
+        let group = function_log::group(&self.lambda, function).await;
         self.groups.insert(function.to_owned(), group.clone());
         Some(group)
     }
@@ -261,7 +261,7 @@ impl Reader {
         group: &str,
         action: &ActionSnapshot,
     ) -> Result<Vec<(Option<String>, Entry)>, CliError> {
-        let entries = log::read(&self.logs, group, action).await?;
+        let entries = function_log::read(&self.logs, group, action).await?;
         let function = self.shape.function(&action.stage, &action.action);
         let others = self.pipeline.newest_actions().await?;
         let others = others
@@ -270,7 +270,7 @@ impl Reader {
             .filter(|other| self.shape.function(&other.stage, &other.action) == function)
             .filter_map(|other| other.request)
             .collect();
-        Ok(log::attributed(entries, &others))
+        Ok(function_log::attributed(entries, &others))
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn follow(target: &Target, reporter: &Reporter) -> Result<(), C
     loop {
         // Asked before the events, so that none of the end's is missed.
         let stack = description::describe(&client, &target.stack.id).await?;
-        for event in follower.news(&client).await? {
+        for event in follower.new_events(&client).await? {
             reporter.report(line(&event));
         }
         if stack.is_none_or(|stack| !stack.state().is_in_progress()) || reader_is_gone() {

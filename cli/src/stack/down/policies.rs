@@ -93,7 +93,7 @@ mod tests {
     /// The application's own template: what `down` may delete without being asked for data is decided there.
     #[test]
     fn only_the_production_site_holds_data_of_production() {
-        let folder = crate::home::checkout().unwrap().join("cloudformation");
+        let folder = crate::checkout::find().unwrap().join("cloudformation");
         let mut found = Vec::new();
         for name in ["actions", "application", "delivery", "pipeline"] {
             let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();

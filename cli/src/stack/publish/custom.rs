@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::PublishError;
 use super::content::{Files, Object, prefix};
+use crate::action_functions::custom;
 use crate::args::stack::Architecture;
 use crate::error::CliError;
-use crate::functions::custom;
 use crate::settings::CustomFunction;
 use crate::stack::template::Template;
 

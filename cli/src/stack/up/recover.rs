@@ -9,14 +9,14 @@ use crate::error::CliError;
 use crate::stack::description::Description;
 use crate::stack::events::{Follower, latest_operation};
 use crate::stack::failure::StackError;
-use crate::stack::follow::{Followed, Patience, conclude, follow};
+use crate::stack::follow::{Followed, WaitLimits, conclude, follow};
 use crate::stack::question::{Answer, confirm};
 use crate::stack::resources;
 use crate::stack::state::State;
 
 /// How the change begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(super) enum NextStep {
     /// The stack is created; there is none of its name.
     Create,
     /// The stack is created; its name is there from a change set that was never executed.
@@ -31,26 +31,26 @@ pub(super) enum Beginning {
 pub(super) async fn ready(
     work: &Work<'_>,
     found: Option<&Description>,
-    patience: &mut Patience,
-) -> Result<Beginning, CliError> {
+    limits: &mut WaitLimits,
+) -> Result<NextStep, CliError> {
     let Some(stack) = found else {
-        return Ok(Beginning::Create);
+        return Ok(NextStep::Create);
     };
     match stack.state() {
-        State::Gone => Ok(Beginning::Create),
-        State::Complete | State::RolledBack | State::LeftFailed => Ok(Beginning::Update),
+        State::Gone => Ok(NextStep::Create),
+        State::Complete | State::RolledBack | State::LeftFailed => Ok(NextStep::Update),
         State::Review => {
             work.reporter.notice(format!(
                 "the stack `{}` is {}: a change set was made and never executed; going on with a new one",
                 stack.name, stack.status
             ));
-            Ok(Beginning::CreateAgain)
+            Ok(NextStep::CreateAgain)
         }
         State::Working | State::GoingBack | State::Deleting => {
             Err(busy(&work.client, stack).await?.into())
         }
-        State::NeverCreated => never_created(work, stack, patience).await,
-        State::StuckUpdate => stuck_update(work, stack, patience).await,
+        State::NeverCreated => never_created(work, stack, limits).await,
+        State::StuckUpdate => stuck_update(work, stack, limits).await,
         State::Broken => Err(UpError::Broken {
             stack: stack.name.clone(),
             status: stack.status.clone(),
@@ -83,8 +83,8 @@ pub(crate) async fn busy(client: &Client, stack: &Description) -> Result<StackEr
 async fn never_created(
     work: &Work<'_>,
     stack: &Description,
-    patience: &mut Patience,
-) -> Result<Beginning, CliError> {
+    limits: &mut WaitLimits,
+) -> Result<NextStep, CliError> {
     refuse_a_dry_run(work, stack)?;
     work.reporter.notice(format!(
         "the stack `{}` is {}: it could not be created and nothing lives in it; it has to be deleted before it \
@@ -105,16 +105,16 @@ async fn never_created(
         .send()
         .await;
     deleted.map_err(|error| CallError::new("cloudformation:DeleteStack", &stack.name, &error))?;
-    let beginning = Beginning::Create;
-    end_of(work, stack, &mut follower, patience, beginning).await
+    let next = NextStep::Create;
+    end_of(work, stack, &mut follower, limits, next).await
 }
 
 /// A stack that could go neither forth nor back.
 async fn stuck_update(
     work: &Work<'_>,
     stack: &Description,
-    patience: &mut Patience,
-) -> Result<Beginning, CliError> {
+    limits: &mut WaitLimits,
+) -> Result<NextStep, CliError> {
     refuse_a_dry_run(work, stack)?;
     let places: Vec<String> = resources::list(&work.client, &stack.id)
         .await?
@@ -148,8 +148,8 @@ async fn stuck_update(
     continued.map_err(|error| {
         CallError::new("cloudformation:ContinueUpdateRollback", &stack.name, &error)
     })?;
-    let beginning = Beginning::Update;
-    end_of(work, stack, &mut follower, patience, beginning).await
+    let next = NextStep::Update;
+    end_of(work, stack, &mut follower, limits, next).await
 }
 
 /// Waits for the end of what makes the stack ready.
@@ -157,14 +157,14 @@ async fn end_of(
     work: &Work<'_>,
     stack: &Description,
     follower: &mut Follower,
-    patience: &mut Patience,
-    beginning: Beginning,
-) -> Result<Beginning, CliError> {
-    match follow(&work.client, work.reporter, follower, &stack.id, patience).await? {
-        Followed::Interrupted => Ok(Beginning::Interrupted),
-        Followed::TimedOut(stack) => Err(patience.timed_out(&stack).into()),
+    limits: &mut WaitLimits,
+    next: NextStep,
+) -> Result<NextStep, CliError> {
+    match follow(&work.client, work.reporter, follower, &stack.id, limits).await? {
+        Followed::Interrupted => Ok(NextStep::Interrupted),
+        Followed::TimedOut(stack) => Err(limits.timed_out(&stack).into()),
         Followed::Ended(stack, events) => match stack.state() {
-            State::Gone | State::RolledBack | State::Complete => Ok(beginning),
+            State::Gone | State::RolledBack | State::Complete => Ok(next),
             _ => {
                 conclude(work.reporter, &stack, &events)?;
                 Err(StackError::failed(&stack, &events).into())

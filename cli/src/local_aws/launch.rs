@@ -5,9 +5,9 @@ use std::path::Path;
 
 use local::launch::{Change, Request};
 
-use crate::endpoints::Endpoints;
+use crate::action_functions::Function;
 use crate::error::CliError;
-use crate::functions::Function;
+use crate::local_aws::endpoints::Endpoints;
 use crate::message::StageUrls;
 
 /// A stack that is complete.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{json, write_stdout};
 
 /// An answer that is complete when it is printed.
-pub(crate) trait Document: Serialize + JsonSchema {
+pub(crate) trait CommandAnswer: Serialize + JsonSchema {
     /// What `type` says of it.
     const TYPE: &'static str;
 
@@ -15,10 +15,10 @@ pub(crate) trait Document: Serialize + JsonSchema {
 }
 
 /// Prints an answer.
-pub(crate) fn print<D: Document>(as_json: bool, document: &D) {
+pub(crate) fn print<A: CommandAnswer>(as_json: bool, answer: &A) {
     write_stdout(&if as_json {
-        json::line(Some(D::TYPE), document)
+        json::line(Some(A::TYPE), answer)
     } else {
-        document.text()
+        answer.text()
     });
 }

@@ -20,7 +20,7 @@ const ASKED_AT_MOST: u32 = 60;
 
 /// What was made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leftovers {
+pub(super) struct Cleanup {
     /// The change set, by its stack's name and its own. Noted before it is asked for.
     pub(super) change_set: Option<(String, String)>,
     /// Whether the stack was made only to hold the change set.
@@ -33,9 +33,9 @@ pub(super) struct Leftovers {
     pub(super) keys: Vec<String>,
 }
 
-impl Leftovers {
+impl Cleanup {
     /// Takes everything away.
-    pub(super) async fn clear(&self, cloud: &Cloud) -> Result<(), CliError> {
+    pub(super) async fn run(&self, cloud: &Cloud) -> Result<(), CliError> {
         if let Some((stack, name)) = &self.change_set {
             let client = cloud.cloudformation();
             change_set::delete(&client, stack, name).await?;

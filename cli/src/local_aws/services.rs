@@ -1,4 +1,4 @@
-//! The local AWS with the CodePipeline engine beside it, in this process.
+//! MiniStack and the CodePipeline engine, started and stopped together in this process.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,14 +12,14 @@ use local::ministack::ACCOUNT;
 use local::source::Source;
 use uuid::Uuid;
 
-use crate::endpoints::Endpoints;
 use crate::error::CliError;
-use crate::home::Settings;
+use crate::local_aws::endpoints::Endpoints;
+use crate::state_folder::EnvironmentSettings;
 
 /// The region that the local AWS plays; one that every service exists in.
 const REGION: &str = "us-east-1";
 
-/// What the templates call the repository that the application stands in for, where nobody says otherwise.
+/// The default name of the repository in the templates, for which the application stands in.
 pub(crate) const REPOSITORY: &str = "local/application";
 
 /// What a job's secret begins with: it opens nothing, and is found wherever it should not be.
@@ -28,17 +28,17 @@ const SECRET_PREFIX: &str = "local-secret-";
 /// What a job's session token begins with.
 const SESSION_PREFIX: &str = "local-session-";
 
-/// A running local AWS. Dropping it ends everything too, only without waiting for the end.
+/// A running local AWS. Dropping it stops everything too, but does not wait for the end.
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct LocalServices {
     endpoints: Endpoints,
     engine: EngineHandle,
     aws: LocalAws,
 }
 
-impl Host {
+impl LocalServices {
     /// Starts everything and waits until it answers.
-    pub(crate) async fn start(settings: &Settings) -> Result<Self, CliError> {
+    pub(crate) async fn start(settings: &EnvironmentSettings) -> Result<Self, CliError> {
         let source = Source::open(&settings.application)
             .await
             .map_err(local_aws)?;

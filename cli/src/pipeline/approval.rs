@@ -14,7 +14,7 @@ use crate::args::pipeline::Answer;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::Pipeline;
-use crate::output::document::{self, Document};
+use crate::output::answer::{self, CommandAnswer};
 use crate::output::reporter::can_ask;
 use crate::output::text::short;
 use crate::output::write_stderr;
@@ -43,7 +43,7 @@ pub(crate) struct Answered {
     next: &'static str,
 }
 
-impl Document for Answered {
+impl CommandAnswer for Answered {
     const TYPE: &'static str = "approval";
 
     fn text(&self) -> String {
@@ -108,7 +108,7 @@ async fn answer(
         revision: waiting.stage.revision.clone(),
         next,
     };
-    document::print(global.json, &answered);
+    answer::print(global.json, &answered);
     Ok(Exit::Success)
 }
 

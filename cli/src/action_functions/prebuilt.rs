@@ -35,7 +35,7 @@ pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
 pub(crate) fn beside_this_program() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let directory = program.parent()?.to_owned();
-    let is_built_here = crate::home::checkout().is_some_and(|checkout| {
+    let is_built_here = crate::checkout::find().is_some_and(|checkout| {
         let checkout = checkout.canonicalize().unwrap_or(checkout);
         directory.starts_with(checkout)
     });

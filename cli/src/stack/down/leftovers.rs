@@ -10,7 +10,7 @@ use crate::stack::resources::NESTED_STACK;
 
 /// A resource that its stack left where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Remnant {
+pub(super) struct Leftover {
     /// The id of its stack.
     pub(super) stack_id: String,
     /// The name of its stack.
@@ -23,7 +23,7 @@ pub(super) struct Remnant {
     pub(super) physical: Option<String>,
 }
 
-impl Remnant {
+impl Leftover {
     /// Where it was.
     pub(super) fn path(&self) -> String {
         format!("{}/{}", self.stack, self.logical)
@@ -32,7 +32,7 @@ impl Remnant {
 
 /// The resources that deletions skipped and that were not deleted since. What an update left on purpose
 /// is not among them.
-pub(super) fn remnants(events: &[StackEvent]) -> Vec<Remnant> {
+pub(super) fn leftovers(events: &[StackEvent]) -> Vec<Leftover> {
     let mut deleting = HashSet::new();
     let mut left = BTreeMap::new();
     for event in events {
@@ -55,7 +55,7 @@ pub(super) fn remnants(events: &[StackEvent]) -> Vec<Remnant> {
     }
     left.into_values()
         .filter(|event| event.kind != NESTED_STACK)
-        .map(|event| Remnant {
+        .map(|event| Leftover {
             stack_id: event.stack_id.clone(),
             stack: event.stack.clone(),
             logical: event.resource.clone(),
@@ -122,8 +122,8 @@ mod tests {
                 "",
             ),
         ];
-        let left = remnants(&events);
-        let paths: Vec<String> = left.iter().map(Remnant::path).collect();
+        let left = leftovers(&events);
+        let paths: Vec<String> = left.iter().map(Leftover::path).collect();
         assert_eq!(paths, ["shop-Application-X/ProdSite"]);
     }
 }

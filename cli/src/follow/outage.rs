@@ -6,19 +6,19 @@ use crate::error::CliError;
 
 /// How long AWS may not answer, or only throttle: longer than a connection is changed or a region's API fails
 /// over, and short enough that nobody waits for a network that is gone.
-pub(crate) const AWS_MAY_BE_AWAY: Duration = Duration::from_mins(2);
+pub(crate) const AWS_OUTAGE_LIMIT: Duration = Duration::from_mins(2);
 
 /// How long the engine may not answer, which is on this machine.
-pub(super) const ENGINE_MAY_BE_AWAY: Duration = Duration::from_secs(10);
+pub(super) const ENGINE_OUTAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts how long calls have failed.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Outage {
     limit: Duration,
     since: Option<Instant>,
 }
 
-impl Patience {
+impl Outage {
     pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, since: None }
     }
@@ -28,7 +28,10 @@ impl Patience {
     /// # Errors
     ///
     /// Where it is no use to ask again, or it has been none for too long.
-    pub(crate) fn bear<T>(&mut self, answer: Result<T, CliError>) -> Result<Option<T>, CliError> {
+    pub(crate) fn tolerate<T>(
+        &mut self,
+        answer: Result<T, CliError>,
+    ) -> Result<Option<T>, CliError> {
         match answer {
             Ok(answer) => {
                 self.since = None;
@@ -68,16 +71,16 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_borne_and_only_for_so_long() {
-        let mut patience = Patience::new(Duration::from_mins(1));
+        let mut outage = Outage::new(Duration::from_mins(1));
         let failed = Err::<(), _>(error(CallErrorKind::Unavailable));
-        assert!(patience.bear(failed).unwrap().is_none());
-        assert!(patience.bear(Ok(())).unwrap().is_some());
-        assert!(patience.since.is_none(), "an answer begins it anew");
+        assert!(outage.tolerate(failed).unwrap().is_none());
+        assert!(outage.tolerate(Ok(())).unwrap().is_some());
+        assert!(outage.since.is_none(), "an answer begins it anew");
         let denied = Err::<(), _>(error(CallErrorKind::Denied));
-        patience.bear(denied).unwrap_err();
+        outage.tolerate(denied).unwrap_err();
 
-        let mut over = Patience::new(Duration::ZERO);
+        let mut over = Outage::new(Duration::ZERO);
         let failed = Err::<(), _>(error(CallErrorKind::Unavailable));
-        over.bear(failed).unwrap_err();
+        over.tolerate(failed).unwrap_err();
     }
 }
