@@ -78,7 +78,7 @@ impl Application {
             return vec![Finding {
                 severity: Severity::Error,
                 message: format!("no `package.json` in `{}`", folder.display()),
-                help: Some("name the directory of an application: `delivery run DIR`".to_owned()),
+                help: Some("give the directory of an application: `delivery run DIR`".to_owned()),
             }];
         }
         let tasks = TASKS.map(str::to_owned);

@@ -1,7 +1,6 @@
-//! The command line: what can be asked of `delivery`.
+//! The command line, with one file for each group of commands.
 //!
-//! One file a family of commands. What [`crate::settings`] may also take from `delivery.toml` is an
-//! `Option` here.
+//! A value that may also come from `delivery.toml` is an `Option` here; [`crate::settings`] merges them.
 
 pub(crate) mod advice;
 pub(crate) mod help;
@@ -26,9 +25,9 @@ use values::boolean;
 
 /// Takes a commit from source to production: through AWS CodePipeline, or on this machine.
 ///
-/// A flag wins over its environment variable (`DELIVERY_<FLAG>`), that over `delivery.toml`, and that
-/// over the default. Variables of flags without a value take 1, 0, yes, no, true and false. Data goes to standard output, everything for people to standard error. No telemetry
-/// is collected.
+/// A flag overrides its environment variable (`DELIVERY_<FLAG>`), which overrides `delivery.toml`, which
+/// overrides the default. Variables of flags without a value accept 1, 0, yes, no, true and false. Data goes
+/// to standard output, messages for people to standard error. No telemetry is collected.
 #[derive(Debug, Parser)]
 #[command(
     name = "delivery",
@@ -53,7 +52,7 @@ pub(crate) struct Global {
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// The settings [default: the nearest `delivery.toml`, here or above].
+    /// The settings file [default: the nearest `delivery.toml`, in this directory or above].
     #[arg(
         short,
         long,
@@ -63,25 +62,25 @@ pub(crate) struct Global {
     )]
     pub(crate) config: Option<PathBuf>,
 
-    /// The stack's name [default: that of the directory with `delivery.toml`, else of this one].
+    /// The stack name [default: the name of the directory with `delivery.toml`, else of the current one].
     #[arg(long, global = true, value_name = "NAME", env = "DELIVERY_STACK_NAME")]
     pub(crate) stack_name: Option<String>,
 
-    /// The AWS region; without it `AWS_REGION` or `AWS_DEFAULT_REGION` [default: the profile's].
+    /// The AWS region [default: `AWS_REGION`, else `AWS_DEFAULT_REGION`, else the profile's].
     #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION")]
     pub(crate) region: Option<String>,
 
-    /// The profile of the AWS configuration to sign in with, whatever `AWS_ACCESS_KEY_ID` says; without it
-    /// `AWS_PROFILE`, over which `AWS_ACCESS_KEY_ID` wins.
+    /// The AWS profile to sign in with, even if `AWS_ACCESS_KEY_ID` is set. Without it `AWS_PROFILE` is used,
+    /// unless `AWS_ACCESS_KEY_ID` is set.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
-    /// Print JSON to standard output: one object, or for commands that take their time one a line, the
-    /// last of which is the result.
+    /// Print JSON to standard output: one object, or for long-running commands one object a line, the last
+    /// of which is the result.
     #[arg(long, global = true, env = "DELIVERY_JSON", value_parser = boolean)]
     pub(crate) json: bool,
 
-    /// When to colour what is for people; `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `FORCE_COLOR` are
+    /// When to colour messages; `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `FORCE_COLOR` are
     /// honoured.
     #[arg(
         long,
@@ -92,15 +91,15 @@ pub(crate) struct Global {
     )]
     pub(crate) color: Color,
 
-    /// Say more: once for what is done, twice for its details.
+    /// Print more: once for what is done, twice for the details.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Say nothing but results and failures.
+    /// Print only results and failures.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Where the local AWS is installed and kept environments are recorded.
+    /// Where the local AWS is installed and running environments are recorded.
     ///
     /// By default `.delivery` in the checkout that this program was built from, else
     /// `~/.cache/delivery`.
@@ -120,28 +119,28 @@ pub(crate) enum Color {
     Never,
 }
 
-/// The verbs.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the pipeline on this machine, from the current commit to production.
     ///
-    /// Builds the action functions if they are not there, starts a local AWS, launches the very
-    /// template that AWS would get, and takes the application in DIR through every stage.
+    /// Builds the action functions if needed, starts a local AWS, launches the same template that AWS would
+    /// get, and takes the application in DIR through every stage.
     Run(Run),
 
-    /// Keep a local AWS up, to which every other command can be pointed.
+    /// Keep a local AWS running that every other command can work with.
     Local(Local),
 
     /// Upload packages, layer and templates to a bucket, and print the root template's URL.
     ///
-    /// Everything goes below prefixes that are named by its content: what is there already is verified and
-    /// not sent again.
+    /// Everything goes under prefixes derived from its content: what already exists is verified and not
+    /// uploaded again.
     Publish(Publish),
 
-    /// Create the stack, or update it, by a change set that is shown first.
+    /// Create or update the stack with a change set that is shown first.
     Up(Up),
 
-    /// Wait until the stack, and with --execution an execution, has come to its end.
+    /// Wait until the operation on the stack has ended, and with --execution an execution too.
     Wait(Wait),
 
     /// Show the stack, its outputs, and what each stage of the pipeline is doing.
@@ -153,10 +152,10 @@ pub(crate) enum Command {
     /// Start an execution of the pipeline.
     Start(Start),
 
-    /// Approve the execution that waits.
+    /// Approve the execution that is waiting.
     Approve(Answer),
 
-    /// Reject the execution that waits.
+    /// Reject the execution that is waiting.
     Reject(Answer),
 
     /// Retry the failed actions of a stage, or all of its actions.
@@ -165,7 +164,7 @@ pub(crate) enum Command {
     /// Stop an execution of the pipeline.
     Stop(Stop),
 
-    /// Delete the stack and what is in its buckets, and verify that nothing is left.
+    /// Delete the stack and the contents of its buckets, and verify that nothing is left.
     Down(Down),
 
     /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
@@ -177,7 +176,7 @@ pub(crate) enum Command {
     /// Write a folder with an action of your own: code, tests, and its function's template.
     NewAction(NewAction),
 
-    /// Print the completions of a shell.
+    /// Print completions for a shell.
     Completions(Completions),
 
     /// Explain a command or a topic (`exit-codes`).
@@ -185,7 +184,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it tells events while it works, so that with `--json` a result has to come last.
+    /// Whether it reports messages while it works, so that with `--json` a result has to come last.
     pub(crate) fn reports_messages(&self) -> bool {
         matches!(
             self,

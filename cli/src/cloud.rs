@@ -104,7 +104,7 @@ async fn check_profile(settings: Option<&str>) -> Result<(), NoProfile> {
 
 /// The named profile is in neither file of the AWS configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("the AWS configuration has no profile `{name}`; it has {}", listed(.known))]
+#[error("no profile `{name}` in the AWS configuration; it has {}", listed(.known))]
 struct NoProfile {
     name: String,
     known: Vec<String>,
@@ -130,7 +130,7 @@ impl Explained for NoProfile {
     fn hint(&self) -> Option<String> {
         let known = self.known.iter().map(String::as_str);
         Some(nearest(&self.name, known).map_or_else(
-            || "name one that is there (`--profile`, `AWS_PROFILE`, `profile` in `delivery.toml`), or configure it: \
+            || "use an existing one (`--profile`, `AWS_PROFILE`, `profile` in `delivery.toml`), or configure it: \
                 `aws configure sso`".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
         ))

@@ -87,7 +87,7 @@ impl Check {
         let help = match error.kind {
             CallErrorKind::Denied => {
                 format!(
-                    "allow `{}` for the identity you are signed in as",
+                    "allow `{}` for the identity that you are signed in as",
                     error.action
                 )
             }

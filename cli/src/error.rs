@@ -27,7 +27,7 @@ pub(crate) enum CliError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The directory of `-C` cannot be entered.
-    #[error("cannot work in `{}`, the directory that `-C` names", .path.display())]
+    #[error("cannot change to the directory `{}` given by `-C`", .path.display())]
     Directory {
         path: PathBuf,
         source: std::io::Error,
@@ -36,16 +36,16 @@ pub(crate) enum CliError {
     #[error("nothing was started:{}", listed(.problems))]
     Unfit { problems: Vec<String>, exit: Exit },
     /// A program that is needed is not installed.
-    #[error("`{program}` cannot be started")]
+    #[error("cannot start `{program}`")]
     Program {
         program: &'static str,
         source: std::io::Error,
     },
     /// The functions do not build.
-    #[error("the action functions do not build: `{command}` ended with {status}")]
+    #[error("building the action functions failed: `{command}` ended with {status}")]
     Build { command: String, status: String },
     /// There is neither a checkout to build nor a directory to take functions from.
-    #[error("the checkout that this program was built from (`{}`) is not there: its templates and functions are needed", .workspace.display())]
+    #[error("the checkout that this program was built from (`{}`) is missing; its templates and functions are needed", .workspace.display())]
     NoSources { workspace: PathBuf },
     /// A function is not in the directory that was given.
     #[error("function `{name}` is not in `{}`", .directory.display())]
@@ -61,7 +61,7 @@ pub(crate) enum CliError {
         source: std::io::Error,
     },
     /// A state file that this program did not write.
-    #[error("`{}` is not the state of a kept environment", .path.display())]
+    #[error("`{}` is not a valid state file", .path.display())]
     State {
         path: PathBuf,
         source: serde_json::Error,
@@ -72,7 +72,7 @@ pub(crate) enum CliError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The process that hosts a kept environment ended or did not answer.
-    #[error("the process that keeps the environment up {what}; its log is `{}`{}", .log.display(), quoted(.tail))]
+    #[error("the background process of the local AWS {what}; its log is `{}`{}", .log.display(), quoted(.tail))]
     BackgroundProcess {
         what: String,
         log: PathBuf,
@@ -91,7 +91,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Call(#[from] Box<CallError>),
     /// Nobody is signed in.
-    #[error("there are no AWS credentials{}", .profile.as_ref().map(|name| format!(" in the profile `{name}`")).unwrap_or_default())]
+    #[error("no AWS credentials found{}", .profile.as_ref().map(|name| format!(" in the profile `{name}`")).unwrap_or_default())]
     Credentials {
         profile: Option<String>,
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -100,7 +100,7 @@ pub(crate) enum CliError {
     #[error("no AWS region is set")]
     NoRegion,
     /// `delivery.toml` cannot be read.
-    #[error("`{}` is not understood", .path.display())]
+    #[error("cannot parse `{}`", .path.display())]
     Settings {
         path: PathBuf,
         source: Box<toml::de::Error>,
@@ -112,7 +112,7 @@ pub(crate) enum CliError {
         elsewhere: Vec<PathBuf>,
     },
     /// What is kept delivers the application under another name.
-    #[error("what is kept for `{}` delivers it as the repository `{kept}`", .application.display())]
+    #[error("the local AWS for `{}` is already running with the repository name `{kept}`", .application.display())]
     OtherRepository { application: PathBuf, kept: String },
     /// The kept environment is being started or ended, for longer than that takes.
     #[error(
@@ -120,7 +120,7 @@ pub(crate) enum CliError {
     )]
     DoesNotAnswer { pid: u32, seconds: u64 },
     /// The kept environment did not end.
-    #[error("process {pid}, which keeps the environment up, did not end within {seconds} s")]
+    #[error("process {pid}, which runs the local AWS, did not stop within {seconds} s")]
     DoesNotEnd { pid: u32, seconds: u64 },
 }
 
@@ -206,23 +206,23 @@ impl CliError {
             Self::Call(error) => call_hint(error),
             Self::Credentials { profile, .. } => sign_in(profile.as_deref()),
             Self::NoRegion => {
-                "name one: `--region REGION`, `AWS_REGION`, `region` in `delivery.toml`, or in the profile"
+                "set it with `--region REGION`, `AWS_REGION`, or `region` in `delivery.toml` or the profile"
                     .to_owned()
             }
             Self::Settings { .. } => {
-                "`delivery.toml` may hold `stack-name`, `region`, `profile`, `bucket`, `architecture` and \
+                "`delivery.toml` may contain `stack-name`, `region`, `profile`, `bucket`, `architecture` and \
                  `[parameters]`"
                     .to_owned()
             }
             Self::Application { source, .. } => application_hint(source.as_ref()),
-            Self::Directory { .. } => "name a directory that is there".to_owned(),
+            Self::Directory { .. } => "give an existing directory".to_owned(),
             Self::Program {
                 program: "cargo", ..
-            } => "install Rust (https://rustup.rs), or name built functions by `--functions DIR`"
+            } => "install Rust (https://rustup.rs), or use built functions: `--functions DIR`"
                 .to_owned(),
             Self::Program { program, .. } => format!("install `{program}`"),
-            Self::Build { .. } => "cargo's own words are above".to_owned(),
-            Self::NoSources { .. } => "build `delivery` in a checkout that stays".to_owned(),
+            Self::Build { .. } => "see cargo's output above".to_owned(),
+            Self::NoSources { .. } => "build `delivery` in a checkout that you keep".to_owned(),
             Self::FunctionMissing { name, directory } => format!(
                 "put `{name}.zip`, `{name}/bootstrap` or the program `{name}` into `{}`",
                 directory.display()
@@ -231,7 +231,7 @@ impl CliError {
                 "start one: `delivery run --keep` or `delivery local start`".to_owned()
             }
             Self::NoEnvironment { elsewhere, .. } => format!(
-                "name the directory of one that is running: {}",
+                "give the directory of a running one: {}",
                 elsewhere
                     .iter()
                     .map(|path| format!("`{}`", path.display()))
@@ -239,11 +239,11 @@ impl CliError {
                     .join(", ")
             ),
             Self::OtherRepository { .. } => {
-                "end it first: `delivery local stop`, with the same DIR".to_owned()
+                "stop it first: `delivery local stop`, with the same DIR".to_owned()
             }
             Self::State { path, .. } => format!("remove `{}`", path.display()),
             Self::DoesNotAnswer { pid, .. } | Self::DoesNotEnd { pid, .. } => {
-                format!("end it by `kill -9 {pid}`")
+                format!("end it with `kill -9 {pid}`")
             }
             Self::Unfit { .. }
             | Self::File { .. }
@@ -294,7 +294,7 @@ fn application_hint(error: &(dyn std::error::Error + Send + Sync + 'static)) -> 
     error
         .downcast_ref::<local::source::SourceError>()
         .and_then(delivery_action::failure::ActionError::hint)
-        .unwrap_or_else(|| "name the directory of an application: `delivery run DIR`".to_owned())
+        .unwrap_or_else(|| "give the directory of an application: `delivery run DIR`".to_owned())
 }
 
 /// What to do about a call that did not succeed.
@@ -305,7 +305,7 @@ fn call_hint(error: &CallError) -> String {
     match error.kind {
         CallErrorKind::Denied if error.is_about_credentials() => sign_in(None),
         CallErrorKind::Denied => {
-            format!("allow `{action}` on `{resource}` for the identity you are signed in as (`delivery doctor`)")
+            format!("allow `{action}` on `{resource}` for the identity that you are signed in as (`delivery doctor`)")
         }
         CallErrorKind::NotFound => {
             format!("check that `{resource}` exists in this account and region (`delivery doctor`)")
@@ -318,11 +318,11 @@ fn call_hint(error: &CallError) -> String {
                 .to_owned()
         }
         CallErrorKind::Unavailable => {
-            "check the network and `AWS_ENDPOINT_URL`, then try again; if it goes on, see the AWS Health \
+            "check the network and `AWS_ENDPOINT_URL`, then try again; if the problem persists, see the AWS Health \
              Dashboard"
                 .to_owned()
         }
-        CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
+        CallErrorKind::Invalid => "correct what the message says".to_owned(),
     }
 }
 
@@ -341,7 +341,7 @@ fn sign_in(profile: Option<&str>) -> String {
         .map(|name| format!(" --profile {name}"))
         .unwrap_or_default();
     format!(
-        "sign in (`aws login{profile}` or `aws sso login{profile}`), or name another profile by `--profile`"
+        "sign in (`aws login{profile}` or `aws sso login{profile}`), or use another profile: `--profile NAME`"
     )
 }
 
@@ -356,8 +356,8 @@ mod tests {
             source: std::io::Error::from(std::io::ErrorKind::NotFound),
         };
         insta::assert_snapshot!(error.message(), @r"
-        `cargo` cannot be started: entity not found
-          help: install Rust (https://rustup.rs), or name built functions by `--functions DIR`
+        cannot start `cargo`: entity not found
+          help: install Rust (https://rustup.rs), or use built functions: `--functions DIR`
         ");
         assert_eq!(error.exit(), Exit::Failed);
     }

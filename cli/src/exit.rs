@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Usage,
     /// The pipeline's execution or the stack's launch failed.
     PipelineFailed,
-    /// AWS does not take the credentials, or they lack a permission.
+    /// AWS rejected the credentials, or they lack a permission.
     Denied,
     /// What was named is not there.
     NotFound,
@@ -73,23 +73,22 @@ impl Exit {
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "everything asked for was done",
+            Self::Success => "everything succeeded",
             Self::Failed => {
-                "it could not be done: AWS refused or did not answer, a tool is missing, the functions do \
-                 not build, the local AWS does not start, the check before `run` found errors"
+                "AWS refused a call or did not answer, a tool is missing, the functions do not build, the \
+                 local AWS does not start, or the check before `run` found errors"
             }
             Self::Usage => "the command line was not understood",
             Self::PipelineFailed => {
-                "the pipeline's execution failed or was stopped, or the stack did not launch"
+                "the pipeline execution failed or was stopped, or the stack failed to launch"
             }
-            Self::Denied => "AWS does not take the credentials, or they lack a permission",
-            Self::NotFound => "what was named is not there",
-            Self::TimedOut => "the time given by `--timeout` ran out",
+            Self::Denied => "AWS rejected the credentials, or they lack a permission",
+            Self::NotFound => "not found",
+            Self::TimedOut => "timed out (`--timeout`)",
             Self::Superseded => "a newer execution took the place of this one",
-            Self::Pending => "a person has to act first: an approval or the connection waits",
+            Self::Pending => "waiting for a person: an approval or a connection is pending",
             Self::Interrupted => {
-                "interrupted (Ctrl-C or SIGTERM): what `run` had started was stopped first, an execution \
-                 on AWS goes on"
+                "interrupted (Ctrl-C or SIGTERM): `run` stopped what it had started; an execution on AWS continues"
             }
         }
     }

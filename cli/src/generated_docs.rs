@@ -13,7 +13,7 @@ pub(crate) fn check(path: &str, expected: &str) {
     let found = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         found == expected,
-        "`{path}` is not what the code says; write it anew by \
+        "`{path}` does not match the code; regenerate it with \
          `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery`"
     );
 }

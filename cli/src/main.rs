@@ -189,7 +189,7 @@ fn explain(arguments: &Help) -> Exit {
     cli.build();
     let Some(command) = cli.find_subcommand_mut(topic) else {
         write_stderr(&format!(
-            "error: there is no help on `{}`\n  help: `delivery help` lists the commands",
+            "error: no help on `{}`\n  help: `delivery help` lists the commands",
             output::foreign::line(topic)
         ));
         return Exit::Usage;

@@ -134,7 +134,7 @@ fn folder(application: &Application) -> Option<Finding> {
     let (message, help) = if knows_folders() {
         (
             format!("the application is the folder `{folder}` of its repository"),
-            format!("on AWS give the same: `delivery up -p {DIRECTORY}={folder}`"),
+            format!("on AWS, pass the same: `delivery up -p {DIRECTORY}={folder}`"),
         )
     } else {
         (
@@ -207,7 +207,10 @@ mod tests {
         let error = found.verdict().unwrap_err();
         assert_eq!(error.exit(), Exit::Usage, "{}", error.message());
         let message = error.message();
-        assert!(message.contains("`ManualApproval` is"), "{message}");
+        assert!(
+            message.contains("did you mean `ManualApproval`?"),
+            "{message}"
+        );
         assert!(message.contains("`BranchName` is `a b`"), "{message}");
     }
 }

@@ -257,7 +257,7 @@ fn starting(home: &StateFolder) -> String {
     if local::ministack::is_installed(home.path()) {
         "starting".to_owned()
     } else {
-        "starting, after its installation in `HOME`: this takes half a minute, once"
+        "installing it in `HOME` first, which takes half a minute once"
             .replace("HOME", &home.path().display().to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of a command line that is not understood, beyond what clap says.
+//! Help for a mistyped command line, beyond what clap offers.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -10,13 +10,13 @@ use super::Cli;
 use crate::exit::Exit;
 use crate::output::{foreign, write_stderr, write_stdout};
 
-/// What people who know other tools type, and what it is here.
+/// Commands of other tools, and what they are called here.
 const OTHER_WORDS: [(&str, &str); 14] = [
     (
         "deploy",
-        "`delivery up` makes or updates the stack, `delivery start` runs its pipeline",
+        "`delivery up` creates or updates the stack, `delivery start` runs its pipeline",
     ),
-    ("launch", "`delivery up` makes or updates the stack"),
+    ("launch", "`delivery up` creates or updates the stack"),
     ("destroy", "`delivery down` deletes the stack"),
     ("delete", "`delivery down` deletes the stack"),
     ("remove", "`delivery down` deletes the stack"),
@@ -31,7 +31,7 @@ const OTHER_WORDS: [(&str, &str); 14] = [
     ("version", "`delivery --version` prints the version"),
     (
         "init",
-        "an application needs no file of `delivery`: `delivery run` says what is missing",
+        "an application needs no configuration file: `delivery run` says what is missing",
     ),
     ("login", "`aws login` or `aws sso login` signs in"),
     (
@@ -40,7 +40,7 @@ const OTHER_WORDS: [(&str, &str); 14] = [
     ),
 ];
 
-/// How many letters may be wrong, missing or swapped in a word that is taken for a mistyped one.
+/// How many letters of a mistyped command may be wrong, missing or swapped.
 const MISTYPED: usize = 2;
 
 /// Prints the error, and help that was asked for.
@@ -79,7 +79,7 @@ fn unknown_command(error: &clap::Error) -> Option<String> {
         .get_subcommands()
         .map(clap::Command::get_name)
         .collect();
-    let mut text = format!("error: there is no command `{}`", foreign::line(typed));
+    let mut text = format!("error: unknown command `{}`", foreign::line(typed));
     let help = match meant(typed, &verbs) {
         Some(help) => help,
         None => "`delivery help` lists the commands".to_owned(),
@@ -94,7 +94,7 @@ fn meant(typed: &str, verbs: &[&str]) -> Option<String> {
         return Some((*help).to_owned());
     }
     let far = |verb: &str| strsim::damerau_levenshtein(verb, &typed);
-    // Of a short word little is left where two letters are wrong.
+    // With two letters wrong, little of a short word is left to recognise.
     let near = verbs
         .iter()
         .filter(|verb| far(verb) <= MISTYPED && far(verb) * 2 < verb.len());
@@ -102,7 +102,7 @@ fn meant(typed: &str, verbs: &[&str]) -> Option<String> {
     Some(format!("did you mean `delivery {nearest}`?"))
 }
 
-/// Says where a value comes from that nobody has typed.
+/// Names the environment variable of a value that was not typed: clap names only the flag.
 fn name_the_variable(error: &mut clap::Error, line: &[OsString]) {
     let (Some(ContextValue::String(argument)), Some(ContextValue::String(value))) = (
         error.get(ContextKind::InvalidArg),
@@ -128,7 +128,7 @@ fn name_the_variable(error: &mut clap::Error, line: &[OsString]) {
     }
 }
 
-/// The variable that stands for a flag.
+/// The environment variable of a flag.
 fn variable(command: &clap::Command, long: &str) -> Option<String> {
     let is_meant = |argument: &&Arg| argument.get_long() == Some(long);
     let own = command

@@ -1,4 +1,4 @@
-//! `delivery local`: a local AWS that stays.
+//! `delivery local`: a local AWS that outlives the command.
 
 use std::path::PathBuf;
 
@@ -11,20 +11,20 @@ pub(crate) struct Local {
     pub(crate) command: LocalCommand,
 }
 
-/// What can be done with a local AWS that stays.
+/// The commands of `delivery local`.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum LocalCommand {
-    /// Start it, without a stack, and print the variables with which it is reached.
+    /// Start it without a stack, and print the variables for reaching it.
     ///
     /// eval "$(delivery local start)"
     Start(LocalStart),
 
-    /// Print the variables with which `aws`, any SDK and `delivery` itself reach it.
+    /// Print the variables with which `aws`, SDKs and `delivery` itself reach it.
     ///
     /// eval "$(delivery local env)"
     Env(LocalTarget),
 
-    /// End it, and everything in it.
+    /// Stop it and delete everything in it.
     Stop(LocalTarget),
 }
 
@@ -35,15 +35,15 @@ pub(crate) struct LocalStart {
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) application: PathBuf,
 
-    /// What the connection calls the application's repository: the template's `FullRepositoryId`.
+    /// The repository name in the connection: the template's `FullRepositoryId`.
     #[arg(long, value_name = "OWNER/NAME", default_value = crate::local_aws::services::REPOSITORY, env = "DELIVERY_REPOSITORY")]
     pub(crate) repository: String,
 }
 
-/// A command about a local AWS that was kept.
+/// `delivery local env` and `delivery local stop`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LocalTarget {
-    /// The application that it was started for.
+    /// The application for which it was started.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) application: PathBuf,
 }

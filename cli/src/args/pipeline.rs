@@ -14,8 +14,7 @@ const DEFAULT_WAIT: &str = "1h";
 /// `delivery status`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Status {
-    /// Exit by what is shown: 3 where the stack or a stage failed, 8 where an approval or the connection
-    /// waits.
+    /// Exit with 3 if the stack or a stage failed, and with 8 if an approval or the connection is pending.
     #[arg(long)]
     pub(crate) exit_status: bool,
 }
@@ -23,15 +22,15 @@ pub(crate) struct Status {
 /// `delivery log`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Log {
-    /// The functions' logs of this stage's actions, instead of the stack's events.
+    /// Show the function logs of this stage's actions instead of the stack's events.
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// The function's log of this action, instead of the stack's events.
+    /// Show the function log of this action instead of the stack's events.
     #[arg(long, value_name = "ACTION")]
     pub(crate) action: Option<String>,
 
-    /// Only what failed: the stack's failed events, or the logs of the latest execution's failed actions.
+    /// Show only failures: the stack's failed events, or the logs of the latest execution's failed actions.
     #[arg(long)]
     pub(crate) failed: bool,
 
@@ -39,7 +38,7 @@ pub(crate) struct Log {
     #[arg(long, value_name = "ID")]
     pub(crate) execution: Option<String>,
 
-    /// Go on with what comes, until interrupted.
+    /// Keep printing new lines until interrupted.
     #[arg(short, long)]
     pub(crate) follow: bool,
 }
@@ -47,15 +46,15 @@ pub(crate) struct Log {
 /// `delivery start`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Start {
-    /// Deliver this commit instead of the branch's newest.
+    /// Deliver this commit instead of the newest commit of the branch.
     #[arg(long, value_name = "COMMIT")]
     pub(crate) revision: Option<String>,
 
-    /// Stay until the execution has ended, and end as it did.
+    /// Wait until the execution has ended, and exit with its result.
     #[arg(long)]
     pub(crate) wait: bool,
 
-    /// With `--wait`: how long, approvals included (for example 90s, 20m). The execution goes on afterwards.
+    /// With `--wait`: how long, including approvals (for example 90s, 20m). The execution continues afterwards.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_WAIT, env = "DELIVERY_TIMEOUT")]
     pub(crate) timeout: Duration,
 }
@@ -63,20 +62,20 @@ pub(crate) struct Start {
 /// `delivery approve` and `delivery reject`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Answer {
-    /// The commit that you mean, or its beginning: refused where another one waits. Without a terminal to ask
-    /// at, either this or `--yes` is needed.
+    /// The commit that you mean, or the beginning of its id: refused if another one is waiting. Without a
+    /// terminal, either this or `--yes` is required.
     #[arg(value_name = "COMMIT")]
     pub(crate) commit: Option<String>,
 
-    /// The stage, where more than one waits.
+    /// The stage, if more than one is waiting.
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// Why; the pipeline's history keeps it.
+    /// The reason; it is kept in the pipeline's history.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 
-    /// Do not ask: answer for whichever commit waits.
+    /// Do not ask: answer for whichever commit is waiting.
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -88,7 +87,7 @@ pub(crate) struct Retry {
     #[arg(value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// All of its actions, not only those that failed.
+    /// Retry all of its actions, not only the failed ones.
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -96,15 +95,15 @@ pub(crate) struct Retry {
 /// `delivery stop`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Stop {
-    /// The execution [default: the one in progress, where there is one only].
+    /// The execution [default: the one in progress, if there is only one].
     #[arg(value_name = "ID")]
     pub(crate) execution: Option<String>,
 
-    /// Do not wait for the actions in progress; what they do is ignored.
+    /// Do not wait for the actions in progress; their results are ignored.
     #[arg(long)]
     pub(crate) abandon: bool,
 
-    /// Why; the pipeline's history keeps it.
+    /// The reason; it is kept in the pipeline's history.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 }

@@ -7,11 +7,10 @@ use clap::Args;
 
 use super::values::{boolean, duration, parameter};
 
-/// How long locally an action rests before CodePipeline sends its next job; AWS waits 30 s.
+/// How long an action pauses on this machine before its next job; AWS waits 30 s.
 const DEFAULT_CONTINUATION_DELAY: &str = "1s";
 
-/// How long a run may take: no application's pipeline is faster by waiting longer than this, and a
-/// run that nobody watches has to end.
+/// How long a run may take: longer than any pipeline needs, and a run that nobody watches still ends.
 const DEFAULT_TIMEOUT: &str = "1h";
 
 /// `delivery run`.
@@ -21,14 +20,14 @@ pub(crate) struct Run {
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) application: PathBuf,
 
-    /// Leave everything up, and print the variables with which `aws` and any SDK reach it.
+    /// Leave everything running, and print the variables with which `aws` and SDKs reach it.
     ///
-    /// A later run of the same DIR with --keep updates the stack rather than starting over;
+    /// A later run of the same DIR with --keep updates the stack instead of starting over;
     /// `delivery local stop` stops it.
     #[arg(long, env = "DELIVERY_KEEP", value_parser = boolean)]
     pub(crate) keep: bool,
 
-    /// Also run each new commit of the branch, until Ctrl-C; of a plain folder, each saved change.
+    /// Also run each new commit of the branch until Ctrl-C; for a plain folder, each saved change.
     #[arg(long)]
     pub(crate) watch: bool,
 
@@ -36,7 +35,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_TIMEOUT, env = "DELIVERY_TIMEOUT")]
     pub(crate) timeout: Duration,
 
-    /// A parameter of the template; may be given more than once.
+    /// A parameter of the template; can be repeated.
     #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
 
@@ -44,9 +43,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_CONTINUATION_DELAY, env = "DELIVERY_CONTINUATION_DELAY")]
     pub(crate) continuation_delay: Duration,
 
-    /// Take the functions from here (NAME.zip, NAME/bootstrap or NAME each) and build nothing.
+    /// Take the functions from here (each NAME.zip, NAME/bootstrap or NAME) and build nothing.
     ///
-    /// A `node-layer.zip` beside them is their layer with Node.js and npm.
+    /// A `node-layer.zip` next to them is their layer with Node.js and npm.
     #[arg(long, value_name = "DIR", env = "DELIVERY_FUNCTIONS")]
     pub(crate) functions: Option<PathBuf>,
 }

@@ -13,7 +13,7 @@ const DEFAULT_STACK_TIMEOUT: &str = "1h";
 /// `delivery publish`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Publish {
-    /// The bucket; made if it is not there [default: delivery-ACCOUNT-REGION].
+    /// The bucket; created if it does not exist [default: delivery-ACCOUNT-REGION].
     #[arg(long, value_name = "BUCKET", env = "DELIVERY_BUCKET")]
     pub(crate) bucket: Option<String>,
 
@@ -25,7 +25,7 @@ pub(crate) struct Publish {
     #[arg(long, value_enum, value_name = "ARCH", env = "DELIVERY_ARCHITECTURE")]
     pub(crate) architecture: Option<Architecture>,
 
-    /// Publish no Node.js layer; then `node` and `npm` have to be on the functions' path otherwise.
+    /// Publish no Node.js layer; `node` and `npm` then have to be on the functions' path.
     #[arg(long, env = "DELIVERY_NO_NODE_LAYER", value_parser = super::values::boolean)]
     pub(crate) no_node_layer: bool,
 }
@@ -73,24 +73,23 @@ pub(crate) struct Up {
     #[arg(long, value_name = "URL", env = "DELIVERY_TEMPLATE_URL")]
     pub(crate) template_url: Option<String>,
 
-    /// A parameter of the template; may be given more than once. It wins over
-    /// `DELIVERY_PARAMETER_<KEY>`, that over `[parameters]` of `delivery.toml`, and that over what the stack
-    /// has.
+    /// A parameter of the template; can be repeated. It overrides `DELIVERY_PARAMETER_<KEY>`, which overrides
+    /// `[parameters]` of `delivery.toml`, which overrides the current value of the stack.
     #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
 
-    /// Show what would change, and leave nothing behind: templates that are not published yet are sent for it
-    /// and taken back, packages are not sent.
+    /// Show what would change, and leave nothing behind: templates that are not published yet are uploaded for
+    /// it and removed again, packages are not uploaded.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Change the stack of this name although it was not launched by Serverless Delivery: the template
+    /// Change the stack of this name even if it was not launched by Serverless Delivery: the template
     /// replaces everything in it.
     #[arg(long)]
     pub(crate) adopt: bool,
 
-    /// Answer yes to every question: replace or remove resources that hold data, delete a stack that could
-    /// not be created, continue a rollback that is stuck.
+    /// Answer yes to every question: replace or remove resources that hold data, delete a stack whose creation
+    /// failed, continue a stuck rollback.
     #[arg(short, long)]
     pub(crate) yes: bool,
 
@@ -119,15 +118,15 @@ pub(crate) struct Down {
     #[arg(short, long)]
     pub(crate) yes: bool,
 
-    /// Delete the stack of this name although it was not launched by Serverless Delivery.
+    /// Delete the stack of this name even if it was not launched by Serverless Delivery.
     #[arg(long)]
     pub(crate) adopt: bool,
 
-    /// Also empty and delete the buckets that production's data is in; otherwise they stay.
+    /// Also empty and delete the buckets with production data; otherwise they stay.
     #[arg(long)]
     pub(crate) include_data: bool,
 
-    /// Show what would go, and delete nothing.
+    /// Show what would be deleted, and delete nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
 

@@ -15,7 +15,7 @@ pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What the variable of a flag may hold; the flag itself takes no value.
+/// The value of a flag's environment variable; the flag itself takes no value.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "yes" | "y" | "true" | "on" => Ok(true),

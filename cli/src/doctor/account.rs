@@ -94,7 +94,7 @@ fn in_region(service: &str, region: &str, answer: &Result<(), CallError>) -> Che
             Check::failed(
                 service,
                 format!("does not answer in {region}: {error}"),
-                "check the network; where that works, choose a region that has the service: `--region REGION`",
+                "check the network; if it works, choose a region that has the service: `--region REGION`",
             )
         }
         Err(error) => Check::unanswered(service, error),
@@ -113,7 +113,7 @@ pub(super) async fn stack(
         Ok(Some(stack)) => {
             let found = format!("{name} {}", stack.status);
             checks.push(if stack.state().is_failure() {
-                let help = "see why: `delivery log --failed`; then `delivery up`";
+                let help = "see why with `delivery log --failed`, then run `delivery up`";
                 Check::failed(NAME, found, help)
             } else {
                 Check::ok(NAME, found)
@@ -125,7 +125,7 @@ pub(super) async fn stack(
             let help = Some("launch it: `delivery up`".to_owned());
             checks.push(Check::note(
                 NAME,
-                format!("there is no stack `{name}` yet"),
+                format!("no stack named `{name}` yet"),
                 help,
             ));
             None
@@ -158,7 +158,8 @@ pub(super) async fn connection(
     let of_stack = stack.and_then(|stack| stack.parameters.get(connection::PARAMETER).cloned());
     let arn = of_stack.or_else(|| settings.parameters(&[]).remove(connection::PARAMETER));
     let Some(arn) = arn.filter(|arn| !arn.is_empty()) else {
-        let help = "make one, and give its ARN: `delivery up --parameter ConnectionArn=ARN`";
+        let help =
+            "create a connection and pass its ARN: `delivery up --parameter ConnectionArn=ARN`";
         return Some(Check::note(NAME, "none is known", Some(help.to_owned())));
     };
     Some(
@@ -174,12 +175,12 @@ pub(super) async fn connection(
             Ok(found) => Check::failed(
                 NAME,
                 format!("{arn} is {}", found.status),
-                format!("look at it in the console: {}", found.url()),
+                format!("check it in the console: {}", found.url()),
             ),
             Err(error) if error.kind == CallErrorKind::NotFound => Check::failed(
                 NAME,
-                format!("there is no connection {arn}"),
-                "correct `ConnectionArn`, or make a connection",
+                format!("the connection {arn} does not exist"),
+                "correct `ConnectionArn`, or create a connection",
             ),
             Err(error) => Check::unanswered(NAME, &error),
         },
@@ -205,8 +206,8 @@ pub(super) async fn concurrency(cloud: &Cloud) -> Check {
 
 fn enough(free: i32, whole: i32) -> Check {
     const NAME: &str = "Lambda concurrency";
-    let found = format!("{free} of {whole} are not reserved, {WANTED_CONCURRENCY} are wanted");
-    let help = "ask for more: Service Quotas, AWS Lambda, \"Concurrent executions\"";
+    let found = format!("{free} of {whole} are unreserved; {WANTED_CONCURRENCY} are needed");
+    let help = "request an increase: Service Quotas, AWS Lambda, \"Concurrent executions\"";
     match free {
         ..=0 => Check::failed(NAME, found, help),
         1..WANTED_CONCURRENCY => Check::note(NAME, found, Some(help.to_owned())),
@@ -225,11 +226,9 @@ pub(super) fn memory(settings: &Settings, stack: Option<&Description>) -> Option
     } else {
         Check::note(
             NAME,
-            format!(
-                "{wanted} MiB, and new accounts may have no more than {NEW_ACCOUNT_MEMORY} MiB"
-            ),
+            format!("{wanted} MiB; the limit of new accounts is {NEW_ACCOUNT_MEMORY} MiB"),
             Some(format!(
-                "where Lambda refuses it: `delivery up --parameter {MEMORY_PARAMETER}={NEW_ACCOUNT_MEMORY}`"
+                "if Lambda refuses it: `delivery up --parameter {MEMORY_PARAMETER}={NEW_ACCOUNT_MEMORY}`"
             )),
         )
     })

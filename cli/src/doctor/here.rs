@@ -59,10 +59,7 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
     const NAME: &str = "application";
     let directory = &settings.directory;
     if !directory.join("package.json").is_file() {
-        let found = format!(
-            "none in `{}`: there is no `package.json`",
-            directory.display()
-        );
+        let found = format!("none in `{}`: no `package.json`", directory.display());
         let mut checks = parameters(settings);
         checks.push(Check::note(NAME, found, None));
         return checks;
@@ -70,7 +67,7 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
     let application = match Application::find(directory).await {
         Ok(application) => application,
         Err(error) => {
-            let help = "do what the message says: nothing can be delivered until then";
+            let help = "fix what the message says; until then nothing can be delivered";
             return vec![Check::failed(NAME, error.message(), help)];
         }
     };
@@ -102,7 +99,7 @@ fn parameters(settings: &Settings) -> Vec<Check> {
     let Some(template) = publish::root_template() else {
         return Vec::new();
     };
-    let help = format!("correct it in `{FILE_NAME}`, or in the variable that sets it");
+    let help = format!("correct it in `{FILE_NAME}` or in its environment variable");
     parameters::wrong(&template.parameters(), &settings.parameters(&[]), true)
         .into_iter()
         .map(|message| Check::failed("parameters", message, &help))

@@ -92,7 +92,7 @@ pub(super) async fn check(
     stack: Option<&Description>,
 ) -> Vec<Check> {
     let Some(principal) = principal(cloud, caller).await else {
-        let found = format!("cannot be simulated for {caller}");
+        let found = format!("cannot simulate the permissions of {caller}");
         return vec![Check::note("permissions", found, None)];
     };
     let mut denied = BTreeSet::new();
@@ -128,7 +128,7 @@ fn report(denied: &BTreeSet<String>) -> Vec<Check> {
             Check::failed(
                 &name,
                 format!("not allowed: {missing}"),
-                format!("allow {missing} for whom you are signed in as"),
+                format!("allow {missing} for the identity that you are signed in as"),
             )
         })
         .collect()

@@ -170,12 +170,12 @@ fn repair(location: &Location, stage: &str) -> String {
                 .to_owned()
         }
         Location::Local { .. } => {
-            "fix it, commit, and run `delivery run` again; with `--keep` the whole log stays"
+            "fix it, commit, and run `delivery run` again; with `--keep` the whole log remains"
                 .to_owned()
         }
         Location::Aws => {
             format!(
-                "`delivery retry {stage}` tries again, or fix it, commit and push; the whole log: \
+                "try again with `delivery retry {stage}`, or fix it, commit and push; the whole log: \
                  `delivery log --failed`"
             )
         }
@@ -218,8 +218,8 @@ mod tests {
             delivery: "delivery".to_owned(),
             stays,
         };
-        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; with `--keep` the whole log stays");
+        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; with `--keep` the whole log remains");
         insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
-        insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched; `delivery retry Source` tries again, or fix it, commit and push; the whole log: `delivery log --failed`");
+        insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched; try again with `delivery retry Source`, or fix it, commit and push; the whole log: `delivery log --failed`");
     }
 }

@@ -93,7 +93,7 @@ fn error(
         Ok(Outcome::Interrupted) => (
             "interrupted",
             interrupted
-                .unwrap_or("interrupted: what was started was stopped")
+                .unwrap_or("interrupted; everything that was started has been stopped")
                 .to_owned(),
         ),
         Err(error) => (error.kind(), error.message()),
@@ -126,11 +126,8 @@ fn failed(latest: &Snapshot) -> String {
 
 fn timed_out(latest: &Snapshot) -> String {
     match latest.running().as_slice() {
-        [] => "the time ran out before the execution was over".to_owned(),
-        running => format!(
-            "the time ran out while {} was in progress",
-            running.join(", ")
-        ),
+        [] => "timed out before the execution ended".to_owned(),
+        running => format!("timed out while {} was in progress", running.join(", ")),
     }
 }
 

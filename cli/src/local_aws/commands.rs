@@ -125,7 +125,7 @@ pub(crate) async fn stop(global: &Global, arguments: &LocalTarget) -> Result<Exi
     background::stop(&folder, pid).await?;
     if let Some(leftovers) = folder.leftovers() {
         return Err(CliError::BackgroundProcess {
-            what: "ended, but not all that it had started".to_owned(),
+            what: "ended, but something that it started is still running".to_owned(),
             log: folder.log_file(),
             tail: leftovers,
         });

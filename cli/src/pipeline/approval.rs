@@ -133,7 +133,7 @@ fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(),
         .as_deref()
         .unwrap_or("an unknown time");
     write_stderr(&format!(
-        "{} / {} waits since {since} for the approval of\n  {}\n  in execution {}",
+        "{} / {} has been waiting since {since} for approval of\n  {}\n  in execution {}",
         waiting.stage.name,
         waiting.action.name,
         gist(waiting.stage.revision.as_ref()),

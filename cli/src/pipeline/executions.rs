@@ -46,13 +46,13 @@ fn choose(given: &str, known: &[&str]) -> Result<String, Unresolved> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unresolved {
     /// None begins so.
-    #[error("none of the pipeline's newest executions has an id that begins with `{given}`")]
+    #[error("no recent execution of the pipeline has an id that begins with `{given}`")]
     Unknown {
         /// What was given.
         given: String,
     },
     /// More than one begins so.
-    #[error("`{given}` may be any of {}", listed(.meant))]
+    #[error("`{given}` is ambiguous: {}", listed(.meant))]
     Several {
         /// What was given.
         given: String,
@@ -79,9 +79,10 @@ impl Explained for Unresolved {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unknown { .. } => {
-                "give the whole id; `delivery status` shows who is in the pipeline".to_owned()
+                "give the whole id; `delivery status` shows the executions in the pipeline"
+                    .to_owned()
             }
-            Self::Several { .. } => "give more of the id".to_owned(),
+            Self::Several { .. } => "give more characters of the id".to_owned(),
         })
     }
 }

@@ -41,7 +41,7 @@ async fn show(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(
         (_, true, _) => actions::follow(target, arguments, reporter).await,
         (true, false, _) => {
             if actions::show(target, arguments, reporter).await? == 0 {
-                reporter.notice("no action that was asked for has failed");
+                reporter.notice("none of these actions has failed");
             }
             Ok(())
         }
@@ -58,7 +58,7 @@ async fn failed(target: &Target, arguments: &Log, reporter: &Reporter) -> Result
         shown += actions::show(target, arguments, reporter).await?;
     }
     if shown == 0 {
-        reporter.notice("nothing has failed: neither the stack nor an action of the pipeline");
+        reporter.notice("no failures: neither in the stack nor in the pipeline");
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ impl CommandAnswer for Retried {
             "the failed actions"
         };
         format!(
-            "• {what} of {} are retried for {} (execution {})\nnext: {}\n",
+            "• retrying {what} of {} for {} (execution {})\nnext: {}\n",
             self.stage,
             gist(self.revision.as_ref()),
             short(&self.execution),
@@ -160,16 +160,14 @@ enum RetryError {
     #[error("more than one stage has failed: {}", listed(.stages))]
     SeveralFailed { stages: Vec<String> },
     /// No execution came to the stage yet.
-    #[error("no execution has come to stage {stage} yet")]
+    #[error("no execution has reached stage {stage} yet")]
     NeverEntered { stage: String },
     /// An execution is in the stage, perhaps the one that is being retried already.
-    #[error(
-        "there is nothing to retry in stage {stage}: {execution} is running in it, and nothing of it has failed"
-    )]
+    #[error("nothing to retry in stage {stage}: {execution} is running in it and has not failed")]
     Running { stage: String, execution: String },
     /// A newer execution has entered the stage.
     #[error(
-        "stage {stage} can no longer be retried for this execution: a newer one has entered it"
+        "stage {stage} can no longer be retried for this execution, because a newer one has entered it"
     )]
     Newer { stage: String },
     /// CodePipeline says why not.
@@ -209,7 +207,7 @@ impl Explained for RetryError {
                 }
                 Self::SeveralFailed { .. } => "name the stage: `delivery retry STAGE`",
                 Self::Newer { .. } => {
-                    "see how the newer one does (`delivery status`); to deliver the earlier commit after all: \
+                    "see how the newer one is doing (`delivery status`); to deliver the earlier commit instead: \
                      `delivery start --revision COMMIT`"
                 }
                 Self::NotRetryable { .. } => "start again: `delivery start`",
@@ -274,8 +272,8 @@ mod tests {
         let running = || vec![stage("Commit", Some("InProgress"), "InProgress")];
         assert_eq!(
             told(running(), Some("Commit")),
-            "1: there is nothing to retry in stage Commit: execution 3f2a6c1e of an unknown commit is running in it, and \
-             nothing of it has failed"
+            "1: nothing to retry in stage Commit: execution 3f2a6c1e of an unknown commit is running in it and \
+             has not failed"
         );
         assert_eq!(
             told(running(), None),

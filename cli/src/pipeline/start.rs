@@ -103,7 +103,7 @@ async fn wait(
     let explainer = Explainer::new(pipeline, shape, lambda, logs, Location::Aws);
     let mut progress = Progress::default();
     progress.interrupted =
-        Some("interrupted; the execution goes on: `delivery log --follow` follows it");
+        Some("interrupted; the execution continues: follow it with `delivery log --follow`");
     let outcome = tokio::select! {
         outcome = follow::to_the_end(&explainer, &execution, Some(timeout), &reporter, &mut progress) => outcome,
         () = interrupt.received() => Ok(Outcome::Interrupted),
@@ -176,8 +176,8 @@ impl Explained for NotACommit {
 
     fn hint(&self) -> Option<String> {
         Some(format!(
-            "give the commit's id, which `git rev-parse {}` prints; without `--revision` the branch's newest commit is \
-             delivered",
+            "give the commit id that `git rev-parse {}` prints; without `--revision` the newest commit of the branch \
+             is delivered",
             self.revision
         ))
     }
@@ -185,7 +185,7 @@ impl Explained for NotACommit {
 
 /// A commit was named, and nothing would fetch it.
 #[derive(Debug, thiserror::Error)]
-#[error("the pipeline `{pipeline}` has no Source action that could fetch a commit")]
+#[error("the pipeline `{pipeline}` has no Source action that can fetch a commit")]
 struct NoSource {
     pipeline: String,
 }

@@ -154,7 +154,7 @@ impl NoStage {
     /// What to do next.
     pub(crate) fn hint(&self) -> String {
         self.meant.as_ref().map_or_else(
-            || "name one of these".to_owned(),
+            || "choose one of these".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
         )
     }
@@ -232,7 +232,7 @@ mod tests {
         };
         let hint = |name| pipeline.stage(name).unwrap_err().hint();
         assert_eq!(hint("commit"), "did you mean `Commit`?");
-        assert_eq!(hint("x"), "name one of these");
+        assert_eq!(hint("x"), "choose one of these");
     }
 
     #[test]

@@ -40,11 +40,9 @@ impl CommandAnswer for Stopping {
 
     fn text(&self) -> String {
         let what = match (self.abandoned, self.running.as_slice()) {
-            (true, _) => {
-                "is stopped; what its actions do is no longer waited for, and goes on".to_owned()
-            }
+            (true, _) => "was stopped; its actions were abandoned and continue".to_owned(),
             (false, []) => "is stopped".to_owned(),
-            (false, running) => format!("stops once {} ended", have(running)),
+            (false, running) => format!("stops when {} ended", have(running)),
         };
         format!(
             "■ execution {} of {} {what}\nnext: {}\n",
@@ -162,10 +160,10 @@ enum StopError {
     #[error("more than one execution is in progress: {}", listed(.executions))]
     SeveralRun { executions: Vec<String> },
     /// It is being stopped already.
-    #[error("execution {} is stopping already: it waits for its actions in progress", short(.execution))]
+    #[error("execution {} is already stopping: it is waiting for its actions in progress", short(.execution))]
     StopsAlready { execution: String },
     /// It has ended.
-    #[error("execution {} is over: {status}", short(.execution))]
+    #[error("execution {} has already ended: {status}", short(.execution))]
     Over { execution: String, status: String },
     /// There is none of this id.
     #[error("the pipeline has no execution `{execution}`")]
@@ -197,10 +195,10 @@ impl Explained for StopError {
                 "see what the pipeline does: `delivery status`".to_owned()
             }
             Self::SeveralRun { .. } => {
-                "name one; the beginning of its id is enough: `delivery stop ID`".to_owned()
+                "give one, by the beginning of its id: `delivery stop ID`".to_owned()
             }
             Self::StopsAlready { execution } => format!(
-                "not to wait for them: `delivery stop {} --abandon`",
+                "to abandon them: `delivery stop {} --abandon`",
                 short(execution)
             ),
         })
@@ -257,11 +255,11 @@ mod tests {
             .text()
         };
         insta::assert_snapshot!(stopping(false, &["Commit / a", "Commit / b"]), @r"
-        ■ execution 3f2a6c1e of an unknown commit stops once Commit / a and Commit / b have ended
+        ■ execution 3f2a6c1e of an unknown commit stops when Commit / a and Commit / b have ended
         next: delivery status
         ");
         insta::assert_snapshot!(stopping(true, &[]), @r"
-        ■ execution 3f2a6c1e of an unknown commit is stopped; what its actions do is no longer waited for, and goes on
+        ■ execution 3f2a6c1e of an unknown commit was stopped; its actions were abandoned and continue
         next: delivery status
         ");
     }

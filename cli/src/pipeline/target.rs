@@ -67,7 +67,8 @@ impl Explained for NoPipeline {
         Some(if self.status.ends_with("_IN_PROGRESS") {
             "wait until it is complete: `delivery wait`".to_owned()
         } else {
-            "see what failed: `delivery log --failed`; launch it again: `delivery up`".to_owned()
+            "see what failed with `delivery log --failed`, then launch it again with `delivery up`"
+                .to_owned()
         })
     }
 }

@@ -89,12 +89,12 @@ pub(super) fn room(home: &Path) -> Vec<Finding> {
         lack_of_room(
             &delivery_action::env::temporary_directory(),
             ROOM_FOR_AN_ENVIRONMENT,
-            "make room, or set `TMPDIR` to a folder on another disk",
+            "free some space, or set `TMPDIR` to a folder on another disk",
         ),
         lack_of_room(
             home,
             in_the_home,
-            "make room, or name a folder on another disk by `--home`",
+            "free some space, or use a folder on another disk: `--home DIR`",
         ),
     ]
     .into_iter()
@@ -109,7 +109,7 @@ fn lack_of_room(folder: &Path, needed: u64, help: &str) -> Option<Finding> {
     (free < needed).then(|| Finding {
         severity: Severity::Error,
         message: format!(
-            "`{}` has room for {} MB; a run needs {} MB there",
+            "`{}` has {} MB free; a run needs {} MB there",
             folder.display(),
             free / 1_000_000,
             needed / 1_000_000
@@ -147,7 +147,7 @@ mod tests {
         let found = lack_of_room(&folder.path().join("to/be/made"), u64::MAX, "make room").unwrap();
         assert_eq!(found.severity, Severity::Error);
         assert!(
-            found.message.contains(" MB; a run needs "),
+            found.message.contains(" MB free; a run needs "),
             "{}",
             found.message
         );

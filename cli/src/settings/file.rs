@@ -33,7 +33,7 @@ pub(crate) struct File {
 
 /// `delivery.toml` names the folder of the packages.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` sets `packages`, which a file can no longer set", .path.display())]
+#[error("`{}` sets `packages`, which is no longer a setting", .path.display())]
 struct PackagesInFile {
     path: PathBuf,
 }
@@ -49,8 +49,8 @@ impl Explained for PackagesInFile {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "take it out and name the folder by `--packages DIR` or `DELIVERY_PACKAGES`: packages run with \
-             the rights of the deploy functions, so the repository that is delivered does not choose them"
+            "remove it and pass the folder with `--packages DIR` or `DELIVERY_PACKAGES`: packages run with the \
+             permissions of the deploy functions, so the delivered repository must not choose them"
                 .to_owned(),
         )
     }

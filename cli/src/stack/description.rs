@@ -152,7 +152,7 @@ pub(crate) async fn find(
 
 /// There is no such stack.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no stack `{stack}` in {region}")]
+#[error("no stack named `{stack}` in {region}")]
 pub(crate) struct NoStack {
     /// The name.
     pub(crate) stack: String,
@@ -171,7 +171,7 @@ impl Explained for NoStack {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "launch it: `delivery up`; or name another one: `--stack-name NAME`, `--region REGION`"
+            "launch it with `delivery up`, or use another one: `--stack-name NAME`, `--region REGION`"
                 .to_owned(),
         )
     }
@@ -202,7 +202,7 @@ impl Explained for ForeignStack {
 
     fn hint(&self) -> Option<String> {
         Some(
-            "name another stack: `--stack-name NAME`; if you do mean this one, run the command again with `--adopt`"
+            "use another stack: `--stack-name NAME`; if you do mean this one, run the command again with `--adopt`"
                 .to_owned(),
         )
     }
@@ -240,8 +240,7 @@ mod tests {
         assert_eq!(
             crate::error::CliError::from(error).message(),
             "the stack `billing-production` was not launched by Serverless Delivery (its template describes itself as \
-             \"Billing\"); nothing was changed\n  help: name another stack: `--stack-name NAME`; if you do mean this \
-             one, run the command again with `--adopt`"
+             \"Billing\"); nothing was changed\n  help: use another stack: `--stack-name NAME`; if you do mean this one, run the command again with `--adopt`"
         );
         assert!(foreign.check_is_delivery(true).is_ok());
         let bare = stack("ROLLBACK_COMPLETE", None);

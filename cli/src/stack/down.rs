@@ -62,7 +62,10 @@ impl Work<'_> {
             return Ok(());
         }
         self.reporter.clear_progress();
-        let question = format!("type the stack's name (`{}`) to delete all this", self.name);
+        let question = format!(
+            "type the stack's name (`{}`) to delete all of this",
+            self.name
+        );
         match type_out(&question, self.name) {
             Answer::Yes => Ok(()),
             answer => Err(DownError::NotConfirmed {
@@ -112,7 +115,7 @@ async fn stack_goes(
     let resources = resources_to_delete(work, stack, &mut policies).await?;
     show(work, stack, &resources);
     if work.arguments.dry_run {
-        work.reporter.notice("a dry run: nothing was deleted");
+        work.reporter.notice("dry run: nothing was deleted");
         return Ok(Exit::Success);
     }
     if stack.protected {
@@ -198,7 +201,7 @@ async fn end(
 
 fn interrupted(work: &Work<'_>) -> Exit {
     work.reporter
-        .notice("interrupted: `delivery down` again goes on where this stopped");
+        .notice("interrupted; run `delivery down` again to continue");
     Exit::Interrupted
 }
 
@@ -235,13 +238,13 @@ async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, Cli
     }
     if there.is_empty() {
         work.reporter.notice(format!(
-            "nothing to delete: there is no stack `{}` in {}, and nothing of one is left",
+            "nothing to delete: no stack named `{}` in {}, and no leftovers of one",
             work.name, work.region
         ));
         return Ok(Exit::Success);
     }
     work.reporter.notice(format!(
-        "the stack `{}` is deleted; of its buckets these are still there:",
+        "the stack `{}` is deleted; these of its buckets still exist:",
         work.name
     ));
     let mut goes = false;
@@ -257,7 +260,7 @@ async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, Cli
         );
     }
     if work.arguments.dry_run {
-        work.reporter.notice("a dry run: nothing was deleted");
+        work.reporter.notice("dry run: nothing was deleted");
         return Ok(Exit::Success);
     }
     if goes {
@@ -377,10 +380,9 @@ async fn clean(
         .into());
     }
     work.reporter.notice(if kept {
-        "verified: nothing else is left; what stays holds production's data, and `delivery down --include-data` \
-         deletes it too"
+        "verified: nothing else is left; what stays holds production data (`delivery down --include-data` deletes it too)"
     } else {
-        "verified: nothing of the stack is left; the bucket that was published to stays, since other stacks may use it"
+        "verified: nothing of the stack is left; the bucket with the packages stays, since other stacks may use it"
     });
     Ok(Exit::Success)
 }

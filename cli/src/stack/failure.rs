@@ -31,7 +31,7 @@ pub(crate) enum StackError {
         after: std::time::Duration,
     },
     /// CloudFormation is at work on it.
-    #[error("CloudFormation is at work on the stack `{stack}`: it is {status}{}", .since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default())]
+    #[error("the stack `{stack}` is busy: it is {status}{}", .since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default())]
     Busy {
         /// Its name.
         stack: String,
@@ -42,7 +42,7 @@ pub(crate) enum StackError {
     },
     /// Somebody else changed it between showing the change and executing it.
     #[error(
-        "the stack `{stack}` was changed by somebody else meanwhile; nothing of this change was begun"
+        "the stack `{stack}` was changed by someone else in the meantime; this change was not started"
     )]
     Overtaken {
         /// Its name.
@@ -75,7 +75,7 @@ impl FirstFailure {
 
     fn clause(&self) -> String {
         format!(
-            "; the first that failed is `{}` ({}) in `{}`: {}",
+            "; the first failure was `{}` ({}) in `{}`: {}",
             self.resource, self.kind, self.stack, self.reason
         )
     }
@@ -124,28 +124,28 @@ impl Explained for StackError {
         let text = match self {
             Self::Failed { status, .. } => match status.as_str() {
                 "ROLLBACK_COMPLETE" => {
-                    "put right what the reason names and run `delivery up` again: it deletes what is left of this \
-                     stack and creates it anew; `delivery log --failed` shows all that failed"
+                    "fix what the reason says and run `delivery up` again: it deletes what is left of this stack and \
+                     creates it again; `delivery log --failed` shows all failures"
                 }
                 "UPDATE_ROLLBACK_COMPLETE" => {
-                    "the stack is as it was before; put right what the reason names and run `delivery up` again; \
-                     `delivery log --failed` shows all that failed"
+                    "the stack is as it was before; fix what the reason says and run `delivery up` again; \
+                     `delivery log --failed` shows all failures"
                 }
                 "UPDATE_ROLLBACK_FAILED" => {
-                    "put right what the reason names and run `delivery up` again: it goes on with the way back first"
+                    "fix what the reason says and run `delivery up` again: it first continues the rollback"
                 }
-                "DELETE_FAILED" => "put right what the reason names and run `delivery down` again",
+                "DELETE_FAILED" => "fix what the reason says and run `delivery down` again",
                 "ROLLBACK_FAILED" | "CREATE_FAILED" => {
-                    "delete what is left of it: `delivery down`; `delivery log --failed` shows all that failed"
+                    "delete what is left of it: `delivery down`; `delivery log --failed` shows all failures"
                 }
-                _ => "`delivery log --failed` shows all that failed",
+                _ => "`delivery log --failed` shows all failures",
             },
             Self::TimedOut { .. } => {
-                "CloudFormation goes on; `delivery wait` follows it, with `--timeout` for longer"
+                "CloudFormation continues; follow it with `delivery wait`, and `--timeout` to wait longer"
             }
-            Self::Busy { .. } => "wait for its end: `delivery wait`; then try again",
+            Self::Busy { .. } => "wait for it with `delivery wait`, then try again",
             Self::Overtaken { .. } => {
-                "see what it is now (`delivery status`), then run `delivery up` again"
+                "see its current state with `delivery status`, then run `delivery up` again"
             }
         };
         Some(text.to_owned())

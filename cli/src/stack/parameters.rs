@@ -32,7 +32,7 @@ pub(crate) enum Value {
 
 /// What is wrong with the parameters; all of it at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the template's parameters are not right:{}", list(.problems))]
+#[error("the template's parameters are not valid:{}", list(.problems))]
 pub(crate) struct ParameterError {
     problems: Vec<Problem>,
 }
@@ -63,7 +63,7 @@ impl Problem {
             Self::Unknown {
                 name,
                 meant: Some(meant),
-            } => format!("`{name}` is not a parameter; `{meant}` is"),
+            } => format!("`{name}` is not a parameter; did you mean `{meant}`?"),
             Self::Unknown { name, meant: None } => format!("`{name}` is not a parameter"),
             Self::Missing {
                 name,
@@ -75,7 +75,7 @@ impl Problem {
             } => format!("`{name}` is missing"),
             Self::Refused { name, value, why } => format!("`{name}` is `{value}`: {why}"),
             Self::FilledIn { name } => {
-                format!("`{name}` is filled in by publishing (see `delivery publish --help`)")
+                format!("`{name}` is set by publishing (see `delivery publish --help`)")
             }
         }
     }
@@ -104,7 +104,7 @@ impl Explained for ParameterError {
         });
         let name = missing.map_or("NAME", String::as_str);
         Some(format!(
-            "give a parameter by `--parameter {name}=VALUE`, by the environment variable \
+            "set a parameter with `--parameter {name}=VALUE`, with the environment variable \
              `{PARAMETER_PREFIX}{name}`, or in `delivery.toml` under `[parameters]`"
         ))
     }

@@ -41,7 +41,7 @@ const LAYER: &str = "node-layer.zip";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
     /// There are no templates.
-    #[error("the checkout that this program was built from is not there: its templates are needed")]
+    #[error("the checkout that this program was built from is missing; its templates are needed")]
     NoCheckout,
     /// Packages were not built.
     #[error("packages are not built: {}", names(.paths))]
@@ -52,7 +52,7 @@ pub(crate) enum PublishError {
         architecture: &'static str,
     },
     /// A template cannot be read.
-    #[error("the template `{}` cannot be read", .path.display())]
+    #[error("cannot read the template `{}`", .path.display())]
     Template {
         /// Which.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub(crate) enum PublishError {
         source: local::launch::template::Error,
     },
     /// The addresses cannot be filled into the root template.
-    #[error("the addresses cannot be filled into `{}`", .path.display())]
+    #[error("cannot fill in the addresses in `{}`", .path.display())]
     Fill {
         /// Which.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub(crate) enum PublishError {
         source: FillError,
     },
     /// An object of that key has another content.
-    #[error("`s3://{bucket}/{key}` is there with another content ({what}); it is not overwritten")]
+    #[error("`s3://{bucket}/{key}` exists with different content ({what}); it is not overwritten")]
     Different {
         /// The bucket.
         bucket: String,
@@ -79,7 +79,7 @@ pub(crate) enum PublishError {
     },
     /// The bucket is not to be used.
     #[error(
-        "the bucket `{bucket}` belongs to another account than {account}, or access to it is denied"
+        "the bucket `{bucket}` does not belong to account {account}, or access to it is denied"
     )]
     BucketDenied {
         /// The bucket.
@@ -134,8 +134,8 @@ impl Explained for PublishError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoCheckout => {
-                "build `delivery` in a checkout that stays, or launch what was published by \
-                 `delivery up --template-url URL`"
+                "build `delivery` in a checkout that you keep, or launch published templates: `delivery up \
+                 --template-url URL`"
                     .to_owned()
             }
             Self::NotBuilt {
@@ -149,17 +149,17 @@ impl Explained for PublishError {
                     (_, true) => format!("{} and {}", script("package"), script("node-layer")),
                     _ => script("package"),
                 };
-                format!("build them: {commands}; or name their folder: `--packages DIR`")
+                format!("build them with {commands}, or pass their folder: `--packages DIR`")
             }
             Self::Template { .. } | Self::Fill { .. } => {
                 "check the templates: `delivery validate`".to_owned()
             }
             Self::Different { bucket, key, .. } => format!(
-                "somebody changed it; look at it, and if it is not needed remove it (`aws s3 rm s3://{bucket}/{key}`) \
+                "someone changed it; check it, and if it is not needed remove it (`aws s3 rm s3://{bucket}/{key}`) \
                  and try again, or publish to another bucket: `--bucket NAME`"
             ),
             Self::BucketDenied { .. } | Self::BucketElsewhere { .. } => {
-                "name another bucket, which is made if it is not there: `--bucket NAME`".to_owned()
+                "use another bucket, which is created if it does not exist: `--bucket NAME`".to_owned()
             }
         })
     }

@@ -29,7 +29,7 @@ impl Answer {
 
     /// What to do where the question could not be asked.
     pub(crate) fn hint(self) -> Option<String> {
-        let text = "this is not a terminal, so the question cannot be asked; if you mean it, run it again with `--yes`";
+        let text = "cannot ask: not a terminal; to answer yes, run it again with `--yes`";
         (self == Self::Nobody).then(|| text.to_owned())
     }
 }

@@ -79,7 +79,7 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
         }
         Ok(Plan::Nothing(stack)) => {
             cleanup.run(&cloud).await?;
-            reporter.notice("nothing to change: the stack is as it should be");
+            reporter.notice("no changes: the stack is up to date");
             match stack {
                 Some(stack) => {
                     reporter.report(stack.message());
@@ -90,19 +90,20 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
         }
         Ok(Plan::Shown) => {
             cleanup.run(&cloud).await?;
-            reporter.notice("a dry run: nothing was changed, and nothing of it is left");
+            reporter.notice("dry run: nothing was changed, and nothing is left behind");
             Ok(Exit::Success)
         }
         Ok(Plan::Interrupted) => {
             cleanup.run(&cloud).await?;
-            reporter
-                .notice("interrupted: nothing was changed, and what was made for it is taken away");
+            reporter.notice(
+                "interrupted; nothing was changed, and everything created for it was removed",
+            );
             Ok(Exit::Interrupted)
         }
         Err(error) => {
             if let Err(also) = cleanup.run(&cloud).await {
                 reporter.notice(format!(
-                    "what was made for the change could not be taken away: {}",
+                    "cannot remove what was created for the change: {}",
                     also.message()
                 ));
             }
@@ -169,9 +170,9 @@ async fn plan(
         .map(|change| change.path.as_str())
         .collect();
     if !critical.is_empty() {
-        agree(work, "replace or remove what holds data?", || {
+        agree(work, "replace or remove resources that hold data?", || {
             format!(
-                "{} would be replaced or removed, with the data in it",
+                "{} would be replaced or removed, including its data",
                 critical.join(", ")
             )
         })?;
@@ -308,7 +309,7 @@ async fn prepare(
     // Noted first: a call whose answer does not come may have been obeyed.
     cleanup.change_set = Some((stack.clone(), name.clone()));
     cleanup.makes_stack = next == NextStep::Create;
-    work.reporter.show_progress("working out the changes");
+    work.reporter.show_progress("computing the changes");
     let request = ChangeSetRequest {
         stack,
         name: &name,
@@ -373,7 +374,7 @@ fn show(work: &Work<'_>, changes: &[Change]) {
     }
     if changes.is_empty() {
         work.reporter
-            .notice("no resource changes; outputs, conditions, parameters or descriptions do");
+            .notice("no resource changes, only outputs, conditions, parameters or descriptions");
         return;
     }
     work.reporter.notice(summary(changes));
@@ -427,7 +428,7 @@ async fn execute(
         Followed::TimedOut(stack) => Err(limits.timed_out(&stack).into()),
         Followed::Interrupted => {
             work.reporter.notice(
-                "interrupted: CloudFormation goes on; `delivery wait` follows it, `delivery log` shows its events",
+                "interrupted; CloudFormation continues: `delivery wait` follows it, `delivery log` shows its events",
             );
             Ok(Exit::Interrupted)
         }
@@ -447,13 +448,13 @@ async fn end(work: &Work<'_>, stack: &Description) -> Result<Exit, CliError> {
             Ok(found) if found.is_pending() => {
                 work.reporter.report(found.pending());
                 work.reporter.notice(
-                    "then start the pipeline: `delivery start`; `delivery doctor` looks at the connection again",
+                    "then start the pipeline with `delivery start`; `delivery doctor` checks the connection again",
                 );
                 return Ok(Exit::Pending);
             }
             Ok(_) => {}
             Err(error) => work.reporter.notice(format!(
-                "the connection's state is not known: {error}; `delivery doctor` looks at it again"
+                "cannot check the connection: {error}; `delivery doctor` checks it again"
             )),
         }
     }

@@ -104,7 +104,7 @@ fn count(number: usize, word: &str) -> String {
 
 /// There is nothing to check.
 #[derive(Debug, thiserror::Error)]
-#[error("there are no templates to check")]
+#[error("no templates to check")]
 struct NoTemplates;
 
 impl Explained for NoTemplates {
@@ -117,7 +117,7 @@ impl Explained for NoTemplates {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("name them: `delivery validate FILE...`".to_owned())
+        Some("give them: `delivery validate FILE...`".to_owned())
     }
 }
 

@@ -95,16 +95,16 @@ impl Explained for WaitError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NoPipeline { .. } => {
-                "name a stack that `delivery up` launched: `--stack-name NAME`"
+                "use a stack that `delivery up` launched: `--stack-name NAME`"
             }
             Self::NoExecution { .. } => {
-                "start one: `delivery start`; `delivery status` shows the newest"
+                "start one with `delivery start`; `delivery status` shows the newest"
             }
             Self::Failed { status, .. } if status == "Superseded" => {
                 "a newer execution took its place: `delivery wait --execution latest`"
             }
             Self::Failed { .. } => "`delivery log --failed` shows the log of what failed",
-            Self::TimedOut { .. } => "it goes on; wait longer by `--timeout`",
+            Self::TimedOut { .. } => "it continues; wait longer with `--timeout`",
         };
         Some(text.to_owned())
     }
@@ -119,7 +119,8 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
     let client = cloud.cloudformation();
     let found = description::find(&client, &settings.stack_name, cloud.region()).await?;
     if found.state() == State::Review {
-        reporter.notice("a change set waits to be executed, and nothing is there; `delivery up` goes on with a new one");
+        reporter.notice("the stack has only a change set that was never executed; `delivery up` continues with a new \
+         one");
         return Err(CliError::from(super::description::NoStack {
             stack: settings.stack_name.clone(),
             region: cloud.region().to_owned(),

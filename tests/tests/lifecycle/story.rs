@@ -79,7 +79,7 @@ async fn the_stack_is_launched_once(world: &World) {
     let (again, lines) = world.delivery.json(&["up"]).await;
     again.expect(0);
     assert_eq!(changes(&lines).count(), 0, "{}", again.printed);
-    assert!(again.told.contains("nothing to change"), "{}", again.told);
+    assert!(again.told.contains("no changes"), "{}", again.told);
 }
 
 /// A pipeline that is made runs at once.

@@ -42,7 +42,9 @@ async fn a_local_aws_is_started_found_again_and_ended() {
     assert_eq!(again.stdout, started.stdout);
     let other = local(&["start", "--repository", "acme/other"]).await;
     assert_eq!(other.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&other.stderr).contains("as the repository `acme/shop`"));
+    assert!(
+        String::from_utf8_lossy(&other.stderr).contains("with the repository name `acme/shop`")
+    );
 
     assert!(local(&["stop"]).await.status.success());
     assert_eq!(local(&["env"]).await.status.code(), Some(5));

@@ -110,7 +110,7 @@ async fn a_value_that_does_not_fit_is_refused_before_aws_is_asked_to_change_anyt
         "{told}"
     );
     assert!(
-        told.contains("`Color` is not a parameter; `Colour` is"),
+        told.contains("`Color` is not a parameter; did you mean `Colour`?"),
         "{told}"
     );
     assert_eq!(changed(&fake), [""; 0]);
@@ -137,7 +137,7 @@ async fn an_interrupted_up_takes_away_what_it_made() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(
-        told.contains("nothing was changed, and what was made for it is taken away"),
+        told.contains("nothing was changed, and everything created for it was removed"),
         "{told}"
     );
     assert!(fake.was_asked("DeleteChangeSet"));
@@ -177,7 +177,7 @@ async fn somebody_who_was_quicker_is_noticed() {
     let (code, told) = ended(fake.delivery(&UP)).await;
     assert_eq!(code, 1, "{told}");
     assert!(
-        told.contains("was changed by somebody else meanwhile"),
+        told.contains("was changed by someone else in the meantime"),
         "{told}"
     );
 }
@@ -210,7 +210,7 @@ async fn a_stack_that_never_came_to_be_is_not_deleted_unasked() {
     .await;
     let (code, told) = ended(fake.delivery(&UP)).await;
     assert_eq!(code, 1, "{told}");
-    assert!(told.contains("nothing lives in it"), "{told}");
+    assert!(told.contains("it contains nothing"), "{told}");
     assert!(told.contains("`--yes`"), "{told}");
     assert_eq!(changed(&fake), [""; 0]);
 }
@@ -229,7 +229,7 @@ async fn a_stack_that_is_stuck_names_where_and_is_not_moved_unasked() {
     let (code, told) = ended(fake.delivery(&UP)).await;
     assert_eq!(code, 1, "{told}");
     assert!(
-        told.contains("so did the way back, at: ProdAlias"),
+        told.contains("so did its rollback, at: ProdAlias"),
         "{told}"
     );
     assert_eq!(changed(&fake), [""; 0]);
@@ -249,7 +249,7 @@ async fn nothing_to_change_is_a_success_and_leaves_no_change_set() {
     .await;
     let (code, told) = ended(fake.delivery(&UP)).await;
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("nothing to change"), "{told}");
+    assert!(told.contains("no changes"), "{told}");
     assert!(fake.was_asked("DeleteChangeSet"));
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
@@ -275,7 +275,7 @@ async fn waiting_for_a_stack_that_is_not_there_ends_with_5() {
     let (code, told) = ended(fake.delivery(&["wait"])).await;
     assert_eq!(code, 5, "{told}");
     assert!(
-        told.contains("there is no stack `shop` in eu-west-1"),
+        told.contains("no stack named `shop` in eu-west-1"),
         "{told}"
     );
 }
@@ -323,7 +323,7 @@ async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(
-        told.contains("CloudFormation goes on; `delivery wait` follows it"),
+        told.contains("CloudFormation continues; follow it with `delivery wait`"),
         "{told}"
     );
     assert!(!fake.was_asked("DeleteChangeSet"));
@@ -413,7 +413,10 @@ async fn a_named_profile_signs_in_whatever_the_environment_holds() {
 
     let (code, told) = ended(with_profile("prd")).await;
     assert_eq!(code, 2, "{told}");
-    assert!(told.contains("has no profile `prd`; it has prod"), "{told}");
+    assert!(
+        told.contains("no profile `prd` in the AWS configuration; it has prod"),
+        "{told}"
+    );
     assert!(told.contains("did you mean `prod`?"), "{told}");
 }
 
@@ -445,7 +448,7 @@ async fn a_change_set_without_changes_of_the_same_template_is_not_executed() {
     .await;
     let (code, told) = ended(fake.delivery(&UP)).await;
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("nothing to change"), "{told}");
+    assert!(told.contains("no changes"), "{told}");
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
 
@@ -460,7 +463,7 @@ async fn a_change_set_that_is_never_worked_out_ends_with_6_and_is_taken_away() {
     let arguments: Vec<&str> = UP.iter().chain(&["--timeout", "1s"]).copied().collect();
     let (code, told) = ended(fake.delivery(&arguments)).await;
     assert_eq!(code, 6, "{told}");
-    assert!(told.contains("has not worked out the changes"), "{told}");
+    assert!(told.contains("did not compute the changes"), "{told}");
     assert!(fake.was_asked("DeleteChangeSet"));
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }

@@ -116,7 +116,7 @@ fn finding_line(finding: &Finding) -> String {
 
 /// Where each stage answers.
 fn addresses(urls: &BTreeMap<String, StageUrls>) -> String {
-    let mut text = "where it answers:".to_owned();
+    let mut text = "addresses:".to_owned();
     for (stage, urls) in urls {
         for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
             if let Some(url) = url {

@@ -12,7 +12,7 @@ use crate::output::style::{BAD, DIM, GOOD, WAITING};
 pub(super) fn line(message: &StackMessage) -> Option<String> {
     Some(match message {
         StackMessage::BucketMade { bucket } => {
-            format!("{GOOD}✓{GOOD:#} bucket {bucket} made: private, encrypted, TLS only")
+            format!("{GOOD}✓{GOOD:#} bucket {bucket} created: private, encrypted, TLS only")
         }
         StackMessage::Object {
             key,

@@ -70,19 +70,21 @@ pub(super) enum AnswerError {
         stage: Option<String>,
     },
     /// More than one waits.
-    #[error("more than one approval waits: {}", listed(.stages))]
+    #[error("more than one approval is waiting: {}", listed(.stages))]
     SeveralWait {
         /// Where.
         stages: Vec<String>,
     },
     /// The commit is too short to name one.
-    #[error("`{commit}` is too short to name a commit: {MIN_COMMIT_CHARS} characters at least")]
+    #[error(
+        "`{commit}` is too short for a commit id: at least {MIN_COMMIT_CHARS} characters are needed"
+    )]
     ShortCommit {
         /// What was given.
         commit: String,
     },
     /// Another commit waits.
-    #[error("`{commit}` does not wait for approval: {waiting} does")]
+    #[error("`{commit}` is not waiting for approval; {waiting} is")]
     Stale {
         /// What was given.
         commit: String,
@@ -90,7 +92,9 @@ pub(super) enum AnswerError {
         waiting: String,
     },
     /// A question cannot be asked here.
-    #[error("{waiting} waits for approval; this is not a terminal, so it cannot be confirmed here")]
+    #[error(
+        "{waiting} is waiting for approval, but this is not a terminal, so it cannot be confirmed here"
+    )]
     CannotAsk {
         /// `approve` or `reject`.
         verb: &'static str,
@@ -100,14 +104,15 @@ pub(super) enum AnswerError {
         commit: Option<String>,
     },
     /// Who was asked said no.
-    #[error("not answered: it still waits for approval")]
+    #[error("not answered; it is still waiting for approval")]
     Declined,
     /// Ctrl-C at the question.
-    #[error("interrupted: not answered, it still waits for approval")]
+    #[error("interrupted; it is still waiting for approval")]
     Interrupted,
     /// Someone else was quicker.
     #[error(
-        "the approval of {commit} in stage {stage} no longer waits: it was answered, or another execution took its place"
+        "the approval of {commit} in stage {stage} is no longer pending: it was answered, or another execution took \
+         its place"
     )]
     AlreadyAnswered {
         /// The stage.
@@ -148,15 +153,15 @@ impl Explained for AnswerError {
                 "see what the pipeline does: `delivery status`".to_owned()
             }
             Self::SeveralWait { .. } => "name the stage: `--stage STAGE`".to_owned(),
-            Self::ShortCommit { .. } => "give more of it".to_owned(),
+            Self::ShortCommit { .. } => "give more of its characters".to_owned(),
             Self::Stale { .. } => {
-                "look at what waits (`delivery status`) and name that commit".to_owned()
+                "see what is waiting (`delivery status`) and give that commit".to_owned()
             }
             Self::CannotAsk { verb, commit, .. } => match commit {
                 Some(commit) => format!(
-                    "name the commit that you mean: `delivery {verb} {commit}`; or take whatever waits: `--yes`"
+                    "give the commit: `delivery {verb} {commit}`; or answer for whichever commit is waiting: `--yes`"
                 ),
-                None => format!("take whatever waits: `delivery {verb} --yes`"),
+                None => format!("answer for whichever commit is waiting: `delivery {verb} --yes`"),
             },
             Self::Declined | Self::Interrupted => return None,
         })
@@ -206,7 +211,7 @@ mod tests {
         );
         assert_eq!(
             refused(&shown, None, Some("1234")),
-            "stale (1): `1234` does not wait for approval: `abcdabcd Greet in French` in Approval does"
+            "stale (1): `1234` is not waiting for approval; `abcdabcd Greet in French` in Approval is"
         );
         assert_eq!(
             refused(&shown, None, Some("abc")),
@@ -219,7 +224,7 @@ mod tests {
         let shown = shown(vec![stage("A", "aaaa", true), stage("B", "aaaa", true)]);
         assert_eq!(
             refused(&shown, None, Some("aaaa")),
-            "usage (2): more than one approval waits: A / approve and B / approve"
+            "usage (2): more than one approval is waiting: A / approve and B / approve"
         );
         assert_eq!(
             choose(&shown, Some("B"), Some("aaaa")).unwrap().stage.name,

@@ -191,7 +191,7 @@ impl Reader {
                 }
                 let entries = self.entries(&group, action).await?;
                 if entries.iter().all(|(_, entry)| entry.lines.is_empty()) {
-                    reporter.notice(format!("{group} holds no lines of this action's time"));
+                    reporter.notice(format!("{group} has no lines from the time of this action"));
                 }
                 for (request, entry) in &entries {
                     print(action, request.as_deref(), entry, reporter);
@@ -305,7 +305,7 @@ fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, reporter
 
 fn help(action: &ActionSnapshot) -> String {
     format!(
-        "help: `delivery retry {}` tries again with the same commit; else repair it, commit and push",
+        "help: try again with the same commit: `delivery retry {}`; or fix it, commit and push",
         action.stage
     )
 }

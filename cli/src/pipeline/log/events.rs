@@ -40,7 +40,7 @@ pub(super) async fn failures(target: &Target, reporter: &Reporter) -> Result<usi
     }
     if let Some(event) = first {
         reporter.notice(format!(
-            "help: repair {} in {} first: what failed after it may have failed because of it; then \
+            "help: fix {} in {} first, since later failures may follow from it; then run \
              `delivery up`",
             event.resource, event.stack
         ));

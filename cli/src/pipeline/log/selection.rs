@@ -97,7 +97,7 @@ pub(super) enum SelectionError {
     #[error(transparent)]
     NoStage(#[from] NoStage),
     /// The action does not exist.
-    #[error("there is no action `{action}`; there are {known}")]
+    #[error("the pipeline has no action `{action}`; it has {known}")]
     NoAction {
         /// What was given.
         action: String,
@@ -128,8 +128,10 @@ impl Explained for SelectionError {
         Some(
             match self {
                 Self::NoStage(error) => return Some(error.hint()),
-                Self::NoAction { .. } => "name one of these",
-                Self::NoExecution { .. } => "`delivery status` shows who is in the pipeline",
+                Self::NoAction { .. } => "choose one of these",
+                Self::NoExecution { .. } => {
+                    "`delivery status` shows the executions in the pipeline"
+                }
                 Self::NeverRun => "start it: `delivery start`",
             }
             .to_owned(),
@@ -187,7 +189,7 @@ mod tests {
         );
         assert_eq!(
             error(Some("Commit"), Some("e2e")),
-            "there is no action `e2e`; there are npm-install and test-and-package"
+            "the pipeline has no action `e2e`; it has npm-install and test-and-package"
         );
     }
 }

@@ -67,7 +67,7 @@ fn head(shown: &StatusDocument) -> String {
             Some(status @ "AVAILABLE") => format!("✓ {status}"),
             Some(status @ "PENDING") => format!("◦ {status}"),
             Some(status) => format!("✗ {status}"),
-            None => "(its status cannot be asked for)".to_owned(),
+            None => "(cannot read its status)".to_owned(),
         };
         table.add_row(["connection", connection_id(&connection.arn), &status, ""]);
     }
@@ -190,7 +190,7 @@ fn notes(pipeline: &str, stage: &StageState) -> String {
         let since = closed.since.as_ref();
         let since = since.map(|since| format!(" since {since}"));
         let by = closed.by.as_ref().map(|by| format!(" by {by}"));
-        let reason = closed.reason.as_deref().unwrap_or("no reason was given");
+        let reason = closed.reason.as_deref().unwrap_or("no reason given");
         let _infallible = writeln!(
             text,
             "\n{name} is closed to executions{}{}: {reason}\n  open it: aws codepipeline \
@@ -224,7 +224,7 @@ fn waits(stage: &StageState, action: &ActionState) -> String {
 
 fn pending(connection: &Connection) -> String {
     format!(
-        "\nThe connection is PENDING: nothing is fetched before a person completes it\n  complete it: {}\n",
+        "\nThe connection is PENDING: nothing is fetched until a person completes it\n  complete it: {}\n",
         connection.console
     )
 }

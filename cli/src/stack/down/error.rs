@@ -16,21 +16,21 @@ pub(crate) enum DownError {
         answer: Answer,
     },
     /// The stack is protected.
-    #[error("the stack `{stack}` is protected from being deleted")]
+    #[error("the stack `{stack}` has termination protection")]
     Protected {
         /// The stack's name.
         stack: String,
     },
     /// CloudFormation would delete data of production.
     #[error(
-        "nothing was deleted: the stack's deletion would take `{bucket}` with it, which holds production's data"
+        "nothing was deleted: deleting the stack would also delete `{bucket}`, which holds production data"
     )]
     TakesData {
         /// The bucket.
         bucket: String,
     },
     /// S3 did not delete an object.
-    #[error("s3://{bucket}/{key} could not be deleted ({code}: {message}){}", if *.others > 0 { format!(", and {others} others neither") } else { String::new() })]
+    #[error("s3://{bucket}/{key} was not deleted ({code}: {message}){}", if *.others > 0 { format!(", nor were {others} others") } else { String::new() })]
     NotDeleted {
         /// The bucket.
         bucket: String,
@@ -77,19 +77,19 @@ impl Explained for DownError {
         Some(match self {
             Self::NotConfirmed { answer, .. } => return answer.hint(),
             Self::Protected { stack } => format!(
-                "if it is meant: `aws cloudformation update-termination-protection --stack-name {stack} \
+                "to delete it anyway, run `aws cloudformation update-termination-protection --stack-name {stack} \
                  --no-enable-termination-protection`, then `delivery down` again"
             ),
             Self::TakesData { .. } => {
-                "if that is meant too, run it again with `--include-data`".to_owned()
+                "to delete the data too, run it again with `--include-data`".to_owned()
             }
             Self::NotDeleted { .. } => {
-                "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and see that no lock holds the \
-                 object; then run `delivery down` again: it goes on where it stopped"
+                "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and check that the object is \
+                 not locked; then run `delivery down` again: it continues where it stopped"
                     .to_owned()
             }
             Self::Left { .. } => {
-                "delete them by hand; what they are is listed above".to_owned()
+                "delete them by hand; they are listed above".to_owned()
             }
         })
     }

@@ -16,9 +16,7 @@ pub(crate) enum FillError {
     #[error("the template has no parameter `{0}`")]
     NoParameter(String),
     /// The template is written in a way that cannot be edited line by line.
-    #[error(
-        "the template's parameters are not written one key a line with two spaces for each level"
-    )]
+    #[error("the template's parameters are not written with one key a line and two spaces a level")]
     Form,
 }
 

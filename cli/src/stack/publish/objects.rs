@@ -79,7 +79,7 @@ fn difference(found: &HeadObjectOutput, object: &Object) -> Option<String> {
     let same = match (&found.checksum_sha256, digest) {
         (Some(checksum), _) => *checksum == object.checksum(),
         (None, Some(digest)) => *digest == object.sha256(),
-        (None, None) => return Some("no SHA-256 to verify it by".to_owned()),
+        (None, None) => return Some("no SHA-256 to verify it with".to_owned()),
     };
     (!same).then(|| "another SHA-256".to_owned())
 }
@@ -159,7 +159,7 @@ mod tests {
         );
         assert_eq!(
             difference(found(3, None, None)).as_deref(),
-            Some("no SHA-256 to verify it by")
+            Some("no SHA-256 to verify it with")
         );
     }
 }

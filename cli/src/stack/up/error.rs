@@ -10,13 +10,13 @@ use crate::stack::question::Answer;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpError {
     /// The template's address is none of an object.
-    #[error("`{url}` is not the address of an object in S3")]
+    #[error("`{url}` is not the URL of an S3 object")]
     NotAnObject {
         /// The address.
         url: String,
     },
     /// The template cannot be read.
-    #[error("the template at `{url}` cannot be read")]
+    #[error("cannot read the template at `{url}`")]
     Template {
         /// The address.
         url: String,
@@ -24,7 +24,7 @@ pub(crate) enum UpError {
         source: local::launch::template::Error,
     },
     /// CloudFormation refuses the change.
-    #[error("CloudFormation refuses the change of the stack `{stack}`: {reason}")]
+    #[error("CloudFormation rejected the change of the stack `{stack}`: {reason}")]
     Refused {
         /// The stack's name.
         stack: String,
@@ -50,7 +50,7 @@ pub(crate) enum UpError {
         reason: Option<String>,
     },
     /// CloudFormation did not work the change set out in time.
-    #[error("CloudFormation has not worked out the changes of the stack `{stack}` within {} s", .after.as_secs())]
+    #[error("CloudFormation did not compute the changes of the stack `{stack}` within {} s", .after.as_secs())]
     NotPrepared {
         /// The stack's name.
         stack: String,
@@ -58,7 +58,7 @@ pub(crate) enum UpError {
         after: Duration,
     },
     /// A dry run cannot show changes of a stack in this state.
-    #[error("the stack `{stack}` is {status}: CloudFormation works out no change of it as it is")]
+    #[error("the stack `{stack}` is {status}: in this state CloudFormation cannot compute changes")]
     NothingToShow {
         /// The stack's name.
         stack: String,
@@ -93,19 +93,19 @@ impl Explained for UpError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotAnObject { .. } => {
-                "give the URL that `delivery publish` printed: https://BUCKET.s3.REGION.amazonaws.com/KEY"
+                "use the URL that `delivery publish` printed: https://BUCKET.s3.REGION.amazonaws.com/KEY"
             }
             Self::Template { .. } => "publish it again: `delivery publish`",
             Self::Refused { .. } => {
-                "correct what the reason names; `delivery validate` checks templates and settings"
+                "fix what the reason says; `delivery validate` checks templates and settings"
             }
             Self::NotConfirmed { answer, .. } => return answer.hint(),
             Self::NotPrepared { .. } => {
-                "nothing was changed; try again, with a longer `--timeout` if it was short"
+                "nothing was changed; try again, if need be with a longer `--timeout`"
             }
-            Self::Broken { .. } => "delete it: `delivery down`; then run `delivery up` again",
+            Self::Broken { .. } => "delete it with `delivery down`, then run `delivery up` again",
             Self::NothingToShow { .. } => {
-                "run `delivery up` without `--dry-run`: it says what it is about to do, and asks first"
+                "run `delivery up` without `--dry-run`: it explains what it is about to do and asks first"
             }
         };
         Some(text.to_owned())

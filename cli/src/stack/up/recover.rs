@@ -41,7 +41,7 @@ pub(super) async fn ready(
         State::Complete | State::RolledBack | State::LeftFailed => Ok(NextStep::Update),
         State::Review => {
             work.reporter.notice(format!(
-                "the stack `{}` is {}: a change set was made and never executed; going on with a new one",
+                "the stack `{}` is {}: a change set was created but never executed; continuing with a new one",
                 stack.name, stack.status
             ));
             Ok(NextStep::CreateAgain)
@@ -87,11 +87,11 @@ async fn never_created(
 ) -> Result<NextStep, CliError> {
     refuse_a_dry_run(work, stack)?;
     work.reporter.notice(format!(
-        "the stack `{}` is {}: it could not be created and nothing lives in it; it has to be deleted before it \
-         is created anew",
+        "the stack `{}` is {}: its creation failed and it contains nothing; it has to be deleted before it can be \
+         created again",
         stack.name, stack.status
     ));
-    agree(work, "delete it and create it anew?", || {
+    agree(work, "delete it and create it again?", || {
         format!(
             "the stack `{}` is {} and stays so",
             stack.name, stack.status
@@ -128,11 +128,11 @@ async fn stuck_update(
         places.join(", ")
     };
     work.reporter.notice(format!(
-        "the stack `{}` is {}: an update failed, and so did the way back, at: {places}. It can be changed only \
-         after the way back is finished (ContinueUpdateRollback)",
+        "the stack `{}` is {}: an update failed, and so did its rollback, at: {places}. The rollback has to be \
+         finished (ContinueUpdateRollback) before the stack can be changed",
         stack.name, stack.status
     ));
-    agree(work, "go on with the way back?", || {
+    agree(work, "continue the rollback?", || {
         format!(
             "the stack `{}` is {} and stays so",
             stack.name, stack.status

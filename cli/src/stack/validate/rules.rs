@@ -31,7 +31,7 @@ pub(super) fn size(file: &str, text: &str) -> Option<Finding> {
         0..=MAX_BODY_BYTES => return None,
         length if length <= MAX_BYTES => (
             Severity::Warning,
-            format!("more than {MAX_BODY_BYTES}: it can be launched from a bucket only"),
+            format!("more than {MAX_BODY_BYTES}: it can only be launched from a bucket"),
         ),
         _ => (Severity::Error, format!("more than {MAX_BYTES}: split it")),
     };
@@ -105,9 +105,10 @@ fn references(template: &Template) -> Vec<String> {
             _ => Vec::new(),
         };
         let missing = depends.iter().filter(|one| !names.resources.contains(*one));
-        messages.extend(
-            missing.map(|one| format!("Resources/{name} depends on `{one}`, which is no resource")),
-        );
+        messages
+            .extend(missing.map(|one| {
+                format!("Resources/{name} depends on `{one}`, which is not a resource")
+            }));
         if resource.get("Type").is_none() {
             messages.push(format!("Resources/{name} has no `Type`"));
         }
@@ -135,7 +136,7 @@ fn walk(place: &str, value: &Value, names: &Names<'_>, messages: &mut Vec<String
 /// One intrinsic function, where it is one.
 fn refer(place: &str, key: &str, value: &Value, names: &Names<'_>, messages: &mut Vec<String>) {
     let mut missing = |name: &str, what: &str| {
-        messages.push(format!("{place} refers to `{name}`, which is no {what}"));
+        messages.push(format!("{place} refers to `{name}`, which is not a {what}"));
     };
     match (key, value) {
         ("Ref", Value::String(name)) if !is_value(name, names) => {
@@ -211,14 +212,16 @@ fn nested(template: &Template, all: &[(String, Template)]) -> Vec<String> {
             .iter()
             .filter(|one| declared.iter().all(|parameter| parameter.name != **one));
         messages.extend(unknown.map(|one| {
-            format!("Resources/{name} passes `{one}`, which the nested template does not know")
+            format!(
+                "Resources/{name} passes `{one}`, which is not a parameter of the nested template"
+            )
         }));
         let needed = declared
             .iter()
             .filter(|one| one.default.is_none() && !passed.contains(one.name.as_str()));
         messages.extend(needed.map(|one| {
             format!(
-                "Resources/{name} does not pass `{}`, which the nested template needs",
+                "Resources/{name} does not pass `{}`, which the nested template requires",
                 one.name
             )
         }));
