@@ -7,9 +7,9 @@ use delivery_action::aws::{CallError, CallErrorKind};
 use crate::exit::Exit;
 use crate::output::foreign;
 
-/// A command's own error: what a command can fail with stands beside the command.
+/// An error of one command, defined next to the command.
 pub(crate) trait Explained: std::error::Error + Send + Sync {
-    /// What the shell is told.
+    /// The exit code.
     fn exit(&self) -> Exit;
     /// The word for programs.
     fn kind(&self) -> &'static str;
@@ -71,7 +71,7 @@ pub(crate) enum CliError {
     LocalAws {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The process that hosts a kept environment ended or did not answer.
+    /// The background process of an environment ended or did not answer.
     #[error("the background process of the local AWS {what}; its log is `{}`{}", .log.display(), quoted(.tail))]
     BackgroundProcess {
         what: String,
@@ -105,21 +105,21 @@ pub(crate) enum CliError {
         path: PathBuf,
         source: Box<toml::de::Error>,
     },
-    /// Nothing is kept for this application.
+    /// No environment is running for this application.
     #[error("no local environment is running for `{}`", .application.display())]
     NoEnvironment {
         application: PathBuf,
         elsewhere: Vec<PathBuf>,
     },
-    /// What is kept delivers the application under another name.
+    /// The running environment uses another repository name.
     #[error("the local AWS for `{}` is already running with the repository name `{kept}`", .application.display())]
     OtherRepository { application: PathBuf, kept: String },
-    /// The kept environment is being started or ended, for longer than that takes.
+    /// Starting or stopping the environment takes too long.
     #[error(
         "process {pid} has been starting or stopping this environment for more than {seconds} s"
     )]
     DoesNotAnswer { pid: u32, seconds: u64 },
-    /// The kept environment did not end.
+    /// The environment did not stop.
     #[error("process {pid}, which runs the local AWS, did not stop within {seconds} s")]
     DoesNotEnd { pid: u32, seconds: u64 },
 }
@@ -137,7 +137,7 @@ impl From<CallError> for CliError {
 }
 
 impl CliError {
-    /// What the shell is told.
+    /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Command(error) => error.exit(),
@@ -258,8 +258,8 @@ impl CliError {
         matches!(self, Self::Call(error) if error.kind == CallErrorKind::Unavailable)
     }
 
-    /// The error, its causes, and what to do. Much of it is in the words of others: of git, npm, AWS, and of
-    /// whoever named the files.
+    /// The error, its causes, and what to do. Much of the text comes from elsewhere (git, npm, AWS, file names),
+    /// so it is made safe to print.
     pub(crate) fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = match self {
@@ -297,7 +297,7 @@ fn application_hint(error: &(dyn std::error::Error + Send + Sync + 'static)) -> 
         .unwrap_or_else(|| "give the directory of an application: `delivery run DIR`".to_owned())
 }
 
-/// What to do about a call that did not succeed.
+/// What to do about a failed call.
 fn call_hint(error: &CallError) -> String {
     let CallError {
         action, resource, ..
@@ -326,8 +326,7 @@ fn call_hint(error: &CallError) -> String {
     }
 }
 
-/// Whether calls go to an address of this machine: a shell keeps the variables of a local AWS that was
-/// stopped.
+/// Whether calls go to this machine: a shell may still have the variables of a local AWS that was stopped.
 fn speaks_to_this_machine() -> bool {
     delivery_action::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
         ["http://127.0.0.1", "http://localhost"]

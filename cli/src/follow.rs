@@ -1,4 +1,8 @@
-//! Follows executions: asks CodePipeline for its state and tells what changed.
+//! Follows executions: asks CodePipeline for its state again and again, and reports what changed.
+//!
+//! A pipeline goes on whether somebody follows it or not, so a call that fails does not end the following: only
+//! an [`outage`] that lasts too long does. What is reported is the difference of two snapshots ([`changes`]),
+//! so nothing is lost when a look fails, and nothing is reported twice.
 
 mod cause;
 mod changes;
@@ -19,13 +23,13 @@ pub(crate) use explainer::{Explainer, Location};
 use outage::Outage;
 use outcome::{Outcome, Progress};
 
-/// After how long without a change a log reader is told that the execution goes on.
+/// After how long without a change a message says that the execution is still in progress.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often AWS is asked: each look is two calls, and CodePipeline's throttle is not published.
+/// How often AWS is polled: each look is two calls, and CodePipeline's request limit is not published.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Follows one execution until it is over, and tells what happens; with a timeout, until that has run out.
+/// Follows one execution until it has ended or the timeout is over, and reports what happens.
 pub(crate) async fn to_the_end(
     explainer: &Explainer,
     execution: &str,
@@ -34,7 +38,7 @@ pub(crate) async fn to_the_end(
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
     let since = Instant::now();
-    let mut told = since;
+    let mut last_report = since;
     let mut snapshot = Snapshot {
         execution: execution.to_owned(),
         ..Snapshot::default()
@@ -44,7 +48,7 @@ pub(crate) async fn to_the_end(
     loop {
         if let Some(now) = outage.tolerate(explainer.pipeline().look(execution).await)? {
             for event in explainer.explained(&snapshot, &now).await {
-                told = Instant::now();
+                last_report = Instant::now();
                 reporter.report(event);
             }
             progress.saw(&now);
@@ -56,8 +60,8 @@ pub(crate) async fn to_the_end(
         if timeout.is_some_and(|timeout| since.elapsed() >= timeout) {
             return Ok(Outcome::TimedOut);
         }
-        if told.elapsed() >= HEARTBEAT_INTERVAL {
-            told = Instant::now();
+        if last_report.elapsed() >= HEARTBEAT_INTERVAL {
+            last_report = Instant::now();
             reporter.report(RunMessage::Heartbeat {
                 running: snapshot.running(),
                 seconds: round(since.elapsed().as_secs_f64()),

@@ -1,4 +1,4 @@
-//! What an action's function logged.
+//! The log of an action's function.
 
 mod entries;
 
@@ -12,7 +12,7 @@ use crate::follow::ActionSnapshot;
 
 pub(crate) use entries::{Entry, attributed};
 
-/// As many lines as stand on a screen beside the cause.
+/// As many lines as fit on a screen together with the cause.
 const TAIL_LINES: usize = 20;
 
 /// How long after CodePipeline has the result a function may still log: its clock and CodePipeline's are
@@ -51,8 +51,8 @@ pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> St
 
 /// What the function logged since the action began, its last lines, for people.
 ///
-/// The log is a help beside the cause: where it cannot be had, there is none. One that is still empty is
-/// waited for.
+/// The log only helps to understand the cause, so failing to read it is not an error. A log that is still
+/// empty is read again until the action's lines must have arrived.
 pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) -> Vec<String> {
     let mut lines: Vec<String> = loop {
         let entries = read(client, group, action).await.unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Files that are written from the code: a test fails where one is not what the code says.
+//! Files generated from the code: a test fails where one does not match.
 //!
-//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery` writes them anew.
+//! `DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery` regenerates them.
 
 use std::path::Path;
 

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         .build()
         .expect("the system gives threads");
     let exit = runtime.block_on(enter());
-    // What still works on a thread of its own (an archive that is being made) is nothing to wait for.
+    // Blocking threads may still be at work, for example on an archive: do not wait for them.
     runtime.shutdown_background();
     exit.into()
 }
@@ -137,7 +137,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
     }
 }
 
-/// The completions of a shell. They are made whole first: a reader that goes away is no reason to fail.
+/// The completions for a shell, generated in memory first: a reader that goes away is not an error.
 fn completions(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "delivery", &mut script);
@@ -157,7 +157,7 @@ fn prepare(global: &Global) {
     trace::start(global.verbose);
 }
 
-/// What programs of Node.js know besides `NO_COLOR` and `CLICOLOR`, which the colour library reads.
+/// `FORCE_COLOR`, which Node.js programs honour; the colour library reads only `NO_COLOR` and `CLICOLOR`.
 fn forced_color() -> Option<bool> {
     if delivery_action::env::var("NO_COLOR").is_some() {
         return None;

@@ -20,8 +20,8 @@ pub(crate) use reporter::Reporter;
 /// Whether the reader of standard output has gone away (`| head`).
 static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
 
-/// Writes data. A reader that has gone away (`| head`) is no reason to fail; commands that would go on for
-/// it alone ask [`reader_is_gone`].
+/// Writes data. A reader that has gone away (`| head`) is not an error; commands that would go on only for
+/// that reader ask [`reader_is_gone`].
 pub(crate) fn write_stdout(text: &str) {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -30,7 +30,7 @@ pub(crate) fn write_stdout(text: &str) {
     }
 }
 
-/// Whether nobody reads standard output any more.
+/// Whether the reader of standard output has gone away.
 pub(crate) fn reader_is_gone() -> bool {
     READER_IS_GONE.load(Ordering::Relaxed)
 }

@@ -29,7 +29,7 @@ use crate::state_folder::{EnvironmentSettings, StateFolder};
 use executions::Executions;
 
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
-/// before this returns, unless it is to be kept.
+/// before this returns, unless it stays up.
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     let mut reporter = Reporter::new(global);
     let started = Instant::now();
@@ -67,7 +67,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     if let Ok(interrupt) = &mut interrupt {
         tokio::select! {
             () = environment.close(&reporter) => {}
-            // A supervisor of its own ends what is left as soon as this process is gone.
+            // A second Ctrl-C: a supervisor process stops what is left as soon as this process is gone.
             () = interrupt.received() => {}
         }
     }
@@ -138,8 +138,8 @@ async fn work(
         stays: environment.stays(),
     };
     let explainer = Explainer::new(pipeline, shape, lambda, logs, location);
-    let tells_logs = global.verbose > 0;
-    let mut executions = Executions::new(explainer, arguments.timeout, tells_logs);
+    let reports_logs = global.verbose > 0;
+    let mut executions = Executions::new(explainer, arguments.timeout, reports_logs);
     executions.begin(begun, progress).await?;
     if arguments.watch {
         executions.watch(&application, reporter, progress).await
@@ -176,7 +176,7 @@ fn node_layer(arguments: &Run) -> Option<PathBuf> {
     functions.and_then(action_functions::node_layer)
 }
 
-/// Looks before anything is started, and tells what it found.
+/// Checks before anything is started, and reports what it found.
 async fn check(
     application: &Application,
     parameters: &BTreeMap<String, String>,

@@ -15,7 +15,7 @@ use crate::error::CliError;
 pub(crate) use custom::CustomFunction;
 pub(crate) use file::File;
 
-/// The file beside the application that holds its settings.
+/// The name of the settings file in the application's folder.
 pub(crate) const FILE_NAME: &str = "delivery.toml";
 
 /// What an environment variable that sets a template's parameter begins with; the parameter's name

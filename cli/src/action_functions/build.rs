@@ -18,7 +18,7 @@ pub(crate) fn profile() -> &'static str {
     }
 }
 
-/// One line of `cargo build --message-format=json`, as far as it matters here.
+/// One line of `cargo build --message-format=json`, with the fields that matter here.
 #[derive(Deserialize)]
 struct Message {
     target: Option<Target>,

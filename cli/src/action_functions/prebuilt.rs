@@ -43,7 +43,7 @@ pub(crate) fn beside_this_program() -> Option<PathBuf> {
     (!builds && prebuilt(&directory).is_ok()).then_some(directory)
 }
 
-/// The package of the layer with Node.js and npm, where it lies beside the functions.
+/// The package of the layer with Node.js and npm, if it is next to the functions.
 pub(crate) fn node_layer(directory: &Path) -> Option<PathBuf> {
     let layer = directory.join(NODE_LAYER);
     layer.is_file().then_some(layer)

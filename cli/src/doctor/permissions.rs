@@ -84,7 +84,7 @@ const CALLS: [(&str, On, &[&str]); 13] = [
     ("publish", On::Anything, &["s3:PutObject", "s3:GetObject"]),
 ];
 
-/// Asks IAM, one simulation for each kind of resource, and tells one check for each command.
+/// Asks IAM, one simulation for each kind of resource, and returns one check for each command.
 pub(super) async fn check(
     cloud: &Cloud,
     caller: &str,
@@ -100,14 +100,14 @@ pub(super) async fn check(
         let resource = resource(on, cloud.region(), caller, stack_name, stack);
         match simulate(cloud, &principal, on, resource).await {
             Ok(found) => denied.extend(found),
-            // Who may not simulate cannot be told more; the other checks stand.
+            // Without the permission to simulate there is nothing to say here; the other checks still count.
             Err(error) => return vec![Check::unanswered("permissions", &error)],
         }
     }
     report(&denied)
 }
 
-/// What a person is told of what is denied: a check for each command.
+/// The denied calls as checks, one for each command.
 fn report(denied: &BTreeSet<String>) -> Vec<Check> {
     let mut commands: Vec<&str> = CALLS.iter().map(|(command, _, _)| *command).collect();
     commands.dedup();
@@ -168,7 +168,7 @@ async fn principal(cloud: &Cloud, caller: &str) -> Option<String> {
         return Some(found.map_or_else(
             || {
                 let parts: Vec<&str> = caller.split(':').collect();
-                // Without its path, which only `iam:GetRole` tells.
+                // Without its path, which only `iam:GetRole` returns.
                 format!("arn:{}:iam::{}:role/{role}", parts[1], parts[4])
             },
             |role| role.arn,

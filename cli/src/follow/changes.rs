@@ -59,7 +59,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// The actions that are in progress, as a person is told.
+    /// The actions in progress, as people read them.
     pub(crate) fn running(&self) -> Vec<String> {
         self.actions
             .iter()
@@ -91,8 +91,8 @@ fn report(execution: &str, action: &ActionSnapshot) -> ActionReport {
     }
 }
 
-/// What a person or a program is told of the difference. An action that began and ended between two
-/// looks is told once, by its end. The end of the execution comes last.
+/// The messages for the difference of two snapshots. An action that began and ended between them is reported
+/// once, with its end. The end of the execution comes last, so that a reader may stop there.
 pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
     let execution = || RunMessage::Execution {
         execution: now.execution.clone(),
@@ -105,10 +105,10 @@ pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
         .iter()
         .map(|action| (action.id.as_str(), action.status.as_str()))
         .collect();
-    let told_again = before.status != now.status || before.revision != now.revision;
+    let has_changed = before.status != now.status || before.revision != now.revision;
 
     let mut events = Vec::new();
-    if told_again && !now.is_over() {
+    if has_changed && !now.is_over() {
         events.push(execution());
     }
     for action in &now.actions {
@@ -116,7 +116,7 @@ pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
             events.push(RunMessage::Action(report(&now.execution, action)));
         }
     }
-    if told_again && now.is_over() {
+    if has_changed && now.is_over() {
         events.push(execution());
     }
     events
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retried_action_is_told_again() {
+    fn a_retried_action_is_has_changed() {
         let before = snapshot("InProgress", vec![action("1", "Install", "Failed")]);
         let now = snapshot(
             "InProgress",

@@ -1,4 +1,4 @@
-//! What a person has to know beside a change: why an action failed, what it waits for.
+//! Adds to each change what a person needs to know: why an action failed, which command approves it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes};
 /// How often the engine is asked: it is on this machine, and a person sees no more.
 const LOCAL_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Where the pipeline is, so that a person is told the commands that work there.
+/// Where the pipeline runs, which decides the commands that messages suggest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     /// `delivery run` has launched it on this machine.

@@ -1,14 +1,18 @@
-//! How long calls may fail while something is followed: the pipeline goes on, whether it is seen or not.
+//! How long calls may fail while an execution is followed.
+//!
+//! The pipeline goes on when AWS or the network does not answer for a while, so giving up at the first failure
+//! would report an execution as failed that is not. Only errors that may pass are tolerated, and each answer
+//! starts the time anew.
 
 use std::time::{Duration, Instant};
 
 use crate::error::CliError;
 
-/// How long AWS may not answer, or only throttle: longer than a connection is changed or a region's API fails
-/// over, and short enough that nobody waits for a network that is gone.
+/// How long AWS may fail to answer or throttle: longer than a change of network or a failover of a regional API
+/// takes, and short enough that nobody waits long for a network that is gone.
 pub(crate) const AWS_OUTAGE_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long the engine may not answer, which is on this machine.
+/// How long the engine may fail to answer; it is on this machine.
 pub(super) const ENGINE_OUTAGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Counts how long calls have failed.
@@ -23,11 +27,11 @@ impl Outage {
         Self { limit, since: None }
     }
 
-    /// The answer; `None` where there is none this time, and it may come the next time.
+    /// The answer; `None` if the call failed and should be tried again.
     ///
     /// # Errors
     ///
-    /// Where it is no use to ask again, or it has been none for too long.
+    /// If trying again is useless, or calls have failed for too long.
     pub(crate) fn tolerate<T>(
         &mut self,
         answer: Result<T, CliError>,
@@ -40,7 +44,7 @@ impl Outage {
             Err(error) => {
                 let since = *self.since.get_or_insert_with(Instant::now);
                 if error.is_transient() && since.elapsed() < self.limit {
-                    tracing::info!("no answer, asked again: {}", error.message());
+                    tracing::info!("no answer, trying again: {}", error.message());
                     Ok(None)
                 } else {
                     Err(error)
@@ -70,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_borne_and_only_for_so_long() {
+    fn only_passing_errors_are_tolerated_and_only_for_so_long() {
         let mut outage = Outage::new(Duration::from_mins(1));
         let failed = Err::<(), _>(error(CallErrorKind::Unavailable));
         assert!(outage.tolerate(failed).unwrap().is_none());
         assert!(outage.tolerate(Ok(())).unwrap().is_some());
-        assert!(outage.since.is_none(), "an answer begins it anew");
+        assert!(outage.since.is_none(), "an answer resets it");
         let denied = Err::<(), _>(error(CallErrorKind::Denied));
         outage.tolerate(denied).unwrap_err();
 

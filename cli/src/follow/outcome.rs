@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::follow::Snapshot;
 use crate::message::{Cause, ResultError, RunResult, StageUrls};
 
-/// How the run ended, as far as the pipeline decides it.
+/// How following the pipeline ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The execution is over; its snapshot says how.
@@ -47,7 +47,7 @@ fn ended(snapshot: &Snapshot) -> Option<Exit> {
     }
 }
 
-/// The code that the shell is told.
+/// The exit code.
 pub(crate) fn exit(outcome: &Result<Outcome, CliError>, progress: &Progress) -> Exit {
     match outcome {
         Ok(Outcome::Over) => progress.ended.unwrap_or(Exit::Failed),

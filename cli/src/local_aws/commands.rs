@@ -23,7 +23,7 @@ use super::environment::Environment;
 /// How long an action that continues rests before its next job, as in a run; AWS waits 30 s.
 const CONTINUATION_DELAY: Duration = Duration::from_secs(1);
 
-/// Starts a local AWS without a stack, or finds the one that is kept, and prints how to reach it.
+/// Starts a local AWS without a stack, or finds the running one, and prints how to reach it.
 pub(crate) async fn start(global: &Global, arguments: &LocalStart) -> Result<Exit, CliError> {
     let mut environment = Environment::default();
     let mut interrupt = Interrupt::listen().map_err(|source| CliError::LocalAws {
@@ -85,7 +85,7 @@ async fn begin(
     Ok(())
 }
 
-/// Prints the variables with which `aws` and any SDK reach what is kept.
+/// Prints the variables with which `aws` and SDKs reach the local AWS.
 pub(crate) async fn env(global: &Global, arguments: &LocalTarget) -> Result<Exit, CliError> {
     let (home, application, folder) = find(global, &arguments.application)?;
     let deadline = Instant::now() + STOP_WITHIN;
@@ -116,7 +116,7 @@ fn print_variables(global: &Global, endpoints: &Endpoints) {
     }
 }
 
-/// Ends what is kept.
+/// Stops the local AWS.
 pub(crate) async fn stop(global: &Global, arguments: &LocalTarget) -> Result<Exit, CliError> {
     let (home, application, folder) = find(global, &arguments.application)?;
     let Some(pid) = folder.process() else {

@@ -19,7 +19,7 @@ pub(crate) struct Launched {
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// Whether there was no such stack before.
     pub(crate) created: bool,
-    /// What the launch did, as a person is told.
+    /// What the launch did, for messages.
     pub(crate) verb: &'static str,
 }
 

@@ -23,9 +23,9 @@ pub(crate) enum LogLine {
         resource: String,
         /// The resource's type.
         resource_type: String,
-        /// CloudFormation's word for its status.
+        /// CloudFormation's status.
         status: String,
-        /// What CloudFormation says of the status.
+        /// The reason that CloudFormation gives for the status.
         reason: Option<String>,
     },
     /// The lines that follow are those of this action's function.
@@ -36,7 +36,7 @@ pub(crate) enum LogLine {
         stage: String,
         /// The action.
         action: String,
-        /// CodePipeline's word for its status.
+        /// CodePipeline's status.
         status: String,
         /// How long it took, or has taken so far.
         seconds: f64,

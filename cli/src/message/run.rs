@@ -24,7 +24,7 @@ pub(crate) enum RunMessage {
         /// How long it took, once it is done.
         #[serde(skip_serializing_if = "Option::is_none")]
         seconds: Option<f64>,
-        /// What a person is told of it.
+        /// Details for people.
         detail: String,
     },
     /// What the check before the start found.
@@ -40,12 +40,12 @@ pub(crate) enum RunMessage {
     Execution {
         /// The execution's id.
         execution: String,
-        /// CodePipeline's word for the status.
+        /// CodePipeline's status.
         status: String,
-        /// The revision that it delivers, as soon as Source knows it.
+        /// The revision that it delivers, once Source knows it.
         #[serde(skip_serializing_if = "Option::is_none")]
         revision: Option<String>,
-        /// What the revision says of itself.
+        /// The summary of the revision.
         #[serde(skip_serializing_if = "Option::is_none")]
         summary: Option<String>,
     },
@@ -64,14 +64,14 @@ pub(crate) enum RunMessage {
         /// The command that approves.
         command: String,
     },
-    /// Nothing changed for a while; the run goes on.
+    /// Nothing changed for a while; the run is still in progress.
     Heartbeat {
         /// What is in progress.
         running: Vec<String>,
         /// How long the execution has taken so far.
         seconds: f64,
     },
-    /// Lines that an action has logged, as they come (`--verbose`).
+    /// New lines in the log of an action (`--verbose`).
     Log {
         /// The stage.
         stage: String,
@@ -80,17 +80,17 @@ pub(crate) enum RunMessage {
         /// The lines.
         lines: Vec<String>,
     },
-    /// Where each stage answers from now on, until the local AWS ends.
+    /// The addresses of each stage, until the local AWS stops.
     Addresses {
         /// By stage.
         urls: BTreeMap<String, StageUrls>,
     },
-    /// The variables with which `aws` and any SDK reach what is kept.
+    /// The variables with which `aws` and SDKs reach the local AWS that stays up.
     Environment {
         /// Names and values.
         variables: BTreeMap<String, String>,
     },
-    /// Something that a person should know.
+    /// Something that people should know.
     Notice {
         /// The sentence.
         message: String,
@@ -152,11 +152,11 @@ pub(crate) struct ActionReport {
     pub(crate) stage: String,
     /// The action.
     pub(crate) action: String,
-    /// CodePipeline's word for the status.
+    /// CodePipeline's status.
     pub(crate) status: String,
     /// How long it took, or has taken so far.
     pub(crate) seconds: f64,
-    /// What the action says of its result.
+    /// The summary that the action reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<String>,
     /// Why it failed, if it did.
@@ -178,7 +178,7 @@ pub(crate) struct Cause {
     pub(crate) hint: Option<String>,
     /// The last lines that the failed program wrote.
     pub(crate) output: Vec<String>,
-    /// The tests that failed, as far as the message names them.
+    /// The failed tests that the message names.
     pub(crate) failed_tests: Vec<String>,
     /// Where the whole log is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,7 +235,7 @@ pub(crate) struct RunResult {
     /// The revision that it delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) revision: Option<String>,
-    /// Where each stage answers; empty where the local AWS ended with the run.
+    /// The addresses of each stage; empty if the local AWS stopped with the run.
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// What each action did and how long it took, in the order they began.
     pub(crate) actions: Vec<ActionReport>,
@@ -249,7 +249,7 @@ pub(crate) struct RunResult {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ResultError {
-    /// A word for programs.
+    /// The kind of error, for programs.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// A sentence for people.

@@ -13,7 +13,7 @@ use serde::Serialize;
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum StackMessage {
-    /// The bucket that is published to was made.
+    /// The bucket for packages and templates was created.
     BucketMade {
         /// Its name.
         bucket: String,
@@ -24,7 +24,7 @@ pub(crate) enum StackMessage {
         key: String,
         /// Its size.
         bytes: u64,
-        /// Whether it was sent now; else it was there already and is the same.
+        /// Whether it was uploaded now; otherwise it already existed with the same content.
         uploaded: bool,
     },
     /// Everything is published.
@@ -37,7 +37,7 @@ pub(crate) enum StackMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         launch_url: Option<String>,
     },
-    /// A change that an update would make, or makes.
+    /// A change of the change set.
     Change(Change),
     /// A resource's status changed.
     StackEvent {
@@ -49,17 +49,17 @@ pub(crate) enum StackMessage {
         resource: String,
         /// Its type.
         resource_type: String,
-        /// CloudFormation's word for its status.
+        /// CloudFormation's status.
         status: String,
         /// What CloudFormation says of the status.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Nothing changed for a while; it goes on.
+    /// Nothing changed for a while; the operation is still in progress.
     StackWorking {
         /// The stack's name.
         stack: String,
-        /// CloudFormation's word for its status.
+        /// CloudFormation's status.
         status: String,
         /// How long it was followed.
         seconds: f64,
@@ -74,23 +74,23 @@ pub(crate) enum StackMessage {
         resource: String,
         /// Its type.
         resource_type: String,
-        /// CloudFormation's word for its status.
+        /// CloudFormation's status.
         status: String,
         /// Why.
         reason: String,
     },
-    /// The stack as it is in the end.
+    /// The final state of the stack.
     Stack {
         /// Its name.
         name: String,
         /// Its id (ARN).
         id: String,
-        /// CloudFormation's word for its status.
+        /// CloudFormation's status.
         status: String,
         /// Its outputs.
         outputs: BTreeMap<String, String>,
     },
-    /// The connection waits for a person.
+    /// The connection has to be completed by a person.
     ConnectionPending {
         /// Its ARN.
         arn: String,
@@ -99,7 +99,7 @@ pub(crate) enum StackMessage {
         /// The page of the console that completes it.
         url: String,
     },
-    /// What a deletion takes away, or leaves.
+    /// A resource that a deletion deletes or leaves.
     Going {
         /// Where it is: the logical ids from the root to it.
         path: String,
@@ -108,7 +108,7 @@ pub(crate) enum StackMessage {
         /// Its physical id.
         #[serde(skip_serializing_if = "Option::is_none")]
         physical_id: Option<String>,
-        /// Whether it stays, since it holds data of production.
+        /// Whether it stays because it holds production data.
         stays: bool,
     },
     /// A bucket is being emptied.
@@ -134,16 +134,16 @@ pub(crate) enum StackMessage {
         /// Its physical id.
         #[serde(skip_serializing_if = "Option::is_none")]
         physical_id: Option<String>,
-        /// Whether that was wanted.
+        /// Whether it stays on purpose.
         wanted: bool,
     },
     /// An execution of the pipeline has this status now.
     ExecutionStatus {
         /// The execution's id.
         execution: String,
-        /// CodePipeline's word for it.
+        /// CodePipeline's status.
         status: String,
-        /// The stage and action that wait for an approval.
+        /// The actions that wait for an approval.
         waiting: Vec<String>,
     },
 }
@@ -173,13 +173,13 @@ pub(crate) struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ResourceAction {
-    /// It is made.
+    /// It is created.
     Add,
-    /// It is changed in its place.
+    /// It is changed in place.
     Change,
-    /// It is made anew, and the old one deleted.
+    /// It is created again, and the old one deleted.
     Replace,
-    /// It may have to be made anew.
+    /// It may have to be created again.
     MayReplace,
     /// It is deleted.
     Remove,

@@ -1,8 +1,8 @@
-//! Text of others: commit messages, names of tests, lines of logs, a service's answer, paths.
+//! Makes foreign text safe to print: commit messages, test names, log lines, answers of services, paths.
 //!
-//! It reaches a terminal only as text, and a log of continuous integration never as a command of it.
+//! A terminal must not obey its control characters, and a CI system not its workflow commands.
 
-/// What stands before each line that is quoted, so that it is nobody's own.
+/// Precedes each quoted line, so that no quoted line starts at the start of a line of ours: a CI system would obey it.
 pub(crate) const MARK: &str = "| ";
 
 /// The text without what a terminal would obey; line breaks and tabs stay.

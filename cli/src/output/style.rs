@@ -1,4 +1,4 @@
-//! What colours mean, everywhere.
+//! The meaning of colours in all messages.
 
 use anstyle::{AnsiColor, Style};
 
@@ -6,13 +6,13 @@ use anstyle::{AnsiColor, Style};
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 /// It failed.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// It waits for somebody, or is odd.
+/// It waits for a person, or is unusual.
 pub(crate) const WAITING: Style = AnsiColor::Yellow.on_default();
 /// It is under way.
 pub(crate) const BUSY: Style = AnsiColor::Cyan.on_default();
-/// It has a name to be copied.
+/// A name that people copy.
 pub(crate) const ID: Style = AnsiColor::Cyan.on_default();
-/// It is said beside.
+/// Details.
 pub(crate) const DIM: Style = Style::new().dimmed();
-/// It stands above what belongs to it.
+/// A heading.
 pub(crate) const HEADING: Style = Style::new().bold();

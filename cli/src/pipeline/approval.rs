@@ -147,7 +147,7 @@ fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(),
         question::Answer::Yes => Ok(()),
         question::Answer::No => Err(AnswerError::Declined),
         question::Answer::Interrupted => Err(AnswerError::Interrupted),
-        question::Answer::Nobody => Err(refusal()),
+        question::Answer::NotATerminal => Err(refusal()),
     }
 }
 

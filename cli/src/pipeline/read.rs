@@ -152,7 +152,7 @@ pub(super) fn listed_revision(execution: &PipelineExecutionSummary) -> Option<Re
     ))
 }
 
-/// An SDK's time as it is told: RFC 3339, to the second.
+/// An SDK's time as text: RFC 3339, to the second.
 pub(super) fn time(time: Option<&DateTime>) -> Option<String> {
     let time = timestamp(time?)?;
     let seconds = jiff::Timestamp::from_second(time.as_second()).ok()?;

@@ -284,7 +284,7 @@ mod tests {
         let never = vec![stage("Commit", None, "Failed")];
         assert_eq!(
             told(never, Some("Commit")),
-            "5: no execution has come to stage Commit yet"
+            "5: no execution has reached stage Commit yet"
         );
     }
 }

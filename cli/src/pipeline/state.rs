@@ -108,7 +108,7 @@ pub(crate) struct Revision {
 }
 
 impl Revision {
-    /// A revision as CodePipeline tells it. Through a connection the summary is JSON that holds the
+    /// A revision as CodePipeline describes it. Through a connection the summary is JSON that holds the
     /// commit's message.
     pub(crate) fn new(id: &str, summary: Option<&str>, url: Option<&str>) -> Self {
         let message = summary.map(|summary| {

@@ -17,7 +17,7 @@ use super::state::{Revision, gist};
 use super::target::Target;
 use super::{executions, listed, read};
 
-/// An execution that is told to stop.
+/// An execution that was asked to stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stopping {

@@ -11,10 +11,10 @@ use crate::follow::{ActionSnapshot, Explainer, HEARTBEAT_INTERVAL, Snapshot};
 use crate::message::RunMessage;
 use crate::output::Reporter;
 
-/// How often the source is asked for a new revision: each time costs a process.
+/// How often the source is checked for a new revision: each check starts a process.
 const REVISION_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often running actions' logs are asked for: people read no faster.
+/// How often the logs of running actions are read: people read no faster.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The executions of a run.
@@ -23,8 +23,8 @@ pub(super) struct Executions {
     timeout: Duration,
     outage: Outage,
     followed: Vec<Followed>,
-    last_told: Instant,
-    /// The log entries that were told already; `None` where nobody asked for any.
+    last_report: Instant,
+    /// The log entries already reported; `None` without `--verbose`.
     logged: Option<BTreeSet<String>>,
     asked_for_logs: Instant,
 }
@@ -36,14 +36,14 @@ struct Followed {
 }
 
 impl Executions {
-    pub(super) fn new(explainer: Explainer, timeout: Duration, tells_logs: bool) -> Self {
+    pub(super) fn new(explainer: Explainer, timeout: Duration, reports_logs: bool) -> Self {
         Self {
             outage: Outage::new(explainer.outage_limit()),
             explainer,
             timeout,
             followed: Vec::new(),
-            last_told: Instant::now(),
-            logged: tells_logs.then(BTreeSet::new),
+            last_report: Instant::now(),
+            logged: reports_logs.then(BTreeSet::new),
             asked_for_logs: Instant::now(),
         }
     }
@@ -126,9 +126,9 @@ impl Executions {
             .any(|followed| followed.since.elapsed() >= self.timeout)
     }
 
-    /// Tells what the actions have logged that are in progress, or have just ended.
-    async fn tell_logs(&mut self, before: &Snapshot, now: &Snapshot, reporter: &Reporter) {
-        let Some(told) = &mut self.logged else {
+    /// Reports new log lines of the actions that are in progress or have just ended.
+    async fn report_logs(&mut self, before: &Snapshot, now: &Snapshot, reporter: &Reporter) {
+        let Some(reported) = &mut self.logged else {
             return;
         };
         let ends = |action: &ActionSnapshot| {
@@ -144,7 +144,7 @@ impl Executions {
             let entries = self.explainer.logged(action).await;
             let news = entries
                 .into_iter()
-                .filter(|entry| told.insert(entry.id.clone()));
+                .filter(|entry| reported.insert(entry.id.clone()));
             let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
             if !lines.is_empty() {
                 reporter.report(RunMessage::Log {
@@ -163,9 +163,9 @@ impl Executions {
             let Some(now) = self.outage.tolerate(looked)? else {
                 return Ok(());
             };
-            self.tell_logs(&before, &now, reporter).await;
+            self.report_logs(&before, &now, reporter).await;
             for event in self.explainer.explained(&before, &now).await {
-                self.last_told = Instant::now();
+                self.last_report = Instant::now();
                 reporter.report(event);
             }
             if progress.latest.execution == now.execution {
@@ -173,10 +173,10 @@ impl Executions {
             }
             self.followed[index].snapshot = now;
         }
-        if self.last_told.elapsed() >= HEARTBEAT_INTERVAL
+        if self.last_report.elapsed() >= HEARTBEAT_INTERVAL
             && let Some(followed) = self.followed.last()
         {
-            self.last_told = Instant::now();
+            self.last_report = Instant::now();
             let seconds = crate::follow::round(followed.since.elapsed().as_secs_f64());
             reporter.report(RunMessage::Heartbeat {
                 running: followed.snapshot.running(),

@@ -10,7 +10,7 @@ use crate::args::stack::Architecture;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 
-/// The settings of an application, kept beside it. All of them may be left out.
+/// The settings file of an application. All keys are optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct File {
@@ -22,7 +22,7 @@ pub(crate) struct File {
     pub(crate) profile: Option<String>,
     /// The bucket to publish to.
     pub(crate) bucket: Option<String>,
-    /// No longer a setting; named, so that a file that has it is told what to do instead.
+    /// No longer a setting; still parsed, so that the error can say what to do instead.
     packages: Option<serde::de::IgnoredAny>,
     /// The architecture that the action functions run on.
     pub(crate) architecture: Option<Architecture>,

@@ -1,4 +1,8 @@
-//! A change set: made, read in the nested ones too, and taken away.
+//! A change set: created, read together with the change sets of nested stacks, executed or deleted.
+//!
+//! CloudFormation lists every nested stack as changed, whether it is or not, and a change set of nested stacks without
+//! any change can be executed all the same. So the nested change sets are read too, nested stacks without changes are
+//! left out, and where nothing is left the templates and parameters are compared.
 
 mod changes;
 
@@ -21,13 +25,13 @@ use crate::message::{Change, ResourceAction};
 
 use changes::{drop_empty_stacks, read_change};
 
-/// How often a change set is asked for: it is ready within some seconds.
+/// Polling interval for a change set, which is ready within some seconds.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// What CloudFormation says of a change set without changes: it has no status for it.
+/// How CloudFormation describes a change set without changes: it has no status for it.
 const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
 
-/// What is to be made of a stack.
+/// What to do with a stack.
 #[derive(Clone, Debug)]
 pub(crate) struct ChangeSetRequest<'a> {
     /// The stack's name.
@@ -42,7 +46,7 @@ pub(crate) struct ChangeSetRequest<'a> {
     pub(crate) parameters: &'a BTreeMap<String, Value>,
 }
 
-/// A change set as CloudFormation has worked it out.
+/// A change set as CloudFormation computed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Prepared {
     /// It can be executed.
@@ -54,7 +58,7 @@ pub(crate) enum Prepared {
     },
     /// There is nothing to change.
     Nothing,
-    /// CloudFormation refuses it.
+    /// CloudFormation rejects it.
     Refused {
         /// Why.
         reason: String,
@@ -89,7 +93,7 @@ pub(crate) async fn create(
     Ok(())
 }
 
-/// Waits until CloudFormation has worked it out. `current` is the stack as it is, where it is updated.
+/// Waits until CloudFormation has computed it. `current` is the stack as it is, where it is updated.
 pub(crate) async fn prepared(
     client: &Client,
     stack: &str,
@@ -124,9 +128,9 @@ async fn ready(
             let read = read_change(&prefix, &change);
             if let (true, Some(id)) = (is_stack, nested) {
                 let inner = describe(client, None, &id).await?;
-                // CloudFormation lists every nested stack as changed; what is in it tells the truth. A
-                // nested stack whose own properties change stays: a new template may change its outputs
-                // alone, which no resource shows.
+                // CloudFormation lists every nested stack as changed; only its own change set shows whether it
+                // is. One with changed properties counts all the same: a new template may change nothing but
+                // outputs, which are not resources.
                 let unchanged = read.properties.is_empty() && inner.changes.is_empty();
                 if read.action == ResourceAction::Change && unchanged {
                     continue;
@@ -144,9 +148,9 @@ async fn ready(
     Ok(Prepared::Ready { stack_id, changes })
 }
 
-/// Whether a change set without changes of resources leaves the stack as it is. CloudFormation makes one
-/// that can be executed also where only outputs change, and with nested stacks also where nothing does; so
-/// what was given to it is compared with what the stack has.
+/// Whether a change set without resource changes changes nothing at all. CloudFormation also creates an
+/// executable one when only outputs change, and with nested stacks even when nothing does, so its template and
+/// parameters are compared with those of the stack.
 async fn is_same(
     client: &Client,
     name: &str,
@@ -156,7 +160,7 @@ async fn is_same(
     let Some(current) = current else {
         return Ok(false);
     };
-    // What a change set does not list is at its default or as it was.
+    // A parameter that the change set does not list has its default or its previous value.
     let changes = |(name, value)| current.parameters.get(name) != Some(value);
     if parameters.iter().any(changes) {
         return Ok(false);
@@ -183,7 +187,7 @@ async fn template(
     Ok(found.template_body)
 }
 
-/// Why it failed; where a nested one did, its own reason.
+/// Why it failed: the reason of the innermost nested change set, since those around it only say that it failed.
 async fn refused(client: &Client, found: Described) -> Result<Prepared, CliError> {
     let is_nothing = |reason: &str| NO_CHANGES.iter().any(|text| reason.contains(text));
     let mut reason = found.reason;
@@ -256,8 +260,8 @@ async fn describe(
     Ok(described)
 }
 
-/// Begins what the change set holds. Buckets that are to be kept are not kept where they were made by a
-/// creation that fails: nothing is in them, and they would stand in the way of the next one.
+/// Executes it. With `retain_except_on_create`, a failed creation also deletes the buckets that it has just
+/// created, although they are retained otherwise: they are empty, and the next creation would fail on their names.
 pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
     client
         .execute_change_set()
@@ -271,7 +275,7 @@ pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<
     Ok(())
 }
 
-/// Takes it away; one that is gone already is good too.
+/// Deletes it; that it does not exist is not an error.
 pub(crate) async fn delete(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
     let deleted = client
         .delete_change_set()
@@ -289,7 +293,7 @@ pub(crate) async fn delete(client: &Client, stack: &str, name: &str) -> Result<(
     }
 }
 
-/// Whether the change set is not there: deleted, or overtaken by another one that was executed.
+/// Whether the change set does not exist: deleted, or removed because another one was executed.
 pub(crate) fn is_gone(error: &CallError) -> bool {
     error.is_code("ChangeSetNotFound") || error.is_code("ChangeSetNotFoundException")
 }

@@ -1,4 +1,4 @@
-//! The connection to where the source is kept: a person completes it once, in the console.
+//! The connection to the source repository, which a person completes once in the console.
 
 use aws_sdk_codeconnections::Client;
 use aws_sdk_codeconnections::types::ConnectionStatus;
@@ -33,7 +33,7 @@ impl Connection {
         console::connections_url(region)
     }
 
-    /// What a person is told where it is pending.
+    /// The message for a pending connection.
     pub(crate) fn pending(&self) -> StackMessage {
         StackMessage::ConnectionPending {
             arn: self.arn.clone(),

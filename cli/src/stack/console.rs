@@ -1,6 +1,6 @@
-//! Addresses: of the console's pages, and of objects, by partition and region.
+//! URLs of console pages and of S3 objects, by partition and region.
 
-/// A partition of AWS, as far as its addresses differ.
+/// What differs in the URLs of an AWS partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Partition {
     /// Where its consoles are.

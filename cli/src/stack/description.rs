@@ -74,7 +74,7 @@ impl Description {
         })
     }
 
-    /// How it is, as it is told.
+    /// The stack as a message.
     pub(crate) fn message(&self) -> StackMessage {
         StackMessage::Stack {
             name: self.name.clone(),

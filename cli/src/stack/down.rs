@@ -1,7 +1,9 @@
 //! `delivery down`: deletes the stack and what is in its buckets, and verifies that nothing is left.
 //!
-//! A bucket that CloudFormation itself deletes is emptied before; one that it is to leave is emptied and
-//! deleted after the stack, when nothing writes to it any more.
+//! CloudFormation deletes a bucket only if it is empty, so those that it deletes are emptied before. A bucket
+//! with `DeletionPolicy: Retain` is emptied and deleted after the stack: until then the stack's functions may still
+//! write to it. What a deletion left is found by its events, which CloudFormation keeps for 90 days, so a second
+//! `down` finishes what an interrupted one began, even when the stack is gone.
 
 mod bucket;
 mod error;
@@ -93,15 +95,15 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
     };
     let found = describe(&work.client, work.name).await?;
     let ended = match found.filter(|stack| stack.state() != State::Gone) {
-        Some(stack) => stack_goes(&work, &stack, &mut limits).await,
-        None => rest_goes(&work, &mut limits).await,
+        Some(stack) => delete_stack(&work, &stack, &mut limits).await,
+        None => delete_leftovers_only(&work, &mut limits).await,
     };
     reporter.clear_progress();
     ended
 }
 
-/// Deletes a stack that is there.
-async fn stack_goes(
+/// Deletes a stack that exists.
+async fn delete_stack(
     work: &Work<'_>,
     stack: &Description,
     limits: &mut WaitLimits,
@@ -135,8 +137,7 @@ async fn stack_goes(
         }
         .into());
     }
-    // A deletion that somebody else began takes no more than CloudFormation itself deletes, until buckets
-    // are emptied for it.
+    // Someone else started the deletion: following it needs no confirmation, but emptying buckets does.
     if !begun || !to_empty.is_empty() {
         work.confirm()?;
     }
@@ -219,11 +220,11 @@ async fn begin(work: &Work<'_>, stack: &Description) -> Result<Follower, CliErro
 }
 
 /// Deletes what earlier deletions of stacks of this name left.
-async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, CliError> {
+async fn delete_leftovers_only(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, CliError> {
     let deleted = deleted_stacks(&work.client, work.name).await?;
     let left = left_of(work, &deleted).await?;
     let mut policies = Policies::default();
-    let mut there = Vec::new();
+    let mut existing = Vec::new();
     for leftover in left {
         let Some(name) = leftover
             .physical
@@ -233,10 +234,10 @@ async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, Cli
             continue;
         };
         if work.bucket(&name).exists(&work.s3).await? {
-            there.push(leftover);
+            existing.push(leftover);
         }
     }
-    if there.is_empty() {
+    if existing.is_empty() {
         work.reporter.notice(format!(
             "nothing to delete: no stack named `{}` in {}, and no leftovers of one",
             work.name, work.region
@@ -247,10 +248,10 @@ async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, Cli
         "the stack `{}` is deleted; these of its buckets still exist:",
         work.name
     ));
-    let mut goes = false;
-    for leftover in &there {
+    let mut any_goes = false;
+    for leftover in &existing {
         let stays = stays(work, &mut policies, leftover).await?;
-        goes |= !stays;
+        any_goes |= !stays;
         report_going(
             work,
             leftover.path(),
@@ -263,10 +264,10 @@ async fn rest_goes(work: &Work<'_>, limits: &mut WaitLimits) -> Result<Exit, Cli
         work.reporter.notice("dry run: nothing was deleted");
         return Ok(Exit::Success);
     }
-    if goes {
+    if any_goes {
         work.confirm()?;
     }
-    clean(work, &there, &mut policies, limits).await
+    clean(work, &existing, &mut policies, limits).await
 }
 
 /// The ids of the deleted stacks of a name that were launched by this project, as long as CloudFormation
@@ -291,7 +292,8 @@ async fn deleted_stacks(client: &Client, name: &str) -> Result<Vec<String>, Call
     Ok(found)
 }
 
-/// What deleted stacks left and no other stack has taken over since: their events may be 90 days old.
+/// What deleted stacks left behind. Their events may be 90 days old, and another stack may have imported a
+/// resource since: such a resource is not touched.
 async fn left_of(work: &Work<'_>, stacks: &[String]) -> Result<Vec<Leftover>, CliError> {
     let mut left = Vec::new();
     for stack in stacks {
@@ -338,7 +340,7 @@ async fn owner(client: &Client, leftover: &Leftover) -> Result<Option<String>, C
     }
 }
 
-/// Empties and deletes the buckets that are left, and says what stays.
+/// Empties and deletes the buckets that are left, and reports what stays.
 async fn clean(
     work: &Work<'_>,
     left: &[Leftover],
@@ -346,13 +348,13 @@ async fn clean(
     limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
     let mut unwanted = Vec::new();
-    let mut kept = false;
+    let mut some_stay = false;
     for leftover in left {
         let stays = stays(work, policies, leftover).await?;
         let name = leftover.physical.as_deref().unwrap_or_default();
         if leftover.kind == BUCKET && !stays {
             let gone = tokio::select! {
-                gone = bucket_goes(work, name) => gone,
+                gone = delete_bucket(work, name) => gone,
                 () = limits.interrupt.received() => return Ok(interrupted(work)),
             };
             gone?;
@@ -367,7 +369,7 @@ async fn clean(
             wanted: stays,
         });
         if stays {
-            kept = true;
+            some_stay = true;
         } else {
             unwanted.push(leftover.path());
         }
@@ -379,7 +381,7 @@ async fn clean(
         }
         .into());
     }
-    work.reporter.notice(if kept {
+    work.reporter.notice(if some_stay {
         "verified: nothing else is left; what stays holds production data (`delivery down --include-data` deletes it too)"
     } else {
         "verified: nothing of the stack is left; the bucket with the packages stays, since other stacks may use it"
@@ -387,7 +389,7 @@ async fn clean(
     Ok(Exit::Success)
 }
 
-async fn bucket_goes(work: &Work<'_>, name: &str) -> Result<(), CliError> {
+async fn delete_bucket(work: &Work<'_>, name: &str) -> Result<(), CliError> {
     let bucket = work.bucket(name);
     if bucket.exists(&work.s3).await? {
         bucket.empty(&work.s3, work.reporter).await?;
@@ -396,7 +398,7 @@ async fn bucket_goes(work: &Work<'_>, name: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Whether it holds data of production that is not to be deleted.
+/// Whether it stays: it holds production data and `--include-data` was not given.
 async fn stays(
     work: &Work<'_>,
     policies: &mut Policies,
@@ -409,7 +411,7 @@ async fn stays(
     Ok(policy.await?.is_production)
 }
 
-/// A resource that the deletion is about.
+/// A resource of the stack, with what its template says about its deletion.
 struct ResourceToDelete {
     resource: Resource,
     policy: Policy,

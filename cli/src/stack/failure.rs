@@ -37,10 +37,10 @@ pub(crate) enum StackError {
         stack: String,
         /// CloudFormation's word.
         status: String,
-        /// Since when, and why, as far as its events say.
+        /// Since when and why, if its events say so.
         since: Option<String>,
     },
-    /// Somebody else changed it between showing the change and executing it.
+    /// Someone else changed it between showing the change and executing it.
     #[error(
         "the stack `{stack}` was changed by someone else in the meantime; this change was not started"
     )]
@@ -80,7 +80,7 @@ impl FirstFailure {
         )
     }
 
-    /// The same as an event.
+    /// The same as a message.
     pub(crate) fn message(&self, status: &str) -> StackMessage {
         StackMessage::StackFailure {
             stack: self.stack.clone(),

@@ -1,4 +1,9 @@
-//! Follows an operation on a stack to its end, with its events as they happen.
+//! Follows an operation on a stack to its end, and reports its events as they happen.
+//!
+//! The status of a stack does not say which operation it belongs to: right after an update was requested, the stack
+//! may still be `CREATE_COMPLETE` from the operation before. So the status counts only once an event shows that
+//! the new operation has begun. Within one round the status is read before the events: when it says that the
+//! operation has ended, all of its events are there to be read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,11 +21,11 @@ use crate::interrupt::Interrupt;
 use crate::message::StackMessage;
 use crate::output::Reporter;
 
-/// How often CloudFormation is asked. Its own waiters ask every 30 s; a person who watches wants to see more,
-/// and its API takes some requests a second.
+/// How often CloudFormation is polled. Its own waiters poll every 30 s, which is slow for a person who watches;
+/// the API allows several requests a second.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// After how long without news a line says that it goes on, where nobody sees a live line.
+/// After how long without an event a message says that the operation is still in progress, without a live view.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// How following ended.
@@ -34,7 +39,7 @@ pub(crate) enum Followed {
     Interrupted,
 }
 
-/// How long to follow, and what may come first.
+/// What ends a wait early: a timeout or a signal.
 #[derive(Debug)]
 pub(crate) struct WaitLimits {
     /// How long.
@@ -74,11 +79,11 @@ impl WaitLimits {
     }
 }
 
-/// What is in progress, and since when nothing was told.
+/// The resources in progress, and when something was last reported.
 #[derive(Debug)]
 struct Progress {
     running: BTreeSet<String>,
-    told: Instant,
+    last_report: Instant,
 }
 
 impl Progress {
@@ -91,7 +96,7 @@ impl Progress {
         } else {
             self.running.remove(&event.resource);
         }
-        self.told = Instant::now();
+        self.last_report = Instant::now();
     }
 }
 
@@ -106,10 +111,10 @@ pub(crate) async fn follow(
     let mut events = Vec::new();
     let mut progress = Progress {
         running: BTreeSet::new(),
-        told: Instant::now(),
+        last_report: Instant::now(),
     };
     loop {
-        // The status counts only once the operation has begun: until then it is that of the one before.
+        // Asked before the status is read: a status read earlier may be that of the operation before.
         let begun = follower.has_begun();
         let stack = describe(client, stack_id).await?;
         let stack = stack.unwrap_or_else(|| gone(stack_id));
@@ -123,6 +128,7 @@ pub(crate) async fn follow(
             reporter.clear_progress();
             return Ok(Followed::Ended(stack, events));
         }
+        // The status above was read before the beginning was seen, so it may be the old one: read it again.
         if !begun && follower.has_begun() {
             continue;
         }
@@ -149,8 +155,8 @@ fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, limit
         stack.status,
         running.join(", ")
     ));
-    if !seen && progress.told.elapsed() >= HEARTBEAT {
-        progress.told = Instant::now();
+    if !seen && progress.last_report.elapsed() >= HEARTBEAT {
+        progress.last_report = Instant::now();
         reporter.report(StackMessage::StackWorking {
             stack: stack.name.clone(),
             status: stack.status.clone(),
@@ -160,7 +166,7 @@ fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, limit
     }
 }
 
-/// An event as it is told.
+/// An event as a message.
 pub(crate) fn event_message(event: &StackEvent) -> StackMessage {
     StackMessage::StackEvent {
         at: event.at.to_string(),
@@ -172,7 +178,7 @@ pub(crate) fn event_message(event: &StackEvent) -> StackMessage {
     }
 }
 
-/// A stack that CloudFormation does not know any more, not even by its id.
+/// Stands for a stack that CloudFormation no longer knows, not even by its id.
 fn gone(stack_id: &str) -> Description {
     Description {
         name: stack_id.split('/').nth(1).unwrap_or(stack_id).to_owned(),
@@ -188,7 +194,7 @@ fn gone(stack_id: &str) -> Description {
     }
 }
 
-/// Tells how the stack is in the end; a failure is told with what failed first, and comes back.
+/// Reports the final state of the stack; if it is a failure, reports the first cause and returns the error.
 pub(crate) fn conclude(
     reporter: &Reporter,
     stack: &Description,

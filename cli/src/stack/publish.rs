@@ -165,7 +165,7 @@ impl Explained for PublishError {
     }
 }
 
-/// What is to be published.
+/// What to publish.
 #[derive(Clone, Debug)]
 pub(crate) struct Publication {
     /// Where to.

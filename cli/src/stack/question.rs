@@ -5,7 +5,7 @@ use dialoguer::{Confirm, Input};
 use crate::exit::Exit;
 use crate::output::reporter::can_ask;
 
-/// What somebody answered.
+/// The answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Go on.
@@ -14,30 +14,30 @@ pub(crate) enum Answer {
     No,
     /// Ctrl-C.
     Interrupted,
-    /// This is not a terminal, so nobody can be asked.
-    Nobody,
+    /// Not asked: this is not a terminal.
+    NotATerminal,
 }
 
 impl Answer {
-    /// What the shell is told where this is not a yes.
+    /// The exit code for any answer but yes.
     pub(crate) fn exit(self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::Yes | Self::No | Self::Nobody => Exit::Failed,
+            Self::Yes | Self::No | Self::NotATerminal => Exit::Failed,
         }
     }
 
-    /// What to do where the question could not be asked.
+    /// What to do if the question could not be asked.
     pub(crate) fn hint(self) -> Option<String> {
         let text = "cannot ask: not a terminal; to answer yes, run it again with `--yes`";
-        (self == Self::Nobody).then(|| text.to_owned())
+        (self == Self::NotATerminal).then(|| text.to_owned())
     }
 }
 
 /// Asks whether to go on; no is the default.
 pub(crate) fn confirm(question: &str) -> Answer {
     if !can_ask() {
-        return Answer::Nobody;
+        return Answer::NotATerminal;
     }
     let answered = Confirm::new()
         .with_prompt(question)
@@ -50,10 +50,10 @@ pub(crate) fn confirm(question: &str) -> Answer {
     }
 }
 
-/// Asks to type a word: what cannot be undone is not answered by a single key.
+/// Asks to type a word: a single key is not enough for what cannot be undone.
 pub(crate) fn type_out(question: &str, word: &str) -> Answer {
     if !can_ask() {
-        return Answer::Nobody;
+        return Answer::NotATerminal;
     }
     let typed: Result<String, _> = Input::new()
         .with_prompt(question)
@@ -66,7 +66,7 @@ pub(crate) fn type_out(question: &str, word: &str) -> Answer {
     }
 }
 
-/// What a question that was not answered means: Ctrl-C is no "no", a script has to be able to tell.
+/// The meaning of an interrupted question. Ctrl-C is not a "no": scripts tell the two apart by the exit code.
 fn without_answer(error: &dialoguer::Error) -> Answer {
     let dialoguer::Error::IO(error) = error;
     if error.kind() == std::io::ErrorKind::Interrupted {

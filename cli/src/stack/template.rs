@@ -1,4 +1,4 @@
-//! A template, as far as the commands read it themselves.
+//! The parts of a template that the commands read themselves.
 
 use local::launch::template::{Error, parse};
 use serde_json::{Map, Value};

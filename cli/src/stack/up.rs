@@ -1,4 +1,8 @@
-//! `delivery up`: creates the stack or updates it, by a change set that is shown first.
+//! `delivery up`: creates or updates the stack with a change set that is shown first.
+//!
+//! The command can end at any step before the change set is executed: refused, answered with no, interrupted,
+//! or as a dry run. [`Cleanup`] notes each thing before it is created and removes all of it at such an end. Once
+//! the change set is executed CloudFormation goes on alone, and nothing is removed any more.
 
 mod cleanup;
 mod error;
@@ -121,7 +125,7 @@ async fn plan(
 ) -> Result<Plan, CliError> {
     let stack_name = &work.settings.stack_name;
     let found = describe(&work.client, stack_name).await?;
-    // One that CloudFormation is at work on is refused below, and may not have its template yet.
+    // A stack that is changing is refused below, and may not have a template yet.
     let at_rest =
         |stack: &&Description| stack.state() != State::Gone && !stack.state().is_in_progress();
     if let Some(stack) = found.as_ref().filter(at_rest) {
@@ -239,7 +243,7 @@ async fn source(work: &Work<'_>) -> Result<Source, CliError> {
 }
 
 /// Checks the parameters by the template alone, before packages are looked for and anything is sent: a
-/// mistyped name is told at once.
+/// mistyped name is reported at once.
 fn check_parameters(work: &Work<'_>, found: Option<&Description>) -> Result<(), CliError> {
     let Some(template) = publish::root_template() else {
         return Ok(()); // publishing says what is wrong with it
@@ -306,7 +310,7 @@ async fn prepare(
     };
     let stack = &work.settings.stack_name;
     let name = format!("delivery-{}", uuid::Uuid::new_v4().simple());
-    // Noted first: a call whose answer does not come may have been obeyed.
+    // Noted before the call: if its answer is lost, the change set may exist all the same and has to be removed.
     cleanup.change_set = Some((stack.clone(), name.clone()));
     cleanup.makes_stack = next == NextStep::Create;
     work.reporter.show_progress("computing the changes");
@@ -324,7 +328,7 @@ async fn prepare(
     change_set::prepared(&work.client, stack, &name, found).await
 }
 
-/// What a refused call means: somebody else may have begun to change the stack.
+/// The error of a rejected call: someone else may have started to change the stack.
 async fn refusal(work: &Work<'_>, error: CallError) -> Result<CliError, CliError> {
     let stack = &work.settings.stack_name;
     let is_about_the_stack =

@@ -1,4 +1,7 @@
-//! `delivery wait`: until the stack, and an execution of its pipeline, have come to an end.
+//! `delivery wait`: waits until the operation on the stack, and an execution of its pipeline, have ended.
+//!
+//! It follows by polling, like all commands here: neither CloudFormation nor CodePipeline pushes events to a command
+//! line. A timeout or Ctrl-C ends only the waiting, never the operation.
 
 use std::time::Duration;
 
@@ -21,10 +24,10 @@ use crate::message::StackMessage;
 use crate::output::Reporter;
 use crate::settings::Settings;
 
-/// How often CodePipeline is asked; it moves its actions every few seconds.
+/// Polling interval; CodePipeline moves its actions every few seconds.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 
-/// What stands for the pipeline's newest execution.
+/// Stands for the pipeline's newest execution.
 const LATEST: &str = "latest";
 
 /// The output that names the pipeline.
@@ -140,7 +143,7 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
     }
 }
 
-/// The end of the stack's operation; one that is over is not told again.
+/// Follows the stack's operation to its end; the events of one that has ended are not reported again.
 async fn ended(
     client: &Stacks,
     reporter: &Reporter,
@@ -174,10 +177,10 @@ async fn execution(
     } else {
         id.to_owned()
     };
-    let mut told = None;
+    let mut reported = None;
     loop {
         let now = look(client, pipeline, &id).await?;
-        if told.as_ref() != Some(&now) {
+        if reported.as_ref() != Some(&now) {
             reporter.report(StackMessage::ExecutionStatus {
                 execution: id.clone(),
                 status: now.status.clone(),
@@ -200,7 +203,7 @@ async fn execution(
         }
         reporter.show_progress(&format!("execution {id} {}", now.status));
         let status = now.status.clone();
-        told = Some(now);
+        reported = Some(now);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
             () = sleep_until(limits.deadline()) => {
@@ -274,7 +277,7 @@ async fn look(client: &Pipelines, pipeline: &str, id: &str) -> Result<Now, CliEr
     })
 }
 
-/// The actions of an execution that wait for a person.
+/// The approvals that an execution waits for.
 async fn approvals(client: &Pipelines, pipeline: &str, id: &str) -> Result<Vec<String>, CliError> {
     let state = client
         .get_pipeline_state()
@@ -289,7 +292,7 @@ async fn approvals(client: &Pipelines, pipeline: &str, id: &str) -> Result<Vec<S
             continue;
         }
         for action in stage.action_states() {
-            // Only an approval has a token.
+            // An approval is an action in progress with a token: no other action has one.
             let waits = action.latest_execution().is_some_and(|execution| {
                 execution.token().is_some()
                     && execution.status() == Some(&ActionExecutionStatus::InProgress)
@@ -334,7 +337,7 @@ async fn first_failed(
                 .is_some_and(|status| status.as_str() == "Failed")
         }));
     }
-    // The newest comes first.
+    // They come newest first, and the first failure is the cause of the others.
     Ok(failed.last().map(|detail| {
         let place = format!(
             "{} / {}",

@@ -215,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             refused(&shown, None, Some("abc")),
-            "usage (2): `abc` is too short to name a commit: 4 characters at least"
+            "usage (2): `abc` is too short for a commit id: at least 4 characters are needed"
         );
     }
 

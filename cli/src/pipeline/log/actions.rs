@@ -32,7 +32,7 @@ struct Reader {
     groups: BTreeMap<String, String>,
 }
 
-/// Shows the runs that are meant, and tells how many they are.
+/// Shows the selected runs, and returns their number.
 pub(super) async fn show(
     target: &Target,
     arguments: &Log,
@@ -88,9 +88,9 @@ pub(super) async fn follow(
 #[derive(Default)]
 struct Seen {
     entries: BTreeSet<String>,
-    /// The runs whose end was printed.
+    /// The runs that were printed as ended.
     over: BTreeSet<String>,
-    /// Those of them whose log holds all that it will.
+    /// Those of them with a complete log.
     complete: BTreeSet<String>,
     /// The run that the last line belongs to, and its status then.
     last: Option<(String, String)>,

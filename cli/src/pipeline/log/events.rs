@@ -21,7 +21,7 @@ pub(super) async fn all(target: &Target, reporter: &Reporter) -> Result<(), CliE
     Ok(())
 }
 
-/// What failed in the latest operation; tells how many events that is.
+/// Shows what failed in the latest operation, and returns the number of events.
 pub(super) async fn failures(target: &Target, reporter: &Reporter) -> Result<usize, CliError> {
     let client = target.cloud.cloudformation();
     let operation = events::latest_operation(&client, &target.stack.id).await?;

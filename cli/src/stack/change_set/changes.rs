@@ -7,9 +7,9 @@ use aws_sdk_cloudformation::types::{
 use crate::message::{Change, ResourceAction};
 use crate::stack::resources::NESTED_STACK;
 
-/// The types whose resources hold what cannot be made again from the template and the pipeline: what is
-/// stored in them, messages that wait in a queue, and who subscribed to a topic. Log groups are not among
-/// them: logs expire by themselves. What a nested stack holds is only known from its own change set.
+/// The types whose resources hold data that neither the template nor the pipeline can create again: stored
+/// objects, messages in a queue, subscriptions to a topic. Not log groups: logs expire by themselves. Nested
+/// stacks, because only their own change sets show what is in them.
 const HOLDS_DATA: [&str; 30] = [
     NESTED_STACK,
     "AWS::Backup::BackupVault",
@@ -82,7 +82,7 @@ fn action(change: &ResourceChange) -> ResourceAction {
     match (&change.action, &change.replacement) {
         (Some(ChangeAction::Add), _) => ResourceAction::Add,
         (Some(ChangeAction::Import), _) => ResourceAction::Import,
-        // A nested stack whose change set CloudFormation could not work out: it may do anything.
+        // A nested stack without a computed change set: anything may change.
         (Some(ChangeAction::Dynamic), _) => ResourceAction::MayReplace,
         (Some(ChangeAction::Remove), _) => match change.policy_action {
             Some(PolicyAction::Retain) => ResourceAction::Leave,
@@ -95,7 +95,7 @@ fn action(change: &ResourceChange) -> ResourceAction {
 }
 
 /// The names of what changes, each once: properties, else attributes such as `Tags`. What CloudFormation
-/// adds to every nested stack (`Automatic`) is no change of its own.
+/// adds to every nested stack (`Automatic`) is not a change.
 fn properties(change: &ResourceChange) -> Vec<String> {
     let mut names: Vec<String> = change
         .details()
@@ -116,8 +116,8 @@ fn properties(change: &ResourceChange) -> Vec<String> {
     names
 }
 
-/// Takes out the nested stacks that change only because what is in a stack nested in them may; those whose
-/// own properties change stay.
+/// Removes the nested stacks without any change inside, from the inside out: removing one may leave the stack
+/// around it without changes. Those with changed properties stay.
 pub(super) fn drop_empty_stacks(changes: &mut Vec<Change>) {
     loop {
         let empty = changes.iter().position(|one| {

@@ -1,4 +1,7 @@
-//! A bucket is emptied, of all versions, delete markers and unfinished uploads, and deleted.
+//! Empties a bucket of all versions, delete markers and unfinished uploads, and deletes it.
+//!
+//! Every call names the account that has to own the bucket: after a deletion anybody may create a bucket of the
+//! same name.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, MultipartUpload, ObjectIdentifier};
@@ -46,7 +49,7 @@ impl Bucket<'_> {
         }
     }
 
-    /// Deletes everything in it. What is written meanwhile is deleted too.
+    /// Deletes everything in it, including what is written in the meantime.
     pub(super) async fn empty(&self, s3: &Client, reporter: &Reporter) -> Result<(), CliError> {
         let mut deleted = 0;
         loop {
@@ -58,15 +61,15 @@ impl Bucket<'_> {
             let seen =
                 reporter.show_progress(&format!("emptying s3://{}: {deleted} deleted", self.name));
             if !seen {
-                self.tell(reporter, deleted, false);
+                self.report(reporter, deleted, false);
             }
         }
         deleted += self.abort_uploads(s3).await?;
-        self.tell(reporter, deleted, true);
+        self.report(reporter, deleted, true);
         Ok(())
     }
 
-    fn tell(&self, reporter: &Reporter, deleted: u64, done: bool) {
+    fn report(&self, reporter: &Reporter, deleted: u64, done: bool) {
         reporter.report(StackMessage::Emptying {
             bucket: self.name.to_owned(),
             deleted,
@@ -174,7 +177,7 @@ impl Bucket<'_> {
             Ok(_) => return Ok(()),
             Err(error) => CallError::new("s3:AbortMultipartUpload", self.resource(), &error),
         };
-        // It was finished or aborted meanwhile.
+        // It was finished or aborted in the meantime.
         if error.kind == CallErrorKind::NotFound {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What a deleted stack left behind, as its events tell it.
+//! What a deleted stack left behind, found in its events.
 //!
 //! CloudFormation keeps the events of a deleted stack for 90 days, so what a deletion left is found also by
 //! a later run.
@@ -30,8 +30,9 @@ impl Leftover {
     }
 }
 
-/// The resources that deletions skipped and that were not deleted since. What an update left on purpose
-/// is not among them.
+/// The resources that deletions skipped and that were not deleted since, but not those that an update left on
+/// purpose. The order of the events decides: a `DELETE_SKIPPED` counts only after its own stack's deletion has
+/// begun.
 pub(super) fn leftovers(events: &[StackEvent]) -> Vec<Leftover> {
     let mut deleting = HashSet::new();
     let mut left = BTreeMap::new();
@@ -71,7 +72,7 @@ mod tests {
     use crate::stack::events::tests::{NESTED, ROOT, event};
 
     #[test]
-    fn what_deletions_skipped_is_left_and_what_updates_left_is_not_ours() {
+    fn what_deletions_skipped_is_left_and_what_updates_left_is_not() {
         let bucket = "AWS::S3::Bucket";
         let events = [
             event(1, NESTED, "OldSite", bucket, "old", "DELETE_SKIPPED", ""),

@@ -1,4 +1,4 @@
-//! What the templates say becomes of each resource when its stack is deleted.
+//! What the templates say about each resource when its stack is deleted.
 
 use std::collections::HashMap;
 
@@ -46,8 +46,8 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// What the template of a stack says of one of its resources. A template that cannot be read says
-    /// that everything is of production: what is not known is not deleted without being asked for.
+    /// What the template of a stack says about one of its resources. If the template cannot be read, everything
+    /// counts as production data: what is unknown is not deleted without being asked for.
     pub(super) async fn of(
         &mut self,
         client: &Client,

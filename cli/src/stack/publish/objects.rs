@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::content::Object;
 use crate::error::CliError;
 
-/// Where an object's SHA-256 stands besides S3's own checksum, for stores that keep none.
+/// The metadata with an object's SHA-256, for stores that keep no checksum of their own.
 const DIGEST: &str = "sha256";
 
 /// Whether an object was sent, or was there.

@@ -1,4 +1,4 @@
-//! What an `up` that does not execute its change set has made so far, and takes away again.
+//! Removes what an `up` has created so far that does not execute its change set.
 
 use aws_sdk_cloudformation::Client;
 use tokio::time::{Duration, sleep};
@@ -12,13 +12,13 @@ use crate::stack::publish::objects;
 use crate::stack::state::State;
 use delivery_action::aws::CallError;
 
-/// How often it is looked whether the empty stack of a change set is gone: it takes a moment.
+/// Polling interval for the end of an empty stack.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often at most, which is a minute: nothing has to be deleted but a name.
+/// The limit of polls, a minute in all: the stack is empty.
 const ASKED_AT_MOST: u32 = 60;
 
-/// What was made.
+/// What was created.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cleanup {
     /// The change set, by its stack's name and its own. Noted before it is asked for.
@@ -34,7 +34,7 @@ pub(super) struct Cleanup {
 }
 
 impl Cleanup {
-    /// Takes everything away.
+    /// Removes everything.
     pub(super) async fn run(&self, cloud: &Cloud) -> Result<(), CliError> {
         if let Some((stack, name)) = &self.change_set {
             let client = cloud.cloudformation();
@@ -56,12 +56,13 @@ impl Cleanup {
     }
 }
 
-/// Deletes a stack that holds nothing; one that somebody else has begun to create stays, and so does one
-/// with another change set in it.
+/// Deletes a stack that contains nothing. A stack that someone else has started to create stays, and so does
+/// one with another change set.
 async fn delete_empty_stack(client: &Client, stack: &str) -> Result<(), CliError> {
     for asked in 0..ASKED_AT_MOST {
         match describe(client, stack).await? {
             Some(found) if found.state() == State::Review => {
+                // Only once: someone may create a stack of this name after the deletion.
                 if asked == 0 && !is_empty(client, &found.id).await? {
                     return Ok(());
                 }

@@ -1,4 +1,7 @@
-//! What `up` does about a stack that is not as it should be, before it can be changed.
+//! Brings a stack into a state in which `up` can change it.
+//!
+//! CloudFormation accepts a change set only for a stack at rest. A stack whose creation failed can only be deleted,
+//! and one whose rollback failed has to finish the rollback first: both are done here, after a question.
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
@@ -14,7 +17,7 @@ use crate::stack::question::{Answer, confirm};
 use crate::stack::resources;
 use crate::stack::state::State;
 
-/// How the change begins.
+/// What to do with the stack once it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextStep {
     /// The stack is created; there is none of its name.
@@ -60,7 +63,7 @@ pub(super) async fn ready(
     }
 }
 
-/// What CloudFormation is at work on.
+/// The error for a stack that is changing.
 pub(crate) async fn busy(client: &Client, stack: &Description) -> Result<StackError, CallError> {
     let events = latest_operation(client, &stack.id).await?;
     let since = events.iter().find(|event| event.is_beginning());
@@ -109,7 +112,7 @@ async fn never_created(
     end_of(work, stack, &mut follower, limits, next).await
 }
 
-/// A stack that could go neither forth nor back.
+/// A stack whose update and rollback both failed.
 async fn stuck_update(
     work: &Work<'_>,
     stack: &Description,
@@ -152,7 +155,7 @@ async fn stuck_update(
     end_of(work, stack, &mut follower, limits, next).await
 }
 
-/// Waits for the end of what makes the stack ready.
+/// Waits for the end of the operation that makes the stack ready.
 async fn end_of(
     work: &Work<'_>,
     stack: &Description,
@@ -183,7 +186,7 @@ fn refuse_a_dry_run(work: &Work<'_>, stack: &Description) -> Result<(), UpError>
     Ok(())
 }
 
-/// Asks, unless everything is agreed to already.
+/// Asks, unless `--yes` was given.
 pub(super) fn agree(
     work: &Work<'_>,
     question: &str,

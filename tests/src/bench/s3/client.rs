@@ -95,9 +95,7 @@ impl Server {
         if text(&result["operation"]) == "PutJobSuccessResult" {
             return Ok(text(&result["body"]["executionDetails"]["summary"]));
         }
-        Err(io::Error::other(format!(
-            "the job failed: {result}"
-        )))
+        Err(io::Error::other(format!("the job failed: {result}")))
     }
 
     async fn get(&self, path: &str) -> io::Result<Value> {
