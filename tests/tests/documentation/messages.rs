@@ -118,7 +118,7 @@ fn every_error_of_the_actions_has_a_place_in_the_documents() {
     // What says nothing of its own, or only to people who write actions.
     let silent = [
         "shared/action/src/action/report.rs",
-        "shared/action/src/action/threads.rs",
+        "shared/action/src/action/action_runtime.rs",
         "shared/action/src/failure/job_error.rs",
         "shared/action/src/process/harden.rs",
         "shared/action/src/process/tree.rs",
