@@ -138,12 +138,12 @@ async fn functions_of_all_times_are_reported_before_their_end() {
         stopped("blocking", 20)
     );
     assert!(
-        short.contains("stopped 1 s before the end of 4 s"),
+        short.contains("stopped 1 s before the function's timeout of 4 s"),
         "{short}"
     );
-    assert!(longer.contains("before the end of 10 s"), "{longer}");
+    assert!(longer.contains("before the function's timeout of 10 s"), "{longer}");
     assert!(
-        longest.contains("stopped 5 s before the end of 20 s"),
+        longest.contains("stopped 5 s before the function's timeout of 20 s"),
         "{longest}"
     );
 }
