@@ -150,7 +150,7 @@ fn an_archive_that_no_action_would_read_is_not_made() {
         "{message}"
     );
     assert!(
-        message.ends_with("than 200 times as much; `disk.img` is the largest file"),
+        message.ends_with("expand more than 200 times; the largest file is `disk.img`"),
         "{message}"
     );
     assert!(!zip.exists());

@@ -213,7 +213,7 @@ fn folder() -> std::path::PathBuf {
 
 /// Installs npm's writers, once in a checkout; `None` where that is not possible.
 fn npm() -> Option<std::path::PathBuf> {
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery/zip-writers");
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.delivery/zip-writers");
     fs::create_dir_all(&installed).unwrap();
     let is_current = |name: &str| {
         fs::read(folder().join(name)).unwrap() == fs::read(installed.join(name)).unwrap_or_default()
