@@ -11,7 +11,14 @@ use local::launch::{FUNCTIONS, logical_id};
 const PIPELINE: &str = "pipeline";
 
 /// Packages that are not an action: their tests use the function's keys for what no action does.
-const OTHERS: [&str; 4] = ["shared", "local", "cli", "tests"];
+const OTHERS: [&str; 6] = [
+    "delivery-action",
+    "delivery-testing",
+    "post-to-chat",
+    "local",
+    "cli",
+    "tests",
+];
 
 /// One call, with the resource's name in the tests replaced by what it is in the templates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

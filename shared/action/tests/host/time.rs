@@ -141,7 +141,10 @@ async fn functions_of_all_times_are_reported_before_their_end() {
         short.contains("stopped 1 s before the function's timeout of 4 s"),
         "{short}"
     );
-    assert!(longer.contains("before the function's timeout of 10 s"), "{longer}");
+    assert!(
+        longer.contains("before the function's timeout of 10 s"),
+        "{longer}"
+    );
     assert!(
         longest.contains("stopped 5 s before the function's timeout of 20 s"),
         "{longest}"
