@@ -4,6 +4,7 @@
 //! is built together. So it is built in a workspace with this one's dependencies, features and profiles, and in
 //! this one's target folder, where all of them are compiled already.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -83,9 +84,8 @@ pub fn workspace(folder: &Path, action: &str) -> io::Result<()> {
     text.push_str("\n[patch.crates-io]\n");
     for name in PUBLISHED {
         let version = env!("CARGO_PKG_VERSION");
-        text.push_str(&format!(
-            "{name} = {{ path = \"packages/{name}-{version}\" }}\n"
-        ));
+        let path = format!("packages/{name}-{version}");
+        let _infallible = writeln!(text, "{name} = {{ path = \"{path}\" }}");
     }
     fs::write(folder.join("Cargo.toml"), &text)?;
     fs::copy(

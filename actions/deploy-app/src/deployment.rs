@@ -240,38 +240,16 @@ impl<'a> Deployment<'a> {
                 self.wait_for_provisioning(found, version).await?;
                 continue;
             }
-            let (sent, previous) = match found {
-                None => {
-                    self.check.still_runs().await?;
-                    (alias::create(self.lambda, self.params, version).await, None)
-                }
-                Some(found) if found.is_wholly_on(version) => {
-                    let previous = found.previous_version().map(str::to_owned);
-                    let moved = by_this_job.unwrap_or(AliasMove {
-                        previous,
-                        by_this_job: false,
-                    });
-                    return Ok(Step::Done(moved));
-                }
-                Some(found) => {
-                    let at_start = self.progress.alias.as_ref();
-                    if at_start.is_none_or(|at_start| at_start.version != found.version) {
-                        return Err(self.alias_moved(&found.version, version));
-                    }
-                    // After the alias was read, so that no gap is left: whoever moves it from here on changes
-                    // its revision, and the update is refused.
-                    self.check.still_runs().await?;
-                    let sent = alias::update(self.lambda, self.params, &found, version).await;
-                    (sent, Some(found.version))
-                }
-            };
+            let previous = found.as_ref().map(|found| found.version.clone());
+            if let Some(found) = found.as_ref().filter(|found| found.is_wholly_on(version)) {
+                return Ok(Step::Done(by_this_job.unwrap_or(AliasMove {
+                    previous: found.previous_version().map(str::to_owned),
+                    by_this_job: false,
+                })));
+            }
+            let sent = self.send_move(found, version).await?;
             match sent {
                 Ok(moved) if moved.version == version => {
-                    tracing::info!(
-                        alias = alias::resource(self.params),
-                        version,
-                        "moved the alias"
-                    );
                     // With provisioned concurrency Lambda itself sets weights now; wait for it above.
                     if moved.is_wholly_on(version) {
                         return Ok(Step::Done(AliasMove {
@@ -302,6 +280,35 @@ impl<'a> Deployment<'a> {
                 }
             }
         }
+    }
+
+    /// Asks Lambda for the move, from the version that the alias had when the action began.
+    async fn send_move(
+        &mut self,
+        found: Option<AliasState>,
+        version: &str,
+    ) -> Result<Result<AliasState, DeployAppError>, DeployAppError> {
+        if let Some(found) = &found {
+            let at_start = self.progress.alias.as_ref();
+            if at_start.is_none_or(|at_start| at_start.version != found.version) {
+                return Err(self.alias_moved(&found.version, version));
+            }
+        }
+        // After the alias was read, so that no gap is left: whoever moves it from here on changes
+        // its revision, and the update is refused.
+        self.check.still_runs().await?;
+        let sent = match &found {
+            None => alias::create(self.lambda, self.params, version).await,
+            Some(found) => alias::update(self.lambda, self.params, found, version).await,
+        };
+        if sent.as_ref().is_ok_and(|moved| moved.version == version) {
+            tracing::info!(
+                alias = alias::resource(self.params),
+                version,
+                "moved the alias"
+            );
+        }
+        Ok(sent)
     }
 
     /// Pauses if Lambda itself splits the alias's traffic, as it does while it moves provisioned concurrency. If somebody

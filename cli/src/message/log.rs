@@ -6,6 +6,10 @@ use serde::Serialize;
 use crate::pipeline::state::ActionFailure;
 
 /// One line of a log.
+#[expect(
+    clippy::enum_variant_names,
+    reason = "they are the types of the JSON lines"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(
     tag = "type",

@@ -78,7 +78,7 @@ impl Live {
 
     pub(super) fn show_progress(&self, what: &str) {
         self.change(|view| {
-            view.progress.get_or_insert_default().what = what.to_owned();
+            what.clone_into(&mut view.progress.get_or_insert_default().what);
             view.draw();
         });
     }

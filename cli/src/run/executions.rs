@@ -128,7 +128,7 @@ impl Executions {
 
     /// Reports new log lines of the actions that are in progress or have just ended.
     async fn report_logs(&mut self, before: &Snapshot, now: &Snapshot, reporter: &Reporter) {
-        let Some(reported) = &mut self.logged else {
+        let Some(seen) = &mut self.logged else {
             return;
         };
         let ends = |action: &ActionSnapshot| {
@@ -144,7 +144,7 @@ impl Executions {
             let entries = self.explainer.logged(action).await;
             let news = entries
                 .into_iter()
-                .filter(|entry| reported.insert(entry.id.clone()));
+                .filter(|entry| seen.insert(entry.id.clone()));
             let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
             if !lines.is_empty() {
                 reporter.report(RunMessage::Log {

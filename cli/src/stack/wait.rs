@@ -177,10 +177,10 @@ async fn execution(
     } else {
         id.to_owned()
     };
-    let mut reported = None;
+    let mut shown = None;
     loop {
         let now = look(client, pipeline, &id).await?;
-        if reported.as_ref() != Some(&now) {
+        if shown.as_ref() != Some(&now) {
             reporter.report(StackMessage::ExecutionStatus {
                 execution: id.clone(),
                 status: now.status.clone(),
@@ -203,7 +203,7 @@ async fn execution(
         }
         reporter.show_progress(&format!("execution {id} {}", now.status));
         let status = now.status.clone();
-        reported = Some(now);
+        shown = Some(now);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
             () = sleep_until(limits.deadline()) => {

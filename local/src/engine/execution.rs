@@ -229,7 +229,7 @@ pub(crate) struct ActionExecution {
     pub(crate) last_updated_by: Option<String>,
     /// The job that may report; `None` between a continuation token and the next job.
     pub(crate) job: Option<JobId>,
-    /// When the function was last_report of last.
+    /// When the function last reported.
     pub(crate) last_report: Timestamp,
 }
 

@@ -138,7 +138,7 @@ pub(crate) struct SourceOutput {
 /// A point in time at which the machine asked to be woken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// Nothing was last_report of the action since `last_report`.
+    /// The action has reported nothing since `last_report`.
     Silence {
         action: ActionExecutionId,
         last_report: Timestamp,

@@ -372,6 +372,7 @@ impl ArchiveError {
     }
 
     /// A failed read or write.
+    #[must_use]
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io {
             action,

@@ -87,10 +87,10 @@ impl State {
         &self,
         declaration: &PipelineDeclaration,
         stage: &str,
-        state: &StageState,
+        current: &StageState,
     ) -> Value {
         let inbound = |id: &ExecutionId| stage_execution(id, StageStatus::InProgress);
-        let latest = state
+        let latest = current
             .latest
             .as_ref()
             .and_then(|id| Some((id, self.executions.get(id)?)));
@@ -102,16 +102,16 @@ impl State {
         let actions: Vec<_> = actions
             .iter()
             .map(|action| {
-                let id = state.latest_actions.get(&action.name);
+                let id = current.latest_actions.get(&action.name);
                 let newest = id.and_then(|id| self.actions.get(id));
                 self.read_action_state(&action.name, newest)
             })
             .collect();
-        let inbound_executions: Vec<_> = state.waiting.iter().map(inbound).collect();
-        let transition = &state.inbound;
+        let inbound_executions: Vec<_> = current.waiting.iter().map(inbound).collect();
+        let transition = &current.inbound;
         present(json!({
             "stageName": stage,
-            "inboundExecution": state.waiting.front().map(inbound),
+            "inboundExecution": current.waiting.front().map(inbound),
             "inboundExecutions": Some(inbound_executions).filter(|all| !all.is_empty()),
             "inboundTransitionState": present(json!({
                 "enabled": transition.is_enabled(),

@@ -157,10 +157,10 @@ impl Step<'_> {
             .stage(stage)
             .ok_or_else(|| Refusal::StageNotFound(stage.to_owned()))?;
         let now = self.now;
-        let state = self.stage_state(pipeline, stage);
+        let transitions = self.stage_state(pipeline, stage);
         let transition = match side {
-            TransitionSide::Inbound => &mut state.inbound,
-            TransitionSide::Outbound => &mut state.outbound,
+            TransitionSide::Inbound => &mut transitions.inbound,
+            TransitionSide::Outbound => &mut transitions.outbound,
         };
         transition.disabled_reason = disabled_reason;
         transition.last_changed = Some(now);

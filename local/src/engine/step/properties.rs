@@ -225,7 +225,6 @@ impl World {
     }
 
     /// Does one thing; returns the execution that was retried, if one was.
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn perform(&mut self, op: &Op) -> Option<ExecutionId> {
         match op {
             Op::Start => drop(self.apply(start())),

@@ -54,7 +54,7 @@ impl Step<'_> {
 
     fn next_to_enter(&self, pipeline: &str, stage: &str) -> Option<ExecutionId> {
         let pipeline = self.state.pipelines.get(pipeline)?;
-        let state = pipeline.stages.get(stage)?;
+        let entered = pipeline.stages.get(stage)?;
         let may_enter = |execution: &&Execution| {
             let Position::Waiting(index) = execution.position else {
                 return false;
@@ -64,11 +64,11 @@ impl Step<'_> {
                     .stages
                     .get(&execution.declaration.stages[before].name)
             });
-            state.inbound.is_enabled()
+            entered.inbound.is_enabled()
                 && before.is_none_or(|before| before.outbound.is_enabled())
-                && (execution.is_parallel() || state.lock_holder.is_none())
+                && (execution.is_parallel() || entered.lock_holder.is_none())
         };
-        let mut waiting = state.waiting.iter().map(|id| self.execution(id));
+        let mut waiting = entered.waiting.iter().map(|id| self.execution(id));
         waiting
             .find(may_enter)
             .map(|execution| execution.id.clone())
@@ -99,9 +99,9 @@ impl Step<'_> {
 
     /// Frees the lock of a stage if this execution holds it; a `PARALLEL` execution never does.
     pub(super) fn release_lock(&mut self, id: &ExecutionId, pipeline: &str, stage: &str) {
-        let state = self.stage_state(pipeline, stage);
-        if state.lock_holder.as_ref() == Some(id) {
-            state.lock_holder = None;
+        let holder = &mut self.stage_state(pipeline, stage).lock_holder;
+        if holder.as_ref() == Some(id) {
+            *holder = None;
         }
     }
 }

@@ -10,7 +10,7 @@ use super::error::{ParametersError, quoted};
 
 /// Passes the entries to serde and remembers which one is being read.
 pub(super) struct Entries {
-    entries: std::collections::btree_map::IntoIter<String, String>,
+    rest: std::collections::btree_map::IntoIter<String, String>,
     current: Option<(String, String)>,
     known: &'static [&'static str],
 }
@@ -18,7 +18,7 @@ pub(super) struct Entries {
 impl Entries {
     pub(super) fn new(entries: BTreeMap<String, String>) -> Self {
         Self {
-            entries: entries.into_iter(),
+            rest: entries.into_iter(),
             current: None,
             known: &[],
         }
@@ -56,7 +56,7 @@ impl<'de> MapAccess<'de> for &mut Entries {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, EntryError> {
-        self.current = self.entries.next();
+        self.current = self.rest.next();
         let Some((key, _)) = &self.current else {
             return Ok(None);
         };

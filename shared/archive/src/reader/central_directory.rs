@@ -71,6 +71,7 @@ impl CentralDirectory {
     }
 
     /// All entries, in the order of the directory.
+    #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
         self.entries.iter()
     }

@@ -48,6 +48,7 @@ pub struct ReadPlan {
 impl ReadPlan {
     /// Plans the reading of the chosen entries (by index) and of all links. `piece_bytes` must be at least
     /// [`MAX_HEADER_BYTES`].
+    #[must_use]
     pub fn new(directory: &CentralDirectory, chosen: Option<&[bool]>, piece_bytes: u64) -> Self {
         let mut plan = Self {
             runs: Vec::new(),
