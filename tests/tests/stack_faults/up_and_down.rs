@@ -323,7 +323,7 @@ async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(
-        told.contains("CloudFormation continues; follow it with `delivery wait`"),
+        told.contains("CloudFormation continues: `delivery wait` follows it"),
         "{told}"
     );
     assert!(!fake.was_asked("DeleteChangeSet"));
