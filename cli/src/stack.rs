@@ -7,7 +7,7 @@ pub(crate) mod description;
 mod down;
 pub(crate) mod events;
 mod failure;
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod parameters;
 pub(crate) mod publish;
 pub(crate) mod question;

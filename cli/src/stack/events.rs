@@ -207,6 +207,15 @@ impl Follower {
         &mut self,
         client: &Client,
     ) -> Result<Vec<StackEvent>, CallError> {
+        // On a copy: if a later call of the round fails, the events of the calls before it would count as seen and
+        // never be handed out.
+        let mut after = self.clone();
+        let news = after.read_round(client).await?;
+        *self = after;
+        Ok(news)
+    }
+
+    async fn read_round(&mut self, client: &Client) -> Result<Vec<StackEvent>, CallError> {
         let root = self.stack_id.clone();
         let mut news = self.news_of(client, &root).await?;
         self.begun |= !news.is_empty();

@@ -17,6 +17,7 @@ use super::failure::{FirstFailure, StackError};
 use super::resources::NESTED_STACK;
 use super::state::State;
 use crate::error::CliError;
+use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::interrupt::Interrupt;
 use crate::message::StackMessage;
 use crate::output::Reporter;
@@ -113,29 +114,34 @@ pub(crate) async fn follow(
         running: BTreeSet::new(),
         last_report: Instant::now(),
     };
+    let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
+    let mut last_seen = None;
     loop {
         // Asked before the status is read: a status read earlier may be that of the operation before.
         let begun = follower.has_begun();
-        let stack = describe(client, stack_id).await?;
-        let stack = stack.unwrap_or_else(|| gone(stack_id));
-        for event in follower.new_events(client).await? {
-            progress.note(&event);
-            reporter.report(event_message(&event));
-            events.push(event);
+        let answer = look(client, follower, stack_id).await;
+        if let Some((stack, new_events)) = outage.tolerate(answer)? {
+            for event in new_events {
+                progress.note(&event);
+                reporter.report(event_message(&event));
+                events.push(event);
+            }
+            let state = stack.state();
+            if begun && !state.is_in_progress() && state != State::Review {
+                reporter.clear_progress();
+                return Ok(Followed::Ended(stack, events));
+            }
+            // The status above was read before the beginning was seen, so it may be the old one: read it again.
+            if !begun && follower.has_begun() {
+                continue;
+            }
+            show(reporter, &stack, &mut progress, limits);
+            last_seen = Some(stack);
         }
-        let state = stack.state();
-        if begun && !state.is_in_progress() && state != State::Review {
-            reporter.clear_progress();
-            return Ok(Followed::Ended(stack, events));
-        }
-        // The status above was read before the beginning was seen, so it may be the old one: read it again.
-        if !begun && follower.has_begun() {
-            continue;
-        }
-        show(reporter, &stack, &mut progress, limits);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
-            () = sleep_until(limits.deadline()) => {
+            () = sleep_until(limits.deadline()), if last_seen.is_some() => {
+                let Some(stack) = last_seen else { continue };
                 reporter.clear_progress();
                 return Ok(Followed::TimedOut(stack));
             }
@@ -145,6 +151,17 @@ pub(crate) async fn follow(
             }
         }
     }
+}
+
+/// The stack, then what happened to it: when the status says that the operation has ended, all events are there.
+pub(crate) async fn look(
+    client: &Client,
+    follower: &mut Follower,
+    stack_id: &str,
+) -> Result<(Description, Vec<StackEvent>), CliError> {
+    let stack = describe(client, stack_id).await?;
+    let stack = stack.unwrap_or_else(|| gone(stack_id));
+    Ok((stack, follower.new_events(client).await?))
 }
 
 fn show(reporter: &Reporter, stack: &Description, progress: &mut Progress, limits: &WaitLimits) {

@@ -20,6 +20,7 @@ use crate::args::stack::Wait;
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::message::StackMessage;
 use crate::output::Reporter;
 use crate::settings::Settings;
@@ -178,35 +179,31 @@ async fn execution(
         id.to_owned()
     };
     let mut shown = None;
+    let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
     loop {
-        let now = look(client, pipeline, &id).await?;
-        if shown.as_ref() != Some(&now) {
-            reporter.report(StackMessage::ExecutionStatus {
-                execution: id.clone(),
-                status: now.status.clone(),
-                waiting: now.waiting.clone(),
-            });
-        }
-        if now.status == PipelineExecutionStatus::Succeeded.as_str() {
-            reporter.clear_progress();
-            return Ok(Exit::Success);
-        }
-        if !matches!(now.status.as_str(), "InProgress" | "Stopping") {
-            let what = first_failed(client, pipeline, &id).await?;
-            return Err(WaitError::Failed {
-                pipeline: pipeline.clone(),
-                id,
-                status: now.status,
-                what,
+        let answer = look(client, pipeline, &id).await;
+        if let Some(now) = outage.tolerate(answer)? {
+            if shown.as_ref() != Some(&now) {
+                reporter.report(StackMessage::ExecutionStatus {
+                    execution: id.clone(),
+                    status: now.status.clone(),
+                    waiting: now.waiting.clone(),
+                });
             }
-            .into());
+            if now.status == PipelineExecutionStatus::Succeeded.as_str() {
+                reporter.clear_progress();
+                return Ok(Exit::Success);
+            }
+            if !matches!(now.status.as_str(), "InProgress" | "Stopping") {
+                return Err(failed(client, pipeline, id, now.status).await?.into());
+            }
+            reporter.show_progress(&format!("execution {id} {}", now.status));
+            shown = Some(now);
         }
-        reporter.show_progress(&format!("execution {id} {}", now.status));
-        let status = now.status.clone();
-        shown = Some(now);
         tokio::select! {
             () = sleep(ASK_EVERY) => {}
-            () = sleep_until(limits.deadline()) => {
+            () = sleep_until(limits.deadline()), if shown.is_some() => {
+                let Some(Now { status, .. }) = shown else { continue };
                 reporter.clear_progress();
                 let (pipeline, after) = (pipeline.clone(), limits.timeout);
                 return Err(WaitError::TimedOut { pipeline, id, status, after }.into());
@@ -217,6 +214,22 @@ async fn execution(
             }
         }
     }
+}
+
+/// The error of an execution that ended without success.
+async fn failed(
+    client: &Pipelines,
+    pipeline: &str,
+    id: String,
+    status: String,
+) -> Result<WaitError, CliError> {
+    let what = first_failed(client, pipeline, &id).await?;
+    Ok(WaitError::Failed {
+        pipeline: pipeline.to_owned(),
+        id,
+        status,
+        what,
+    })
 }
 
 async fn latest(client: &Pipelines, pipeline: &str) -> Result<String, CliError> {

@@ -3,8 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::fake::{
-    Fake, TEMPLATE_URL, beginning, change_set, delivery, ended, no_stack, refused, result, stack,
-    stack_of,
+    Fake, STACK_ID, TEMPLATE_URL, beginning, change_set, delivery, ended, no_stack, refused,
+    result, stack, stack_of,
 };
 
 const UP: [&str; 5] = ["up", "--template-url", TEMPLATE_URL, "-p", "Colour=red"];
@@ -328,6 +328,40 @@ async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     );
     assert!(!fake.was_asked("DeleteChangeSet"));
     assert_eq!(changed(&fake), ["CreateChangeSet", "ExecuteChangeSet"]);
+}
+
+/// Attempts of the SDK for one call, after which it gives up.
+const ATTEMPTS: usize = 3;
+
+#[tokio::test]
+async fn an_operation_is_followed_through_an_outage_and_no_event_is_lost() {
+    let nested = format!(
+        "<StackEvents><member><StackId>{STACK_ID}</StackId><EventId>e-2</EventId><StackName>shop</StackName>\
+         <LogicalResourceId>Application</LogicalResourceId>\
+         <PhysicalResourceId>arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-Application/2</PhysicalResourceId>\
+         <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-01-01T00:00:01Z</Timestamp>\
+         <ResourceStatus>UPDATE_IN_PROGRESS</ResourceStatus></member></StackEvents>"
+    );
+    let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
+                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
+                  <Replacement>False</Replacement></ResourceChange></member>";
+    let fake = Fake::start(move |call, times| match (call, times) {
+        ("DescribeStacks", 1) => stack("CREATE_COMPLETE"),
+        ("DescribeStacks", _) => stack("UPDATE_COMPLETE"),
+        ("DescribeStackEvents", 1) => result(call, ""),
+        ("DescribeStackEvents", 2) => result(call, &nested),
+        // The nested stack's events, until the SDK has given up.
+        ("DescribeStackEvents", times) if times <= 2 + ATTEMPTS => {
+            refused(503, "ServiceUnavailable", "try again")
+        }
+        ("DescribeStackEvents", times) if times == 3 + ATTEMPTS => result(call, &nested),
+        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", change),
+        _ => result(call, ""),
+    })
+    .await;
+    let (code, told) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(told.matches("shop / Application").count(), 1, "{told}");
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::error::CliError;
+use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::message::LogLine;
 use crate::output::{Reporter, reader_is_gone};
 use crate::pipeline::target::Target;
-use crate::stack::description;
 use crate::stack::events::{self, Follower, StackEvent, first_failure};
+use crate::stack::follow::look;
 
 /// How often a stack that changes is asked: CloudFormation itself takes seconds for each resource.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -52,13 +53,17 @@ pub(super) async fn failures(target: &Target, reporter: &Reporter) -> Result<usi
 pub(super) async fn follow(target: &Target, reporter: &Reporter) -> Result<(), CliError> {
     let client = target.cloud.cloudformation();
     let mut follower = Follower::of_the_latest(&client, &target.stack.id).await?;
+    let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
     loop {
-        // Asked before the events, so that none of the end's is missed.
-        let stack = description::describe(&client, &target.stack.id).await?;
-        for event in follower.new_events(&client).await? {
-            reporter.report(line(&event));
+        let answer = look(&client, &mut follower, &target.stack.id).await;
+        let mut ended = false;
+        if let Some((stack, events)) = outage.tolerate(answer)? {
+            for event in &events {
+                reporter.report(line(event));
+            }
+            ended = !stack.state().is_in_progress();
         }
-        if stack.is_none_or(|stack| !stack.state().is_in_progress()) || reader_is_gone() {
+        if ended || reader_is_gone() {
             return Ok(());
         }
         tokio::time::sleep(INTERVAL).await;
