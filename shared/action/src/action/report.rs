@@ -10,8 +10,6 @@ use crate::aws::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::Builder;
-use aws_sdk_codepipeline::operation::put_job_failure_result::PutJobFailureResultError;
-use aws_sdk_codepipeline::operation::put_job_success_result::PutJobSuccessResultError;
 use aws_sdk_codepipeline::types::{
     ExecutionDetails, FailureDetails, FailureType as SdkFailureType,
 };
@@ -170,19 +168,10 @@ impl Reporter {
             .send()
             .await;
         let Err(error) = sent else { return Ok(None) };
-        let gone = matches!(
-            error.as_service_error(),
-            Some(
-                PutJobSuccessResultError::InvalidJobStateException(_)
-                    | PutJobSuccessResultError::JobNotFoundException(_)
-            )
-        );
-        let error = CallError::new("codepipeline:PutJobSuccessResult", job.as_str(), &error);
-        if gone {
-            no_longer_waited_for(job, &error);
-            return Ok(None);
-        }
-        refused(job, error)
+        not_accepted(
+            job,
+            CallError::new("codepipeline:PutJobSuccessResult", job.as_str(), &error),
+        )
     }
 
     /// Reports a failure; returns the error if CodePipeline rejects its details.
@@ -203,24 +192,26 @@ impl Reporter {
             .send()
             .await;
         let Err(error) = sent else { return Ok(None) };
-        let gone = matches!(
-            error.as_service_error(),
-            Some(
-                PutJobFailureResultError::InvalidJobStateException(_)
-                    | PutJobFailureResultError::JobNotFoundException(_)
-            )
-        );
-        let error = CallError::new("codepipeline:PutJobFailureResult", job.as_str(), &error);
-        if gone {
-            no_longer_waited_for(job, &error);
-            return Ok(None);
-        }
-        refused(job, error)
+        not_accepted(
+            job,
+            CallError::new("codepipeline:PutJobFailureResult", job.as_str(), &error),
+        )
     }
 }
 
-/// Separates a report that was rejected for its content from one that did not arrive.
-fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportError> {
+/// A job that is delivered twice is reported twice, and a job can time out or be abandoned. AWS does not document
+/// the answer to a second result; these are the only documented errors that fit.
+const NO_LONGER_WAITED_FOR: [&str; 2] = ["InvalidJobStateException", "JobNotFoundException"];
+
+/// Separates a report that nobody waits for, and one that was rejected for its content, from one that did not arrive.
+fn not_accepted(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportError> {
+    if NO_LONGER_WAITED_FOR.iter().any(|code| error.is_code(code)) {
+        tracing::warn!(
+            job.id = %job, %error,
+            "CodePipeline is no longer waiting for this job: it was already reported, abandoned or timed out"
+        );
+        return Ok(None);
+    }
     if error.kind == CallErrorKind::Invalid && !error.outcome_unknown {
         return Ok(Some(error));
     }
@@ -228,15 +219,6 @@ fn refused(job: &JobId, error: CallError) -> Result<Option<CallError>, ReportErr
         job: job.clone(),
         source: error,
     })
-}
-
-/// A job that is delivered twice is reported twice, and a job can time out or be abandoned. AWS does not document
-/// the answer to a second result; these are the only documented errors that fit.
-fn no_longer_waited_for(job: &JobId, error: &CallError) {
-    tracing::warn!(
-        job.id = %job, %error,
-        "CodePipeline is no longer waiting for this job: it was already reported, abandoned or timed out"
-    );
 }
 
 /// Where to find an invocation in the logs, and when it ends.
