@@ -12,11 +12,13 @@ use serde_json::Value;
 
 use crate::clock::Deadline;
 use crate::env::LogLocation;
-use crate::failure::{ActionError, FailureType, cut_end};
+use crate::failure::cut_end;
 use crate::text::one_line;
 
+mod error;
 mod find_id;
 
+pub use error::{ArtifactCountError, EventError};
 pub use find_id::job_id_in;
 
 /// The only key of the event.
@@ -305,129 +307,6 @@ fn only<'a>(
     }
 }
 
-/// The action is configured with the wrong number of artifacts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the action takes {expected} {side} artifact(s) and is configured with {}", names(.found))]
-pub struct ArtifactCountError {
-    side: &'static str,
-    expected: usize,
-    found: Vec<String>,
-}
-
-impl ArtifactCountError {
-    fn new(side: &'static str, expected: usize, found: &[Artifact]) -> Self {
-        let found = found.iter().map(|artifact| artifact.name.clone()).collect();
-        Self {
-            side,
-            expected,
-            found,
-        }
-    }
-}
-
-impl ActionError for ArtifactCountError {
-    fn failure_type(&self) -> FailureType {
-        FailureType::ConfigurationError
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(format!(
-            "give the action {} `{}` in the pipeline's declaration",
-            self.expected,
-            if self.side == "input" {
-                "InputArtifacts"
-            } else {
-                "OutputArtifacts"
-            }
-        ))
-    }
-}
-
-fn names(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("{} ({})", names.len(), quoted.join(", "))
-}
-
-/// The event is not one that CodePipeline sends.
-#[derive(Debug, thiserror::Error)]
-pub enum EventError {
-    /// Something else invoked the function.
-    #[error("the event has no `{EVENT_KEY}`")]
-    NotAJob,
-    /// The event names another function.
-    #[error("the event is for a different function than `{own}`")]
-    OtherFunction {
-        /// This function.
-        own: String,
-    },
-    /// It cannot be parsed: nested too deeply, or not JSON.
-    #[error("the event cannot be read: {reason} (line {line}, column {column})")]
-    Unreadable {
-        /// The parser's error.
-        reason: &'static str,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-    },
-    /// A value that cannot be put into a request to AWS.
-    #[error("the event has an invalid `{field}`: expected {expected}")]
-    Value {
-        /// Its position. Never the value, which may be a credential.
-        field: &'static str,
-        /// What is expected.
-        expected: &'static str,
-    },
-    /// A part that every job has is missing or of another type.
-    #[error("the event's `{EVENT_KEY}` cannot be read: {expected}")]
-    Shape {
-        /// What was expected; never what was found, which may be a credential.
-        expected: String,
-    },
-}
-
-impl EventError {
-    /// Converts a parser's error.
-    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
-        let reason = if error.to_string().starts_with("recursion limit exceeded") {
-            "it is nested too deeply"
-        } else {
-            "it is not valid JSON"
-        };
-        Self::Unreadable {
-            reason,
-            line: error.line(),
-            column: error.column(),
-        }
-    }
-
-    fn shape(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        // The last occurrence: the message may quote the value, which may contain the word, before it.
-        let expected = match text.rfind("expected ") {
-            Some(at) => &text[at..],
-            None if text.starts_with("missing field") => &text,
-            None => "a part of it has another type",
-        };
-        Self::Shape {
-            expected: expected.to_owned(),
-        }
-    }
-}
-
-impl ActionError for EventError {
-    fn failure_type(&self) -> FailureType {
-        FailureType::ConfigurationError
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("invoke this function as a Lambda action of CodePipeline, not by hand".to_owned())
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct JobBody {
@@ -502,6 +381,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::failure::{ActionError as _, FailureType};
 
     fn invocation() -> Invocation {
         Invocation {

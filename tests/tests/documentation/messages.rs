@@ -15,7 +15,7 @@ const SHARED: [(&str, &[&str]); 12] = [
         "user parameters",
         &["shared/action/src/parameters/error.rs"],
     ),
-    ("jobs", &["shared/action/src/job.rs"]),
+    ("jobs", &["shared/action/src/job/error.rs"]),
     ("pipeline executions", &["shared/action/src/execution.rs"]),
     ("artifacts", &["shared/action/src/artifact.rs"]),
     (
