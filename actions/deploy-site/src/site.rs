@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use delivery_action::artifact::ArtifactError;
+use delivery_action::artifact::{ArtifactError, SITE_PAGE};
 use delivery_action::job::Artifact;
 use delivery_archive::{Fingerprint, Fingerprinting};
 use serde_json::{Map, Value};
@@ -20,9 +20,6 @@ use crate::naming::Naming;
 use crate::params::DeploySiteParams;
 use crate::served_files;
 use crate::upload_order::Phase;
-
-/// The page that every site has.
-const INDEX: &str = "index.html";
 
 /// The file that tells the site where it runs.
 pub(crate) const CONFIG: &str = "config.json";
@@ -126,7 +123,7 @@ fn names(
         let left_out = all - files.len();
         tracing::info!(left_out, "metadata files of macOS are not published");
     }
-    if !files.contains_key(INDEX) {
+    if !files.contains_key(SITE_PAGE) {
         return Err(DeploySiteError::NoIndex {
             artifact: artifact.clone(),
             files: files.len(),
@@ -179,7 +176,7 @@ fn item(
             headers::REVALIDATED
         },
         phase: match name {
-            INDEX => Phase::Index,
+            SITE_PAGE => Phase::Index,
             _ if headers::is_page(relative) => Phase::Pages,
             _ => Phase::Assets,
         },

@@ -18,7 +18,6 @@ use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::blocking;
 use delivery_action::failure::{ActionError as _, chain};
 use delivery_archive::{Archive, ArchiveEnd, ArchiveError, Creation, Limits};
-use delivery_node::dependencies::Dependencies;
 use delivery_node::project::Project;
 
 use crate::NpmInstallError;
@@ -65,7 +64,7 @@ impl Installation<'_> {
         };
         let composed = self
             .cache_store
-            .put_with_cached_tree(self.output, &cached, &self.source, entry.comment())
+            .put_with_cached_tree(self.output, &cached, &self.source)
             .await;
         match composed {
             Ok(size) => Lookup::Hit(size),
@@ -130,7 +129,7 @@ impl Installation<'_> {
         })
         .await
         .map_err(ComposeError::Together)?;
-        let end = composed_end(end, self.source.archive.clone(), entry.comment()).await?;
+        let end = composed_end(end, self.source.archive.clone()).await?;
         Ok((archive, end))
     }
 
@@ -150,7 +149,7 @@ impl Installation<'_> {
                 .cache_tree(bucket, &object, &archive.zip, &archive.end)
                 .await?;
             self.cache_store
-                .put_with_cached_tree(self.output, &cached, &self.source, entry.comment())
+                .put_with_cached_tree(self.output, &cached, &self.source)
                 .await
         };
         match composed.await {
@@ -165,21 +164,6 @@ impl Installation<'_> {
                 let error = Some(error).filter(|error| !matches!(error, ComposeError::Gone(_)));
                 Ok((size, error))
             }
-        }
-    }
-}
-
-impl CacheEntry {
-    /// The comment of the output's archive, by which later actions recognise its dependencies.
-    fn comment(&self) -> impl FnOnce(u64) -> String + Send + 'static {
-        let (key, root) = (self.key.clone(), self.plan.root.clone());
-        move |data_bytes| {
-            let dependencies = Dependencies {
-                key,
-                data_bytes,
-                root,
-            };
-            dependencies.to_string()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use delivery_action::action::{Action, Completion, Outcome};
-use delivery_action::artifact::{Store, Stored};
+use delivery_action::artifact::Store;
 use delivery_action::aws::SdkConfig;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::Environment;
@@ -18,11 +18,6 @@ mod params;
 
 pub use error::TestAndPackageError;
 pub use params::TestAndPackageParams;
-
-/// The file by which an output is recognised as a site. The archive of a site gets a fingerprint of each file, with
-/// which deploy-site fetches only files that changed. No other action reads fingerprints, so no other output
-/// has them.
-const SITE_PAGE: &str = "index.html";
 
 /// Runs one of the project's tasks and stores what it made as artifacts.
 #[derive(Clone, Debug)]
@@ -94,16 +89,14 @@ impl TaskRun<'_> {
         let mut summary = summary(&task, &end);
         let mut variables = BTreeMap::new();
         for output in &found {
-            let stored = store_output(self.store, output).await?;
+            let stored = self.store.put(output.artifact, &output.path).await?;
             let name = &output.artifact.name;
             let _infallible = write!(
                 summary,
                 "; {name} from `{}` ({} bytes)",
                 output.given, stored.bytes
             );
-            let directory = stored.directory.unwrap_or(stored.whole);
-            variables.insert(format!("{name}Digest"), stored.whole.to_string());
-            variables.insert(format!("{name}DirectoryDigest"), directory.to_string());
+            variables.extend(stored.variables(output.artifact));
         }
         Ok(Completion { summary, variables })
     }
@@ -155,17 +148,6 @@ fn find_outputs<'a>(
             }),
         })
         .collect()
-}
-
-async fn store_output(store: &Store, output: &Output<'_>) -> Result<Stored, TestAndPackageError> {
-    let path: &Path = &output.path;
-    if path.join(SITE_PAGE).is_file() {
-        return Ok(store.put_fingerprinted(output.artifact, path).await?);
-    }
-    if path.is_dir() {
-        return Ok(store.put_directory(output.artifact, path).await?);
-    }
-    Ok(store.put_file(output.artifact, path).await?)
 }
 
 /// `package (gulp) in 12s; 14 tests: 14 passed`

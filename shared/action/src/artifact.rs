@@ -26,6 +26,7 @@ use delivery_archive::{ArchiveError, Creation};
 mod archive_error;
 mod cached_tree;
 mod compose;
+mod contract;
 mod digest;
 mod download;
 mod multipart;
@@ -37,6 +38,7 @@ mod upload;
 
 pub use cached_tree::CachedTree;
 pub use compose::{ComposeError, ComposedEnd, LocalArchive, composed_end};
+pub use contract::SITE_PAGE;
 pub use digest::{Digest, DigestError, Stored};
 pub use remote_archive::RemoteArchive;
 

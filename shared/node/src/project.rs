@@ -44,7 +44,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// [`ProjectError`] if it is not there, is no directory, or leaves the source.
+    /// [`ProjectError`] if it is not there, is not a directory, or leaves the source.
     pub fn open(source: &Path, directory: &str) -> Result<Self, ProjectError> {
         let source = source
             .canonicalize()

@@ -126,7 +126,6 @@ fn every_error_of_the_actions_has_a_place_in_the_documents() {
         "shared/action/src/sandbox/disk.rs",
         "shared/action/src/workspace.rs",
         "shared/node/src/junit.rs",
-        "shared/node/src/dependencies.rs",
         "shared/action/src/artifact/compose.rs",
         "shared/action/src/artifact/digest.rs",
     ];

@@ -2,7 +2,6 @@
 
 use delivery_action::action::Outcome;
 use delivery_action::failure::Failure;
-use delivery_node::dependencies::Dependencies;
 use delivery_testing::events::{FUNCTION_KEYS, Keys};
 use delivery_testing::s3;
 use delivery_testing::source::SourceStore;
@@ -74,24 +73,6 @@ async fn a_hit_gives_the_bytes_of_a_miss_and_the_files_of_npm_alone() {
         store.output_files(OUTPUT).await,
         alone.output_files(OUTPUT).await
     );
-}
-
-#[tokio::test]
-async fn the_output_says_which_tree_it_begins_with() {
-    let (store, ended) = run(&FILES, "").await;
-    ended.unwrap();
-    let key = cached(&store).await;
-    let output = store.output(OUTPUT).await.unwrap().body;
-    let at = output
-        .windows(22)
-        .rposition(|window| window.starts_with(b"delivery-dependencies/"))
-        .unwrap();
-    let named: Dependencies = std::str::from_utf8(&output[at..]).unwrap().parse().unwrap();
-    assert!(key.ends_with(&format!("/{}.zip", named.key)), "{key}");
-    assert_eq!(named.root, "node_modules");
-    let tree = store.s3().read(BUCKET, &key).unwrap();
-    let length = usize::try_from(named.data_bytes).unwrap();
-    assert!(output[..length] == tree[..length]);
 }
 
 #[tokio::test]

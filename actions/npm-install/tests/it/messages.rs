@@ -4,7 +4,7 @@ use delivery_action::failure::Failure;
 use delivery_action::process::ProcessError;
 use npm_install::{NpmInstallError, Untrusted};
 
-fn told(error: &NpmInstallError) -> String {
+fn printed(error: &NpmInstallError) -> String {
     let failure = Failure::new(error);
     format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
 }
@@ -26,7 +26,7 @@ fn about_the_project() {
     let no_manifest = NpmInstallError::NoManifest {
         directory: text("web"),
     };
-    insta::assert_snapshot!(told(&no_manifest), @"
+    insta::assert_snapshot!(printed(&no_manifest), @"
     ConfigurationError: no `package.json` in `web`
     hint: set `directory` to the folder that holds `package.json`
     log: LOG
@@ -35,7 +35,7 @@ fn about_the_project() {
         path: text("package-lock.json"),
         reason: text("it is empty"),
     };
-    insta::assert_snapshot!(told(&unreadable), @"
+    insta::assert_snapshot!(printed(&unreadable), @"
     JobFailed: `package-lock.json` cannot be read: it is empty
     hint: fix `package-lock.json` in the source
     log: LOG
@@ -48,7 +48,7 @@ fn about_the_project() {
         path: text(".npmrc"),
         key: text("node-options"),
     };
-    insta::assert_snapshot!(told(&options), @"
+    insta::assert_snapshot!(printed(&options), @"
     JobFailed: `.npmrc` sets `node-options`, which npm passes to Node.js, where it can load any code
     hint: remove `node-options` from `.npmrc`; to give a task more memory, set `NODE_OPTIONS=--max-old-space-size=MEBIBYTES` in its script
     log: LOG
@@ -57,12 +57,12 @@ fn about_the_project() {
         path: text(".npmrc"),
         key: text("call"),
     };
-    insta::assert_snapshot!(told(&other), @"
+    insta::assert_snapshot!(printed(&other), @"
     JobFailed: `.npmrc` sets `call`, which is not a setting that this action allows
     hint: remove `call` from `.npmrc`
     log: LOG
     ");
-    insta::assert_snapshot!(told(&npmrc), @"
+    insta::assert_snapshot!(printed(&npmrc), @"
     JobFailed: `.npmrc` sets `git`, which would let the project choose a program that npm runs
     hint: remove `git` from `.npmrc`
     log: LOG
@@ -75,7 +75,7 @@ fn about_the_lock_file() {
         path: text("package-lock.json"),
         version: 1,
     };
-    insta::assert_snapshot!(told(&version), @"
+    insta::assert_snapshot!(printed(&version), @"
     JobFailed: `package-lock.json` has format version 1; version 2 or 3 with `packages` is needed
     hint: rewrite the lock file with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
     log: LOG
@@ -96,7 +96,7 @@ fn about_the_lock_file() {
         path: text("package-lock.json"),
         entries,
     };
-    insta::assert_snapshot!(told(&untrusted), @"
+    insta::assert_snapshot!(printed(&untrusted), @"
     JobFailed: `package-lock.json` has 12 entries that cannot be verified: `node_modules/p0` (no integrity hash), `node_modules/p1` (plain http), `node_modules/p2` (from Git), `node_modules/p3` (not an https address), `node_modules/p4` (no integrity hash), `node_modules/p5` (plain http), `node_modules/p6` (from Git), `node_modules/p7` (not an https address), `node_modules/p8` (no integrity hash), `node_modules/p9` (plain http) and 2 more
     hint: reinstall these packages from an https registry and commit the lock file, or set `integrity=off` to accept them
     log: LOG
@@ -108,7 +108,7 @@ fn about_what_the_lock_file_says() {
     let no_lock = NpmInstallError::NoLockFile {
         directory: text("."),
     };
-    insta::assert_snapshot!(told(&no_lock), @"
+    insta::assert_snapshot!(printed(&no_lock), @"
     JobFailed: `npm ci` needs a lock file, but `.` has none
     hint: commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`
     log: LOG
@@ -117,7 +117,7 @@ fn about_what_the_lock_file_says() {
         output: text("Missing: a@1.0.0 from lock file"),
         source: ended(""),
     };
-    insta::assert_snapshot!(told(&mismatch), @"
+    insta::assert_snapshot!(printed(&mismatch), @"
     JobFailed: the lock file does not match `package.json`: `npm ci` ended with exit code 1
     hint: run `npm install` and commit both `package.json` and `package-lock.json`
     last lines of output:
@@ -128,7 +128,7 @@ fn about_what_the_lock_file_says() {
         package: Some(text("a")),
         source: ended("npm error code EINTEGRITY"),
     };
-    insta::assert_snapshot!(told(&integrity), @"
+    insta::assert_snapshot!(printed(&integrity), @"
     JobFailed: package `a` does not have the hash in the lock file: `npm ci` ended with exit code 1
     hint: do not deploy it: find out why the package in the registry differs from the one that was locked
     last lines of output:
@@ -139,7 +139,7 @@ fn about_what_the_lock_file_says() {
         package: None,
         source: ended(""),
     };
-    insta::assert_snapshot!(told(&integrity), @"
+    insta::assert_snapshot!(printed(&integrity), @"
     JobFailed: a package does not have the hash in the lock file: `npm ci` ended with exit code 1
     hint: do not deploy it: find out why the package in the registry differs from the one that was locked
     log: LOG
@@ -152,7 +152,7 @@ fn about_the_registry() {
         code: text("ENOTFOUND"),
         source: ended("npm error code ENOTFOUND"),
     };
-    insta::assert_snapshot!(told(&unreachable), @"
+    insta::assert_snapshot!(printed(&unreachable), @"
     SystemUnavailable: registry unreachable: npm got ENOTFOUND: `npm ci` ended with exit code 1
     hint: retry the stage; if that does not help, check the registry's address in `.npmrc` and the function's network
     last lines of output:
@@ -163,7 +163,7 @@ fn about_the_registry() {
         code: text("E401"),
         source: ended("npm error code E401"),
     };
-    insta::assert_snapshot!(told(&denied), @"
+    insta::assert_snapshot!(printed(&denied), @"
     PermissionError: the registry denied access to a package: npm got E401: `npm ci` ended with exit code 1
     hint: give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`
     last lines of output:
@@ -173,7 +173,7 @@ fn about_the_registry() {
     let git = NpmInstallError::GitDependency {
         source: ended("npm error code EALLOWGIT"),
     };
-    insta::assert_snapshot!(told(&git), @"
+    insta::assert_snapshot!(printed(&git), @"
     JobFailed: a dependency comes from a Git repository, which has no integrity hash: `npm ci` ended with exit code 1
     hint: publish the dependency to a registry, or set `integrity=off` to accept it
     last lines of output:
@@ -187,7 +187,7 @@ fn about_the_function() {
     let engine = NpmInstallError::Engine {
         source: ended("npm error code EBADENGINE"),
     };
-    insta::assert_snapshot!(told(&engine), @"
+    insta::assert_snapshot!(printed(&engine), @"
     JobFailed: the project, or a package, does not support this version of Node.js or npm: `npm ci` ended with exit code 1
     hint: change `engines` in `package.json`, or the Node.js layer of the function
     last lines of output:
@@ -197,7 +197,7 @@ fn about_the_function() {
     let disk = NpmInstallError::DiskFull {
         source: ended("npm error code ENOSPC"),
     };
-    insta::assert_snapshot!(told(&disk), @"
+    insta::assert_snapshot!(printed(&disk), @"
     JobFailed: the function's disk is full: `npm ci` ended with exit code 1
     hint: raise the function's `EphemeralStorage`
     last lines of output:
@@ -207,7 +207,7 @@ fn about_the_function() {
     let other = NpmInstallError::Npm {
         source: ended("npm error code ERESOLVE"),
     };
-    insta::assert_snapshot!(told(&other), @"
+    insta::assert_snapshot!(printed(&other), @"
     JobFailed: npm could not install the dependencies: `npm ci` ended with exit code 1
     hint: packages want different versions of one peer dependency: set `legacy-peer-deps=true` in `.npmrc`, or choose a version with `overrides` in `package.json`; then run `npm install` and commit the lock file
     last lines of output:
@@ -215,7 +215,7 @@ fn about_the_function() {
     log: LOG
     ");
     let process = NpmInstallError::from(ended("npm error"));
-    insta::assert_snapshot!(told(&process), @"
+    insta::assert_snapshot!(printed(&process), @"
     JobFailed: `npm ci` ended with exit code 1
     last lines of output:
     npm error

@@ -222,13 +222,12 @@ impl Store {
         artifact: &Artifact,
         cached: &CachedTree,
         second: &LocalArchive,
-        comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
         let claim = cached.claim().map_err(damaged)?;
         // A part that is not the last one must have at least 5 MiB, so smaller data cannot be copied as a part.
         if claim.data_bytes < MIN_PART_BYTES {
             let (data, tail) = self.read_cached_tree(cached, &claim, 0).await?;
-            let end = composed_end(tail, second.archive.clone(), comment).await?;
+            let end = composed_end(tail, second.archive.clone()).await?;
             let rest = second.rest(Segment::Memory(data.slice(..at(claim.data_bytes))), end)?;
             let written = self
                 .write(&artifact.bucket, &artifact.key, zip_file(), &rest)
@@ -237,9 +236,7 @@ impl Store {
         }
         let upload =
             MultipartUpload::create(self, &artifact.bucket, &artifact.key, zip_file()).await?;
-        let composed = self
-            .copy_and(&upload, cached, &claim, second, comment)
-            .await;
+        let composed = self.copy_and(&upload, cached, &claim, second).await;
         if composed.is_err() {
             upload.abort().await;
         }
@@ -273,7 +270,6 @@ impl Store {
         cached: &CachedTree,
         claim: &TreeMetadata,
         second: &LocalArchive,
-        comment: impl FnOnce(u64) -> String + Send + 'static,
     ) -> Result<u64, ComposeError> {
         let copies = ranges(claim.data_bytes);
         // Parts are assembled by number, not by arrival: the copies are 1 to n, everything else follows.
@@ -290,7 +286,7 @@ impl Store {
             let (_, tail) = self
                 .read_cached_tree(cached, claim, claim.data_bytes)
                 .await?;
-            let end = composed_end(tail, second.archive.clone(), comment).await?;
+            let end = composed_end(tail, second.archive.clone()).await?;
             let rest = second.rest(Segment::Memory(Bytes::new()), end)?;
             let parts = send(upload, first_own, &rest).await?;
             Ok::<_, ComposeError>((parts, rest.len()))
@@ -398,9 +394,8 @@ impl Store {
 pub async fn composed_end(
     tail: ArchiveEnd,
     second: Arc<Archive>,
-    comment: impl FnOnce(u64) -> String + Send + 'static,
 ) -> Result<ComposedEnd, ComposeError> {
-    blocking(move || delivery_archive::compose(&tail, &second, &comment(tail.data_bytes())))
+    blocking(move || delivery_archive::compose(&tail, &second))
         .await
         .map(|end| ComposedEnd(end.into()))
         .map_err(ComposeError::Together)

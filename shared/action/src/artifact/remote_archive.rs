@@ -86,12 +86,6 @@ impl RemoteArchive {
         self.directory.entries()
     }
 
-    /// The comment in the end record; empty where there is none or it is not UTF-8.
-    #[must_use]
-    pub fn comment(&self) -> &str {
-        self.directory.comment()
-    }
-
     /// Bytes of the archive.
     #[must_use]
     pub fn size(&self) -> u64 {

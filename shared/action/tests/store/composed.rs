@@ -79,9 +79,7 @@ impl Scene {
             .unwrap()
             .unwrap();
         let output = self.job.only_output().unwrap();
-        self.store
-            .put_with_cached_tree(output, &kept, source, |bytes| format!("data {bytes}"))
-            .await
+        self.store.put_with_cached_tree(output, &kept, source).await
     }
 
     fn output(&self) -> Option<Vec<u8>> {
@@ -115,7 +113,7 @@ async fn a_small_and_a_large_tree_are_composed_as_if_archived_together() {
 
         // The same without S3.
         let (tail, archive) = (scene.tail(), Arc::clone(&source.archive));
-        let end = composed_end(tail, archive, |bytes| format!("data {bytes}"));
+        let end = composed_end(tail, archive);
         let end = end.await.unwrap();
         let output = scene.job.only_output().unwrap();
         let both = (scene.zip.as_path(), &scene.tail());
@@ -225,7 +223,7 @@ async fn a_tree_that_is_replaced_meanwhile_is_not_used() {
     let output = scene.job.only_output().unwrap();
     let composed = scene
         .store
-        .put_with_cached_tree(output, &kept, &source, |_| String::new())
+        .put_with_cached_tree(output, &kept, &source)
         .await;
     assert!(
         matches!(composed, Err(ComposeError::Gone(_))),

@@ -239,7 +239,7 @@ async fn what_is_no_zip_leaves_nothing_behind() {
     s3.bucket(BUCKET)
         .create()
         .await
-        .put(INPUT_KEY, "this is no archive")
+        .put(INPUT_KEY, "this is not an archive")
         .await;
     let job = job(JobEvent::new());
     let workspace = Workspace::create().unwrap();

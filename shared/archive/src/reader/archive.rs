@@ -84,12 +84,6 @@ impl Archive {
         entries.filter_map(|(index, entry)| Some((entry, &**self.targets.get(&index)?)))
     }
 
-    /// The comment in the end record; empty where there is none or it is not UTF-8.
-    #[must_use]
-    pub fn comment(&self) -> &str {
-        self.directory.comment()
-    }
-
     /// Reads the contents of the file at a path into memory.
     ///
     /// # Errors

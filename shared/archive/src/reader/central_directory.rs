@@ -33,7 +33,6 @@ pub struct CentralDirectory {
     pub(crate) bytes: u64,
     /// Where its directory lies.
     directory: Range<u64>,
-    comment: Box<str>,
 }
 
 impl CentralDirectory {
@@ -53,7 +52,7 @@ impl CentralDirectory {
     }
 
     pub(crate) fn read(source: &Source, limits: Limits) -> Result<Self, ArchiveError> {
-        let (directory, comment) = end_record::find(source)?;
+        let directory = end_record::find(source)?;
         let mut entries = directory_record::read(source, &directory, &limits)?;
         local_header::arrange(&directory, &mut entries)?;
         let directory = Self {
@@ -62,7 +61,6 @@ impl CentralDirectory {
             entries,
             bytes: source.len(),
             directory: directory.offset..directory.offset.saturating_add(directory.bytes),
-            comment,
         };
         directory.check_sizes()?;
         directory.check_link_sizes()?;
@@ -80,12 +78,6 @@ impl CentralDirectory {
     #[must_use]
     pub fn directory(&self) -> Range<u64> {
         self.directory.clone()
-    }
-
-    /// The comment in the end record; empty where there is none or it is not UTF-8.
-    #[must_use]
-    pub fn comment(&self) -> &str {
-        &self.comment
     }
 
     fn check_sizes(&self) -> Result<(), ArchiveError> {

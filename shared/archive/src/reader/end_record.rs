@@ -45,9 +45,9 @@ struct End {
     offset: u32,
 }
 
-/// Finds the one central directory, and the archive's comment: empty where it is not UTF-8.
-pub(crate) fn find(source: &Source) -> Result<(DirectoryLocation, Box<str>), ArchiveError> {
-    let (end, end_offset, comment) = find_end(source)?;
+/// Finds the one central directory.
+pub(crate) fn find(source: &Source) -> Result<DirectoryLocation, ArchiveError> {
+    let (end, end_offset) = find_end(source)?;
     let located = match end_offset.checked_sub(LOCATOR_BYTES as u64) {
         Some(offset) => read_locator(source, offset)?.map(|end64| (offset, end64)),
         None => None,
@@ -74,11 +74,11 @@ pub(crate) fn find(source: &Source) -> Result<(DirectoryLocation, Box<str>), Arc
             "the central directory does not end where the end record begins",
         ));
     }
-    Ok((directory, comment))
+    Ok(directory)
 }
 
-/// The only end record whose comment ends with the file, its position, and the comment.
-fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
+/// The only end record whose comment ends with the file, and its position.
+fn find_end(source: &Source) -> Result<(End, u64), ArchiveError> {
     let tail_len = source.len().min((END_BYTES + MAX_COMMENT_BYTES) as u64);
     let tail_offset = source.len().saturating_sub(tail_len);
     let mut tail = vec![0; usize::try_from(tail_len).unwrap_or(0)];
@@ -100,12 +100,7 @@ fn find_end(source: &Source) -> Result<(End, u64, Box<str>), ArchiveError> {
                 return Err(framing("its comment contains another end record"));
             }
             let before = tail.len().saturating_sub(record.len());
-            let comment = std::str::from_utf8(comment).unwrap_or_default();
-            found = Some((
-                end,
-                tail_offset.saturating_add(before as u64),
-                comment.into(),
-            ));
+            found = Some((end, tail_offset.saturating_add(before as u64)));
         }
         rest = rest
             .get(skipped.len().saturating_add(1)..)

@@ -69,7 +69,7 @@ impl ArchiveEnd {
         let from = len.saturating_sub(u64::try_from(end.len()).unwrap_or(u64::MAX));
         let window = Window { bytes: end, from };
         let source = Source::from_bytes(Box::new(window), len, Path::new("the archive"));
-        let (directory, _comment) = end_record::find(&source)?;
+        let directory = end_record::find(&source)?;
         let mut entries = directory_record::read(&source, &directory, &Limits::default())?;
         local_header::arrange(&directory, &mut entries)?;
         Ok(Self {
@@ -112,7 +112,7 @@ impl ArchiveEnd {
 ///
 /// [`ArchiveError::Io`] if it cannot be read any more.
 pub fn data_bytes(archive: &Archive) -> Result<u64, ArchiveError> {
-    end_record::find(&archive.source).map(|(directory, _comment)| directory.offset)
+    end_record::find(&archive.source).map(|directory| directory.offset)
 }
 
 /// Checks that all entries are below a directory, and that all links stay in it.
@@ -143,8 +143,7 @@ pub fn check_confined(archive: &Archive, root: &str) -> Result<(), ArchiveError>
     Ok(())
 }
 
-/// The directory and end records of the archive composed of the data of `front` followed by the data of `back`, with a
-/// comment.
+/// The directory and end records of the archive composed of the data of `front` followed by the data of `back`.
 ///
 /// The two together must obey the rules of any archive. The links of `front` must be confined to directories that only
 /// `front` contains ([`check_confined`]); a link of `back` that leads through one of them is refused.
@@ -152,8 +151,8 @@ pub fn check_confined(archive: &Archive, root: &str) -> Result<(), ArchiveError>
 /// # Errors
 ///
 /// [`ArchiveError`] names the entry that conflicts, or the limit that is exceeded.
-pub fn compose(front: &ArchiveEnd, back: &Archive, comment: &str) -> Result<Vec<u8>, ArchiveError> {
-    let (directory, _comment) = end_record::find(&back.source)?;
+pub fn compose(front: &ArchiveEnd, back: &Archive) -> Result<Vec<u8>, ArchiveError> {
+    let directory = end_record::find(&back.source)?;
     check_together(front, back)?;
     let shift = front.directory.offset;
     let mut records = read_directory(&front.source, &front.directory)?;
@@ -167,7 +166,6 @@ pub fn compose(front: &ArchiveEnd, back: &Archive, comment: &str) -> Result<Vec<
         front.directory.entries.saturating_add(directory.entries),
         bytes,
         shift.saturating_add(directory.offset),
-        comment.as_bytes(),
     );
     Ok(records)
 }

@@ -131,7 +131,7 @@ impl<W: Write> RecordWriter<W> {
         let sha256 = hash.finalize().into();
         let directory_bytes = self.position.saturating_sub(begins);
         let mut end = Vec::new();
-        put_end(&mut end, self.entries, directory_bytes, begins, &[]);
+        put_end(&mut end, self.entries, directory_bytes, begins);
         self.write(&end)?;
         self.out.flush()?;
         Ok((self.position, sha256))
@@ -216,14 +216,12 @@ pub(crate) fn put_record(out: &mut Vec<u8>, header: &EntryHeader<'_>, offset: u6
     }
 }
 
-/// Appends the end records after the directory: Zip64 records if a number needs them, and the end record with a
-/// comment of at most 65,535 bytes.
+/// Appends the end records after the directory: Zip64 records if a number needs them, and the end record.
 pub(crate) fn put_end(
     out: &mut Vec<u8>,
     entries: u64,
     directory_bytes: u64,
     directory_offset: u64,
-    comment: &[u8],
 ) {
     if entries >= MANY_ENTRIES || directory_bytes >= SEE_ZIP64 || directory_offset >= SEE_ZIP64 {
         put_end64(out, entries, directory_bytes, directory_offset);
@@ -235,10 +233,7 @@ pub(crate) fn put_end(
     put16(out, count);
     put32(out, u32::try_from(directory_bytes).unwrap_or(u32::MAX));
     put32(out, u32::try_from(directory_offset).unwrap_or(u32::MAX));
-    let comment_len = u16::try_from(comment.len()).unwrap_or(u16::MAX);
-    put16(out, comment_len);
-    let (comment, _) = comment.split_at(usize::from(comment_len));
-    out.extend_from_slice(comment);
+    put16(out, 0); // no comment
 }
 
 /// Appends a copy of a directory record with a new Zip64 field for the values that do not fit into 32 bits; the caller
@@ -431,13 +426,5 @@ mod tests {
         assert_eq!(sizes, [0, size]);
         // Those are of other contents.
         assert!(archive.entries().all(|entry| entry.fingerprint().is_none()));
-    }
-
-    #[test]
-    fn the_end_carries_a_comment() {
-        let mut zip = Vec::new();
-        put_end(&mut zip, 0, 0, 0, b"said of it");
-        assert!(zip.ends_with(b"\x0a\0said of it"), "{zip:?}");
-        assert_eq!(reopened(&zip).entries().len(), 0);
     }
 }

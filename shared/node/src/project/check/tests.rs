@@ -23,7 +23,7 @@ fn source(files: &[(&str, &str)]) -> tempfile::TempDir {
     root
 }
 
-fn told(findings: &[Finding]) -> Vec<String> {
+fn printed(findings: &[Finding]) -> Vec<String> {
     findings
         .iter()
         .map(|found| format!("{:?}: {}", found.severity, found.what))
@@ -41,7 +41,7 @@ fn found(files: &[(&str, &str)], expected: &Expected<'_>) -> Vec<String> {
     for finding in &of_folder {
         assert_eq!(finding.hint.is_none(), finding.severity == Severity::Info);
     }
-    told(&of_folder)
+    printed(&of_folder)
 }
 
 fn with_tasks(files: &[(&str, &str)]) -> Vec<String> {
