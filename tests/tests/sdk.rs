@@ -4,8 +4,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::routing::post;
+use pipeline_tests::application::Application;
+use pipeline_tests::delivery::Delivery;
+use pipeline_tests::home::home;
 use pipeline_tests::{checkout, sdk};
+use tokio::net::TcpListener;
 
 /// A folder that stays, below `target`, so that cargo finds what it compiled there before.
 fn folder() -> PathBuf {
@@ -23,8 +30,8 @@ fn new_action(into: &Path, name: &str) -> Output {
         .unwrap()
 }
 
-#[test]
-fn a_new_action_builds_on_the_packaged_crates_and_passes_its_tests() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_action_builds_on_the_packaged_crates_and_runs_in_a_pipeline() {
     let folder = folder();
     let output = new_action(&folder, "post-to-chat");
     assert!(output.status.success(), "{output:?}");
@@ -32,11 +39,67 @@ fn a_new_action_builds_on_the_packaged_crates_and_passes_its_tests() {
     // The workspace's own patch counts here.
     fs::remove_dir_all(folder.join("post-to-chat/.cargo")).unwrap();
     sdk::workspace(&folder, "post-to-chat").unwrap();
-    let told = sdk::test(&folder).unwrap();
+    let printed = sdk::test(&folder).unwrap();
     assert!(
-        told.contains("a_message_is_posted_under_the_job_s_id ... ok"),
-        "{told}"
+        printed.contains("a_message_is_posted_under_the_job_s_id ... ok"),
+        "{printed}"
     );
+    for dependency in ["Compiling aws-sdk", "Compiling ring"] {
+        assert!(
+            !printed.contains(dependency),
+            "the features are not those of this workspace:\n{printed}"
+        );
+    }
+    it_is_the_last_action_of_two_stages(&folder).await;
+}
+
+/// Delivers the example with the action that was built, once after each test of the deployed application.
+async fn it_is_the_last_action_of_two_stages(folder: &Path) {
+    let (webhook, messages) = webhook().await;
+    let greeter = Application::example("greeter").unwrap();
+    let settings = format!(
+        r##"[functions.post-to-chat]
+path = "{program}"
+template = "{folder}/post-to-chat/template.yaml"
+parameters = {{ WebhookUrl = "{webhook}" }}
+
+[parameters]
+AcceptanceAction = "post-to-chat"
+AcceptanceActionParameters = "message=accepted"
+ProductionAction = "post-to-chat"
+ProductionActionParameters = "message=released+#{{SourceVariables.CommitId}}"
+"##,
+        program = checkout::programs().join("post-to-chat").display(),
+        folder = folder.display(),
+    );
+    fs::write(greeter.path().join("delivery.toml"), settings).unwrap();
+    let commit = greeter.commit("Tell the chat").unwrap();
+    let home = home();
+    let delivery = Delivery::silently(greeter.path(), home.path());
+    let run = delivery.run(&[]).await.unwrap();
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
+    let messages = messages.lock().unwrap();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].contains("accepted"), "{messages:?}");
+    assert!(
+        messages[1].contains(&format!("released {commit}")),
+        "{messages:?}"
+    );
+}
+
+/// The address of a webhook, and the bodies that were posted to it.
+async fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&bodies);
+    let answer = move |body: String| async move { seen.lock().unwrap().push(body) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        axum::serve(listener, Router::new().route("/", post(answer)))
+            .await
+            .unwrap();
+    });
+    (url, bodies)
 }
 
 #[test]
