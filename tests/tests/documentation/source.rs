@@ -194,7 +194,7 @@ fn field(tokens: &[TokenTree]) -> Option<String> {
                         let inner: Vec<_> = group.stream().into_iter().collect();
                         return field(&inner);
                     }
-                    _ => return Some(name.to_string()),
+                    _ => return Some(member(tokens).unwrap_or_else(|| name.to_string())),
                 }
             }
             _ => {}
@@ -202,6 +202,18 @@ fn field(tokens: &[TokenTree]) -> Option<String> {
         before = Some(token);
     }
     None
+}
+
+/// The member that `artifact.key` reads. `artifact.name` stands for the artifact itself; a method call is not a member.
+fn member(tokens: &[TokenTree]) -> Option<String> {
+    match tokens {
+        [_, TokenTree::Punct(dot), TokenTree::Ident(member)]
+            if dot.as_char() == '.' && *member != "name" =>
+        {
+            Some(member.to_string())
+        }
+        _ => None,
+    }
 }
 
 /// A format string with its positional arguments named.
@@ -424,11 +436,11 @@ impl Literals {
 #[test]
 fn messages_name_what_they_are_filled_with() {
     let tokens: TokenStream = syn::parse_str(
-        r#""`{what}` {{x}} {} {} {:02} of {}", .path.display(), quoted(.files), *.signal, MOST * 2"#,
+        r#""`{what}` {{x}} {} {} {:02} of {}; {}/{}", .path.display(), quoted(.files), *.signal, MOST * 2, artifact.name, artifact.key"#,
     )
     .unwrap();
     assert_eq!(
         message(tokens).unwrap(),
-        "`{what}` {x} {path} {files} {signal} of {…}"
+        "`{what}` {x} {path} {files} {signal} of {…}; {artifact}/{key}"
     );
 }
