@@ -206,21 +206,21 @@ mod tests {
 
     #[test]
     fn what_is_not_committed_is_told_in_numbers() {
-        let told = |changed, untracked| {
+        let printed = |changed, untracked| {
             let left_out = Uncommitted { changed, untracked };
             not_committed(&left_out).map(|finding| finding.message)
         };
-        assert_eq!(told(0, 0), None);
+        assert_eq!(printed(0, 0), None);
         assert_eq!(
-            told(2, 0).unwrap(),
+            printed(2, 0).unwrap(),
             "2 changed files are not committed and are not delivered"
         );
         assert_eq!(
-            told(0, 1).unwrap(),
+            printed(0, 1).unwrap(),
             "1 untracked file is not committed and is not delivered"
         );
         assert_eq!(
-            told(1, 3).unwrap(),
+            printed(1, 3).unwrap(),
             "1 changed file and 3 untracked files are not committed and are not delivered"
         );
     }

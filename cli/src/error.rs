@@ -34,7 +34,7 @@ pub(crate) enum CliError {
     },
     /// What the application needs is wrong, all of it at once.
     #[error("nothing was started:{}", listed(.problems))]
-    Unfit { problems: Vec<String>, exit: Exit },
+    NotReady { problems: Vec<String>, exit: Exit },
     /// A program that is needed is not installed.
     #[error("cannot start `{program}`")]
     Program {
@@ -153,7 +153,7 @@ impl CliError {
             Self::Application { .. } | Self::Directory { .. } | Self::NoEnvironment { .. } => {
                 Exit::NotFound
             }
-            Self::Unfit { exit, .. } => *exit,
+            Self::NotReady { exit, .. } => *exit,
             Self::Launch { .. } => Exit::PipelineFailed,
             Self::Program { .. }
             | Self::Build { .. }
@@ -184,7 +184,7 @@ impl CliError {
             Self::NoRegion => "region",
             Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
-            Self::Unfit { .. } => "unfit",
+            Self::NotReady { .. } => "unfit",
             Self::Program { .. } => "program-missing",
             Self::Build { .. } | Self::NoSources { .. } | Self::FunctionMissing { .. } => {
                 "functions"
@@ -245,7 +245,7 @@ impl CliError {
             Self::DoesNotAnswer { pid, .. } | Self::DoesNotEnd { pid, .. } => {
                 format!("end it with `kill -9 {pid}`")
             }
-            Self::Unfit { .. }
+            Self::NotReady { .. }
             | Self::File { .. }
             | Self::LocalAws { .. }
             | Self::BackgroundProcess { .. }

@@ -65,7 +65,7 @@ impl Found {
         } else {
             Exit::Failed
         };
-        Err(CliError::Unfit { problems, exit })
+        Err(CliError::NotReady { problems, exit })
     }
 
     fn errors(&self) -> impl Iterator<Item = &Finding> {

@@ -47,7 +47,7 @@ pub struct Run {
     /// Every line of its standard output.
     pub events: Vec<Value>,
     /// Its standard error, if it was captured.
-    pub told: String,
+    pub printed: String,
 }
 
 /// A run that goes on.
@@ -188,11 +188,11 @@ impl Running {
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()
             .map_err(io::Error::other)?;
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         Ok(Run {
             exit_code: output.status.code().unwrap_or(-1),
             events,
-            told,
+            printed,
         })
     }
 }

@@ -155,8 +155,8 @@ fn run(command: &mut Command) -> Result<String, String> {
     let output = command
         .output()
         .map_err(|error| format!("{command:?}: {error}"))?;
-    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (told(&output.stdout), told(&output.stderr));
+    let printed = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (printed(&output.stdout), printed(&output.stderr));
     if output.status.success() {
         Ok(out + &err)
     } else {

@@ -57,10 +57,10 @@ fn a_package_above_its_budget_fails_with_both_sizes() {
     let folder = folder(Duration::ZERO);
     let large = fs::File::create(folder.path().join("large")).unwrap();
     large.set_len(20_000_000).unwrap();
-    let told = refusal(&zip(folder.path(), &target.path().join("e2e.zip")));
+    let printed = refusal(&zip(folder.path(), &target.path().join("e2e.zip")));
     assert!(
-        told.contains("20,000,011 bytes unzipped and its budget is"),
-        "{told}"
+        printed.contains("20,000,011 bytes unzipped and its budget is"),
+        "{printed}"
     );
 }
 
@@ -69,13 +69,13 @@ fn what_has_no_budget_or_no_file_or_a_link_is_refused() {
     let target = tempfile::tempdir().unwrap();
     let linked = folder(Duration::ZERO);
     symlink("bootstrap", linked.path().join("link")).unwrap();
-    let told = refusal(&zip(linked.path(), &target.path().join("e2e.zip")));
-    assert!(told.contains("link` is a symbolic link"), "{told}");
+    let printed = refusal(&zip(linked.path(), &target.path().join("e2e.zip")));
+    assert!(printed.contains("link` is a symbolic link"), "{printed}");
 
-    let told = refusal(&zip(linked.path(), &target.path().join("other.zip")));
-    assert!(told.contains("`other` has no budget"), "{told}");
+    let printed = refusal(&zip(linked.path(), &target.path().join("other.zip")));
+    assert!(printed.contains("`other` has no budget"), "{printed}");
 
     let empty = tempfile::tempdir().unwrap();
-    let told = refusal(&zip(empty.path(), &target.path().join("e2e.zip")));
-    assert!(told.contains("there is no file in"), "{told}");
+    let printed = refusal(&zip(empty.path(), &target.path().join("e2e.zip")));
+    assert!(printed.contains("there is no file in"), "{printed}");
 }

@@ -323,7 +323,7 @@ mod tests {
         let paths: Map<String, Value> = (0..30)
             .map(|number| (format!("/{number}"), json!({"get": {}})))
             .collect();
-        let told = problems(&json!({"paths": paths}));
-        assert_eq!((told.len(), told[10].as_str()), (11, "and 20 more"));
+        let printed = problems(&json!({"paths": paths}));
+        assert_eq!((printed.len(), printed[10].as_str()), (11, "and 20 more"));
     }
 }

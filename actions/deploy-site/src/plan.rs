@@ -27,7 +27,7 @@ impl Plan {
     /// Compares a release with a bucket.
     ///
     /// An object is unchanged if its `ETag` is that of an upload which the manifest records with the same
-    /// digest and headers. The `ETag` alone is not enough: with KMS encryption it is no hash of the content.
+    /// digest and headers. The `ETag` alone is not enough: with KMS encryption it is not a hash of the content.
     pub(crate) async fn make(
         bucket: &Bucket,
         release: &Release<'_>,

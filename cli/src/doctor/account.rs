@@ -10,7 +10,7 @@ use crate::stack::description::{self, Description};
 
 use super::{CallErrorKind, Check};
 
-/// Functions of one execution that run at the same time, at most: those of one stage, beside the
+/// Functions of one execution that run at the same time, at most: those of one stage, besides the
 /// application's own. With fewer, Lambda throttles and the pipeline only slows down.
 const WANTED_CONCURRENCY: i32 = 10;
 

@@ -149,7 +149,7 @@ mod tests {
         }
     }
 
-    fn told(before: &Snapshot, now: &Snapshot) -> Vec<String> {
+    fn printed(before: &Snapshot, now: &Snapshot) -> Vec<String> {
         changes(before, now)
             .into_iter()
             .map(|event| match event {
@@ -164,7 +164,7 @@ mod tests {
     fn the_first_look_tells_everything() {
         let now = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
         assert_eq!(
-            told(&Snapshot::default(), &now),
+            printed(&Snapshot::default(), &now),
             ["execution InProgress", "Install InProgress"]
         );
     }
@@ -172,14 +172,17 @@ mod tests {
     #[test]
     fn nothing_is_told_twice() {
         let now = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
-        assert_eq!(told(&now, &now), [""; 0]);
+        assert_eq!(printed(&now, &now), [""; 0]);
     }
 
     #[test]
     fn the_end_of_the_execution_is_told_after_its_actions() {
         let before = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
         let now = snapshot("Failed", vec![action("1", "Install", "Failed")]);
-        assert_eq!(told(&before, &now), ["Install Failed", "execution Failed"]);
+        assert_eq!(
+            printed(&before, &now),
+            ["Install Failed", "execution Failed"]
+        );
     }
 
     #[test]
@@ -192,7 +195,7 @@ mod tests {
                 action("2", "Install", "InProgress"),
             ],
         );
-        assert_eq!(told(&before, &now), ["Install InProgress"]);
+        assert_eq!(printed(&before, &now), ["Install InProgress"]);
     }
 
     #[test]
@@ -202,6 +205,6 @@ mod tests {
             revision: Some("8130db3".to_owned()),
             ..before.clone()
         };
-        assert_eq!(told(&before, &now), ["execution InProgress"]);
+        assert_eq!(printed(&before, &now), ["execution InProgress"]);
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         progress
     }
 
-    fn told(
+    fn printed(
         outcome: &Result<Outcome, CliError>,
         progress: &Progress,
     ) -> (u8, &'static str, String) {
@@ -177,17 +177,17 @@ mod tests {
 
     #[test]
     fn every_end_has_a_code_of_its_own() {
-        let told = [
-            told(&Ok(Outcome::Over), &progress("Succeeded", None)),
-            told(
+        let printed = [
+            printed(&Ok(Outcome::Over), &progress("Succeeded", None)),
+            printed(
                 &Ok(Outcome::Over),
                 &progress("Failed", Some("1 test failed: a b\nhint: c")),
             ),
-            told(&Ok(Outcome::Over), &progress("Superseded", None)),
-            told(&Ok(Outcome::Over), &progress("Stopped", None)),
-            told(&Ok(Outcome::TimedOut), &progress("InProgress", None)),
-            told(&Ok(Outcome::Interrupted), &progress("InProgress", None)),
-            told(
+            printed(&Ok(Outcome::Over), &progress("Superseded", None)),
+            printed(&Ok(Outcome::Over), &progress("Stopped", None)),
+            printed(&Ok(Outcome::TimedOut), &progress("InProgress", None)),
+            printed(&Ok(Outcome::Interrupted), &progress("InProgress", None)),
+            printed(
                 &Err(CliError::NoEnvironment {
                     application: "/app".into(),
                     elsewhere: Vec::new(),
@@ -195,6 +195,6 @@ mod tests {
                 &Progress::default(),
             ),
         ];
-        insta::assert_debug_snapshot!(told);
+        insta::assert_debug_snapshot!(printed);
     }
 }

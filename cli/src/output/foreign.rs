@@ -2,7 +2,7 @@
 //!
 //! A terminal must not obey its control characters, and a CI system not its workflow commands.
 
-/// Precedes each quoted line, so that no quoted line starts at the start of a line of ours: a CI system would obey it.
+/// Precedes each quoted line, so that no quoted line starts at the start of a line of output: a CI system would obey it.
 pub(crate) const MARK: &str = "| ";
 
 /// The text without what a terminal would obey; line breaks and tabs stay.

@@ -21,7 +21,7 @@ use crate::output::write_stderr;
 use crate::stack::question;
 
 use super::read;
-use super::state::{Revision, Waiting, gist};
+use super::state::{Revision, Waiting, short_form};
 use super::target::Target;
 use choice::{AnswerError, choose};
 
@@ -55,7 +55,7 @@ impl CommandAnswer for Answered {
         format!(
             "{sign} {} {} in {} / {} (execution {})\nnext: {}\n",
             self.answer,
-            gist(self.revision.as_ref()),
+            short_form(self.revision.as_ref()),
             self.stage,
             self.action,
             self.execution.as_deref().map_or("unknown", short),
@@ -117,7 +117,7 @@ async fn answer(
 fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(), AnswerError> {
     let refusal = || AnswerError::CannotAsk {
         verb,
-        waiting: gist(waiting.stage.revision.as_ref()),
+        waiting: short_form(waiting.stage.revision.as_ref()),
         commit: waiting
             .stage
             .revision
@@ -136,7 +136,7 @@ fn ask(global: &Global, verb: &'static str, waiting: &Waiting<'_>) -> Result<(),
         "{} / {} has been waiting since {since} for approval of\n  {}\n  in execution {}",
         waiting.stage.name,
         waiting.action.name,
-        gist(waiting.stage.revision.as_ref()),
+        short_form(waiting.stage.revision.as_ref()),
         waiting.stage.execution.as_deref().unwrap_or("unknown"),
     ));
     let question = match verb {
@@ -181,7 +181,7 @@ async fn put(
             | PutApprovalResultError::InvalidApprovalTokenException(_),
         ) => Err(AnswerError::AlreadyAnswered {
             stage: waiting.stage.name.clone(),
-            commit: gist(waiting.stage.revision.as_ref()),
+            commit: short_form(waiting.stage.revision.as_ref()),
         }
         .into()),
         _ => Err(pipeline.refused("codepipeline:PutApprovalResult")(error)),

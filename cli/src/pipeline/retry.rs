@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 
-use super::state::{NoStage, PipelineState, Revision, StageState, gist};
+use super::state::{NoStage, PipelineState, Revision, StageState, short_form};
 use super::target::Target;
 use super::{listed, read};
 
@@ -44,7 +44,7 @@ impl CommandAnswer for Retried {
         format!(
             "• retrying {what} of {} for {} (execution {})\nnext: {}\n",
             self.stage,
-            gist(self.revision.as_ref()),
+            short_form(self.revision.as_ref()),
             short(&self.execution),
             self.next
         )
@@ -120,7 +120,7 @@ fn choose<'a>(
             execution: format!(
                 "execution {} of {}",
                 short(execution),
-                gist(stage.revision.as_ref())
+                short_form(stage.revision.as_ref())
             ),
         }),
         (Some(execution), _) => Ok((stage, execution)),
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    fn told(stages: Vec<StageState>, named: Option<&str>) -> String {
+    fn printed(stages: Vec<StageState>, named: Option<&str>) -> String {
         let shown = PipelineState {
             name: "p".to_owned(),
             stages,
@@ -253,7 +253,7 @@ mod tests {
             stage("Commit", Some("Succeeded"), "Succeeded"),
             stage("Acceptance", Some("Failed"), "Failed"),
         ];
-        assert_eq!(told(stages, None), "Acceptance");
+        assert_eq!(printed(stages, None), "Acceptance");
     }
 
     #[test]
@@ -261,29 +261,29 @@ mod tests {
         let failed = |name| stage(name, Some("Failed"), "Failed");
         let stages = vec![failed("Commit"), failed("Acceptance")];
         assert_eq!(
-            told(stages.clone(), None),
+            printed(stages.clone(), None),
             "2: more than one stage has failed: Commit and Acceptance"
         );
-        assert_eq!(told(stages, Some("Commit")), "Commit");
+        assert_eq!(printed(stages, Some("Commit")), "Commit");
     }
 
     #[test]
     fn a_stage_that_is_running_is_not_retried() {
         let running = || vec![stage("Commit", Some("InProgress"), "InProgress")];
         assert_eq!(
-            told(running(), Some("Commit")),
+            printed(running(), Some("Commit")),
             "1: nothing to retry in stage Commit: execution 3f2a6c1e of an unknown commit is running in it and \
              has not failed"
         );
         assert_eq!(
-            told(running(), None),
+            printed(running(), None),
             "5: no stage of the pipeline has failed"
         );
         let beside = vec![stage("Commit", Some("InProgress"), "Failed")];
-        assert_eq!(told(beside, Some("Commit")), "Commit");
+        assert_eq!(printed(beside, Some("Commit")), "Commit");
         let never = vec![stage("Commit", None, "Failed")];
         assert_eq!(
-            told(never, Some("Commit")),
+            printed(never, Some("Commit")),
             "5: no execution has reached stage Commit yet"
         );
     }

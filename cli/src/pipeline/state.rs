@@ -127,7 +127,7 @@ impl Revision {
     }
 
     /// The beginning of the id and the message.
-    pub(crate) fn gist(&self) -> String {
+    pub(crate) fn short_form(&self) -> String {
         let id = crate::output::text::short(&self.id);
         match &self.message {
             Some(message) => format!("{id} {message}"),
@@ -137,8 +137,8 @@ impl Revision {
 }
 
 /// A revision for people, also where it is not known.
-pub(crate) fn gist(revision: Option<&Revision>) -> String {
-    revision.map_or_else(|| "an unknown commit".to_owned(), Revision::gist)
+pub(crate) fn short_form(revision: Option<&Revision>) -> String {
+    revision.map_or_else(|| "an unknown commit".to_owned(), Revision::short_form)
 }
 
 /// A stage was named that the pipeline does not have.
@@ -240,15 +240,15 @@ mod tests {
         let summary =
             r#"{"ProviderType":"GitHub","CommitMessage":"Greet in French\n\nIt is asked for."}"#;
         let revision = Revision::new("8130db3d2f6d0e78", Some(summary), Some(""));
-        assert_eq!(revision.gist(), "8130db3d Greet in French");
+        assert_eq!(revision.short_form(), "8130db3d Greet in French");
         assert_eq!(revision.url, None);
         let hostile = "Harmless change\u{1b}[2K\u{1b}[1G\u{1b}[1A\u{1b}[2K\u{202e}\u{9b}2J";
         let hostile = Revision::new("8130db3d2f6d0e78", Some(hostile), None);
-        assert_eq!(hostile.gist(), "8130db3d Harmless change");
+        assert_eq!(hostile.short_form(), "8130db3d Harmless change");
         let plain = Revision::new("8130db3d2f6d0e78", Some("Greet\n\nbody"), None);
-        assert_eq!(plain.gist(), "8130db3d Greet");
+        assert_eq!(plain.short_form(), "8130db3d Greet");
         assert_eq!(
-            Revision::new("8130db3d2f", Some(""), None).gist(),
+            Revision::new("8130db3d2f", Some(""), None).short_form(),
             "8130db3d"
         );
     }

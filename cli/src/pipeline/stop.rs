@@ -13,7 +13,7 @@ use crate::follow::Pipeline;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 
-use super::state::{Revision, gist};
+use super::state::{Revision, short_form};
 use super::target::Target;
 use super::{executions, listed, read};
 
@@ -47,7 +47,7 @@ impl CommandAnswer for Stopping {
         format!(
             "■ execution {} of {} {what}\nnext: {}\n",
             short(&self.execution),
-            gist(self.revision.as_ref()),
+            short_form(self.revision.as_ref()),
             self.next
         )
     }
@@ -143,7 +143,7 @@ fn the_only_one(executions: &[PipelineExecutionSummary]) -> Result<String, StopE
                 .iter()
                 .map(|execution| {
                     let revision = read::listed_revision(execution);
-                    format!("{} ({})", id(execution), gist(revision.as_ref()))
+                    format!("{} ({})", id(execution), short_form(revision.as_ref()))
                 })
                 .collect(),
         }),

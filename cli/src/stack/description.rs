@@ -62,7 +62,7 @@ impl Description {
     /// Fails where it is a stack of something else, unless that was agreed to.
     ///
     /// The stack's name may be the directory's, or what a repository's `delivery.toml` says: a name alone
-    /// is no reason to replace what is in a stack, or to delete it.
+    /// does not justify replacing what is in a stack, or deleting it.
     pub(crate) fn check_is_delivery(&self, adopt: bool) -> Result<(), ForeignStack> {
         // A stack under review has no template yet, so there is nothing in it to lose.
         if adopt || self.state() == State::Review || is_delivery(self.description.as_deref()) {

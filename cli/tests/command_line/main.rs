@@ -23,16 +23,16 @@ fn delivery(folder: &Path) -> Command {
     command
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Runs it, and expects this exit code; what people are told.
 fn says(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = delivery(folder).args(arguments).output().unwrap();
-    let told = told(&output);
-    assert_eq!(output.status.code(), Some(code), "{told}");
-    told
+    let printed = printed(&output);
+    assert_eq!(output.status.code(), Some(code), "{printed}");
+    printed
 }
 
 fn git(folder: &Path, arguments: &[&str]) {
@@ -45,7 +45,7 @@ fn git(folder: &Path, arguments: &[&str]) {
         .args(arguments)
         .output()
         .unwrap();
-    assert!(done.status.success(), "{}", told(&done));
+    assert!(done.status.success(), "{}", printed(&done));
 }
 
 /// A repository with a project in it.
@@ -69,14 +69,14 @@ fn alone_it_shows_its_help_whatever_the_environment_sets() {
         .env("AWS_REGION", "eu-west-1")
         .output()
         .unwrap();
-    let told = told(&output);
+    let printed = printed(&output);
     assert!(
-        told.contains("Usage: delivery") && told.contains("Run the pipeline"),
-        "{told}"
+        printed.contains("Usage: delivery") && printed.contains("Run the pipeline"),
+        "{printed}"
     );
     assert!(
-        !told.contains("error:") && !told.contains("serve"),
-        "{told}"
+        !printed.contains("error:") && !printed.contains("serve"),
+        "{printed}"
     );
 }
 
@@ -104,7 +104,7 @@ fn a_variable_is_read_as_people_write_it_and_named_where_it_is_wrong() {
             .args(["local", "env"])
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(5), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(5), "{}", printed(&output));
         assert_eq!(!output.stdout.is_empty(), json, "{value}");
     }
     let mut command = delivery(folder.path());
@@ -113,7 +113,7 @@ fn a_variable_is_read_as_people_write_it_and_named_where_it_is_wrong() {
         .arg("run")
         .output()
         .unwrap();
-    let message = told(&output);
+    let message = printed(&output);
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(
         message.contains("environment variable 'DELIVERY_KEEP'"),
@@ -162,7 +162,7 @@ fn without_git_a_repository_says_to_install_it() {
         .arg("run")
         .output()
         .unwrap();
-    let message = told(&output);
+    let message = printed(&output);
     assert_eq!(output.status.code(), Some(5), "{message}");
     assert!(message.contains("install git"), "{message}");
 }
@@ -183,7 +183,7 @@ fn what_is_wrong_is_said_at_once_before_anything_is_started() {
         "BuildMemory=1",
     ];
     let output = delivery(root).args(arguments).output().unwrap();
-    let message = told(&output);
+    let message = printed(&output);
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(!root.join(".home").exists(), "nothing was started");
     assert!(

@@ -23,7 +23,7 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     // The creation began an execution; its first job fails.
     let job = world.job_of("package").await;
     let busy = world.json(&["status"]).await;
-    assert_eq!(busy.code, 0, "{}", busy.told);
+    assert_eq!(busy.code, 0, "{}", busy.printed);
     let stages = &busy.documents[0]["pipeline"]["stages"];
     assert_eq!(stages[0]["status"], "Succeeded");
     assert_eq!(stages[1]["status"], "InProgress");
@@ -34,7 +34,7 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     world.until_stage("Commit", "Failed").await;
 
     let failed = world.json(&["status", "--exit-status"]).await;
-    assert_eq!(failed.code, 3, "{}", failed.told);
+    assert_eq!(failed.code, 3, "{}", failed.printed);
     let document = &failed.documents[0];
     assert_eq!(document["stack"]["status"], "CREATE_COMPLETE");
     assert_eq!(document["connection"]["status"], "AVAILABLE");
@@ -46,7 +46,7 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
 
     // Its log: the failure first, then the lines of all pages and none of another's, without secrets.
     let log = world.run(&["log", "--failed"]).await;
-    assert_eq!(log.code, 0, "{}", log.told);
+    assert_eq!(log.code, 0, "{}", log.printed);
     let lines: Vec<&str> = log.data.lines().map(str::trim_start).collect();
     assert!(
         lines[0].starts_with("✗ Failed      Commit / package"),
@@ -68,12 +68,16 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
         said,
         ["| first page", "| key [redacted]", "| WARN second page"]
     );
-    assert!(log.told.contains("`delivery retry Commit`"), "{}", log.told);
+    assert!(
+        log.printed.contains("`delivery retry Commit`"),
+        "{}",
+        log.printed
+    );
     assert!(!log.data.contains('\u{1b}'), "no colours in a pipe");
-    let told = world
+    let printed = world
         .json(&["log", "--stage", "Commit", "--action", "package"])
         .await;
-    let result = told.documents.last().unwrap();
+    let result = printed.documents.last().unwrap();
     assert_eq!(result["type"], "result");
     assert_eq!(result["exitCode"], 0);
     assert_eq!(world.run(&["log", "--stage", "Nope"]).await.code, 5);
@@ -82,23 +86,23 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
 
     // Retried, it comes to the approval, which only its own commit passes.
     let retried = world.json(&["retry"]).await;
-    assert_eq!(retried.code, 0, "{}", retried.told);
+    assert_eq!(retried.code, 0, "{}", retried.printed);
     assert_eq!(retried.documents[0]["stage"], "Commit");
     let job = world.job_of("package").await;
     let again = world.json(&["retry", "Commit"]).await;
-    assert_eq!(again.code, 1, "{}", again.told);
+    assert_eq!(again.code, 1, "{}", again.printed);
     assert_eq!(again.documents[0]["error"]["type"], "running");
     let branch = world.json(&["start", "--revision", "main"]).await;
-    assert_eq!(branch.code, 2, "{}", branch.told);
+    assert_eq!(branch.code, 2, "{}", branch.printed);
     world.succeed(&job).await;
     world.until_waiting("Approval").await;
     let waiting = world.run(&["status", "--exit-status"]).await;
-    assert_eq!(waiting.code, 8, "{}", waiting.told);
+    assert_eq!(waiting.code, 8, "{}", waiting.printed);
     assert!(waiting.data.contains("◦ Waiting"), "{}", waiting.data);
     let approve = format!("delivery approve {}", &commit[..8]);
     assert!(waiting.data.contains(&approve), "{}", waiting.data);
     let nobody = world.run(&["approve"]).await;
-    assert_eq!(nobody.code, 2, "{}", nobody.told);
+    assert_eq!(nobody.code, 2, "{}", nobody.printed);
     let stale = world.json(&["approve", "0000000"]).await;
     assert_eq!(stale.code, 1);
     let error = &stale.documents[0]["error"];
@@ -107,14 +111,14 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     assert!(text(&error["message"]).contains(&commit[..8]), "{error}");
     // `--yes` answers without a question and without a commit.
     let approved = world.json(&["approve", "--yes", "-m", "good"]).await;
-    assert_eq!(approved.code, 0, "{}", approved.told);
+    assert_eq!(approved.code, 0, "{}", approved.printed);
     assert_eq!(approved.documents[0]["answer"], "Approved");
     let _deploy = world.job_of("deploy").await;
     assert_eq!(world.run(&["approve", &commit]).await.code, 5);
 
     // What is in progress is stopped once it has ended, or given up.
     let stopped = world.json(&["stop"]).await;
-    assert_eq!(stopped.code, 0, "{}", stopped.told);
+    assert_eq!(stopped.code, 0, "{}", stopped.printed);
     assert_eq!(stopped.documents[0]["status"], "Stopping");
     assert_eq!(
         stopped.documents[0]["running"],
@@ -123,7 +127,7 @@ async fn from_a_failure_through_retry_and_approval_to_a_stop() {
     let execution = text(&stopped.documents[0]["execution"]).to_owned();
     assert_eq!(world.run(&["stop", &execution[..8]]).await.code, 1);
     let abandoned = world.json(&["stop", &execution[..8], "--abandon"]).await;
-    assert_eq!(abandoned.code, 0, "{}", abandoned.told);
+    assert_eq!(abandoned.code, 0, "{}", abandoned.printed);
     assert_eq!(abandoned.documents[0]["status"], "Stopped");
     assert_eq!(world.run(&["stop", &execution]).await.code, 1);
     assert_eq!(world.run(&["stop"]).await.code, 5);
@@ -137,12 +141,12 @@ async fn a_started_execution_is_followed_to_its_end_and_a_rejection_fails_it() {
     world.until_waiting("Approval").await;
     let commit = world.commit.clone();
     let rejected = world.json(&["reject", &commit]).await;
-    assert_eq!(rejected.code, 0, "{}", rejected.told);
+    assert_eq!(rejected.code, 0, "{}", rejected.printed);
     assert_eq!(rejected.documents[0]["answer"], "Rejected");
     world.until_stage("Approval", "Failed").await;
 
     let started = world.json(&["start", "--revision", &commit]).await;
-    assert_eq!(started.code, 0, "{}", started.told);
+    assert_eq!(started.code, 0, "{}", started.printed);
     assert_eq!(started.documents[0]["revision"], commit.as_str());
     let execution = text(&started.documents[0]["execution"]).to_owned();
     let job = world.job_of("package").await;
@@ -151,13 +155,13 @@ async fn a_started_execution_is_followed_to_its_end_and_a_rejection_fails_it() {
     let log = world
         .json(&["log", "--follow", "--execution", &execution])
         .await;
-    assert_eq!(log.code, 0, "{}", log.told);
+    assert_eq!(log.code, 0, "{}", log.printed);
 
     let following = world.spawn(&["start", "--wait", "--json"]);
     let job = world.job_of("package").await;
     world.fail(&job, "still broken").await;
     let followed = world::Ended::of(following).await;
-    assert_eq!(followed.code, 3, "{}", followed.told);
+    assert_eq!(followed.code, 3, "{}", followed.printed);
     let result = followed.documents.last().unwrap();
     assert_eq!(result["type"], "result");
     assert_eq!(result["exitCode"], 3);
@@ -168,16 +172,16 @@ async fn a_started_execution_is_followed_to_its_end_and_a_rejection_fails_it() {
 async fn what_is_missing_is_told_apart() {
     let world = World::start().await;
     let absent = world.run(&["status", "--stack-name", "absent"]).await;
-    assert_eq!(absent.code, 5, "{}", absent.told);
+    assert_eq!(absent.code, 5, "{}", absent.printed);
     let expired = world.json(&["status", "--stack-name", "expired"]).await;
-    assert_eq!(expired.code, 4, "{}", expired.told);
+    assert_eq!(expired.code, 4, "{}", expired.printed);
     assert_eq!(expired.documents[0]["error"]["type"], "denied");
     let empty = world.run(&["start", "--stack-name", "empty"]).await;
-    assert_eq!(empty.code, 5, "{}", empty.told);
+    assert_eq!(empty.code, 5, "{}", empty.printed);
 
     // Nothing else than what is denied fails the doctor.
     let doctor = world.json(&["doctor"]).await;
-    assert_eq!(doctor.code, 1, "{}", doctor.told);
+    assert_eq!(doctor.code, 1, "{}", doctor.printed);
     let checks = doctor.documents[0]["checks"].as_array().unwrap();
     let of = |state: &str| -> Vec<&str> {
         let found = checks.iter().filter(|check| check["state"] == state);
@@ -197,8 +201,8 @@ async fn a_reader_that_goes_away_is_no_failure() {
         let ended = world
             .shell(&format!("\"$DELIVERY\" {command} | head -n 1"))
             .await;
-        assert_eq!(ended.code, 0, "{}", ended.told);
-        assert_eq!(ended.told, "");
+        assert_eq!(ended.code, 0, "{}", ended.printed);
+        assert_eq!(ended.printed, "");
         assert_eq!(ended.data.lines().count(), 1);
     }
 }

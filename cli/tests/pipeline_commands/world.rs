@@ -64,7 +64,7 @@ pub(crate) struct Ended {
     /// The same as JSON, a document a line; each satisfies the published schema.
     pub(crate) documents: Vec<Value>,
     /// Its standard error.
-    pub(crate) told: String,
+    pub(crate) printed: String,
 }
 
 impl Ended {
@@ -76,7 +76,7 @@ impl Ended {
             code: output.status.code().unwrap_or(-1),
             documents: lines.unwrap_or_default(),
             data,
-            told: String::from_utf8(output.stderr).unwrap(),
+            printed: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }

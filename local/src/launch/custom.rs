@@ -62,7 +62,7 @@ pub(super) async fn launch(
     Ok(())
 }
 
-/// The caller's parameters, and of ours those that the template declares.
+/// The caller's parameters, and of the product's own those that the template declares.
 fn parameters(
     function: &CustomFunction,
     template: &str,

@@ -25,7 +25,7 @@ async fn changes(world: &World, stack: &str, name: &str) -> Vec<String> {
         described.status_reason
     );
     let changes = described.changes.unwrap_or_default().into_iter();
-    let mut told: Vec<String> = changes
+    let mut printed: Vec<String> = changes
         .map(|change| {
             let change = change.resource_change.unwrap();
             let replacement = change
@@ -39,8 +39,8 @@ async fn changes(world: &World, stack: &str, name: &str) -> Vec<String> {
             )
         })
         .collect();
-    told.sort();
-    told
+    printed.sort();
+    printed
 }
 
 #[test]

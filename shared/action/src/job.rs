@@ -275,7 +275,7 @@ fn is_visible_ascii(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Checks that the event is for this function, in case it was sent to the wrong one. This is no protection against
+/// Checks that the event is for this function, in case it was sent to the wrong one. This does not protect against
 /// someone who forges an event.
 fn check_function(
     configuration: &Configuration,

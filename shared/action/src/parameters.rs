@@ -290,7 +290,7 @@ mod tests {
     #[test_case("task", "`UserParameters` has `task` without a value"; "no value")]
     #[test_case("=x", "`UserParameters` has a value without a key"; "no key")]
     #[test_case("task=%zz", "`UserParameters` has a broken percent escape at `task`"; "escape")]
-    #[test_case("task=%ff", "`UserParameters` has a broken percent escape at `task`"; "escape that is no text")]
+    #[test_case("task=%ff", "`UserParameters` has a broken percent escape at `task`"; "escape that is not text")]
     #[test_case("task=a&retries=two", "`retries` in `UserParameters` is not valid: expected a whole number, 0 or more"; "number")]
     #[test_case("task=a&runner=make", "`runner` in `UserParameters` is not valid: expected one of `gulp`, `npm`"; "choice")]
     #[test_case("task=a&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "duration")]

@@ -15,7 +15,7 @@ const MIB: u64 = 1024 * 1024;
 /// An archive cannot be read, extracted or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The file is no zip archive, or not a whole one.
+    /// The file is not a zip archive, or not a whole one.
     #[error("not a complete zip archive: {reason}")]
     NotZip {
         /// What is missing or wrong.

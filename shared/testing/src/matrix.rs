@@ -419,7 +419,7 @@ fn end_execution(world: &World, event: &Value) {
     }
 }
 
-/// The other release succeeded, and what the job reported after it is no success. One that was on its way
+/// The other release succeeded, and what the job reported after it is not a success. One that was on its way
 /// to CodePipeline when the other release began was true then, and is refused.
 fn overtaken_reports<S: Scenario>(
     scenario: &S,

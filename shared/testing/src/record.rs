@@ -70,7 +70,7 @@ impl Recorded {
             .join("\t")
     }
 
-    /// Reads a line; `None` if it is none of ours.
+    /// Reads a line; `None` if it is not a recorded call.
     #[must_use]
     pub fn of_line(line: &str) -> Option<Self> {
         let fields: Vec<String> = line.split('\t').map(str::to_owned).collect();

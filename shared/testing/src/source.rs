@@ -113,7 +113,7 @@ impl SourceStore {
     ///
     /// # Panics
     ///
-    /// If nothing was stored, or it is no zip.
+    /// If nothing was stored, or it is not a zip.
     pub async fn output_files(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
         let object = self
             .output(name)

@@ -51,8 +51,8 @@ async fn who_is_not_signed_in_is_told(world: &World) {
         .set("AWS_EC2_METADATA_DISABLED", "true");
     let up = nobody.call(&["up"]).await;
     up.expect(4);
-    assert!(up.told.contains("no AWS credentials"), "{}", up.told);
-    assert!(up.told.contains("aws sso login"), "{}", up.told);
+    assert!(up.stderr.contains("no AWS credentials"), "{}", up.stderr);
+    assert!(up.stderr.contains("aws sso login"), "{}", up.stderr);
 }
 
 async fn a_refused_call_names_what_to_do(world: &World) {
@@ -77,8 +77,8 @@ async fn a_refused_call_names_what_to_do(world: &World) {
             .call(&["up"])
             .await;
         up.expect(4);
-        assert!(up.told.contains(code), "{}", up.told);
-        assert!(up.told.contains(expected), "{}", up.told);
+        assert!(up.stderr.contains(code), "{}", up.stderr);
+        assert!(up.stderr.contains(expected), "{}", up.stderr);
     }
     no_stack(world).await;
 }
@@ -91,9 +91,9 @@ async fn an_endpoint_that_is_not_there_is_named(world: &World) {
         .await;
     up.expect(1);
     assert!(
-        up.told.contains("the local AWS is not running"),
+        up.stderr.contains("the local AWS is not running"),
         "{}",
-        up.told
+        up.stderr
     );
     no_stack(world).await;
 }
@@ -101,10 +101,10 @@ async fn an_endpoint_that_is_not_there_is_named(world: &World) {
 async fn a_wrong_parameter_is_refused_before_anything_is_made(world: &World) {
     let unknown = world.delivery.call(&["up", "-p", "BranchNam=x"]).await;
     unknown.expect(2);
-    assert!(unknown.told.contains("BranchName"), "{}", unknown.told);
+    assert!(unknown.stderr.contains("BranchName"), "{}", unknown.stderr);
     let wrong = world.delivery.call(&["up", "-p", "BuildMemory=1"]).await;
     assert_ne!(wrong.exit_code, 0);
-    assert!(wrong.told.contains("BuildMemory"), "{}", wrong.told);
+    assert!(wrong.stderr.contains("BuildMemory"), "{}", wrong.stderr);
     no_stack(world).await;
 }
 
@@ -132,15 +132,15 @@ async fn a_template_error_is_told_in_its_own_words(world: &World) {
 
     let up = world.delivery.call(&["up", "--template-url", &url]).await;
 
-    assert!([1, 2, 3].contains(&up.exit_code), "{}", up.told);
-    assert!(up.told.contains("Nobody"), "{}", up.told);
+    assert!([1, 2, 3].contains(&up.exit_code), "{}", up.stderr);
+    assert!(up.stderr.contains("Nobody"), "{}", up.stderr);
     no_stack(world).await;
 }
 
 async fn an_interrupted_launch_can_be_gone_on_with(world: &World) {
     let mut first = world.delivery.command(&["up", "--json"]).spawn().unwrap();
     let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
-    // The launch is under way as soon as a resource's status is told.
+    // The launch is under way as soon as a resource's status is printed.
     loop {
         let line = lines.next_line().await.unwrap().expect("it is launched");
         let line: Value = serde_json::from_str(&line).unwrap();
@@ -158,7 +158,7 @@ async fn an_interrupted_launch_can_be_gone_on_with(world: &World) {
     // It may have ended by itself just before the signal came.
     if first.exit_code != 0 {
         first.expect(130);
-        assert!(first.told.contains("delivery wait"), "{}", first.told);
+        assert!(first.stderr.contains("delivery wait"), "{}", first.stderr);
     }
     let waited = world.delivery.call(&["wait", "--timeout", "10m"]).await;
     waited.expect(0);
@@ -167,7 +167,7 @@ async fn an_interrupted_launch_can_be_gone_on_with(world: &World) {
     assert!(
         lines.iter().all(|line| line["type"] != "change"),
         "{}",
-        again.printed
+        again.stdout
     );
 }
 
@@ -176,12 +176,12 @@ async fn a_connection_that_waits_is_explained(world: &World) {
     let connection = format!("ConnectionArn={PENDING}");
     let up = world.delivery.call(&["up", "-p", &connection]).await;
     up.expect(8);
-    assert!(up.told.contains("UPDATE_COMPLETE"), "{}", up.told);
+    assert!(up.stderr.contains("UPDATE_COMPLETE"), "{}", up.stderr);
     assert!(
-        up.told
+        up.stderr
             .contains("console.aws.amazon.com/codesuite/settings"),
         "{}",
-        up.told
+        up.stderr
     );
     world
         .delivery
@@ -195,8 +195,8 @@ async fn a_connection_that_waits_is_explained(world: &World) {
 fn refuses_or_waits(second: &Called) {
     if second.exit_code != 0 {
         second.expect(1);
-        assert!(second.told.contains("IN_PROGRESS"), "{}", second.told);
-        assert!(second.told.contains("delivery wait"), "{}", second.told);
+        assert!(second.stderr.contains("IN_PROGRESS"), "{}", second.stderr);
+        assert!(second.stderr.contains("delivery wait"), "{}", second.stderr);
     }
 }
 

@@ -33,9 +33,9 @@ pub(crate) struct Called {
     /// What it ended with; 130 also where a signal ended it.
     pub(crate) exit_code: i32,
     /// Its standard output.
-    pub(crate) printed: String,
+    pub(crate) stdout: String,
     /// Its standard error.
-    pub(crate) told: String,
+    pub(crate) stderr: String,
 }
 
 impl Program {
@@ -108,15 +108,15 @@ impl Called {
     pub(crate) fn of(output: &Output) -> Self {
         Self {
             exit_code: output.status.code().unwrap_or(130),
-            printed: String::from_utf8_lossy(&output.stdout).into_owned(),
-            told: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 
     /// The lines of `--json`, each of which the schema allows.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let lines: Vec<Value> = self
-            .printed
+            .stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
             .collect();
@@ -134,7 +134,7 @@ impl Called {
         assert_eq!(
             self.exit_code, exit_code,
             "stdout:\n{}\nstderr:\n{}",
-            self.printed, self.told
+            self.stdout, self.stderr
         );
         self
     }

@@ -33,7 +33,7 @@ async fn a_stack_lives_from_publish_to_down() {
 async fn a_template_is_published_once(world: &World) {
     let (first, lines) = world.delivery.json(&["publish"]).await;
     first.expect(0);
-    assert!(sent(&lines) >= 10, "{}", first.printed);
+    assert!(sent(&lines) >= 10, "{}", first.stdout);
     let published = of_type(&lines, "published");
     let url = published["templateUrl"].as_str().unwrap();
     assert!(url.ends_with("/delivery.yaml"), "{url}");
@@ -42,7 +42,7 @@ async fn a_template_is_published_once(world: &World) {
 
     let (second, lines) = world.delivery.json(&["publish"]).await;
     second.expect(0);
-    assert_eq!(sent(&lines), 0, "{}", second.printed);
+    assert_eq!(sent(&lines), 0, "{}", second.stdout);
     assert_eq!(of_type(&lines, "published"), published);
 }
 
@@ -52,7 +52,7 @@ async fn a_dry_run_leaves_nothing_behind(world: &World) {
     assert!(
         changes(&lines).any(|change| change["path"] == "Delivery"),
         "{}",
-        shown.printed
+        shown.stdout
     );
     let stacks = world.aws.ask(&["cloudformation", "list-stacks"]).await;
     let there = stacks["StackSummaries"].as_array().unwrap().iter();
@@ -72,14 +72,14 @@ async fn the_stack_is_launched_once(world: &World) {
     assert!(
         changes(&lines).all(|change| change["action"] == "add"),
         "{}",
-        launched.printed
+        launched.stdout
     );
 
     // The parameter keeps its value although it is not given again.
     let (again, lines) = world.delivery.json(&["up"]).await;
     again.expect(0);
-    assert_eq!(changes(&lines).count(), 0, "{}", again.printed);
-    assert!(again.told.contains("no changes"), "{}", again.told);
+    assert_eq!(changes(&lines).count(), 0, "{}", again.stdout);
+    assert!(again.stderr.contains("no changes"), "{}", again.stderr);
 }
 
 /// A pipeline that is made runs at once.
@@ -97,7 +97,11 @@ async fn the_execution_that_the_launch_began_is_rejected(world: &World) {
         .call(&["wait", "--execution", "latest", "--timeout", "5m"])
         .await;
     waited.expect(3);
-    assert!(waited.told.contains("not on a Friday"), "{}", waited.told);
+    assert!(
+        waited.stderr.contains("not on a Friday"),
+        "{}",
+        waited.stderr
+    );
 }
 
 async fn a_failed_execution_is_explained(world: &World) {
@@ -113,12 +117,12 @@ async fn a_failed_execution_is_explained(world: &World) {
     let log = world.delivery.call(&["log", "--failed"]).await;
     log.expect(0);
     for part in ["test-and-package", "greets the world when nobody is named"] {
-        assert!(log.printed.contains(part), "{part}: {}", log.printed);
+        assert!(log.stdout.contains(part), "{part}: {}", log.stdout);
     }
     let status = world.delivery.call(&["status", "--exit-status"]).await;
     status.expect(3);
-    assert!(status.printed.contains("✗ Failed"), "{}", status.printed);
-    assert!(!status.printed.contains('\u{1b}'), "no colour in a pipe");
+    assert!(status.stdout.contains("✗ Failed"), "{}", status.stdout);
+    assert!(!status.stdout.contains('\u{1b}'), "no colour in a pipe");
 }
 
 async fn only_the_commit_that_waits_is_approved(world: &World) {
@@ -129,14 +133,14 @@ async fn only_the_commit_that_waits_is_approved(world: &World) {
     let commit = world.greeter.commit("Say hello again").unwrap();
     let (started, lines) = world.delivery.json(&["start"]).await;
     started.expect(0);
-    assert!(lines[0]["execution"].is_string(), "{}", started.printed);
+    assert!(lines[0]["execution"].is_string(), "{}", started.stdout);
     an_approval_waits(world, &commit).await;
 
     let nobody = world.delivery.call(&["approve"]).await;
     nobody.expect(2);
     let stale = world.delivery.call(&["approve", "0123456"]).await;
     assert_ne!(stale.exit_code, 0);
-    assert!(stale.told.contains(&commit[..8]), "{}", stale.told);
+    assert!(stale.stderr.contains(&commit[..8]), "{}", stale.stderr);
 
     let (approved, lines) = world.delivery.json(&["approve", &commit[..8]]).await;
     approved.expect(0);
@@ -154,14 +158,14 @@ async fn only_the_commit_that_waits_is_approved(world: &World) {
 async fn an_approval_waits(world: &World, commit: &str) {
     for _ in 0..LOOKS {
         let status = world.delivery.call(&["status", "--exit-status"]).await;
-        let waits = status.exit_code == 8 && status.printed.contains(&commit[..8]);
-        if waits && status.printed.contains("delivery approve") {
+        let waits = status.exit_code == 8 && status.stdout.contains(&commit[..8]);
+        if waits && status.stdout.contains("delivery approve") {
             return;
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
     let status = world.delivery.call(&["status"]).await;
-    panic!("nothing waits for an approval:\n{}", status.printed);
+    panic!("nothing waits for an approval:\n{}", status.stdout);
 }
 
 /// `aws` shows the same facts as `delivery status`.
@@ -169,7 +173,7 @@ async fn status_says_what_aws_says(world: &World) {
     let (status, lines) = world.delivery.json(&["status"]).await;
     status.expect(0);
     let [document] = lines.as_slice() else {
-        panic!("one document: {}", status.printed)
+        panic!("one document: {}", status.stdout)
     };
     let described = world
         .aws
@@ -236,7 +240,7 @@ async fn nothing_is_left(world: &World) {
     assert!(
         lines.iter().any(|line| line["type"] == "bucket-deleted"),
         "{}",
-        down.printed
+        down.stdout
     );
 
     let stacks = world.aws.ask(&["cloudformation", "describe-stacks"]).await;
@@ -263,8 +267,8 @@ async fn nothing_is_left(world: &World) {
 /// A stack that is not there is named, with what makes it.
 fn gone(called: &Called) {
     called.expect(5);
-    assert!(called.told.contains(STACK), "{}", called.told);
-    assert!(called.told.contains("delivery up"), "{}", called.told);
+    assert!(called.stderr.contains(STACK), "{}", called.stderr);
+    assert!(called.stderr.contains("delivery up"), "{}", called.stderr);
 }
 
 fn of_type<'a>(lines: &'a [Value], kind: &str) -> &'a Value {

@@ -41,7 +41,7 @@ impl World {
         let environment = lines
             .iter()
             .find(|line| line["type"] == "environment")
-            .expect("the variables are printed");
+            .expect("the variables are stdout");
         let variables: BTreeMap<String, String> =
             serde_json::from_value(environment["variables"].clone()).unwrap();
         Self {

@@ -12,10 +12,10 @@ async fn the_demo_delivers_twice_and_no_visitor_notices() {
         .output()
         .await
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     assert!(
-        told.contains("requests while production moved, none failed"),
-        "{told}"
+        printed.contains("requests while production moved, none failed"),
+        "{printed}"
     );
 }

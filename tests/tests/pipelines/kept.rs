@@ -26,8 +26,8 @@ async fn a_local_aws_is_started_found_again_and_ended() {
     };
 
     let started = local(&["start", "--repository", "acme/shop", "--json"]).await;
-    let told = String::from_utf8_lossy(&started.stderr);
-    assert!(started.status.success(), "{told}");
+    let printed = String::from_utf8_lossy(&started.stderr);
+    assert!(started.status.success(), "{printed}");
     let line: Value = serde_json::from_slice(&started.stdout).unwrap();
     let variables: BTreeMap<String, String> =
         serde_json::from_value(line["variables"].clone()).unwrap();
@@ -65,8 +65,8 @@ async fn after_its_host_was_killed_a_local_aws_has_new_addresses_that_answer() {
         command.arg("--home").arg(home.path());
         command.env("AWS_SECRET_ACCESS_KEY", "the-developer-s-own");
         let output = command.output().await.unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{told}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}");
         let line: Value = serde_json::from_slice(&output.stdout).unwrap();
         let variables: BTreeMap<String, String> =
             serde_json::from_value(line["variables"].clone()).unwrap();

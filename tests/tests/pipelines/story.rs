@@ -78,7 +78,7 @@ async fn only_a_commit_that_passes_every_test_reaches_production_and_no_log_hold
 async fn a_good_commit_reaches_production(day: &Day<'_>) -> Run {
     let commit = day.greeter.head().unwrap();
     let run = day.deliver().await;
-    assert_eq!(run.exit_code, 0, "{}", run.told);
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
     let failed: Vec<_> = run
         .actions()
         .into_iter()
@@ -101,7 +101,7 @@ async fn a_lock_file_that_does_not_fit_ends_the_first_action(day: &Day<'_>) -> R
 
     let run = day.deliver().await;
 
-    assert_eq!(run.exit_code, 3, "{}", run.told);
+    assert_eq!(run.exit_code, 3, "{}", run.printed);
     let [(action, message)] = day.failures(&run).await.try_into().unwrap();
     assert_eq!(action, "npm-install");
     assert!(message.contains("negotiator"), "{message}");
@@ -119,7 +119,7 @@ async fn a_commit_with_a_failing_unit_test_deploys_nothing(day: &Day<'_>, good: 
 
     let run = day.deliver().await;
 
-    assert_eq!(run.exit_code, 3, "{}", run.told);
+    assert_eq!(run.exit_code, 3, "{}", run.printed);
     let [(action, message)] = day.failures(&run).await.try_into().unwrap();
     assert_eq!(action, "test-and-package");
     assert!(
@@ -133,9 +133,10 @@ async fn a_commit_with_a_failing_unit_test_deploys_nothing(day: &Day<'_>, good: 
     assert_eq!(stages(&run), ["Source", "Commit"]);
     assert_eq!(day.versions(good, "Acceptance").await, before);
     assert!(
-        run.told.contains("Acceptance and Production are untouched"),
+        run.printed
+            .contains("Acceptance and Production are untouched"),
         "{}",
-        run.told
+        run.printed
     );
     run
 }
@@ -154,7 +155,7 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
 
     let run = day.deliver().await;
 
-    assert_eq!(run.exit_code, 3, "{}", run.told);
+    assert_eq!(run.exit_code, 3, "{}", run.printed);
     let [(action, message)] = day.failures(&run).await.try_into().unwrap();
     assert_eq!(action, "e2e");
     assert!(message.contains("may be called by the site"), "{message}");
@@ -180,7 +181,7 @@ async fn a_repair_goes_through(day: &Day<'_>) -> Run {
 
     let run = day.deliver().await;
 
-    assert_eq!(run.exit_code, 0, "{}", run.told);
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
     assert_eq!(
         day.versions(&run, "Production").await,
         [Some(commit.clone()), Some(commit)]
@@ -207,7 +208,7 @@ async fn no_log_holds_a_credential(day: &Day<'_>, home: &Path, runs: &[Run]) {
             .collect::<Vec<_>>()
             .join("\n");
         texts.push(("standard output".to_owned(), events));
-        texts.push(("standard error".to_owned(), run.told.clone()));
+        texts.push(("standard error".to_owned(), run.printed.clone()));
     }
     for (place, mut text) in texts {
         // The key of this local AWS is told to whoever keeps it: in its state, and by `run --keep`.

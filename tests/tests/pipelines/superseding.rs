@@ -15,7 +15,7 @@ async fn of_two_commits_in_quick_succession_the_older_is_superseded_where_it_wai
     let delivery = Delivery::silently(greeter.path(), home.path());
     let _kept = delivery.ends_with_this();
     let launched = delivery.run(&["--keep"]).await.unwrap();
-    assert_eq!(launched.exit_code, 0, "{}", launched.told);
+    assert_eq!(launched.exit_code, 0, "{}", launched.printed);
     let aws = Aws::new(delivery.variables().await.unwrap());
     let pipelines = aws.ask(&["codepipeline", "list-pipelines"]).await;
     let pipeline = pipelines["pipelines"][0]["name"]

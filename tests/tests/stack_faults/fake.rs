@@ -103,8 +103,8 @@ pub(crate) fn delivery(endpoint: &str, arguments: &[&str]) -> Command {
 /// What the program ended with, and what it told people.
 pub(crate) async fn ended(mut command: Command) -> (i32, String) {
     let output = command.spawn().unwrap().wait_with_output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code().unwrap_or(-1), told)
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), printed)
 }
 
 async fn serve(

@@ -34,10 +34,13 @@ async fn expired_credentials_end_with_4_before_anything_is_changed() {
         )
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 4, "{told}");
-    assert!(told.contains("ExpiredToken: The security token"), "{told}");
-    assert!(told.contains("help: sign in"), "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 4, "{printed}");
+    assert!(
+        printed.contains("ExpiredToken: The security token"),
+        "{printed}"
+    );
+    assert!(printed.contains("help: sign in"), "{printed}");
     assert_eq!(changed(&fake), [""; 0]);
 }
 
@@ -52,11 +55,11 @@ async fn a_missing_permission_is_named_and_the_empty_stack_taken_away() {
         _ => no_stack(),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 4, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 4, "{printed}");
     assert!(
-        told.contains("help: allow `cloudformation:CreateChangeSet` on `shop`"),
-        "{told}"
+        printed.contains("help: allow `cloudformation:CreateChangeSet` on `shop`"),
+        "{printed}"
     );
     assert!(fake.was_asked("DeleteChangeSet"));
     assert_eq!(changed(&fake), ["CreateChangeSet"]);
@@ -73,11 +76,11 @@ async fn a_refused_template_is_told_in_cloudformations_words() {
         _ => no_stack(),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("Unresolved resource dependencies [X]"),
-        "{told}"
+        printed.contains("Unresolved resource dependencies [X]"),
+        "{printed}"
     );
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
@@ -85,10 +88,16 @@ async fn a_refused_template_is_told_in_cloudformations_words() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_said() {
     // Nothing listens on the discard port.
-    let (code, told) = ended(delivery("http://127.0.0.1:9", &UP)).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("`cloudformation:DescribeStacks`"), "{told}");
-    assert!(told.contains("the local AWS is not running"), "{told}");
+    let (code, printed) = ended(delivery("http://127.0.0.1:9", &UP)).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(
+        printed.contains("`cloudformation:DescribeStacks`"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("the local AWS is not running"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -103,15 +112,15 @@ async fn a_value_that_does_not_fit_is_refused_before_aws_is_asked_to_change_anyt
         "-p",
         "Color=red",
     ];
-    let (code, told) = ended(fake.delivery(&arguments)).await;
-    assert_eq!(code, 2, "{told}");
+    let (code, printed) = ended(fake.delivery(&arguments)).await;
+    assert_eq!(code, 2, "{printed}");
     assert!(
-        told.contains("`Colour` is `RED`: must be a word in lower case"),
-        "{told}"
+        printed.contains("`Colour` is `RED`: must be a word in lower case"),
+        "{printed}"
     );
     assert!(
-        told.contains("`Color` is not a parameter; did you mean `Colour`?"),
-        "{told}"
+        printed.contains("`Color` is not a parameter; did you mean `Colour`?"),
+        "{printed}"
     );
     assert_eq!(changed(&fake), [""; 0]);
 }
@@ -134,11 +143,11 @@ async fn an_interrupted_up_takes_away_what_it_made() {
     }
     kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
     let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{printed}");
     assert!(
-        told.contains("nothing was changed, and everything created for it was removed"),
-        "{told}"
+        printed.contains("nothing was changed, and everything created for it was removed"),
+        "{printed}"
     );
     assert!(fake.was_asked("DeleteChangeSet"));
     assert_eq!(changed(&fake), ["CreateChangeSet", "DeleteStack"]);
@@ -151,13 +160,13 @@ async fn a_stack_that_is_being_changed_is_left_alone() {
         _ => stack("UPDATE_IN_PROGRESS"),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("UPDATE_IN_PROGRESS since 2026-01-01T00:00:00Z (User Initiated)"),
-        "{told}"
+        printed.contains("UPDATE_IN_PROGRESS since 2026-01-01T00:00:00Z (User Initiated)"),
+        "{printed}"
     );
-    assert!(told.contains("`delivery wait`"), "{told}");
+    assert!(printed.contains("`delivery wait`"), "{printed}");
     assert_eq!(changed(&fake), [""; 0]);
 }
 
@@ -174,11 +183,11 @@ async fn somebody_who_was_quicker_is_noticed() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("was changed by someone else in the meantime"),
-        "{told}"
+        printed.contains("was changed by someone else in the meantime"),
+        "{printed}"
     );
 }
 
@@ -193,10 +202,10 @@ async fn nothing_that_holds_data_is_removed_unasked() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("its data is lost"), "{told}");
-    assert!(told.contains("`--yes`"), "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("its data is lost"), "{printed}");
+    assert!(printed.contains("`--yes`"), "{printed}");
     assert!(fake.was_asked("DeleteChangeSet"));
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
@@ -208,10 +217,10 @@ async fn a_stack_that_never_came_to_be_is_not_deleted_unasked() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("it contains nothing"), "{told}");
-    assert!(told.contains("`--yes`"), "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("it contains nothing"), "{printed}");
+    assert!(printed.contains("`--yes`"), "{printed}");
     assert_eq!(changed(&fake), [""; 0]);
 }
 
@@ -226,11 +235,11 @@ async fn a_stack_that_is_stuck_names_where_and_is_not_moved_unasked() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 1, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 1, "{printed}");
     assert!(
-        told.contains("so did its rollback, at: ProdAlias"),
-        "{told}"
+        printed.contains("so did its rollback, at: ProdAlias"),
+        "{printed}"
     );
     assert_eq!(changed(&fake), [""; 0]);
 }
@@ -247,9 +256,9 @@ async fn nothing_to_change_is_a_success_and_leaves_no_change_set() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("no changes"), "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("no changes"), "{printed}");
     assert!(fake.was_asked("DeleteChangeSet"));
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
@@ -262,21 +271,21 @@ async fn down_without_a_terminal_and_without_yes_deletes_nothing() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&["down"])).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("nothing was deleted"), "{told}");
-    assert!(told.contains("`--yes`"), "{told}");
+    let (code, printed) = ended(fake.delivery(&["down"])).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("nothing was deleted"), "{printed}");
+    assert!(printed.contains("`--yes`"), "{printed}");
     assert_eq!(changed(&fake), [""; 0]);
 }
 
 #[tokio::test]
 async fn waiting_for_a_stack_that_is_not_there_ends_with_5() {
     let fake = Fake::start(|_, _| no_stack()).await;
-    let (code, told) = ended(fake.delivery(&["wait"])).await;
-    assert_eq!(code, 5, "{told}");
+    let (code, printed) = ended(fake.delivery(&["wait"])).await;
+    assert_eq!(code, 5, "{printed}");
     assert!(
-        told.contains("no stack named `shop` in eu-west-1"),
-        "{told}"
+        printed.contains("no stack named `shop` in eu-west-1"),
+        "{printed}"
     );
 }
 
@@ -287,9 +296,12 @@ async fn waiting_ends_with_6_when_the_time_is_up() {
         _ => stack("CREATE_IN_PROGRESS"),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&["wait", "--timeout", "1s"])).await;
-    assert_eq!(code, 6, "{told}");
-    assert!(told.contains("still CREATE_IN_PROGRESS after 1s"), "{told}");
+    let (code, printed) = ended(fake.delivery(&["wait", "--timeout", "1s"])).await;
+    assert_eq!(code, 6, "{printed}");
+    assert!(
+        printed.contains("still CREATE_IN_PROGRESS after 1s"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -320,11 +332,11 @@ async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     }
     kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
     let output = child.wait_with_output().await.unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{printed}");
     assert!(
-        told.contains("CloudFormation continues: `delivery wait` follows it"),
-        "{told}"
+        printed.contains("CloudFormation continues: `delivery wait` follows it"),
+        "{printed}"
     );
     assert!(!fake.was_asked("DeleteChangeSet"));
     assert_eq!(changed(&fake), ["CreateChangeSet", "ExecuteChangeSet"]);
@@ -359,9 +371,13 @@ async fn an_operation_is_followed_through_an_outage_and_no_event_is_lost() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 0, "{told}");
-    assert_eq!(told.matches("shop / Application").count(), 1, "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{printed}");
+    assert_eq!(
+        printed.matches("shop / Application").count(),
+        1,
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -375,13 +391,13 @@ async fn a_stack_of_something_else_is_neither_replaced_nor_deleted() {
         .await;
         let up: Vec<&str> = UP.iter().chain(&["--yes"]).copied().collect();
         for arguments in [&up[..], &["down", "--yes", "--include-data"]] {
-            let (code, told) = ended(fake.delivery(arguments)).await;
-            assert_eq!(code, 1, "{told}");
+            let (code, printed) = ended(fake.delivery(arguments)).await;
+            assert_eq!(code, 1, "{printed}");
             assert!(
-                told.contains("was not launched by Serverless Delivery"),
-                "{told}"
+                printed.contains("was not launched by Serverless Delivery"),
+                "{printed}"
             );
-            assert!(told.contains("`--adopt`"), "{told}");
+            assert!(printed.contains("`--adopt`"), "{printed}");
         }
         assert_eq!(changed(&fake), [""; 0]);
     }
@@ -399,9 +415,9 @@ async fn the_buckets_of_a_deleted_stack_of_something_else_stay() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&["down", "--yes"])).await;
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("nothing to delete"), "{told}");
+    let (code, printed) = ended(fake.delivery(&["down", "--yes"])).await;
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("nothing to delete"), "{printed}");
     assert!(!fake.was_asked("DescribeStackEvents"), "{:?}", fake.calls());
 }
 
@@ -421,9 +437,9 @@ async fn a_deletion_that_someone_else_began_empties_no_bucket_unasked() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&["down"])).await;
-    assert_eq!(code, 1, "{told}");
-    assert!(told.contains("`--yes`"), "{told}");
+    let (code, printed) = ended(fake.delivery(&["down"])).await;
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("`--yes`"), "{printed}");
     for call in ["ListObjectVersions", "DeleteObjects", "DeleteStack"] {
         assert!(!fake.was_asked(call), "{:?}", fake.calls());
     }
@@ -441,17 +457,17 @@ async fn a_named_profile_signs_in_whatever_the_environment_holds() {
         command.env("AWS_SHARED_CREDENTIALS_FILE", &credentials);
         command
     };
-    let (code, told) = ended(with_profile("prod")).await;
-    assert_eq!(code, 5, "{told}");
+    let (code, printed) = ended(with_profile("prod")).await;
+    assert_eq!(code, 5, "{printed}");
     assert_eq!(fake.keys(), ["AKIAPROD".to_owned()].into());
 
-    let (code, told) = ended(with_profile("prd")).await;
-    assert_eq!(code, 2, "{told}");
+    let (code, printed) = ended(with_profile("prd")).await;
+    assert_eq!(code, 2, "{printed}");
     assert!(
-        told.contains("no profile `prd` in the AWS configuration; it has prod"),
-        "{told}"
+        printed.contains("no profile `prd` in the AWS configuration; it has prod"),
+        "{printed}"
     );
-    assert!(told.contains("did you mean `prod`?"), "{told}");
+    assert!(printed.contains("did you mean `prod`?"), "{printed}");
 }
 
 #[tokio::test]
@@ -466,9 +482,9 @@ async fn a_change_of_outputs_alone_is_executed() {
         _ => result(call, ""),
     })
     .await;
-    let (_, told) = ended(fake.delivery(&UP)).await;
-    assert!(told.contains("no resource changes"), "{told}");
-    assert!(fake.was_asked("ExecuteChangeSet"), "{told}");
+    let (_, printed) = ended(fake.delivery(&UP)).await;
+    assert!(printed.contains("no resource changes"), "{printed}");
+    assert!(fake.was_asked("ExecuteChangeSet"), "{printed}");
 }
 
 #[tokio::test]
@@ -480,9 +496,9 @@ async fn a_change_set_without_changes_of_the_same_template_is_not_executed() {
         _ => result(call, ""),
     })
     .await;
-    let (code, told) = ended(fake.delivery(&UP)).await;
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("no changes"), "{told}");
+    let (code, printed) = ended(fake.delivery(&UP)).await;
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("no changes"), "{printed}");
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }
 
@@ -495,9 +511,9 @@ async fn a_change_set_that_is_never_worked_out_ends_with_6_and_is_taken_away() {
     })
     .await;
     let arguments: Vec<&str> = UP.iter().chain(&["--timeout", "1s"]).copied().collect();
-    let (code, told) = ended(fake.delivery(&arguments)).await;
-    assert_eq!(code, 6, "{told}");
-    assert!(told.contains("did not compute the changes"), "{told}");
+    let (code, printed) = ended(fake.delivery(&arguments)).await;
+    assert_eq!(code, 6, "{printed}");
+    assert!(printed.contains("did not compute the changes"), "{printed}");
     assert!(fake.was_asked("DeleteChangeSet"));
     assert!(!fake.was_asked("ExecuteChangeSet"));
 }

@@ -413,9 +413,9 @@ async fn nobody_sees_credentials() {
     let world = world().await;
     world.deny("lambda:UpdateAlias");
     run(&world, event()).await;
-    let told = format!("{:?}", world.code_pipeline().reports());
+    let printed = format!("{:?}", world.code_pipeline().reports());
     assert!(
-        !told.contains("job-secret") && !told.contains("job-session-token"),
-        "{told}"
+        !printed.contains("job-secret") && !printed.contains("job-session-token"),
+        "{printed}"
     );
 }

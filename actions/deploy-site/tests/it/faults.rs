@@ -92,7 +92,7 @@ impl Scenario for Release {
         Some(release(event, "p/Site/other", "v3", "0a1b2c3d-2222"))
     }
 
-    /// Its own files. An asset of the first release that arrives late lies beside them, and the manifest knows it;
+    /// Its own files. An asset of the first release that arrives late lies next to them, and the manifest knows it;
     /// an invalidation that arrives late drops what is fetched again.
     async fn other_state(&self, world: &World) -> State {
         let mut state = self.snapshot(world).await;

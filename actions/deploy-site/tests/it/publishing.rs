@@ -40,7 +40,7 @@ async fn browsers_are_told_type_and_lifetime() {
     let frame = Frame::start().await;
     frame.succeed(PARAMETERS).await;
     let objects = frame.world.bucket("www").snapshot().await;
-    let told = |key: &str| {
+    let printed = |key: &str| {
         let object = &objects[key];
         (
             object.content_type.clone().unwrap(),
@@ -49,20 +49,20 @@ async fn browsers_are_told_type_and_lifetime() {
     };
     let pair = |kind: &str, cache: &str| (kind.to_owned(), cache.to_owned());
     assert_eq!(
-        told("index.html"),
+        printed("index.html"),
         pair("text/html; charset=utf-8", "no-cache")
     );
     assert_eq!(
-        told("style.css"),
+        printed("style.css"),
         pair("text/css; charset=utf-8", "no-cache")
     );
     assert_eq!(
-        told("config.json"),
+        printed("config.json"),
         pair("application/json; charset=utf-8", "no-cache")
     );
-    assert_eq!(told("logo.png"), pair("image/png", "no-cache"));
+    assert_eq!(printed("logo.png"), pair("image/png", "no-cache"));
     assert_eq!(
-        told("app.1a2b3c4d.js"),
+        printed("app.1a2b3c4d.js"),
         pair(
             "text/javascript; charset=utf-8",
             "public, max-age=31536000, immutable"

@@ -5,7 +5,7 @@ use delivery_action::process::ProcessError;
 use delivery_node::task::{Runner, TaskError};
 use e2e::{Attempts, EndToEndError};
 
-fn told(error: &EndToEndError) -> String {
+fn printed(error: &EndToEndError) -> String {
     let failure = Failure::new(error);
     format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
 }
@@ -32,7 +32,7 @@ fn about_a_stage_that_fails_its_tests() {
         earlier: Attempts::default(),
         source: failed(),
     };
-    insta::assert_snapshot!(told(&error), @"
+    insta::assert_snapshot!(printed(&error), @"
     JobFailed: `test-functional` of `https://test.example.com` failed: the gulp task `test-functional` failed: `gulp test-functional` ended with exit code 1
     hint: run `npx gulp test-functional` in the project's directory
     last lines of output:
@@ -46,7 +46,7 @@ fn about_a_task_that_cannot_be_run() {
     let error = EndToEndError::Task(TaskError::NoGulp {
         directory: ".".to_owned(),
     });
-    insta::assert_snapshot!(told(&error), @"
+    insta::assert_snapshot!(printed(&error), @"
     ConfigurationError: gulp is not installed for `.`: no `node_modules/.bin/gulp` there or above
     hint: add `gulp` to the project's dependencies and use the artifact of npm-install as this action's input; with `omit=dev` it has no development dependencies
     log: LOG

@@ -25,7 +25,7 @@ struct Packaging;
 
 impl Scenario for Packaging {
     /// The outputs, the file by its length and whether its bytes are right. As long as one of them is
-    /// missing there are none: what a failed job stored is no artifact of the execution.
+    /// missing there are none: what a failed job stored is not an artifact of the execution.
     type State = Option<(StoredObject, usize, bool)>;
 
     fn binary(&self) -> &Path {

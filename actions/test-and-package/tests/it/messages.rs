@@ -7,7 +7,7 @@ use delivery_node::project::ProjectError;
 use delivery_node::task::{Runner, TaskError};
 use test_and_package::TestAndPackageError;
 
-fn told(error: &dyn ActionError) -> String {
+fn printed(error: &dyn ActionError) -> String {
     let failure = Failure::new(error);
     format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
 }
@@ -29,7 +29,7 @@ fn about_outputs() {
     let without = TestAndPackageError::OutputWithoutKey {
         artifact: text("Site"),
     };
-    insta::assert_snapshot!(told(&without), @"
+    insta::assert_snapshot!(printed(&without), @"
     ConfigurationError: output artifact `Site` has no path: `UserParameters` has no key `Site`
     hint: add `Site=PATH` to the action's `UserParameters`: the file or folder to store as the artifact, relative to `directory`
     log: LOG
@@ -37,7 +37,7 @@ fn about_outputs() {
     let named = TestAndPackageError::OutputNamedAsKey {
         artifact: text("task"),
     };
-    insta::assert_snapshot!(told(&named), @"
+    insta::assert_snapshot!(printed(&named), @"
     ConfigurationError: output artifact `task` has the same name as a parameter of this action
     hint: rename the output artifact `task`
     log: LOG
@@ -46,12 +46,12 @@ fn about_outputs() {
         artifact: text("Site"),
         source,
     };
-    insta::assert_snapshot!(told(&output(ProjectError::Missing { path: text("dist") })), @"
+    insta::assert_snapshot!(printed(&output(ProjectError::Missing { path: text("dist") })), @"
     ConfigurationError: cannot create output artifact `Site`: `dist` is not in the source
     hint: let the task write `dist`, or correct `Site` in `UserParameters` (a path relative to `directory`)
     log: LOG
     ");
-    insta::assert_snapshot!(told(&output(ProjectError::Leaves { path: text("..") })), @"
+    insta::assert_snapshot!(printed(&output(ProjectError::Leaves { path: text("..") })), @"
     ConfigurationError: cannot create output artifact `Site`: `..` leaves the source
     hint: give a relative path that stays inside the source
     log: LOG
@@ -71,19 +71,19 @@ fn about_a_task_that_is_not_there() {
             tasks,
         })
     };
-    insta::assert_snapshot!(told(&unknown(Runner::Npm, vec![text("package")])), @"
+    insta::assert_snapshot!(printed(&unknown(Runner::Npm, vec![text("package")])), @"
     ConfigurationError: `package.json` has no script `pack` (it has: `package`)
     hint: correct `task`, or add a script of that name to `package.json`
     log: LOG
     ");
-    insta::assert_snapshot!(told(&unknown(Runner::Gulp, vec![])), @"
+    insta::assert_snapshot!(printed(&unknown(Runner::Gulp, vec![])), @"
     ConfigurationError: `gulpfile.js` has no task `pack` (it has none)
     hint: correct `task`, or export a task of that name from the gulpfile
     log: LOG
     ");
     let many = (0..45).map(|index| format!("t{index}")).collect();
-    assert!(told(&unknown(Runner::Npm, many)).contains("`t39` and 5 more)\n"));
-    insta::assert_snapshot!(told(&TaskError::Name { task: text("-x") }), @"
+    assert!(printed(&unknown(Runner::Npm, many)).contains("`t39` and 5 more)\n"));
+    insta::assert_snapshot!(printed(&TaskError::Name { task: text("-x") }), @"
     ConfigurationError: `-x` is not a task name
     hint: set `task` to the name of a gulp task or an npm script
     log: LOG
@@ -92,17 +92,17 @@ fn about_a_task_that_is_not_there() {
 
 #[test]
 fn about_a_project_without_what_it_needs() {
-    insta::assert_snapshot!(told(&TaskError::NoGulpfile { directory: text("web") }), @"
+    insta::assert_snapshot!(printed(&TaskError::NoGulpfile { directory: text("web") }), @"
     ConfigurationError: `web` has no gulpfile
     hint: correct `directory`, or set `runner=npm`
     log: LOG
     ");
-    insta::assert_snapshot!(told(&TaskError::NoGulp { directory: text("web") }), @"
+    insta::assert_snapshot!(printed(&TaskError::NoGulp { directory: text("web") }), @"
     ConfigurationError: gulp is not installed for `web`: no `node_modules/.bin/gulp` there or above
     hint: add `gulp` to the project's dependencies and use the artifact of npm-install as this action's input; with `omit=dev` it has no development dependencies
     log: LOG
     ");
-    insta::assert_snapshot!(told(&TaskError::NoManifest { directory: text("web") }), @"
+    insta::assert_snapshot!(printed(&TaskError::NoManifest { directory: text("web") }), @"
     ConfigurationError: `web` has neither a gulpfile nor a `package.json`
     hint: correct `directory`
     log: LOG
@@ -111,7 +111,7 @@ fn about_a_project_without_what_it_needs() {
         path: text("package.json"),
         reason: text("line 1"),
     };
-    insta::assert_snapshot!(told(&manifest), @"
+    insta::assert_snapshot!(printed(&manifest), @"
     JobFailed: `package.json` cannot be read: line 1
     hint: correct `package.json` in the source
     log: LOG
@@ -127,7 +127,7 @@ fn about_a_task_that_failed() {
         advice: None,
         source: ended(),
     };
-    insta::assert_snapshot!(told(&failed(None)), @"
+    insta::assert_snapshot!(printed(&failed(None)), @"
     JobFailed: the gulp task `package` failed: `gulp package` ended with exit code 1
     hint: run `npx gulp package` in the project's directory
     last lines of output:
@@ -142,7 +142,7 @@ fn about_a_task_that_failed() {
         skipped: 1,
         failed_names: names,
     };
-    insta::assert_snapshot!(told(&failed(Some(report))), @"
+    insta::assert_snapshot!(printed(&failed(Some(report))), @"
     JobFailed: the gulp task `package` failed: 12 of 40 tests failed: `test 0`, `test 1`, `test 2`, `test 3`, `test 4`, `test 5`, `test 6`, `test 7`, `test 8`, `test 9` and 2 more: `gulp package` ended with exit code 1
     hint: run `npx gulp package` in the project's directory
     last lines of output:
@@ -154,7 +154,7 @@ fn about_a_task_that_failed() {
         tests: 40,
         ..Report::default()
     };
-    insta::assert_snapshot!(told(&failed(Some(passed))), @"
+    insta::assert_snapshot!(printed(&failed(Some(passed))), @"
     JobFailed: the gulp task `package` failed (40 tests: 40 passed): `gulp package` ended with exit code 1
     hint: run `npx gulp package` in the project's directory
     last lines of output:

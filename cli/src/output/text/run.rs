@@ -93,7 +93,7 @@ pub(crate) fn action_line(action: &ActionReport, execution: Option<&str>) -> Str
         let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
     }
     if action.status != "Failed"
-        && let Some(summary) = action.summary.as_deref().and_then(gist)
+        && let Some(summary) = action.summary.as_deref().and_then(short_form)
     {
         let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
     }
@@ -136,9 +136,12 @@ fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {
 }
 
 /// A summary's first line, without the place of the log that ends it.
-fn gist(summary: &str) -> Option<&str> {
+fn short_form(summary: &str) -> Option<&str> {
     let line = summary.lines().next()?;
-    Some(line.rsplit_once(" (log: ").map_or(line, |(gist, _)| gist))
+    Some(
+        line.rsplit_once(" (log: ")
+            .map_or(line, |(short_form, _)| short_form),
+    )
 }
 
 /// Each thing once: the cause, what the program wrote (or, where it wrote nothing, the end of the action's

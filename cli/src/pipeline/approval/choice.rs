@@ -3,7 +3,7 @@
 use crate::error::Explained;
 use crate::exit::Exit;
 use crate::pipeline::listed;
-use crate::pipeline::state::{NoStage, PipelineState, Waiting, gist};
+use crate::pipeline::state::{NoStage, PipelineState, Waiting, short_form};
 
 /// As few characters of a commit's id as git itself takes.
 const MIN_COMMIT_CHARS: usize = 4;
@@ -36,7 +36,7 @@ pub(super) fn choose<'a>(
         };
         if !waiting.iter().any(meant) {
             let found = waiting.iter().map(|waiting| {
-                let commit = gist(waiting.stage.revision.as_ref());
+                let commit = short_form(waiting.stage.revision.as_ref());
                 format!("`{commit}` in {}", waiting.stage.name)
             });
             return Err(AnswerError::Stale {

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::pipeline::status::tests::busy;
 
-    fn told(stage: Option<&str>, action: Option<&str>, failed: bool) -> Vec<String> {
+    fn printed(stage: Option<&str>, action: Option<&str>, failed: bool) -> Vec<String> {
         let shown = busy().pipeline.unwrap();
         let named = Named { stage, action };
         named.check(&shown).unwrap();
@@ -159,14 +159,17 @@ mod tests {
 
     #[test]
     fn what_failed_is_what_the_status_shows_as_failed() {
-        assert_eq!(told(None, None, true), ["bbbbbbbb Commit test-and-package"]);
-        assert_eq!(told(Some("Source"), None, true), [""; 0]);
+        assert_eq!(
+            printed(None, None, true),
+            ["bbbbbbbb Commit test-and-package"]
+        );
+        assert_eq!(printed(Some("Source"), None, true), [""; 0]);
     }
 
     #[test]
     fn an_action_s_latest_run_may_be_of_an_older_execution() {
         assert_eq!(
-            told(Some("Production"), None, false),
+            printed(Some("Production"), None, false),
             [
                 "dddddddd Production deploy-app",
                 "aaaaaaaa Production deploy-site"

@@ -9,7 +9,7 @@ use super::StatusDocument;
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
 use crate::output::text::{duration, short};
 use crate::pipeline::connection::Connection;
-use crate::pipeline::state::{ActionState, PipelineState, StageState, gist};
+use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
 use crate::stack::state::State;
 
 /// The signs of the table, and how each is coloured with the word behind it.
@@ -89,7 +89,7 @@ fn table(pipeline: &PipelineState) -> String {
         let commit = stage
             .revision
             .as_ref()
-            .map(|_| gist(stage.revision.as_ref()));
+            .map(|_| short_form(stage.revision.as_ref()));
         table.add_row([
             stage.name.clone(),
             stage_word(stage),
@@ -174,7 +174,7 @@ fn notes(pipeline: &str, stage: &StageState) -> String {
         let who = format!(
             "execution {} of {}",
             short(&inbound.execution),
-            gist(inbound.revision.as_ref())
+            short_form(inbound.revision.as_ref())
         );
         let _infallible = match (&inbound.waits_for, &stage.closed) {
             (Some(holder), _) => writeln!(
@@ -209,7 +209,7 @@ fn waits(stage: &StageState, action: &ActionState) -> String {
         "\n{} / {} waits for the approval of {}{}\n",
         stage.name,
         action.name,
-        gist(stage.revision.as_ref()),
+        short_form(stage.revision.as_ref()),
         since.unwrap_or_default(),
     );
     if let Some(revision) = &stage.revision {

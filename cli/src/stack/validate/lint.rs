@@ -44,7 +44,7 @@ struct Place {
     line_number: u32,
 }
 
-/// Runs it: the one that is installed beside the local AWS, else the one on the path. `None` where there is
+/// Runs it: the one that is installed with the local AWS, else the one on the path. `None` where there is
 /// none.
 pub(super) async fn run(home: &Path, templates: &[PathBuf]) -> Result<Option<Lint>, CliError> {
     let installed = home.join("tools/bin").join(PROGRAM);

@@ -9,7 +9,7 @@ use crate::job::ArtifactCountError;
 use crate::process::ProcessError;
 use crate::workspace::WorkspaceError;
 
-/// An error of this crate's own. An action's error has it as one variant, `Job`, beside the errors that
+/// An error of this crate's own. An action's error has it as one variant, `Job`, next to the errors that
 /// only that action knows; [`wraps_job_error!`](crate::wraps_job_error) makes `?` work.
 ///
 /// ```

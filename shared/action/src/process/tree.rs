@@ -16,7 +16,7 @@
 //! 3. If processes are still there after [`KILL_LIMIT`], the execution environment is given up
 //!    ([`sandbox::give_up`]).
 //!
-//! In a process that is no subreaper (tests, tools), orphans cannot be attributed. There, only the process group
+//! In a process that is not a subreaper (tests, tools), orphans cannot be attributed. There, only the process group
 //! and processes still linked to the child through their parents are ended.
 
 use std::collections::{HashMap, HashSet};

@@ -83,7 +83,7 @@ impl Params for Told {
         Ok(Self(
             variables
                 .into_values()
-                .fold(task, |told, value| told + " " + &value),
+                .fold(task, |printed, value| printed + " " + &value),
         ))
     }
 }
@@ -111,19 +111,19 @@ impl Action for Telltale {
     type Params = Told;
     type Error = TellError;
 
-    async fn run(&self, job: &Job, Told(told): Told) -> Result<Outcome, TellError> {
-        let json = Value::from(&*told).to_string();
+    async fn run(&self, job: &Job, Told(printed): Told) -> Result<Outcome, TellError> {
+        let json = Value::from(&*printed).to_string();
         let credentials = format!("{:?}", job.credentials);
-        tracing::info!(told, json, debug = ?told, credentials, "{told}");
+        tracing::info!(printed, json, debug = ?printed, credentials, "{printed}");
         let store = Store::for_job(&self.0, job);
         for artifact in &job.input_artifacts {
             let fetched = store
                 .fetch(artifact, Path::new("/nonexistent/artifact"))
                 .await;
-            fetched.map_err(|error| TellError(enough(&format!("{told} {error}"))))?;
+            fetched.map_err(|error| TellError(enough(&format!("{printed} {error}"))))?;
         }
         Ok(Outcome::Complete(Completion {
-            summary: told.repeat(100),
+            summary: printed.repeat(100),
             ..Completion::default()
         }))
     }
@@ -138,13 +138,13 @@ fn construct(config: &SdkConfig) -> Result<Telltale, TellError> {
 }
 
 /// Now and then more than a report takes.
-fn enough(told: &str) -> String {
-    let times = if told.len().is_multiple_of(16) {
+fn enough(printed: &str) -> String {
+    let times = if printed.len().is_multiple_of(16) {
         100
     } else {
         1
     };
-    told.repeat(times)
+    printed.repeat(times)
 }
 
 /// `SplitMix64`: the same events in every run.

@@ -75,11 +75,14 @@ async fn summaries(parameters: &[&str]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_secret_of_one_job_is_a_word_of_the_next() {
-    let told = summaries(&["Env.CACHE_KEY=warm-frontend", "Env.NAME=warm-frontend"]).await;
-    assert!(told[0].starts_with("[redacted] \"[redacted]\""), "{told:?}");
+    let printed = summaries(&["Env.CACHE_KEY=warm-frontend", "Env.NAME=warm-frontend"]).await;
     assert!(
-        told[1].starts_with("warm-frontend \"warm-frontend\""),
-        "{told:?}"
+        printed[0].starts_with("[redacted] \"[redacted]\""),
+        "{printed:?}"
+    );
+    assert!(
+        printed[1].starts_with("warm-frontend \"warm-frontend\""),
+        "{printed:?}"
     );
     assert_eq!(redact("warm-frontend"), "warm-frontend");
 }
@@ -90,9 +93,9 @@ async fn a_secret_of_one_job_is_a_word_of_the_next() {
 #[test_case::test_case("{\"Env.D_PASSWORD\":\"json-hidden-5\"}"; "json")]
 #[tokio::test]
 async fn a_secret_is_hidden_whatever_is_in_it(parameters: &str) {
-    let told = summaries(&[parameters]).await;
+    let printed = summaries(&[parameters]).await;
     assert!(
-        told[0].contains("[redacted]") && !told[0].contains("hidden"),
-        "{told:?}"
+        printed[0].contains("[redacted]") && !printed[0].contains("hidden"),
+        "{printed:?}"
     );
 }

@@ -10,7 +10,7 @@ use delivery_action::process::{Command, ProcessError, Survivors};
 
 use crate::isolation::{Place, block_on, far};
 
-fn told(error: &ProcessError) -> String {
+fn printed(error: &ProcessError) -> String {
     let failure = Failure::new(error);
     format!("{:?}: {}", failure.failure_type, failure.message("LOG"))
 }
@@ -21,7 +21,7 @@ fn a_program_that_is_not_there() {
     place.environment.set("PATH", "/nowhere");
     let run = |program: &str| {
         let command = Command::new(program, place.directory.path(), &place.environment);
-        told(&block_on(command.run(far())).unwrap_err())
+        printed(&block_on(command.run(far())).unwrap_err())
     };
     insta::assert_snapshot!(run("npm"), @"
     ConfigurationError: program `npm` is not in any directory of `PATH` (/nowhere)
@@ -43,7 +43,7 @@ fn a_program_that_does_not_start() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     let command = Command::new(&file, place.directory.path(), &place.environment);
     let error = block_on(command.run(far())).unwrap_err();
-    let text = told(&error).replace(&place.directory.path().display().to_string(), "JOB");
+    let text = printed(&error).replace(&place.directory.path().display().to_string(), "JOB");
     insta::assert_snapshot!(text, @"
     JobFailed: cannot start `JOB/program` in `JOB`: Exec format error (os error 8)
     hint: check the function's limits on memory and processes
@@ -55,7 +55,7 @@ fn a_program_that_does_not_start() {
 fn a_child_that_fails() {
     let place = Place::new();
     let script = "echo 'one  failing'; printf '\\033[31mred\\033[0m\\n' >&2; exit 3";
-    insta::assert_snapshot!(told(&block_on(place.shell(script).run(far())).unwrap_err()), @r#"
+    insta::assert_snapshot!(printed(&block_on(place.shell(script).run(far())).unwrap_err()), @r#"
     JobFailed: `sh -c "echo 'one  failing'; printf '\\033[31mred\\033[0m\\n' >&2; exit 3"` ended with exit code 3
     last lines of output:
     one  failing
@@ -67,7 +67,7 @@ fn a_child_that_fails() {
 #[test]
 fn a_child_that_is_killed() {
     let place = Place::new();
-    let run = |script: &str| told(&block_on(place.shell(script).run(far())).unwrap_err());
+    let run = |script: &str| printed(&block_on(place.shell(script).run(far())).unwrap_err());
     insta::assert_snapshot!(run("echo working; kill -KILL $$"), @r#"
     JobFailed: `sh -c "echo working; kill -KILL $$"` was terminated by signal 9 (SIGKILL)
     hint: it most likely ran out of memory: raise the function's `MemorySize`
@@ -91,7 +91,7 @@ fn a_child_whose_time_is_over() {
             .run(Deadline::after(Duration::from_millis(500))),
     )
     .unwrap_err();
-    insta::assert_snapshot!(told(&error), @r#"
+    insta::assert_snapshot!(printed(&error), @r#"
     JobFailed: `sh -c "echo working; exec sleep 1000"` was stopped after 1s: it ran out of time
     hint: make it faster, split it, or raise the function's `Timeout`
     last lines of output:
@@ -107,7 +107,7 @@ fn a_child_that_cannot_be_waited_for() {
         source: std::io::Error::from(std::io::ErrorKind::Interrupted),
     };
     assert_eq!(Failure::new(&error).failure_type, FailureType::JobFailed);
-    insta::assert_snapshot!(told(&error), @"
+    insta::assert_snapshot!(printed(&error), @"
     JobFailed: cannot wait for `npm ci`: operation interrupted
     hint: check the function's limits on memory and processes
     log: LOG
@@ -122,7 +122,7 @@ fn a_child_that_cannot_be_contained() {
             what: "limit on open files".to_owned(),
         },
     };
-    insta::assert_snapshot!(told(&error), @"
+    insta::assert_snapshot!(printed(&error), @"
     JobFailed: `npm run build` could not be contained: a program that the job ran changed the function's limit on open files
     hint: check what this program, or a package that it uses, does to its parent process; this execution environment will not be used again
     log: LOG

@@ -1,7 +1,7 @@
 //! Coalesced reads: which bytes of an archive are read together for extraction.
 //!
 //! Problem: a `node_modules` has 15,000 small entries. One request per entry takes minutes from S3, and one system
-//! call per entry costs more than inflating it; but not every entry is wanted, so reading everything is no better.
+//! call per entry costs more than inflating it; but not every entry is wanted, so reading everything does not help either.
 //!
 //! Solution: wanted entries that follow each other become one [`CoalescedRead`], as long as it fits into a piece.
 //! Unwanted bytes between two of them are read as well if the gap is small, because that is cheaper than another

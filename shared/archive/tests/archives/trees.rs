@@ -25,7 +25,7 @@ fn node() -> impl Strategy<Value = Node> {
     ]
 }
 
-/// Paths of which none lies below another that is no directory.
+/// Paths of which none lies below another that is not a directory.
 fn nodes() -> impl Strategy<Value = BTreeMap<String, Node>> {
     let path = "[a-d]{1,2}(/[a-dé ]{1,3}){0,3}\\.x";
     proptest::collection::btree_map(path, node(), 0..20).prop_map(|nodes| {
