@@ -12,11 +12,11 @@ use crate::generated_docs;
 
 const HEAD: &str = "# Command line
 
-Written from the program's own definitions; `delivery help COMMAND` prints the same. [Exit codes](exit-codes.md) has what
+Generated from the program's own definitions; `delivery help COMMAND` prints the same. [Exit codes](exit-codes.md) has what
 the commands end with.
 
 A flag wins over its environment variable, that over `delivery.toml`, and that over the default. Data goes to standard
-output, everything for people to standard error. With `--json` short commands print one object; those that take their time
+output, everything for people to standard error. With `--json` short commands print one object; long-running ones
 print one a line, the last of which has the type `result`.
 ";
 

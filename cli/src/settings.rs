@@ -23,11 +23,13 @@ pub(crate) const FILE_NAME: &str = "delivery.toml";
 pub(crate) const PARAMETER_PREFIX: &str = "DELIVERY_PARAMETER_";
 
 /// The template's parameters that name actions of the user's own.
-const CUSTOM_ACTIONS: [&str; 4] = [
+const CUSTOM_ACTIONS: [&str; 6] = [
     "AcceptanceAction",
     "AcceptanceActionParameters",
+    "AcceptanceActionInput",
     "ProductionAction",
     "ProductionActionParameters",
+    "ProductionActionInput",
 ];
 
 /// Where `scripts/package` writes.

@@ -28,7 +28,7 @@ pub struct Price {
 /// An action's minute in a pipeline of type V2; begun minutes count whole.
 pub const ACTION_MINUTE: Price = Price {
     what: "CodePipeline V2",
-    unit: "action's minute, begun ones whole",
+    unit: "per action minute, rounded up",
     dollars: 0.002,
     source: "https://aws.amazon.com/codepipeline/pricing/",
 };

@@ -61,7 +61,8 @@ impl ActionError for NotifyWebhookError {
             Self::NoUrl | Self::BadUrl => "set the parameter `WebhookUrl` of the function's stack",
             Self::NoCertificates(_) => "run the function on `provided.al2023`, which has them",
             Self::Unreachable(_) => {
-                "check that the function's network reaches the webhook, then retry the stage"
+                "check `WebhookUrl`, a parameter of the function's stack, and that the function's network reaches it; \
+                 then retry the stage"
             }
             Self::Slow { .. } => "retry the stage, or raise `give-up-after` in `UserParameters`",
             Self::Refused { status, .. } if status.is_server_error() => "retry the stage later",

@@ -78,6 +78,33 @@ async fn an_approval_names_the_commit_and_tells_of_itself() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_of_ones_own_gets_an_artifact_where_asked() {
+    let (world, _) = launched(&[
+        ("AcceptanceAction", "check-size"),
+        ("AcceptanceActionInput", "DistLambdaOutput"),
+        ("ProductionAction", "tell-chat"),
+    ])
+    .await;
+    let pipeline = world.recorder.last("CreatePipeline")["pipeline"].clone();
+    let last = |name| actions(stage(&pipeline, name).unwrap()).pop().unwrap();
+    let check_size = last("Acceptance");
+    assert_eq!(check_size["configuration"]["FunctionName"], "check-size");
+    assert_eq!(
+        check_size["inputArtifacts"],
+        json!([{ "name": "DistLambdaOutput" }])
+    );
+    let tell_chat = last("Production");
+    assert_eq!(tell_chat["configuration"]["FunctionName"], "tell-chat");
+    assert!(
+        tell_chat["inputArtifacts"]
+            .as_array()
+            .is_none_or(Vec::is_empty),
+        "{tell_chat}"
+    );
+    world.stop().await;
+}
+
 /// Makes a queue that gets what a topic sends.
 pub(crate) async fn subscribe_inbox(world: &World, topic: &str) {
     let make = [

@@ -39,6 +39,7 @@ mod upload;
 pub use cached_tree::CachedTree;
 pub use compose::{ComposeError, ComposedEnd, LocalArchive, composed_end};
 pub use contract::SITE_PAGE;
+pub use delivery_archive::{Archive, Entry, Kind};
 pub use digest::{Digest, DigestError, Stored};
 pub use remote_archive::RemoteArchive;
 

@@ -463,7 +463,7 @@ mod tests {
         let job = Job::from_event(&event(), invocation()).unwrap();
         assert_eq!(
             job.only_output().unwrap_err().to_string(),
-            "the action takes 1 output artifact(s) and is configured with none"
+            "the action takes 1 output artifact but has none"
         );
     }
 

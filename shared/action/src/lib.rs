@@ -2,8 +2,8 @@
 //!
 //! CodePipeline hands a function a *job*: an event with parameters, artifacts and credentials. The function
 //! works, and then has to report one result by a call of its own. This crate is everything around the work:
-//! it reads the event, runs your [`Action`](action::Action), and reports one result whatever happens, also
-//! when the action panics, hangs or runs out of Lambda's time. An error reaches the pipeline's console with
+//! it reads the event, runs your [`Action`](action::Action), and reports one result no matter what
+//! happens, even when the action panics, hangs or runs out of Lambda's time. An error reaches the pipeline's console with
 //! its cause, a hint and the last lines of output, without secrets.
 //!
 //! # A complete action
@@ -15,7 +15,16 @@
 #![doc = include_str!("../examples/release-window.rs")]
 //! ```
 //!
-//! `delivery new-action NAME` writes a project like this one, with a CloudFormation template.
+//! # An action that reads an artifact
+//!
+//! It takes one input artifact, looks at the archive's list of files, and adds an error of its own to those that
+//! this crate reports:
+//!
+//! ```no_run,standalone_crate
+#![doc = include_str!("../examples/size-budget.rs")]
+//! ```
+//!
+//! `delivery new-action NAME` writes a project like these, with a CloudFormation template.
 //!
 //! # Rules
 //!
@@ -43,7 +52,7 @@
 //! |-|-|
 //! | [`action`] | the trait, [`serve`](action::serve), and the one place that reports results |
 //! | [`job`] | what CodePipeline hands over: artifacts, credentials, time |
-//! | [`parameters`] | `UserParameters` into your own struct |
+//! | [`parameters`] | `UserParameters` into your own struct, whose field names serde decides (`rename_all`) |
 //! | [`failure`] | errors as the console shows them: type, cause, hint, output; this crate's own as one [`JobError`](failure::JobError) |
 //! | [`artifact`] | artifacts from and to the artifact store |
 //! | [`workspace`] | the job's own directory, removed when the job ends |

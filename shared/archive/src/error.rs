@@ -108,7 +108,7 @@ pub enum ArchiveError {
     NoRoom {
         /// The largest entry, or the one at which the disk was full.
         entry: String,
-        /// If it was to be written.
+        /// The path that it was to be written to.
         path: PathBuf,
         /// What is needed there.
         needed_bytes: u64,

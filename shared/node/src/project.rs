@@ -98,7 +98,7 @@ impl Project {
             .take_while(|directory| directory.starts_with(&self.source))
     }
 
-    /// If a path relative to the directory leads, symbolic links followed.
+    /// Where a path relative to the directory leads, with symbolic links followed.
     ///
     /// # Errors
     ///

@@ -188,7 +188,7 @@ pub(crate) struct End64 {
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
     pub(crate) offset: u64,
-    /// If the locator says that the Zip64 end record is.
+    /// Where the locator says that the Zip64 end record is.
     pub(crate) located: u64,
     pub(crate) disks: u32,
 }

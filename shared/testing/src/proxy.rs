@@ -151,7 +151,7 @@ impl Proxy {
         }
     }
 
-    /// If it is.
+    /// Its address: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

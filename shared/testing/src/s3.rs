@@ -53,7 +53,7 @@ pub struct Objects {
     most_in_flight: Arc<AtomicUsize>,
 }
 
-/// If the objects are.
+/// Where the objects are stored.
 #[derive(Clone)]
 enum Kept {
     Files(Arc<TempDir>, Arc<FileSystem>),
@@ -250,7 +250,7 @@ impl LocalS3 {
         Self { objects, server }
     }
 
-    /// If it is: `http://127.0.0.1:PORT`.
+    /// Its address: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()

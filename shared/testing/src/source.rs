@@ -14,7 +14,7 @@ use delivery_action::parameters::{Params as _, UserParameters};
 /// The artifact store's bucket.
 const BUCKET: &str = "artifact-store";
 
-/// If the input artifact is.
+/// Key of the input artifact.
 const SOURCE_KEY: &str = "greeter/SourceOutp/aB3xY9z";
 
 /// An artifact store that holds one source.

@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// If it is: `http://127.0.0.1:PORT`, for all services.
+    /// Its address: `http://127.0.0.1:PORT`, for all services.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()

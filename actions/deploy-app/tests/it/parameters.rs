@@ -41,7 +41,7 @@ async fn exactly_one_input_artifact_is_taken() {
     .await;
     assert_eq!(
         failure(&world).1.lines().next(),
-        Some("the action takes 1 input artifact(s) and is configured with none")
+        Some("the action takes 1 input artifact but has none")
     );
 }
 
@@ -51,6 +51,9 @@ async fn an_output_artifact_is_refused() {
     run(&world, event().output("Out", STORE, KEY)).await;
     let (failure_type, message) = failure(&world);
     assert_eq!(failure_type, "ConfigurationError");
-    assert!(message.contains("0 output artifact(s)"), "{message}");
+    assert!(
+        message.contains("no output artifact but has 1"),
+        "{message}"
+    );
     assert_eq!(changes(&world), [""; 0]);
 }

@@ -177,6 +177,6 @@ async fn an_output_artifact_has_no_place_here() {
     let event = store.event_with_outputs("task=test", &["Report"]);
     assert_eq!(
         store.run(&action, event).await.unwrap_err().cause,
-        "the action takes 0 output artifact(s) and is configured with 1 (`Report`)"
+        "the action takes no output artifact but has 1 (`Report`)"
     );
 }

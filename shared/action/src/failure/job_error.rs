@@ -20,7 +20,7 @@ use crate::workspace::WorkspaceError;
 ///     #[error("nobody to greet")]
 ///     Nobody,
 ///     #[error(transparent)]
-///     Job(#[from] JobError),
+///     Job(JobError),
 /// }
 ///
 /// delivery_action::wraps_job_error!(GreetError);
@@ -109,7 +109,7 @@ impl ActionError for JobError {
 }
 
 /// Lets `?` turn every error that [`JobError`](crate::failure::JobError) covers into an action's own
-/// error, by the variant `Job` of that.
+/// error, by the variant `Job` of that. For some of them only, name them: `wraps_job_error!(MyError: ProcessError)`.
 ///
 /// `#[from]` alone would not do: `?` converts once, and there are two steps from `ArtifactError` to
 /// `JobError` to the action's error.

@@ -6,7 +6,7 @@ use super::{Artifact, EVENT_KEY};
 
 /// The action is configured with the wrong number of artifacts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the action takes {expected} {side} artifact(s) and is configured with {}", names(.found))]
+#[error("the action takes {} but has {}", count(*.expected, .side), names(.found))]
 pub struct ArtifactCountError {
     side: &'static str,
     expected: usize,
@@ -30,15 +30,19 @@ impl ActionError for ArtifactCountError {
     }
 
     fn hint(&self) -> Option<String> {
+        let count = count(self.expected, self.side);
         Some(format!(
-            "give the action {} `{}` in the pipeline's declaration",
-            self.expected,
-            if self.side == "input" {
-                "InputArtifacts"
-            } else {
-                "OutputArtifacts"
-            }
+            "declare {count} for the action in the pipeline (`InputArtifacts` or `OutputArtifacts`)"
         ))
+    }
+}
+
+/// `1 input artifact`
+fn count(expected: usize, side: &str) -> String {
+    match expected {
+        0 => format!("no {side} artifact"),
+        1 => format!("1 {side} artifact"),
+        more => format!("{more} {side} artifacts"),
     }
 }
 

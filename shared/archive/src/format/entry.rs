@@ -35,11 +35,11 @@ pub struct Entry {
     pub(crate) crc: u32,
     pub(crate) size: u64,
     pub(crate) compressed_size: u64,
-    /// If the local header begins.
+    /// Position of the local header.
     pub(crate) header: u64,
-    /// If the next local header, or the directory, begins; set when all entries are known.
+    /// Position of the next local header, or of the directory; set when all entries are known.
     pub(crate) end: u64,
-    /// If the data begins; 0 until the local header was read.
+    /// Position of the data; 0 until the local header was read.
     pub(crate) data: u64,
     /// Whether its record in the directory has a Zip64 field.
     pub(crate) zip64: bool,
@@ -85,7 +85,7 @@ impl Entry {
         self.header
     }
 
-    /// If the next local header, or the directory, begins.
+    /// Position of the next local header, or of the directory.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end

@@ -74,7 +74,7 @@ impl CentralDirectory {
         self.entries.iter()
     }
 
-    /// If the central directory lies.
+    /// The range of bytes that the central directory takes up.
     #[must_use]
     pub fn directory(&self) -> Range<u64> {
         self.directory.clone()

@@ -122,7 +122,7 @@ fn pieces(run: &CoalescedRead, piece_bytes: u64) -> impl Iterator<Item = Range<u
         .map(move |at| at..at.saturating_add(piece_bytes).min(end))
 }
 
-/// If the pieces of a plan come from.
+/// Where the pieces of a plan come from.
 pub trait PieceSource: Sync {
     /// Waits for a piece; the returned buffer is [`SPARE_BYTES`] longer than the range. Each piece is taken once. A
     /// thread takes pieces in the order of their numbers and holds one at a time, which sources rely on to bound

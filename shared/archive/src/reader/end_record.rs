@@ -27,7 +27,7 @@ const END64_SIZE_FIELD: u64 = 44;
 const TAPE_RECORD_BYTES: u64 = 512;
 const TAPE_BLOCK_BYTES: usize = 10_240;
 
-/// If the central directory lies, and how many records it has.
+/// Where the central directory is, and how many records it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DirectoryLocation {
     pub(crate) offset: u64,
@@ -156,7 +156,7 @@ fn is_padding(rest: &[u8], file_len: u64) -> bool {
         && rest.iter().all(|byte| *byte == 0)
 }
 
-/// If the Zip64 end record begins, if a locator stands here.
+/// Where the Zip64 end record begins, if there is a locator at this position.
 fn read_locator(source: &Source, offset: u64) -> Result<Option<u64>, ArchiveError> {
     let mut record = [0; LOCATOR_BYTES];
     source.read_at(&mut record, offset)?;

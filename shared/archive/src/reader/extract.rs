@@ -83,7 +83,7 @@ pub struct Extraction<'a> {
     pub limits: &'a Limits,
     /// Which bytes are read together.
     pub plan: &'a ReadPlan,
-    /// If the bytes come from.
+    /// Where the bytes come from.
     pub pieces: &'a dyn PieceSource,
     /// Which entries, by index; `None` means all. Links that are not chosen are read and checked as well, because
     /// where a link leads depends on all of them.
