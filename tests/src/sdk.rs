@@ -145,12 +145,27 @@ pub fn test(workspace: &Path) -> Result<String, String> {
 /// What cargo sets for the tests that it runs (`CARGO_PKG_NAME`).
 const OF_THIS_TEST: [&str; 4] = ["BIN_", "CFG_", "MANIFEST_", "PKG_"];
 
+/// Those of them that are set and empty here (The Cargo Book, "Environment variables Cargo sets for crates"), which
+/// [`delivery_action::env`] does not list.
+const EMPTY_IN_THIS_TEST: [&str; 7] = [
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE_FILE",
+    "CARGO_PKG_README",
+    "CARGO_PKG_REPOSITORY",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 fn run(command: &mut Command) -> Result<String, String> {
     // ring's build script asks for them, so another value compiles it and everything above it again.
     for name in delivery_action::env::with_prefix("CARGO_").keys() {
         if OF_THIS_TEST.iter().any(|begin| name.starts_with(begin)) {
             command.env_remove(format!("CARGO_{name}"));
         }
+    }
+    for name in EMPTY_IN_THIS_TEST {
+        command.env_remove(name);
     }
     let output = command
         .output()

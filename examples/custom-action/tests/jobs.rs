@@ -87,7 +87,7 @@ async fn a_webhook_out_of_reach_is_a_failure_that_may_pass() {
         failure(result("http://127.0.0.1:9/token", "message=released").await);
     assert_eq!(failure_type, "SystemUnavailable");
     assert!(
-        message.contains("\nhint: check that the function's network"),
+        message.contains("\nhint: check `WebhookUrl`"),
         "{message}"
     );
     assert!(

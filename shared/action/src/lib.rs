@@ -39,7 +39,7 @@
 //! - **Clients come from the [`SdkConfig`](aws::SdkConfig)** that the constructor gets: it holds the
 //!   function's credentials, region and endpoints. The input and output artifacts are reached with the job's
 //!   own credentials, by [`Store::for_job`](artifact::Store::for_job).
-//! - **Variables are read by [`env`] alone**, so that an empty variable counts as unset everywhere, and one
+//! - **Variables are read by [`env`](mod@env) alone**, so that an empty variable counts as unset everywhere, and one
 //!   place says what a function depends on.
 //! - **Children are started by [`process`] alone.** It hides the function's credentials from them and ends all
 //!   their descendants.
@@ -61,7 +61,7 @@
 //! | [`process`] | child processes |
 //! | [`aws`] | configuration of clients, and what a failed call means |
 //! | [`blocking()`] | work that blocks, off the async threads |
-//! | [`clock`], [`env`], [`glob`], [`text`] | time, variables, patterns, text that is safe to show |
+//! | [`clock`], [`env`](mod@env), [`glob`], [`text`] | time, variables, patterns, text that is safe to show |
 //! | [`logging`], [`sandbox`] | JSON lines without secrets, `/tmp` between two jobs: [`serve`](action::serve) starts both |
 //!
 //! # What a new version may change

@@ -8,8 +8,8 @@
 //! text that was truncated first and redacted second ended in the beginning of a secret; and a secret of one
 //! pipeline was still hidden in the log of another, where it was an ordinary word.
 //!
-//! Solution: known secrets are removed by value, in every form that a line may contain ([`forms_of`]), and unknown
-//! ones by their shape ([`FORMS`]). A line's values are redacted before they are escaped ([`redacted_line`]). Text
+//! Solution: known secrets are removed by value, in every form that a line may contain (`forms_of`), and unknown
+//! ones by their shape (`FORMS`). A line's values are redacted before they are escaped (`redacted_line`). Text
 //! that leaves the function any other way (messages, summaries) passes [`redact`] before it is truncated, or
 //! [`redact_cut`] if it already was. [`Secrets`] hides values only while its job runs.
 

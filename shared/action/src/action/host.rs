@@ -35,7 +35,7 @@ use crate::logging::Secrets;
 use crate::parameters::{ParametersError, Params, UserParameters};
 use crate::sandbox;
 
-/// How long before Lambda's timeout an action is stopped. In this time its children have to end ([`END_GRACE`])
+/// How long before Lambda's timeout an action is stopped. In this time its children have to end (`END_GRACE`)
 /// and the result has to be reported.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(20);
 
