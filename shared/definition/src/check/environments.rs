@@ -1,0 +1,228 @@
+//! Environments: names, order, and what they say of services.
+
+use super::services::report_text;
+use super::{Known, Need, report_cycles};
+use crate::Environment;
+use crate::file::File;
+use crate::file::environment::EnvironmentSettings;
+use crate::map::Map;
+use crate::names::{FAMILIES, Family, word};
+use crate::reader::Reader;
+
+/// https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_AlarmConfiguration.html, which we keep to.
+const MOST_ALARMS: usize = 10;
+
+pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
+    let Some(environments) = &file.environments else {
+        return;
+    };
+    if environments.value.is_empty() {
+        reader.report(
+            environments.line,
+            "`environments` is empty",
+            "add an environment, for example: int = {}; or remove `environments`: then there are `test` and `prod`",
+        );
+    }
+    for environment in &environments.value {
+        report_name(environment, reader);
+        report_after(environment, known, reader);
+        report_parameters(environment, known, reader);
+        report_allow(environment, known, reader);
+        report_share(environment, &environments.value, known, reader);
+        if let Some(alarms) = environment
+            .alarms
+            .as_ref()
+            .filter(|all| all.value.len() > MOST_ALARMS)
+        {
+            let what = format!(
+                "`environments.{}.alarms` has {} alarms; the limit is {MOST_ALARMS}",
+                environment.name,
+                alarms.value.len()
+            );
+            reader.report(
+                alarms.line,
+                what,
+                "join some in a composite alarm, and name that",
+            );
+        }
+    }
+    let after = |environment: &'_ Environment| -> Vec<(String, usize)> {
+        let after = environment.after.iter();
+        after
+            .map(|after| (after.value.clone(), after.line))
+            .collect()
+    };
+    let after: Vec<_> = environments.value.iter().map(after).collect();
+    let needs: Vec<Vec<_>> = after
+        .iter()
+        .map(|after| {
+            after
+                .iter()
+                .map(|(name, line)| Need { name, line: *line })
+                .collect()
+        })
+        .collect();
+    report_cycles(
+        "environments come after each other",
+        "remove one `after`: a release goes through the environments one after the other",
+        &known.environments,
+        &needs,
+        reader,
+    );
+}
+
+fn report_name(environment: &Environment, reader: &mut Reader) {
+    let name = environment.name.as_str();
+    if FAMILIES.contains(&name) {
+        return;
+    }
+    let Err(why) = word(name) else {
+        return;
+    };
+    let lower = name.to_ascii_lowercase();
+    let family = lower
+        .split_once('-')
+        .map(|(family, _)| family)
+        .filter(|family| FAMILIES.contains(family));
+    let next = match family {
+        Some(family) => format!(
+            "remove it: `{name}` is there as soon as it is deployed, and has the settings of `environments.{family}`"
+        ),
+        None if word(&lower).is_ok() => {
+            format!("write it as `{lower}`; `delivery` takes it in any case")
+        }
+        None => "for example: `int`, `prd`, `staging`".to_owned(),
+    };
+    reader.report(
+        environment.line,
+        format!("the environment `{name}` has a name that cannot be: {why}"),
+        next,
+    );
+}
+
+/// Members of these are deployed by hand or by a pull request, not by the pipeline.
+fn is_outside_the_pipeline(name: &str) -> bool {
+    name == Family::Developer.word() || name == Family::PullRequest.word()
+}
+
+fn report_after(environment: &Environment, known: &Known<'_>, reader: &mut Reader) {
+    let Some(after) = &environment.after else {
+        return;
+    };
+    let name = &environment.name;
+    let place = format!("`environments.{name}.after`");
+    if is_outside_the_pipeline(name) {
+        let what =
+            format!("{place} has no effect: the pipeline does not deploy the family `{name}`");
+        reader.report(after.line, what, "remove it");
+    } else if after.value == *name {
+        let what = format!("{place} names `{name}` itself");
+        reader.report(
+            after.line,
+            what,
+            "name the environment that a release goes through before, or remove it",
+        );
+    } else if known.environment(&after.value, after.line, &place, reader)
+        && is_outside_the_pipeline(&after.value)
+    {
+        let what = format!(
+            "{place} names `{}`, a family that the pipeline does not deploy",
+            after.value
+        );
+        reader.report(
+            after.line,
+            what,
+            "name an environment that the pipeline deploys before, or remove it",
+        );
+    }
+}
+
+fn report_parameters(environment: &Environment, known: &Known<'_>, reader: &mut Reader) {
+    let name = &environment.name;
+    for text in &environment.parameters {
+        if let Some(reference) = text.value.value.references().next() {
+            reader.report(
+                text.value.line,
+                format!(
+                    "`environments.{name}.parameters.{}` refers to `${{{}.{}}}`, but is for all services",
+                    text.name, reference.service, reference.output
+                ),
+                format!("write it for the services that use it: `[environments.{name}.services.SERVICE]`"),
+            );
+        }
+    }
+    for service in &environment.services {
+        let place = format!("`environments.{name}.services`");
+        known.service(&service.name, service.line, &place, reader);
+        for text in &service.value {
+            let place = format!(
+                "`environments.{name}.services.{}.{}`",
+                service.name, text.name
+            );
+            report_text(&text.value, &place, Some(&service.name), known, reader);
+        }
+    }
+}
+
+fn report_allow(environment: &Environment, known: &Known<'_>, reader: &mut Reader) {
+    let place = format!("`environments.{}.allow`", environment.name);
+    for allowed in &environment.allow {
+        match allowed.value.split_once('.') {
+            Some((service, resource)) if !resource.is_empty() => {
+                known.service(service, allowed.line, &place, reader);
+            }
+            _ => reader.report(
+                allowed.line,
+                format!(
+                    "{place} has `{}`, which is not `SERVICE.LOGICAL-NAME`",
+                    allowed.value
+                ),
+                "for example: allow = [\"database.OldTable\"]",
+            ),
+        }
+    }
+}
+
+fn report_share(
+    environment: &Environment,
+    all: &Map<EnvironmentSettings>,
+    known: &Known<'_>,
+    reader: &mut Reader,
+) {
+    for shared in &environment.share {
+        let name = &environment.name;
+        let place = format!("`environments.{name}.share.{}`", shared.name);
+        known.service(
+            &shared.name,
+            shared.line,
+            &format!("`environments.{name}.share`"),
+            reader,
+        );
+        let (other, line) = (&shared.value.value, shared.value.line);
+        // Its value is missing, which was reported.
+        if line == 0 || !known.environment(other, line, &place, reader) {
+            continue;
+        }
+        if other == name || FAMILIES.contains(&other.as_str()) {
+            let what = format!("{place} is `{other}`, which is not another environment");
+            reader.report(
+                line,
+                what,
+                "name one that is there all the time, such as `int`",
+            );
+        } else if all
+            .get(other)
+            .is_some_and(|other| other.share.get(&shared.name).is_some())
+        {
+            let what = format!(
+                "{place} is `{other}`, which shares `{}` itself",
+                shared.name
+            );
+            reader.report(
+                line,
+                what,
+                "name the environment that the service is deployed to",
+            );
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The keys of `delivery.toml`: each is declared here once, for reading, schema and reference.
+
+pub(crate) mod environment;
+pub(crate) mod functions;
+pub(crate) mod previews;
+pub(crate) mod service;
+
+use crate::file::environment::EnvironmentSettings;
+use crate::file::functions::FunctionSettings;
+use crate::file::previews::PreviewSettings;
+use crate::file::service::ServiceSettings;
+use crate::form::{Located, Scalar, choice};
+use crate::map::Map;
+use crate::section::{Key, section};
+
+choice! {
+    /// The processor that the action functions run on.
+    pub enum Architecture {
+        /// AWS Graviton.
+        Arm64 = "arm64",
+        /// Intel and AMD.
+        X86_64 = "x86_64",
+    }
+}
+
+section! {
+    /// `delivery.toml`, at the root of the repository. Every key is optional; without `[services]` the
+    /// repository is one service.
+    pub struct File {
+        /// The application's name. Names of stacks begin with it: `APPLICATION-ENVIRONMENT-SERVICE`. Required
+        /// with `[services]`, `[environments]`, `[previews]` and `[pipelines]`: a pipeline does not know the
+        /// name of the repository's folder.
+        application: Option<Located<String>> = Key::new("application").example("\"workshop\"");
+        /// The services: what is deployed, each as one.
+        services: Option<Located<Map<ServiceSettings>>> = Key::new("services")
+            .default("the repository is one service, `main`; its kind is seen from its files")
+            .example("{ database = \"backend-database\" }");
+        /// The environments that the services are deployed to, in the order of `after`, else of the file.
+        environments: Option<Located<Map<EnvironmentSettings>>> = Key::new("environments")
+            .default("`test`, then `prod`")
+            .example("{ int = {}, prd = { after = \"int\" } }");
+        /// An environment for each open pull request. Limits and rights are read from the base branch, never
+        /// from the pull request.
+        previews: Option<Located<PreviewSettings>> = Key::new("previews")
+            .default("none")
+            .example("{ base = [\"main\"] }")
+            .not_yet();
+        /// Several pipelines, each with its services. Each service is in exactly one.
+        pipelines: Option<Located<Map<Located<Vec<Located<String>>>>>> = Key::new("pipelines")
+            .default("one pipeline with all services")
+            .example("{ infra = [\"database\"], app = [\"restapi\", \"website\"] }")
+            .not_yet();
+        /// The name of the stack that holds the pipeline.
+        stack_name: Option<String> = Key::new("stack-name")
+            .default("the name of the file's folder")
+            .example("\"workshop-delivery\"");
+        /// The AWS region of the pipeline.
+        region: Option<String> = Key::new("region")
+            .default("that of the profile")
+            .example("\"eu-central-1\"");
+        /// The profile of the AWS configuration.
+        profile: Option<String> = Key::new("profile").default("`AWS_PROFILE`").example("\"team\"");
+        /// The bucket that packages and templates are published to.
+        bucket: Option<String> = Key::new("bucket")
+            .default("one that `delivery` makes")
+            .example("\"team-packages\"");
+        /// The processor that the action functions run on.
+        architecture: Option<Architecture> = Key::new("architecture")
+            .default("`arm64`")
+            .example("\"x86_64\"");
+        /// Parameters of the stack that holds the pipeline, not of the services.
+        parameters: Map<Scalar> = Key::new("parameters")
+            .default("none")
+            .example("{ RepositoryName = \"team/workshop\" }");
+        /// Lambda functions of your own that are actions of the pipeline.
+        functions: Map<FunctionSettings> = Key::new("functions")
+            .default("none")
+            .example("{ notify-chat = \"../notify-chat\" }");
+    }
+}

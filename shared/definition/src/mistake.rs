@@ -1,0 +1,80 @@
+//! What is wrong in a file: where, what, and what to do next.
+
+use std::fmt;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, from 1; it is a line of the file.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What to do next.
+    pub next: String,
+}
+
+/// All that is wrong in a file, in the order of its lines; there is at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes {
+    file: String,
+    mistakes: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// `None` where nothing is wrong.
+    pub(crate) fn new(file: &str, mut mistakes: Vec<Mistake>) -> Option<Self> {
+        if mistakes.is_empty() {
+            return None;
+        }
+        mistakes.sort_by_key(|mistake| mistake.line);
+        mistakes.dedup();
+        Some(Self {
+            file: file.to_owned(),
+            mistakes,
+        })
+    }
+
+    /// The file, as the caller named it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The mistakes, in the order of their lines.
+    pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
+        self.mistakes.iter()
+    }
+}
+
+impl IntoIterator for Mistakes {
+    type Item = Mistake;
+    type IntoIter = std::vec::IntoIter<Mistake>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.mistakes.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Mistakes {
+    type Item = &'a Mistake;
+    type IntoIter = std::slice::Iter<'a, Mistake>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, mistake) in self.mistakes.iter().enumerate() {
+            if place > 0 {
+                writeln!(f)?;
+            }
+            writeln!(f, "{}:{}: {}", self.file, mistake.line, mistake.what)?;
+            write!(f, "  {}", mistake.next)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}

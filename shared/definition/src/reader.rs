@@ -1,0 +1,195 @@
+//! Reads values one after the other and goes on after each mistake.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::lines::Lines;
+use crate::mistake::Mistake;
+use crate::nearest::advice;
+use crate::section::Key;
+use crate::support::NotYet;
+
+pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Where in the file the reader is, and what it has found.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    lines: Lines,
+    path: Vec<Place>,
+    /// All that is wrong so far.
+    pub(crate) mistakes: Vec<Mistake>,
+    /// The keys that are read and not applied.
+    pub(crate) not_yet: Vec<NotYet>,
+}
+
+#[derive(Debug)]
+struct Place {
+    name: String,
+    /// `key = "value"`, of a key that is documented.
+    example: Option<String>,
+}
+
+impl Reader {
+    pub(crate) fn new(text: &[u8]) -> Self {
+        Self {
+            lines: Lines::of(text),
+            path: Vec::new(),
+            mistakes: Vec::new(),
+            not_yet: Vec::new(),
+        }
+    }
+
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
+        self.lines.at(span.start)
+    }
+
+    /// The keys that lead here: `services.restapi.build`.
+    pub(crate) fn path(&self) -> String {
+        let mut path = String::new();
+        for place in &self.path {
+            if !path.is_empty() && !place.name.starts_with('[') {
+                path.push('.');
+            }
+            path.push_str(&place.name);
+        }
+        path
+    }
+
+    pub(crate) fn report(&mut self, line: usize, what: impl Into<String>, next: impl Into<String>) {
+        self.mistakes.push(Mistake {
+            line,
+            what: what.into(),
+            next: next.into(),
+        });
+    }
+
+    /// Reads what a documented key has.
+    pub(crate) fn key<T>(
+        &mut self,
+        key: &Key,
+        line: usize,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let example = key.example.map(|value| format!("{} = {value}", key.name));
+        self.path.push(Place {
+            name: key.name.to_owned(),
+            example,
+        });
+        if key.not_yet {
+            self.not_yet.push(NotYet::new(line, self.path()));
+        }
+        let read = read(self);
+        self.path.pop();
+        read
+    }
+
+    /// Reads what stands under a name of the user's, or at a position (`[2]`).
+    pub(crate) fn under<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(Place {
+            name: name.to_owned(),
+            example: None,
+        });
+        let read = read(self);
+        self.path.pop();
+        read
+    }
+
+    /// The entries of a table in the order of the file.
+    pub(crate) fn table<'v, 'i>(
+        &mut self,
+        value: &'v Value<'i>,
+        expected: &str,
+    ) -> Option<Vec<Entry<'v, 'i>>> {
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(value, expected);
+            return None;
+        };
+        Some(self.entries(table))
+    }
+
+    fn entries<'v, 'i>(&self, table: &'v DeTable<'i>) -> Vec<Entry<'v, 'i>> {
+        let mut entries: Vec<_> = table
+            .iter()
+            .map(|(name, value)| (name.span().start, name, value))
+            .collect();
+        // The parser sorts them by name.
+        entries.sort_by_key(|(start, ..)| *start);
+        entries
+            .into_iter()
+            .map(|(_, name, value)| Entry {
+                name: name.get_ref(),
+                line: self.line(&name.span()),
+                value,
+            })
+            .collect()
+    }
+
+    pub(crate) fn wrong_type(&mut self, value: &Value<'_>, expected: &str) {
+        let what = format!(
+            "`{}` is {}; it must be {expected}",
+            self.path(),
+            type_of(value.get_ref())
+        );
+        let next = self.example();
+        self.report(self.line(&value.span()), what, next);
+    }
+
+    pub(crate) fn wrong_value(&mut self, value: &Value<'_>, shown: &str, why: &str) {
+        let what = format!("`{}` is `{shown}`: {why}", self.path());
+        let next = self.example();
+        self.report(self.line(&value.span()), what, next);
+    }
+
+    pub(crate) fn unknown(&mut self, name: &str, line: usize, known: &[&'static str]) {
+        let inside = match self.path() {
+            path if path.is_empty() => String::new(),
+            path => format!(" in `{path}`"),
+        };
+        let next = advice(name, known.iter().copied(), "keys here");
+        self.report(line, format!("unknown key `{name}`{inside}"), next);
+    }
+
+    pub(crate) fn missing(&mut self, line: usize, key: &Key) {
+        let what = format!("`{}` has no `{}`", self.path(), key.name);
+        let next = format!(
+            "add it, for example: {} = {}",
+            key.name,
+            key.example.unwrap_or("\"...\"")
+        );
+        self.report(line, what, next);
+    }
+
+    /// How the nearest documented key around is written.
+    fn example(&self) -> String {
+        let example = self
+            .path
+            .iter()
+            .rev()
+            .find_map(|place| place.example.as_deref());
+        match example {
+            Some(example) => format!("for example: {example}"),
+            None => "correct it, or remove it".to_owned(),
+        }
+    }
+}
+
+/// One entry of a table.
+#[derive(Debug)]
+pub(crate) struct Entry<'v, 'i> {
+    pub(crate) name: &'v str,
+    pub(crate) line: usize,
+    pub(crate) value: &'v Value<'i>,
+}
+
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

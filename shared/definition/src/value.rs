@@ -1,0 +1,8 @@
+//! The values that have a form of their own.
+
+pub(crate) mod duration;
+pub(crate) mod path;
+pub(crate) mod place;
+pub(crate) mod rollout;
+pub(crate) mod text;
+pub(crate) mod ttl;

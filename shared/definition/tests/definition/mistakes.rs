@@ -1,0 +1,211 @@
+//! Each mistake that a file can have, with the whole message.
+
+use delivery_definition::{parse, parse_bytes};
+
+/// What is said of a file, whose lines begin with `application`.
+fn message(rest: &str) -> String {
+    message_of(&format!("application = \"workshop\"\n{rest}"))
+}
+
+fn message_of(text: &str) -> String {
+    parse(text, "delivery.toml")
+        .expect_err("the file is wrong")
+        .to_string()
+}
+
+macro_rules! snapshot {
+    ($message:expr) => {
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!($message);
+        });
+    };
+}
+
+#[test]
+fn unknown_keys() {
+    snapshot!(message(
+        "aplication = 1\nregoin = \"eu-west-1\"\n\
+         [services.restapi]\ndirectory = \"api\"\nparamters = {}\nbuild = { tusk = \"x\" }\npath = \"api\"\n\
+         [environments.prd]\naproval = true\nsomething = 1\n[previews]\nbase = [\"main\"]\nforks = true\n"
+    ));
+}
+
+#[test]
+fn packages_are_not_chosen_by_the_file() {
+    snapshot!(message_of("packages = \"evil-packages\"\n"));
+}
+
+#[test]
+fn wrong_types() {
+    snapshot!(message(
+        "stack-name = 5\nparameters = { List = [\"a\"] }\n\
+         [services]\ndatabase = 5\nrestapi = { directory = [\"api\"], parameters = { Size = 99999999999999999999 } }\n\
+         website = { directory = \"site\", site = true, test = \"test\", also = [\"x\", 5], kind = \"lambda\" }\n\
+         [environments]\ndev = { ttl = 20:00 }\nint = { approval = \"yes\", account = 222222222222 }\nprd = \"int\"\n\
+         [previews]\nbase = \"main\"\nlimit = 1000\n"
+    ));
+}
+
+#[test]
+fn values_without_the_right_form() {
+    snapshot!(message(
+        "[services]\nrestapi = { directory = \"api\", parameters = { A = \"${B}\", C = \"${a.b\" } }\n\
+         [environments.dev]\nttl = \"8 pm\"\nkeep-on-failure = \"2 hours\"\ntimezone = \"Berlin time\"\n\
+         [environments.prd]\nrollout = \"canary:10\"\naccount = \"1234\"\nregion = \"Frankfurt\"\nrole = \"a b\"\n\
+         [environments.int]\nrollout = \"linear:200@5m\"\nttl = \"0h\"\n"
+    ));
+}
+
+#[test]
+fn required_keys() {
+    snapshot!(message_of(
+        "[services.restapi]\nkind = \"app\"\n[functions.chat]\ntemplate = \"t.yaml\"\n[previews]\n"
+    ));
+}
+
+#[test]
+fn an_application_that_cannot_be_a_name() {
+    snapshot!(message_of("application = \"My Workshop\"\n"));
+}
+
+#[test]
+fn an_application_with_a_name_that_is_too_long() {
+    snapshot!(message_of(
+        "application = \"the-workshop-of-the-whole-team\"\n"
+    ));
+}
+
+#[test]
+fn a_circle_of_references() {
+    snapshot!(message(
+        "[services]\na = { directory = \"a\", parameters = { X = \"${b.Y}\" } }\n\
+         b = { directory = \"b\", config = { X = \"${c.Y}\" } }\n\
+         c = { directory = \"c\" }\n\
+         d = { directory = \"d\", needs = [\"a\"] }\n\
+         [environments.prd]\nservices.c = { X = \"${a.Y}\" }\n"
+    ));
+}
+
+#[test]
+fn references_to_services_that_do_not_exist() {
+    snapshot!(message(
+        "[services]\ndatabase = \"database\"\n\
+         restapi = { directory = \"api\", parameters = { Table = \"${databse.Table}\" }, needs = [\"queue\", \"restapi\"] }\n\
+         website = { directory = \"site\", config = { url = \"${website.Url}\" } }\n\
+         [services.tasks]\ndirectory = \"tasks\"\ntest = { task = \"test\", environment = { URL = \"${rest.Url}\" } }\n\
+         [environments.prd]\nparameters = { Table = \"${database.Table}\" }\nservices.resapi = { Memory = 512 }\n"
+    ));
+}
+
+#[test]
+fn folders() {
+    snapshot!(message(
+        "[services]\na = \"services/api\"\nb = \"./services//api/\"\nc = \"../elsewhere\"\nd = \"/etc\"\ne = \"\"\n\
+         f = { directory = \"f\", template = \"../template.yaml\", also = [\"../x/**\"] }\n"
+    ));
+}
+
+#[test]
+fn kinds_that_contradict_each_other() {
+    snapshot!(message(
+        "[services]\na = { directory = \"a\", site = \"build\", template = \"t.yaml\" }\n\
+         b = { directory = \"b\", site = \"build\", kind = \"stack\" }\n"
+    ));
+}
+
+#[test]
+fn builds() {
+    let many = vec!["\"x\""; 51].join(", ");
+    snapshot!(message(&format!(
+        "[services]\na = {{ directory = \"a\", build = {{}} }}\n\
+         b = {{ directory = \"b\", build = {{ task = \"x\", commands = [\"x\"] }} }}\n\
+         c = {{ directory = \"c\", build = {{ task = \"x\", image = \"i\" }} }}\n\
+         d = {{ directory = \"d\", build = {{ commands = [{many}] }} }}\n\
+         e = {{ directory = \"e\", build = {{ commands = [\"a\\nb\", \" \"], timeout = \"2h\" }} }}\n\
+         f = {{ directory = \"f\", build = {{ commands = [\"a\"], environment = {{ URL = \"${{a.Url}}\" }} }} }}\n"
+    )));
+}
+
+#[test]
+fn names_that_cannot_be() {
+    snapshot!(message(
+        "[services]\nRestApi = \"a\"\n\"b c\" = \"b\"\n\
+         [environments]\nINT = {}\ndev-anna = {}\neu-int = {}\nthe-environment-of-the-whole-team = {}\n"
+    ));
+}
+
+#[test]
+fn names_of_stacks_that_are_too_long() {
+    let long = "a-service-with-quite-a-long-name-".repeat(3);
+    snapshot!(message(&format!(
+        "[services]\n{long}x = \"a\"\n[environments]\ndev = {{}}\n"
+    )));
+}
+
+#[test]
+fn nothing_in_services_and_environments() {
+    snapshot!(message("[services]\n[environments]\n[pipelines]\n"));
+}
+
+#[test]
+fn the_order_of_environments() {
+    snapshot!(message(
+        "[environments]\ndev = { after = \"int\" }\nint = { after = \"intt\" }\na = { after = \"b\" }\n\
+         b = { after = \"a\" }\nprd = { after = \"dev\" }\nown = { after = \"own\" }\n"
+    ));
+}
+
+#[test]
+fn what_environments_say_of_services() {
+    snapshot!(message(
+        "[services]\ndatabase = \"database\"\n[environments]\nint = { share = { database = \"pp\" } }\n\
+         pp = { share = { database = \"prd\", queue = \"prd\" } }\nqa = { share = { database = \"qa\" } }\n\
+         prd = { allow = [\"Table\", \"databse.Table\"] }\n\
+         [environments.loud]\nalarms = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\"]\n"
+    ));
+}
+
+#[test]
+fn pipelines() {
+    snapshot!(message(
+        "[services]\na = \"a\"\nb = \"b\"\nc = \"c\"\n[pipelines]\none = [\"a\", \"b\"]\ntwo = [\"a\", \"x\"]\nthree = []\n"
+    ));
+}
+
+#[test]
+fn keys_that_are_set_twice() {
+    snapshot!(message(
+        "region = \"a\"\nregion = \"b\"\n[services]\na = \"a\"\na = \"b\"\nb = 5\n"
+    ));
+}
+
+#[test]
+fn text_that_is_not_toml() {
+    snapshot!(message("region = eu-west-1\n[services\nprofile = \"team\n"));
+}
+
+#[test]
+fn bytes_that_are_not_text() {
+    let bytes = b"application = \"workshop\"\nregion = \"\xff\"\n";
+    snapshot!(
+        parse_bytes(bytes, "delivery.toml")
+            .expect_err("the file is wrong")
+            .to_string()
+    );
+}
+
+#[test]
+fn lines_are_counted_with_a_byte_order_mark_and_windows_line_ends() {
+    let text = "\u{feff}application = \"workshop\"\r\n\r\nregoin = \"x\"\r\n";
+    snapshot!(message_of(text));
+}
+
+#[test]
+fn mistakes_are_there_one_by_one() {
+    let mistakes = parse("regoin = 1\nprofil = 2\n", "delivery.toml").unwrap_err();
+    assert_eq!(mistakes.file(), "delivery.toml");
+    let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [1, 2]);
+    let next: Vec<_> = mistakes.into_iter().map(|mistake| mistake.next).collect();
+    assert_eq!(next, ["did you mean `region`?", "did you mean `profile`?"]);
+}
