@@ -86,6 +86,7 @@ struct Need<'a> {
 /// Reports each circle of things that need each other.
 fn report_cycles(
     what: &str,
+    verb: &str,
     next: &str,
     names: &[&str],
     needs: &[Vec<Need<'_>>],
@@ -114,7 +115,7 @@ fn report_cycles(
                 let line = line.map_or(1, |need| need.line);
                 (
                     line,
-                    format!("`{}` needs `{}` (line {line})", names[*own], names[*other]),
+                    format!("`{}` {verb} `{}` (line {line})", names[*own], names[*other]),
                 )
             })
             .collect();

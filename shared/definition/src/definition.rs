@@ -224,9 +224,9 @@ impl Definition {
                 name: name.as_str().to_owned(),
             });
         };
-        if let Some(why) = name
-            .family()
-            .and_then(|_| names::clash(name.as_str(), self.services.names()))
+        let services: Vec<_> = self.services.names().collect();
+        if name.family().is_some()
+            && let Some(why) = names::clash(name.as_str(), &services)
         {
             return Err(UnknownEnvironment::Clash {
                 name: name.as_str().to_owned(),
@@ -236,30 +236,27 @@ impl Definition {
         Ok(Target { name, settings })
     }
 
-    /// The stack of a service in an environment. `application` is that of the file, or what stands for it.
-    ///
-    /// # Errors
-    ///
-    /// The name is too long.
-    pub fn stack(
-        &self,
-        application: &str,
-        target: &Target<'_>,
-        service: &Service,
-    ) -> Result<String, NameTooLong> {
-        names::stack(application, &target.name, &service.name)
-    }
-
-    /// Whether a service is deployed to an environment; it is not where that shares another environment's.
-    #[must_use]
-    pub fn deploys(&self, target: &Target<'_>, service: &Service) -> bool {
-        target.settings.share.get(&service.name).is_none()
-    }
-
     /// The keys that are set and have no effect yet, in the order of the file.
     #[must_use]
     pub fn not_yet_supported(&self) -> &[NotYet] {
         &self.not_yet
+    }
+}
+
+impl Target<'_> {
+    /// The stack of a service here. `application` is that of the file, or what stands for it.
+    ///
+    /// # Errors
+    ///
+    /// The name is too long.
+    pub fn stack(&self, application: &str, service: &Service) -> Result<String, NameTooLong> {
+        names::stack(application, &self.name, &service.name)
+    }
+
+    /// Whether a service is deployed here; it is not where another environment's is shared.
+    #[must_use]
+    pub fn deploys(&self, service: &Service) -> bool {
+        self.settings.share.get(&service.name).is_none()
     }
 }
 

@@ -33,7 +33,7 @@ section! {
         application: Option<Located<String>> = Key::new("application").example("\"workshop\"");
         /// The services: what is deployed, each as one.
         services: Option<Located<Map<ServiceSettings>>> = Key::new("services")
-            .default("the repository is one service, `main`; its kind is seen from its files")
+            .default("the repository is one service, `main`; its kind is determined by its files")
             .example("{ database = \"backend-database\" }");
         /// The environments that the services are deployed to, in the order of `after`, else of the file.
         environments: Option<Located<Map<EnvironmentSettings>>> = Key::new("environments")
@@ -76,5 +76,58 @@ section! {
         functions: Map<FunctionSettings> = Key::new("functions")
             .default("none")
             .example("{ notify-chat = \"../notify-chat\" }");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::de::{DeTable, DeValue};
+
+    use super::*;
+    use crate::file::service::{BuildSettings, TestSettings};
+    use crate::form::{Form, Shape};
+    use crate::mistake::Mistake;
+    use crate::reader::Reader;
+
+    /// What is wrong with a section that has one key after the other, as its example shows it.
+    fn mistakes_in_examples<S: Form>() -> Vec<Mistake> {
+        let Shape::Table(section) = S::shape() else {
+            panic!("not a section");
+        };
+        let mut mistakes = Vec::new();
+        for shown in &section.keys {
+            let keys = section
+                .keys
+                .iter()
+                .filter(|key| key.required || key.name == shown.name);
+            let lines: Vec<_> = keys
+                .map(|key| {
+                    format!(
+                        "{} = {}",
+                        key.name,
+                        key.example.expect("each key has an example")
+                    )
+                })
+                .collect();
+            let text = lines.join("\n");
+            let table = DeTable::parse(&text).expect("the examples are TOML");
+            let span = table.span();
+            let value = toml::Spanned::new(span, DeValue::Table(table.into_inner()));
+            let mut reader = Reader::new(text.as_bytes());
+            assert!(S::read(&value, &mut reader).is_some(), "{text}");
+            mistakes.extend(reader.mistakes);
+        }
+        mistakes
+    }
+
+    #[test]
+    fn the_examples_of_all_keys_are_right() {
+        assert_eq!(mistakes_in_examples::<File>(), []);
+        assert_eq!(mistakes_in_examples::<ServiceSettings>(), []);
+        assert_eq!(mistakes_in_examples::<BuildSettings>(), []);
+        assert_eq!(mistakes_in_examples::<TestSettings>(), []);
+        assert_eq!(mistakes_in_examples::<EnvironmentSettings>(), []);
+        assert_eq!(mistakes_in_examples::<PreviewSettings>(), []);
+        assert_eq!(mistakes_in_examples::<FunctionSettings>(), []);
     }
 }

@@ -237,7 +237,10 @@ pub(crate) fn scalar(value: &Value<'_>, reader: &mut Reader) -> Option<String> {
     let text = match value.get_ref() {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Boolean(truth) => Some(truth.to_string()),
-        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        DeValue::Float(number) => {
+            let finite = number.as_str().parse().is_ok_and(f64::is_finite);
+            finite.then(|| number.as_str().to_owned())
+        }
         DeValue::Integer(number) => {
             let read = i64::from_str_radix(number.as_str(), number.radix()).ok();
             if read.is_none() {

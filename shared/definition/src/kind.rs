@@ -32,7 +32,7 @@ pub struct Detected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownKind {
     /// Several kinds fit.
-    #[error("the service `{service}` in `{directory}` can be a `{}` (`{}`) or a `{}` (`{}`): say which by `kind`, for example: kind = \"{}\"", .first.0, .first.1, .second.0, .second.1, .first.0)]
+    #[error("the service `{service}` in `{directory}` fits two kinds: `{}` (`{}`) and `{}` (`{}`): choose one by the key `kind`, for example: kind = \"{}\"", .first.0, .first.1, .second.0, .second.1, .first.0)]
     Several {
         /// The service.
         service: String,
@@ -45,7 +45,7 @@ pub enum UnknownKind {
     },
     /// A stack has several templates.
     #[error(
-        "the service `{service}` in `{directory}` has {templates} with `Resources`: say which by `template`, for example: template = \"{first}\""
+        "the service `{service}` in `{directory}` has {templates} with `Resources`: choose one by the key `template`, for example: template = \"{first}\""
     )]
     SeveralTemplates {
         /// The service.
@@ -69,7 +69,7 @@ pub enum UnknownKind {
     },
     /// The kind that the file says needs a template.
     #[error(
-        "the service `{service}` is a `stack`, but `{directory}` has no `template.yaml`, `template.yml` or `template.json` with `Resources`: name its template by `template`"
+        "the service `{service}` is a `stack`, but `{directory}` has no `template.yaml`, `template.yml` or `template.json` with `Resources`: name its template by the key `template`"
     )]
     NoTemplate {
         /// The service.

@@ -2,7 +2,7 @@
 //!
 //! # From text to answers
 //!
-//! - [`parse`] reads `delivery.toml` and says all that is wrong with it at once.
+//! - [`parse`] reads `delivery.toml` and reports all of its mistakes at once.
 //! - [`Definition`] answers what the services are and in which order they are deployed, what the environments are and
 //!   in which order a release goes through them, what a service's parameters are in an environment, and what its
 //!   stack is called.
@@ -77,10 +77,12 @@ pub fn parse(text: &str, file: &str) -> Result<Definition, Mistakes> {
 pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Definition, Mistakes> {
     let mut reader = Reader::new(bytes);
     let keys = read(bytes, &mut reader);
-    match Mistakes::new(file, reader.mistakes) {
-        Some(mistakes) => Err(mistakes),
-        None => Ok(Definition::new(keys.unwrap_or_default(), reader.not_yet)),
+    if let Some(mistakes) = Mistakes::new(file, reader.mistakes) {
+        return Err(mistakes);
     }
+    let mut not_yet = reader.not_yet;
+    not_yet.sort_by_key(|key| key.line);
+    Ok(Definition::new(keys.unwrap_or_default(), not_yet))
 }
 
 fn read(bytes: &[u8], reader: &mut Reader) -> Option<File> {

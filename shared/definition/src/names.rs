@@ -144,7 +144,7 @@ impl EnvironmentName {
         };
         if !FAMILIES.contains(&family) {
             return Err(wrong(
-                "it must be a word, or begin with `dev-`, `qa-` or `pr-`",
+                "it must be one word, or begin with `dev-`, `qa-` or `pr-`",
             ));
         }
         if member.len() > MEMBER_CHARACTERS {
@@ -298,12 +298,9 @@ pub fn slug(branch: &str) -> String {
 /// Why a member of a family cannot be: its stack would be another member's.
 ///
 /// `dev-anna-admin` with the service `api` and `dev-anna` with the service `admin-api` have one stack's name.
-pub(crate) fn clash<'a>(
-    member: &str,
-    services: impl Iterator<Item = &'a str> + Clone,
-) -> Option<String> {
-    for longer in services.clone() {
-        for shorter in services.clone() {
+pub(crate) fn clash(member: &str, services: &[&str]) -> Option<String> {
+    for longer in services {
+        for shorter in services {
             let Some(between) = longer
                 .strip_suffix(shorter)
                 .and_then(|rest| rest.strip_suffix('-'))

@@ -32,10 +32,10 @@ pub(crate) fn nearest<'a>(
     }
     let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(typed);
-    let other = OTHER_WORDS.iter().filter(|(word, _)| *word == typed);
-    let other = other
-        .filter_map(|(_, ours)| known.clone().into_iter().find(|name| name == ours))
-        .next();
+    let other = OTHER_WORDS
+        .iter()
+        .filter(|(word, _)| *word == typed)
+        .find_map(|(_, ours)| known.clone().into_iter().find(|name| name == ours));
     if other.is_some() {
         return other;
     }
@@ -59,7 +59,7 @@ pub(crate) fn advice<'a>(
         return format!("did you mean `{name}`?");
     }
     match list(known) {
-        Some(names) => format!("the {plural} are {names}"),
+        Some(names) => format!("known {plural}: {names}"),
         None => format!("there are no {plural}"),
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     fn what_is_not_near_is_listed() {
         assert_eq!(
             advice("x", ["a1", "b1", "c1"], "keys"),
-            "the keys are `a1`, `b1` and `c1`"
+            "known keys: `a1`, `b1` and `c1`"
         );
         assert_eq!(advice("x", [], "services"), "there are no services");
     }

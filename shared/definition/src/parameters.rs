@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::definition::{Definition, Service, Target};
+use crate::definition::{Service, Target};
 use crate::form::Located;
 use crate::map::Map;
 use crate::value::text::Text;
@@ -34,8 +34,8 @@ pub struct Parameter {
     pub line: Option<usize>,
 }
 
-impl Definition {
-    /// The parameters of a service in an environment.
+impl Target<'_> {
+    /// The parameters of a service here.
     ///
     /// `declares` says whether the service's template has a parameter: an environment's parameters are for each service
     /// that declares them. Those that name the service are there whether or not it declares them, so that the caller
@@ -43,7 +43,6 @@ impl Definition {
     #[must_use]
     pub fn parameters(
         &self,
-        target: &Target<'_>,
         service: &Service,
         declares: impl Fn(&str) -> bool,
     ) -> BTreeMap<String, Parameter> {
@@ -52,7 +51,7 @@ impl Definition {
             |values: &Map<Located<Text>>, source: Source, applies: &dyn Fn(&str) -> bool| {
                 for text in values.iter().filter(|text| applies(&text.name)) {
                     let parameter = Parameter {
-                        value: text.value.value.in_environment(target.name.as_str()),
+                        value: text.value.value.in_environment(self.name.as_str()),
                         source,
                         line: Some(text.value.line),
                     };
@@ -60,15 +59,15 @@ impl Definition {
                 }
             };
         set(&service.parameters, Source::Service, &|_| true);
-        set(&target.settings.parameters, Source::Environment, &declares);
-        if let Some(own) = target.settings.services.get(&service.name) {
+        set(&self.settings.parameters, Source::Environment, &declares);
+        if let Some(own) = self.settings.services.get(&service.name) {
             set(own, Source::EnvironmentAndService, &|_| true);
         }
         if declares(ENVIRONMENT) {
             parameters
                 .entry(ENVIRONMENT.to_owned())
                 .or_insert_with(|| Parameter {
-                    value: Text::literal(target.name.as_str()),
+                    value: Text::literal(self.name.as_str()),
                     source: Source::EnvironmentName,
                     line: None,
                 });

@@ -13,6 +13,13 @@ use crate::support::NotYet;
 
 pub(crate) type Value<'a> = Spanned<DeValue<'a>>;
 
+/// Keys of the file that were once known, and what to do instead.
+const REMOVED: [(&str, &str); 1] = [(
+    "packages",
+    "remove it and pass the folder with `--packages DIR` or `DELIVERY_PACKAGES`: packages run with the permissions of \
+     the deploy functions, so the delivered repository must not choose them",
+)];
+
 /// Where in the file the reader is, and what it has found.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -147,7 +154,10 @@ impl Reader {
             path if path.is_empty() => String::new(),
             path => format!(" in `{path}`"),
         };
-        let next = advice(name, known.iter().copied(), "keys here");
+        let next = match REMOVED.iter().find(|(key, _)| *key == name) {
+            Some((_, instead)) if inside.is_empty() => (*instead).to_owned(),
+            _ => advice(name, known.iter().copied(), "keys"),
+        };
         self.report(line, format!("unknown key `{name}`{inside}"), next);
     }
 

@@ -42,7 +42,7 @@ fn write_section(page: &mut String, path: &str, section: &Section) {
     write(
         page,
         format_args!(
-            "{}\n\n| key | is | default | example |\n|---|---|---|---|\n",
+            "{}\n\n| key | type | default | example | meaning |\n|---|---|---|---|---|\n",
             text(section.about)
         ),
     );
@@ -81,23 +81,17 @@ fn write_key(page: &mut String, key: &Key) {
     write(
         page,
         format_args!(
-            "| `{}` | {} {}.{not_yet} | {} | `{example}` |\n",
+            "| `{}` | {} | {} | `{example}` | {}{not_yet} |\n",
             key.name,
-            cell(&text(key.about)),
-            capital(&shape_words(&key.shape)),
+            shape_words(&key.shape),
             cell(default),
+            cell(&text(key.about)),
         ),
     );
 }
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 fn shape_words(shape: &Shape) -> String {

@@ -82,7 +82,7 @@ fn table(section: &Section) -> Value {
 fn property(key: &Key) -> Value {
     let mut description = text(key.about);
     if let Some(default) = key.default {
-        description.push_str(&format!(" Default: {default}."));
+        description.extend([" Default: ", default, "."]);
     }
     if key.not_yet {
         description.push_str(" Not applied yet.");

@@ -14,8 +14,8 @@ const COMMAND_CHARACTERS: usize = 1000;
 const MOST_VARIABLES_SET: usize = 10;
 const MOST_FILES: usize = 10;
 const MOST_VARIABLES_READ: usize = 15;
-const SHORTEST: Duration = Duration::from_secs(5 * 60);
-const LONGEST: Duration = Duration::from_secs(55 * 60);
+const SHORTEST: Duration = Duration::from_mins(5);
+const LONGEST: Duration = Duration::from_mins(55);
 
 pub(super) fn check(service: &str, build: &Located<BuildSettings>, reader: &mut Reader) {
     let place = format!("services.{service}.build");

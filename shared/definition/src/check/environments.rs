@@ -8,8 +8,9 @@ use crate::file::environment::EnvironmentSettings;
 use crate::map::Map;
 use crate::names::{FAMILIES, Family, word};
 use crate::reader::Reader;
+use crate::support::NotYet;
 
-/// https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_AlarmConfiguration.html, which we keep to.
+/// As many as `CodeDeploy` takes: <https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_AlarmConfiguration.html>.
 const MOST_ALARMS: usize = 10;
 
 pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
@@ -24,51 +25,61 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
         );
     }
     for environment in &environments.value {
+        note_families(environment, reader);
         report_name(environment, reader);
         report_after(environment, known, reader);
         report_parameters(environment, known, reader);
         report_allow(environment, known, reader);
         report_share(environment, &environments.value, known, reader);
-        if let Some(alarms) = environment
-            .alarms
-            .as_ref()
-            .filter(|all| all.value.len() > MOST_ALARMS)
-        {
-            let what = format!(
-                "`environments.{}.alarms` has {} alarms; the limit is {MOST_ALARMS}",
-                environment.name,
-                alarms.value.len()
-            );
-            reader.report(
-                alarms.line,
-                what,
-                "join some in a composite alarm, and name that",
-            );
-        }
+        report_alarms(environment, reader);
     }
-    let after = |environment: &'_ Environment| -> Vec<(String, usize)> {
-        let after = environment.after.iter();
-        after
-            .map(|after| (after.value.clone(), after.line))
-            .collect()
-    };
-    let after: Vec<_> = environments.value.iter().map(after).collect();
-    let needs: Vec<Vec<_>> = after
+    let needs: Vec<Vec<_>> = environments
+        .value
         .iter()
-        .map(|after| {
+        .map(|environment| {
+            let after = environment.after.iter();
             after
-                .iter()
-                .map(|(name, line)| Need { name, line: *line })
+                .map(|after| Need {
+                    name: &after.value,
+                    line: after.line,
+                })
                 .collect()
         })
         .collect();
     report_cycles(
         "environments come after each other",
+        "comes after",
         "remove one `after`: a release goes through the environments one after the other",
         &known.environments,
         &needs,
         reader,
     );
+}
+
+/// Nothing makes or removes members of these families yet.
+fn note_families(environment: &Environment, reader: &mut Reader) {
+    let families = [Family::Execution.word(), Family::PullRequest.word()];
+    if families.contains(&environment.name.as_str()) {
+        let key = format!("environments.{}", environment.name);
+        reader.not_yet.push(NotYet::new(environment.line, key));
+    }
+}
+
+fn report_alarms(environment: &Environment, reader: &mut Reader) {
+    if let Some(alarms) = &environment.alarms
+        && alarms.value.len() > MOST_ALARMS
+    {
+        let what = format!(
+            "`environments.{}.alarms` has {} alarms; the limit is {MOST_ALARMS}",
+            environment.name,
+            alarms.value.len()
+        );
+        reader.report(
+            alarms.line,
+            what,
+            "combine some in a composite alarm, and name that one",
+        );
+    }
 }
 
 fn report_name(environment: &Environment, reader: &mut Reader) {
@@ -95,7 +106,7 @@ fn report_name(environment: &Environment, reader: &mut Reader) {
     };
     reader.report(
         environment.line,
-        format!("the environment `{name}` has a name that cannot be: {why}"),
+        format!("an environment cannot be called `{name}`: {why}"),
         next,
     );
 }

@@ -110,7 +110,7 @@ pub(super) fn report_bad_names<T>(of: &str, map: &Map<T>, reader: &mut Reader) {
             };
             reader.report(
                 entry.line,
-                format!("the {of} `{}` has a name that cannot be: {why}", entry.name),
+                format!("a {of} cannot be called `{}`: {why}", entry.name),
                 next,
             );
         }

@@ -3,11 +3,12 @@
 use super::names::report_bad_names;
 use super::{Known, Need, build, report_cycles};
 use crate::file::File;
-use crate::file::service::Kind;
+use crate::file::environment::EnvironmentSettings;
+use crate::file::service::{Kind, ServiceSettings};
 use crate::form::Located;
-use crate::map::Map;
-use crate::map::Named;
+use crate::map::{Map, Named};
 use crate::reader::Reader;
+use crate::support::NotYet;
 use crate::value::text::Text;
 use crate::{Environment, Service};
 
@@ -43,6 +44,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
         .collect();
     report_cycles(
         "services need each other",
+        "needs",
         "remove one of these references: the services have to be deployed one after the other",
         &known.services,
         &needs,
@@ -50,10 +52,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
     );
 }
 
-fn report_shared_folders(
-    services: &Map<crate::file::service::ServiceSettings>,
-    reader: &mut Reader,
-) {
+fn report_shared_folders(services: &Map<ServiceSettings>, reader: &mut Reader) {
     for (place, service) in services.iter().enumerate() {
         let Some(directory) = &service.directory else {
             continue;
@@ -82,31 +81,41 @@ fn report_shared_folders(
 
 /// `site`, `template` and `kind` each decide what a service is.
 fn report_kinds(service: &Service, reader: &mut Reader) {
+    let name = &service.name;
     let site = service
         .site
         .as_ref()
         .map(|site| ("site", Kind::Site, site.line));
-    let template = service
-        .template
-        .as_ref()
-        .map(|template| ("template", Kind::Stack, template.line));
+    let template = service.template.as_ref();
+    let template = template.map(|template| ("template", Kind::Stack, template.line));
     let kind = service.kind.as_ref().map(|kind| (kind.value, kind.line));
-    let name = &service.name;
-    if let (Some(_), Some((.., line))) = (site, template) {
-        reader.report(
+    match (site, template, kind) {
+        // An app has a site, and may bring a template for what its function needs.
+        (.., Some((Kind::App, _))) => {}
+        (Some(_), Some((.., line)), _) => reader.report(
             line,
-            format!("the service `{name}` has both `site` and `template`, and is deployed as one of them"),
+            format!("the service `{name}` has both `site` and `template`, but is deployed as one of them"),
             "remove one, or make two services of it",
-        );
-    } else if let (Some((key, implied, _)), Some((kind, line))) = (site.or(template), kind) {
-        // An app may bring a template for what its function needs, and has a site of its own.
-        if implied != kind && kind != Kind::App {
+        ),
+        (Some((key, implied, _)), None, Some((kind, line)))
+        | (None, Some((key, implied, _)), Some((kind, line)))
+            if implied != kind =>
+        {
             reader.report(
                 line,
-                format!("the service `{name}` has `kind = \"{kind}\"`, but `{key}` makes it a `{implied}`"),
+                format!("the service `{name}` has `kind = \"{kind}\"`, but its `{key}` makes it a `{implied}`"),
                 format!("remove `kind`, or `{key}`"),
             );
         }
+        (None, _, Some((Kind::Site, line))) => reader.report(
+            line,
+            format!("the service `{name}` has `kind = \"site\"`, but no `site`"),
+            "add the folder with the built site, for example: site = \"build\"",
+        ),
+        (.., Some((kind, line))) if kind.is_not_yet_supported() => {
+            reader.not_yet.push(NotYet::new(line, format!("services.{name}.kind")));
+        }
+        _ => {}
     }
 }
 
@@ -168,7 +177,7 @@ pub(super) fn report_text(
 /// What a service needs, from its own keys and from those of the environments.
 fn needs<'a>(
     service: &'a Service,
-    environments: Option<&'a Map<crate::file::environment::EnvironmentSettings>>,
+    environments: Option<&'a Map<EnvironmentSettings>>,
 ) -> Vec<Need<'a>> {
     let own = ordering(service).map(|(_, text)| &text.value);
     let all = environments.into_iter().flatten();

@@ -13,7 +13,7 @@ section! {
     /// An environment. `dev`, `qa` and `pr` are families: their settings are those of each `dev-NAME`, `qa-ID` and
     /// `pr-NUMBER`. Other names are one word of at most 16 letters and digits.
     pub struct EnvironmentSettings {
-        /// The environment that a release goes through before.
+        /// The environment that a release must go through first.
         after: Option<Located<String>> = Key::new("after").default("none").example("\"int\"");
         /// Whether a person approves each deployment.
         approval: Option<bool> = Key::new("approval").default("`false`").example("true");
@@ -23,7 +23,7 @@ section! {
         parameters: Map<Located<Text>> = Key::new("parameters")
             .default("none")
             .example("{ LogLevel = \"warn\" }");
-        /// Parameters by service; references as in a service's `parameters`. They go before all others.
+        /// Parameters by service; references as in a service's `parameters`. They override all others.
         services: Map<Map<Located<Text>>> = Key::new("services")
             .default("none")
             .example("{ restapi = { Memory = 512 } }");

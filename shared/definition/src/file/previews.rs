@@ -10,7 +10,7 @@ use crate::value::duration::Span;
 const DEFAULT_LIMIT: u32 = 10;
 
 /// How long a preview stays after the last push, where the file says nothing: a week.
-const DEFAULT_EXPIRE: Span = Span(Duration::from_secs(7 * 24 * 60 * 60));
+const DEFAULT_EXPIRE: Span = Span(Duration::from_hours(7 * 24));
 
 section! {
     /// An environment `pr-NUMBER` for each open pull request, made and removed with it.

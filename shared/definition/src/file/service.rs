@@ -35,6 +35,14 @@ choice! {
     }
 }
 
+impl Kind {
+    /// Whether services of this kind are read and checked, and not deployed yet.
+    #[must_use]
+    pub const fn is_not_yet_supported(self) -> bool {
+        matches!(self, Self::Terraform | Self::Serverless)
+    }
+}
+
 /// What a template may do without being asked about: SAM makes a role for each function, and is a macro.
 const DEFAULT_CAPABILITIES: [Capability; 2] = [Capability::Iam, Capability::AutoExpand];
 
@@ -45,9 +53,10 @@ section! {
         directory: Option<Located<RepositoryPath>> = Key::new("directory")
             .required()
             .example("\"backend-restapi\"");
-        /// What it is deployed as. It decides where the files of the folder leave a doubt.
+        /// What it is deployed as. Needed only where the files of the folder fit several kinds. `terraform` and `serverless`
+        /// are not applied yet.
         kind: Option<Located<Kind>> = Key::new("kind")
-            .default("`site` with the key `site`, `stack` with `template`, else by the files: `template.yaml|yml|json` \
+            .default("`site` with the key `site`, `stack` with `template`, else determined by the files: `template.yaml|yml|json` \
                 with `Resources`: `stack`; `*.tf`: `terraform`; `serverless.yml`: `serverless`; else `package.json` with \
                 the script or gulp task `package`: `app`")
             .example("\"app\"");
@@ -66,7 +75,7 @@ section! {
             .example("[\"CAPABILITY_NAMED_IAM\", \"CAPABILITY_AUTO_EXPAND\"]");
         /// The folder with the built site, from the service's folder: its files go into the environment's bucket.
         site: Option<Located<RepositoryPath>> = Key::new("site").default("none").example("\"build\"");
-        /// Values for the site's code, written into its `config.json` at deployment; references as in `parameters`.
+        /// Values for the site's code, written to its `config.json` at deployment; references as in `parameters`.
         config: Map<Located<Text>> = Key::new("config")
             .default("none")
             .example("{ apiBaseurl = \"${restapi.Url}\" }");
@@ -74,13 +83,13 @@ section! {
         build: Option<Located<BuildSettings>> = Key::new("build")
             .default("an `app` by the task `package`; others are not built")
             .example("{ task = \"package\" }");
-        /// Paths beyond its folder whose change concerns it, as patterns.
+        /// Patterns of paths outside of its folder. A change there counts as a change of the service.
         also: Vec<Pattern> = Key::new("also").default("none").example("[\"shared/**\"]").not_yet();
         /// How the deployed service is tested.
         test: Option<Located<TestSettings>> = Key::new("test")
-            .default("not at all")
+            .default("it is not tested")
             .example("{ task = \"test-functional\", environment = { TARGET_URL = \"${restapi.Url}\" } }");
-        /// Services that are deployed before it and removed after it, besides those that it has references to.
+        /// Services that are deployed before it and removed after it, besides those that it refers to.
         needs: Vec<Located<String>> = Key::new("needs").default("none").example("[\"database\"]");
         /// Logical names of resources that hold data and may be replaced or removed in each environment.
         allow: Vec<String> = Key::new("allow").default("none").example("[\"OldTable\"]");
@@ -123,7 +132,7 @@ section! {
         variables: Option<Located<Vec<String>>> = Key::new("variables")
             .default("none")
             .example("[\"VERSION\"]");
-        /// When the commands are ended: from 5 to 55 minutes.
+        /// The time after which the commands are stopped: from 5 to 55 minutes.
         timeout: Option<Located<Span>> = Key::new("timeout").default("`55m`").example("\"20m\"");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::form::{TextForm, must_be};
 
 /// The longest length of time: what is meant to last longer has no limit at all.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// A length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,11 +36,10 @@ impl TextForm for RepositoryPath {
         let mut parts = Vec::new();
         for part in text.split('/') {
             match part {
-                "" | "." => {}
                 ".." if parts.pop().is_none() => {
                     return Err("it leaves the folder that it begins in".to_owned());
                 }
-                ".." => {}
+                "" | "." | ".." => {}
                 _ => parts.push(part),
             }
         }

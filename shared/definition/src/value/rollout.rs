@@ -9,7 +9,7 @@ use crate::value::duration;
 const SHORTEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The longest rollout: CodePipeline ends an action after 24 hours, and watching takes its time too.
-const LONGEST: Duration = Duration::from_secs(20 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(20);
 
 /// Steps of a rollout: each is a call that changes the alias, and none needs more.
 const MOST_STEPS: usize = 100;

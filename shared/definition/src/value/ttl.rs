@@ -1,7 +1,7 @@
 //! How long an environment stays.
 
 use crate::form::{TextForm, must_be};
-use crate::value::duration::Span;
+use crate::value::duration::{self, Span};
 
 /// When an environment is removed by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl TextForm for Ttl {
                 let minute = two_digits(minute, 59).ok_or_else(must_be::<Self>)?;
                 Ok(Self::At { hour, minute })
             }
-            None if text.ends_with(['s', 'm', 'h', 'd']) => Span::parse(text).map(Self::After),
+            None if duration::parse(text).is_some() => Span::parse(text).map(Self::After),
             None => Err(must_be::<Self>()),
         }
     }
@@ -48,7 +48,7 @@ mod tests {
     use std::time::Duration;
     use test_case::test_case;
 
-    #[test_case("4h", Ttl::After(Span(Duration::from_secs(14_400))))]
+    #[test_case("4h", Ttl::After(Span(Duration::from_hours(4))))]
     #[test_case("20:00", Ttl::At { hour: 20, minute: 0 })]
     #[test_case("07:59", Ttl::At { hour: 7, minute: 59 })]
     fn environments_end_after_or_at(text: &str, expected: Ttl) {

@@ -109,7 +109,8 @@ fn folders() {
 fn kinds_that_contradict_each_other() {
     snapshot!(message(
         "[services]\na = { directory = \"a\", site = \"build\", template = \"t.yaml\" }\n\
-         b = { directory = \"b\", site = \"build\", kind = \"stack\" }\n"
+         b = { directory = \"b\", site = \"build\", kind = \"stack\" }\n\
+         c = { directory = \"c\", kind = \"site\" }\n"
     ));
 }
 

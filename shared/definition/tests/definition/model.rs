@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use delivery_definition::names::{EnvironmentName, Family, NameOf, slug};
 use delivery_definition::{
-    Capability, Definition, Scalar, Source, Step, Text, UnknownEnvironment, parse,
+    Architecture, Capability, Definition, Scalar, Source, Step, Text, UnknownEnvironment, parse,
 };
 use test_case::test_case;
 
@@ -96,8 +96,8 @@ fn members_have_the_settings_of_their_family() {
     );
     assert_eq!(anna.name.shown(), "DEV-anna");
     let database = definition.services().get("database").unwrap();
-    assert!(!definition.deploys(&anna, database));
-    assert!(definition.deploys(&definition.environment("INT").unwrap(), database));
+    assert!(!anna.deploys(database));
+    assert!(definition.environment("INT").unwrap().deploys(database));
     let preview = definition.environment("pr-17").unwrap();
     assert_eq!(preview.settings.name, "pr");
 }
@@ -105,7 +105,7 @@ fn members_have_the_settings_of_their_family() {
 #[test_case("prod", "there is no environment `prod`: did you mean `prd`?")]
 #[test_case(
     "staging",
-    "there is no environment `staging`: the environments are `dev`, `qa`, `int`, `prd` and `pr`"
+    "there is no environment `staging`: known environments: `dev`, `qa`, `int`, `prd` and `pr`"
 )]
 #[test_case(
     "dev",
@@ -125,7 +125,7 @@ fn members_have_the_settings_of_their_family() {
 )]
 #[test_case(
     "eu-int",
-    "`eu-int` cannot be the name of an environment: it must be a word, or begin with `dev-`, `qa-` or `pr-`"
+    "`eu-int` cannot be the name of an environment: it must be one word, or begin with `dev-`, `qa-` or `pr-`"
 )]
 #[test_case("", "`` cannot be the name of an environment: it must be one word of lower-case letters and digits that begins with a letter"; "empty")]
 fn other_environments_are_refused(name: &str, message: &str) {
@@ -161,7 +161,7 @@ fn the_nearer_setting_of_a_parameter_applies() {
     let int = definition.environment("int").unwrap();
     let api = definition.services().get("api").unwrap();
     let declares = |name: &str| !["Other", "Own"].contains(&name);
-    let parameters = definition.parameters(&int, api, declares);
+    let parameters = int.parameters(api, declares);
     let found: Vec<_> = parameters
         .iter()
         .map(|(name, parameter)| {
@@ -197,7 +197,7 @@ fn references_stay_until_the_outputs_are_known() {
     let definition = workshop();
     let prd = definition.environment("prd").unwrap();
     let restapi = definition.services().get("restapi").unwrap();
-    let parameters = definition.parameters(&prd, restapi, |_| true);
+    let parameters = prd.parameters(restapi, |_| true);
     let table = &parameters["TableName"].value;
     let reference = table.references().next().unwrap().clone();
     assert_eq!(
@@ -220,7 +220,7 @@ fn todays_keys_keep_their_meaning() {
     assert_eq!(file.region.as_deref(), Some("eu-west-1"));
     assert_eq!(file.profile.as_deref(), Some("team"));
     assert_eq!(file.bucket.as_deref(), Some("packages"));
-    assert_eq!(file.architecture.map(|one| one.word()), Some("x86_64"));
+    assert_eq!(file.architecture.map(Architecture::word), Some("x86_64"));
     let parameter = |name: &str| file.parameters.get(name).map(|value| value.value.clone());
     assert_eq!(parameter("ManualApproval"), Some(Scalar("true".to_owned())));
     assert_eq!(parameter("Days"), Some(Scalar("30".to_owned())));
@@ -257,7 +257,7 @@ fn a_rollout_is_its_steps() {
     let prd = definition.environment("prd").unwrap();
     let step = Step {
         permille: 100,
-        wait: Duration::from_secs(300),
+        wait: Duration::from_mins(5),
     };
     assert_eq!(prd.settings.rollout.as_ref().unwrap().steps, [step]);
     assert!(prd.settings.is_approved_by_hand());
@@ -287,7 +287,7 @@ fn stacks_are_named_by_application_environment_and_service() {
     let int = definition.environment("INT").unwrap();
     let restapi = definition.services().get("restapi").unwrap();
     assert_eq!(
-        definition.stack("workshop", &int, restapi),
+        int.stack("workshop", restapi),
         Ok("workshop-int-restapi".to_owned())
     );
 }
