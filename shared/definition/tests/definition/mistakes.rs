@@ -160,7 +160,7 @@ fn the_order_of_environments() {
 fn what_environments_say_of_services() {
     snapshot!(message(
         "[services]\ndatabase = \"database\"\n[environments]\nint = { share = { database = \"pp\" } }\n\
-         pp = { share = { database = \"prd\", queue = \"prd\" } }\nqa = { share = { database = \"qa\" } }\n\
+         pp = { share = { database = \"prd\", queue = \"prd\" } }\nqa = { share = { database = \"qa\" } }\nown = { share = { database = \"own\" } }\n\
          prd = { allow = [\"Table\", \"databse.Table\"] }\n\
          [environments.loud]\nalarms = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\"]\n"
     ));
@@ -171,6 +171,89 @@ fn pipelines() {
     snapshot!(message(
         "[services]\na = \"a\"\nb = \"b\"\nc = \"c\"\n[pipelines]\none = [\"a\", \"b\"]\ntwo = [\"a\", \"x\"]\nthree = []\n"
     ));
+}
+
+#[test]
+fn one_wrong_value_makes_one_mistake() {
+    let text = "application = \"workshop\"\n[services]\ndatabase = 5\nqueue = \"queue\"\n\
+        restapi = { directory = \"api\", parameters = { Table = \"${database.Table}\" } }\n\
+        [environments.prd.share]\ndatabase = 5\n[pipelines]\none = 5\n";
+    let mistakes = parse(text, "delivery.toml").unwrap_err();
+    let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [3, 7, 9], "{mistakes}");
+}
+
+#[test]
+fn one_line_that_is_not_toml_makes_one_mistake() {
+    let mistakes = parse("region = a b c = [d\n", "delivery.toml").unwrap_err();
+    assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+}
+
+/// Whether a file is right whose service is built so.
+fn can_be_built(build: &str) -> bool {
+    let text = format!(
+        "application = \"a\"\n[services.api]\ndirectory = \"api\"\nbuild = {{ {build} }}\n"
+    );
+    parse(&text, "delivery.toml").is_ok()
+}
+
+/// So many texts, each another.
+fn texts(count: usize) -> String {
+    let texts: Vec<_> = (0..count).map(|number| format!("\"V{number}\"")).collect();
+    texts.join(", ")
+}
+
+#[test]
+fn builds_have_the_limits_of_the_commands_action() {
+    let command = |characters: usize| format!("commands = [\"{}\"]", "x".repeat(characters));
+    assert!(can_be_built(&command(1000)));
+    assert!(!can_be_built(&command(1001)));
+    let commands = |count: usize| format!("commands = [{}]", texts(count));
+    assert!(can_be_built(&commands(50)));
+    assert!(!can_be_built(&commands(51)));
+    let files = |count: usize| format!("commands = [\"x\"], files = [{}]", texts(count));
+    assert!(can_be_built(&files(10)));
+    assert!(!can_be_built(&files(11)));
+    let variables = |count: usize| format!("commands = [\"x\"], variables = [{}]", texts(count));
+    assert!(can_be_built(&variables(15)));
+    assert!(!can_be_built(&variables(16)));
+    let environment = |count: usize| {
+        let values = texts(count)
+            .replace("\", ", "\" = 1, ")
+            .trim_matches(',')
+            .to_owned();
+        format!("commands = [\"x\"], environment = {{ {values} = 1 }}")
+    };
+    assert!(can_be_built(&environment(10)));
+    assert!(!can_be_built(&environment(11)));
+    for (timeout, right) in [("299s", false), ("5m", true), ("55m", true), ("56m", false)] {
+        assert_eq!(
+            can_be_built(&format!("commands = [\"x\"], timeout = \"{timeout}\"")),
+            right,
+            "{timeout}"
+        );
+    }
+}
+
+#[test]
+fn numbers_have_limits() {
+    let limit = |limit: &str| {
+        parse(
+            &format!("application = \"a\"\n[previews]\nbase = [\"main\"]\nlimit = {limit}\n"),
+            "delivery.toml",
+        )
+        .is_ok()
+    };
+    assert_eq!(
+        ["0", "1", "100", "101"].map(limit),
+        [false, true, true, false]
+    );
+    let parameter =
+        |value: &str| parse(&format!("[parameters]\nX = {value}\n"), "delivery.toml").is_ok();
+    assert_eq!(
+        ["1.5", "0x1f", "nan", "inf", "9223372036854775808"].map(parameter),
+        [true, true, false, false, false]
+    );
 }
 
 #[test]

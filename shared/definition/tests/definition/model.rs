@@ -66,6 +66,11 @@ fn needs_and_the_values_of_environments_order_services_too() {
 #[test]
 fn a_release_goes_through_the_environments_in_order() {
     assert_eq!(stages(&workshop()), ["qa", "int", "prd"]);
+    let last = definition("application = \"a\"\n[environments]\nint = {}\nqa = {}\n");
+    assert_eq!(stages(&last), ["qa", "int"]);
+    let after =
+        definition("application = \"a\"\n[environments]\nint = {}\nqa = { after = \"int\" }\n");
+    assert_eq!(stages(&after), ["int", "qa"]);
     let definition = definition(
         "application = \"a\"\n[environments]\nprd = { after = \"pp\" }\npp = { after = \"int\" }\nint = {}\ndev = {}\npr = {}\n",
     );
@@ -193,6 +198,16 @@ fn the_nearer_setting_of_a_parameter_applies() {
 }
 
 #[test]
+fn what_a_template_does_not_declare_it_does_not_get_from_the_environment() {
+    let definition = definition(
+        "application = \"a\"\n[services]\napi = \"a\"\n[environments.int]\nparameters = { X = 1 }\n",
+    );
+    let int = definition.environment("int").unwrap();
+    let api = definition.services().get("api").unwrap();
+    assert!(int.parameters(api, |_| false).is_empty());
+}
+
+#[test]
 fn references_stay_until_the_outputs_are_known() {
     let definition = workshop();
     let prd = definition.environment("prd").unwrap();
@@ -316,6 +331,7 @@ fn names_have_limits(of: NameOf, limit: usize) {
 #[test_case("main", "main")]
 #[test_case("fix-17", "fix-17")]
 #[test_case("sixteen-letters1", "sixteen-letters1")]
+#[test_case("abcdefghij/klmnopq", "abcdefghij-1458"; "cut between words")]
 #[test_case("feature/login-by-link", "feature-log-27b5"; "cut")]
 #[test_case("fix/17", "fix-17-bbda"; "a letter that a name cannot have")]
 #[test_case("Main", "main-eb81"; "another case")]
