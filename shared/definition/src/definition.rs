@@ -207,6 +207,12 @@ impl Definition {
             .collect()
     }
 
+    /// The longest name that one of the environments can have, for those who check the names that templates make of it.
+    #[must_use]
+    pub fn longest_environment(&self) -> String {
+        names::longest_environment(self.environments.names())
+    }
+
     /// The environment of a name, in whatever case: one of the file, or a member of one of its families.
     ///
     /// # Errors

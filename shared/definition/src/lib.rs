@@ -7,7 +7,10 @@
 //!   in which order a release goes through them, what a service's parameters are in an environment, and what its
 //!   stack is called.
 //! - [`kind_of`] says from the files of a folder what it is deployed as.
-//! - [`json_schema`] and [`reference`] describe the file; they are made from the declarations that [`parse`] reads by.
+//! - [`json_schema`] and [`reference()`] describe the file; they are made from the declarations that [`parse`] reads by.
+//!
+//! The format is decided as a whole, and some of it is not applied yet: [`Definition::not_yet_supported`] names the keys
+//! that are set without effect, so that a caller refuses them or warns.
 //!
 //! Nothing here reads a file, a variable or a clock: equal text gives equal answers, in `delivery`, in a function and
 //! in a pipeline.

@@ -16,9 +16,6 @@ pub const ONLY_SERVICE: &str = "main";
 /// an environment's name is so at most as long as the longest member's, `dev-` and this.
 pub const MEMBER_CHARACTERS: usize = 16;
 
-/// The longest name of an environment.
-pub const ENVIRONMENT_CHARACTERS: usize = "dev-".len() + MEMBER_CHARACTERS;
-
 /// The longest name of an application: the bucket `APPLICATION-releases-ACCOUNT-REGION` has at most 63
 /// characters, an account 12, a region 14 (`ap-southeast-1`).
 pub const APPLICATION_CHARACTERS: usize = 63 - "-releases-".len() - 12 - "-".len() - 14;
@@ -226,6 +223,22 @@ impl Family {
             Self::PullRequest => FAMILIES[2],
         }
     }
+}
+
+/// The longest name that one of these environments can have, or a member of one of these families; without any, that
+/// of the environments of a file that names none.
+pub(crate) fn longest_environment<'a>(environments: impl Iterator<Item = &'a str>) -> String {
+    let longest = |name: &str| {
+        if FAMILIES.contains(&name) {
+            format!("{name}-{}", "x".repeat(MEMBER_CHARACTERS))
+        } else {
+            name.to_owned()
+        }
+    };
+    environments
+        .map(longest)
+        .max_by_key(String::len)
+        .unwrap_or_else(|| "test".to_owned())
 }
 
 /// A text is not the name of an environment.

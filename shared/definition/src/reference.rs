@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::file::File;
 use crate::form::{Form, Shape};
-use crate::schema::text;
+use crate::schema::{ID, text};
 use crate::section::{Key, Section};
 
 /// A file that shows how the keys are used; a test reads it.
@@ -17,6 +17,12 @@ pub fn reference() -> String {
         "# delivery.toml\n\nWhat the keys of `delivery.toml` mean. This page and the JSON schema \
          [delivery.schema.json](delivery.schema.json), for editors, are made from the code that reads the file. A key that is \
          not listed here is an error.\n\n",
+    );
+    write(
+        &mut page,
+        format_args!(
+            "Editors that use Taplo check the file as you type if it begins with this line:\n\n```toml\n#:schema {ID}\n```\n\n"
+        ),
     );
     write(&mut page, format_args!("```toml\n{EXAMPLE}```\n\n"));
     if let Shape::Table(section) = File::shape() {

@@ -7,7 +7,7 @@ use crate::form::{Form, Shape};
 use crate::section::{Key, Section};
 
 /// Where the schema is published.
-const ID: &str = "https://github.com/serverless-delivery/serverless-delivery/blob/main/docs/delivery.schema.json";
+pub(crate) const ID: &str = "https://raw.githubusercontent.com/serverless-delivery/serverless-delivery/main/docs/delivery.schema.json";
 
 /// The JSON schema of the file, with a line break at its end.
 ///

@@ -3,7 +3,7 @@
 use super::Known;
 use crate::file::File;
 use crate::map::Map;
-use crate::names::{APPLICATION_CHARACTERS, ENVIRONMENT_CHARACTERS, FAMILIES, NameOf, dashed};
+use crate::names::{APPLICATION_CHARACTERS, Family, NameOf, dashed, longest_environment};
 use crate::reader::Reader;
 
 pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
@@ -65,7 +65,8 @@ fn stacks(file: &File, application: &str, known: &Known<'_>, reader: &mut Reader
     let Some(services) = &file.services else {
         return;
     };
-    let longest = longest_environment(file, known);
+    let previews = file.previews.as_ref().map(|_| Family::PullRequest.word());
+    let longest = longest_environment(known.environments.iter().copied().chain(previews));
     for service in &services.value {
         if let Err(error) = NameOf::Stack.join(&[application, &longest, &service.name]) {
             reader.report(
@@ -78,25 +79,6 @@ fn stacks(file: &File, application: &str, known: &Known<'_>, reader: &mut Reader
             );
         }
     }
-}
-
-fn longest_environment(file: &File, known: &Known<'_>) -> String {
-    let family = known
-        .environments
-        .iter()
-        .find(|name| FAMILIES.contains(name));
-    let family = family
-        .copied()
-        .or_else(|| file.previews.as_ref().map(|_| "pr"));
-    if let Some(family) = family {
-        return format!(
-            "{family}-{}",
-            "x".repeat(ENVIRONMENT_CHARACTERS - family.len() - 1)
-        );
-    }
-    let longest = known.environments.iter().max_by_key(|name| name.len());
-    // Without `[environments]` there are `test` and `prod`.
-    longest.map_or_else(|| "test".to_owned(), |name| (*name).to_owned())
 }
 
 /// Reports names in a table that do not have the form of a name.

@@ -64,6 +64,13 @@ fn required_keys() {
 }
 
 #[test]
+fn stacks_need_the_name_of_the_application() {
+    snapshot!(message_of(
+        "region = \"eu-west-1\"\n[environments]\nint = {}\n[services]\napi = \"api\"\n"
+    ));
+}
+
+#[test]
 fn an_application_that_cannot_be_a_name() {
     snapshot!(message_of("application = \"My Workshop\"\n"));
 }

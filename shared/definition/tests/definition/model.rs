@@ -1,6 +1,8 @@
 //! What files define.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use delivery_definition::names::{EnvironmentName, Family, NameOf, slug};
@@ -257,6 +259,22 @@ fn todays_keys_keep_their_meaning() {
 }
 
 #[test]
+fn the_files_of_the_examples_are_right() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let folders = fs::read_dir(examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files: Vec<_> = folders
+        .map(|folder| folder.join("delivery.toml"))
+        .filter(|file| file.exists())
+        .collect();
+    assert!(!files.is_empty());
+    for file in files {
+        definition(&fs::read_to_string(file).unwrap());
+    }
+}
+
+#[test]
 fn what_is_not_applied_yet_is_named_with_its_line() {
     let found: Vec<_> = workshop()
         .not_yet_supported()
@@ -305,6 +323,14 @@ fn stacks_are_named_by_application_environment_and_service() {
         int.stack("workshop", restapi),
         Ok("workshop-int-restapi".to_owned())
     );
+}
+
+#[test]
+fn the_longest_name_is_that_of_a_member() {
+    assert_eq!(workshop().longest_environment(), "dev-xxxxxxxxxxxxxxxx");
+    let words = definition("application = \"a\"\n[environments]\nint = {}\nproduction = {}\n");
+    assert_eq!(words.longest_environment(), "production");
+    assert_eq!(Definition::default().longest_environment(), "prod");
 }
 
 #[test_case(NameOf::Stack, 128)]
