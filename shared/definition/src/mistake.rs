@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The longest text of a mistake, in characters: what a file repeats or nests without end is not worth reading.
+const LONGEST: usize = 2000;
+
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
@@ -11,6 +14,34 @@ pub struct Mistake {
     pub what: String,
     /// What to do next.
     pub next: String,
+}
+
+impl Mistake {
+    /// `what` and `next` may have text of the file: a terminal must not take it as commands.
+    pub(crate) fn new(line: usize, what: &str, next: &str) -> Self {
+        Self {
+            line,
+            what: printable(what),
+            next: printable(next),
+        }
+    }
+}
+
+/// On one line, without control characters, and not too long.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for (place, letter) in text.chars().enumerate() {
+        if place == LONGEST {
+            printable.push_str("...");
+            break;
+        }
+        if letter.is_control() {
+            printable.extend(letter.escape_default());
+        } else {
+            printable.push(letter);
+        }
+    }
+    printable
 }
 
 /// All that is wrong in a file, in the order of its lines; there is at least one.

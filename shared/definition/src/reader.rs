@@ -64,12 +64,9 @@ impl Reader {
         path
     }
 
-    pub(crate) fn report(&mut self, line: usize, what: impl Into<String>, next: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            line,
-            what: what.into(),
-            next: next.into(),
-        });
+    pub(crate) fn report(&mut self, line: usize, what: impl AsRef<str>, next: impl AsRef<str>) {
+        self.mistakes
+            .push(Mistake::new(line, what.as_ref(), next.as_ref()));
     }
 
     /// Reads what a documented key has.

@@ -27,8 +27,11 @@ impl TextForm for RepositoryPath {
         if text.is_empty() {
             return Err("it must not be empty; `.` is the folder of `delivery.toml`".to_owned());
         }
-        if text.contains(['\\', '\0']) {
+        if text.contains('\\') {
             return Err("it must have `/` between its parts".to_owned());
+        }
+        if text.contains(char::is_control) {
+            return Err("it must not have control characters".to_owned());
         }
         if text.starts_with(['/', '~']) {
             return Err("it must be relative, not absolute".to_owned());
@@ -83,6 +86,7 @@ mod tests {
     #[test_case("/etc", "it must be relative, not absolute"; "absolute")]
     #[test_case("~/app", "it must be relative, not absolute"; "home")]
     #[test_case("a\\b", "it must have `/` between its parts"; "backslash")]
+    #[test_case("a\u{1b}[31m", "it must not have control characters"; "control characters")]
     fn paths_stay_in_the_repository(text: &str, why: &str) {
         assert_eq!(RepositoryPath::parse(text), Err(why.to_owned()));
     }

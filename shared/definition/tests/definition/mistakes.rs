@@ -292,6 +292,18 @@ fn lines_are_counted_with_a_byte_order_mark_and_windows_line_ends() {
 }
 
 #[test]
+fn what_a_file_says_cannot_command_a_terminal() {
+    let long = "x".repeat(10_000);
+    let message = message_of(&format!(
+        "\"\\u001b[31m\\nred\" = 1\nstack-name = 1\n\"{long}\" = 2\n"
+    ));
+    let lines: Vec<_> = message.lines().collect();
+    assert_eq!(lines.len(), 6, "{message}");
+    assert_eq!(lines[0], "delivery.toml:1: unknown key `\\u{1b}[31m\\nred`");
+    assert!(lines[4].len() < 2100);
+}
+
+#[test]
 fn mistakes_are_there_one_by_one() {
     let mistakes = parse("regoin = 1\nprofil = 2\n", "delivery.toml").unwrap_err();
     assert_eq!(mistakes.file(), "delivery.toml");

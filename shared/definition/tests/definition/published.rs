@@ -22,7 +22,7 @@ fn check(path: &str, expected: &str) {
     let update = std::env::var_os(UPDATE).is_some();
     assert!(
         update,
-        "docs/{path} differs from the keys; rewrite it with\n  {UPDATE}=1 cargo test -p delivery-definition"
+        "docs/{path} differs from the keys; rewrite it with\n  {UPDATE}=1 cargo test --workspace --test definition"
     );
     // Other tests read the page at the same time: they must see the old or the new text, never half of it.
     let rewritten = file.with_extension("new");
