@@ -30,15 +30,19 @@ section! {
         /// The application's name. Names of stacks begin with it: `APPLICATION-ENVIRONMENT-SERVICE`. Required
         /// with `[services]`, `[environments]`, `[previews]` and `[pipelines]`: a pipeline does not know the
         /// name of the repository's folder.
-        application: Option<Located<String>> = Key::new("application").example("\"workshop\"");
+        application: Option<Located<String>> = Key::new("application")
+            .example("\"workshop\"")
+            .not_yet();
         /// The services: what is deployed, each as one.
         services: Option<Located<Map<ServiceSettings>>> = Key::new("services")
             .default("the repository is one service, `main`; its kind is determined by its files")
-            .example("{ database = \"backend-database\" }");
+            .example("{ database = \"backend-database\" }")
+            .not_yet();
         /// The environments that the services are deployed to, in the order of `after`, else of the file.
         environments: Option<Located<Map<EnvironmentSettings>>> = Key::new("environments")
             .default("`test`, then `prod`")
-            .example("{ int = {}, prd = { after = \"int\" } }");
+            .example("{ int = {}, prd = { after = \"int\" } }")
+            .not_yet();
         /// An environment for each open pull request. Limits and rights are read from the base branch, never
         /// from the pull request.
         previews: Option<Located<PreviewSettings>> = Key::new("previews")
