@@ -140,3 +140,39 @@ fn a_wrong_template_or_parameter_is_refused_as_cloudformation_does() {
         assert!(left.contains("does not exist"), "a stack was left: {left}");
     });
 }
+
+#[test]
+fn a_section_without_members_is_as_good_as_none() {
+    run(async |world| {
+        let template = format!("Parameters:\nConditions:\n{BUCKET}Outputs:\n");
+        assert_eq!(world.create("empty", &template).await, "CREATE_COMPLETE");
+    });
+}
+
+#[test]
+fn a_key_that_looks_like_a_number_is_a_text() {
+    const API: &str = "\
+Resources:
+  Api:
+    Type: AWS::ApiGateway::RestApi
+    Properties:
+      Body:
+        openapi: 3.0.1
+        info: { title: numbers, version: '1' }
+        paths:
+          /a:
+            get:
+              responses: { 200: { description: !Ref AWS::StackName } }
+              x-amazon-apigateway-integration: { type: mock, responses: { default: { statusCode: '200' } } }
+          /b: { Fn::Transform: { Name: AWS::Include, Parameters: { Location: s3://code/templates/numbers.yaml } } }
+";
+    const INCLUDED: &str = "\
+get:
+  responses: { 200: { description: included } }
+  x-amazon-apigateway-integration: { type: mock, responses: { default: { statusCode: '200' } } }
+";
+    run(async |world| {
+        world.put("templates/numbers.yaml", INCLUDED).await;
+        assert_eq!(world.create("numbers", API).await, "CREATE_COMPLETE");
+    });
+}
