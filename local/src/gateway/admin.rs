@@ -1,12 +1,13 @@
-//! Requests that `MiniStack` sends to the gateway itself: sites, the pipelines of stacks, jobs whose function did not
-//! start, and the SDK that Node.js functions find.
+//! Requests that `MiniStack` sends to the gateway itself: sites, the pipelines and API documents of stacks, jobs whose
+//! function did not start, and the SDK that Node.js functions find.
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::pipeline_resource::{self, Caller};
-use super::{Shared, forward};
+use super::put_rest_api::refused;
+use super::{Shared, forward, put_rest_api};
 use crate::ministack::node_sdk;
 
 /// How long the message of a job's failure may be, in characters (`FailureDetails`, API reference).
@@ -28,12 +29,36 @@ pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
             return fail_job(shared, &asked).await;
         }
         "/_delivery/node-sdk" if method == Method::POST => return install_node_sdk(shared).await,
+        "/_delivery/integration" if method == Method::POST => {
+            return or_refused(refused::integration(&asked));
+        }
         _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("/_delivery/rest-apis/")
+        && method == Method::PUT
+    {
+        return match rest.split_once("/deployments/") {
+            Some((api, deployment)) => or_refused(shared.snapshots.keep(api, deployment)),
+            None => or_refused(put_draft(shared, rest, &asked)),
+        };
     }
     match path.strip_prefix("/_delivery/sites/") {
         Some(bucket) if method == Method::PUT => open_site(shared, bucket).await,
         _ => forward::text(StatusCode::NOT_FOUND, "no such path"),
     }
+}
+
+/// The document of an API of a template, as `PutRestApi` takes it.
+fn put_draft(shared: &Shared, api: &str, asked: &Value) -> Result<(), String> {
+    let strict = asked["failOnWarnings"] == true;
+    put_rest_api::check(&asked["document"], strict)?;
+    shared.snapshots.put_draft(api, asked["document"].clone());
+    Ok(())
+}
+
+fn or_refused(outcome: Result<(), String>) -> Response<Body> {
+    let answered = outcome.map_or_else(|reason| json!({ "refused": reason }), |()| json!({}));
+    forward::json(StatusCode::OK, &answered)
 }
 
 async fn open_site(shared: &Shared, bucket: &str) -> Response<Body> {

@@ -34,21 +34,8 @@ pub(super) async fn answer(shared: &Shared, api: &str, request: Request<Body>) -
         Ok(body) => body,
         Err(error) => return bad_request(&error.to_string()),
     };
-    let parsed = parse(&body).and_then(|document| {
-        let problems = refused::by_aws(&document);
-        if !problems.is_empty() {
-            let lines = problems.join("\n\t");
-            return Err(format!("Errors found during import:\n\t{lines}"));
-        }
-        let problems = refused::here(&document);
-        if !problems.is_empty() {
-            let lines = problems.join("\n\t");
-            return Err(format!(
-                "The local API Gateway does not support this and would answer differently from AWS:\n\t{lines}"
-            ));
-        }
-        Ok(document)
-    });
+    // deploy-api always asks for `failonwarnings`.
+    let parsed = parse(&body).and_then(|document| check(&document, true).map(|()| document));
     match parsed {
         Ok(document) => {
             // The API's description is that of the document (API Gateway Developer Guide, "Import a REST API").
@@ -80,13 +67,18 @@ async fn describe(
     described.await.map(Some)
 }
 
-/// The document as JSON, if it is one that API Gateway would take.
+/// The document as JSON.
 fn parse(body: &[u8]) -> Result<Value, String> {
     let text =
         std::str::from_utf8(body).map_err(|error| format!("Invalid OpenAPI input: {error}"))?;
     let document: Value = serde_json::from_str(text)
         .or_else(|_| serde_saphyr::from_str(text))
         .map_err(|error| format!("Invalid OpenAPI input: {error}"))?;
+    Ok(document)
+}
+
+/// Refuses what is no document of an API, what AWS refuses, and what the local API Gateway would answer differently.
+pub(super) fn check(document: &Value, fails_on_warnings: bool) -> Result<(), String> {
     let swagger = document.get("swagger").and_then(Value::as_str) == Some("2.0");
     let openapi = document
         .get("openapi")
@@ -100,7 +92,22 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     if !document.get("paths").is_some_and(Value::is_object) {
         return Err("Invalid OpenAPI input: `paths` is missing".to_owned());
     }
-    Ok(document)
+    let mut problems = refused::by_aws(document);
+    if fails_on_warnings {
+        problems.extend(refused::warnings(document));
+    }
+    if !problems.is_empty() {
+        let lines = problems.join("\n\t");
+        return Err(format!("Errors found during import:\n\t{lines}"));
+    }
+    let problems = refused::here(document);
+    if !problems.is_empty() {
+        let lines = problems.join("\n\t");
+        return Err(format!(
+            "The local API Gateway does not support this and would answer differently from AWS:\n\t{lines}"
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn bad_request(message: &str) -> Response<Body> {
@@ -135,16 +142,27 @@ mod tests {
 
     #[test]
     fn a_document_that_is_no_openapi_is_refused() {
+        let said = |body: &[u8]| {
+            let document = parse(body)?;
+            check(&document, false)
+        };
+        let refused = |body: &[u8]| said(body).unwrap_err();
+        assert!(refused(b"[1, 2").contains("Invalid OpenAPI input"));
+        assert!(refused(b"{}").contains("swagger"));
+        assert!(refused(br#"{"swagger": "2.0"}"#).contains("paths"));
+    }
+
+    #[test]
+    fn a_warning_refuses_only_where_it_is_asked_to() {
+        let uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/f/invocations";
+        let integration = json!({ "type": "aws_proxy", "httpMethod": "POST", "uri": uri });
+        let get = json!({ "x-amazon-apigateway-integration": integration });
+        let document = json!({ "openapi": "3.0.1", "paths": { "/a": { "get": get } } });
+        assert_eq!(check(&document, false), Ok(()));
+        let said = check(&document, true).unwrap_err();
         assert!(
-            parse(b"[1, 2")
-                .unwrap_err()
-                .contains("Invalid OpenAPI input")
-        );
-        assert!(parse(b"{}").unwrap_err().contains("swagger"));
-        assert!(
-            parse(br#"{"swagger": "2.0"}"#)
-                .unwrap_err()
-                .contains("paths")
+            said.contains("paths.'/a'(get).responses is missing"),
+            "{said}"
         );
     }
 }

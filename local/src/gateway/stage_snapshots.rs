@@ -51,6 +51,21 @@ impl Snapshots {
             .insert(api.to_owned(), Arc::new(document));
     }
 
+    /// Makes the draft, if there is one, the document of a deployment that a template made.
+    pub(super) fn keep(&self, api: &str, deployment: &str) -> Result<(), String> {
+        let mut documents = self.documents();
+        let Some(draft) = documents.drafts.get(api).cloned() else {
+            return Ok(());
+        };
+        if let Some(reason) = refused::deployment(&draft) {
+            return Err(reason.to_owned());
+        }
+        documents
+            .deployed
+            .insert((api.to_owned(), deployment.to_owned()), draft);
+        Ok(())
+    }
+
     /// Keeps an API out of what `GetRestApis` lists.
     fn hide(&self, api: &str) {
         self.documents().hidden.insert(api.to_owned());

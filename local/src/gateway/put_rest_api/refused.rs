@@ -20,12 +20,6 @@ pub(super) fn by_aws(document: &Value) -> Vec<String> {
     dangling(document, document, &mut problems);
     paths(document, &mut problems);
     for (path, method, operation, _) in openapi::operations(document) {
-        if operation.get("responses").is_none() {
-            let method = method.to_lowercase();
-            problems.push(format!(
-                "Parse issue: attribute paths.'{path}'({method}).responses is missing"
-            ));
-        }
         if let Some(integration) = operation.get("x-amazon-apigateway-integration")
             && let Err(reason) = target(integration)
         {
@@ -35,6 +29,17 @@ pub(super) fn by_aws(document: &Value) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What refuses an import only with `failonwarnings`.
+pub(super) fn warnings(document: &Value) -> Vec<String> {
+    openapi::operations(document)
+        .filter(|(_, _, operation, _)| operation.get("responses").is_none())
+        .map(|(path, method, _, _)| {
+            let method = method.to_lowercase();
+            format!("Parse issue: attribute paths.'{path}'({method}).responses is missing")
+        })
+        .collect()
 }
 
 /// References to what the document does not have.
@@ -172,6 +177,16 @@ pub(super) fn here(document: &Value) -> Vec<String> {
         }
     }
     problems
+}
+
+/// An integration of a template, in the form of a document's.
+pub(in super::super) fn integration(integration: &Value) -> Result<(), String> {
+    match unmapped(integration) {
+        Some(what) => Err(format!(
+            "The local API Gateway does not support this and would answer differently from AWS: {what}"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What an integration wants translated that the local API Gateway hands on as it is.
