@@ -34,6 +34,7 @@ const GAPS: &[Module] = &modules![
     "function_environment",
     "function_logs",
     "function_settings",
+    "function_urls",
     "http_api_bodies",
     "integer_keys",
     "missing_code",
@@ -47,11 +48,13 @@ const GAPS: &[Module] = &modules![
     "rest_api_bodies",
     "api_body_locations",
     "runtime_api",
+    "sam_parameters",
     "shared_ports",
     "simulated_policies",
     "stack_descriptions",
     "template_errors",
     "template_urls",
+    "nested_transforms",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -6,6 +6,7 @@
 mod changes;
 mod endings;
 mod functions;
+mod sam;
 mod signing_in;
 mod templates;
 mod world;

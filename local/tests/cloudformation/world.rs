@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cloudformation::types::{ChangeSetType, Parameter, StackEvent};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, StackEvent};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use axum::body::Body;
+use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -103,6 +104,8 @@ impl World {
             .change_set_name(name)
             .template_body(template)
             .set_parameters(Some(parameters.collect()))
+            .capabilities(Capability::CapabilityNamedIam)
+            .capabilities(Capability::CapabilityAutoExpand)
             .send()
             .await;
         made.map(drop).map_err(|error| said(&error))
@@ -164,11 +167,18 @@ impl World {
 
     /// The body at an address.
     pub(crate) async fn get(&self, url: &str) -> String {
+        self.get_from(url, self.endpoint()).await.1
+    }
+
+    /// The header fields and the body at an address, for a page of a local site.
+    pub(crate) async fn get_from(&self, url: &str, origin: &str) -> (HeaderMap, String) {
         let client: Client<HttpConnector, Body> =
             Client::builder(TokioExecutor::new()).build_http();
-        let response = client.get(url.parse().unwrap()).await.unwrap();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        String::from_utf8(body.to_vec()).unwrap()
+        let request = Request::get(url).header("origin", origin);
+        let request = request.body(Body::empty()).unwrap();
+        let (parts, body) = client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }
 
     pub(crate) async fn output(&self, stack: &str, key: &str) -> String {
