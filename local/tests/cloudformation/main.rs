@@ -6,6 +6,7 @@
 mod changes;
 mod endings;
 mod functions;
+mod refusals;
 mod sam;
 mod signing_in;
 mod templates;

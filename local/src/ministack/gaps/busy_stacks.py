@@ -8,6 +8,7 @@ from ministack.services.cloudformation import _change_sets, _stack_events, _stac
 
 CHANGEABLE = {
     "CREATE_COMPLETE",
+    "CREATE_FAILED",  # of `OnStackFailure=DO_NOTHING`: what was made is there, and an update may go on from it
     "UPDATE_COMPLETE",
     "UPDATE_FAILED",
     "UPDATE_ROLLBACK_COMPLETE",
