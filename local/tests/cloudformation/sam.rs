@@ -26,7 +26,8 @@ async fn uploaded(world: &World) {
     static UPLOADED: OnceCell<()> = OnceCell::const_new();
     let upload = async || {
         let app = package(&[("app.py", include_str!("sam/app.py"))]);
-        world.put("sam/app.zip", app).await;
+        world.put("sam/app.zip", app.clone()).await;
+        world.put("sam/changed.zip", app).await;
         let layer = [("python/of_the_layer.py", "SAID = 'from the layer'\n")];
         world.put("sam/layer.zip", package(&layer)).await;
         world.put("sam/nested.yaml", NESTED).await;
@@ -114,21 +115,29 @@ fn apis_aliases_layers_and_tables_are_called() {
         }
 
         // What an update changes: the alias goes on to the next version, the addresses stay.
-        let parameters = [alias, ("Who", "second")];
+        let parameters = [alias, ("Who", "second"), ("Package", "sam/changed.zip")];
         let urls = addresses(world).await;
-        let changed = world.change_set(
+        let changed = FUNCTIONS.replace("/rest/{id}", "/changed/{id}");
+        let made = world.change_set(
             ChangeSetType::Update,
             "functions",
             "two",
-            FUNCTIONS,
+            &changed,
             &parameters,
         );
-        changed.await.unwrap();
+        made.await.unwrap();
         assert_eq!(world.execute("functions", "two").await, "UPDATE_COMPLETE");
         assert_eq!(addresses(world).await, urls);
-        let alias = format!("{}:live", world.output("functions", "Asked").await);
-        let answer = invoke(world, &alias, &json!({})).await;
-        assert_eq!(answer["statusCode"], 200, "{answer}");
+        let second = json!({ "who": "second", "version": "2", "called": null });
+        for output in ["Changed", "Http", "Url"] {
+            assert_eq!(
+                answer_at(world, "functions", output).await,
+                second,
+                "{output}"
+            );
+        }
+        let gone = answer_at(world, "functions", "Rest").await;
+        assert_eq!(gone["message"], "Missing Authentication Token", "{gone}");
     });
 }
 
