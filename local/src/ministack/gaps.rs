@@ -52,6 +52,7 @@ const GAPS: &[Module] = &modules![
     "runtime_api",
     "sam_parameters",
     "shared_ports",
+    "signed_requests",
     "simulated_policies",
     "stack_descriptions",
     "template_errors",

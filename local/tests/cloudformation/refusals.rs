@@ -162,7 +162,9 @@ Resources:
     let rest = BODY.replace("KIND", "AWS::ApiGateway::RestApi");
     let http = BODY.replace("KIND", "AWS::ApiGatewayV2::Api");
     let queue = "aws_proxy, integrationSubtype: SQS-SendMessage";
+    let closed = "Resources:\n  Api: { Type: 'AWS::ApiGateway::RestApi', Properties: { Policy: { Statement: [] } } }\n";
     let cases = [
+        ("policy", closed.to_owned(), "`Policy`"),
         ("method", METHOD.replace("INTEGRATION", "AWS"), "type `aws`"),
         (
             "rest-body",
@@ -180,7 +182,10 @@ Resources:
             let status = world.create(stack, &template).await;
             assert_eq!(status, "ROLLBACK_COMPLETE", "{stack}");
             let reason = first_failure(world, stack).await;
-            assert!(reason.contains("would answer differently"), "{reason}");
+            assert!(
+                reason.contains("local API Gateway does not support"),
+                "{reason}"
+            );
             assert!(reason.contains(expected), "{reason}");
         }
     });
@@ -232,4 +237,39 @@ async fn bucket_of(world: &World, stack: &str) -> String {
         .stack_resource_detail
         .unwrap();
     described.physical_resource_id.unwrap()
+}
+
+#[test]
+fn a_route_and_a_function_url_with_iam_take_a_key_of_this_environment() {
+    const CLOSED: &str = "\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: { Auth: { EnableIamAuthorizer: true, DefaultAuthorizer: AWS_IAM } }
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: python3.12
+      Handler: index.handler
+      Timeout: 20
+      InlineCode: 'def handler(event, context): return \"let in\"'
+      FunctionUrlConfig: { AuthType: AWS_IAM }
+      Events: { Get: { Type: HttpApi, Properties: { ApiId: !Ref Api, Path: /a, Method: get } } }
+Outputs:
+  Route: { Value: !Sub 'https://${Api}.execute-api.${AWS::Region}.amazonaws.com/a' }
+  Url: { Value: !GetAtt FunctionUrl.FunctionUrl }
+";
+    run(async |world| {
+        assert_eq!(world.create("closed", CLOSED).await, "CREATE_COMPLETE");
+        for output in ["Route", "Url"] {
+            let url = world.output("closed", output).await;
+            for key in ["", "AKIAOFSOMEBODYELSE"] {
+                let said = world.get_signed(&url, key).await;
+                assert!(said.contains("Forbidden"), "{output}, `{key}`: {said}");
+            }
+            let own = world.get_signed(&url, &world.access_key_id()).await;
+            assert_eq!(own, "let in", "{output}");
+        }
+    });
 }

@@ -167,18 +167,26 @@ impl World {
 
     /// The body at an address.
     pub(crate) async fn get(&self, url: &str) -> String {
-        self.get_from(url, self.endpoint()).await.1
+        text(Request::get(url)).await.1
     }
 
     /// The header fields and the body at an address, for a page of a local site.
     pub(crate) async fn get_from(&self, url: &str, origin: &str) -> (HeaderMap, String) {
-        let client: Client<HttpConnector, Body> =
-            Client::builder(TokioExecutor::new()).build_http();
-        let request = Request::get(url).header("origin", origin);
-        let request = request.body(Body::empty()).unwrap();
-        let (parts, body) = client.request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (parts.headers, String::from_utf8(body.to_vec()).unwrap())
+        text(Request::get(url).header("origin", origin)).await
+    }
+
+    /// The body at an address, signed with a key, of which alone the local AWS takes notice.
+    pub(crate) async fn get_signed(&self, url: &str, key: &str) -> String {
+        let scope = format!("{key}/20260101/{REGION}/execute-api/aws4_request");
+        let signed =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        text(Request::get(url).header("authorization", signed))
+            .await
+            .1
+    }
+
+    pub(crate) fn access_key_id(&self) -> String {
+        self.aws.access_key_id()
     }
 
     pub(crate) async fn output(&self, stack: &str, key: &str) -> String {
@@ -188,6 +196,15 @@ impl World {
             .find(|output| output.output_key() == Some(key));
         found.unwrap().output_value.unwrap()
     }
+}
+
+/// The answer's header fields and body.
+async fn text(request: axum::http::request::Builder) -> (HeaderMap, String) {
+    let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
+    let request = request.body(Body::empty()).unwrap();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts.headers, String::from_utf8(body.to_vec()).unwrap())
 }
 
 /// An error's code and message.

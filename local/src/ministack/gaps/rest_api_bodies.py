@@ -36,8 +36,15 @@ def put_draft(api, properties):
         refused(gateway.call("PUT", f"rest-apis/{api}", {"document": document, "failOnWarnings": strict}))
 
 
+def refuse_policy(properties):
+    """Nothing here applies it: an API that AWS closes would be open."""
+    if properties.get("Policy"):
+        raise ValueError("the local API Gateway does not support the resource policy of an API (`Policy`)")
+
+
 def create_api(create, delete):
     def created(logical_id, properties, stack_name):
+        refuse_policy(properties)
         api, attributes = create(logical_id, without_body(properties), stack_name)
         try:
             put_draft(api, properties)
@@ -51,6 +58,7 @@ def create_api(create, delete):
 
 def update_api(update):
     def updated(api, old, new, stack_name, logical_id=None):
+        refuse_policy(new)
         updated = update(api, without_body(old), without_body(new), stack_name, logical_id)
         put_draft(updated[0], new)
         return updated
