@@ -40,6 +40,10 @@ def double(event, _context):
     return {"doubled": 2 * event["number"]}
 
 
+def triple(event, _context):
+    return {"tripled": 3 * event["number"]}
+
+
 def call(event, _context):
     """`{"service": .., "operation": .., "input": {..}}`"""
     client = boto3.client(event["service"])
