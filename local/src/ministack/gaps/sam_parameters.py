@@ -1,7 +1,7 @@
 """The gap: MiniStack 1.5.33 gives the SAM transform no values of the template's parameters, so that it takes their defaults.
 
-The transform needs some of them itself: of `AutoPublishAlias: !Ref Alias` it makes an alias with that name. A stack with
-`Alias=live` got the alias of the default, and one without a default was refused (`Invalid serverless application`).
+The transform needs some of them itself: of `AutoPublishAlias: !Ref Alias` it makes an alias with that name, which was that of
+the default whatever the request said.
 """
 
 from contextvars import ContextVar
