@@ -12,8 +12,10 @@ use crate::application::Application;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::message::{Finding, Severity};
+use crate::settings::CustomFunction;
+use crate::settings::check::{self, Purpose, SettingsCheck};
+use crate::stack::publish;
 use crate::stack::template::Declared;
-use crate::stack::{parameters, publish};
 
 pub(crate) use machine::is_on_path;
 
@@ -31,8 +33,14 @@ const INSTALL: &str = "NpmInstallParameters";
 pub(crate) struct Planned<'a> {
     /// The application.
     pub(crate) application: &'a Application,
-    /// The template's parameters.
+    /// The template's parameters that take effect.
     pub(crate) parameters: &'a BTreeMap<String, String>,
+    /// Those that are set, too, though not for this command.
+    pub(crate) other_parameters: BTreeMap<String, String>,
+    /// The functions of the user's own.
+    pub(crate) functions: &'a [CustomFunction],
+    /// What for.
+    pub(crate) purpose: Purpose,
     /// Where the local AWS is installed, or will be.
     pub(crate) home: &'a Path,
     /// Whether functions find Node.js in a layer, and not on this machine.
@@ -44,28 +52,19 @@ pub(crate) struct Planned<'a> {
 pub(crate) struct Found {
     /// Errors first.
     pub(crate) findings: Vec<Finding>,
-    /// Whether only the command line is wrong.
+    /// Whether only the settings are wrong.
     is_usage: bool,
 }
 
 impl Found {
     /// Nothing may be started where there are errors: then they are one error, all of them.
     pub(crate) fn verdict(&self) -> Result<(), CliError> {
-        let errors = self.errors();
-        let lines = errors.map(|finding| match &finding.help {
-            Some(help) => format!("{}\nhelp: {help}", finding.message),
-            None => finding.message.clone(),
-        });
-        let problems: Vec<String> = lines.collect();
-        if problems.is_empty() {
-            return Ok(());
-        }
         let exit = if self.is_usage {
             Exit::Usage
         } else {
             Exit::Failed
         };
-        Err(CliError::NotReady { problems, exit })
+        check::verdict(&self.findings, exit)
     }
 
     fn errors(&self) -> impl Iterator<Item = &Finding> {
@@ -78,14 +77,17 @@ impl Found {
 pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let application = planned.application;
     let declared = declared();
-    let wrong = parameters::wrong(&declared, planned.parameters, false);
-    let parameters = wrong.into_iter().map(|message| Finding {
-        severity: Severity::Error,
-        message,
-        help: None,
-    });
-    let mut findings: Vec<Finding> = parameters.collect();
-    let of_parameters = findings.len();
+    let mut set = planned.other_parameters.clone();
+    set.extend(planned.parameters.clone());
+    let check = SettingsCheck {
+        declared: &declared,
+        parameters: &set,
+        functions: planned.functions,
+        purpose: planned.purpose,
+    };
+    let mut findings = check.findings();
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let of_settings = findings.iter().filter(is_error).count();
     let runtime = runtime(&declared, planned.parameters);
     let given = |name| planned.parameters.get(name).map(String::as_str);
     findings.extend(application.project(
@@ -105,7 +107,7 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
         findings,
         is_usage: false,
     };
-    found.is_usage = of_parameters > 0 && found.errors().count() == of_parameters;
+    found.is_usage = of_settings > 0 && found.errors().count() == of_settings;
     found
 }
 
@@ -200,6 +202,9 @@ mod tests {
         let found = look(&Planned {
             application: &application,
             parameters: &parameters,
+            other_parameters: BTreeMap::new(),
+            functions: &[],
+            purpose: Purpose::Run,
             home: folder.path(),
             has_node_layer: true,
         })

@@ -23,6 +23,7 @@ use crate::local_aws::services::REPOSITORY;
 use crate::message::{RunMessage, Severity, Step};
 use crate::output::Reporter;
 use crate::preflight::{self, Planned};
+use crate::settings::check::Purpose;
 use crate::settings::{CustomFunction, Settings};
 use crate::state_folder::{EnvironmentSettings, StateFolder};
 
@@ -97,7 +98,17 @@ async fn work(
     let custom = settings.custom_functions();
     action_functions::custom::check(&custom)?;
     let parameters = parameters(&application, &settings, arguments);
-    check(&application, &parameters, &home, arguments, reporter).await?;
+    let planned = Planned {
+        application: &application,
+        parameters: &parameters,
+        // Those that do not count here are for AWS: a mistyped one may have been meant for here, too.
+        other_parameters: settings.file_parameters(),
+        functions: &custom,
+        purpose: Purpose::Run,
+        home: home.path(),
+        has_node_layer: node_layer(arguments).is_some(),
+    };
+    check(&planned, reporter).await?;
     application.revision().await?;
     let templates = checkout()?.join("cloudformation");
     let functions = prepare_functions(global, arguments, reporter).await?;
@@ -177,20 +188,8 @@ fn node_layer(arguments: &Run) -> Option<PathBuf> {
 }
 
 /// Checks before anything is started, and reports what it found.
-async fn check(
-    application: &Application,
-    parameters: &BTreeMap<String, String>,
-    home: &StateFolder,
-    arguments: &Run,
-    reporter: &Reporter,
-) -> Result<(), CliError> {
-    let found = preflight::look(&Planned {
-        application,
-        parameters,
-        home: home.path(),
-        has_node_layer: node_layer(arguments).is_some(),
-    })
-    .await;
+async fn check(planned: &Planned<'_>, reporter: &Reporter) -> Result<(), CliError> {
+    let found = preflight::look(planned).await;
     let verdict = found.verdict();
     for finding in found.findings {
         // Errors are the command's own, all of them at its end.

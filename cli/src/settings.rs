@@ -1,6 +1,7 @@
 //! What a command works with: a flag wins over its environment variable, that over `delivery.toml`, and
 //! that over the default.
 
+pub(crate) mod check;
 mod custom;
 mod file;
 
@@ -131,6 +132,11 @@ impl Settings {
         let mut parameters = self.file.parameters();
         parameters.retain(|name, _| CUSTOM_ACTIONS.contains(&name.as_str()));
         parameters
+    }
+
+    /// All of the template's parameters that `delivery.toml` sets.
+    pub(crate) fn file_parameters(&self) -> BTreeMap<String, String> {
+        self.file.parameters()
     }
 
     /// The template's parameters: those of the command line, then of the environment, then of the file.

@@ -1,5 +1,7 @@
 //! What this machine has: versions, tools, settings.
 
+use std::collections::BTreeMap;
+
 use tokio::process::Command;
 
 use crate::application::Application;
@@ -8,8 +10,9 @@ use crate::checkout;
 use crate::cloud::Cloud;
 use crate::message::Severity;
 use crate::preflight::{self, Planned};
+use crate::settings::check::{Purpose, SettingsCheck};
 use crate::settings::{FILE_NAME, Settings};
-use crate::stack::{parameters, publish};
+use crate::stack::publish;
 use crate::state_folder::StateFolder;
 
 use super::{Check, Setting};
@@ -75,6 +78,9 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
     let found = preflight::look(&Planned {
         application: &application,
         parameters: &settings.parameters(&[]),
+        other_parameters: BTreeMap::new(),
+        functions: &settings.custom_functions(),
+        purpose: Purpose::Aws,
         home: home.path(),
         has_node_layer: false,
     })
@@ -100,10 +106,20 @@ fn parameters(settings: &Settings) -> Vec<Check> {
         return Vec::new();
     };
     let help = format!("correct it in `{FILE_NAME}` or in its environment variable");
-    parameters::wrong(&template.parameters(), &settings.parameters(&[]), true)
-        .into_iter()
-        .map(|message| Check::failed("parameters", message, &help))
-        .collect()
+    let check = SettingsCheck {
+        declared: &template.parameters(),
+        parameters: &settings.parameters(&[]),
+        functions: &settings.custom_functions(),
+        purpose: Purpose::Aws,
+    };
+    let checks = check.findings().into_iter().map(|finding| {
+        let help = finding.help.unwrap_or_else(|| help.clone());
+        match finding.severity {
+            Severity::Error => Check::failed("parameters", finding.message, help),
+            Severity::Note => Check::note("parameters", finding.message, Some(help)),
+        }
+    });
+    checks.collect()
 }
 
 /// The first line of what a tool says of its version.

@@ -9,7 +9,8 @@ use aws_sdk_cloudformation::types::Parameter;
 use super::template::{Declared, nearest};
 use crate::error::Explained;
 use crate::exit::Exit;
-use crate::settings::PARAMETER_PREFIX;
+use crate::message::{Finding, Severity};
+use crate::settings::{FILE_NAME, PARAMETER_PREFIX};
 
 /// The parameters that `delivery publish` fills in: they say where the published things are, so an update
 /// takes them from the template and never from what the stack has.
@@ -20,6 +21,9 @@ pub(crate) const FILLED_IN: [&str; 5] = [
     "NodeLayerKey",
     "Architecture",
 ];
+
+/// How the names of parameters end that hold the `UserParameters` of an action.
+const USER_PARAMETERS: &str = "Parameters";
 
 /// Where a parameter's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +83,57 @@ impl Problem {
             }
         }
     }
+
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// What to do about this one; `None` where its line says it.
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Unknown { meant: None, name } | Self::FilledIn { name } => Some(format!(
+                "remove it from `[parameters]` in `{FILE_NAME}`, from the command line, or unset \
+                 `{PARAMETER_PREFIX}{name}`"
+            )),
+            Self::Refused { name, value, .. } if name.ends_with(USER_PARAMETERS) => {
+                pairs_of_json(value).map(|pairs| {
+                    format!("write `{pairs}`; JSON is read only in a pipeline of your own")
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An object of JSON as `KEY=VALUE` pairs; a template where it is not one of plain values. `None` where it is not meant
+/// as JSON at all.
+fn pairs_of_json(value: &str) -> Option<String> {
+    if !value.trim_start().starts_with('{') {
+        return None;
+    }
+    let object = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(value);
+    let pair = |(key, value): (String, serde_json::Value)| {
+        let text = match value {
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Bool(_) | serde_json::Value::Number(_) => value.to_string(),
+            _ => return None,
+        };
+        let text = text.replace('%', "%25").replace('&', "%26");
+        Some(format!("{key}={}", text.replace(' ', "+")))
+    };
+    let pairs = object.ok().and_then(|object| {
+        let pairs: Option<Vec<String>> = object.into_iter().map(pair).collect();
+        pairs
+    });
+    Some(pairs.map_or_else(|| "KEY=VALUE&KEY=VALUE".to_owned(), |pairs| pairs.join("&")))
 }
 
 fn list(problems: &[Problem]) -> String {
     problems.iter().fold(String::new(), |mut text, problem| {
         let _infallible = write!(text, "\n  - {}", problem.line());
+        if let Some(help) = problem.help().filter(|_| problem.is_refused()) {
+            let _infallible = write!(text, "\n    help: {help}");
+        }
         text
     })
 }
@@ -177,14 +227,19 @@ pub(crate) fn check(
     }
 }
 
-/// What is wrong with parameters that are given, whether or not they are all: a line for each.
+/// What is wrong with parameters that are given, whether or not they are all.
 pub(crate) fn wrong(
     declared: &[Declared],
     given: &BTreeMap<String, String>,
     publishes: bool,
-) -> Vec<String> {
+) -> Vec<Finding> {
     let problems = problems_of_given(declared, given, publishes);
-    problems.iter().map(Problem::line).collect()
+    let finding = |problem: &Problem| Finding {
+        severity: Severity::Error,
+        message: problem.line(),
+        help: problem.help(),
+    };
+    problems.iter().map(finding).collect()
 }
 
 fn problems_of_given(
@@ -289,6 +344,30 @@ mod tests {
         )
         .unwrap_err();
         insta::assert_snapshot!(crate::error::CliError::from(error).message());
+    }
+
+    #[test]
+    fn json_is_shown_as_the_pairs_that_are_meant() {
+        let one = Declared {
+            name: "AcceptanceActionParameters".to_owned(),
+            allowed_pattern: Some("[^{]*".to_owned()),
+            ..Declared::default()
+        };
+        let help = |value: &str| {
+            let given = given(&[("AcceptanceActionParameters", value)]);
+            wrong(std::slice::from_ref(&one), &given, false)[0]
+                .help
+                .clone()
+        };
+        assert_eq!(
+            help(r#"{"file": "index.js", "maxBytes": 10, "text": "a & b"}"#).unwrap(),
+            "write `file=index.js&maxBytes=10&text=a+%26+b`; JSON is read only in a pipeline of your own"
+        );
+        assert_eq!(
+            help(r#"{"files": ["index.js"]}"#).unwrap(),
+            "write `KEY=VALUE&KEY=VALUE`; JSON is read only in a pipeline of your own"
+        );
+        assert_eq!(help("a{"), None);
     }
 
     #[test]

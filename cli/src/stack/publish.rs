@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::message::StackMessage;
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
+use crate::settings::check::{self, Purpose, SettingsCheck};
 use crate::{action_functions, checkout};
 
 use bucket::Bucket;
@@ -381,11 +382,29 @@ pub(crate) async fn ensure_bucket(
     Ok(false)
 }
 
+/// The settings are checked as `up` will, before anything is sent.
+fn check_settings(settings: &Settings, reporter: &Reporter) -> Result<(), CliError> {
+    let declared = root_template().map(|template| template.parameters());
+    let findings = SettingsCheck {
+        declared: &declared.unwrap_or_default(),
+        parameters: &settings.parameters(&[]),
+        functions: &settings.custom_functions(),
+        purpose: Purpose::Aws,
+    }
+    .findings();
+    check::verdict(&findings, Exit::Usage)?;
+    for finding in &findings {
+        reporter.notice(check::text(finding));
+    }
+    Ok(())
+}
+
 /// The command.
 pub(crate) async fn publish(global: &Global, arguments: &Publish) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
     let cloud = Cloud::connect(&settings).await?;
     let reporter = Reporter::new(global);
+    check_settings(&settings, &reporter)?;
     let account = account(&cloud).await?;
     let publication = prepare(&settings, arguments, &account, cloud.region())?;
     send(&cloud.s3(), &publication, &reporter).await?;

@@ -34,6 +34,7 @@ use crate::exit::Exit;
 use crate::message::{Change, ResourceAction, StackMessage};
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
+use crate::settings::check::{self, Purpose, SettingsCheck};
 
 use cleanup::Cleanup;
 pub(crate) use error::UpError;
@@ -134,6 +135,7 @@ async fn plan(
     if work.arguments.template_url.is_none() {
         check_parameters(work, found.as_ref())?;
     }
+    check_functions(work)?;
     let source = source(work).await?;
     let values = values(work, found.as_ref(), &source)?;
     let next = recover::ready(work, found.as_ref(), limits).await?;
@@ -250,12 +252,24 @@ fn check_parameters(work: &Work<'_>, found: Option<&Description>) -> Result<(), 
     };
     let given = work.settings.parameters(&work.arguments.parameters);
     let declared = template.parameters();
-    Ok(parameters::check(
-        &declared,
-        &given,
-        &previous(found),
-        true,
-    )?)
+    parameters::check(&declared, &given, &previous(found), true)?;
+    Ok(())
+}
+
+/// The functions in `[functions]` and the parameters that name them; what is only worth knowing is said.
+fn check_functions(work: &Work<'_>) -> Result<(), CliError> {
+    let findings = SettingsCheck {
+        declared: &[],
+        parameters: &work.settings.parameters(&work.arguments.parameters),
+        functions: &work.settings.custom_functions(),
+        purpose: Purpose::Aws,
+    }
+    .findings_of_functions();
+    check::verdict(&findings, Exit::Usage)?;
+    for finding in &findings {
+        work.reporter.notice(check::text(finding));
+    }
+    Ok(())
 }
 
 /// The names of the parameters that the stack has and an update keeps.

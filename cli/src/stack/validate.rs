@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::parameters;
 use super::template::Template;
+use crate::action_functions::custom;
 use crate::args::Global;
 use crate::args::stack::Validate;
 use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::message;
 use crate::output::answer::{self, CommandAnswer};
 use crate::settings::Settings;
+use crate::settings::check::{Purpose, SettingsCheck};
 use crate::state_folder::StateFolder;
 
 use lint::Lint;
@@ -45,8 +47,11 @@ pub(crate) struct Finding {
     pub(crate) file: String,
     /// Whether it keeps the stack from being launched.
     pub(crate) severity: Severity,
-    /// What it is, and what to do.
+    /// What it is.
     pub(crate) message: String,
+    /// What to do, where the message does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
 }
 
 /// How bad it is.
@@ -81,6 +86,9 @@ impl CommandAnswer for Validation {
                 finding.file,
                 finding.message
             );
+            if let Some(help) = &finding.help {
+                let _infallible = writeln!(text, "  help: {help}");
+            }
         }
         let lint = if self.cfn_lint {
             "with cfn-lint"
@@ -126,6 +134,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
     let settings = Settings::load(global)?;
     let paths = paths(&arguments.templates)?;
     let mut findings = Vec::new();
+    let mut of_settings = Vec::new();
     let mut templates = Vec::new();
     for path in &paths {
         let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
@@ -141,6 +150,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
                 file,
                 severity: Severity::Error,
                 message: error.to_string(),
+                help: None,
             }),
         }
     }
@@ -148,15 +158,18 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         findings.extend(rules::check(file, template, &templates));
     }
     if let Some((_, root)) = templates.iter().find(|(file, _)| file_name(file) == ROOT) {
-        findings.extend(check_settings(&settings, root));
+        of_settings = check_settings(&settings, root);
+        findings.extend(of_settings.clone());
     }
     let home = StateFolder::find(global.home.as_deref());
     let lint = lint::run(home.path(), &paths).await?;
     let cfn_lint = lint.is_some();
     findings.extend(lint.map(|Lint(findings)| findings).unwrap_or_default());
-    let failed = findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error);
+    let exit = match (errors(&findings), errors(&of_settings)) {
+        (0, _) => Exit::Success,
+        (all, of_settings) if all == of_settings => Exit::Usage, // as the commands that read the settings end
+        _ => Exit::Failed,
+    };
     let validation = Validation {
         files: paths
             .iter()
@@ -166,7 +179,12 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         findings,
     };
     answer::print(global.json, &validation);
-    Ok(if failed { Exit::Failed } else { Exit::Success })
+    Ok(exit)
+}
+
+fn errors(findings: &[Finding]) -> usize {
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    findings.iter().filter(is_error).count()
 }
 
 /// The files that were named, else those of the checkout.
@@ -196,16 +214,30 @@ pub(crate) fn file_name(file: &str) -> &str {
         .unwrap_or(file)
 }
 
-/// Whether the parameters that are set fit the template. Its keys were checked when it was read.
+/// Whether what is set fits the templates. The file's keys were checked when it was read.
 fn check_settings(settings: &Settings, root: &Template) -> Vec<Finding> {
-    let finding = |message: String| Finding {
+    let finding = |severity, message: String, help| Finding {
         file: crate::settings::FILE_NAME.to_owned(),
-        severity: Severity::Error,
+        severity,
         message,
+        help,
     };
-    let publishes = true;
-    parameters::wrong(&root.parameters(), &settings.parameters(&[]), publishes)
-        .into_iter()
-        .map(finding)
-        .collect()
+    let functions = settings.custom_functions();
+    let unusable = custom::check(&functions)
+        .err()
+        .map(|error| finding(Severity::Error, error.to_string(), error.hint()));
+    let check = SettingsCheck {
+        declared: &root.parameters(),
+        parameters: &settings.parameters(&[]),
+        functions: &functions,
+        purpose: Purpose::Validate,
+    };
+    let found = check.findings().into_iter().map(|one| {
+        let severity = match one.severity {
+            message::Severity::Error => Severity::Error,
+            message::Severity::Note => Severity::Warning,
+        };
+        finding(severity, one.message, one.help)
+    });
+    unusable.into_iter().chain(found).collect()
 }

@@ -97,6 +97,7 @@ fn read(printed: &[u8]) -> Option<Lint> {
             one.location.start.line_number, one.message, one.rule.id
         ),
         file: one.filename,
+        help: None,
     };
     Some(Lint(matches.into_iter().map(finding).collect()))
 }
@@ -116,6 +117,7 @@ mod tests {
                 file: "a.yaml".to_owned(),
                 severity: Severity::Error,
                 message: "line 3: no such type (E3006)".to_owned(),
+                help: None,
             }]
         );
         assert_eq!(read(b"[]").unwrap(), Lint(Vec::new()));

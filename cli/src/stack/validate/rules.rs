@@ -39,6 +39,7 @@ pub(super) fn size(file: &str, text: &str) -> Option<Finding> {
         file: file.to_owned(),
         severity,
         message: format!("it has {} bytes, {limit}", text.len()),
+        help: None,
     })
 }
 
@@ -54,6 +55,7 @@ pub(super) fn check(file: &str, template: &Template, all: &[(String, Template)])
         file: file.to_owned(),
         severity: Severity::Error,
         message,
+        help: None,
     };
     messages.into_iter().map(finding).collect()
 }
