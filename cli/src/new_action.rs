@@ -2,6 +2,7 @@
 //!
 //! What it writes is `examples/custom-action` under another name, so that the two cannot differ.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -71,6 +72,12 @@ impl CommandAnswer for Written {
 enum NewActionError {
     #[error("`{name}` cannot be the name of an action")]
     Name { name: String },
+    #[error("`{name}` cannot be the name of an action: it is one word")]
+    OneWord { name: String },
+    #[error("`{name}` is a crate that the action itself depends on")]
+    Dependency { name: String },
+    #[error("`{}` is a file; `--into` takes a folder", .path.display())]
+    IntoFile { path: PathBuf },
     #[error("`{name}` is an action of Serverless Delivery itself")]
     Taken { name: String },
     #[error("`{}` already exists", .path.display())]
@@ -84,7 +91,11 @@ impl Explained for NewActionError {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Name { .. } | Self::Taken { .. } => "name",
+            Self::Name { .. }
+            | Self::OneWord { .. }
+            | Self::Dependency { .. }
+            | Self::Taken { .. } => "name",
+            Self::IntoFile { .. } => "usage",
             Self::Exists { .. } => "conflict",
         }
     }
@@ -92,9 +103,18 @@ impl Explained for NewActionError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Name { .. } => format!(
-                "write lower-case words joined by `-`, {MAX_NAME_CHARS} characters at most, such as `notify-chat`"
+                "write at least two words joined by `-`, of lower-case letters and digits, the first beginning with \
+                 a letter, {MAX_NAME_CHARS} characters at most, such as `notify-chat`"
             ),
-            Self::Taken { .. } => "choose another name, such as `notify-chat`".to_owned(),
+            Self::OneWord { name } => format!(
+                "add a word, such as `{name}-release`: one alone may be a crate or a word of Rust's"
+            ),
+            Self::Dependency { .. } | Self::Taken { .. } => {
+                "choose another name, such as `notify-chat`".to_owned()
+            }
+            Self::IntoFile { .. } => {
+                "name a folder, which is created if it does not exist: `--into DIR`".to_owned()
+            }
             Self::Exists { .. } => {
                 "choose another name, or another folder: `--into DIR`".to_owned()
             }
@@ -106,7 +126,13 @@ impl Explained for NewActionError {
 pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit, CliError> {
     let name = &arguments.name;
     check(name)?;
-    let folder = arguments.into.join(name);
+    // A folder that does not exist is created, unless a file is in its way.
+    let into = &arguments.into;
+    if let Some(file) = into.ancestors().find(|part| part.is_file()) {
+        let path = file.to_owned();
+        return Err(NewActionError::IntoFile { path }.into());
+    }
+    let folder = into.join(name);
     if folder.exists() {
         return Err(NewActionError::Exists { path: folder }.into());
     }
@@ -131,22 +157,37 @@ pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit,
 
 fn check(name: &str) -> Result<(), NewActionError> {
     let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        let mut letters = word.chars();
+        !word.is_empty() && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     };
-    // Two words at least: one alone may be a word of Rust's, or a crate's (`test`, `http`).
-    let fits = name.len() <= MAX_NAME_CHARS && name.contains('-') && name.split('-').all(is_word);
+    let begins_well = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let fits = begins_well && name.len() <= MAX_NAME_CHARS && name.split('-').all(is_word);
     let name = name.to_owned();
     if action_functions::NAMES.contains(&name.as_str()) {
-        return Err(NewActionError::Taken { name });
-    }
-    if fits {
-        Ok(())
-    } else {
+        Err(NewActionError::Taken { name })
+    } else if !fits {
         Err(NewActionError::Name { name })
+    } else if dependencies().contains(&name) {
+        Err(NewActionError::Dependency { name })
+    } else if !name.contains('-') {
+        // One word alone may be a word of Rust's, or a crate's (`test`, `http`).
+        Err(NewActionError::OneWord { name })
+    } else {
+        Ok(())
     }
+}
+
+/// The packages that the example depends on: cargo takes no other one of the same name.
+fn dependencies() -> BTreeSet<String> {
+    let manifest = FILES.iter().find(|(path, _)| *path == "Cargo.toml");
+    let manifest: toml::Table = manifest
+        .and_then(|(_, text)| toml::from_str(text).ok())
+        .unwrap_or_default();
+    ["dependencies", "dev-dependencies"]
+        .iter()
+        .filter_map(|section| manifest.get(*section)?.as_table())
+        .flat_map(|table| table.keys().cloned())
+        .collect()
 }
 
 /// The text with another name than the example's, in each way that it is written.
@@ -191,7 +232,12 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Cli, Command};
 
     #[test]
     fn every_file_of_the_example_is_written() {
@@ -220,14 +266,38 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_no_place_for_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("afile");
+        std::fs::write(&file, "").unwrap();
+        for into in [file.clone(), file.join("below")] {
+            let cli = Cli::parse_from(
+                ["delivery", "new-action", "foo-bay", "--into"]
+                    .map(OsString::from)
+                    .into_iter()
+                    .chain([into.into()]),
+            );
+            let Command::NewAction(arguments) = &cli.command else {
+                panic!("not `new-action`")
+            };
+            let error = new_action(&cli.global, arguments).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage);
+            let expected = format!("`{}` is a file; `--into` takes a folder", file.display());
+            assert!(
+                error.message().starts_with(&expected),
+                "{}",
+                error.message()
+            );
+        }
+    }
+
+    #[test]
     fn names_that_cargo_or_lambda_would_refuse_are_refused() {
         for name in [
             "",
-            "chat",
             "Notify-Chat",
             "notify--chat",
             "-chat",
-            "a-1b",
             "a/b-c",
             "a-".repeat(40).as_str(),
         ] {
@@ -241,6 +311,24 @@ mod tests {
             check("deploy-app"),
             Err(NewActionError::Taken { .. })
         ));
-        assert!(check("notify-chat2").is_ok());
+        for one_word in ["chat", "test"] {
+            let error = check(one_word).unwrap_err();
+            assert!(matches!(error, NewActionError::OneWord { .. }), "{error}");
+        }
+        for dependency in [
+            "delivery-action",
+            "delivery-testing",
+            "hyper-rustls",
+            "serde",
+        ] {
+            let error = check(dependency).unwrap_err();
+            assert!(
+                matches!(error, NewActionError::Dependency { .. }),
+                "{error}"
+            );
+        }
+        for fine in ["notify-chat2", "foo-1", "deploy-app-2"] {
+            check(fine).unwrap();
+        }
     }
 }
