@@ -29,6 +29,13 @@ use crate::state_folder::{EnvironmentSettings, StateFolder};
 
 use executions::Executions;
 
+/// What a second Ctrl-C means: [`local::ministack::END_WITHIN`] is what the supervisor takes at most.
+const STILL_STOPPING: &str =
+    "interrupted; the local AWS is still stopping, and ends by itself within 20 s";
+
+/// What an interruption means where something did not end, which a notice says.
+const NOT_STOPPED: &str = "interrupted; not everything that was started has been stopped";
+
 /// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
 /// before this returns, unless it stays up.
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
@@ -62,14 +69,21 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     };
     let stays = environment.stays();
     if stays && !arguments.watch {
-        progress.interrupted =
-            Some("interrupted; the local AWS stays up until `delivery local stop`");
+        progress.interrupted = Some(if progress.is_under_way() {
+            "interrupted; the execution continues, and the local AWS stays up until `delivery local stop`"
+        } else {
+            "interrupted; the local AWS stays up until `delivery local stop`"
+        });
     }
     if let Ok(interrupt) = &mut interrupt {
         tokio::select! {
-            () = environment.close(&reporter) => {}
+            all_ended = environment.close(&reporter) => {
+                if !all_ended {
+                    progress.interrupted = Some(NOT_STOPPED);
+                }
+            }
             // A second Ctrl-C: a supervisor process stops what is left as soon as this process is gone.
-            () = interrupt.received() => {}
+            () = interrupt.received() => progress.interrupted = Some(STILL_STOPPING),
         }
     }
     if !stays && !progress.urls.is_empty() {
@@ -339,5 +353,16 @@ impl Timed {
             seconds,
             detail,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_interruption_says_how_long_the_end_takes() {
+        let seconds = local::ministack::END_WITHIN.as_secs();
+        assert!(STILL_STOPPING.ends_with(&format!("within {seconds} s")));
     }
 }

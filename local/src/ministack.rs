@@ -46,7 +46,7 @@ const READY_EVERY: Duration = Duration::from_millis(100);
 
 /// How long the supervisor may take to end everything: its own grace and sweep (5 s + 10 s) and a
 /// reserve.
-const END_WITHIN: Duration = Duration::from_secs(20);
+pub const END_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often another port is tried when someone took the chosen one between our look and `MiniStack`'s.
 const PORT_ATTEMPTS: usize = 3;

@@ -36,6 +36,11 @@ impl Progress {
         self.latest.clone_from(snapshot);
         self.ended = ended(snapshot);
     }
+
+    /// Whether an execution has begun and has not ended.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !self.latest.execution.is_empty() && self.ended.is_none()
+    }
 }
 
 fn ended(snapshot: &Snapshot) -> Option<Exit> {

@@ -186,8 +186,8 @@ impl Environment {
         }
     }
 
-    /// Ends what ends with the run, and says how to reach what does not.
-    pub(crate) async fn close(self, reporter: &Reporter) {
+    /// Ends what ends with the run, and says how to reach what does not; answers whether all ended that should.
+    pub(crate) async fn close(self, reporter: &Reporter) -> bool {
         let ended = match self {
             Self::None => Ok(()),
             Self::StartingHere(task) => stop_starting_here(task).await,
@@ -204,11 +204,12 @@ impl Environment {
                 Ok(())
             }
         };
-        if let Err(error) = ended {
+        if let Err(error) = &ended {
             reporter.report(RunMessage::Notice {
                 message: error.message(),
             });
         }
+        ended.is_ok()
     }
 }
 

@@ -68,6 +68,12 @@ async fn interrupted(moment: Moment, arguments: &[&str], signals: usize) {
 
     assert_eq!((sent, status.code()), (true, Some(130)), "{last}");
     assert_eq!(last["status"], "interrupted");
+    let message = last["error"]["message"].as_str().unwrap();
+    assert_eq!(
+        message.contains("ends by itself within"),
+        signals > 1,
+        "{message}"
+    );
     let alive = || -> Vec<_> {
         let started = started.iter().copied();
         started

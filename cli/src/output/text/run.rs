@@ -178,11 +178,13 @@ fn result_line(result: &RunResult) -> String {
         (Some(error), _) if error.kind == "pipeline-failed" && result.failed_actions() > 0 => {
             format!("{BAD}✗ not delivered{BAD:#} {DIM}after {took}{DIM:#}")
         }
+        // The time belongs to the interruption, not to what it means.
         (Some(error), "interrupted") => {
-            format!(
-                "{WAITING}• {}{WAITING:#} {DIM}after {took}{DIM:#}",
-                error.message
-            )
+            let (what, means) = match error.message.split_once("; ") {
+                Some((what, means)) => (what, format!("; {means}")),
+                None => (error.message.as_str(), String::new()),
+            };
+            format!("{WAITING}• {what}{WAITING:#} {DIM}after {took}{DIM:#}{means}")
         }
         (Some(error), _) => format!("{BAD}error{BAD:#}: {}", error.message),
         (None, "success") => format!("{GOOD}✓ delivered{GOOD:#} {DIM}in {took}{DIM:#}"),
@@ -193,7 +195,8 @@ fn result_line(result: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{run_action, run_examples};
+    use crate::exit::Exit;
+    use crate::message::{ResultError, run_action, run_examples};
 
     #[test]
     fn every_change_is_a_line_that_needs_no_colour() {
@@ -202,6 +205,29 @@ mod tests {
             .filter_map(|message| line(message, None))
             .collect();
         insta::assert_snapshot!(anstream::adapter::strip_str(&lines.join("\n")).to_string());
+    }
+
+    #[test]
+    fn the_time_of_an_interruption_is_not_that_of_its_end() {
+        let interrupted = |message: &str| {
+            let result = RunResult {
+                seconds: 22.0,
+                error: Some(ResultError {
+                    kind: "interrupted".to_owned(),
+                    message: message.to_owned(),
+                }),
+                ..RunResult::new(Exit::Interrupted)
+            };
+            anstream::adapter::strip_str(&result_line(&result)).to_string()
+        };
+        assert_eq!(
+            interrupted("interrupted; everything that was started has been stopped"),
+            "• interrupted after 22.0 s; everything that was started has been stopped"
+        );
+        assert_eq!(
+            interrupted("stopped watching"),
+            "• stopped watching after 22.0 s"
+        );
     }
 
     #[test]
