@@ -87,6 +87,15 @@ impl Cloud {
     }
 }
 
+/// Whether calls go to this machine, as the variables of `delivery local env` have it.
+pub(crate) fn is_on_this_machine() -> bool {
+    delivery_action::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
+        ["http://127.0.0.1", "http://localhost"]
+            .iter()
+            .any(|own| url.starts_with(own))
+    })
+}
+
 /// Fails where a profile is named that the AWS configuration does not have: the SDK itself would only say
 /// that region or credentials are missing.
 async fn check_profile(settings: Option<&str>) -> Result<(), NoProfile> {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use delivery_action::aws::{CallError, CallErrorKind};
 
+use crate::cloud;
 use crate::exit::Exit;
 use crate::output::foreign;
+use crate::settings;
 
 /// An error of one command, defined next to the command.
 pub(crate) trait Explained: std::error::Error + Send + Sync {
@@ -209,11 +211,7 @@ impl CliError {
                 "set it with `--region REGION`, `AWS_REGION`, or `region` in `delivery.toml` or the profile"
                     .to_owned()
             }
-            Self::Settings { .. } => {
-                "`delivery.toml` may contain `stack-name`, `region`, `profile`, `bucket`, `architecture` and \
-                 `[parameters]`"
-                    .to_owned()
-            }
+            Self::Settings { source, .. } => return settings::unknown_key_hint(source.message()),
             Self::Application { source, .. } => application_hint(source.as_ref()),
             Self::Directory { .. } => "give an existing directory".to_owned(),
             Self::Program {
@@ -311,7 +309,8 @@ fn call_hint(error: &CallError) -> String {
             format!("check that `{resource}` exists in this account and region (`delivery doctor`)")
         }
         CallErrorKind::Conflict => "wait for the other change to end, then try again".to_owned(),
-        CallErrorKind::Unavailable if speaks_to_this_machine() => {
+        // A shell may still have the variables of a local AWS that was stopped.
+        CallErrorKind::Unavailable if cloud::is_on_this_machine() => {
             "the local AWS is not running: start one (`eval \"$(delivery local start)\"`), or, to reach \
              AWS itself, `unset AWS_ENDPOINT_URL AWS_ENDPOINT_URL_CODEPIPELINE AWS_ACCESS_KEY_ID \
              AWS_SECRET_ACCESS_KEY`"
@@ -324,15 +323,6 @@ fn call_hint(error: &CallError) -> String {
         }
         CallErrorKind::Invalid => "correct what the message says".to_owned(),
     }
-}
-
-/// Whether calls go to this machine: a shell may still have the variables of a local AWS that was stopped.
-fn speaks_to_this_machine() -> bool {
-    delivery_action::env::var("AWS_ENDPOINT_URL").is_some_and(|url| {
-        ["http://127.0.0.1", "http://localhost"]
-            .iter()
-            .any(|own| url.starts_with(own))
-    })
 }
 
 fn sign_in(profile: Option<&str>) -> String {

@@ -10,6 +10,7 @@ mod client;
 mod explainer;
 pub(crate) mod outage;
 pub(crate) mod outcome;
+pub(crate) mod repair;
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use crate::args::stack::{Architecture, Publish};
 use crate::error::CliError;
 
 pub(crate) use custom::CustomFunction;
-pub(crate) use file::File;
+pub(crate) use file::{File, unknown_key_hint};
 
 /// The name of the settings file in the application's folder.
 pub(crate) const FILE_NAME: &str = "delivery.toml";

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::function_log::{self, Entry};
 use crate::message::{Cause, Failure, RunMessage};
+use crate::output::foreign;
 
 use super::outage::{AWS_OUTAGE_LIMIT, ENGINE_OUTAGE_LIMIT};
-use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes};
+use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes, repair};
 
 /// How often the engine is asked: it is on this machine, and a person sees no more.
 const LOCAL_LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -142,10 +143,20 @@ impl Explainer {
         };
         let (code, message) = action.error.clone().unwrap_or_default();
         let cause = Cause::read(&code, &message);
+        let help = help(
+            &self.shape,
+            now,
+            repair(&self.location, &code, &action.stage),
+        );
         let log = match &group {
             // What the failed program wrote says more than the action's own lines, which repeat it.
             Some(group) if cause.output.is_empty() => {
-                function_log::tail(&self.logs, group, action).await
+                let tail = function_log::tail(&self.logs, group, action).await;
+                if only_repeats(&tail, &message) {
+                    Vec::new()
+                } else {
+                    tail
+                }
             }
             _ => Vec::new(),
         };
@@ -158,28 +169,41 @@ impl Explainer {
             cause,
             log_group: group,
             log,
-            help: help(&self.shape, now, repair(&self.location, &action.stage)),
+            help,
         }
     }
 }
 
-fn repair(location: &Location, stage: &str) -> String {
+fn repair(location: &Location, code: &str, stage: &str) -> String {
+    const LOG: &str = "the whole log: `delivery log --failed`";
     match location {
-        Location::Local { stays: true, .. } => {
-            "fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`"
-                .to_owned()
-        }
+        Location::Local { stays: true, .. } => format!("{}; {LOG}", repair::of_run(code)),
         Location::Local { .. } => {
-            "fix it, commit, and run `delivery run` again; with `--keep` the whole log remains"
-                .to_owned()
-        }
-        Location::Aws => {
             format!(
-                "try again with `delivery retry {stage}`, or fix it, commit and push; the whole log: \
-                 `delivery log --failed`"
+                "{}; with `--keep` the whole log remains",
+                repair::of_run(code)
             )
         }
+        Location::Aws => format!("{}; {LOG}", repair::of_stack(code, stage)),
     }
+}
+
+/// What the SDK itself logs of every job.
+const LINES_OF_EVERY_JOB: [&str; 4] = [
+    "job started",
+    "fetched artifact",
+    "extracted artifact",
+    "stored artifact",
+];
+
+/// Whether a log says nothing that the reported message does not: the SDK logs the message, too.
+fn only_repeats(log: &[String], message: &str) -> bool {
+    let message = foreign::text(&delivery_action::logging::redact(message));
+    let reported: Vec<&str> = message.lines().map(str::trim).collect();
+    log.iter().all(|line| {
+        let line = line.strip_prefix("ERROR ").unwrap_or(line).trim();
+        reported.contains(&line) || LINES_OF_EVERY_JOB.contains(&line)
+    })
 }
 
 /// What a person does next, and what need not be worried about.
@@ -204,6 +228,29 @@ mod tests {
     use crate::message::StageShape;
 
     #[test]
+    fn a_log_that_only_repeats_the_message_is_left_out() {
+        let message =
+            "index.js has 12 bytes\nhint: make it smaller\nlog: /aws/lambda/size-budget s";
+        let lines = |lines: &[&str]| {
+            lines
+                .iter()
+                .map(|line| (*line).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let repeated = [
+            "job started",
+            "extracted artifact",
+            "ERROR index.js has 12 bytes",
+            "hint: make it smaller",
+            "log: /aws/lambda/size-budget s",
+        ];
+        assert!(only_repeats(&lines(&repeated), message));
+        let more = [repeated.as_slice(), &["index.js was read"]].concat();
+        assert!(!only_repeats(&lines(&more), message));
+        assert!(!only_repeats(&lines(&["ERROR another error"]), message));
+    }
+
+    #[test]
     fn the_help_names_the_stages_that_were_not_reached() {
         let stage = |name: &str| StageShape {
             name: name.to_owned(),
@@ -213,7 +260,10 @@ mod tests {
             stages: ["Commit", "Acceptance", "Production"].map(stage).to_vec(),
             functions: Vec::new(),
         };
-        let help = |place| help(&shape, &Snapshot::default(), repair(&place, "Source"));
+        let help = |place| {
+            let repair = repair(&place, "SystemUnavailable", "Source");
+            help(&shape, &Snapshot::default(), repair)
+        };
         let run = |stays| Location::Local {
             delivery: "delivery".to_owned(),
             stays,

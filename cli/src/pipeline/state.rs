@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::follow::repair::helps_to_retry;
 use crate::output::foreign;
 use crate::stack::template::nearest;
 
@@ -203,6 +204,18 @@ impl StageState {
             self.status.as_deref(),
             Some("Failed" | "Stopped" | "Cancelled")
         )
+    }
+
+    /// The failure type of the action that failed in it: one that a retry cannot help with before the others.
+    pub(crate) fn failure_code(&self) -> Option<&str> {
+        let failed = self.actions.iter().filter(|action| {
+            action.status.as_deref() == Some("Failed") && !self.has_not_reached(action)
+        });
+        let codes: Vec<&str> = failed
+            .filter_map(|action| Some(action.error.as_ref()?.code.as_str()))
+            .collect();
+        let hopeless = codes.iter().find(|code| !helps_to_retry(code));
+        hopeless.or(codes.first()).copied()
     }
 
     /// Whether an execution is in it.

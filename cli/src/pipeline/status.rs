@@ -11,6 +11,7 @@ use crate::args::Global;
 use crate::args::pipeline::Status;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
 use crate::stack::connection::find;
 use crate::stack::description::Description;
@@ -18,7 +19,7 @@ use crate::stack::state::State;
 
 use super::connection::{self, Connection};
 use super::read;
-use super::state::PipelineState;
+use super::state::{PipelineState, StageState};
 use super::target::Target;
 
 /// What `delivery status` shows.
@@ -130,10 +131,9 @@ impl StatusDocument {
         State::of(&self.stack.status).is_failure()
     }
 
-    fn failed_stages(&self) -> impl Iterator<Item = &str> {
+    fn failed_stages(&self) -> impl Iterator<Item = &StageState> {
         let stages = self.pipeline.iter().flat_map(|pipeline| &pipeline.stages);
-        let failed = stages.filter(|stage| stage.is_failed());
-        failed.map(|stage| stage.name.as_str())
+        stages.filter(|stage| stage.is_failed())
     }
 
     fn approvals_wait(&self) -> bool {
@@ -157,7 +157,14 @@ impl StatusDocument {
         }
         for stage in self.failed_stages() {
             add("delivery log --failed".to_owned());
-            add(format!("delivery retry {stage}"));
+            match stage.failure_code() {
+                Some("ConfigurationError") => {
+                    add("delivery up".to_owned());
+                    add("delivery start".to_owned());
+                }
+                Some(code) if !helps_to_retry(code) => add("delivery start".to_owned()),
+                _ => add(format!("delivery retry {}", stage.name)),
+            }
         }
         for waiting in self.pipeline.iter().flat_map(PipelineState::approvals) {
             if let Some(revision) = &waiting.stage.revision {
@@ -253,6 +260,32 @@ pub(crate) mod tests {
             Some(status.to_owned()),
             "eu-west-1",
         )
+    }
+
+    #[test]
+    fn a_retry_is_offered_where_it_can_help() {
+        let next = |code: &str| {
+            let mut failed = action("size-budget", "Failed", "b", 1.0);
+            failed.error = Some(ActionFailure {
+                code: code.to_owned(),
+                message: "maxBytes is missing".to_owned(),
+            });
+            let pipeline = PipelineState {
+                name: "greeter".to_owned(),
+                stages: vec![stage("Acceptance", "Failed", "b", vec![failed])],
+            };
+            StatusDocument::new(stack("UPDATE_COMPLETE"), Some(pipeline), None).next
+        };
+        let log = "delivery log --failed";
+        assert_eq!(
+            next("SystemUnavailable"),
+            [log, "delivery retry Acceptance"]
+        );
+        assert_eq!(
+            next("ConfigurationError"),
+            [log, "delivery up", "delivery start"]
+        );
+        assert_eq!(next("RevisionUnavailable"), [log, "delivery start"]);
     }
 
     /// Everything that can be seen at once.

@@ -9,6 +9,7 @@ use super::custom::{CustomFunction, Entry};
 use crate::args::stack::Architecture;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::stack::template::nearest;
 
 /// The settings file of an application. All keys are optional.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,6 +30,50 @@ pub(crate) struct File {
     parameters: BTreeMap<String, Value>,
     /// Functions of the user's own by name.
     functions: BTreeMap<String, Entry>,
+}
+
+/// The keys of the file, as they are written.
+const KEYS: [&str; 7] = [
+    "stack-name",
+    "region",
+    "profile",
+    "bucket",
+    "architecture",
+    "[parameters]",
+    "[functions]",
+];
+
+/// The keys of a function.
+const FUNCTION_KEYS: [&str; 3] = ["path", "template", "parameters"];
+
+/// What to write instead of a key that is none, by the parser's message; `None` where the message is about something
+/// else and says it all.
+pub(crate) fn unknown_key_hint(message: &str) -> Option<String> {
+    let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    let is_of_function = expected.contains("`template`");
+    let keys: &[&str] = if is_of_function {
+        &FUNCTION_KEYS
+    } else {
+        &KEYS
+    };
+    let names = keys.iter().map(|key| key.trim_matches(['[', ']']));
+    if let Some(meant) = nearest(key, names) {
+        let written = keys
+            .iter()
+            .find(|one| one.trim_matches(['[', ']']) == meant);
+        return Some(format!("did you mean `{}`?", written.unwrap_or(&meant)));
+    }
+    let whole = if is_of_function {
+        "a function in `[functions]`"
+    } else {
+        "`delivery.toml`"
+    };
+    let all: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    let (last, others) = all.split_last()?;
+    Some(format!(
+        "{whole} may contain {} and {last}",
+        others.join(", ")
+    ))
 }
 
 /// `delivery.toml` names the folder of the packages.
@@ -129,6 +174,35 @@ mod tests {
             "{}",
             error.message()
         );
+    }
+
+    #[test]
+    fn what_is_meant_by_an_unknown_key_is_named_and_nothing_where_the_file_is_no_toml() {
+        let hint = |text: &str| {
+            let error = toml::from_str::<File>(text).unwrap_err();
+            unknown_key_hint(error.message())
+        };
+        let meant = |key: &str| Some(format!("did you mean `{key}`?"));
+        assert_eq!(hint("[function]\nx = \"y\"\n"), meant("[functions]"));
+        assert_eq!(hint("stackname = \"x\"\n"), meant("stack-name"));
+        assert_eq!(hint("[functions.x]\npth = \"y\"\n"), meant("path"));
+        insta::assert_snapshot!(hint("zzz = 1\n").unwrap());
+        insta::assert_snapshot!(hint("[functions.x]\nzzz = \"y\"\n").unwrap());
+        assert_eq!(hint("[functions\n"), None);
+        assert_eq!(hint("region = 1\n"), None);
+    }
+
+    #[test]
+    fn the_keys_that_are_named_are_those_that_are_read() {
+        let with = |key: &str| match key.strip_prefix('[') {
+            Some(_) => format!("{key}\n"),
+            None if key == "architecture" => format!("{key} = \"arm64\"\n"),
+            None => format!("{key} = \"x\"\n"),
+        };
+        let text: String = KEYS.map(with).concat();
+        toml::from_str::<File>(&text).unwrap();
+        let function = "[functions.x]\npath = \"y\"\ntemplate = \"z\"\nparameters = {}\n";
+        toml::from_str::<File>(function).unwrap();
     }
 
     #[test]

@@ -248,7 +248,7 @@ pub(crate) enum Refusal {
     NotStoppable(ExecutionId),
     #[error("execution `{0}` is already stopping; you can still abandon it")]
     DuplicatedStop(ExecutionId),
-    #[error("the stage cannot be retried: {0}")]
+    #[error("{0}")]
     StageNotRetryable(&'static str),
     #[error("a later execution than `{0}` has entered the stage")]
     NotLatestExecution(ExecutionId),

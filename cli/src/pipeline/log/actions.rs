@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::args::pipeline::Log;
 use crate::error::CliError;
 use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
-use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot};
+use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot, repair};
 use crate::function_log::{self, Entry};
 use crate::message::LogLine;
 use crate::output::text::short;
@@ -304,8 +304,6 @@ fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, reporter
 }
 
 fn help(action: &ActionSnapshot) -> String {
-    format!(
-        "help: try again with the same commit: `delivery retry {}`; or fix it, commit and push",
-        action.stage
-    )
+    let code = action.error.as_ref().map_or("", |(code, _)| code);
+    format!("help: {}", repair::of_stack(code, &action.stage))
 }

@@ -59,7 +59,7 @@ impl Step<'_> {
             return Err(not_latest());
         }
         if execution.declaration.version != known.current().version {
-            return not_retryable("the pipeline has been updated since");
+            return not_retryable("the pipeline has been updated since the execution failed");
         }
         let here = matches!(execution.position, Position::Inside(_))
             && execution
@@ -72,7 +72,7 @@ impl Step<'_> {
             (ExecutionStatus::Stopping | ExecutionStatus::Cancelled, _) => {
                 return not_retryable("the execution is being stopped, or was cancelled");
             }
-            (_, StageStatus::Succeeded) => return not_retryable("it has no failed action"),
+            (_, StageStatus::Succeeded) => return not_retryable("the stage has no failed action"),
             _ => {}
         }
         if execution.halt.is_some() && execution.is_active() {
@@ -90,10 +90,10 @@ impl Step<'_> {
             .any(|action| action.status == ActionStatus::InProgress);
         match mode {
             RetryMode::AllActions if running => {
-                not_retryable("some of its actions are in progress")
+                not_retryable("some of the stage's actions are in progress")
             }
             _ if failed || run.status == StageStatus::Stopped => Ok(()),
-            _ => not_retryable("it has no failed action"),
+            _ => not_retryable("the stage has no failed action"),
         }
     }
 }
