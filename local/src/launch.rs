@@ -41,7 +41,7 @@ pub fn logical_id(function: &str) -> String {
 }
 
 /// The processor architecture of this machine, as Lambda spells it.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
 } else {
     "x86_64"
@@ -149,6 +149,27 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The stack of a function of the user's own is not complete.
+    #[error("the stack `{stack}` of a function did not launch")]
+    Function {
+        /// Which stack.
+        stack: String,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The stack of a function of the user's own makes no function of its name.
+    #[error(
+        "the template `{}` makes {}, but no Lambda function `{function}`: let the property `FunctionName` be \
+         `!Ref FunctionName`", .template.display(), functions(.found)
+    )]
+    OtherFunction {
+        /// Its name.
+        function: String,
+        /// Its template.
+        template: PathBuf,
+        /// The functions that the stack has.
+        found: Vec<String>,
+    },
     /// It did not become complete in time.
     #[error("the stack `{stack}` is still {status} after {seconds} seconds; check MiniStack's log")]
     Slow {
@@ -159,6 +180,14 @@ pub enum Error {
         /// How long the launch has waited.
         seconds: u64,
     },
+}
+
+fn functions(names: &[String]) -> String {
+    if names.is_empty() {
+        return "no function at all".to_owned();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Launches the stack, or updates it where it is there already.
@@ -176,7 +205,13 @@ pub async fn launch(request: &Request) -> Result<Launch, Error> {
         uploaded.bucket, request.region, uploaded.templates_prefix
     );
     for function in &request.custom {
-        custom::launch(&clients, request, &uploaded.bucket, function).await?;
+        let stack = custom::stack_name(request, function);
+        custom::launch(&clients, request, &stack, &uploaded.bucket, function)
+            .await
+            .map_err(|source| Error::Function {
+                stack,
+                source: source.into(),
+            })?;
     }
     let parameters = parameters(request, &uploaded);
     let change = stack::change(&clients, &request.stack_name, &root, &parameters).await?;

@@ -64,7 +64,11 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     };
     let launched = local::launch::launch(&request)
         .await
-        .map_err(|error| failed(error.into()))?;
+        .map_err(|error| match error {
+            // It has a stack of its own.
+            local::launch::Error::Function { stack, source } => CliError::Launch { stack, source },
+            error => failed(error.into()),
+        })?;
     let Some(pipeline) = launched.outputs.get("Pipeline") else {
         return Err(failed("the template has no output `Pipeline`".into()));
     };

@@ -25,10 +25,16 @@ pub struct CustomFunction {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// The name of the function's stack.
+pub(super) fn stack_name(request: &Request, function: &CustomFunction) -> String {
+    format!("{}-{}", request.stack_name, function.name)
+}
+
 /// Launches the function's stack, or updates it.
 pub(super) async fn launch(
     clients: &Clients,
     request: &Request,
+    stack: &str,
     bucket: &str,
     function: &CustomFunction,
 ) -> Result<(), Error> {
@@ -57,9 +63,17 @@ pub(super) async fn launch(
         "https://{bucket}.s3.{}.amazonaws.com/{template_key}",
         request.region
     );
-    let stack = format!("{}-{name}", request.stack_name);
-    stack::change(clients, &stack, &url, &parameters).await?;
-    Ok(())
+    stack::change(clients, stack, &url, &parameters).await?;
+    let found = stack::functions(clients, stack).await?;
+    if found.contains(name) {
+        return Ok(());
+    }
+    // The pipeline's action would find no function of this name, minutes later.
+    Err(Error::OtherFunction {
+        function: name.clone(),
+        template: function.template.clone(),
+        found,
+    })
 }
 
 /// The caller's parameters, and of the product's own those that the template declares.

@@ -222,6 +222,26 @@ async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, Error
     }
 }
 
+/// The names of the stack's own Lambda functions.
+pub(super) async fn functions(clients: &Clients, stack: &str) -> Result<Vec<String>, Error> {
+    let described = clients
+        .cloudformation
+        .describe_stack_resources()
+        .stack_name(stack)
+        .send()
+        .await;
+    let described = described.map_err(|error| Error::Aws {
+        operation: "DescribeStackResources",
+        message: message(&error),
+    })?;
+    let resources = described.stack_resources.unwrap_or_default().into_iter();
+    let functions =
+        resources.filter(|one| one.resource_type.as_deref() == Some("AWS::Lambda::Function"));
+    Ok(functions
+        .filter_map(|one| one.physical_resource_id)
+        .collect())
+}
+
 /// The stack's outputs.
 pub(super) async fn outputs(
     clients: &Clients,
