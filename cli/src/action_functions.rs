@@ -3,8 +3,11 @@
 mod build;
 pub(crate) mod custom;
 mod prebuilt;
+mod program;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::error::CliError;
 
 pub(crate) use build::{build, profile};
 pub(crate) use prebuilt::{beside_this_program, node_layer, prebuilt};
@@ -19,4 +22,26 @@ pub(crate) struct Function {
     pub(crate) name: &'static str,
     /// The program or package.
     pub(crate) path: PathBuf,
+}
+
+/// Finds all functions in a folder; those that are missing are one error.
+fn all(
+    directory: &Path,
+    find: impl Fn(&str) -> Option<PathBuf>,
+) -> Result<Vec<Function>, CliError> {
+    let mut functions = Vec::new();
+    let mut missing = Vec::new();
+    for name in NAMES {
+        match find(name) {
+            Some(path) => functions.push(Function { name, path }),
+            None => missing.push(name),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(functions);
+    }
+    Err(CliError::FunctionsMissing {
+        names: missing,
+        directory: directory.to_owned(),
+    })
 }

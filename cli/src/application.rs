@@ -7,6 +7,7 @@ use local::source::{Source, Uncommitted};
 
 use crate::error::CliError;
 use crate::message::{Finding, Severity};
+use crate::output::foreign;
 
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;
@@ -24,6 +25,8 @@ pub(crate) struct Application {
     pub(crate) directory: PathBuf,
     /// The branch that is checked out.
     pub(crate) branch: String,
+    /// Files and folders that are used as they are, so that they need not be committed.
+    pub(crate) in_effect: Vec<PathBuf>,
     source: Source,
 }
 
@@ -49,13 +52,20 @@ impl Application {
         Ok(Self {
             directory,
             branch,
+            in_effect: Vec::new(),
             source,
         })
     }
 
     /// What of the directory as it is now is not delivered, and what is delivered that AWS would not have.
     pub(crate) async fn left_out(&self) -> Vec<Finding> {
-        let Ok(left_out) = self.source.uncommitted().await else {
+        let below = self
+            .in_effect
+            .iter()
+            .filter_map(|path| path.strip_prefix(&self.directory).ok())
+            .filter(|path| !path.as_os_str().is_empty());
+        let below: Vec<&Path> = below.collect();
+        let Ok(left_out) = self.source.uncommitted(&below).await else {
             // Whatever is wrong with the repository, reading the commit says it.
             return Vec::new();
         };
@@ -143,7 +153,7 @@ impl Application {
 }
 
 fn not_committed(left_out: &Uncommitted) -> Option<Finding> {
-    let Uncommitted { changed, untracked } = *left_out;
+    let (changed, untracked) = (left_out.changed, left_out.untracked);
     let files = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what} file")),
@@ -158,12 +168,13 @@ fn not_committed(left_out: &Uncommitted) -> Option<Finding> {
     } else {
         ("are", "them")
     };
+    let what = match &left_out.only {
+        Some(file) => format!("`{}`", foreign::line(file)),
+        None => counted.join(" and "),
+    };
     (!counted.is_empty()).then(|| Finding {
         severity: Severity::Note,
-        message: format!(
-            "{} {is} not committed and {is} not delivered",
-            counted.join(" and ")
-        ),
+        message: format!("{what} {is} not committed and {is} not delivered"),
         help: Some(format!("commit {one} to deliver {one}")),
     })
 }
@@ -207,7 +218,11 @@ mod tests {
     #[test]
     fn what_is_not_committed_is_told_in_numbers() {
         let printed = |changed, untracked| {
-            let left_out = Uncommitted { changed, untracked };
+            let left_out = Uncommitted {
+                changed,
+                untracked,
+                only: (changed + untracked == 1).then(|| "index.js".to_owned()),
+            };
             not_committed(&left_out).map(|finding| finding.message)
         };
         assert_eq!(printed(0, 0), None);
@@ -217,7 +232,7 @@ mod tests {
         );
         assert_eq!(
             printed(0, 1).unwrap(),
-            "1 untracked file is not committed and is not delivered"
+            "`index.js` is not committed and is not delivered"
         );
         assert_eq!(
             printed(1, 3).unwrap(),

@@ -26,7 +26,9 @@ impl Cloud {
             delivery_action::aws::load_as(settings.profile.as_deref(), settings.region.as_deref())
                 .await;
         let Some(region) = config.region().map(ToString::to_string) else {
-            return Err(CliError::NoRegion);
+            return Err(CliError::NoRegion {
+                local: settings.has_local_aws_here(),
+            });
         };
         let found = match config.credentials_provider() {
             Some(provider) => provider.provide_credentials().await.map_err(Into::into),
@@ -35,6 +37,7 @@ impl Cloud {
         found.map_err(|source: Box<dyn std::error::Error + Send + Sync>| {
             CliError::Credentials {
                 profile: settings.profile.clone(),
+                local: settings.has_local_aws_here(),
                 source,
             }
         })?;

@@ -44,15 +44,22 @@ pub(crate) enum CliError {
         source: std::io::Error,
     },
     /// The functions do not build.
-    #[error("building the action functions failed: `{command}` ended with {status}")]
-    Build { command: String, status: String },
+    #[error("building {what} failed: `{command}` ended with {status}")]
+    Build {
+        what: String,
+        command: String,
+        status: String,
+    },
     /// There is neither a checkout to build nor a directory to take functions from.
     #[error("the checkout that this program was built from (`{}`) is missing; its templates and functions are needed", .workspace.display())]
     NoSources { workspace: PathBuf },
-    /// A function is not in the directory that was given.
-    #[error("function `{name}` is not in `{}`", .directory.display())]
-    FunctionMissing {
-        name: &'static str,
+    /// The directory of functions that was given is not there.
+    #[error("the folder of functions `{}` does not exist", .directory.display())]
+    NoFunctionsFolder { directory: PathBuf },
+    /// Functions are not in the directory that was given.
+    #[error("functions are not in `{}`: {}", .directory.display(), named(.names))]
+    FunctionsMissing {
+        names: Vec<&'static str>,
         directory: PathBuf,
     },
     /// A file could not be read or written.
@@ -96,11 +103,12 @@ pub(crate) enum CliError {
     #[error("no AWS credentials found{}", .profile.as_ref().map(|name| format!(" in the profile `{name}`")).unwrap_or_default())]
     Credentials {
         profile: Option<String>,
+        local: bool,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No region is known.
     #[error("no AWS region is set")]
-    NoRegion,
+    NoRegion { local: bool },
     /// `delivery.toml` cannot be read.
     #[error("cannot parse `{}`", .path.display())]
     Settings {
@@ -151,7 +159,7 @@ impl CliError {
                 }
             },
             Self::Credentials { .. } => Exit::Denied,
-            Self::NoRegion | Self::Settings { .. } => Exit::Usage,
+            Self::NoRegion { .. } | Self::Settings { .. } => Exit::Usage,
             Self::Application { .. } | Self::Directory { .. } | Self::NoEnvironment { .. } => {
                 Exit::NotFound
             }
@@ -160,7 +168,8 @@ impl CliError {
             Self::Program { .. }
             | Self::Build { .. }
             | Self::NoSources { .. }
-            | Self::FunctionMissing { .. }
+            | Self::NoFunctionsFolder { .. }
+            | Self::FunctionsMissing { .. }
             | Self::File { .. }
             | Self::State { .. }
             | Self::LocalAws { .. }
@@ -183,14 +192,15 @@ impl CliError {
                 CallErrorKind::Invalid => "invalid",
             },
             Self::Credentials { .. } => "credentials",
-            Self::NoRegion => "region",
+            Self::NoRegion { .. } => "region",
             Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
             Self::NotReady { .. } => "unfit",
             Self::Program { .. } => "program-missing",
-            Self::Build { .. } | Self::NoSources { .. } | Self::FunctionMissing { .. } => {
-                "functions"
-            }
+            Self::Build { .. }
+            | Self::NoSources { .. }
+            | Self::NoFunctionsFolder { .. }
+            | Self::FunctionsMissing { .. } => "functions",
             Self::File { .. } | Self::State { .. } => "file",
             Self::LocalAws { .. }
             | Self::BackgroundProcess { .. }
@@ -206,8 +216,12 @@ impl CliError {
         Some(match self {
             Self::Command(error) => return error.hint(),
             Self::Call(error) => call_hint(error),
+            Self::Credentials { local: true, .. } | Self::NoRegion { local: true } => {
+                "a local AWS is running for this directory: `eval \"$(delivery local env)\"` leads this shell to it"
+                    .to_owned()
+            }
             Self::Credentials { profile, .. } => sign_in(profile.as_deref()),
-            Self::NoRegion => {
+            Self::NoRegion { .. } => {
                 "set it with `--region REGION`, `AWS_REGION`, or `region` in `delivery.toml` or the profile"
                     .to_owned()
             }
@@ -221,9 +235,9 @@ impl CliError {
             Self::Program { program, .. } => format!("install `{program}`"),
             Self::Build { .. } => "see cargo's output above".to_owned(),
             Self::NoSources { .. } => "build `delivery` in a checkout that you keep".to_owned(),
-            Self::FunctionMissing { name, directory } => format!(
-                "put `{name}.zip`, `{name}/bootstrap` or the program `{name}` into `{}`",
-                directory.display()
+            Self::NoFunctionsFolder { .. } => format!("name an existing one, or {BUILD_THEM}"),
+            Self::FunctionsMissing { .. } => format!(
+                "put `NAME.zip`, `NAME/bootstrap` or the program `NAME` of each into the folder, or {BUILD_THEM}"
             ),
             Self::NoEnvironment { elsewhere, .. } if elsewhere.is_empty() => {
                 "start one: `delivery run --keep` or `delivery local start`".to_owned()
@@ -273,6 +287,14 @@ impl CliError {
         }
         foreign::text(&text)
     }
+}
+
+/// What to do where functions are not found.
+const BUILD_THEM: &str = "leave `--functions` out: then they are built from the checkout";
+
+fn named(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 fn listed(problems: &[String]) -> String {

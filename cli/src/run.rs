@@ -106,11 +106,13 @@ async fn work(
     environment: &mut Environment,
     progress: &mut Progress,
 ) -> Result<Outcome, CliError> {
-    let application = Application::find(&arguments.application).await?;
+    let mut application = Application::find(&arguments.application).await?;
     let home = StateFolder::find(global.home.as_deref());
     let settings = Settings::load_from(global, &application.directory)?;
+    application.in_effect = settings.in_effect();
     let custom = settings.custom_functions();
     action_functions::custom::check(&custom)?;
+    action_functions::custom::check_programs(&custom)?;
     let parameters = parameters(&application, &settings, arguments);
     let planned = Planned {
         application: &application,

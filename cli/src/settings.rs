@@ -12,6 +12,7 @@ use crate::application;
 use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
 use crate::error::CliError;
+use crate::state_folder::StateFolder;
 
 pub(crate) use custom::CustomFunction;
 pub(crate) use file::{File, unknown_key_hint};
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) region: Option<String>,
     /// The profile, where one was named.
     pub(crate) profile: Option<String>,
+    home: StateFolder,
+    file_path: Option<PathBuf>,
     file: File,
 }
 
@@ -59,12 +62,10 @@ impl Settings {
     /// The same, of the file that is the nearest one to this directory.
     pub(crate) fn load_from(global: &Global, directory: &Path) -> Result<Self, CliError> {
         let current = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        let (directory, file) = match &global.config {
+        let file_path = global.config.clone().or_else(|| find(&current));
+        let (directory, file) = match &file_path {
             Some(path) => (parent(path), File::read(path)?),
-            None => match find(&current) {
-                Some(path) => (parent(&path), File::read(&path)?),
-                None => (current, File::default()),
-            },
+            None => (current, File::default()),
         };
         let stack_name = global
             .stack_name
@@ -79,6 +80,8 @@ impl Settings {
                 .or_else(|| delivery_action::env::var("AWS_DEFAULT_REGION"))
                 .or_else(|| file.region.clone()),
             profile: profile(global.profile.as_ref(), &file, delivery_action::env::var),
+            home: StateFolder::find(global.home.as_deref()),
+            file_path,
             directory,
             file,
         })
@@ -132,6 +135,23 @@ impl Settings {
         let mut parameters = self.file.parameters();
         parameters.retain(|name, _| CUSTOM_ACTIONS.contains(&name.as_str()));
         parameters
+    }
+
+    /// Whether a local AWS runs for the current directory, which this command was not led to.
+    pub(crate) fn has_local_aws_here(&self) -> bool {
+        let Ok(here) = Path::new(".").canonicalize() else {
+            return false;
+        };
+        let running = self.home.running();
+        running.iter().any(|one| one.settings.application == here)
+    }
+
+    /// The files and folders that are used as they are, not as they were committed.
+    pub(crate) fn in_effect(&self) -> Vec<PathBuf> {
+        let functions = self.custom_functions().into_iter();
+        let functions = functions.flat_map(|one| [one.path, one.template]);
+        let all = self.file_path.iter().cloned().chain(functions);
+        all.filter_map(|path| path.canonicalize().ok()).collect()
     }
 
     /// All of the template's parameters that `delivery.toml` sets.

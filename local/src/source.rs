@@ -45,6 +45,8 @@ pub struct Uncommitted {
     pub changed: usize,
     /// How many files and folders Git does not track, not counting ignored ones.
     pub untracked: usize,
+    /// The path of the file, where it is only one.
+    pub only: Option<String>,
 }
 
 /// A revision as a zip archive.
@@ -90,10 +92,10 @@ impl Source {
     /// # Errors
     ///
     /// [`SourceError`] where Git fails.
-    pub async fn uncommitted(&self) -> Result<Uncommitted, SourceError> {
+    pub async fn uncommitted(&self, except: &[&Path]) -> Result<Uncommitted, SourceError> {
         match self {
             Self::Repository { root, folder } => {
-                git::uncommitted(&root.join(folder.as_deref().unwrap_or("."))).await
+                git::uncommitted(&root.join(folder.as_deref().unwrap_or(".")), except).await
             }
             Self::Folder(_) => Ok(Uncommitted::default()),
         }

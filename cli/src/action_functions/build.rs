@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::{Function, NAMES};
+use super::Function;
 use crate::error::CliError;
 
 /// The profile of this program: the functions get the same, so that nothing is compiled twice.
@@ -19,13 +19,13 @@ pub(crate) fn profile() -> &'static str {
 }
 
 /// One line of `cargo build --message-format=json`, with the fields that matter here.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Message {
     target: Option<Target>,
     executable: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Target {
     name: String,
 }
@@ -39,22 +39,53 @@ pub(crate) async fn build(workspace: &Path, quiet: bool) -> Result<Vec<Function>
     }
     // The whole workspace, as the scripts build it: cargo unifies features over what is selected, and
     // another selection would compile the AWS SDKs again.
-    let messages = cargo(workspace, &["--locked", "--workspace"], quiet).await?;
+    let messages = cargo(
+        workspace,
+        &["--locked", "--workspace"],
+        quiet,
+        "the action functions",
+    )
+    .await?;
     executables(&messages, workspace)
 }
 
-/// Builds a project of the user's own and finds the program of that name.
+/// The programs of a project.
+#[derive(Debug)]
+pub(super) struct Programs(Vec<Message>);
+
+impl Programs {
+    /// Where cargo put the program of that name.
+    pub(super) fn find(&self, name: &str) -> Option<PathBuf> {
+        executable(&self.0, name)
+    }
+
+    /// The names of all.
+    pub(super) fn names(&self) -> Vec<String> {
+        let programs = self.0.iter().filter(|one| one.executable.is_some());
+        programs
+            .filter_map(|one| Some(one.target.as_ref()?.name.clone()))
+            .collect()
+    }
+}
+
+/// Builds a project of the user's own.
 pub(super) async fn build_project(
     project: &Path,
-    name: &str,
+    function: &str,
     quiet: bool,
-) -> Result<Option<PathBuf>, CliError> {
-    let messages = cargo(project, &[], quiet).await?;
-    Ok(executable(&parse(&messages), name))
+) -> Result<Programs, CliError> {
+    let what = format!("the function `{function}`");
+    let messages = cargo(project, &[], quiet, &what).await?;
+    Ok(Programs(parse(&messages)))
 }
 
 /// Runs `cargo build` for all programs and returns its messages.
-async fn cargo(directory: &Path, selection: &[&str], quiet: bool) -> Result<String, CliError> {
+async fn cargo(
+    directory: &Path,
+    selection: &[&str],
+    quiet: bool,
+    what: &str,
+) -> Result<String, CliError> {
     let mut arguments = vec!["build"];
     arguments.extend(selection);
     arguments.extend(["--bins", "--profile", profile()]);
@@ -81,6 +112,7 @@ async fn cargo(directory: &Path, selection: &[&str], quiet: bool) -> Result<Stri
         .map_err(not_started)?;
     if !output.status.success() {
         return Err(CliError::Build {
+            what: what.to_owned(),
             command: format!("cargo {}", arguments.join(" ")),
             status: output.status.to_string(),
         });
@@ -108,20 +140,12 @@ fn executable(built: &[Message], name: &str) -> Option<PathBuf> {
 
 fn executables(messages: &str, workspace: &Path) -> Result<Vec<Function>, CliError> {
     let built = parse(messages);
-    NAMES
-        .into_iter()
-        .map(|name| match executable(&built, name) {
-            Some(path) => Ok(Function { name, path }),
-            None => Err(CliError::FunctionMissing {
-                name,
-                directory: workspace.to_owned(),
-            }),
-        })
-        .collect()
+    super::all(workspace, |name| executable(&built, name))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::NAMES;
     use super::*;
 
     #[test]
@@ -147,8 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn the_programs_of_a_project_are_named() {
+        let lines = r#"{"target":{"name":"size-budget"},"executable":null}
+            {"target":{"name":"size-budget"},"executable":"/t/size-budget"}
+            {"target":{"name":"other"},"executable":"/t/other"}"#;
+        let programs = Programs(parse(lines));
+        assert_eq!(programs.names(), ["size-budget", "other"]);
+        assert_eq!(programs.find("size-buget"), None);
+        assert_eq!(programs.find("other"), Some(PathBuf::from("/t/other")));
+    }
+
+    #[test]
     fn a_program_that_cargo_did_not_build_is_named() {
         let error = executables("{}", Path::new("/w")).unwrap_err();
-        assert_eq!(error.to_string(), "function `npm-install` is not in `/w`");
+        assert!(
+            error
+                .to_string()
+                .starts_with("functions are not in `/w`: `npm-install`, "),
+            "{error}"
+        );
     }
 }

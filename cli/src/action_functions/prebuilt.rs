@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Function, NAMES};
+use super::Function;
 use crate::error::CliError;
 
 /// What `scripts/node-layer` calls the layer's package.
@@ -10,23 +10,18 @@ const NODE_LAYER: &str = "node-layer.zip";
 
 /// Finds every function in a directory: the package `NAME.zip`, `NAME/bootstrap` or the program `NAME`.
 pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
-    NAMES
-        .into_iter()
-        .map(|name| {
-            let places = [
-                directory.join(format!("{name}.zip")),
-                directory.join(name).join("bootstrap"),
-                directory.join(name),
-            ];
-            match places.into_iter().find(|path| path.is_file()) {
-                Some(path) => Ok(Function { name, path }),
-                None => Err(CliError::FunctionMissing {
-                    name,
-                    directory: directory.to_owned(),
-                }),
-            }
-        })
-        .collect()
+    if !directory.is_dir() {
+        let directory = directory.to_owned();
+        return Err(CliError::NoFunctionsFolder { directory });
+    }
+    super::all(directory, |name| {
+        let places = [
+            directory.join(format!("{name}.zip")),
+            directory.join(name).join("bootstrap"),
+            directory.join(name),
+        ];
+        places.into_iter().find(|path| path.is_file())
+    })
 }
 
 /// The directory of this program, where the functions lie beside it and nothing is to be built: this program
@@ -51,6 +46,7 @@ pub(crate) fn node_layer(directory: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NAMES;
     use super::*;
 
     #[test]
@@ -77,12 +73,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_function_is_named() {
+    fn missing_functions_are_named_all_at_once() {
         let directory = tempfile::tempdir().unwrap();
-        let message = prebuilt(directory.path()).unwrap_err().to_string();
-        assert!(
-            message.starts_with("function `npm-install` is not in"),
-            "{message}"
+        std::fs::write(directory.path().join("e2e.zip"), "x").unwrap();
+        let message = prebuilt(directory.path()).unwrap_err().message();
+        let expected =
+            "`npm-install`, `test-and-package`, `deploy-app`, `deploy-api`, `deploy-site`\n";
+        assert!(message.contains(expected), "{message}");
+        assert!(message.contains("leave `--functions` out"), "{message}");
+        let nowhere = directory.path().join("nofns");
+        let message = prebuilt(&nowhere).unwrap_err().message();
+        let expected = format!(
+            "the folder of functions `{}` does not exist",
+            nowhere.display()
         );
+        assert!(message.starts_with(&expected), "{message}");
     }
 }

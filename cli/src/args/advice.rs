@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory};
 
@@ -66,8 +67,24 @@ pub(crate) fn print(mut error: clap::Error, line: &[OsString]) -> Exit {
         }
         _ => {}
     }
+    if error.get(ContextKind::Usage).is_some() {
+        let usage = ContextValue::StyledStr(usage(line));
+        error.insert(ContextKind::Usage, usage);
+    }
     write_stderr(error.render().ansi().to_string().trim_end());
     Exit::Usage
+}
+
+/// The usage of the command on the line. Clap's own shows what the line has, and counts a flag that a variable such as
+/// `DELIVERY_HOME` sets as written there.
+fn usage(line: &[OsString]) -> StyledStr {
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &root;
+    for word in line.iter().skip(1) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    command.clone().render_usage()
 }
 
 fn unknown_command(error: &clap::Error) -> Option<String> {

@@ -27,7 +27,7 @@ pub(super) async fn credentials(settings: &Settings) -> (Option<(Cloud, String)>
     let cloud = match Cloud::connect(settings).await {
         Ok(cloud) => cloud,
         Err(error) => {
-            let name = if matches!(error, CliError::NoRegion) {
+            let name = if matches!(error, CliError::NoRegion { .. }) {
                 "region"
             } else {
                 NAME

@@ -67,13 +67,14 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
         checks.push(Check::note(NAME, found, None));
         return checks;
     }
-    let application = match Application::find(directory).await {
+    let mut application = match Application::find(directory).await {
         Ok(application) => application,
         Err(error) => {
             let help = "fix what the message says; until then nothing can be delivered";
             return vec![Check::failed(NAME, error.message(), help)];
         }
     };
+    application.in_effect = settings.in_effect();
     let home = StateFolder::find(global.home.as_deref());
     let found = preflight::look(&Planned {
         application: &application,

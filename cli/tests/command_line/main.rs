@@ -174,6 +174,7 @@ fn what_is_wrong_is_said_at_once_before_anything_is_started() {
     let root = repository.path();
     std::fs::write(root.join("package.json"), format!("{PACKAGE}\n")).unwrap();
     std::fs::write(root.join("new\u{1b}[2J.js"), "1").unwrap();
+    std::fs::write(root.join("delivery.toml"), "").unwrap(); // takes effect as it is
     let arguments = [
         "run",
         "--json",
@@ -209,6 +210,16 @@ fn what_is_wrong_is_said_at_once_before_anything_is_started() {
     );
     let result = lines.last().unwrap();
     assert_eq!(result["error"]["type"], "unfit", "{result}");
+}
+
+#[test]
+fn the_usage_does_not_ask_for_what_a_variable_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = says(folder.path(), &["new-action"], 2);
+    assert!(
+        message.contains("Usage: delivery new-action [OPTIONS] <NAME>"),
+        "{message}"
+    );
 }
 
 /// A function of the user's own that is complete but for what a test leaves out.

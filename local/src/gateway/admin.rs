@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::pipeline_resource::{self, Caller};
 use super::put_rest_api::refused;
 use super::{Shared, forward, put_rest_api};
+use crate::launch::ARCHITECTURE;
 use crate::ministack::node_sdk;
 
 /// How long the message of a job's failure may be, in characters (`FailureDetails`, API reference).
@@ -87,10 +88,12 @@ async fn install_node_sdk(shared: &Shared) -> Response<Body> {
 async fn fail_job(shared: &Shared, asked: &Value) -> Response<Body> {
     let text = |key: &str| asked[key].as_str().unwrap_or_default();
     let message = format!(
-        "the function `{}` could not be started: {}\nhint: on AWS nothing reports this, and the action waits for its \
-         timeout of 20 minutes; the function's log group has the same text",
-        text("function"),
-        text("reason").trim_end()
+        "the function `{function}` could not be started: {}\nhint: check that `path` of the function in \
+         `[functions]` leads to a program for this machine ({ARCHITECTURE}); start it by hand to see its output: \
+         `AWS_LAMBDA_RUNTIME_API=127.0.0.1:9 PROGRAM`. On AWS nothing reports this, and the action waits for its \
+         timeout of 20 minutes",
+        text("reason").trim_end(),
+        function = text("function"),
     );
     let message: String = message.chars().take(LONGEST_MESSAGE).collect();
     let input = json!({

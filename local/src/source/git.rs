@@ -70,9 +70,19 @@ pub(super) async fn current_branch(root: &Path) -> Result<String, SourceError> {
     Ok(branch.unwrap_or_else(|| HEAD.to_owned()))
 }
 
+/// The characters before a path in `git status --porcelain`: the two of the status, and a space.
+const STATUS_CHARS: usize = 3;
+
 /// Counts the changes in a folder that are not committed.
-pub(super) async fn uncommitted(folder: &Path) -> Result<Uncommitted, SourceError> {
-    let status = [
+pub(super) async fn uncommitted(
+    folder: &Path,
+    except: &[&Path],
+) -> Result<Uncommitted, SourceError> {
+    let except = except
+        .iter()
+        .map(|path| format!(":(exclude,literal){}", path.display()));
+    let except: Vec<String> = except.collect();
+    let mut status = vec![
         "status",
         "--porcelain=v1",
         "-z",
@@ -82,13 +92,18 @@ pub(super) async fn uncommitted(folder: &Path) -> Result<Uncommitted, SourceErro
         "--",
         ".",
     ];
+    status.extend(except.iter().map(String::as_str));
     let mut uncommitted = Uncommitted::default();
     for entry in require(folder, "status", &status).await?.split('\0') {
         match entry.get(..2) {
             Some("??") => uncommitted.untracked += 1,
             Some(_) => uncommitted.changed += 1,
-            None => {}
+            None => continue,
         }
+        uncommitted.only = entry.get(STATUS_CHARS..).map(str::to_owned);
+    }
+    if uncommitted.changed + uncommitted.untracked != 1 {
+        uncommitted.only = None;
     }
     Ok(uncommitted)
 }

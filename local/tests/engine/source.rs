@@ -156,7 +156,7 @@ async fn what_is_not_committed_is_counted() {
     commit(root, "app");
     let count = async |folder: &Path| {
         let source = Source::open(folder).await.unwrap();
-        source.uncommitted().await.unwrap()
+        source.uncommitted(&[]).await.unwrap()
     };
     assert_eq!(count(root).await, Uncommitted::default());
     fs::write(root.join("app/index.js"), "2").unwrap();
@@ -164,9 +164,19 @@ async fn what_is_not_committed_is_counted() {
     fs::write(root.join("other.js"), "2").unwrap();
     fs::write(root.join(".gitignore"), "dist\n").unwrap();
     fs::write(root.join("dist"), "2").unwrap();
-    let uncommitted = |changed, untracked| Uncommitted { changed, untracked };
+    let uncommitted = |changed, untracked| Uncommitted {
+        changed,
+        untracked,
+        only: None,
+    };
     assert_eq!(count(root).await, uncommitted(1, 3));
     assert_eq!(count(&root.join("app")).await, uncommitted(1, 1));
+
+    let source = Source::open(root).await.unwrap();
+    let except = ["app", "other.js"].map(Path::new);
+    let only = source.uncommitted(&except).await.unwrap();
+    assert_eq!((only.changed, only.untracked), (0, 1));
+    assert_eq!(only.only.as_deref(), Some(".gitignore"));
 }
 
 #[tokio::test]
