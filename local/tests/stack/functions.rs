@@ -1,9 +1,12 @@
 //! Functions that cannot be started, that listen on ports, and that find what Lambda's runtimes bring.
 
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use local::launch::{CustomFunction, Error};
 use serde_json::{Value, json};
 
 use crate::world::{World, document};
@@ -101,6 +104,7 @@ async fn a_job_whose_function_does_not_start_fails_at_once_with_the_reason() {
             message.starts_with(&expected) && message.contains(reason),
             "{name}: {message}"
         );
+        assert!(message.contains("start it by hand"), "{message}");
         let log = world.log_of(&format!("/aws/lambda/{name}")).await;
         assert!(log.contains(reason), "{name}: {log}");
         assert_eq!(
@@ -164,6 +168,42 @@ async fn a_function_that_listens_on_a_port_answers_all_requests() {
         let ok = (200, "ok".to_owned());
         assert_eq!(four, (ok.clone(), ok.clone(), ok.clone(), ok), "{output}");
     }
+    world.stop().await;
+}
+
+/// The pipeline's action would fail for the name only when it is its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_names_its_function_otherwise_fails_the_launch() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/custom-action");
+    let right = fs::read_to_string(example.join("template.yaml")).unwrap();
+    let wrong = right.replace(
+        "FunctionName: !Ref FunctionName",
+        "FunctionName: another-name",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("notify-chat");
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    let template = folder.path().join("template.yaml");
+    let mut world = World::start().await;
+    world.custom = vec![CustomFunction {
+        name: "notify-chat".to_owned(),
+        program,
+        template: template.clone(),
+        parameters: [("WebhookUrl".to_owned(), "http://127.0.0.1:9/".to_owned())].into(),
+    }];
+
+    fs::write(&template, wrong).unwrap();
+    let error = world.try_launch().await.unwrap_err();
+    let Error::Function { stack, source } = error else {
+        panic!("{error:?}")
+    };
+    assert!(stack.ends_with("-notify-chat"), "{stack}");
+    let message = source.to_string();
+    let expected = "makes `another-name`, but no Lambda function `notify-chat`";
+    assert!(message.contains(expected), "{message}");
+
+    fs::write(&template, right).unwrap();
+    world.launch().await;
     world.stop().await;
 }
 

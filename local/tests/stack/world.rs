@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::aws::LocalAws;
-use local::launch::{self, FUNCTIONS, Launch, Request, logical_id};
+use local::launch::{self, CustomFunction, FUNCTIONS, Launch, Request, logical_id};
 use serde_json::{Value, json};
 
 use crate::recorder::Recorder;
@@ -44,6 +44,7 @@ pub(crate) struct World {
     pub(crate) aws: LocalAws,
     pub(crate) recorder: Recorder,
     pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) custom: Vec<CustomFunction>,
     functions: BTreeMap<String, PathBuf>,
     _folder: tempfile::TempDir,
     config: SdkConfig,
@@ -82,6 +83,7 @@ impl World {
             aws,
             recorder,
             parameters: BTreeMap::new(),
+            custom: Vec::new(),
             functions,
             _folder: folder,
             config,
@@ -101,7 +103,7 @@ impl World {
             stack_name: STACK.to_owned(),
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
             functions: self.functions.clone(),
-            custom: Vec::new(),
+            custom: self.custom.clone(),
             node_layer: None,
             parameters: self.parameters.clone(),
         };
