@@ -14,8 +14,7 @@ use crate::checkout;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{Explainer, Location, Pipeline, round};
-
+use crate::follow::{Explainer, Location, Pipeline, Shape, round};
 use crate::interrupt::Interrupt;
 use crate::local_aws::environment::Environment;
 use crate::local_aws::launch::{Stack, launch};
@@ -111,20 +110,17 @@ async fn work(
     let settings = Settings::load_from(global, &application.directory)?;
     application.in_effect = settings.in_effect();
     let custom = settings.custom_functions();
-    action_functions::custom::check(&custom)?;
-    action_functions::custom::check_programs(&custom)?;
+    action_functions::custom::check_here(&custom)?;
     let parameters = parameters(&application, &settings, arguments);
-    let planned = Planned {
-        application: &application,
-        parameters: &parameters,
-        // Those that do not count here are for AWS: a mistyped one may have been meant for here, too.
-        other_parameters: settings.file_parameters(),
-        functions: &custom,
-        purpose: Purpose::Run,
-        home: home.path(),
-        has_node_layer: node_layer(arguments).is_some(),
-    };
-    check(&planned, reporter).await?;
+    check(
+        &application,
+        &parameters,
+        &settings,
+        &home,
+        arguments,
+        reporter,
+    )
+    .await?;
     application.revision().await?;
     let templates = checkout()?.join("cloudformation");
     let functions = prepare_functions(global, arguments, reporter).await?;
@@ -158,13 +154,7 @@ async fn work(
     } else {
         None
     };
-    let endpoints = environment.endpoints();
-    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
-    let location = Location::Local {
-        delivery: format!("{} --stack-name {name}", endpoints.delivery()),
-        stays: environment.stays(),
-    };
-    let explainer = Explainer::new(pipeline, shape, lambda, logs, location);
+    let explainer = explainer(pipeline, shape, environment, &name);
     let reports_logs = global.verbose > 0;
     let mut executions = Executions::new(explainer, arguments.timeout, reports_logs);
     executions.begin(begun, progress).await?;
@@ -173,6 +163,21 @@ async fn work(
     } else {
         executions.once(reporter, progress).await
     }
+}
+
+fn explainer(
+    pipeline: Pipeline,
+    shape: Shape,
+    environment: &Environment,
+    stack_name: &str,
+) -> Explainer {
+    let endpoints = environment.endpoints();
+    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
+    let location = Location::Local {
+        delivery: format!("{} --stack-name {stack_name}", endpoints.delivery()),
+        stays: environment.stays(),
+    };
+    Explainer::new(pipeline, shape, lambda, logs, location)
 }
 
 /// The template's parameters. Given last, one of the command line wins; of `delivery.toml` those count that name
@@ -204,8 +209,25 @@ fn node_layer(arguments: &Run) -> Option<PathBuf> {
 }
 
 /// Checks before anything is started, and reports what it found.
-async fn check(planned: &Planned<'_>, reporter: &Reporter) -> Result<(), CliError> {
-    let found = preflight::look(planned).await;
+async fn check(
+    application: &Application,
+    parameters: &BTreeMap<String, String>,
+    settings: &Settings,
+    home: &StateFolder,
+    arguments: &Run,
+    reporter: &Reporter,
+) -> Result<(), CliError> {
+    let found = preflight::look(&Planned {
+        application,
+        parameters,
+        // Those that do not count here are for AWS: a mistyped one may have been meant for here, too.
+        other_parameters: settings.file_parameters(),
+        functions: &settings.custom_functions(),
+        purpose: Purpose::Run,
+        home: home.path(),
+        has_node_layer: node_layer(arguments).is_some(),
+    })
+    .await;
     let verdict = found.verdict();
     for finding in found.findings {
         // Errors are the command's own, all of them at its end.

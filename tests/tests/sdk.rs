@@ -58,7 +58,7 @@ async fn it_is_the_last_action_of_two_stages(folder: &Path) {
     let (webhook, messages) = webhook().await;
     let greeter = Application::example("greeter").unwrap();
     let settings = format!(
-        r##"[functions.post-to-chat]
+        r#"[functions.post-to-chat]
 path = "{program}"
 template = "{folder}/post-to-chat/template.yaml"
 parameters = {{ WebhookUrl = "{webhook}" }}
@@ -68,7 +68,7 @@ AcceptanceAction = "post-to-chat"
 AcceptanceActionParameters = "message=accepted"
 ProductionAction = "post-to-chat"
 ProductionActionParameters = "message=released+#{{SourceVariables.CommitId}}"
-"##,
+"#,
         program = checkout::programs().join("post-to-chat").display(),
         folder = folder.display(),
     );

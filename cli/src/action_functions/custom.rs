@@ -130,8 +130,9 @@ pub(crate) fn check(functions: &[CustomFunction]) -> Result<(), CustomFunctionEr
     Ok(())
 }
 
-/// Checks that the programs that are not built from a project can be started here.
-pub(crate) fn check_programs(functions: &[CustomFunction]) -> Result<(), CustomFunctionError> {
+/// Checks also that the programs that are not built from a project can be started here.
+pub(crate) fn check_here(functions: &[CustomFunction]) -> Result<(), CustomFunctionError> {
+    check(functions)?;
     let is_package = |path: &Path| path.extension().is_some_and(|end| end == "zip");
     let programs = functions
         .iter()
@@ -235,7 +236,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "text").unwrap();
-        let error = check_programs(&[function(path)]).unwrap_err();
+        let at = |path| CustomFunction {
+            template: folder.path().join("template.yaml"),
+            ..function(path)
+        };
+        std::fs::write(folder.path().join("template.yaml"), "").unwrap();
+        let error = check_here(&[at(path)]).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -248,7 +254,7 @@ mod tests {
         );
         let package = folder.path().join("notify-chat.zip");
         std::fs::write(&package, "zip").unwrap();
-        check_programs(&[function(package)]).unwrap();
+        check_here(&[at(package)]).unwrap();
     }
 
     #[test]

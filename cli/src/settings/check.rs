@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{CustomFunction, FILE_NAME};
+use super::{CustomFunction, FILE_NAME, Settings};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::message::{Finding, Severity};
+use crate::message::{Finding, RunMessage, Severity};
+use crate::output::Reporter;
 use crate::stack::parameters;
 use crate::stack::template::{Declared, Template, nearest};
 
@@ -60,7 +61,7 @@ impl SettingsCheck<'_> {
     }
 
     /// What is found in `[functions]`, and in the parameters that name functions.
-    pub(crate) fn findings_of_functions(&self) -> Vec<Finding> {
+    fn findings_of_functions(&self) -> Vec<Finding> {
         let templates = self.functions.iter().flat_map(|one| self.template(one));
         let mut findings: Vec<Finding> = templates.collect();
         for (action, its_parameters) in ACTIONS {
@@ -150,17 +151,16 @@ impl SettingsCheck<'_> {
         let message = format!(
             "`{parameter}` is `{function}`, but `[functions]` in `{FILE_NAME}` has no such function"
         );
-        let (message, help) = match meant {
-            Some(meant) => (format!("{message}; did you mean `{meant}`?"), None),
-            None => {
-                let help = format!("add it to `[functions]`: `{function} = \"PATH\"`");
-                (message, Some(help))
-            }
-        };
         Some(Finding {
             severity,
-            message,
-            help,
+            message: meant.map_or_else(
+                || message.clone(),
+                |meant| format!("{message}; did you mean `{meant}`?"),
+            ),
+            help: Some(match meant {
+                Some(_) => format!("correct it in `[parameters]` in `{FILE_NAME}`"),
+                None => format!("add it to `[functions]`: `{function} = \"PATH\"`"),
+            }),
         })
     }
 
@@ -237,6 +237,30 @@ fn error(message: String, help: Option<String>) -> Finding {
     }
 }
 
+/// Checks `[functions]`, and the parameters that name functions, for a pipeline on AWS.
+pub(crate) fn functions_on_aws(
+    settings: &Settings,
+    arguments: &[(String, String)],
+    reporter: &Reporter,
+) -> Result<(), CliError> {
+    let check = SettingsCheck {
+        declared: &[],
+        parameters: &settings.parameters(arguments),
+        functions: &settings.custom_functions(),
+        purpose: Purpose::Aws,
+    };
+    conclude(&check.findings_of_functions(), reporter)
+}
+
+/// Ends the command where there are errors, and says the rest.
+pub(crate) fn conclude(findings: &[Finding], reporter: &Reporter) -> Result<(), CliError> {
+    verdict(findings, Exit::Usage)?;
+    for finding in findings {
+        reporter.report(RunMessage::Finding(finding.clone()));
+    }
+    Ok(())
+}
+
 /// Nothing may be started where there are errors: then they are one error, all of them.
 pub(crate) fn verdict(findings: &[Finding], exit: Exit) -> Result<(), CliError> {
     let errors = findings
@@ -251,7 +275,7 @@ pub(crate) fn verdict(findings: &[Finding], exit: Exit) -> Result<(), CliError> 
 }
 
 /// What was found and what to do, as lines.
-pub(crate) fn text(finding: &Finding) -> String {
+fn text(finding: &Finding) -> String {
     match &finding.help {
         Some(help) => format!("{}\nhelp: {help}", finding.message),
         None => finding.message.clone(),

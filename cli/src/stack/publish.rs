@@ -392,11 +392,7 @@ fn check_settings(settings: &Settings, reporter: &Reporter) -> Result<(), CliErr
         purpose: Purpose::Aws,
     }
     .findings();
-    check::verdict(&findings, Exit::Usage)?;
-    for finding in &findings {
-        reporter.notice(check::text(finding));
-    }
-    Ok(())
+    check::conclude(&findings, reporter)
 }
 
 /// The command.

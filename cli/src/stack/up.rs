@@ -33,8 +33,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::message::{Change, ResourceAction, StackMessage};
 use crate::output::{Reporter, write_stdout};
-use crate::settings::Settings;
-use crate::settings::check::{self, Purpose, SettingsCheck};
+use crate::settings::{Settings, check};
 
 use cleanup::Cleanup;
 pub(crate) use error::UpError;
@@ -135,7 +134,8 @@ async fn plan(
     if work.arguments.template_url.is_none() {
         check_parameters(work, found.as_ref())?;
     }
-    check_functions(work)?;
+    let given = &work.arguments.parameters;
+    check::functions_on_aws(work.settings, given, work.reporter)?;
     let source = source(work).await?;
     let values = values(work, found.as_ref(), &source)?;
     let next = recover::ready(work, found.as_ref(), limits).await?;
@@ -252,24 +252,8 @@ fn check_parameters(work: &Work<'_>, found: Option<&Description>) -> Result<(), 
     };
     let given = work.settings.parameters(&work.arguments.parameters);
     let declared = template.parameters();
-    parameters::check(&declared, &given, &previous(found), true)?;
-    Ok(())
-}
-
-/// The functions in `[functions]` and the parameters that name them; what is only worth knowing is said.
-fn check_functions(work: &Work<'_>) -> Result<(), CliError> {
-    let findings = SettingsCheck {
-        declared: &[],
-        parameters: &work.settings.parameters(&work.arguments.parameters),
-        functions: &work.settings.custom_functions(),
-        purpose: Purpose::Aws,
-    }
-    .findings_of_functions();
-    check::verdict(&findings, Exit::Usage)?;
-    for finding in &findings {
-        work.reporter.notice(check::text(finding));
-    }
-    Ok(())
+    let previous = previous(found);
+    Ok(parameters::check(&declared, &given, &previous, true)?)
 }
 
 /// The names of the parameters that the stack has and an update keeps.

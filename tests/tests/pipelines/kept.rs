@@ -37,6 +37,17 @@ async fn a_local_aws_is_started_found_again_and_ended() {
         .await;
     assert_eq!(stacks["Stacks"], serde_json::json!([]));
 
+    // A shell that was not led to it is told how.
+    let mut command = Command::new(checkout::programs().join("delivery"));
+    command.arg("status").arg("--home").arg(home.path());
+    command.current_dir(greeter.path()).env_remove("AWS_REGION");
+    let status = command.output().await.unwrap();
+    let printed = String::from_utf8_lossy(&status.stderr);
+    assert!(
+        printed.contains("`eval \"$(delivery local env)\"`"),
+        "{printed}"
+    );
+
     // The same again finds it; under another name it would deliver something else.
     let again = local(&["start", "--repository", "acme/shop", "--json"]).await;
     assert_eq!(again.stdout, started.stdout);
