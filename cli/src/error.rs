@@ -7,7 +7,6 @@ use delivery_action::aws::{CallError, CallErrorKind};
 use crate::cloud;
 use crate::exit::Exit;
 use crate::output::foreign;
-use crate::settings;
 
 /// An error of one command, defined next to the command.
 pub(crate) trait Explained: std::error::Error + Send + Sync {
@@ -109,12 +108,6 @@ pub(crate) enum CliError {
     /// No region is known.
     #[error("no AWS region is set")]
     NoRegion { local: bool },
-    /// `delivery.toml` cannot be read.
-    #[error("cannot parse `{}`", .path.display())]
-    Settings {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
     /// No environment is running for this application.
     #[error("no local environment is running for `{}`", .application.display())]
     NoEnvironment {
@@ -159,7 +152,7 @@ impl CliError {
                 }
             },
             Self::Credentials { .. } => Exit::Denied,
-            Self::NoRegion { .. } | Self::Settings { .. } => Exit::Usage,
+            Self::NoRegion { .. } => Exit::Usage,
             Self::Application { .. } | Self::Directory { .. } | Self::NoEnvironment { .. } => {
                 Exit::NotFound
             }
@@ -193,7 +186,6 @@ impl CliError {
             },
             Self::Credentials { .. } => "credentials",
             Self::NoRegion { .. } => "region",
-            Self::Settings { .. } => "settings",
             Self::Application { .. } => "application",
             Self::NotReady { .. } => "unfit",
             Self::Program { .. } => "program-missing",
@@ -225,7 +217,6 @@ impl CliError {
                 "set it with `--region REGION`, `AWS_REGION`, or `region` in `delivery.toml` or the profile"
                     .to_owned()
             }
-            Self::Settings { source, .. } => return settings::unknown_key_hint(source.message()),
             Self::Application { source, .. } => application_hint(source.as_ref()),
             Self::Directory { .. } => "give an existing directory".to_owned(),
             Self::Program {

@@ -15,7 +15,7 @@ use crate::error::CliError;
 use crate::state_folder::StateFolder;
 
 pub(crate) use custom::CustomFunction;
-pub(crate) use file::{File, unknown_key_hint};
+pub(crate) use file::File;
 
 /// The name of the settings file in the application's folder.
 pub(crate) const FILE_NAME: &str = "delivery.toml";
@@ -70,7 +70,7 @@ impl Settings {
         let stack_name = global
             .stack_name
             .clone()
-            .or_else(|| file.stack_name.clone())
+            .or_else(|| file.stack_name().cloned())
             .unwrap_or_else(|| application::stack_name_of(&directory));
         Ok(Self {
             stack_name,
@@ -78,7 +78,7 @@ impl Settings {
                 .region
                 .clone()
                 .or_else(|| delivery_action::env::var("AWS_DEFAULT_REGION"))
-                .or_else(|| file.region.clone()),
+                .or_else(|| file.region().cloned()),
             profile: profile(global.profile.as_ref(), &file, delivery_action::env::var),
             home: StateFolder::find(global.home.as_deref()),
             file_path,
@@ -89,7 +89,7 @@ impl Settings {
 
     /// The stack's name as `delivery.toml` has it.
     pub(crate) fn file_stack_name(&self) -> Option<&String> {
-        self.file.stack_name.as_ref()
+        self.file.stack_name()
     }
 
     /// The bucket to publish to, where one was named.
@@ -97,7 +97,7 @@ impl Settings {
         arguments
             .bucket
             .clone()
-            .or_else(|| self.file.bucket.clone())
+            .or_else(|| self.file.bucket().cloned())
     }
 
     /// The folder of the packages, with a folder for each architecture in it.
@@ -118,7 +118,7 @@ impl Settings {
     pub(crate) fn architecture(&self, arguments: &Publish) -> Architecture {
         arguments
             .architecture
-            .or(self.file.architecture)
+            .or(self.file.architecture())
             .unwrap_or_default()
     }
 
@@ -182,7 +182,7 @@ fn profile(
     match flag {
         Some(name) => Some(name.clone()),
         None if by_environment => None,
-        None => file.profile.clone(),
+        None => file.profile().cloned(),
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_named_profile_wins_over_keys_and_the_file_s_yields_to_another_aws() {
-        let file: File = toml::from_str("profile = \"prod\"").unwrap();
+        let file = File::of("profile = \"prod\"");
         let found = |flag: Option<&str>, variables: &[&str]| {
             let is_set = |name: &str| variables.contains(&name).then(|| "set".to_owned());
             profile(flag.map(str::to_owned).as_ref(), &file, is_set)

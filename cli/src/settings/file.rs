@@ -1,89 +1,35 @@
-//! `delivery.toml`.
+//! `delivery.toml`, as the settings of one call take it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use delivery_definition::{Definition, Map, Mistakes, NotYet, Scalar};
 
-use super::custom::{CustomFunction, Entry};
+use super::custom::CustomFunction;
 use crate::args::stack::Architecture;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
-use crate::stack::template::nearest;
 
 /// The settings file of an application. All keys are optional.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(crate) struct File {
-    /// The stack's name.
-    pub(crate) stack_name: Option<String>,
-    /// The AWS region.
-    pub(crate) region: Option<String>,
-    /// The profile of the AWS configuration.
-    pub(crate) profile: Option<String>,
-    /// The bucket to publish to.
-    pub(crate) bucket: Option<String>,
-    /// No longer a setting; still parsed, so that the error can say what to do instead.
-    packages: Option<serde::de::IgnoredAny>,
-    /// The architecture that the action functions run on.
-    pub(crate) architecture: Option<Architecture>,
-    parameters: BTreeMap<String, Value>,
-    /// Functions of the user's own by name.
-    functions: BTreeMap<String, Entry>,
-}
+#[derive(Clone, Debug, Default)]
+pub(crate) struct File(Definition);
 
-/// The keys of the file, as they are written.
-const KEYS: [&str; 7] = [
-    "stack-name",
-    "region",
-    "profile",
-    "bucket",
-    "architecture",
-    "[parameters]",
-    "[functions]",
-];
-
-/// The keys of a function.
-const FUNCTION_KEYS: [&str; 3] = ["path", "template", "parameters"];
-
-/// What to write instead of a key that is none, by the parser's message; `None` where the message is about something
-/// else and says it all.
-pub(crate) fn unknown_key_hint(message: &str) -> Option<String> {
-    let (key, expected) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    let is_of_function = expected.contains("`template`");
-    let keys: &[&str] = if is_of_function {
-        &FUNCTION_KEYS
-    } else {
-        &KEYS
-    };
-    let names = keys.iter().map(|key| key.trim_matches(['[', ']']));
-    if let Some(meant) = nearest(key, names) {
-        let written = keys
-            .iter()
-            .find(|one| one.trim_matches(['[', ']']) == meant);
-        return Some(format!("did you mean `{}`?", written.unwrap_or(&meant)));
-    }
-    let whole = if is_of_function {
-        "a function in `[functions]`"
-    } else {
-        "`delivery.toml`"
-    };
-    let all: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-    let (last, others) = all.split_last()?;
-    Some(format!(
-        "{whole} may contain {} and {last}",
-        others.join(", ")
-    ))
-}
-
-/// `delivery.toml` names the folder of the packages.
+/// `delivery.toml` cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` sets `packages`, which is no longer a setting", .path.display())]
-struct PackagesInFile {
-    path: PathBuf,
+enum FileError {
+    /// Each mistake says its line, and what to do.
+    #[error("`delivery.toml` is not valid:\n{0}")]
+    Mistakes(Mistakes),
+    /// A key that would be read without effect.
+    #[error("`{}` sets what this version of `delivery` does not apply:{}", .path.display(), listed(.keys))]
+    NotYet { path: PathBuf, keys: Vec<NotYet> },
 }
 
-impl Explained for PackagesInFile {
+fn listed(keys: &[NotYet]) -> String {
+    keys.iter().map(|key| format!("\n  {key}")).collect()
+}
+
+impl Explained for FileError {
     fn exit(&self) -> Exit {
         Exit::Usage
     }
@@ -93,126 +39,125 @@ impl Explained for PackagesInFile {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(
-            "remove it and pass the folder with `--packages DIR` or `DELIVERY_PACKAGES`: packages run with the \
-             permissions of the deploy functions, so the delivered repository must not choose them"
-                .to_owned(),
-        )
+        match self {
+            Self::Mistakes(_) => None,
+            Self::NotYet { .. } => Some("remove these keys".to_owned()),
+        }
     }
-}
-
-/// A parameter's value: `CloudFormation` takes all of them as text.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Value {
-    Text(String),
-    Integer(i64),
-    Boolean(bool),
 }
 
 impl File {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
+        let bytes = std::fs::read(path).map_err(|source| CliError::File {
             verb: "read",
             path: path.to_owned(),
             source,
         })?;
-        let file: Self = toml::from_str(&text).map_err(|source| CliError::Settings {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
-        if file.packages.is_some() {
-            return Err(PackagesInFile {
+        Ok(Self::parse(&bytes, path)?)
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
+        let definition = delivery_definition::parse_bytes(bytes, &path.display().to_string())
+            .map_err(FileError::Mistakes)?;
+        match definition.not_yet_supported() {
+            [] => Ok(Self(definition)),
+            keys => Err(FileError::NotYet {
                 path: path.to_owned(),
-            }
-            .into());
+                keys: keys.to_vec(),
+            }),
         }
-        Ok(file)
+    }
+
+    /// The stack's name.
+    pub(super) fn stack_name(&self) -> Option<&String> {
+        self.0.file().stack_name.as_ref()
+    }
+
+    /// The AWS region.
+    pub(super) fn region(&self) -> Option<&String> {
+        self.0.file().region.as_ref()
+    }
+
+    /// The profile of the AWS configuration.
+    pub(super) fn profile(&self) -> Option<&String> {
+        self.0.file().profile.as_ref()
+    }
+
+    /// The bucket to publish to.
+    pub(super) fn bucket(&self) -> Option<&String> {
+        self.0.file().bucket.as_ref()
+    }
+
+    /// The architecture that the action functions run on.
+    pub(super) fn architecture(&self) -> Option<Architecture> {
+        use delivery_definition::Architecture as Named;
+        let named = self.0.file().architecture.as_ref()?;
+        Some(match named {
+            Named::Arm64 => Architecture::Arm64,
+            Named::X86_64 => Architecture::X86_64,
+        })
     }
 
     /// The template's parameters.
     pub(super) fn parameters(&self) -> BTreeMap<String, String> {
-        texts(&self.parameters)
+        texts(&self.0.file().parameters)
     }
 
     /// The functions of the user's own, with their paths below the file's directory.
     pub(super) fn custom_functions(&self, directory: &Path) -> Vec<CustomFunction> {
-        self.functions
-            .iter()
-            .map(|(name, entry)| CustomFunction::new(name, entry, directory))
-            .collect()
+        let functions = self.0.file().functions.iter();
+        let mut functions: Vec<_> = functions
+            .filter_map(|one| CustomFunction::new(&one.name, &one.value, directory))
+            .collect();
+        functions.sort_by(|one, other| one.name.cmp(&other.name));
+        functions
     }
 }
 
 /// The values as `CloudFormation` takes them.
-pub(super) fn texts(values: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    let text = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
-        Value::Integer(number) => number.to_string(),
-        Value::Boolean(truth) => truth.to_string(),
-    };
+pub(super) fn texts(values: &Map<Scalar>) -> BTreeMap<String, String> {
     values
         .iter()
-        .map(|(name, value)| (name.clone(), text(value)))
+        .map(|one| (one.name.clone(), one.value.0.clone()))
         .collect()
+}
+
+#[cfg(test)]
+impl File {
+    pub(super) fn of(text: &str) -> Self {
+        Self::parse(text.as_bytes(), Path::new("delivery.toml")).unwrap()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn message(text: &str) -> String {
+        let error = File::parse(text.as_bytes(), Path::new("delivery.toml")).unwrap_err();
+        let error = CliError::from(error);
+        assert_eq!(error.exit(), Exit::Usage);
+        error.message()
+    }
+
     #[test]
     fn a_file_does_not_choose_the_packages() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("delivery.toml");
-        std::fs::write(&path, "packages = \"evil-packages\"\n").unwrap();
-        let error = File::read(&path).unwrap_err();
-        assert_eq!(error.exit(), Exit::Usage);
-        assert!(
-            error.message().contains("--packages DIR"),
-            "{}",
-            error.message()
-        );
+        let message = message("packages = \"evil-packages\"\n");
+        assert!(message.contains("--packages DIR"), "{message}");
     }
 
     #[test]
-    fn what_is_meant_by_an_unknown_key_is_named_and_nothing_where_the_file_is_no_toml() {
-        let hint = |text: &str| {
-            let error = toml::from_str::<File>(text).unwrap_err();
-            unknown_key_hint(error.message())
-        };
-        let meant = |key: &str| Some(format!("did you mean `{key}`?"));
-        assert_eq!(hint("[function]\nx = \"y\"\n"), meant("[functions]"));
-        assert_eq!(hint("stackname = \"x\"\n"), meant("stack-name"));
-        assert_eq!(hint("[functions.x]\npth = \"y\"\n"), meant("path"));
-        insta::assert_snapshot!(hint("zzz = 1\n").unwrap());
-        insta::assert_snapshot!(hint("[functions.x]\nzzz = \"y\"\n").unwrap());
-        assert_eq!(hint("[functions\n"), None);
-        assert_eq!(hint("region = 1\n"), None);
+    fn every_mistake_is_named_with_its_line() {
+        let text =
+            "region = \"eu-west-1\"\nstackname = \"x\"\n\n[functions.chat]\npth = \"chat\"\n";
+        insta::assert_snapshot!(message(text));
     }
 
     #[test]
-    fn the_keys_that_are_named_are_those_that_are_read() {
-        let with = |key: &str| match key.strip_prefix('[') {
-            Some(_) => format!("{key}\n"),
-            None if key == "architecture" => format!("{key} = \"arm64\"\n"),
-            None => format!("{key} = \"x\"\n"),
-        };
-        let text: String = KEYS.map(with).concat();
-        toml::from_str::<File>(&text).unwrap();
-        let function = "[functions.x]\npath = \"y\"\ntemplate = \"z\"\nparameters = {}\n";
-        toml::from_str::<File>(function).unwrap();
-    }
-
-    #[test]
-    fn a_typing_error_is_named_with_its_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("delivery.toml");
-        std::fs::write(&path, "region = \"eu-west-1\"\nstackname = \"x\"\n").unwrap();
-        let error = File::read(&path).unwrap_err();
-        assert_eq!(error.exit(), Exit::Usage);
-        let message = error.message().replace(&path.display().to_string(), "FILE");
-        insta::assert_snapshot!(message);
+    fn what_would_have_no_effect_is_refused() {
+        insta::assert_snapshot!(message(
+            "application = \"workshop\"\n\n[services]\ndatabase = \"database\"\n"
+        ));
     }
 }
