@@ -226,10 +226,15 @@ impl CliError {
             Self::Program { program, .. } => format!("install `{program}`"),
             Self::Build { .. } => "see cargo's output above".to_owned(),
             Self::NoSources { .. } => "build `delivery` in a checkout that you keep".to_owned(),
-            Self::NoFunctionsFolder { .. } => format!("name an existing one, or {BUILD_THEM}"),
-            Self::FunctionsMissing { .. } => format!(
-                "put `NAME.zip`, `NAME/bootstrap` or the program `NAME` of each into the folder, or {BUILD_THEM}"
-            ),
+            Self::NoFunctionsFolder { .. } => {
+                "name an existing one, or leave `--functions` out: then they are built from the checkout"
+                    .to_owned()
+            }
+            Self::FunctionsMissing { .. } => {
+                "put `NAME.zip`, `NAME/bootstrap` or the program `NAME` of each into the folder, or leave \
+                 `--functions` out: then they are built from the checkout"
+                    .to_owned()
+            }
             Self::NoEnvironment { elsewhere, .. } if elsewhere.is_empty() => {
                 "start one: `delivery run --keep` or `delivery local start`".to_owned()
             }
@@ -279,9 +284,6 @@ impl CliError {
         foreign::text(&text)
     }
 }
-
-/// What to do where functions are not found.
-const BUILD_THEM: &str = "leave `--functions` out: then they are built from the checkout";
 
 fn named(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -56,11 +56,13 @@ impl Explained for CustomFunctionError {
             Self::Missing { name, .. } | Self::NotAProject { name, .. } => {
                 format!("correct `path` of `{name}` in `[functions]`; it begins at `delivery.toml`")
             }
-            Self::NotAProgram { name, .. } => format!(
-                "let `path` of `{name}` in `[functions]` lead to an executable file that is built for this machine \
-                 ({}), or to its cargo project",
-                Architecture::of_this_machine().name()
-            ),
+            Self::NotAProgram { name, .. } => {
+                let machine = Architecture::of_this_machine().name();
+                format!(
+                    "let `path` of `{name}` in `[functions]` lead to an executable file that is built for this machine \
+                     ({machine}), or to its cargo project"
+                )
+            }
             Self::NoProgram { name, programs, .. } => {
                 match nearest(name, programs.iter().map(String::as_str)) {
                     Some(meant) => {
