@@ -10,6 +10,7 @@
 mod aws;
 mod change;
 mod clock;
+mod commands;
 mod credentials;
 pub(crate) mod declaration;
 mod discard;
@@ -40,11 +41,13 @@ use crate::source::Source;
 pub use aws::EVENT_SOURCE;
 pub use change::{ActionChange, ArtifactLocation, ChangeState, StateChange, Subject};
 pub use clock::{Clock, SimulatedClock};
+pub use commands::{CommandRunner, CommandsRequest, InputArtifact, OutputArtifact};
 pub use credentials::Credentials;
 pub use declaration::{
     ActionDeclaration, ActionTypeId, ArtifactName, ArtifactStore as ArtifactStoreDeclaration,
-    EncryptionKey, ExecutionMode, FailureConditions, PipelineDeclaration, PipelineType, Provider,
-    RetryConfiguration, RetryMode, StageDeclaration, Tag, VariableDeclaration,
+    EncryptionKey, EnvironmentVariable, ExecutionMode, FailureConditions, PipelineDeclaration,
+    PipelineType, Provider, RetryConfiguration, RetryMode, StageDeclaration, Tag,
+    VariableDeclaration,
 };
 pub use durations::Durations;
 pub use execution::{

@@ -28,7 +28,10 @@ pub use install::{VERSION, install, is_installed};
 pub const ACCOUNT: &str = "000000000000";
 
 /// The program that holds `MiniStack` on a leash.
-const SUPERVISOR: &str = include_str!("ministack/supervise.py");
+const SUPERVISOR: &str = concat!(
+    include_str!("processes.py"),
+    include_str!("ministack/supervise.py")
+);
 
 /// What starts `MiniStack` itself.
 const START: &str = include_str!("ministack/start.py");

@@ -15,7 +15,9 @@ use aws_sdk_s3::types::ServerSideEncryption;
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::failure::ActionError;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
+use super::commands::{Role, Runner};
 use super::credentials::Credentials;
 use super::ports::{
     ArtifactStore, BusEvent, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Ports,
@@ -51,9 +53,20 @@ impl LocalAws<'_> {
         let iam = aws_sdk_iam::config::Builder::from(&config)
             .credentials_provider(self.service())
             .build();
+        let artifacts = Arc::new(Bucket(aws_sdk_s3::Client::from_conf(s3)));
+        let commands = Runner {
+            artifacts: artifacts.clone(),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            role: Role {
+                endpoint: self.endpoint.to_owned(),
+                region: self.region.to_owned(),
+                credentials: self.credentials.clone(),
+            },
+        };
         Ports {
             functions: Arc::new(Lambda(aws_sdk_lambda::Client::new(&config))),
-            artifacts: Arc::new(Bucket(aws_sdk_s3::Client::from_conf(s3))),
+            commands: Arc::new(commands),
+            artifacts,
             events: Arc::new(Bus(aws_sdk_eventbridge::Client::new(&config))),
             notifications: Arc::new(Topics(aws_sdk_sns::Client::new(&config))),
             roles: Arc::new(Iam(aws_sdk_iam::Client::from_conf(iam))),
@@ -131,6 +144,29 @@ fn invocation_error(function: &str, error: &CallError) -> PortError {
 struct Bucket(aws_sdk_s3::Client);
 
 impl ArtifactStore for Bucket {
+    fn get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        to: &'a Path,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        Box::pin(async move {
+            let resource = format!("s3://{bucket}/{key}");
+            let got = self.0.get_object().bucket(bucket).key(key).send().await;
+            let got = answer("s3:GetObject", resource.clone(), got)?;
+            let copied = async {
+                let mut file = tokio::fs::File::create(to).await?;
+                tokio::io::copy(&mut got.body.into_async_read(), &mut file).await?;
+                // Without it, the last bytes may still be on their way when the file is opened.
+                file.flush().await
+            };
+            copied.await.map_err(|error| PortError {
+                code: "SystemUnavailable".to_owned(),
+                message: format!("cannot copy {resource}: {error}"),
+            })
+        })
+    }
+
     fn put<'a>(
         &'a self,
         bucket: &'a str,
@@ -251,7 +287,7 @@ where
     sent.map_err(|error| port_error(&CallError::new(action, resource, &error)))
 }
 
-fn port_error(error: &CallError) -> PortError {
+pub(super) fn port_error(error: &CallError) -> PortError {
     let failure = delivery_action::failure::Failure::new(error);
     let hint = failure
         .hint

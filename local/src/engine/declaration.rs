@@ -1,12 +1,12 @@
 //! A pipeline's declaration, as `CreatePipeline` takes it and `GetPipeline` gives it back.
 //!
-//! Members that the engine does not act on (`commands`, conditions, triggers) are kept as they came,
-//! so that what is read is what was written.
+//! Members that the engine does not act on (conditions, triggers) are kept as they came, so that what is
+//! read is what was written.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A pipeline (`PipelineDeclaration`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,9 +216,15 @@ pub struct ActionDeclaration {
     /// Only for a manual approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_in_minutes: Option<u32>,
-    /// Members of other providers, kept as they came.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+    /// What a `Commands` action runs, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// Which variables of its environment a `Commands` action hands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_variables: Vec<String>,
+    /// What a `Commands` action's environment holds besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment_variables: Vec<EnvironmentVariable>,
 }
 
 fn first_run_order() -> u32 {
@@ -234,6 +240,7 @@ impl ActionDeclaration {
             ("Source", "AWS", "CodeStarSourceConnection", "1") => Some(Provider::Connection),
             ("Invoke", "AWS", "Lambda", "1") => Some(Provider::Lambda),
             ("Approval", "AWS", "Manual", "1") => Some(Provider::Manual),
+            ("Compute", "AWS", "Commands", "1") => Some(Provider::Commands),
             _ => None,
         }
     }
@@ -248,6 +255,8 @@ pub enum Provider {
     Lambda,
     /// A person.
     Manual,
+    /// Shell commands, run on this machine.
+    Commands,
 }
 
 /// What does an action's work (`ActionTypeId`).
@@ -271,6 +280,18 @@ pub struct ArtifactName {
     /// Files of an output artifact; only for the `Commands` action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<String>>,
+}
+
+/// A variable of a `Commands` action's environment (`EnvironmentVariable`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value, variables not yet resolved; of a secret, its name.
+    pub value: String,
+    /// `PLAINTEXT` unless given; the engine refuses `SECRETS_MANAGER`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 /// A pipeline variable (`PipelineVariableDeclaration`).

@@ -14,9 +14,10 @@ use crate::source::Source;
 
 use super::change::StateChange;
 use super::clock::Clock;
+use super::commands::CommandsRequest;
 use super::credentials::Credentials;
 use super::execution::ErrorDetails;
-use super::identity::Stamp;
+use super::identity::{ActionExecutionId, Stamp};
 use super::message::{ApprovalNotice, Effect, Event, JobRequest, Refusal, Reply, SourceRequest};
 use super::ports::{BusEvent, MAX_BUS_EVENTS, PortError, Ports};
 use super::read;
@@ -37,6 +38,8 @@ pub(crate) struct Driver {
     pub(crate) sources: RwLock<BTreeMap<String, Source>>,
     subscribers: Mutex<Vec<mpsc::UnboundedSender<StateChange>>>,
     events: mpsc::UnboundedSender<BusEvent>,
+    /// How to end the commands that run, by their action's execution.
+    commands: Mutex<BTreeMap<ActionExecutionId, CancellationToken>>,
     tasks: TaskTracker,
     pub(crate) end: CancellationToken,
 }
@@ -60,6 +63,7 @@ impl Driver {
             sources: RwLock::new(sources),
             subscribers: Mutex::default(),
             events,
+            commands: Mutex::default(),
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         });
@@ -134,6 +138,12 @@ impl Driver {
         match effect {
             Effect::FetchSource(request) => self.spawn(async move { driver.fetch(request).await }),
             Effect::Invoke(request) => self.spawn(async move { driver.invoke(request).await }),
+            Effect::RunCommands(request) => self.run_commands(*request),
+            Effect::EndCommands { action } => {
+                if let Some(end) = self.running_commands().get(&action) {
+                    end.cancel();
+                }
+            }
             Effect::Wake { at, timer } => self.spawn(async move {
                 driver.clock.sleep_until(at).await;
                 driver.report(Event::Timer(timer));
@@ -211,6 +221,25 @@ impl Driver {
                 });
             }
         }
+    }
+
+    /// Runs commands in a task that is not dropped when the engine ends: the engine waits until their processes
+    /// are gone.
+    fn run_commands(self: &Arc<Self>, request: CommandsRequest) {
+        let end = self.end.child_token();
+        let action = request.action.clone();
+        self.running_commands().insert(action.clone(), end.clone());
+        let driver = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let result = driver.ports.commands.run(&request, end).await;
+            driver.running_commands().remove(&action);
+            let result = result.map_err(ErrorDetails::from);
+            driver.report(Event::CommandsFinished { action, result });
+        });
+    }
+
+    fn running_commands(&self) -> MutexGuard<'_, BTreeMap<ActionExecutionId, CancellationToken>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn fetch(self: Arc<Self>, request: SourceRequest) {

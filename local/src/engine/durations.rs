@@ -13,6 +13,8 @@ pub struct Durations {
     pub lambda_action: Duration,
     /// Longest run of a source action.
     pub source_action: Duration,
+    /// Longest run of a `Commands` action.
+    pub commands_action: Duration,
     /// How long an approval waits where its declaration does not say.
     pub approval: Duration,
 }
@@ -33,6 +35,9 @@ const LAMBDA_ACTION: Duration = Duration::from_hours(24);
 /// Run of any other action without a figure of its own (User Guide, quotas: 1 hour).
 const SOURCE_ACTION: Duration = Duration::from_hours(1);
 
+/// Run of a `Commands` action (User Guide, "Commands action reference": 55 minutes).
+const COMMANDS_ACTION: Duration = Duration::from_mins(55);
+
 /// Wait of a manual approval (User Guide, quotas: 7 days).
 const APPROVAL: Duration = Duration::from_hours(7 * 24);
 
@@ -45,6 +50,7 @@ impl Durations {
             silence: SILENCE,
             lambda_action: LAMBDA_ACTION,
             source_action: SOURCE_ACTION,
+            commands_action: COMMANDS_ACTION,
             approval: APPROVAL,
         }
     }

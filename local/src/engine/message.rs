@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::change::StateChange;
+use super::commands::CommandsRequest;
 use super::declaration::{EncryptionKey, PipelineDeclaration, RetryMode, Tag};
 use super::execution::{CurrentRevision, Details, ErrorDetails, StoredArtifact, Trigger};
 use super::identity::{ActionExecutionId, ExecutionId, JobId};
@@ -68,6 +69,11 @@ pub(crate) enum Event {
     SourceFinished {
         action: ActionExecutionId,
         result: Result<SourceOutput, ErrorDetails>,
+    },
+    /// A `Commands` action's shell has ended: its output variables, or why it failed.
+    CommandsFinished {
+        action: ActionExecutionId,
+        result: Result<BTreeMap<String, String>, ErrorDetails>,
     },
     /// The message that an approval is needed could not be sent.
     NotificationRefused {
@@ -159,6 +165,10 @@ pub(crate) enum Effect {
     FetchSource(SourceRequest),
     /// Invoke a function with a job.
     Invoke(JobRequest),
+    /// Run a `Commands` action; answered by [`Event::CommandsFinished`].
+    RunCommands(Box<CommandsRequest>),
+    /// End the commands of an action, whose result nobody waits for any more.
+    EndCommands { action: ActionExecutionId },
     /// Send the timer back as an event at that time.
     Wake { at: Timestamp, timer: Timer },
     /// Publish a state change.

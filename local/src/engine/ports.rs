@@ -1,4 +1,4 @@
-//! The services that the engine calls: functions, an artifact store, an event bus, topics and roles.
+//! The services that the engine calls: functions, a shell, an artifact store, an event bus, topics and roles.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::change::StateChange;
+use super::commands::CommandRunner;
 
 /// What a port's call returns.
 pub type PortFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -24,6 +25,14 @@ pub trait FunctionInvoker: Send + Sync {
 
 /// Stores artifacts.
 pub trait ArtifactStore: Send + Sync {
+    /// Gets an artifact into a file.
+    fn get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        to: &'a Path,
+    ) -> PortFuture<'a, Result<(), PortError>>;
+
     /// Puts a file into the store.
     fn put<'a>(
         &'a self,
@@ -87,6 +96,8 @@ pub struct PortError {
 pub struct Ports {
     /// How functions are invoked.
     pub functions: Arc<dyn FunctionInvoker>,
+    /// What runs the commands of `Commands` actions.
+    pub commands: Arc<dyn CommandRunner>,
     /// Where artifacts are stored.
     pub artifacts: Arc<dyn ArtifactStore>,
     /// Where changes are published.

@@ -5,6 +5,7 @@
 
 mod actions;
 mod approvals;
+mod commands;
 mod executions;
 mod jobs;
 mod lifecycle;
@@ -85,6 +86,9 @@ impl<'s> Step<'s> {
             Event::Tag { arn, tags } => self.tag(&arn, tags),
             Event::Untag { arn, keys } => self.untag(&arn, &keys),
             Event::SourceFinished { action, result } => Ok(self.source_finished(&action, result)),
+            Event::CommandsFinished { action, result } => {
+                Ok(self.commands_finished(&action, result))
+            }
             Event::NotificationRefused { action, error } => {
                 Ok(self.notification_refused(&action, error))
             }

@@ -1,6 +1,7 @@
 //! Validates a declaration beyond the shapes of the API: the structure rules of the User Guide ("Pipeline structure
 //! reference"), and what this engine supports.
 
+mod commands;
 mod references;
 mod triggers;
 mod unsupported;
@@ -8,8 +9,7 @@ mod unsupported;
 use std::collections::BTreeSet;
 
 use super::declaration::{
-    ActionDeclaration, ArtifactName, ExecutionMode, PipelineDeclaration, PipelineType, Provider,
-    StageDeclaration,
+    ActionDeclaration, ExecutionMode, PipelineDeclaration, PipelineType, Provider, StageDeclaration,
 };
 use super::message::Refusal;
 use super::variables;
@@ -51,6 +51,7 @@ pub(crate) fn complete(declaration: &mut PipelineDeclaration) {
 /// The first member that only a V2 pipeline may have.
 fn needs_v2(declaration: &PipelineDeclaration) -> Option<&'static str> {
     let retries = |stage: &StageDeclaration| stage.on_failure.is_some();
+    let mut actions = declaration.stages.iter().flat_map(|stage| &stage.actions);
     if declaration.execution_mode != ExecutionMode::Superseded {
         Some("executionMode")
     } else if !declaration.variables.is_empty() {
@@ -59,6 +60,8 @@ fn needs_v2(declaration: &PipelineDeclaration) -> Option<&'static str> {
         Some("triggers")
     } else if declaration.stages.iter().any(retries) {
         Some("onFailure")
+    } else if actions.any(|action| action.provider() == Some(Provider::Commands)) {
+        Some("commands")
     } else {
         None
     }
@@ -239,6 +242,12 @@ fn rules(provider: Provider) -> Rules {
             inputs: 0..=MAX_LAMBDA_ARTIFACTS,
             outputs: 0..=MAX_LAMBDA_ARTIFACTS,
         },
+        Provider::Commands => Rules {
+            required: &[],
+            optional: &commands::CONFIGURATION,
+            inputs: commands::INPUTS,
+            outputs: commands::OUTPUTS,
+        },
         Provider::Manual => Rules {
             required: &[],
             optional: &["NotificationArn", "ExternalEntityLink", "CustomData"],
@@ -248,35 +257,8 @@ fn rules(provider: Provider) -> Rules {
     }
 }
 
-/// Members that only an action of the provider `Commands` may have.
-const ONLY_OF_COMMANDS: [&str; 3] = ["commands", "outputVariables", "environmentVariables"];
-
-/// A member of `Commands` in an action of another provider (the service's words for `commands`: aws-cdk
-/// issue 38843).
-fn check_commands(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<(), Refusal> {
-    let given = |field: &&str| {
-        let value = action.other.get(*field);
-        value.is_some_and(|value| {
-            !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty())
-        })
-    };
-    let files = |artifact: &ArtifactName| artifact.files.is_some();
-    let files = action.output_artifacts.iter().any(files).then_some("files");
-    if let Some(field) = ONLY_OF_COMMANDS
-        .into_iter()
-        .find(|field| given(field))
-        .or(files)
-    {
-        return Err(Refusal::InvalidAction(format!(
-            "The following action cannot contain a {field} field. StageName=[{}], ActionName=[{}]",
-            stage.name, action.name
-        )));
-    }
-    Ok(())
-}
-
 fn check_action(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<(), Refusal> {
-    check_commands(stage, action)?;
+    commands::check_members(stage, action)?;
     let Some(provider) = action.provider() else {
         return Ok(());
     };
@@ -311,6 +293,11 @@ fn check_action(stage: &StageDeclaration, action: &ActionDeclaration) -> Result<
     }
     if action.timeout_in_minutes.is_some() && provider != Provider::Manual {
         return refuse("only a manual approval takes `timeoutInMinutes`".to_owned());
+    }
+    if provider == Provider::Commands
+        && let Err(why) = commands::check(action)
+    {
+        return refuse(why);
     }
     if provider == Provider::Connection {
         let uses = |text: &String| variables::references(text).next().is_some();

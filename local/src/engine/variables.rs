@@ -30,11 +30,7 @@ pub(crate) fn resolve<'v>(
 ) -> Result<BTreeMap<String, String>, VariableError> {
     let mut resolved = BTreeMap::new();
     for (key, value) in configuration {
-        let value =
-            resolve_value(value, &lookup).map_err(|reference| VariableError::Unresolved {
-                key: key.clone(),
-                reference,
-            })?;
+        let value = resolve_text(key, value, &lookup)?;
         resolved.insert(key.clone(), value);
     }
     let size = resolved
@@ -45,6 +41,18 @@ pub(crate) fn resolve<'v>(
         return Err(VariableError::TooLarge { size });
     }
     Ok(resolved)
+}
+
+/// Replaces every reference in one text by its value; `key` names the text in the error.
+pub(crate) fn resolve_text<'v>(
+    key: &str,
+    text: &str,
+    lookup: &impl Fn(&str, &str) -> Option<&'v str>,
+) -> Result<String, VariableError> {
+    resolve_value(text, lookup).map_err(|reference| VariableError::Unresolved {
+        key: key.to_owned(),
+        reference,
+    })
 }
 
 fn resolve_value<'v>(

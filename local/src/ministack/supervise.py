@@ -10,96 +10,12 @@ FOLDER/alive is locked for as long as this process lives, and names the LOG: whe
 process was killed, and the next one's owner removes what it left.
 """
 
-import ctypes
 import fcntl
-import os
 import select
 import shutil
-import signal
-import subprocess
 import sys
-import time
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-GRACE_SECONDS = 5.0  # for the command to end by itself after SIGTERM
-SWEEP_SECONDS = 10.0  # for descendants to be gone after SIGKILL; they cannot refuse it
 POLL_SECONDS = 0.5
-
-
-def adopt_orphans():
-    """Makes this process the parent of orphaned descendants, so that none can hide behind a double fork."""
-    try:
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    except (AttributeError, OSError):
-        pass  # not Linux: the process group is all that is ended
-
-
-def process_table():
-    """{pid: (parent, state)} of every process, from /proc; empty without /proc."""
-    table = {}
-    try:
-        entries = os.listdir("/proc")
-    except OSError:
-        return table
-    for entry in entries:
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as stat:
-                # The name is in parentheses and may hold anything, parentheses too.
-                fields = stat.read().rpartition(b")")[2].split()
-            table[int(entry)] = (int(fields[1]), fields[0])
-        except (OSError, IndexError, ValueError):
-            continue
-    return table
-
-
-def descendants(table):
-    """The process ids below this process."""
-    children = {}
-    for pid, (parent, _state) in table.items():
-        children.setdefault(parent, []).append(pid)
-    found, waiting = [], [os.getpid()]
-    while waiting:
-        for pid in children.get(waiting.pop(), []):
-            found.append(pid)
-            waiting.append(pid)
-    return found
-
-
-def reap(command):
-    """Ends and collects adopted orphans, never the command itself: whose function has died has no job any more."""
-    for pid, (parent, state) in process_table().items():
-        if parent == os.getpid() and pid != command.pid:
-            try:
-                if state != b"Z":
-                    os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-            except (ChildProcessError, ProcessLookupError):
-                pass
-
-
-def end(command):
-    """Ends the command, then whatever is left below us."""
-    if command.poll() is None:
-        command.terminate()
-        try:
-            command.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            command.kill()
-            command.wait()
-    deadline = time.monotonic() + SWEEP_SECONDS
-    while time.monotonic() < deadline:
-        reap(command)
-        left = descendants(process_table())
-        if not left:
-            return
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        time.sleep(0.02)
 
 
 def stay_alive(folder, log):
@@ -127,10 +43,6 @@ def remove(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def asked_to_end(_signal, _frame):
-    raise SystemExit(0)
-
-
 def main():
     folder, log, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
     stay_alive(folder, log)
@@ -143,6 +55,7 @@ def main():
             readable, _, _ = select.select([sys.stdin.fileno()], [], [], POLL_SECONDS)
             if readable and not os.read(sys.stdin.fileno(), 4096):
                 break
+            # A function that has lost its parent has no job any more.
             reap(command)
         code = command.poll()
     finally:

@@ -62,8 +62,8 @@ async fn a_provider_that_is_not_served_is_refused_by_name() {
             "InvalidActionDeclarationException".to_owned(),
             "not supported by the local engine: action `b` of stage `Commit`: the provider \
              Build/AWS/CodeBuild/1. It supports the providers Source/AWS/CodeStarSourceConnection/1 (as \
-             CODE_ZIP), Invoke/AWS/Lambda/1 and Approval/AWS/Manual/1 in its own region `us-east-1`, and \
-             of a stage's conditions only `onFailure` with the result `RETRY`; remove what it does not support"
+             CODE_ZIP), Invoke/AWS/Lambda/1, Compute/AWS/Commands/1 (with variables of the type \
+             PLAINTEXT) and Approval/AWS/Manual/1 in its own region `us-east-1`, and of a stage's conditions only `onFailure` with the result `RETRY`; remove what it does not support"
                 .to_owned()
         )
     );

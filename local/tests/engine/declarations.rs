@@ -4,7 +4,7 @@ use local::engine::PortError;
 use serde_json::{Value, json};
 
 use crate::fakes::trust;
-use crate::test_engine::{TestEngine, approval_action, lambda_action, pipeline};
+use crate::test_engine::{TestEngine, approval_action, commands_action, lambda_action, pipeline};
 
 fn declared() -> Value {
     let stages = [
@@ -111,6 +111,90 @@ async fn members_of_commands_are_refused_in_other_actions() {
         message.starts_with("The following action cannot contain a files field."),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn what_a_commands_action_may_not_have_is_refused() {
+    let outputs = json!([{"name": "One"}, {"name": "Two"}]);
+    for (member, value, why) in [
+        ("commands", json!(null), "it has no `commands`"),
+        (
+            "commands",
+            json!(["a", "b\nc"]),
+            "the command `b\\nc` has more than one line",
+        ),
+        (
+            "inputArtifacts",
+            json!([]),
+            "the provider takes 1 to 10 input",
+        ),
+        (
+            "outputArtifacts",
+            outputs,
+            "0 to 1 output artifacts, not 1 and 2",
+        ),
+        (
+            "configuration",
+            json!({"Image": "x"}),
+            "does not know the configuration key `Image`",
+        ),
+        (
+            "timeoutInMinutes",
+            json!(30),
+            "only a manual approval takes `timeoutInMinutes`",
+        ),
+        (
+            "configuration",
+            json!({"EnvironmentType": "WINDOWS_SERVER_2022_CONTAINER"}),
+            "the `EnvironmentType` `WINDOWS_SERVER_2022_CONTAINER`",
+        ),
+        (
+            "environmentVariables",
+            json!([{"name": "TOKEN", "value": "t", "type": "SECRETS_MANAGER"}]),
+            "the type `SECRETS_MANAGER` of the variable `TOKEN`",
+        ),
+        (
+            "commands",
+            json!(["echo #{Build.Version}"]),
+            "ActionConfigurationKey=[commands]",
+        ),
+        (
+            "environmentVariables",
+            json!([{"name": "V", "value": "#{Build.Version}"}]),
+            "ActionConfigurationKey=[environmentVariables]",
+        ),
+    ] {
+        let message = refused_action(|p| {
+            let mut action = commands_action("a", &["ls"]);
+            action[member] = value;
+            p["stages"][1]["actions"][0] = action;
+        })
+        .await;
+        assert!(message.contains(why), "{why}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_commands_action_makes_a_pipeline_v2_and_is_read_as_it_was_written() {
+    let engine = TestEngine::start().await;
+    let mut action = commands_action("Build", &["make", "echo #{SourceVariables.CommitId}"]);
+    action["configuration"] = json!({"ComputeType": "BUILD_GENERAL1_MEDIUM"});
+    action["environmentVariables"] =
+        json!([{"name": "TIER", "value": "gold", "type": "PLAINTEXT"}]);
+    action["outputVariables"] = json!(["VERSION"]);
+    action["outputArtifacts"] = json!([{"name": "Built", "files": ["dist/**/*"]}]);
+    let mut declaration = pipeline("p", &[("Commit", vec![action.clone()])]);
+    declaration["pipelineType"] = json!("V1");
+    let message = refused_structure(&engine, &declaration).await;
+    assert_eq!(message, "`commands` needs `pipelineType` `V2`");
+    declaration["pipelineType"] = json!(null);
+    engine.create(&declaration).await;
+    let (_, body) = engine.call("GetPipeline", &json!({"name": "p"})).await;
+    assert_eq!(body["pipeline"]["pipelineType"], "V2");
+    let read = &body["pipeline"]["stages"][1]["actions"][0];
+    for (member, value) in action.as_object().unwrap() {
+        assert_eq!(&read[member], value, "{member}");
+    }
 }
 
 #[tokio::test]

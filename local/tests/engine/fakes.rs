@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use local::engine::{
-    ArtifactStore, BusEvent, EventBus, FunctionInvoker, Notifier, PortError, PortFuture, Roles,
+    ArtifactStore, BusEvent, CommandRunner, CommandsRequest, EventBus, FunctionInvoker, Notifier,
+    PortError, PortFuture, Roles,
 };
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// A job as the function gets it.
 #[derive(Debug)]
@@ -58,11 +60,63 @@ impl FunctionInvoker for Functions {
     }
 }
 
+/// What commands come to: their output variables, or a failure.
+pub(crate) type CommandsResult = Result<BTreeMap<String, String>, PortError>;
+
+/// Commands that run until the test says what they came to, or the engine ends them.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) request: CommandsRequest,
+    pub(crate) end: CancellationToken,
+    pub(crate) result: oneshot::Sender<CommandsResult>,
+}
+
+/// A shell that hands its commands to the test.
+#[derive(Default)]
+pub(crate) struct Shells(pub(crate) Mutex<Option<mpsc::UnboundedSender<Running>>>);
+
+impl CommandRunner for Shells {
+    fn run<'a>(
+        &'a self,
+        request: &'a CommandsRequest,
+        end: CancellationToken,
+    ) -> PortFuture<'a, CommandsResult> {
+        let (result, received) = oneshot::channel();
+        let running = Running {
+            request: request.clone(),
+            end: end.clone(),
+            result,
+        };
+        let started = self.0.lock().unwrap().as_ref().unwrap().send(running);
+        started.unwrap();
+        Box::pin(async move {
+            tokio::select! {
+                result = received => result.unwrap(),
+                () = end.cancelled() => Err(PortError {
+                    code: "JobFailed".to_owned(),
+                    message: "ended".to_owned(),
+                }),
+            }
+        })
+    }
+}
+
 /// Objects by bucket and key.
 #[derive(Default)]
 pub(crate) struct Store(pub(crate) Mutex<BTreeMap<(String, String), Vec<u8>>>);
 
 impl ArtifactStore for Store {
+    fn get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        to: &'a Path,
+    ) -> PortFuture<'a, Result<(), PortError>> {
+        let objects = self.0.lock().unwrap();
+        std::fs::write(to, &objects[&(bucket.to_owned(), key.to_owned())]).unwrap();
+        Box::pin(async { Ok(()) })
+    }
+
     fn put<'a>(
         &'a self,
         bucket: &'a str,

@@ -11,6 +11,7 @@
 
 mod api;
 mod cli;
+mod commands;
 mod declarations;
 mod fakes;
 mod flow;

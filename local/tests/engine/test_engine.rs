@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::fakes::{Bus, Functions, Job, KnownRoles, Store, Topics};
+use crate::fakes::{Bus, Functions, Job, KnownRoles, Running, Shells, Store, Topics};
 
 /// How long a test waits for something that must happen; only a failing test waits that long.
 const WAIT_LIMIT: Duration = Duration::from_mins(1);
@@ -36,6 +36,7 @@ pub(crate) struct TestEngine {
     pub(crate) client: Client,
     pub(crate) repository: TempDir,
     jobs: mpsc::UnboundedReceiver<Job>,
+    shells: mpsc::UnboundedReceiver<Running>,
     changes: Changes,
 }
 
@@ -46,6 +47,9 @@ impl TestEngine {
         let functions = Arc::new(Functions::default());
         let (sender, jobs) = mpsc::unbounded_channel();
         *functions.jobs.lock().unwrap() = Some(sender);
+        let commands = Arc::new(Shells::default());
+        let (sender, shells) = mpsc::unbounded_channel();
+        *commands.0.lock().unwrap() = Some(sender);
         let store = Arc::new(Store::default());
         let (bus, topics) = (Arc::new(Bus::default()), Arc::new(Topics::default()));
         let roles = Arc::new(KnownRoles::default());
@@ -61,6 +65,7 @@ impl TestEngine {
         };
         let ports = Ports {
             functions: functions.clone(),
+            commands,
             artifacts: store.clone(),
             events: bus.clone(),
             notifications: topics.clone(),
@@ -80,6 +85,7 @@ impl TestEngine {
             client,
             repository,
             jobs,
+            shells,
             changes,
         }
     }
@@ -96,6 +102,12 @@ impl TestEngine {
         let job = self.job().await;
         assert_eq!(job.function, function);
         job
+    }
+
+    /// The next commands that are run.
+    pub(crate) async fn shell(&mut self) -> Running {
+        let running = tokio::time::timeout(WAIT_LIMIT, self.shells.recv()).await;
+        running.expect("commands are run").expect("the engine runs")
     }
 
     /// Whether no function has been invoked that the test has not seen.
@@ -354,6 +366,14 @@ pub(crate) fn lambda_action(name: &str, run_order: u32) -> Value {
         "name": name, "runOrder": run_order,
         "actionTypeId": {"category": "Invoke", "owner": "AWS", "provider": "Lambda", "version": "1"},
         "configuration": {"FunctionName": name},
+        "inputArtifacts": [{"name": "SourceOutput"}],
+    })
+}
+
+pub(crate) fn commands_action(name: &str, commands: &[&str]) -> Value {
+    json!({
+        "name": name, "commands": commands,
+        "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
         "inputArtifacts": [{"name": "SourceOutput"}],
     })
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::engine::commands::log_group;
+use crate::engine::declaration::Provider;
 use crate::engine::execution::{
     ActionExecution, ActionStatus, Execution, StageStatus, StoredArtifact,
 };
@@ -136,6 +138,20 @@ impl State {
         Ok(all.partition_point(earlier))
     }
 
+    /// The ARN of the log of a `Commands` action.
+    pub(super) fn log_stream(&self, action: &ActionExecution) -> Option<String> {
+        let execution = self.executions.get(&action.execution)?;
+        (action.action.provider() == Some(Provider::Commands)).then(|| {
+            format!(
+                "arn:aws:logs:{}:{}:log-group:{}:log-stream:{}",
+                self.region,
+                self.account_id,
+                log_group(&execution.pipeline),
+                action.id
+            )
+        })
+    }
+
     fn detail(&self, action: &ActionExecution) -> Value {
         let execution = self.executions.get(&action.execution);
         let finished = action.status == ActionStatus::Succeeded;
@@ -145,6 +161,7 @@ impl State {
             "externalExecutionId": action.details.external_execution_id,
             "externalExecutionSummary": action.details.summary,
             "errorDetails": action.error,
+            "logStreamARN": self.log_stream(action),
         }));
         let declared = &action.action;
         present(json!({

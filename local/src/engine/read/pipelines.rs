@@ -150,7 +150,23 @@ impl State {
         present(json!({
             "actionName": name,
             "currentRevision": revision,
-            "latestExecution": newest.map(action_execution),
+            "latestExecution": newest.map(|newest| self.action_execution(newest)),
+        }))
+    }
+
+    fn action_execution(&self, action: &ActionExecution) -> Value {
+        let waits = action.status == crate::engine::execution::ActionStatus::InProgress;
+        present(json!({
+            "actionExecutionId": action.id,
+            "status": action.status,
+            "summary": action.details.summary,
+            "lastStatusChange": epoch_seconds(action.last_update),
+            "token": action.token.as_ref().filter(|_| waits),
+            "lastUpdatedBy": action.last_updated_by,
+            "externalExecutionId": action.details.external_execution_id,
+            "percentComplete": action.details.percent_complete,
+            "errorDetails": action.error,
+            "logStreamARN": self.log_stream(action),
         }))
     }
 }
@@ -178,19 +194,4 @@ fn retry_metadata(run: &StageRun) -> Option<Value> {
         "manualStageRetryAttempt": Some(run.manual_retries).filter(|count| *count > 0),
         "latestRetryTrigger": trigger,
     })))
-}
-
-fn action_execution(action: &ActionExecution) -> Value {
-    let waits = action.status == crate::engine::execution::ActionStatus::InProgress;
-    present(json!({
-        "actionExecutionId": action.id,
-        "status": action.status,
-        "summary": action.details.summary,
-        "lastStatusChange": epoch_seconds(action.last_update),
-        "token": action.token.as_ref().filter(|_| waits),
-        "lastUpdatedBy": action.last_updated_by,
-        "externalExecutionId": action.details.external_execution_id,
-        "percentComplete": action.details.percent_complete,
-        "errorDetails": action.error,
-    }))
 }

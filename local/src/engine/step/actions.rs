@@ -114,6 +114,7 @@ impl Step<'_> {
                 self.wake(durations.lambda_action, time);
             }
             Some(Provider::Manual) => self.ask_for_approval(id),
+            Some(Provider::Commands) => self.start_commands(id),
             None => {
                 let error = ErrorDetails {
                     code: "ConfigurationError".to_owned(),
@@ -229,6 +230,9 @@ impl Step<'_> {
                 execution.outputs.insert(namespace, variables);
             }
         }
+        if status != ActionStatus::Succeeded {
+            self.end_commands(id);
+        }
         let state = match status {
             ActionStatus::Succeeded => ChangeState::Succeeded,
             ActionStatus::Failed => ChangeState::Failed,
@@ -284,11 +288,16 @@ fn resolve(
     execution: &Execution,
     action: &ActionDeclaration,
 ) -> Result<BTreeMap<String, String>, VariableError> {
-    variables::resolve(&action.configuration, |space, key| match (space, key) {
+    variables::resolve(&action.configuration, lookup(execution))
+}
+
+/// Looks a variable up by its namespace and key.
+pub(super) fn lookup<'e>(execution: &'e Execution) -> impl Fn(&str, &str) -> Option<&'e str> {
+    move |space, key| match (space, key) {
         (EXECUTION_NAMESPACE, EXECUTION_ID_KEY) => Some(execution.id.as_str()),
         (PIPELINE_NAMESPACE, _) => execution.variables.get(key).map(String::as_str),
         _ => execution.outputs.get(space)?.get(key).map(String::as_str),
-    })
+    }
 }
 
 fn inputs(

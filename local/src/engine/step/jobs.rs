@@ -11,7 +11,7 @@ use crate::engine::message::{Effect, JobRequest, Refusal, Reply, SuccessReport, 
 use super::Step;
 
 /// Largest sum of an action's output variables (User Guide, quotas: 122,880 bytes).
-const MAX_OUTPUT_VARIABLE_BYTES: usize = 122_880;
+pub(super) const MAX_OUTPUT_VARIABLE_BYTES: usize = 122_880;
 
 /// The code of an action that ran out of time. The service's own is not documented.
 const TIMED_OUT: &str = "JobTimedOut";
@@ -186,6 +186,7 @@ impl Step<'_> {
         let message = match action.action.provider() {
             Some(Provider::Manual) => "the approval was not answered in time",
             Some(Provider::Lambda) => "the action exceeded the total time limit of a Lambda action",
+            Some(Provider::Commands) => "the action exceeded the time limit of a Commands action",
             Some(Provider::Connection) | None => "the action exceeded its time limit",
         };
         self.time_out(id, message.to_owned());

@@ -110,6 +110,7 @@ impl Step<'_> {
 
     /// Deletes a pipeline with all that belongs to it; late reports find no job any more.
     pub(super) fn delete(&mut self, name: &str) -> Reply {
+        self.end_commands_of_pipeline(name);
         self.state.pipelines.remove(name);
         self.state
             .executions

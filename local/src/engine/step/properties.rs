@@ -189,7 +189,8 @@ impl World {
                         Effect::FetchSource(request) => self.sources.push(request.action),
                         Effect::Invoke(request) => self.jobs.push(request.job),
                         Effect::Wake { at, timer } => self.timers.push((at, timer)),
-                        Effect::Notify(_) => {}
+                        Effect::Notify(_) | Effect::RunCommands(_) | Effect::EndCommands { .. } => {
+                        }
                         Effect::Announce(change) => {
                             use crate::engine::change::Subject;
                             if let Subject::ApprovalNeeded {

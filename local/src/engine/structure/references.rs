@@ -89,7 +89,12 @@ impl Scope<'_> {
         action: &ActionDeclaration,
         faults: &mut Vec<(Fault, String)>,
     ) {
-        for (key, value) in &action.configuration {
+        let configured = action.configuration.iter();
+        let configured = configured.map(|(key, value)| (&**key, value));
+        let commands = action.commands.iter().map(|it| ("commands", it));
+        let variables = action.environment_variables.iter();
+        let variables = variables.map(|it| ("environmentVariables", &it.value));
+        for (key, value) in configured.chain(commands).chain(variables) {
             for reference in references(value) {
                 if let Some(fault) = self.fault(reference) {
                     let place = format!(

@@ -30,9 +30,10 @@ pub(super) fn check(declaration: &PipelineDeclaration, region: &str) -> Result<(
     actions.extend(features);
     Err(refusal(format!(
         "not supported by the local engine: {}. It supports the providers \
-         Source/AWS/CodeStarSourceConnection/1 (as CODE_ZIP), Invoke/AWS/Lambda/1 and \
-         Approval/AWS/Manual/1 in its own region `{region}`, and of a stage's conditions only \
-         `onFailure` with the result `RETRY`; remove what it does not support",
+         Source/AWS/CodeStarSourceConnection/1 (as CODE_ZIP), Invoke/AWS/Lambda/1, \
+         Compute/AWS/Commands/1 (with variables of the type PLAINTEXT) and Approval/AWS/Manual/1 in \
+         its own region `{region}`, and of a stage's conditions only `onFailure` with the result \
+         `RETRY`; remove what it does not support",
         actions.join("; ")
     )))
 }
@@ -73,6 +74,7 @@ fn unsupported_settings(action: &ActionDeclaration, region: &str) -> Vec<String>
     if let Some(other) = action.region.as_deref().filter(|other| *other != region) {
         settings.push(format!("the region `{other}`"));
     }
+    settings.extend(super::commands::unsupported(action));
     let format = action.configuration.get("OutputArtifactFormat");
     if let Some(format) = format.filter(|format| *format != "CODE_ZIP")
         && action.provider() == Some(Provider::Connection)

@@ -1,0 +1,126 @@
+//! One shell and everything that comes from it.
+//!
+//! Problem: commands start daemons, which leave the process group and lose their parent. This process cannot adopt
+//! them: it runs other children, and could not tell whose they are. So a supervisor of their own does, a child
+//! subreaper, which ends all of them when the shell ends, when this process asks, and when this process is gone.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::log::Line;
+
+const SUPERVISOR: &str = concat!(
+    include_str!("../../processes.py"),
+    include_str!("supervise.py")
+);
+
+/// How long the supervisor may take to end everything: the 5 s and 10 s of `processes.py`, and as long again on a
+/// loaded machine.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long reading the output of an ended shell may take; no process can write to it any more.
+const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// Longest line of the log; a longer one is cut into several. CloudWatch Logs takes events of 1 MB, which nobody
+/// reads.
+const MAX_LINE_BYTES: usize = 8 * 1024;
+
+/// Bytes per read.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// A shell to be started.
+pub(super) struct Shell<'a> {
+    pub(super) python: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) arguments: &'a [&'a str],
+    pub(super) script: PathBuf,
+    pub(super) directory: &'a Path,
+    pub(super) environment: &'a BTreeMap<String, String>,
+}
+
+/// How a shell ended.
+pub(super) enum Ending {
+    /// By itself.
+    Exited(ExitStatus),
+    /// Because nobody waits for its result any more.
+    Ended,
+    /// Its supervisor did not end.
+    Stuck,
+}
+
+impl Shell<'_> {
+    /// Runs the script to its end or until `end`; returns when nothing of it runs any more.
+    pub(super) async fn run(
+        &self,
+        lines: mpsc::Sender<Line>,
+        end: CancellationToken,
+    ) -> io::Result<Ending> {
+        // Not killed on drop: the supervisor would leave the processes alone. It ends with its input.
+        let mut supervisor = Command::new(&self.python)
+            .args(["-I", "-c", SUPERVISOR])
+            .arg(&self.program)
+            .args(self.arguments)
+            .arg(&self.script)
+            .current_dir(self.directory)
+            .env_clear()
+            .envs(self.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let wanted = supervisor.stdin.take();
+        let output = supervisor.stdout.take();
+        let reading = tokio::spawn(async move {
+            if let Some(output) = output {
+                read(output, &lines).await;
+            }
+        });
+        let ending = tokio::select! {
+            status = supervisor.wait() => Ending::Exited(status?),
+            () = end.cancelled() => {
+                drop(wanted);
+                match tokio::time::timeout(END_LIMIT, supervisor.wait()).await {
+                    Ok(status) => status.map(|_| Ending::Ended)?,
+                    Err(_) => Ending::Stuck,
+                }
+            }
+        };
+        let _read_as_far_as_it_goes = tokio::time::timeout(OUTPUT_GRACE, reading).await;
+        Ok(ending)
+    }
+}
+
+/// Sends each line on. A full channel makes the commands wait, so that a flood stays out of memory.
+async fn read(mut output: impl AsyncRead + Unpin, lines: &mpsc::Sender<Line>) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut line = Vec::new();
+    while let Ok(count @ 1..) = output.read(&mut chunk).await {
+        for &byte in &chunk[..count] {
+            if byte == b'\n' || line.len() == MAX_LINE_BYTES {
+                send(&mut line, lines).await;
+            }
+            if byte != b'\n' {
+                line.push(byte);
+            }
+        }
+    }
+    if !line.is_empty() {
+        send(&mut line, lines).await;
+    }
+}
+
+async fn send(line: &mut Vec<u8>, lines: &mpsc::Sender<Line>) {
+    let text = String::from_utf8_lossy(line);
+    // Nobody reads the log where it cannot be written; the commands go on.
+    let _nobody_reads = lines.send(Line::now(text.trim_end_matches('\r'))).await;
+    line.clear();
+}
