@@ -7,6 +7,8 @@
 mod access;
 #[path = "stack/apis.rs"]
 mod apis;
+#[path = "stack/commands.rs"]
+mod commands;
 #[path = "stack/engine.rs"]
 mod engine;
 #[path = "stack/functions.rs"]

@@ -247,8 +247,14 @@ impl World {
         found.function_version.unwrap()
     }
 
-    pub(crate) async fn put_object(&self, bucket: &str, key: &str, kind: &str, text: &str) {
-        let body = text.as_bytes().to_vec().into();
+    pub(crate) async fn put_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        kind: &str,
+        content: impl AsRef<[u8]>,
+    ) {
+        let body = content.as_ref().to_vec().into();
         let s3 = aws_sdk_s3::Client::new(&self.config);
         s3.put_object()
             .bucket(bucket)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_sdk_cloudwatchlogs::Client;
 use delivery_action::blocking;
 use delivery_action::failure::{ActionError, Failure, FailureType};
-use delivery_action::process::{Environment, ProcessError, require};
+use delivery_action::process::{Environment, ProcessError, require, search_path};
 use delivery_action::workspace::{Workspace, WorkspaceError};
 use delivery_archive::ArchiveError;
 use tokio::sync::mpsc;
@@ -230,6 +230,7 @@ impl Runner {
             script: script.path(),
             directory: source,
             environment: variables,
+            path: &search_path(),
         };
         let group = log_group(&request.pipeline);
         let log = Log::create(self.logs.clone(), group, request.action.to_string()).await?;

@@ -5,12 +5,13 @@
 //! subreaper, which ends all of them when the shell ends, when this process asks, and when this process is gone.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,10 @@ pub(super) struct Shell<'a> {
     pub(super) arguments: &'a [&'a str],
     pub(super) script: PathBuf,
     pub(super) directory: &'a Path,
+    /// The variables of the shell.
     pub(super) environment: &'a BTreeMap<String, String>,
+    /// Where the supervisor itself finds programs.
+    pub(super) path: &'a OsStr,
 }
 
 /// How a shell ended.
@@ -71,13 +75,16 @@ impl Shell<'_> {
             .arg(&self.script)
             .current_dir(self.directory)
             .env_clear()
-            .envs(self.environment)
+            .env("PATH", self.path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        let wanted = supervisor.stdin.take();
+        let mut wanted = supervisor.stdin.take();
+        if let Some(input) = &mut wanted {
+            input.write_all(&self.variables()?).await?;
+        }
         let output = supervisor.stdout.take();
         let reading = tokio::spawn(async move {
             if let Some(output) = output {
@@ -96,6 +103,22 @@ impl Shell<'_> {
         };
         let _read_as_far_as_it_goes = tokio::time::timeout(OUTPUT_GRACE, reading).await;
         Ok(ending)
+    }
+}
+
+impl Shell<'_> {
+    /// The variables as the supervisor reads them.
+    fn variables(&self) -> io::Result<Vec<u8>> {
+        let mut block = Vec::new();
+        for (name, value) in self.environment {
+            if value.contains('\0') {
+                let why = format!("the value of the variable `{name}` holds a NUL character");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            block.extend_from_slice(format!("{name}={value}\0").as_bytes());
+        }
+        block.push(0);
+        Ok(block)
     }
 }
 

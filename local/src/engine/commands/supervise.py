@@ -2,7 +2,8 @@
 
 usage: supervise.py COMMAND [ARGUMENT...]
 
-The write end of standard input belongs to the engine: however the engine ends, killed too, its end of the pipe
+Standard input begins with the variables of the command, as `NAME=VALUE`, each ended by a NUL byte, and one more NUL
+byte. They are not those of this process: `python3` may be a script that adds some of its own (pyenv). The write end of standard input belongs to the engine: however the engine ends, killed too, its end of the pipe
 closes, and nothing is left running. What ends the processes stands before this text: processes.py.
 """
 
@@ -11,6 +12,18 @@ import sys
 
 POLL_SECONDS = 0.1  # where the system has no file descriptors of processes, which wake at once
 SIGNALLED = 128  # what shells add to the number of the signal that ended a command
+
+
+def variables():
+    """The command's environment, from the beginning of standard input."""
+    block = b""
+    while not block.endswith(b"\0\0"):
+        more = os.read(sys.stdin.fileno(), 65536)
+        if not more:
+            raise SystemExit(1)  # nobody wants it to run any more
+        block += more
+    pairs = (entry.partition(b"=") for entry in block[:-2].split(b"\0"))
+    return {name: value for name, _, value in pairs}
 
 
 def wait(command):
@@ -33,8 +46,7 @@ def main():
     adopt_orphans()
     signal.signal(signal.SIGTERM, asked_to_end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine
-    # Python ignores it, and the commands would, too: `yes | head` would never end.
-    command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, restore_signals=True)
+    command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, env=variables())
     try:
         code = wait(command)
     finally:
