@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::operation::create_log_group::CreateLogGroupError;
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use delivery_action::aws::CallError;
 use delivery_action::clock::timestamp;
@@ -57,7 +58,7 @@ impl Log {
         if let Err(error) = created
             && !error
                 .as_service_error()
-                .is_some_and(|error| error.is_resource_already_exists_exception())
+                .is_some_and(CreateLogGroupError::is_resource_already_exists_exception)
         {
             let error = CallError::new("logs:CreateLogGroup", &group, &error);
             return Err(port_error(&error));
