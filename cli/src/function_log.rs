@@ -1,4 +1,4 @@
-//! The log of an action's function.
+//! The log of an action: of its function, or of its commands.
 
 mod entries;
 
@@ -33,6 +33,33 @@ pub(crate) fn is_complete(action: &ActionSnapshot) -> bool {
     now - (action.started + action.seconds) >= INGESTION_LAG.as_secs_f64()
 }
 
+/// Where an action's lines are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogPlace {
+    /// The CloudWatch Logs group.
+    pub(crate) group: String,
+    /// The action's own stream in it; `None` where its lines may be in any.
+    stream: Option<String>,
+}
+
+impl LogPlace {
+    /// A function's log, to which all of its invocations write.
+    pub(crate) fn of_function(group: String) -> Self {
+        Self {
+            group,
+            stream: None,
+        }
+    }
+
+    /// The log of a `Commands` action (CodePipeline User Guide, "Commands action reference"): a stream for each run.
+    pub(crate) fn of_commands(pipeline: &str, action: &ActionSnapshot) -> Self {
+        Self {
+            group: format!("/aws/codepipeline/{pipeline}"),
+            stream: Some(action.id.clone()),
+        }
+    }
+}
+
 /// The log group of a function: the one that its configuration names, else Lambda's default (Lambda
 /// Developer Guide, "Configuring CloudWatch log groups").
 pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> String {
@@ -49,13 +76,17 @@ pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> St
     group.map_or_else(|| format!("/aws/lambda/{function}"), str::to_owned)
 }
 
-/// What the function logged since the action began, its last lines, for people.
+/// What the action logged since it began, its last lines, for people.
 ///
 /// The log only helps to understand the cause, so failing to read it is not an error. A log that is still
 /// empty is read again until the action's lines must have arrived.
-pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) -> Vec<String> {
+pub(crate) async fn tail(
+    client: &Client,
+    place: &LogPlace,
+    action: &ActionSnapshot,
+) -> Vec<String> {
     let mut lines: Vec<String> = loop {
-        let entries = read(client, group, action).await.unwrap_or_default();
+        let entries = read(client, place, action).await.unwrap_or_default();
         let lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
         if !lines.is_empty() || is_complete(action) {
             break lines;
@@ -66,7 +97,7 @@ pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) 
     lines.split_off(first)
 }
 
-/// What the function logged while the action ran, of all its invocations: a continuing action has
+/// What was logged while the action ran, of all invocations of its function: a continuing action has
 /// several. Other actions' invocations at the same time are among them where their request ids are not
 /// known; see [`attributed`].
 ///
@@ -75,15 +106,17 @@ pub(crate) async fn tail(client: &Client, group: &str, action: &ActionSnapshot) 
 /// Where CloudWatch Logs refuses or does not answer. A group that does not exist (yet) is empty.
 pub(crate) async fn read(
     client: &Client,
-    group: &str,
+    place: &LogPlace,
     action: &ActionSnapshot,
 ) -> Result<Vec<Entry>, CallError> {
+    let group = &place.group;
     let began = milliseconds(action.started);
     let ended = milliseconds(action.started + action.seconds).saturating_add(AFTER_THE_END_MS);
     let until = (action.status != "InProgress").then_some(ended);
     let mut pages = client
         .filter_log_events()
         .log_group_name(group)
+        .set_log_stream_names(place.stream.clone().map(|stream| vec![stream]))
         .start_time(began)
         .set_end_time(until)
         .into_paginator()

@@ -28,6 +28,8 @@ pub(crate) struct Shape {
     pub(crate) stages: Vec<StageShape>,
     /// Stage, action, and the function's name.
     pub(crate) functions: Vec<(String, String, String)>,
+    /// Stage and action of what runs commands.
+    pub(crate) commands: Vec<(String, String)>,
 }
 
 impl Shape {
@@ -36,6 +38,12 @@ impl Shape {
         let mut functions = self.functions.iter();
         let found = functions.find(|(of_stage, name, _)| of_stage == stage && name == action);
         found.map(|(_, _, function)| function.as_str())
+    }
+
+    /// Whether an action runs commands, whose log is the pipeline's.
+    pub(crate) fn runs_commands(&self, stage: &str, action: &str) -> bool {
+        let mut commands = self.commands.iter();
+        commands.any(|(of_stage, name)| of_stage == stage && name == action)
     }
 }
 
@@ -140,6 +148,11 @@ impl Pipeline {
                         function.clone(),
                     );
                     shape.functions.push(names);
+                }
+                let kind = action.action_type_id();
+                if kind.is_some_and(|kind| kind.provider() == "Commands") {
+                    let names = (stage.name().to_owned(), action.name().to_owned());
+                    shape.commands.push(names);
                 }
             }
             shape.stages.push(StageShape {

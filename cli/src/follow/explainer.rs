@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::function_log::{self, Entry};
+use crate::function_log::{self, Entry, LogPlace};
 use crate::message::{Cause, Failure, RunMessage};
 use crate::output::foreign;
 
@@ -74,14 +74,24 @@ impl Explainer {
         }
     }
 
-    /// The lines that an action's function has logged so far; nothing where it invokes none.
+    /// The lines that an action has logged so far; nothing where it has no log.
     pub(crate) async fn logged(&self, action: &ActionSnapshot) -> Vec<Entry> {
-        let Some(function) = self.shape.function(&action.stage, &action.action) else {
+        let Some(place) = self.log(action).await else {
             return Vec::new();
         };
-        let group = function_log::group(&self.lambda, function).await;
-        let entries = function_log::read(&self.logs, &group, action).await;
+        let entries = function_log::read(&self.logs, &place, action).await;
         entries.unwrap_or_default()
+    }
+
+    /// Where an action's log is.
+    async fn log(&self, action: &ActionSnapshot) -> Option<LogPlace> {
+        let (stage, name) = (&action.stage, &action.action);
+        if self.shape.runs_commands(stage, name) {
+            return Some(LogPlace::of_commands(self.pipeline.name(), action));
+        }
+        let function = self.shape.function(stage, name)?;
+        let group = function_log::group(&self.lambda, function).await;
+        Some(LogPlace::of_function(group))
     }
 
     /// What changed between two looks, each change followed by what explains it.
@@ -137,10 +147,7 @@ impl Explainer {
     }
 
     async fn failure(&self, now: &Snapshot, action: &ActionSnapshot) -> Failure {
-        let group = match self.shape.function(&action.stage, &action.action) {
-            Some(function) => Some(function_log::group(&self.lambda, function).await),
-            None => None,
-        };
+        let place = self.log(action).await;
         let (code, message) = action.error.clone().unwrap_or_default();
         let cause = Cause::read(&code, &message);
         let help = help(
@@ -148,10 +155,10 @@ impl Explainer {
             now,
             repair(&self.location, &code, &action.stage),
         );
-        let log = match &group {
+        let log = match &place {
             // What the failed program wrote says more than the action's own lines, which repeat it.
-            Some(group) if cause.output.is_empty() => {
-                let tail = function_log::tail(&self.logs, group, action).await;
+            Some(place) if cause.output.is_empty() => {
+                let tail = function_log::tail(&self.logs, place, action).await;
                 if only_repeats(&tail, &message) {
                     Vec::new()
                 } else {
@@ -167,7 +174,7 @@ impl Explainer {
             code,
             message,
             cause,
-            log_group: group,
+            log_group: place.map(|place| place.group),
             log,
             help,
         }
@@ -258,7 +265,7 @@ mod tests {
         };
         let shape = Shape {
             stages: ["Commit", "Acceptance", "Production"].map(stage).to_vec(),
-            functions: Vec::new(),
+            ..Shape::default()
         };
         let help = |place| {
             let repair = repair(&place, "SystemUnavailable", "Source");

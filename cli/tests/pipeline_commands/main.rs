@@ -206,3 +206,21 @@ async fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!(ended.data.lines().count(), 1);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_commands_is_the_stream_of_their_run() {
+    let mut world = World::start().await;
+    let job = world.job_of("package").await;
+    world.fail(&job, "1 test failed: greets").await;
+    world.until_stage("Commit", "Failed").await;
+    world.build_by_commands().await;
+    let log = world.run(&["log", "--failed"]).await;
+    assert_eq!(log.code, 0, "{}", log.printed);
+    for line in [
+        "this engine runs no commands",
+        "log of /aws/codepipeline/shop",
+        "compiled; read from /aws/codepipeline/shop",
+    ] {
+        assert!(log.data.contains(line), "{line}: {}", log.data);
+    }
+}

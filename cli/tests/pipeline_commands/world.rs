@@ -168,6 +168,31 @@ impl World {
         create.send().await.unwrap();
     }
 
+    /// Puts commands into the stage `Commit`, and starts an execution in which they fail: the engine of these tests runs
+    /// none.
+    pub(crate) async fn build_by_commands(&self) {
+        let found = self.client.get_pipeline().name(PIPELINE).send().await;
+        let mut declaration = found.unwrap().pipeline.unwrap();
+        let commands = action("build", sdk::ActionCategory::Compute, "Commands")
+            .commands("make")
+            .input_artifacts(sdk::InputArtifact::builder().name("Code").build().unwrap());
+        declaration.stages[1] = stage("Commit", commands);
+        let update = self.client.update_pipeline().pipeline(declaration);
+        update.send().await.unwrap();
+        let start = self.client.start_pipeline_execution().name(PIPELINE);
+        start.send().await.unwrap();
+        self.until("Commit", |found| {
+            let mut actions = found.action_states().iter();
+            actions.any(|action| {
+                let latest = action.latest_execution();
+                action.action_name() == Some("build")
+                    && latest.and_then(|latest| latest.status())
+                        == Some(&sdk::ActionExecutionStatus::Failed)
+            })
+        })
+        .await;
+    }
+
     /// The next job, which has to be that of this function.
     pub(crate) async fn job_of(&mut self, function: &str) -> Job {
         let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;

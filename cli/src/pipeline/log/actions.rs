@@ -1,4 +1,4 @@
-//! The logs of actions' functions.
+//! The logs of actions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::args::pipeline::Log;
 use crate::error::CliError;
 use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::follow::{ActionSnapshot, Pipeline, Shape, Snapshot, repair};
-use crate::function_log::{self, Entry};
+use crate::function_log::{self, Entry, LogPlace};
 use crate::message::LogLine;
 use crate::output::text::short;
 use crate::output::{Reporter, reader_is_gone};
@@ -182,23 +182,27 @@ impl Reader {
         action: &ActionSnapshot,
         reporter: &Reporter,
     ) -> Result<(), CliError> {
-        let group = self.group(action).await;
-        reporter.report(heading(execution, action, group.clone()));
-        match group {
-            Some(group) => {
+        let place = self.log(action).await;
+        let group = place.as_ref().map(|place| place.group.clone());
+        reporter.report(heading(execution, action, group));
+        match place {
+            Some(place) => {
                 while action.status != "InProgress" && !function_log::is_complete(action) {
                     tokio::time::sleep(INTERVAL).await;
                 }
-                let entries = self.entries(&group, action).await?;
+                let entries = self.entries(&place, action).await?;
                 if entries.iter().all(|(_, entry)| entry.lines.is_empty()) {
-                    reporter.notice(format!("{group} has no lines from the time of this action"));
+                    reporter.notice(format!(
+                        "{} has no lines from the time of this action",
+                        place.group
+                    ));
                 }
                 for (request, entry) in &entries {
                     print(action, request.as_deref(), entry, reporter);
                 }
             }
             None => reporter.notice(format!(
-                "{} invokes no function, so it has no log of its own",
+                "{} invokes no function and runs no commands, so it has no log of its own",
                 action.action
             )),
         }
@@ -216,9 +220,9 @@ impl Reader {
         seen: &mut Seen,
         reporter: &Reporter,
     ) -> Result<(), CliError> {
-        let group = self.group(action).await;
-        let mut news = match &group {
-            Some(group) => self.entries(group, action).await?,
+        let place = self.log(action).await;
+        let mut news = match &place {
+            Some(place) => self.entries(place, action).await?,
             None => Vec::new(),
         };
         news.retain(|(_, entry)| !seen.entries.contains(&entry.id));
@@ -227,6 +231,7 @@ impl Reader {
         let has_lines = news.iter().any(|(_, entry)| !entry.lines.is_empty());
         let ends = is_over && !seen.over.contains(&action.id);
         if (ends || has_lines) && seen.last != last {
+            let group = place.map(|place| place.group);
             reporter.report(heading(&now.execution, action, group));
             seen.last = last;
         }
@@ -243,25 +248,29 @@ impl Reader {
         Ok(())
     }
 
-    /// The log group of the action's function.
-    async fn group(&mut self, action: &ActionSnapshot) -> Option<String> {
-        let function = self.shape.function(&action.stage, &action.action)?;
+    /// Where an action's log is.
+    async fn log(&mut self, action: &ActionSnapshot) -> Option<LogPlace> {
+        let (stage, name) = (&action.stage, &action.action);
+        if self.shape.runs_commands(stage, name) {
+            return Some(LogPlace::of_commands(self.pipeline.name(), action));
+        }
+        let function = self.shape.function(stage, name)?;
         if let Some(group) = self.groups.get(function) {
-            return Some(group.clone());
+            return Some(LogPlace::of_function(group.clone()));
         }
         let group = function_log::group(&self.lambda, function).await;
         self.groups.insert(function.to_owned(), group.clone());
-        Some(group)
+        Some(LogPlace::of_function(group))
     }
 
-    /// What the function logged for this action: what it did for others at the same time is left out, as
+    /// What was logged for this action: what it did for others at the same time is left out, as
     /// far as their request ids are known.
     async fn entries(
         &self,
-        group: &str,
+        place: &LogPlace,
         action: &ActionSnapshot,
     ) -> Result<Vec<(Option<String>, Entry)>, CliError> {
-        let entries = function_log::read(&self.logs, group, action).await?;
+        let entries = function_log::read(&self.logs, place, action).await?;
         let function = self.shape.function(&action.stage, &action.action);
         let others = self.pipeline.newest_actions().await?;
         let others = others
