@@ -34,6 +34,11 @@ impl Line {
             text: text.to_owned(),
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// A log stream.

@@ -147,3 +147,73 @@ async fn send(line: &mut Vec<u8>, lines: &mpsc::Sender<Line>) {
     let _nobody_reads = lines.send(Line::now(text.trim_end_matches('\r'))).await;
     line.clear();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// How long a test waits for something that must happen; only a failing test waits that long.
+    const WAIT_LIMIT: Duration = Duration::from_mins(1);
+
+    /// Whether a process of `sleep` with this argument is there.
+    fn is_sleeping(argument: &str) -> bool {
+        let wanted = format!("sleep\0{argument}\0");
+        let mut processes = fs::read_dir("/proc").unwrap().flatten();
+        processes.any(|process| {
+            let line = fs::read(process.path().join("cmdline"));
+            line.is_ok_and(|line| line == wanted.as_bytes())
+        })
+    }
+
+    async fn until(reached: impl Fn() -> bool) {
+        let waiting = async {
+            while !reached() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(WAIT_LIMIT, waiting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_daemon_is_ended_when_nobody_waits_for_its_shell_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("script");
+        fs::write(&script, "(setsid sleep 1003 &)\necho started\nsleep 1003\n").unwrap();
+        let path = delivery_action::process::search_path();
+        let environment = [("PATH".to_owned(), path.to_string_lossy().into_owned())].into();
+        let shell = Shell {
+            python: "python3".into(),
+            program: "sh".into(),
+            arguments: &[],
+            script,
+            directory: folder.path(),
+            environment: &environment,
+            path: &path,
+        };
+        let (lines, mut received) = mpsc::channel(10);
+        // What a killed engine leaves: nobody polls, and the supervisor's input is closed.
+        let mut running = Box::pin(shell.run(lines, CancellationToken::new()));
+        tokio::select! {
+            _ = &mut running => panic!("the shell ended"),
+            line = received.recv() => assert!(line.is_some()),
+        }
+        until(|| is_sleeping("1003")).await;
+        drop(running);
+        until(|| !is_sleeping("1003")).await;
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_cut_into_several() {
+        let output = [vec![b'x'; 2 * MAX_LINE_BYTES], b"x\r\nnext".to_vec()].concat();
+        let (lines, mut received) = mpsc::channel(10);
+        read(&output[..], &lines).await;
+        drop(lines);
+        let mut lengths = Vec::new();
+        while let Some(line) = received.recv().await {
+            lengths.push(line.text().len());
+        }
+        assert_eq!(lengths, [MAX_LINE_BYTES, MAX_LINE_BYTES, 1, 4]);
+    }
+}
