@@ -2,7 +2,7 @@
 
 mod laws;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -52,6 +52,9 @@ enum Op {
     Source {
         good: bool,
     },
+    Commands {
+        good: bool,
+    },
     Approve {
         good: bool,
     },
@@ -92,6 +95,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(stage, outbound, enable)| Op::Transition { stage, outbound, enable }),
         16 => (any::<Index>(), report).prop_map(|(job, report)| Op::Report { job, report }),
         10 => prop::bool::weighted(0.9).prop_map(|good| Op::Source { good }),
+        4 => prop::bool::weighted(0.8).prop_map(|good| Op::Commands { good }),
         4 => prop::bool::weighted(0.8).prop_map(|good| Op::Approve { good }),
         1 => any::<Index>().prop_map(|job| Op::Refused { job }),
         3 => Just(Op::Fire),
@@ -119,9 +123,14 @@ fn declaration(mode: ExecutionMode, retries: bool) -> PipelineDeclaration {
         "name": "Approve", "runOrder": 1,
         "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"},
     });
+    let commands = json!({
+        "name": "m", "runOrder": 3, "commands": ["make"],
+        "inputArtifacts": [{"name": "SourceOutput"}],
+        "actionTypeId": {"category": "Compute", "owner": "AWS", "provider": "Commands", "version": "1"},
+    });
     let many: Vec<_> = (0..7).map(|n| lambda(&format!("d{n}"), 3, &[])).collect();
     let mut commit = json!({"name": "Commit", "actions": [
-        lambda("a", 1, &["A"]), lambda("b", 1, &["B"]), lambda("c", 5, &["C"])]});
+        lambda("a", 1, &["A"]), lambda("b", 1, &["B"]), commands, lambda("c", 5, &["C"])]});
     if retries {
         commit["onFailure"] = json!({"result": "RETRY"});
     }
@@ -144,6 +153,8 @@ struct World {
     now: Timestamp,
     seed: u128,
     sources: Vec<ActionExecutionId>,
+    /// Whose commands run.
+    shells: BTreeSet<ActionExecutionId>,
     jobs: Vec<JobId>,
     timers: Vec<(Timestamp, Timer)>,
     approvals: Vec<(String, String, String)>,
@@ -158,6 +169,7 @@ impl World {
             now: Timestamp::UNIX_EPOCH,
             seed: 0,
             sources: Vec::new(),
+            shells: BTreeSet::new(),
             jobs: Vec::new(),
             timers: Vec::new(),
             approvals: Vec::new(),
@@ -189,8 +201,11 @@ impl World {
                         Effect::FetchSource(request) => self.sources.push(request.action),
                         Effect::Invoke(request) => self.jobs.push(request.job),
                         Effect::Wake { at, timer } => self.timers.push((at, timer)),
-                        Effect::Notify(_) | Effect::RunCommands(_) | Effect::EndCommands { .. } => {
+                        Effect::Notify(_) => {}
+                        Effect::RunCommands(request) => {
+                            assert!(self.shells.insert(request.action), "a shell runs twice");
                         }
+                        Effect::EndCommands { action } => drop(self.shells.remove(&action)),
                         Effect::Announce(change) => {
                             use crate::engine::change::Subject;
                             if let Subject::ApprovalNeeded {
@@ -263,6 +278,16 @@ impl World {
                     result: source(*good),
                 })
                 .unwrap();
+            }
+            Op::Commands { good } => {
+                let action = self.shells.pop_first()?;
+                let result = if *good {
+                    Ok(BTreeMap::new())
+                } else {
+                    Err(error())
+                };
+                self.apply(Event::CommandsFinished { action, result })
+                    .unwrap();
             }
             Op::Approve { good } => {
                 let (stage, action, token) = self.approvals.last()?.clone();

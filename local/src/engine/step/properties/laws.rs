@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{PIPELINE, World};
-use crate::engine::declaration::ExecutionMode;
+use crate::engine::declaration::{ExecutionMode, Provider};
 use crate::engine::execution::{ActionStatus, Execution, JobStatus, Position};
 use crate::engine::identity::ExecutionId;
 use crate::engine::message::Timer;
@@ -15,6 +15,7 @@ impl World {
         self.check_order();
         self.check_run_order();
         self.check_jobs();
+        self.check_shells();
         self.check_ends(retried);
         let outputs = self
             .state
@@ -28,6 +29,17 @@ impl World {
                 "two action executions share a key"
             );
         }
+    }
+
+    /// A shell runs for as long as its action is in progress, and for no other.
+    fn check_shells(&self) {
+        let actions = self.state.actions.values();
+        let running = actions.filter(|action| {
+            action.status == ActionStatus::InProgress
+                && action.action.provider() == Some(Provider::Commands)
+        });
+        let running: BTreeSet<_> = running.map(|action| action.id.clone()).collect();
+        assert_eq!(running, self.shells);
     }
 
     pub(super) fn active(&self) -> impl Iterator<Item = &Execution> {
