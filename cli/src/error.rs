@@ -18,6 +18,16 @@ pub(crate) trait Explained: std::error::Error + Send + Sync {
     fn hint(&self) -> Option<String>;
 }
 
+/// What to do for AWS, and for the local AWS where one runs for this directory: which is meant is not known.
+fn or_local(aws: String, local: bool) -> String {
+    if local {
+        return format!(
+            "{aws}; for the local AWS that is running for this directory: `eval \"$(delivery local env)\"`"
+        );
+    }
+    aws
+}
+
 /// What went wrong outside of the pipeline itself.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -208,15 +218,14 @@ impl CliError {
         Some(match self {
             Self::Command(error) => return error.hint(),
             Self::Call(error) => call_hint(error),
-            Self::Credentials { local: true, .. } | Self::NoRegion { local: true } => {
-                "a local AWS is running for this directory: `eval \"$(delivery local env)\"` leads this shell to it"
-                    .to_owned()
+            Self::Credentials { profile, local, .. } => {
+                or_local(sign_in(profile.as_deref()), *local)
             }
-            Self::Credentials { profile, .. } => sign_in(profile.as_deref()),
-            Self::NoRegion { .. } => {
+            Self::NoRegion { local } => or_local(
                 "set it with `--region REGION`, `AWS_REGION`, or `region` in `delivery.toml` or the profile"
-                    .to_owned()
-            }
+                    .to_owned(),
+                *local,
+            ),
             Self::Application { source, .. } => application_hint(source.as_ref()),
             Self::Directory { .. } => "give an existing directory".to_owned(),
             Self::Program {

@@ -1,7 +1,7 @@
 //! Checks settings against the templates whose parameters they set: one list of findings for `run`, `validate`, `up`,
 //! `publish` and `doctor`.
 //!
-//! A mistyped name is no error to CloudFormation where the parameter has a default: the stack launches, and the action
+//! CloudFormation does not notice a mistyped name where the parameter has a default: the stack launches, and the action
 //! that was meant never runs. So every name is looked up here, before anything is started or sent.
 
 use std::collections::BTreeMap;

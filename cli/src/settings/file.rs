@@ -1,6 +1,7 @@
 //! `delivery.toml`, as the settings of one call take it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use delivery_definition::{Definition, Map, Mistakes, NotYet, Scalar};
@@ -26,7 +27,10 @@ enum FileError {
 }
 
 fn listed(keys: &[NotYet]) -> String {
-    keys.iter().map(|key| format!("\n  {key}")).collect()
+    keys.iter().fold(String::new(), |mut text, key| {
+        let _infallible = write!(text, "\n  {key}");
+        text
+    })
 }
 
 impl Explained for FileError {

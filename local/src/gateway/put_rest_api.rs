@@ -77,7 +77,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Refuses what is no document of an API, what AWS refuses, and what the local API Gateway would answer differently.
+/// Refuses what is not a document of an API, what AWS refuses, and what the local API Gateway would answer differently.
 pub(super) fn check(document: &Value, fails_on_warnings: bool) -> Result<(), String> {
     let swagger = document.get("swagger").and_then(Value::as_str) == Some("2.0");
     let openapi = document

@@ -19,7 +19,7 @@ const NESTED: &str = include_str!("sam/nested.yaml");
 const ORIGIN: &str = "http://localhost:8080";
 
 /// The schedule is that of each minute, which is looked at every ten seconds, the first time to learn when it began.
-const SCHEDULED_WITHIN: Duration = Duration::from_secs(120);
+const SCHEDULED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Uploads what the templates name, once.
 async fn uploaded(world: &World) {

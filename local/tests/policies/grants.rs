@@ -14,7 +14,7 @@ const OTHER_ROLES: [(&str, &str, &str); 2] = [
 ];
 
 /// How the templates spell resources, and their short form.
-const SPELLINGS: [(&str, &str); 12] = [
+const SPELLINGS: [(&str, &str); 14] = [
     ("arn:${AWS::Partition}:s3:::", "s3:"),
     (
         "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:",
@@ -36,6 +36,9 @@ const SPELLINGS: [(&str, &str); 12] = [
     ("${TestSite}", "SITE"),
     ("${ProdSite}", "SITE"),
     ("${Function}", "FUNCTION"),
+    // One and the same action of a team's own is the last of both stages in the tests.
+    ("${AcceptanceAction}", "FUNCTION"),
+    ("${ProductionAction}", "FUNCTION"),
     ("${Api}", "API"),
     ("${TestDistribution}", "DISTRIBUTION"),
     ("${ProdDistribution}", "DISTRIBUTION"),

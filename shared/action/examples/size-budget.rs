@@ -70,13 +70,11 @@ impl Action for SizeBudget {
         let mut entries = archive.entries();
         let entry =
             entries.find(|entry| entry.path() == file && matches!(entry.kind(), Kind::File { .. }));
-        let bytes = match entry {
-            Some(entry) => entry.size(),
-            None => {
-                let artifact = artifact.name.clone();
-                return Err(SizeBudgetError::Missing { artifact, file });
-            }
+        let Some(entry) = entry else {
+            let artifact = artifact.name.clone();
+            return Err(SizeBudgetError::Missing { artifact, file });
         };
+        let bytes = entry.size();
         if bytes > max_bytes {
             return Err(SizeBudgetError::TooLarge {
                 file,

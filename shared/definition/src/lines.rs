@@ -13,7 +13,7 @@ impl Lines {
             .enumerate()
             .filter(|(_, byte)| **byte == b'\n')
             .map(|(offset, _)| offset + 1)
-            // A parser that wants more points behind the last byte: that is no line of its own.
+            // A parser that wants more points behind the last byte: that is not a line of its own.
             .filter(|start| *start < text.len());
         Self {
             starts: std::iter::once(0).chain(after_breaks).collect(),

@@ -251,7 +251,7 @@ pub struct BadName {
     pub why: &'static str,
 }
 
-/// Checks the name of an environment that is no member of a family.
+/// Checks the name of an environment that is not a member of a family.
 pub(crate) fn word(name: &str) -> Result<(), &'static str> {
     let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name

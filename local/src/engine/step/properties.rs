@@ -271,24 +271,8 @@ impl World {
                 self.transition(*stage, *outbound, *enable);
             }
             Op::Report { job, report } => self.report(*job, *report),
-            Op::Source { good } => {
-                let action = self.sources.pop()?;
-                self.apply(Event::SourceFinished {
-                    action,
-                    result: source(*good),
-                })
-                .unwrap();
-            }
-            Op::Commands { good } => {
-                let action = self.shells.pop_first()?;
-                let result = if *good {
-                    Ok(BTreeMap::new())
-                } else {
-                    Err(error())
-                };
-                self.apply(Event::CommandsFinished { action, result })
-                    .unwrap();
-            }
+            Op::Source { good } => self.finish_source(*good)?,
+            Op::Commands { good } => self.finish_commands(*good)?,
             Op::Approve { good } => {
                 let (stage, action, token) = self.approvals.last()?.clone();
                 drop(self.apply(Event::AnswerApproval(ApprovalAnswer {
@@ -311,6 +295,26 @@ impl World {
             Op::Fire => drop(self.fire()),
         }
         None
+    }
+
+    fn finish_source(&mut self, good: bool) -> Option<()> {
+        let action = self.sources.pop()?;
+        let result = source(good);
+        self.apply(Event::SourceFinished { action, result })
+            .unwrap();
+        Some(())
+    }
+
+    fn finish_commands(&mut self, good: bool) -> Option<()> {
+        let action = self.shells.pop_first()?;
+        let result = if good {
+            Ok(BTreeMap::new())
+        } else {
+            Err(error())
+        };
+        self.apply(Event::CommandsFinished { action, result })
+            .unwrap();
+        Some(())
     }
 
     fn retry(&mut self, execution: Index, stage: usize, all: bool) -> Option<ExecutionId> {

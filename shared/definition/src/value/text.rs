@@ -1,6 +1,6 @@
 //! Text with references: `${env}` and `${service.Output}`.
 //!
-//! Dynamic references of `CloudFormation` (`{{resolve:...}}`) are text here: nothing of ours reads a secret.
+//! Dynamic references of `CloudFormation` (`{{resolve:...}}`) are text here: nothing here reads a secret.
 
 use crate::form::{Form, Shape, scalar};
 use crate::reader::{Reader, Value};
