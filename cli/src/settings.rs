@@ -24,16 +24,6 @@ pub(crate) const FILE_NAME: &str = "delivery.toml";
 /// follows as it is written in the template.
 pub(crate) const PARAMETER_PREFIX: &str = "DELIVERY_PARAMETER_";
 
-/// The template's parameters that name actions of the user's own.
-const CUSTOM_ACTIONS: [&str; 6] = [
-    "AcceptanceAction",
-    "AcceptanceActionParameters",
-    "AcceptanceActionInput",
-    "ProductionAction",
-    "ProductionActionParameters",
-    "ProductionActionInput",
-];
-
 /// Where `scripts/package` writes.
 const DEFAULT_PACKAGES: &str = "target/packages";
 
@@ -133,7 +123,12 @@ impl Settings {
     /// The template's parameters in `delivery.toml` that name actions of the user's own.
     pub(crate) fn custom_actions(&self) -> BTreeMap<String, String> {
         let mut parameters = self.file.parameters();
-        parameters.retain(|name, _| CUSTOM_ACTIONS.contains(&name.as_str()));
+        parameters.retain(|name, _| {
+            let mut actions = check::ACTIONS.iter();
+            actions.any(|(action, configuration)| {
+                name == action || configuration.contains(&name.as_str())
+            })
+        });
         parameters
     }
 

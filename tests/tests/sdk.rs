@@ -68,6 +68,7 @@ AcceptanceAction = "post-to-chat"
 AcceptanceActionParameters = "message=accepted"
 ProductionAction = "post-to-chat"
 ProductionActionParameters = "message=released+#{{SourceVariables.CommitId}}"
+ProductionActionInput = "DistSiteOutput"
 "#,
         program = checkout::programs().join("post-to-chat").display(),
         folder = folder.display(),

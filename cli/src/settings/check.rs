@@ -14,11 +14,17 @@ use crate::output::Reporter;
 use crate::stack::parameters;
 use crate::stack::template::{Declared, Template, nearest};
 
-/// The template's parameters that name a function of the user's own, each with the one that holds the action's
-/// `UserParameters`.
-const ACTIONS: [(&str, &str); 2] = [
-    ("AcceptanceAction", "AcceptanceActionParameters"),
-    ("ProductionAction", "ProductionActionParameters"),
+/// The template's parameters that name a function of the user's own, each with those that say how its action is
+/// configured.
+pub(super) const ACTIONS: [(&str, [&str; 2]); 2] = [
+    (
+        "AcceptanceAction",
+        ["AcceptanceActionParameters", "AcceptanceActionInput"],
+    ),
+    (
+        "ProductionAction",
+        ["ProductionActionParameters", "ProductionActionInput"],
+    ),
 ];
 
 /// The parameters of a function's template that `delivery` fills in.
@@ -64,9 +70,10 @@ impl SettingsCheck<'_> {
     fn findings_of_functions(&self) -> Vec<Finding> {
         let templates = self.functions.iter().flat_map(|one| self.template(one));
         let mut findings: Vec<Finding> = templates.collect();
-        for (action, its_parameters) in ACTIONS {
+        for (action, configuration) in ACTIONS {
             findings.extend(self.action(action));
-            findings.extend(self.parameters_without_action(action, its_parameters));
+            let without_action = |name| self.without_action(action, name);
+            findings.extend(configuration.into_iter().filter_map(without_action));
         }
         findings.extend(self.functions.iter().filter_map(|one| self.unused(one)));
         findings
@@ -164,16 +171,16 @@ impl SettingsCheck<'_> {
         })
     }
 
-    /// `UserParameters` of an action that the pipeline does not have.
-    fn parameters_without_action(&self, action: &str, its_parameters: &str) -> Option<Finding> {
-        self.value(its_parameters)?;
+    /// Configuration of an action that the pipeline does not have.
+    fn without_action(&self, action: &str, name: &str) -> Option<Finding> {
+        self.value(name)?;
         if self.value(action).is_some() {
             return None;
         }
         Some(Finding {
             severity: Severity::Note,
-            message: format!("`{its_parameters}` is set, but `{action}` is not: nothing uses it"),
-            help: Some(format!("set `{action}`, or remove `{its_parameters}`")),
+            message: format!("`{name}` is set, but `{action}` is not: nothing uses it"),
+            help: Some(format!("set `{action}`, or remove `{name}`")),
         })
     }
 
@@ -314,6 +321,7 @@ mod tests {
             "AcceptanceAction",
             "AcceptanceActionParameters",
             "ProductionAction",
+            "ProductionActionInput",
         ];
         let declared = declared.map(|name| Declared {
             name: name.to_owned(),
@@ -366,7 +374,10 @@ mod tests {
     #[test]
     fn what_nothing_uses_is_noted() {
         let functions = [function("no/template.yaml".into(), &[])];
-        let set = [("AcceptanceActionParameters", "file=a")];
+        let set = [
+            ("AcceptanceActionParameters", "file=a"),
+            ("ProductionActionInput", "DistSiteOutput"),
+        ];
         insta::assert_snapshot!(found(Purpose::Aws, &set, &functions).join("\n"));
     }
 
