@@ -64,7 +64,7 @@ impl Uploader {
                 && !until.remaining().is_zero()
             {
                 if is_visible {
-                    ownership.check_occasionally().await?;
+                    ownership.check_in_background(window.limit()).await?;
                 }
                 ownership.count_change();
                 in_flight.start(self, waiting.pop_front());

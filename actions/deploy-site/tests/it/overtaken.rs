@@ -1,6 +1,7 @@
 //! Another release comes into the bucket while one does, or what is left of one arrives late.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use delivery_testing::proxy::{Fault, Hook, Rule};
@@ -11,7 +12,7 @@ use delivery_testing::world::codepipeline::Reported;
 use crate::faults::run_with_parameters;
 use crate::frame::{Frame, MANIFEST, SECOND};
 
-/// What every release here has besides its own file: of the older release before, of the one that is overtaken,
+/// What every release here has meanwhiles its own file: of the older release before, of the one that is overtaken,
 /// of the newest.
 const OLDER: [(&str, &str); 5] = [
     ("index.html", "<link href=style.css>older"),
@@ -124,6 +125,81 @@ async fn whenever_it_is_overtaken_a_release_changes_nothing_of_the_newer_one() {
         "{} calls at which a release was overtaken, none mixed",
         calls.len()
     );
+}
+
+/// Pages of a release that is overtaken in the middle of them.
+const PAGES: usize = 1_000;
+
+/// Uploads that may run at once, at most.
+const MAX_UPLOADS: usize = 128;
+
+fn pages(release: &str) -> Vec<(String, String)> {
+    let pages = (0..PAGES).map(|number| (format!("{number:04}.html"), release.to_owned()));
+    pages
+        .chain([("index.html".to_owned(), release.to_owned())])
+        .collect()
+}
+
+async fn release_pages(frame: &Frame, release: &str) {
+    let pages = pages(release);
+    let files: Vec<_> = pages
+        .iter()
+        .map(|(key, body)| (key.as_str(), body.as_str()))
+        .collect();
+    frame.release(&files).await;
+}
+
+fn uploads(frame: &Frame) -> usize {
+    let calls = frame.world.calls();
+    let uploads = calls
+        .iter()
+        .filter(|call| call.operation.name == "PutObject");
+    uploads.count()
+}
+
+/// Uploads go on while the check runs, and stop where it takes too long.
+#[tokio::test]
+async fn a_bounded_number_of_uploads_starts_while_the_manifest_is_checked() {
+    let frame = Frame::start_in(World::start_with(Objects::in_memory()).await).await;
+    release_pages(&frame, "older").await;
+    frame.succeed("bucket=www&version=older").await;
+    let frame = Arc::new(frame);
+    let meanwhile = Arc::new(AtomicUsize::new(0));
+    let newest: Hook = {
+        let (frame, meanwhile) = (Arc::clone(&frame), Arc::clone(&meanwhile));
+        Arc::new(move || {
+            let (frame, meanwhile) = (Arc::clone(&frame), Arc::clone(&meanwhile));
+            Box::pin(async move {
+                // No sleep would end the uploads: where nothing waits for the check, all pages are uploaded.
+                let mut before = 0;
+                while before == 0 || before != uploads(&frame) {
+                    before = uploads(&frame);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                meanwhile.store(before, Ordering::Relaxed);
+                release_pages(&frame, "newest").await;
+                frame.succeed("bucket=www&version=newest").await;
+            })
+        })
+    };
+    release_pages(&frame, "overtaken").await;
+    frame.world.forget_calls();
+    let rule = Rule {
+        resource: Some(format!("www/{MANIFEST}")),
+        ..Rule::once("s3:HeadObject", Fault::Before(newest))
+    };
+    let reported = run_with_parameters(&frame, vec![rule], "bucket=www&version=overtaken").await;
+    let Reported::Failure { message, .. } = reported else {
+        panic!("{reported:?}");
+    };
+    assert!(message.contains("names `newest`"), "{message}");
+    let uploads = meanwhile.load(Ordering::Relaxed);
+    // The announcement is one of them; the first check begins when 16 pages are under way.
+    assert!((33..=2 * MAX_UPLOADS + 1).contains(&uploads), "{uploads}");
+    for (key, body) in pages("newest") {
+        let found = frame.world.bucket("www").get(&key).await.unwrap();
+        assert_eq!(found.body, body.as_bytes(), "{key}");
+    }
 }
 
 /// A bucket in which a release was broken off before its index, and something of it is still under way.
