@@ -7,4 +7,5 @@ mod packages;
 mod program;
 mod refusal;
 mod story;
+mod upgrade;
 mod world;
