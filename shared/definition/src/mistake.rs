@@ -18,7 +18,8 @@ pub struct Mistake {
 
 impl Mistake {
     /// `what` and `next` may have text of the file: a terminal must not take it as commands.
-    pub(crate) fn new(line: usize, what: &str, next: &str) -> Self {
+    #[must_use]
+    pub fn new(line: usize, what: &str, next: &str) -> Self {
         Self {
             line,
             what: printable(what),
@@ -52,8 +53,9 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// `None` where nothing is wrong.
-    pub(crate) fn new(file: &str, mut mistakes: Vec<Mistake>) -> Option<Self> {
+    /// `None` where nothing is wrong. `file` is what messages call the file.
+    #[must_use]
+    pub fn new(file: &str, mut mistakes: Vec<Mistake>) -> Option<Self> {
         if mistakes.is_empty() {
             return None;
         }

@@ -1,0 +1,288 @@
+//! The actions of the Commit stage: each service that has a build, at the same time.
+
+use std::time::Duration;
+
+use delivery_definition::{BuildSettings, Kind, Mistake, Text};
+
+use crate::pipeline::{Action, COMMIT, Commands, SOURCE, Work};
+use crate::plan::{Plan, PlannedService};
+use crate::query::{Piece, Query};
+
+/// What builds an app that does not say it.
+const PACKAGE: &str = "package";
+
+/// What tests a repository that is one app.
+const TEST: &str = "test-functional";
+
+/// Where the task of an app writes, from its folder, and the artifacts that are made of it.
+const APP_OUTPUTS: [(&str, &str); 3] = [
+    ("DistLambdaOutput", "dist/lambda"),
+    ("DistSwaggerOutput", "dist/openapi.json"),
+    ("DistSiteOutput", "dist/site"),
+];
+
+/// All files, in the words of the Commands action's reference.
+const ALL_FILES: &str = "**/*";
+
+/// The most commands of an action
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html>).
+const MOST_COMMANDS: usize = 50;
+
+/// The artifact that a service is deployed from.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) artifact: String,
+    /// Whether the artifact has the service's folder at its root, and not the repository's.
+    pub(crate) is_folder: bool,
+    /// The variable with its digest, or with that of its files as a site.
+    pub(crate) digest: Option<String>,
+}
+
+pub(crate) fn actions(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for service in &plan.services {
+        if !tasks(plan, service).is_empty() {
+            actions.push(npm_install(plan, service));
+        }
+        match (build_task(service), build(service)) {
+            (Some(task), _) => actions.push(test_and_package(plan, service, task)),
+            (None, Some(build)) if service.kind == Kind::App => {
+                let what = format!(
+                    "the app `{}` is built by `commands`, which make one artifact",
+                    service.service.name
+                );
+                let next = "build it by a task, which makes its code, its API's document and its site: build = { task = \"package\" }";
+                let line = build
+                    .commands
+                    .as_ref()
+                    .map_or(service.service.line, |commands| commands.line);
+                mistakes.push(Mistake::new(line, &what, next));
+            }
+            (None, Some(build)) => actions.push(commands(service, build, mistakes)),
+            (None, None) => {}
+        }
+    }
+    actions
+}
+
+fn build<'a>(service: &PlannedService<'a>) -> Option<&'a BuildSettings> {
+    service.service.build.as_ref().map(|build| &build.value)
+}
+
+/// The task that builds a service in a function.
+fn build_task<'a>(service: &PlannedService<'a>) -> Option<&'a str> {
+    match build(service) {
+        Some(build) => build.task.as_deref(),
+        None => (service.kind == Kind::App).then_some(PACKAGE),
+    }
+}
+
+/// The task that tests a deployed service.
+pub(crate) fn test_task<'a>(plan: &Plan<'_>, service: &PlannedService<'a>) -> Option<&'a str> {
+    match &service.service.test {
+        Some(test) => test.value.task.as_deref(),
+        None => plan.is_one_app().then_some(TEST),
+    }
+}
+
+fn tasks<'a>(plan: &Plan<'_>, service: &PlannedService<'a>) -> Vec<&'a str> {
+    build_task(service)
+        .into_iter()
+        .chain(test_task(plan, service))
+        .collect()
+}
+
+/// The artifact with the source and its dependencies. npm-install may write what begins so: CodePipeline cuts the names
+/// of artifacts to ten letters in keys, and the function's role names them.
+pub(crate) fn installed(service: &PlannedService<'_>) -> String {
+    format!("SourceInstalled{}Output", service.id)
+}
+
+pub(crate) fn build_namespace(service: &PlannedService<'_>) -> String {
+    format!("{}BuildVariables", service.id)
+}
+
+/// What a stack or a site is deployed from.
+pub(crate) fn built(service: &PlannedService<'_>) -> Built {
+    let made = |what: &str, digest: &str| {
+        let artifact = format!("{}{what}", service.id);
+        Built {
+            digest: Some(format!("{}.{artifact}{digest}", build_namespace(service))),
+            artifact,
+            is_folder: true,
+        }
+    };
+    match (build_task(service), build(service)) {
+        (Some(_), _) if service.kind == Kind::Stack => made("BuildOutput", "Digest"),
+        (Some(_), _) => made("DistSiteOutput", "DirectoryDigest"),
+        (None, Some(_)) => Built {
+            artifact: format!("{}BuildOutput", service.id),
+            is_folder: false,
+            digest: None,
+        },
+        (None, None) => Built {
+            artifact: SOURCE.to_owned(),
+            is_folder: false,
+            digest: None,
+        },
+    }
+}
+
+/// The artifacts of an app: its code and its API's document.
+pub(crate) fn app_artifact(service: &PlannedService<'_>, what: &str) -> String {
+    format!("{}{what}", service.id)
+}
+
+/// The folder of a service, as a value of `directory`.
+pub(crate) fn directory(plan: &Plan<'_>, service: &PlannedService<'_>) -> Piece {
+    if plan.is_one_app() {
+        return Piece::parameter("ApplicationDirectory");
+    }
+    Piece::text(service.directory())
+}
+
+fn npm_install(plan: &Plan<'_>, service: &PlannedService<'_>) -> Action {
+    let parameters = Query::default()
+        .text("tasks", &tasks(plan, service).join(","))
+        .add("directory", &[directory(plan, service)])
+        .pairs_of("NpmInstallParameters");
+    let mut action = Action::of_function(
+        "NpmInstall",
+        service.action("npm-install"),
+        1,
+        parameters,
+        service.service.line,
+    )
+    .reads(vec![SOURCE.to_owned()]);
+    action.outputs = vec![installed(service)];
+    action
+}
+
+fn test_and_package(plan: &Plan<'_>, service: &PlannedService<'_>, task: &str) -> Action {
+    let outputs: Vec<(String, &str)> = match service.kind {
+        Kind::App => APP_OUTPUTS
+            .map(|(what, path)| (app_artifact(service, what), path))
+            .into(),
+        Kind::Site => vec![(built(service).artifact, service.site())],
+        _ => vec![(built(service).artifact, ".")],
+    };
+    let mut parameters = Query::default()
+        .text("task", task)
+        .add("directory", &[directory(plan, service)]);
+    for (artifact, path) in &outputs {
+        parameters = parameters.text(artifact, path);
+    }
+    let parameters = parameters
+        .variable("Env.GIT_COMMIT", COMMIT)
+        .text("report", "reports/*.xml")
+        .pairs_of("TestAndPackageParameters");
+    let name = service.action("test-and-package");
+    let mut action =
+        Action::of_function("TestAndPackage", name, 2, parameters, service.service.line)
+            .namespace(build_namespace(service))
+            .reads(vec![installed(service)]);
+    action.outputs = outputs.into_iter().map(|(artifact, _)| artifact).collect();
+    action
+}
+
+fn commands(
+    service: &PlannedService<'_>,
+    build: &BuildSettings,
+    mistakes: &mut Vec<Mistake>,
+) -> Action {
+    let mut lines = Vec::new();
+    if service.directory() != "." {
+        lines.push(format!("cd {}", quoted(service.directory())));
+    }
+    let given = build.commands.as_ref();
+    lines.extend(
+        given
+            .iter()
+            .flat_map(|all| &all.value)
+            .map(|command| command.value.clone()),
+    );
+    if lines.len() > MOST_COMMANDS {
+        let what = format!(
+            "`services.{}.build` has {MOST_COMMANDS} commands, and one more that goes to its folder",
+            service.service.name
+        );
+        let line = given.map_or(service.service.line, |commands| commands.line);
+        mistakes.push(Mistake::new(
+            line,
+            &what,
+            "put some of them into a script, and run that",
+        ));
+    }
+    let environment = build.environment.iter().flat_map(|all| &all.value);
+    let files = build.files.as_ref().map(|files| {
+        let patterns = files.value.iter();
+        patterns.map(|pattern| service.path(&pattern.0)).collect()
+    });
+    let variables = build
+        .variables
+        .as_ref()
+        .map(|all| all.value.clone())
+        .unwrap_or_default();
+    let namespace = (!variables.is_empty()).then(|| build_namespace(service));
+    Action {
+        name: service.action("commands"),
+        run_order: 1,
+        namespace,
+        work: Work::Commands(Commands {
+            lines,
+            environment: environment
+                .map(|one| (one.name.clone(), literal(&one.value.value)))
+                .collect(),
+            variables,
+            timeout_minutes: build
+                .timeout
+                .as_ref()
+                .map(|timeout| minutes(timeout.value.0)),
+            files: files.unwrap_or_else(|| vec![ALL_FILES.to_owned()]),
+        }),
+        inputs: vec![SOURCE.to_owned()],
+        outputs: vec![built(service).artifact],
+        line: service.service.line,
+    }
+}
+
+/// The text of a value without references, which is all that commands take.
+fn literal(text: &Text) -> String {
+    let parts = text.parts.iter().filter_map(|part| match part {
+        delivery_definition::Part::Literal(literal) => Some(literal.as_str()),
+        _ => None,
+    });
+    parts.collect()
+}
+
+/// Whole minutes, which is what CodePipeline takes: rather later than too early.
+fn minutes(timeout: Duration) -> u64 {
+    timeout.as_secs().div_ceil(60)
+}
+
+/// A folder as a word of the shell.
+fn quoted(folder: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if folder.chars().all(is_plain) && !folder.starts_with('-') {
+        return folder.to_owned();
+    }
+    format!("'./{}'", folder.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_one_word_of_the_shell() {
+        assert_eq!(quoted("backend-restapi/v1.2"), "backend-restapi/v1.2");
+        assert_eq!(quoted("it's here"), r"'./it'\''s here'");
+        assert_eq!(quoted("-x"), "'./-x'");
+    }
+
+    #[test]
+    fn a_timeout_is_never_cut() {
+        assert_eq!(minutes(Duration::from_secs(301)), 6);
+        assert_eq!(minutes(Duration::from_mins(20)), 20);
+    }
+}

@@ -1,0 +1,82 @@
+#![doc = include_str!("../README.md")]
+
+mod commit;
+mod deploy;
+mod limits;
+mod pipeline;
+mod plan;
+mod query;
+mod template;
+mod values;
+
+use std::collections::BTreeMap;
+
+use delivery_definition::{Definition, Detected, Mistakes};
+
+use pipeline::Pipeline;
+use plan::Plan;
+
+/// What services and environments are rendered to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendering {
+    /// The templates by file name; `delivery.yaml` is the one that is launched. It also launches `actions.yaml`, which is
+    /// the same for every application.
+    pub templates: BTreeMap<String, String>,
+    /// The environments in the order of their stages.
+    pub environments: Vec<RenderedEnvironment>,
+}
+
+/// An environment, as the pipeline and the stack have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedEnvironment {
+    /// Its name.
+    pub name: String,
+    /// The stage that deploys to it.
+    pub stage: String,
+    /// The stack's parameter that names a function of the user's own; its name is also that of the two which end in
+    /// `Parameters` and `Input`.
+    pub own_action: String,
+    /// The stack's outputs with the addresses of sites, in the order of the services.
+    pub site_urls: Vec<String>,
+    /// The stack's outputs with the addresses of APIs of apps, in the order of the services.
+    pub api_urls: Vec<String>,
+}
+
+/// What is rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What the file defines.
+    pub definition: &'a Definition,
+    /// The application's name, where the file has none.
+    pub application: &'a str,
+    /// What each service is deployed as, by its name.
+    pub kinds: &'a BTreeMap<String, Detected>,
+    /// What messages call the file.
+    pub file: &'a str,
+}
+
+/// Renders the templates.
+///
+/// # Errors
+///
+/// All that cannot be a pipeline, with the lines.
+///
+/// # Panics
+///
+/// If `kinds` lacks a service.
+pub fn render(request: &Request<'_>) -> Result<Rendering, Mistakes> {
+    let mut mistakes = Vec::new();
+    let plan = Plan::of(request, &mut mistakes);
+    let pipeline = Pipeline::of(&plan, &mut mistakes);
+    limits::check(&plan, &pipeline, &mut mistakes);
+    if let Some(mistakes) = Mistakes::new(request.file, mistakes) {
+        return Err(mistakes);
+    }
+    let environments = plan.environments.iter();
+    Ok(Rendering {
+        templates: template::render(&plan, &pipeline),
+        environments: environments
+            .map(|environment| environment.rendered(&plan))
+            .collect(),
+    })
+}

@@ -1,0 +1,164 @@
+//! What CodePipeline and CloudFormation would refuse, said with the line of the file before anything is launched.
+
+use std::collections::BTreeMap;
+
+use delivery_definition::{Kind, Mistake};
+
+use crate::pipeline::{Action, Pipeline, Stage};
+use crate::plan::Plan;
+use crate::query::{LONGEST, Query};
+
+/// The most stages of a pipeline, and the most actions of a stage, with the Source stage and the action of the user's own
+/// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
+const MOST_STAGES: usize = 50;
+const MOST_ACTIONS: usize = 50;
+
+/// The most characters of the name of an action or an artifact
+/// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html>).
+const LONGEST_NAME: usize = 100;
+
+/// The most parameters of a template
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+const MOST_PARAMETERS: usize = 200;
+
+/// Parameters of `delivery.yaml` that there are for every application, rounded up.
+const OTHER_PARAMETERS: usize = 40;
+
+pub(crate) fn check(plan: &Plan<'_>, pipeline: &Pipeline, mistakes: &mut Vec<Mistake>) {
+    report_ids(plan, mistakes);
+    report_stacks(plan, mistakes);
+    report_parameters(plan, mistakes);
+    let line = plan
+        .environments
+        .last()
+        .map_or(1, |environment| environment.target.settings.line);
+    if pipeline.stages.len() + 1 > MOST_STAGES {
+        let what = format!(
+            "the pipeline would have {} stages; the limit is {MOST_STAGES}",
+            pipeline.stages.len() + 1
+        );
+        mistakes.push(Mistake::new(
+            line,
+            &what,
+            "remove environments, or approvals",
+        ));
+    }
+    for stage in &pipeline.stages {
+        report_actions(stage, line, mistakes);
+        for action in &stage.actions {
+            report_names(stage, action, mistakes);
+            report_user_parameters(stage, action, mistakes);
+        }
+    }
+}
+
+/// Two services that would have the same names in templates, which have no `-`.
+fn report_ids(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
+    let mut known = BTreeMap::new();
+    for service in &plan.services {
+        if let Some(other) = known.insert(service.id.clone(), service) {
+            let (name, other) = (&service.service.name, &other.service.name);
+            let what = format!(
+                "the services `{other}` and `{name}` would both be `{}` in templates",
+                service.id
+            );
+            mistakes.push(Mistake::new(
+                service.service.line,
+                &what,
+                "rename one of them",
+            ));
+        }
+    }
+}
+
+/// Without a file nothing has checked the names of stacks.
+fn report_stacks(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
+    for service in plan
+        .services
+        .iter()
+        .filter(|service| service.kind == Kind::Stack)
+    {
+        for environment in &plan.environments {
+            if let Err(error) = environment
+                .target
+                .stack(plan.application(), service.service)
+            {
+                let next = "shorten the name of the application, the environment or the service";
+                mistakes.push(Mistake::new(service.service.line, &error.to_string(), next));
+            }
+        }
+    }
+}
+
+fn report_parameters(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
+    // A bucket, a distribution and two addresses for each site; three for each action of the user's own.
+    let sites = 4 * plan.with_sites().count() * plan.environments.len();
+    let parameters =
+        OTHER_PARAMETERS + sites + 2 * plan.apps().count() + 3 * plan.environments.len();
+    if parameters > MOST_PARAMETERS {
+        let line = plan
+            .services
+            .last()
+            .map_or(1, |service| service.service.line);
+        let what = format!(
+            "the pipeline's template would have more than {MOST_PARAMETERS} parameters, which is CloudFormation's limit"
+        );
+        mistakes.push(Mistake::new(
+            line,
+            &what,
+            "deliver some of the apps and sites from a repository of their own",
+        ));
+    }
+}
+
+fn report_actions(stage: &Stage, line: usize, mistakes: &mut Vec<Mistake>) {
+    let own = usize::from(stage.own_action.is_some());
+    let actions = stage.actions.len() + own;
+    if actions > MOST_ACTIONS {
+        let what = format!(
+            "the stage `{}` would have {actions} actions; the limit is {MOST_ACTIONS}",
+            stage.name
+        );
+        let line = stage.actions.last().map_or(line, |action| action.line);
+        mistakes.push(Mistake::new(
+            line,
+            &what,
+            "deliver some of the services from a repository of their own",
+        ));
+    }
+}
+
+fn report_names(stage: &Stage, action: &Action, mistakes: &mut Vec<Mistake>) {
+    let artifacts = action.outputs.iter().map(|name| ("artifact", name));
+    for (what, name) in artifacts.chain([("action", &action.name)]) {
+        if name.len() > LONGEST_NAME {
+            let what = format!(
+                "the {what} `{name}` of the stage `{}` would have a name of {} characters; the limit is {LONGEST_NAME}",
+                stage.name,
+                name.len()
+            );
+            mistakes.push(Mistake::new(
+                action.line,
+                &what,
+                "shorten the service's name",
+            ));
+        }
+    }
+}
+
+fn report_user_parameters(stage: &Stage, action: &Action, mistakes: &mut Vec<Mistake>) {
+    let longest = action
+        .queries()
+        .map(Query::longest)
+        .max()
+        .unwrap_or_default();
+    if longest > LONGEST {
+        let what = format!(
+            "the action `{}` of the stage `{}` could have {longest} characters of `UserParameters`; CodePipeline takes {LONGEST}",
+            action.name, stage.name
+        );
+        let next =
+            "shorten `config`, `test.environment` or the parameters with outputs of sites and apps";
+        mistakes.push(Mistake::new(action.line, &what, next));
+    }
+}

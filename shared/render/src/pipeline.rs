@@ -1,0 +1,277 @@
+//! The stages and actions of the pipeline.
+
+use std::collections::BTreeSet;
+
+use delivery_definition::Mistake;
+
+use crate::commit;
+use crate::deploy;
+use crate::plan::{Plan, PlannedEnvironment};
+use crate::query::{Piece, Query};
+
+/// The artifact of the Source stage.
+pub(crate) const SOURCE: &str = "SourceOutput";
+
+/// The commit, as a variable of the pipeline.
+pub(crate) const COMMIT: &str = "SourceVariables.CommitId";
+
+/// The functions of actions, as templates and people call them, in the order of the templates.
+pub(crate) const FUNCTIONS: [(&str, &str); 7] = [
+    ("NpmInstall", "npm-install"),
+    ("TestAndPackage", "test-and-package"),
+    ("DeployStack", "deploy-stack"),
+    ("DeployApp", "deploy-app"),
+    ("DeployApi", "deploy-api"),
+    ("DeploySite", "deploy-site"),
+    ("E2e", "e2e"),
+];
+
+/// The stages after the Source stage.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// A stage.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: String,
+    pub(crate) actions: Vec<Action>,
+    /// The stage is one in which a person approves.
+    pub(crate) approval: Option<Approval>,
+    /// The parameter that names a function of the user's own, whose action is the last one.
+    pub(crate) own_action: Option<String>,
+}
+
+/// What a person is asked.
+#[derive(Debug)]
+pub(crate) struct Approval {
+    /// The stage before.
+    pub(crate) after: String,
+    /// For `!Sub`.
+    pub(crate) question: String,
+    /// The parameter with the address that shows the release.
+    pub(crate) link: Option<String>,
+}
+
+/// An action.
+#[derive(Debug)]
+pub(crate) struct Action {
+    pub(crate) name: String,
+    pub(crate) run_order: usize,
+    /// What its output variables are called by.
+    pub(crate) namespace: Option<String>,
+    pub(crate) work: Work,
+    pub(crate) inputs: Vec<String>,
+    pub(crate) outputs: Vec<String>,
+    /// The line of its service.
+    pub(crate) line: usize,
+}
+
+/// What an action does.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A function of this project.
+    Function {
+        /// Its name in templates.
+        id: &'static str,
+        parameters: Query,
+        /// Its parameters where sites are behind CloudFront, if they are others then.
+        with_distribution: Option<Query>,
+    },
+    /// CodePipeline's own commands.
+    Commands(Commands),
+}
+
+/// Commands of a shell.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    pub(crate) lines: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) variables: Vec<String>,
+    pub(crate) timeout_minutes: Option<u64>,
+    pub(crate) files: Vec<String>,
+}
+
+impl Action {
+    /// An action of a function, without artifacts.
+    pub(crate) fn of_function(
+        id: &'static str,
+        name: String,
+        run_order: usize,
+        parameters: Query,
+        line: usize,
+    ) -> Self {
+        Self {
+            name,
+            run_order,
+            namespace: None,
+            work: Work::Function {
+                id,
+                parameters,
+                with_distribution: None,
+            },
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            line,
+        }
+    }
+
+    pub(crate) fn namespace(mut self, namespace: String) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
+    pub(crate) fn reads(mut self, artifacts: Vec<String>) -> Self {
+        self.inputs = artifacts;
+        self
+    }
+
+    /// The function's name in templates.
+    pub(crate) fn function(&self) -> Option<&'static str> {
+        match self.work {
+            Work::Function { id, .. } => Some(id),
+            Work::Commands(_) => None,
+        }
+    }
+
+    /// All forms of its `UserParameters`.
+    pub(crate) fn queries(&self) -> impl Iterator<Item = &Query> {
+        let (one, other) = match &self.work {
+            Work::Function {
+                parameters,
+                with_distribution,
+                ..
+            } => (Some(parameters), with_distribution.as_ref()),
+            Work::Commands(_) => (None, None),
+        };
+        one.into_iter().chain(other)
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn of(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) -> Self {
+        let mut stages = Vec::new();
+        let actions = commit::actions(plan, mistakes);
+        if !actions.is_empty() {
+            stages.push(Stage {
+                name: "Commit".to_owned(),
+                actions,
+                approval: None,
+                own_action: None,
+            });
+        }
+        for (place, environment) in plan.environments.iter().enumerate() {
+            let before = place.checked_sub(1).map(|place| &plan.environments[place]);
+            let by_parameter = plan.has_default_environments && before.is_some();
+            if by_parameter || environment.target.settings.is_approved_by_hand() {
+                stages.push(approval(plan, before, environment));
+            }
+            stages.push(Stage {
+                name: environment.stage.clone(),
+                actions: deploy::actions(plan, environment, mistakes),
+                approval: None,
+                own_action: Some(environment.own_action()),
+            });
+        }
+        Self { stages }
+    }
+
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.stages.iter().flat_map(|stage| &stage.actions)
+    }
+
+    /// The functions that are used, as templates and people call them.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let used: BTreeSet<_> = self.actions().filter_map(Action::function).collect();
+        FUNCTIONS
+            .into_iter()
+            .filter(move |(id, _)| used.contains(id))
+    }
+
+    pub(crate) fn uses(&self, function: &str) -> bool {
+        self.functions().any(|(id, _)| id == function)
+    }
+
+    pub(crate) fn runs_commands(&self) -> bool {
+        self.actions().any(|action| action.function().is_none())
+    }
+
+    /// The template's parameters that values have.
+    pub(crate) fn parameters(&self) -> BTreeSet<&str> {
+        let of_actions = self
+            .actions()
+            .flat_map(Action::queries)
+            .flat_map(Query::parameters);
+        let approvals = self
+            .stages
+            .iter()
+            .filter_map(|stage| stage.approval.as_ref());
+        let links = approvals.filter_map(|approval| approval.link.as_deref());
+        of_actions.chain(links).collect()
+    }
+
+    /// The artifacts, in the order in which they are made.
+    pub(crate) fn artifacts(&self) -> Vec<&str> {
+        let made = self.actions().flat_map(|action| &action.outputs);
+        std::iter::once(SOURCE)
+            .chain(made.map(String::as_str))
+            .collect()
+    }
+}
+
+impl Stage {
+    /// When the action of the user's own begins.
+    pub(crate) fn own_run_order(&self) -> usize {
+        self.actions
+            .iter()
+            .map(|action| action.run_order)
+            .max()
+            .unwrap_or_default()
+            + 1
+    }
+}
+
+fn approval(
+    plan: &Plan<'_>,
+    before: Option<&PlannedEnvironment<'_>>,
+    environment: &PlannedEnvironment<'_>,
+) -> Stage {
+    let after = before
+        .map_or("Commit", |before| before.stage.as_str())
+        .to_owned();
+    let link = before.and_then(|before| {
+        let site = plan.with_sites().next()?;
+        Some((before, format!("{}SiteUrl", site.in_environment(before))))
+    });
+    let shown = link
+        .as_ref()
+        .map(|(before, _)| format!("; the {} site shows it, or a later commit", before.word));
+    let question = format!(
+        "Release commit #{{{COMMIT}}} of ${{FullRepositoryId}} (${{BranchName}}) to {}? It passed {after}{}.",
+        environment.word,
+        shown.unwrap_or_default()
+    );
+    let name = if plan.has_default_environments {
+        "Approval".to_owned()
+    } else {
+        format!("approval-{}", environment.name())
+    };
+    Stage {
+        name,
+        actions: Vec::new(),
+        approval: Some(Approval {
+            after,
+            question,
+            link: link.map(|(_, parameter)| parameter),
+        }),
+        own_action: None,
+    }
+}
+
+/// What each deploy action asks CodePipeline about, before it changes something.
+pub(crate) fn with_execution(query: Query) -> Query {
+    query
+        .add("pipeline", &[Piece::parameter("PipelineName")])
+        .variable("execution", "codepipeline.PipelineExecutionId")
+}

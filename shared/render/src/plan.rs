@@ -1,0 +1,245 @@
+//! Services and environments with the names that templates have for them.
+
+use delivery_definition::{Detected, Environment, Kind, Mistake, Service, Target, names};
+
+use crate::{RenderedEnvironment, Request};
+
+/// What of the kinds of services is not deployed yet.
+const NOT_YET: &str =
+    "remove the service for now: services of the kinds `stack`, `site` and `app` are deployed";
+
+/// What is rendered.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) request: Request<'a>,
+    pub(crate) services: Vec<PlannedService<'a>>,
+    pub(crate) environments: Vec<PlannedEnvironment<'a>>,
+    /// Whether an approval, the application's folder and so on are parameters of the stack: there is no `[services]`.
+    pub(crate) is_one_service: bool,
+    /// Whether the environments are those of a file that names none.
+    pub(crate) has_default_environments: bool,
+}
+
+/// A service.
+#[derive(Debug)]
+pub(crate) struct PlannedService<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) kind: Kind,
+    /// The template of a stack, from the service's folder.
+    pub(crate) template: Option<&'a str>,
+    /// What names in templates begin with: `Website`; nothing where there is one service.
+    pub(crate) id: String,
+}
+
+/// An environment that has a stage.
+#[derive(Debug)]
+pub(crate) struct PlannedEnvironment<'a> {
+    pub(crate) target: Target<'a>,
+    /// Its name in names of templates: `Int`.
+    pub(crate) id: String,
+    /// Its stage.
+    pub(crate) stage: String,
+    /// What people call it.
+    pub(crate) word: String,
+    /// Whether it is the last one, or protected: `delivery down` keeps its sites.
+    pub(crate) holds_data: bool,
+    /// Whether a release goes on from here.
+    pub(crate) is_tested: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn of(request: &Request<'a>, mistakes: &mut Vec<Mistake>) -> Self {
+        let definition = request.definition;
+        let is_one_service = definition.file().services.is_none();
+        let services = definition.services().iter().map(|service| {
+            let Detected { kind, template } = &request.kinds[&service.name];
+            if kind.is_not_yet_supported() {
+                let what = format!(
+                    "the service `{}` is deployed as `{}`, which is not supported yet",
+                    service.name, kind
+                );
+                mistakes.push(Mistake::new(service.line, &what, NOT_YET));
+            }
+            PlannedService {
+                service,
+                kind: *kind,
+                template: template.as_deref(),
+                id: if is_one_service {
+                    String::new()
+                } else {
+                    camel_case(&service.name)
+                },
+            }
+        });
+        let services: Vec<_> = services.collect();
+        let has_default_environments = definition.file().environments.is_none();
+        let stages = definition.stages();
+        let stages: Vec<_> = stages
+            .into_iter()
+            .filter(|one| !is_family(&one.name))
+            .collect();
+        let count = stages.len();
+        let environments = stages
+            .into_iter()
+            .enumerate()
+            .filter_map(|(place, environment)| {
+                let target = definition.environment(&environment.name).ok()?;
+                let is_last = place + 1 == count;
+                Some(PlannedEnvironment {
+                    id: camel_case(&environment.name),
+                    stage: stage(environment, has_default_environments),
+                    word: word(environment, has_default_environments),
+                    holds_data: is_last || environment.is_protected(),
+                    is_tested: !is_last,
+                    target,
+                })
+            });
+        Self {
+            request: *request,
+            services,
+            environments: environments.collect(),
+            is_one_service,
+            has_default_environments,
+        }
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Option<&PlannedService<'a>> {
+        self.services.iter().find(|one| one.service.name == name)
+    }
+
+    /// The services that have a bucket for each environment.
+    pub(crate) fn with_sites(&self) -> impl Iterator<Item = &PlannedService<'a>> {
+        self.services
+            .iter()
+            .filter(|one| matches!(one.kind, Kind::App | Kind::Site))
+    }
+
+    /// The services with a function and an API.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &PlannedService<'a>> {
+        self.services.iter().filter(|one| one.kind == Kind::App)
+    }
+
+    /// Whether the application is what this project delivered before there were services: one app, by parameters of the
+    /// stack.
+    pub(crate) fn is_one_app(&self) -> bool {
+        self.is_one_service && self.apps().next().is_some()
+    }
+
+    pub(crate) fn deploys_stacks(&self) -> bool {
+        self.services.iter().any(|one| one.kind == Kind::Stack)
+    }
+
+    /// The application's name.
+    pub(crate) fn application(&self) -> &'a str {
+        self.request
+            .definition
+            .application()
+            .unwrap_or(self.request.application)
+    }
+}
+
+impl PlannedService<'_> {
+    /// The name of an action for this service: `e2e-restapi`.
+    pub(crate) fn action(&self, function: &str) -> String {
+        if self.id.is_empty() {
+            return function.to_owned();
+        }
+        format!("{function}-{}", self.service.name)
+    }
+
+    /// The folder, from the root of the repository.
+    pub(crate) fn directory(&self) -> &str {
+        let directory = self.service.directory.as_ref();
+        directory.map_or(".", |directory| directory.value.as_str())
+    }
+
+    /// A path in the service's folder, from the root of the repository.
+    pub(crate) fn path(&self, path: &str) -> String {
+        match (self.directory(), path) {
+            (".", path) => path.to_owned(),
+            (directory, ".") => directory.to_owned(),
+            (directory, path) => format!("{directory}/{path}"),
+        }
+    }
+
+    /// The folder of the built site, from the service's.
+    pub(crate) fn site(&self) -> &str {
+        let site = self.service.site.as_ref();
+        site.map_or(".", |site| site.value.as_str())
+    }
+
+    /// The resource of the template that makes what an app or a site needs.
+    pub(crate) fn resource(&self) -> String {
+        format!("{}Application", self.id)
+    }
+
+    /// The file of that template.
+    pub(crate) fn file(&self) -> String {
+        if self.id.is_empty() {
+            return "application.yaml".to_owned();
+        }
+        format!("application-{}.yaml", self.service.name)
+    }
+
+    /// The names that this service has in templates begin with it, for an environment: `WebsiteInt`.
+    pub(crate) fn in_environment(&self, environment: &PlannedEnvironment<'_>) -> String {
+        format!("{}{}", self.id, environment.id)
+    }
+}
+
+impl PlannedEnvironment<'_> {
+    pub(crate) fn name(&self) -> &str {
+        self.target.name.as_str()
+    }
+
+    /// The parameter that names a function of the user's own.
+    pub(crate) fn own_action(&self) -> String {
+        let of_default = matches!(self.stage.as_str(), "Acceptance" | "Production");
+        let stage = if of_default { &self.stage } else { &self.id };
+        format!("{stage}Action")
+    }
+
+    pub(crate) fn rendered(&self, plan: &Plan<'_>) -> RenderedEnvironment {
+        let url = |service: &PlannedService<'_>, what: &str| {
+            format!("{}{what}Url", service.in_environment(self))
+        };
+        RenderedEnvironment {
+            name: self.name().to_owned(),
+            stage: self.stage.clone(),
+            own_action: self.own_action(),
+            site_urls: plan.with_sites().map(|one| url(one, "Site")).collect(),
+            api_urls: plan.apps().map(|one| url(one, "Api")).collect(),
+        }
+    }
+}
+
+/// The environments of a file that names none have the stages that they had before there was a file.
+fn stage(environment: &Environment, is_default: bool) -> String {
+    match environment.name.as_str() {
+        "test" if is_default => "Acceptance".to_owned(),
+        "prod" if is_default => "Production".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn word(environment: &Environment, is_default: bool) -> String {
+    match environment.name.as_str() {
+        "prod" if is_default => "production".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Members of families have no stage.
+fn is_family(name: &str) -> bool {
+    names::FAMILIES.contains(&name)
+}
+
+/// A name in the letters and digits that names in templates may have.
+fn camel_case(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters)
+    });
+    words.flatten().collect()
+}

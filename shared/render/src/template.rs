@@ -1,0 +1,91 @@
+//! Fills the templates in. What they print is decided before; here it only gets its form.
+
+mod application;
+mod delivery;
+mod names;
+mod stages;
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::pipeline::Pipeline;
+use crate::plan::Plan;
+
+/// The templates by name.
+const TEMPLATES: [(&str, &str); 3] = [
+    (
+        "delivery.yaml",
+        include_str!("../templates/delivery.yaml.jinja"),
+    ),
+    (
+        "pipeline.yaml",
+        include_str!("../templates/pipeline.yaml.jinja"),
+    ),
+    (
+        "application.yaml",
+        include_str!("../templates/application.yaml.jinja"),
+    ),
+];
+
+/// All templates by file name.
+pub(crate) fn render(plan: &Plan<'_>, pipeline: &Pipeline) -> BTreeMap<String, String> {
+    let engine = engine();
+    let names = names::Names::of(plan, pipeline);
+    let mut files = BTreeMap::new();
+    files.insert(
+        "delivery.yaml".to_owned(),
+        fill(
+            &engine,
+            "delivery.yaml",
+            &delivery::context(plan, pipeline, &names),
+        ),
+    );
+    files.insert(
+        "pipeline.yaml".to_owned(),
+        fill(
+            &engine,
+            "pipeline.yaml",
+            &stages::context(plan, pipeline, &names),
+        ),
+    );
+    for service in plan.with_sites() {
+        let context = application::context(plan, service);
+        files.insert(service.file(), fill(&engine, "application.yaml", &context));
+    }
+    files
+}
+
+fn engine() -> Environment<'static> {
+    let mut syntax = SyntaxConfig::builder();
+    // `${<< service.id >>Site}` can be read, `{${{ service.id }}Site}` cannot.
+    syntax.variable_delimiters("<<", ">>");
+    // A line that only has a tag leaves nothing behind.
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true);
+    let mut engine = Environment::new();
+    engine.set_syntax(syntax.build().expect("the delimiters differ"));
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, template) in TEMPLATES {
+        engine
+            .add_template(name, template)
+            .expect("a test renders each template");
+    }
+    engine
+}
+
+fn fill(engine: &Environment<'_>, name: &str, context: &impl Serialize) -> String {
+    let template = engine.get_template(name).expect("all templates are added");
+    let text = template.render(Serde(context));
+    text.expect("a test renders each template with each kind of service")
+}
+
+/// Text as YAML has it in quotes.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

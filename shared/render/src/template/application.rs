@@ -1,0 +1,60 @@
+//! What fills the template of an app or a site in.
+
+use delivery_definition::Kind;
+use serde::Serialize;
+
+use super::delivery::{grants, hosts};
+use super::quoted;
+use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Context<'a> {
+    description: String,
+    service: &'a str,
+    is_app: bool,
+    grants: bool,
+    hosts: &'static str,
+    environments: Vec<Environment>,
+}
+
+#[derive(Debug, Serialize)]
+struct Environment {
+    id: String,
+    name: String,
+    word: String,
+    holds_data: bool,
+    is_tested: bool,
+}
+
+pub(super) fn context<'a>(plan: &'a Plan<'_>, service: &'a PlannedService<'_>) -> Context<'a> {
+    let name = &service.service.name;
+    let is_app = service.kind == Kind::App;
+    let description = match (is_app, service.id.is_empty()) {
+        (true, true) => {
+            "the application's function, API and sites, with a test and a prod stage each"
+                .to_owned()
+        }
+        (true, false) => {
+            format!("the function, API and sites of {name}, with a stage for each environment")
+        }
+        (false, _) => format!("the sites of {name}, one for each environment"),
+    };
+    Context {
+        description: quoted(&format!("Serverless Delivery: {description}")),
+        service: name,
+        is_app,
+        grants: grants(plan),
+        hosts: hosts(plan.environments.len()),
+        environments: plan.environments.iter().map(environment).collect(),
+    }
+}
+
+fn environment(environment: &PlannedEnvironment<'_>) -> Environment {
+    Environment {
+        id: environment.id.clone(),
+        name: environment.name().to_owned(),
+        word: environment.word.clone(),
+        holds_data: environment.holds_data,
+        is_tested: environment.is_tested,
+    }
+}

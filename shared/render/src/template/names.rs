@@ -1,0 +1,254 @@
+//! Functions, APIs and sites, as `delivery.yaml` and `pipeline.yaml` call them.
+
+use serde::Serialize;
+
+use crate::pipeline::Pipeline;
+use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+
+/// What both templates have parameters, resources or outputs for.
+#[derive(Debug, Serialize)]
+pub(super) struct Names {
+    pub(super) apps: Vec<App>,
+    /// Sites by service and environment.
+    pub(super) sites: Vec<Place>,
+    /// APIs by service and environment.
+    pub(super) apis: Vec<Place>,
+    /// The sites whose addresses the pipeline uses.
+    pub(super) site_urls: Vec<Place>,
+    /// The APIs whose addresses the pipeline uses.
+    pub(super) api_urls: Vec<Place>,
+    pub(super) functions: Vec<Function>,
+    pub(super) user_parameters: Vec<UserParameters>,
+    pub(super) environments: Vec<OwnAction>,
+    pub(super) artifacts: Vec<String>,
+    pub(super) deploys_stacks: bool,
+    pub(super) directory_is_parameter: bool,
+    pub(super) approval_is_parameter: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct App {
+    pub(super) id: String,
+    resource: String,
+    whose: String,
+    whose_lower: String,
+}
+
+/// A site or an API of an environment.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Place {
+    pub(super) id: String,
+    resource: String,
+    env: String,
+    what: String,
+    example: String,
+    holds_data: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Function {
+    pub(super) id: &'static str,
+    name: &'static str,
+}
+
+/// The stack's parameter for more parameters of an action.
+#[derive(Debug, Serialize)]
+pub(super) struct UserParameters {
+    pub(super) id: &'static str,
+    name: &'static str,
+    scope: &'static str,
+    example: &'static str,
+}
+
+/// The action of the user's own in a stage.
+#[derive(Debug, Serialize)]
+pub(super) struct OwnAction {
+    name: String,
+    pub(super) action: String,
+}
+
+impl Names {
+    pub(super) fn of(plan: &Plan<'_>, pipeline: &Pipeline) -> Self {
+        let used = pipeline.parameters();
+        let sites: Vec<_> = places(plan, plan.with_sites(), site);
+        let apis: Vec<_> = places(plan, plan.apps(), api);
+        let is_used =
+            |place: &&Place, what: &str| used.contains(format!("{}{what}", place.id).as_str());
+        Self {
+            site_urls: sites
+                .iter()
+                .filter(|one| is_used(one, "SiteUrl"))
+                .cloned()
+                .collect(),
+            api_urls: apis
+                .iter()
+                .filter(|one| is_used(one, "ApiUrl"))
+                .cloned()
+                .collect(),
+            apps: plan.apps().map(app).collect(),
+            sites,
+            apis,
+            functions: pipeline
+                .functions()
+                .map(|(id, name)| Function { id, name })
+                .collect(),
+            user_parameters: user_parameters(plan, pipeline),
+            environments: plan.environments.iter().map(own_action).collect(),
+            artifacts: pipeline
+                .artifacts()
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .collect(),
+            deploys_stacks: plan.deploys_stacks(),
+            directory_is_parameter: plan.is_one_app(),
+            approval_is_parameter: plan.has_default_environments,
+        }
+    }
+
+    /// The parameters that say where the source is.
+    pub(super) fn source_group(&self) -> Vec<&'static str> {
+        let mut group = vec!["ConnectionArn", "FullRepositoryId", "BranchName"];
+        group.extend(
+            self.directory_is_parameter
+                .then_some("ApplicationDirectory"),
+        );
+        group
+    }
+
+    pub(super) fn release_group(&self) -> Vec<&'static str> {
+        let approval = self.approval_is_parameter.then_some("ManualApproval");
+        approval.into_iter().chain(["NotificationEmail"]).collect()
+    }
+
+    pub(super) fn build_group(&self) -> Vec<String> {
+        self.user_parameters
+            .iter()
+            .map(|one| format!("{}Parameters", one.id))
+            .collect()
+    }
+
+    pub(super) fn own_actions_group(&self) -> Vec<String> {
+        let parameters =
+            |one: &OwnAction| ["", "Parameters", "Input"].map(|end| format!("{}{end}", one.action));
+        self.environments.iter().flat_map(parameters).collect()
+    }
+}
+
+fn places<'a, 'b>(
+    plan: &'b Plan<'a>,
+    services: impl Iterator<Item = &'b PlannedService<'a>>,
+    place: impl Fn(&PlannedService<'_>, &PlannedEnvironment<'_>) -> Place,
+) -> Vec<Place>
+where
+    'a: 'b,
+{
+    services
+        .flat_map(|service| {
+            plan.environments
+                .iter()
+                .map(|environment| place(service, environment))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn site(service: &PlannedService<'_>, environment: &PlannedEnvironment<'_>) -> Place {
+    let what = if service.id.is_empty() {
+        environment.word.clone()
+    } else {
+        format!("{} {}", environment.word, service.service.name)
+    };
+    let host = match (service.id.is_empty(), environment.is_tested) {
+        (true, false) => "www.example.com".to_owned(),
+        (true, true) => format!("{}.example.com", environment.name()),
+        (false, _) => format!(
+            "{}-{}.example.com",
+            service.service.name,
+            environment.name()
+        ),
+    };
+    Place {
+        what,
+        example: host,
+        ..place(service, environment)
+    }
+}
+
+fn api(service: &PlannedService<'_>, environment: &PlannedEnvironment<'_>) -> Place {
+    let api = if service.id.is_empty() {
+        "API's".to_owned()
+    } else {
+        format!("API of {}'s", service.service.name)
+    };
+    Place {
+        what: format!("{api} {}", environment.name()),
+        ..place(service, environment)
+    }
+}
+
+fn place(service: &PlannedService<'_>, environment: &PlannedEnvironment<'_>) -> Place {
+    Place {
+        id: service.in_environment(environment),
+        resource: service.resource(),
+        env: environment.id.clone(),
+        what: String::new(),
+        example: String::new(),
+        holds_data: environment.holds_data,
+    }
+}
+
+fn app(service: &PlannedService<'_>) -> App {
+    let (whose, whose_lower) = if service.id.is_empty() {
+        (
+            "The application's".to_owned(),
+            "the application's".to_owned(),
+        )
+    } else {
+        let whose = format!("{}'s", service.service.name);
+        (whose.clone(), whose)
+    };
+    App {
+        id: service.id.clone(),
+        resource: service.resource(),
+        whose,
+        whose_lower,
+    }
+}
+
+fn own_action(environment: &PlannedEnvironment<'_>) -> OwnAction {
+    OwnAction {
+        name: environment.stage.clone(),
+        action: environment.own_action(),
+    }
+}
+
+fn user_parameters(plan: &Plan<'_>, pipeline: &Pipeline) -> Vec<UserParameters> {
+    let scope = if plan.environments.len() == 2 {
+        ", in both stages"
+    } else {
+        ", in each stage"
+    };
+    let all = [
+        (
+            "NpmInstall",
+            "npm-install",
+            "",
+            "omit=dev&ignore-scripts=false",
+        ),
+        (
+            "TestAndPackage",
+            "test-and-package",
+            "",
+            "runner=npm&Env.NAME=VALUE",
+        ),
+        ("E2e", "e2e", scope, "retries=2&timeout=5m"),
+    ];
+    let used = all.into_iter().filter(|(id, ..)| pipeline.uses(id));
+    used.map(|(id, name, scope, example)| UserParameters {
+        id,
+        name,
+        scope,
+        example,
+    })
+    .collect()
+}

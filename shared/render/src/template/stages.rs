@@ -1,0 +1,181 @@
+//! What fills `pipeline.yaml` in.
+
+use serde::Serialize;
+
+use super::names::Names;
+use super::quoted;
+use crate::pipeline::{self, Pipeline, Work};
+use crate::plan::Plan;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Context<'a> {
+    #[serde(flatten)]
+    names: &'a Names,
+    groups: Groups,
+    stages: Vec<Stage>,
+    runs_commands: bool,
+    /// The condition under which approvers are told.
+    tells_approver: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Groups {
+    source: Vec<&'static str>,
+    release: Vec<&'static str>,
+    functions: Vec<String>,
+    own_actions: Vec<String>,
+    targets: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    name: String,
+    actions: Vec<Action>,
+    approval: Option<Approval>,
+    own_action: Option<String>,
+    own_run_order: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Approval {
+    after: String,
+    question: String,
+    link: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Action {
+    name: String,
+    run_order: usize,
+    namespace: Option<String>,
+    function: Option<&'static str>,
+    comment: Option<&'static str>,
+    user_parameters: Option<String>,
+    with_distribution: Option<String>,
+    commands: Option<Commands>,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Commands {
+    lines: Vec<String>,
+    environment: Vec<Variable>,
+    variables: Vec<String>,
+    timeout_minutes: Option<u64>,
+    files: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Variable {
+    name: String,
+    value: String,
+}
+
+pub(super) fn context<'a>(plan: &Plan<'_>, pipeline: &Pipeline, names: &'a Names) -> Context<'a> {
+    let has_approval = pipeline.stages.iter().any(|stage| stage.approval.is_some());
+    let functions = names
+        .functions
+        .iter()
+        .map(|function| function.id.to_owned());
+    Context {
+        names,
+        groups: Groups {
+            source: names.source_group(),
+            release: names.release_group(),
+            functions: names.build_group().into_iter().chain(functions).collect(),
+            own_actions: names.own_actions_group(),
+            targets: targets(names),
+        },
+        stages: pipeline.stages.iter().map(stage).collect(),
+        runs_commands: pipeline.runs_commands(),
+        tells_approver: match (has_approval, plan.has_default_environments) {
+            (false, _) => None,
+            (true, true) => Some("TellsApprover"),
+            (true, false) => Some("HasEmail"),
+        },
+    }
+}
+
+fn targets(names: &Names) -> Vec<String> {
+    let mut targets = vec!["PipelineName".to_owned(), "ArtifactBucket".to_owned()];
+    if names.deploys_stacks {
+        targets.extend(["PackageBucket", "CloudFormationRoleArn"].map(ToOwned::to_owned));
+    }
+    let ids = |places: &[super::names::Place], what: &str| -> Vec<String> {
+        places
+            .iter()
+            .map(|place| format!("{}{what}", place.id))
+            .collect()
+    };
+    targets.extend(
+        names
+            .apps
+            .iter()
+            .flat_map(|app| ["Function", "Api"].map(|what| format!("{}{what}", app.id))),
+    );
+    targets.extend(ids(&names.sites, "Site"));
+    targets.extend(ids(&names.sites, "Distribution"));
+    targets.extend(ids(&names.api_urls, "ApiUrl"));
+    targets.extend(ids(&names.site_urls, "SiteUrl"));
+    targets
+}
+
+fn stage(stage: &pipeline::Stage) -> Stage {
+    Stage {
+        name: stage.name.clone(),
+        actions: stage.actions.iter().map(action).collect(),
+        approval: stage.approval.as_ref().map(|approval| Approval {
+            after: approval.after.clone(),
+            question: quoted(&approval.question),
+            link: approval.link.clone(),
+        }),
+        own_action: stage.own_action.clone(),
+        own_run_order: stage.own_run_order(),
+    }
+}
+
+fn action(action: &pipeline::Action) -> Action {
+    let (user_parameters, with_distribution, commands) = match &action.work {
+        Work::Function {
+            parameters,
+            with_distribution,
+            ..
+        } => {
+            let with_distribution = with_distribution
+                .as_ref()
+                .map(|query| quoted(query.as_str()));
+            (Some(quoted(parameters.as_str())), with_distribution, None)
+        }
+        Work::Commands(commands) => (None, None, Some(of_commands(commands))),
+    };
+    Action {
+        name: action.name.clone(),
+        run_order: action.run_order,
+        namespace: action.namespace.clone(),
+        function: action.function(),
+        comment: (action.function() == Some("NpmInstall"))
+            .then_some("A missing task is told before anything is installed."),
+        user_parameters,
+        with_distribution,
+        commands,
+        inputs: action.inputs.clone(),
+        outputs: action.outputs.clone(),
+    }
+}
+
+fn of_commands(commands: &pipeline::Commands) -> Commands {
+    let environment = commands.environment.iter();
+    Commands {
+        lines: commands.lines.iter().map(|line| quoted(line)).collect(),
+        environment: environment
+            .map(|(name, value)| Variable {
+                name: name.clone(),
+                value: quoted(value),
+            })
+            .collect(),
+        variables: commands.variables.clone(),
+        timeout_minutes: commands.timeout_minutes,
+        files: commands.files.iter().map(|file| quoted(file)).collect(),
+    }
+}

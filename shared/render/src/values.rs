@@ -1,0 +1,91 @@
+//! Text of the file as the value of an action's parameter: what other services have as outputs, the pipeline knows as
+//! parameters of its template or as variables of the actions that deploy them.
+
+use delivery_definition::{Kind, Located, Mistake, Part, Reference, Text};
+
+use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+use crate::query::Piece;
+
+/// The outputs of an app.
+const APP_OUTPUTS: [&str; 2] = ["ApiUrl", "SiteUrl"];
+
+/// The output of a site.
+const SITE_OUTPUT: &str = "Url";
+
+/// The namespace of the variables of the action that deploys a stack.
+pub(crate) fn stack_namespace(
+    service: &PlannedService<'_>,
+    environment: &PlannedEnvironment<'_>,
+) -> String {
+    format!("{}StackVariables", service.in_environment(environment))
+}
+
+/// The pieces of a value in an environment. What is wrong is reported, and left out.
+pub(crate) fn pieces(
+    plan: &Plan<'_>,
+    environment: &PlannedEnvironment<'_>,
+    text: &Located<Text>,
+    mistakes: &mut Vec<Mistake>,
+) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for part in &text.value.parts {
+        match part {
+            Part::Literal(literal) => pieces.push(Piece::text(literal)),
+            Part::EnvironmentName => pieces.push(Piece::text(environment.name())),
+            Part::Output(reference) => match output(plan, environment, reference) {
+                Ok(piece) => pieces.push(piece),
+                Err((what, next)) => mistakes.push(Mistake::new(text.line, &what, &next)),
+            },
+        }
+    }
+    pieces
+}
+
+/// Whether a value has outputs that no stack has, so that deploy-stack cannot look them up.
+pub(crate) fn needs_pipeline(plan: &Plan<'_>, text: &Text) -> bool {
+    text.references()
+        .filter_map(|reference| plan.service(&reference.service))
+        .any(|service| service.kind != Kind::Stack)
+}
+
+fn output(
+    plan: &Plan<'_>,
+    environment: &PlannedEnvironment<'_>,
+    reference: &Reference,
+) -> Result<Piece, (String, String)> {
+    let Reference {
+        service: name,
+        output,
+    } = reference;
+    let Some(service) = plan.service(name) else {
+        // Reported where the file is checked.
+        return Ok(Piece::text(""));
+    };
+    let outputs: &[&str] = match service.kind {
+        Kind::Stack => {
+            let namespace = stack_namespace(service, environment);
+            return Ok(Piece::Variable(format!("{namespace}.{output}")));
+        }
+        Kind::App if APP_OUTPUTS.contains(&output.as_str()) => {
+            return Ok(Piece::Parameter(format!(
+                "{}{output}",
+                service.in_environment(environment)
+            )));
+        }
+        Kind::Site if output == SITE_OUTPUT => {
+            return Ok(Piece::Parameter(format!(
+                "{}SiteUrl",
+                service.in_environment(environment)
+            )));
+        }
+        Kind::App => &APP_OUTPUTS,
+        Kind::Site => &[SITE_OUTPUT],
+        Kind::Terraform | Kind::Serverless => return Ok(Piece::text("")),
+    };
+    let outputs: Vec<_> = outputs.iter().map(|output| format!("`{output}`")).collect();
+    let what = format!(
+        "`{name}` is of the kind `{}`, which has no output `{output}`",
+        service.kind
+    );
+    Err((what, format!("it has {}", outputs.join(" and "))))
+}
