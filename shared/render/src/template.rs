@@ -71,6 +71,7 @@ fn engine() -> Environment<'static> {
     let mut engine = Environment::new();
     engine.set_syntax(syntax.build().expect("the delimiters differ"));
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.add_filter("scalar", scalar);
     for (name, template) in TEMPLATES {
         engine
             .add_template(name, template)
@@ -83,6 +84,17 @@ fn fill(engine: &Environment<'_>, name: &str, context: &impl Serialize) -> Strin
     let template = engine.get_template(name).expect("all templates are added");
     let text = template.render(Serde(context));
     text.expect("a test renders each template with each kind of service")
+}
+
+/// Words that YAML takes for something else than text; names of environments and services can be all of them.
+const YAML_WORDS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
+
+/// A name as YAML has it.
+fn scalar(name: &str) -> String {
+    if YAML_WORDS.contains(&name) {
+        return quoted(name);
+    }
+    name.to_owned()
 }
 
 /// Text as YAML has it in quotes.

@@ -29,7 +29,7 @@ struct Environment {
 pub(super) fn context<'a>(plan: &'a Plan<'_>, service: &'a PlannedService<'_>) -> Context<'a> {
     let name = &service.service.name;
     let is_app = service.kind == Kind::App;
-    let description = match (is_app, service.id.is_empty()) {
+    let description = match (is_app, plan.is_one_app() && plan.has_default_environments) {
         (true, true) => {
             "the application's function, API and sites, with a test and a prod stage each"
                 .to_owned()
