@@ -31,18 +31,15 @@ section! {
         /// with `[services]`, `[environments]`, `[previews]` and `[pipelines]`: a pipeline does not know the
         /// name of the repository's folder.
         application: Option<Located<String>> = Key::new("application")
-            .example("\"workshop\"")
-            .not_yet();
+            .example("\"workshop\"");
         /// The services: what is deployed, each as one.
         services: Option<Located<Map<ServiceSettings>>> = Key::new("services")
             .default("the repository is one service, `main`; its kind is determined by its files")
-            .example("{ database = \"backend-database\" }")
-            .not_yet();
+            .example("{ database = \"backend-database\" }");
         /// The environments that the services are deployed to, in the order of `after`, else of the file.
         environments: Option<Located<Map<EnvironmentSettings>>> = Key::new("environments")
             .default("`test`, then `prod`")
-            .example("{ int = {}, prd = { after = \"int\" } }")
-            .not_yet();
+            .example("{ int = {}, prd = { after = \"int\" } }");
         /// An environment for each open pull request. Limits and rights are read from the base branch, never
         /// from the pull request.
         previews: Option<Located<PreviewSettings>> = Key::new("previews")
