@@ -12,9 +12,6 @@ use crate::output::foreign;
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;
 
-/// The tasks that the template's actions run.
-const TASKS: [&str; 2] = ["package", "test-functional"];
-
 /// What a stack is called whose directory's name holds nothing usable.
 const DEFAULT_STACK_NAME: &str = "application";
 
@@ -74,15 +71,15 @@ impl Application {
 
     /// What is wrong with the project itself, as the actions would find it.
     ///
-    /// `directory` is the folder of `package.json` below this one, where the template's parameters name
-    /// one, and `install` what they give npm-install.
+    /// `directory` is the folder of `package.json` below this one, `tasks` are run in it, and `install` is what
+    /// the template's parameters give npm-install.
     pub(crate) fn project(
         &self,
-        directory: Option<&str>,
+        directory: &str,
+        tasks: &[String],
         install: Option<&str>,
         runtime: Option<&str>,
     ) -> Vec<Finding> {
-        let directory = directory.unwrap_or(".");
         let folder = self.directory.join(directory);
         if !folder.join("package.json").is_file() {
             return vec![Finding {
@@ -91,11 +88,10 @@ impl Application {
                 help: Some("give the directory of an application: `delivery run DIR`".to_owned()),
             }];
         }
-        let tasks = TASKS.map(str::to_owned);
         let given = |pair| install.is_some_and(|text| text.split('&').any(|one| one == pair));
         let expected = Expected {
             directory,
-            tasks: &tasks,
+            tasks,
             integrity: !given("integrity=off"),
             accepts_no_lock: given("subcommand=install"),
             runtime,

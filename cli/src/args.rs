@@ -3,6 +3,7 @@
 //! A value that may also come from `delivery.toml` is an `Option` here; [`crate::settings`] merges them.
 
 pub(crate) mod advice;
+pub(crate) mod definition;
 pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod new_action;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use definition::{Init, Render};
 use help::{Completions, Help};
 use local::Local;
 use new_action::NewAction;
@@ -170,8 +172,14 @@ pub(crate) enum Command {
     /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
     Doctor,
 
-    /// Check the templates and `delivery.toml`.
+    /// Check `delivery.toml`, and the templates that it is rendered to.
     Validate(Validate),
+
+    /// Write the smallest `delivery.toml` for the services that are found in a repository.
+    Init(Init),
+
+    /// Write the templates that `delivery.toml` is rendered to.
+    Render(Render),
 
     /// Write a folder with an action of your own: code, tests, and its function's template.
     NewAction(NewAction),

@@ -14,6 +14,7 @@ mod follow;
 mod function_log;
 #[cfg(test)]
 mod generated_docs;
+mod init;
 mod interrupt;
 mod local_aws;
 mod message;
@@ -23,10 +24,12 @@ mod pipeline;
 mod preflight;
 #[cfg(test)]
 mod reference;
+mod render;
 mod run;
 mod settings;
 mod stack;
 mod state_folder;
+mod templates;
 mod trace;
 
 use std::ffi::OsString;
@@ -120,6 +123,8 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Wait(arguments) => stack::wait(&cli.global, arguments).await,
         Command::Down(arguments) => stack::down(&cli.global, arguments).await,
         Command::Validate(arguments) => stack::validate(&cli.global, arguments).await,
+        Command::Init(arguments) => init::init(&cli.global, arguments),
+        Command::Render(arguments) => render::render(&cli.global, arguments),
         Command::Status(arguments) => pipeline::status(&cli.global, arguments).await,
         Command::Log(arguments) => pipeline::log(&cli.global, arguments).await,
         Command::Start(arguments) => pipeline::start(&cli.global, arguments).await,

@@ -13,9 +13,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::message::{Finding, Severity};
 use crate::settings::CustomFunction;
+use crate::settings::FILE_NAME;
 use crate::settings::check::{self, Purpose, SettingsCheck};
-use crate::stack::publish;
 use crate::stack::template::Declared;
+use crate::templates::Templates;
 
 pub(crate) use machine::is_on_path;
 
@@ -33,6 +34,8 @@ const INSTALL: &str = "NpmInstallParameters";
 pub(crate) struct Planned<'a> {
     /// The application.
     pub(crate) application: &'a Application,
+    /// What is launched for it.
+    pub(crate) templates: &'a Templates,
     /// The template's parameters that take effect.
     pub(crate) parameters: &'a BTreeMap<String, String>,
     /// Those that are set, too, though not for this command.
@@ -76,7 +79,7 @@ impl Found {
 /// Looks at everything.
 pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let application = planned.application;
-    let declared = declared();
+    let declared = planned.templates.parameters();
     let mut set = planned.other_parameters.clone();
     set.extend(planned.parameters.clone());
     let check = SettingsCheck {
@@ -89,19 +92,14 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let of_settings = findings.iter().filter(is_error).count();
     let runtime = runtime(&declared, planned.parameters);
-    let given = |name| planned.parameters.get(name).map(String::as_str);
-    findings.extend(application.project(
-        given(DIRECTORY).filter(|_| application.folder().is_none()),
-        given(INSTALL),
-        runtime.as_deref(),
-    ));
+    findings.extend(projects(planned, runtime.as_deref()));
     findings.extend(machine::programs(planned.has_node_layer, planned.home));
     findings.extend(machine::room(planned.home));
     if !planned.has_node_layer {
         findings.extend(machine::node_version(runtime.as_deref()).await);
     }
     findings.extend(application.left_out().await);
-    findings.extend(folder(application));
+    findings.extend(folder(application, planned.templates));
     findings.sort_by_key(|finding| finding.severity);
     let mut found = Found {
         findings,
@@ -111,17 +109,20 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     found
 }
 
-/// The parameters of the template that is launched; none where it cannot be read, which the launch will say.
-fn declared() -> Vec<Declared> {
-    publish::root_template()
-        .map(|template| template.parameters())
-        .unwrap_or_default()
-}
-
-/// Whether the pipeline can work in a folder of the repository: then the whole repository is delivered, here
-/// as on AWS.
-pub(crate) fn knows_folders() -> bool {
-    declared().iter().any(|one| one.name == DIRECTORY)
+/// What is wrong with the projects of npm.
+fn projects(planned: &Planned<'_>, runtime: Option<&str>) -> Vec<Finding> {
+    let application = planned.application;
+    let given = |name| planned.parameters.get(name).map(String::as_str);
+    let named = given(DIRECTORY).filter(|_| application.folder().is_none());
+    let projects = planned.templates.projects.iter().flat_map(|project| {
+        let directory = if planned.templates.is_one_app {
+            named.unwrap_or(&project.directory)
+        } else {
+            &project.directory
+        };
+        application.project(directory, &project.tasks, given(INSTALL), runtime)
+    });
+    projects.collect()
 }
 
 fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<String> {
@@ -131,9 +132,9 @@ fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<St
 }
 
 /// What AWS would deliver is the whole repository.
-fn folder(application: &Application) -> Option<Finding> {
+fn folder(application: &Application, templates: &Templates) -> Option<Finding> {
     let folder = application.folder()?;
-    let (message, help) = if knows_folders() {
+    let (message, help) = if templates.is_one_app {
         (
             format!("the application is the folder `{folder}` of its repository"),
             format!("on AWS, pass the same: `delivery up -p {DIRECTORY}={folder}`"),
@@ -142,7 +143,7 @@ fn folder(application: &Application) -> Option<Finding> {
         (
             format!(
                 "only the folder `{folder}` of the repository is delivered here; on AWS the pipeline gets \
-                 the whole repository and looks for `package.json` at its root"
+                 the whole repository and looks for `{FILE_NAME}` and the services at its root"
             ),
             "for AWS, keep the application in a repository of its own".to_owned(),
         )
@@ -156,6 +157,8 @@ fn folder(application: &Application) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn finding(severity: Severity, message: &str) -> Finding {
@@ -199,8 +202,11 @@ mod tests {
         let parameters = [("ManualAproval", "true"), ("BranchName", "a b")];
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let parameters = parameters.map(owned).into();
+        let cli = crate::args::Cli::parse_from(["delivery", "run"]);
+        let settings = crate::settings::Settings::load_from(&cli.global, folder.path()).unwrap();
         let found = look(&Planned {
             application: &application,
+            templates: &Templates::of(&settings).unwrap(),
             parameters: &parameters,
             other_parameters: BTreeMap::new(),
             functions: &[],

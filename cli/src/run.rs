@@ -11,7 +11,7 @@ use crate::application::Application;
 use crate::args::Global;
 use crate::args::run::Run;
 use crate::checkout;
-use crate::error::CliError;
+use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Explainer, Location, Pipeline, Shape, round};
@@ -23,8 +23,9 @@ use crate::message::{RunMessage, Severity, Step};
 use crate::output::Reporter;
 use crate::preflight::{self, Planned};
 use crate::settings::check::Purpose;
-use crate::settings::{CustomFunction, Settings};
+use crate::settings::{CustomFunction, FILE_NAME, Settings};
 use crate::state_folder::{EnvironmentSettings, StateFolder};
+use crate::templates::Templates;
 
 use executions::Executions;
 
@@ -111,9 +112,11 @@ async fn work(
     application.in_effect = settings.in_effect();
     let custom = settings.custom_functions();
     action_functions::custom::check_here(&custom)?;
-    let parameters = parameters(&application, &settings, arguments);
+    let templates = templates(&application, &settings)?;
+    let parameters = parameters(&application, &templates, &settings, arguments);
     check(
         &application,
+        &templates,
         &parameters,
         &settings,
         &home,
@@ -122,15 +125,17 @@ async fn work(
     )
     .await?;
     application.revision().await?;
-    let templates = checkout()?.join("cloudformation");
+    let rendered = rendered(&templates)?;
     let functions = prepare_functions(global, arguments, reporter).await?;
     let custom = prepare_custom(&custom, global, reporter).await?;
-    start(environment, &home, &application, arguments, reporter).await?;
+    let source = (&application, &templates);
+    start(environment, &home, source, arguments, reporter).await?;
     let node_layer = node_layer(arguments);
     let name = stack_name(global, &application);
     let stack = Stack {
         name: &name,
-        templates: &templates,
+        templates: rendered.path(),
+        environments: &templates.environments,
         parameters,
         functions: &functions,
         custom,
@@ -184,11 +189,12 @@ fn explainer(
 /// actions of the user's own.
 fn parameters(
     application: &Application,
+    templates: &Templates,
     settings: &Settings,
     arguments: &Run,
 ) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::from([("BranchName".to_owned(), application.branch.clone())]);
-    if preflight::knows_folders()
+    if templates.is_one_app
         && let Some(folder) = application.folder()
     {
         parameters.insert(preflight::DIRECTORY.to_owned(), folder.to_owned());
@@ -196,6 +202,56 @@ fn parameters(
     parameters.extend(settings.custom_actions());
     parameters.extend(arguments.parameters.iter().cloned());
     parameters
+}
+
+/// The templates of the application: services are where `delivery.toml` is.
+fn templates(application: &Application, settings: &Settings) -> Result<Templates, CliError> {
+    let has_services = settings.definition().file().services.is_some();
+    let services = settings.directory.canonicalize();
+    if has_services && services.is_ok_and(|services| services != application.directory) {
+        return Err(NotServices {
+            application: application.directory.clone(),
+            services: settings.directory.clone(),
+        }
+        .into());
+    }
+    Templates::of_folder(settings, &application.directory)
+}
+
+/// The templates as files, for the launch.
+fn rendered(templates: &Templates) -> Result<tempfile::TempDir, CliError> {
+    let folder = tempfile::tempdir().map_err(|source| CliError::File {
+        verb: "write",
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    templates.write(folder.path())?;
+    Ok(folder)
+}
+
+/// A folder of an application with services, not the application.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is only a part of the application: `{}` has its services", .application.display(), .services.join(FILE_NAME).display())]
+struct NotServices {
+    application: PathBuf,
+    services: PathBuf,
+}
+
+impl Explained for NotServices {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "usage"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!(
+            "deliver all of it: `delivery run {}`",
+            self.services.display()
+        ))
+    }
 }
 
 fn stack_name(global: &Global, application: &Application) -> String {
@@ -211,6 +267,7 @@ fn node_layer(arguments: &Run) -> Option<PathBuf> {
 /// Checks before anything is started, and reports what it found.
 async fn check(
     application: &Application,
+    templates: &Templates,
     parameters: &BTreeMap<String, String>,
     settings: &Settings,
     home: &StateFolder,
@@ -219,6 +276,7 @@ async fn check(
 ) -> Result<(), CliError> {
     let found = preflight::look(&Planned {
         application,
+        templates,
         parameters,
         // Those that do not count here are for AWS: a mistyped one may have been meant for here, too.
         other_parameters: settings.file_parameters(),
@@ -302,14 +360,14 @@ fn starting(home: &StateFolder) -> String {
 async fn start(
     environment: &mut Environment,
     home: &StateFolder,
-    application: &Application,
+    (application, templates): (&Application, &Templates),
     arguments: &Run,
     reporter: &Reporter,
 ) -> Result<(), CliError> {
     let settings = EnvironmentSettings {
         application: application.directory.clone(),
         repository: REPOSITORY.to_owned(),
-        whole_repository: preflight::knows_folders(),
+        whole_repository: templates.is_one_app,
         home: home.path().to_owned(),
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),

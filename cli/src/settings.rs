@@ -77,6 +77,16 @@ impl Settings {
         })
     }
 
+    /// What `delivery.toml` defines.
+    pub(crate) fn definition(&self) -> &delivery_definition::Definition {
+        self.file.definition()
+    }
+
+    /// The settings file, where there is one.
+    pub(crate) fn file_path(&self) -> Option<PathBuf> {
+        self.file_path.clone()
+    }
+
     /// The stack's name as `delivery.toml` has it.
     pub(crate) fn file_stack_name(&self) -> Option<&String> {
         self.file.stack_name()
@@ -123,12 +133,7 @@ impl Settings {
     /// The template's parameters in `delivery.toml` that name actions of the user's own.
     pub(crate) fn custom_actions(&self) -> BTreeMap<String, String> {
         let mut parameters = self.file.parameters();
-        parameters.retain(|name, _| {
-            let mut actions = check::ACTIONS.iter();
-            actions.any(|(action, configuration)| {
-                name == action || configuration.contains(&name.as_str())
-            })
-        });
+        parameters.retain(|name, _| check::action_of(name).is_some());
         parameters
     }
 

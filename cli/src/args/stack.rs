@@ -138,7 +138,7 @@ pub(crate) struct Down {
 /// `delivery validate`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Validate {
-    /// The templates [default: those of the checkout].
+    /// The templates [default: those that `delivery.toml` is rendered to].
     #[arg(value_name = "FILE")]
     pub(crate) templates: Vec<PathBuf>,
 }

@@ -12,8 +12,8 @@ use crate::message::Severity;
 use crate::preflight::{self, Planned};
 use crate::settings::check::{Purpose, SettingsCheck};
 use crate::settings::{FILE_NAME, Settings};
-use crate::stack::publish;
 use crate::state_folder::StateFolder;
+use crate::templates::Templates;
 
 use super::{Check, Setting};
 
@@ -61,9 +61,16 @@ pub(super) async fn versions() -> Vec<Check> {
 pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Check> {
     const NAME: &str = "application";
     let directory = &settings.directory;
-    if !directory.join("package.json").is_file() {
+    let templates = match Templates::of(settings) {
+        Ok(templates) => templates,
+        Err(error) => {
+            let help = "correct it; `delivery validate` checks it";
+            return vec![Check::failed(NAME, error.message(), help)];
+        }
+    };
+    if templates.is_one_app && !directory.join("package.json").is_file() {
         let found = format!("none in `{}`: no `package.json`", directory.display());
-        let mut checks = parameters(settings);
+        let mut checks = parameters(settings, &templates);
         checks.push(Check::note(NAME, found, None));
         return checks;
     }
@@ -78,6 +85,7 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
     let home = StateFolder::find(global.home.as_deref());
     let found = preflight::look(&Planned {
         application: &application,
+        templates: &templates,
         parameters: &settings.parameters(&[]),
         other_parameters: BTreeMap::new(),
         functions: &settings.custom_functions(),
@@ -102,13 +110,10 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
 }
 
 /// The template's parameters that are set and that it does not take.
-fn parameters(settings: &Settings) -> Vec<Check> {
-    let Some(template) = publish::root_template() else {
-        return Vec::new();
-    };
+fn parameters(settings: &Settings, templates: &Templates) -> Vec<Check> {
     let help = format!("correct it in `{FILE_NAME}` or in its environment variable");
     let check = SettingsCheck {
-        declared: &template.parameters(),
+        declared: &templates.parameters(),
         parameters: &settings.parameters(&[]),
         functions: &settings.custom_functions(),
         purpose: Purpose::Aws,

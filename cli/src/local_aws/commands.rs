@@ -13,8 +13,9 @@ use crate::interrupt::Interrupt;
 use crate::message::RunMessage;
 use crate::output::ending::Ending;
 use crate::output::{Reporter, json, write_stderr, write_stdout};
-use crate::preflight;
+use crate::settings::Settings;
 use crate::state_folder::{EnvironmentFolder, EnvironmentSettings, StateFolder, Status};
+use crate::templates::Templates;
 
 use super::background::{self, STOP_INTERVAL, STOP_WITHIN};
 use super::endpoints::Endpoints;
@@ -55,10 +56,13 @@ async fn begin(
     environment: &mut Environment,
 ) -> Result<(), CliError> {
     let home = StateFolder::find(global.home.as_deref());
+    let application = canonical(&arguments.application)?;
+    let of_application = Settings::load_from(global, &application)?;
+    let templates = Templates::of_folder(&of_application, &application)?;
     let settings = EnvironmentSettings {
-        application: canonical(&arguments.application)?,
+        application,
         repository: arguments.repository.clone(),
-        whole_repository: preflight::knows_folders(),
+        whole_repository: templates.is_one_app,
         home: home.path().to_owned(),
         continuation_delay_ms: u64::try_from(CONTINUATION_DELAY.as_millis()).unwrap_or(u64::MAX),
     };

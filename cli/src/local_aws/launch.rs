@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use delivery_render::RenderedEnvironment;
 use local::launch::{Change, Request};
 
 use crate::action_functions::Function;
@@ -30,6 +31,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) name: &'a str,
     /// The folder of the templates.
     pub(crate) templates: &'a Path,
+    /// The environments that they have.
+    pub(crate) environments: &'a [RenderedEnvironment],
     /// The template's parameters.
     pub(crate) parameters: BTreeMap<String, String>,
     /// The action functions.
@@ -74,7 +77,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     };
     Ok(Launched {
         pipeline: pipeline.clone(),
-        urls: urls(&launched.outputs),
+        urls: urls(stack.environments, &launched.outputs),
         created: launched.change == Change::Created,
         verb: match launched.change {
             Change::Created => "launched",
@@ -84,21 +87,20 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
     })
 }
 
-/// The stages that have a site and an API, and what the template's outputs call them.
-const STAGES: [(&str, &str); 2] = [("Acceptance", "Test"), ("Production", "Prod")];
-
-fn urls(outputs: &BTreeMap<String, String>) -> BTreeMap<String, StageUrls> {
-    let output = |prefix: &str, name: &str| outputs.get(&format!("{prefix}{name}")).cloned();
-    STAGES
-        .iter()
-        .map(|(stage, prefix)| {
-            let urls = StageUrls {
-                site: output(prefix, "SiteUrl"),
-                api: output(prefix, "ApiUrl"),
-            };
-            ((*stage).to_owned(), urls)
-        })
-        .collect()
+/// The first site and the first API of each stage.
+fn urls(
+    environments: &[RenderedEnvironment],
+    outputs: &BTreeMap<String, String>,
+) -> BTreeMap<String, StageUrls> {
+    let first = |names: &[String]| names.iter().find_map(|name| outputs.get(name)).cloned();
+    let urls = environments.iter().map(|environment| {
+        let urls = StageUrls {
+            site: first(&environment.site_urls),
+            api: first(&environment.api_urls),
+        };
+        (environment.stage.clone(), urls)
+    });
+    urls.collect()
 }
 
 #[cfg(test)]
@@ -114,7 +116,18 @@ mod tests {
             ("ProdApiUrl", "d"),
         ]
         .map(|(name, url)| (name.to_owned(), url.to_owned()));
-        let urls = urls(&outputs.into());
+        let environment = |stage: &str, prefix: &str| RenderedEnvironment {
+            name: prefix.to_lowercase(),
+            stage: stage.to_owned(),
+            own_action: format!("{stage}Action"),
+            site_urls: vec![format!("{prefix}SiteUrl")],
+            api_urls: vec![format!("{prefix}ApiUrl")],
+        };
+        let environments = [
+            environment("Acceptance", "Test"),
+            environment("Production", "Prod"),
+        ];
+        let urls = urls(&environments, &outputs.into());
         let url = |text: &str| Some(text.to_owned());
         assert_eq!(
             urls["Acceptance"],

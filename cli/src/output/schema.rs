@@ -8,9 +8,11 @@ use super::answer::CommandAnswer;
 use super::ending::Ending;
 use super::json::FORMAT_VERSION;
 use crate::doctor::Diagnosis;
+use crate::init::Initialized;
 use crate::message::Message;
 use crate::new_action::Written;
 use crate::pipeline::printed;
+use crate::render::Rendered;
 use crate::stack::Validation;
 
 /// One schema that every line of every command satisfies.
@@ -20,6 +22,8 @@ pub(crate) fn schema() -> Value {
         line(&generator.subschema_for::<Message>()),
         typed::<Ending>(&mut generator, "result"),
         answer::<Validation>(&mut generator),
+        answer::<Initialized>(&mut generator),
+        answer::<Rendered>(&mut generator),
         answer::<printed::StatusDocument>(&mut generator),
         answer::<printed::Started>(&mut generator),
         answer::<printed::Answered>(&mut generator),

@@ -4,7 +4,7 @@
 //! CloudFormation does not notice a mistyped name where the parameter has a default: the stack launches, and the action
 //! that was meant never runs. So every name is looked up here, before anything is started or sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CustomFunction, FILE_NAME, Settings};
 use crate::error::CliError;
@@ -14,18 +14,20 @@ use crate::output::Reporter;
 use crate::stack::parameters;
 use crate::stack::template::{Declared, Template, nearest};
 
-/// The template's parameters that name a function of the user's own, each with those that say how its action is
-/// configured.
-pub(super) const ACTIONS: [(&str, [&str; 2]); 2] = [
-    (
-        "AcceptanceAction",
-        ["AcceptanceActionParameters", "AcceptanceActionInput"],
-    ),
-    (
-        "ProductionAction",
-        ["ProductionActionParameters", "ProductionActionInput"],
-    ),
-];
+/// What the name of a parameter ends with that names a function of the user's own; what is before it is the stage.
+const ACTION: &str = "Action";
+
+/// What is appended to such a name for the parameters that say how its action is configured.
+const CONFIGURATION: [&str; 2] = ["Parameters", "Input"];
+
+/// The parameter that names a function of the user's own, if this parameter is about one.
+pub(super) fn action_of(parameter: &str) -> Option<&str> {
+    let configured = CONFIGURATION
+        .iter()
+        .find_map(|end| parameter.strip_suffix(end));
+    let name = configured.unwrap_or(parameter);
+    name.ends_with(ACTION).then_some(name)
+}
 
 /// The parameters of a function's template that `delivery` fills in.
 const FILLED_IN: [&str; 4] = ["Architecture", "CodeBucket", "CodeKey", "FunctionName"];
@@ -70,13 +72,21 @@ impl SettingsCheck<'_> {
     fn findings_of_functions(&self) -> Vec<Finding> {
         let templates = self.functions.iter().flat_map(|one| self.template(one));
         let mut findings: Vec<Finding> = templates.collect();
-        for (action, configuration) in ACTIONS {
+        for action in self.actions() {
             findings.extend(self.action(action));
-            let without_action = |name| self.without_action(action, name);
-            findings.extend(configuration.into_iter().filter_map(without_action));
+            let names = CONFIGURATION.map(|end| format!("{action}{end}"));
+            let without_action = |name: &String| self.without_action(action, name);
+            findings.extend(names.iter().filter_map(without_action));
         }
         findings.extend(self.functions.iter().filter_map(|one| self.unused(one)));
         findings
+    }
+
+    /// The parameters that name functions of the user's own.
+    fn actions(&self) -> BTreeSet<&str> {
+        let declared = self.declared.iter().map(|one| one.name.as_str());
+        let given = self.parameters.keys().map(String::as_str);
+        declared.chain(given).filter_map(action_of).collect()
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -189,15 +199,21 @@ impl SettingsCheck<'_> {
         let name = &function.name;
         let names = || self.functions.iter().map(|one| one.name.as_str());
         // A mistyped name has its own finding.
-        let is_used = ACTIONS
+        let mut actions = self.actions();
+        let is_used = actions
             .iter()
-            .filter_map(|(action, _)| nearest(self.value(action)?, names()))
+            .filter_map(|action| nearest(self.value(action)?, names()))
             .any(|meant| meant == name);
+        if actions.is_empty() {
+            actions = ["AcceptanceAction", "ProductionAction"].into();
+        }
+        let actions: Vec<_> = actions.iter().map(|action| format!("`{action}`")).collect();
         (!is_used).then(|| Finding {
             severity: Severity::Note,
             message: format!("no stage uses the function `{name}`"),
             help: Some(format!(
-                "set `AcceptanceAction` or `ProductionAction` to `{name}` in `[parameters]`"
+                "set {} to `{name}` in `[parameters]`",
+                actions.join(" or ")
             )),
         })
     }

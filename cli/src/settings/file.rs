@@ -73,6 +73,11 @@ impl File {
         }
     }
 
+    /// What it defines.
+    pub(super) fn definition(&self) -> &Definition {
+        &self.0
+    }
+
     /// The stack's name.
     pub(super) fn stack_name(&self) -> Option<&String> {
         self.0.file().stack_name.as_ref()
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn what_would_have_no_effect_is_refused() {
         insta::assert_snapshot!(message(
-            "application = \"workshop\"\n\n[services]\ndatabase = \"database\"\n"
+            "application = \"workshop\"\n\n[previews]\nbase = [\"main\"]\n"
         ));
     }
 }

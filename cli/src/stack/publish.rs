@@ -15,6 +15,7 @@ use delivery_action::aws::CallError;
 
 use super::console;
 use super::template::Template;
+use crate::action_functions;
 use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
 use crate::cloud::Cloud;
@@ -24,7 +25,7 @@ use crate::message::StackMessage;
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
 use crate::settings::check::{self, Purpose, SettingsCheck};
-use crate::{action_functions, checkout};
+use crate::templates::{ROOT, Templates};
 
 use bucket::Bucket;
 use content::{Files, Object, Unreadable};
@@ -32,18 +33,12 @@ use custom::PublishedFunction;
 use defaults::FillError;
 use objects::Sent;
 
-/// The template that a user launches.
-const ROOT: &str = "delivery.yaml";
-
 /// The layer with Node.js.
 const LAYER: &str = "node-layer.zip";
 
 /// Why nothing, or not everything, was published.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// There are no templates.
-    #[error("the checkout that this program was built from is missing; its templates are needed")]
-    NoCheckout,
     /// Packages were not built.
     #[error("packages are not built: {}", names(.paths))]
     NotBuilt {
@@ -114,8 +109,7 @@ impl Explained for PublishError {
     fn exit(&self) -> Exit {
         match self {
             Self::BucketDenied { .. } => Exit::Denied,
-            Self::NoCheckout
-            | Self::NotBuilt { .. }
+            Self::NotBuilt { .. }
             | Self::Template { .. }
             | Self::Fill { .. }
             | Self::Different { .. }
@@ -125,7 +119,7 @@ impl Explained for PublishError {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::NoCheckout | Self::NotBuilt { .. } => "functions",
+            Self::NotBuilt { .. } => "functions",
             Self::Template { .. } | Self::Fill { .. } => "template",
             Self::Different { .. } => "conflict",
             Self::BucketDenied { .. } | Self::BucketElsewhere { .. } => "bucket",
@@ -134,11 +128,6 @@ impl Explained for PublishError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoCheckout => {
-                "build `delivery` in a checkout that you keep, or launch published templates: `delivery up \
-                 --template-url URL`"
-                    .to_owned()
-            }
             Self::NotBuilt {
                 paths,
                 architecture,
@@ -160,7 +149,8 @@ impl Explained for PublishError {
                  and try again, or publish to another bucket: `--bucket NAME`"
             ),
             Self::BucketDenied { .. } | Self::BucketElsewhere { .. } => {
-                "use another bucket, which is created if it does not exist: `--bucket NAME`".to_owned()
+                "use another bucket, which is created if it does not exist: `--bucket NAME`"
+                    .to_owned()
             }
         })
     }
@@ -208,11 +198,15 @@ pub(crate) fn prepare(
     account: &str,
     region: &str,
 ) -> Result<Publication, CliError> {
-    let checkout = checkout::find().ok_or(PublishError::NoCheckout)?;
     let architecture = settings.architecture(arguments);
     let layer = !arguments.no_node_layer;
     let packages = read_packages(&settings.packages(arguments), architecture, layer)?;
-    let (templates, root_path) = read_templates(&checkout.join("cloudformation"))?;
+    let templates = Templates::of(settings)?;
+    let root_path = PathBuf::from(ROOT);
+    let templates = templates.files.into_iter();
+    let templates: Files = templates
+        .map(|(name, text)| (name, text.into_bytes()))
+        .collect();
     let bucket = Bucket::of(settings.bucket(arguments), account, region);
 
     let (layers, actions): (Files, Files) =
@@ -299,36 +293,6 @@ fn read_packages(
     })
 }
 
-/// The template that a user launches as it is in the checkout, its addresses not filled in; `None` where
-/// there is no checkout or it cannot be read, which publishing says.
-pub(crate) fn root_template() -> Option<Template> {
-    let path = checkout::find()?.join("cloudformation").join(ROOT);
-    let text = std::fs::read_to_string(path).ok()?;
-    Template::read(&text).ok()
-}
-
-/// All templates of a folder by name, and the path of the root.
-fn read_templates(folder: &Path) -> Result<(Files, PathBuf), CliError> {
-    let unreadable = |path: &Path, source| CliError::File {
-        verb: "read",
-        path: path.to_owned(),
-        source,
-    };
-    let entries = std::fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "yaml"))
-        .collect();
-    names.sort();
-    let mut files = Files::new();
-    for name in names {
-        let path = folder.join(&name);
-        let body = std::fs::read(&path).map_err(|source| unreadable(&path, source))?;
-        files.push((name, body));
-    }
-    Ok((files, folder.join(ROOT)))
-}
-
 /// The account that is signed in.
 pub(crate) async fn account(cloud: &Cloud) -> Result<String, CliError> {
     let identity = cloud
@@ -384,9 +348,8 @@ pub(crate) async fn ensure_bucket(
 
 /// The settings are checked as `up` will, before anything is sent.
 fn check_settings(settings: &Settings, reporter: &Reporter) -> Result<(), CliError> {
-    let declared = root_template().map(|template| template.parameters());
     let findings = SettingsCheck {
-        declared: &declared.unwrap_or_default(),
+        declared: &Templates::of(settings)?.parameters(),
         parameters: &settings.parameters(&[]),
         functions: &settings.custom_functions(),
         purpose: Purpose::Aws,

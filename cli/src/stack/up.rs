@@ -34,6 +34,7 @@ use crate::exit::Exit;
 use crate::message::{Change, ResourceAction, StackMessage};
 use crate::output::{Reporter, write_stdout};
 use crate::settings::{Settings, check};
+use crate::templates::Templates;
 
 use cleanup::Cleanup;
 pub(crate) use error::UpError;
@@ -247,11 +248,8 @@ async fn source(work: &Work<'_>) -> Result<Source, CliError> {
 /// Checks the parameters by the template alone, before packages are looked for and anything is sent: a
 /// mistyped name is reported at once.
 fn check_parameters(work: &Work<'_>, found: Option<&Description>) -> Result<(), CliError> {
-    let Some(template) = publish::root_template() else {
-        return Ok(()); // publishing says what is wrong with it
-    };
     let given = work.settings.parameters(&work.arguments.parameters);
-    let declared = template.parameters();
+    let declared = Templates::of(work.settings)?.parameters();
     let previous = previous(found);
     Ok(parameters::check(&declared, &given, &previous, true)?)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tempfile::TempDir;
 
 use super::template::Template;
 use crate::action_functions::custom;
@@ -21,11 +22,9 @@ use crate::output::answer::{self, CommandAnswer};
 use crate::settings::Settings;
 use crate::settings::check::{Purpose, SettingsCheck};
 use crate::state_folder::StateFolder;
+use crate::templates::{ROOT, Templates};
 
 use lint::Lint;
-
-/// The template whose parameters `delivery.toml` gives.
-const ROOT: &str = "delivery.yaml";
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -110,39 +109,21 @@ fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{end}")
 }
 
-/// There is nothing to check.
-#[derive(Debug, thiserror::Error)]
-#[error("no templates to check")]
-struct NoTemplates;
-
-impl Explained for NoTemplates {
-    fn exit(&self) -> Exit {
-        Exit::NotFound
-    }
-
-    fn kind(&self) -> &'static str {
-        "not-found"
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("give them: `delivery validate FILE...`".to_owned())
-    }
-}
-
 /// The command.
 pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
-    let paths = paths(&arguments.templates)?;
+    let checked = Checked::of(&settings, &arguments.templates)?;
+    let paths = &checked.paths;
     let mut findings = Vec::new();
     let mut of_settings = Vec::new();
     let mut templates = Vec::new();
-    for path in &paths {
+    for path in paths {
         let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
             verb: "read",
             path: path.clone(),
             source,
         })?;
-        let file = path.display().to_string();
+        let file = checked.shown(path);
         findings.extend(rules::size(&file, &text));
         match Template::read(&text) {
             Ok(template) => templates.push((file, template)),
@@ -162,19 +143,20 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         findings.extend(of_settings.clone());
     }
     let home = StateFolder::find(global.home.as_deref());
-    let lint = lint::run(home.path(), &paths).await?;
+    let lint = lint::run(home.path(), paths).await?;
     let cfn_lint = lint.is_some();
-    findings.extend(lint.map(|Lint(findings)| findings).unwrap_or_default());
+    let linted = lint.map(|Lint(findings)| findings).unwrap_or_default();
+    findings.extend(linted.into_iter().map(|finding| Finding {
+        file: checked.shown(Path::new(&finding.file)),
+        ..finding
+    }));
     let exit = match (errors(&findings), errors(&of_settings)) {
         (0, _) => Exit::Success,
         (all, of_settings) if all == of_settings => Exit::Usage, // as the commands that read the settings end
         _ => Exit::Failed,
     };
     let validation = Validation {
-        files: paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect(),
+        files: paths.iter().map(|path| checked.shown(path)).collect(),
         cfn_lint,
         findings,
     };
@@ -187,23 +169,51 @@ fn errors(findings: &[Finding]) -> usize {
     findings.iter().filter(is_error).count()
 }
 
-/// The files that were named, else those of the checkout.
-fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    if !named.is_empty() {
-        return Ok(named.to_vec());
+/// The templates that are checked.
+struct Checked {
+    paths: Vec<PathBuf>,
+    /// What they were rendered into.
+    rendered: Option<TempDir>,
+}
+
+impl Checked {
+    /// The files that were named, else what the application is rendered to.
+    fn of(settings: &Settings, named: &[PathBuf]) -> Result<Self, CliError> {
+        if !named.is_empty() {
+            return Ok(Self {
+                paths: named.to_vec(),
+                rendered: None,
+            });
+        }
+        let templates = Templates::of(settings)?;
+        if templates.is_default
+            && let Some(checkout) = checkout::find()
+        {
+            // They are files already, which can be opened.
+            let folder = checkout.join("cloudformation");
+            let paths = templates.files.keys().map(|name| folder.join(name));
+            return Ok(Self {
+                paths: paths.collect(),
+                rendered: None,
+            });
+        }
+        let folder = tempfile::tempdir().map_err(|source| CliError::File {
+            verb: "write",
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        Ok(Self {
+            paths: templates.write(folder.path())?,
+            rendered: Some(folder),
+        })
     }
-    let folder = checkout::find().ok_or(NoTemplates)?.join("cloudformation");
-    let entries = std::fs::read_dir(&folder).map_err(|source| CliError::File {
-        verb: "read",
-        path: folder.clone(),
-        source,
-    })?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
-        .collect();
-    paths.sort();
-    Ok(paths)
+
+    /// What a file is called in messages.
+    fn shown(&self, path: &Path) -> String {
+        let rendered = self.rendered.as_ref().map(|folder| folder.path());
+        let name = rendered.and_then(|folder| path.strip_prefix(folder).ok());
+        name.unwrap_or(path).display().to_string()
+    }
 }
 
 /// The last part of a path.

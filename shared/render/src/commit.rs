@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use delivery_definition::{BuildSettings, Kind, Mistake, Text};
 
+use crate::NodeProject;
 use crate::pipeline::{Action, COMMIT, Commands, SOURCE, Work};
 use crate::plan::{Plan, PlannedService};
 use crate::query::{Piece, Query};
@@ -89,6 +90,20 @@ fn tasks<'a>(plan: &Plan<'_>, service: &PlannedService<'a>) -> Vec<&'a str> {
     build_task(service)
         .into_iter()
         .chain(test_task(plan, service))
+        .collect()
+}
+
+/// The services whose dependencies are installed.
+pub(crate) fn projects(plan: &Plan<'_>) -> Vec<NodeProject> {
+    let projects = plan.services.iter().map(|service| NodeProject {
+        directory: service.directory().to_owned(),
+        tasks: tasks(plan, service)
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect(),
+    });
+    projects
+        .filter(|project| !project.tasks.is_empty())
         .collect()
 }
 

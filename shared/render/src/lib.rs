@@ -24,6 +24,17 @@ pub struct Rendering {
     pub templates: BTreeMap<String, String>,
     /// The environments in the order of their stages.
     pub environments: Vec<RenderedEnvironment>,
+    /// The services whose dependencies npm-install installs.
+    pub projects: Vec<NodeProject>,
+}
+
+/// A service with `package.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeProject {
+    /// Its folder, from the root of the repository.
+    pub directory: String,
+    /// The tasks that are run in it.
+    pub tasks: Vec<String>,
 }
 
 /// An environment, as the pipeline and the stack have it.
@@ -78,5 +89,6 @@ pub fn render(request: &Request<'_>) -> Result<Rendering, Mistakes> {
         environments: environments
             .map(|environment| environment.rendered(&plan))
             .collect(),
+        projects: commit::projects(&plan),
     })
 }

@@ -1,0 +1,247 @@
+//! The templates of an application's pipeline: rendered from its `delivery.toml` and from what its services are.
+
+pub(crate) mod repository;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use delivery_definition::{Definition, Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
+use delivery_render::{NodeProject, RenderedEnvironment, Request, render};
+
+use crate::application;
+use crate::checkout;
+use crate::error::{CliError, Explained};
+use crate::exit::Exit;
+use crate::settings::{FILE_NAME, Settings};
+use crate::stack::template::{Declared, Template};
+
+use repository::ServiceFolder;
+
+/// The template that a user launches.
+pub(crate) const ROOT: &str = "delivery.yaml";
+
+/// The template of the action functions, which is the same for every application.
+const ACTIONS: &str = "actions.yaml";
+
+/// The templates of a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Templates {
+    /// By file name.
+    pub(crate) files: BTreeMap<String, String>,
+    /// The environments in the order of their stages.
+    pub(crate) environments: Vec<RenderedEnvironment>,
+    /// The services whose dependencies npm-install installs.
+    pub(crate) projects: Vec<NodeProject>,
+    /// Whether they are those that are committed in the checkout.
+    pub(crate) is_default: bool,
+    /// Whether the repository is one app, whose settings are parameters of the stack.
+    pub(crate) is_one_app: bool,
+}
+
+/// Why there are no templates.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TemplatesError {
+    /// What the file says cannot be a pipeline.
+    #[error("`{FILE_NAME}` cannot be rendered:\n{0}")]
+    Mistakes(Mistakes),
+    /// It is not known what the repository is deployed as.
+    #[error(transparent)]
+    Kind(#[from] UnknownKind),
+    /// There is no template of the action functions.
+    #[error("the checkout that this program was built from is missing; its templates are needed")]
+    NoCheckout,
+}
+
+impl Explained for TemplatesError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Mistakes(_) | Self::Kind(_) => Exit::Usage,
+            Self::NoCheckout => Exit::Failed,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Mistakes(_) | Self::Kind(_) => "settings",
+            Self::NoCheckout => "template",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Mistakes(_) => None,
+            Self::Kind(_) => Some(format!("`delivery init` writes a `{FILE_NAME}`, which can say it")),
+            Self::NoCheckout => Some(
+                "build `delivery` in a checkout that you keep, or launch published templates: `delivery up \
+                 --template-url URL`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Templates {
+    /// Renders the templates of the application that the settings are of.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, CliError> {
+        Self::of_folder(settings, &settings.directory)
+    }
+
+    /// The same, of the application in a folder.
+    pub(crate) fn of_folder(settings: &Settings, folder: &Path) -> Result<Self, CliError> {
+        let definition = settings.definition();
+        let file = settings
+            .file_path()
+            .unwrap_or_else(|| folder.join(FILE_NAME));
+        let kinds = kinds(definition, folder, &file)?;
+        let application = application::stack_name_of(folder);
+        let request = Request {
+            definition,
+            application: &application,
+            kinds: &kinds,
+            file: &file.display().to_string(),
+        };
+        let rendering = render(&request).map_err(TemplatesError::Mistakes)?;
+        let mut files = rendering.templates;
+        files.insert(ACTIONS.to_owned(), actions()?);
+        let is_app = kinds.values().any(|detected| detected.kind == Kind::App);
+        let is_one_app = is_app && definition.file().services.is_none();
+        Ok(Self {
+            files,
+            environments: rendering.environments,
+            projects: rendering.projects,
+            is_default: is_one_app && definition.file().environments.is_none(),
+            is_one_app,
+        })
+    }
+
+    /// The template that a user launches.
+    pub(crate) fn root(&self) -> &str {
+        self.files.get(ROOT).map(String::as_str).unwrap_or_default()
+    }
+
+    /// The parameters of that template.
+    pub(crate) fn parameters(&self) -> Vec<Declared> {
+        Template::read(self.root()).map_or_else(|_| Vec::new(), |template| template.parameters())
+    }
+
+    /// Writes all into a folder and returns their paths.
+    pub(crate) fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+        let failed = |path: &Path, source| CliError::File {
+            verb: "write",
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+        let write = |(name, text): (&String, &String)| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|source| failed(&path, source))?;
+            Ok(path)
+        };
+        self.files.iter().map(write).collect()
+    }
+}
+
+/// What each service is deployed as.
+fn kinds(
+    definition: &Definition,
+    folder: &Path,
+    file: &Path,
+) -> Result<BTreeMap<String, Detected>, TemplatesError> {
+    let mut kinds = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    let is_one_service = definition.file().services.is_none();
+    for service in definition.services() {
+        let directory = service.directory.as_ref();
+        let directory = directory.map_or(".", |directory| directory.value.as_str());
+        let path = folder.join(directory);
+        if !path.is_dir() {
+            let what = format!(
+                "the folder `{directory}` of the service `{}` does not exist",
+                service.name
+            );
+            mistakes.push(Mistake::new(
+                service.line,
+                &what,
+                "correct `directory`, or make the folder",
+            ));
+            continue;
+        }
+        match kind_of(service, &ServiceFolder::new(folder, directory)) {
+            Ok(detected) => drop(kinds.insert(service.name.clone(), detected)),
+            // What an app lacks is said where the application is looked at.
+            Err(UnknownKind::None { .. }) if is_one_service => {
+                let app = Detected {
+                    kind: Kind::App,
+                    template: None,
+                };
+                kinds.insert(service.name.clone(), app);
+            }
+            Err(error) if is_one_service => return Err(error.into()),
+            Err(error) => {
+                let next = "a service's `kind`, `template` and `site` say what its files do not";
+                mistakes.push(Mistake::new(service.line, &error.to_string(), next));
+            }
+        }
+    }
+    match Mistakes::new(&file.display().to_string(), mistakes) {
+        None => Ok(kinds),
+        Some(mistakes) => Err(TemplatesError::Mistakes(mistakes)),
+    }
+}
+
+fn actions() -> Result<String, CliError> {
+    let path = checkout::find()
+        .ok_or(TemplatesError::NoCheckout)?
+        .join("cloudformation")
+        .join(ACTIONS);
+    std::fs::read_to_string(&path).map_err(|source| CliError::File {
+        verb: "read",
+        path,
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn templates(files: &[(&str, &str)]) -> Result<Templates, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let cli = Cli::parse_from(["delivery", "validate"]);
+        let settings = Settings::load_from(&cli.global, folder.path()).unwrap();
+        let home = folder.path().display().to_string();
+        Templates::of(&settings).map_err(|error| error.message().replace(&home, "HOME"))
+    }
+
+    const TEMPLATE: &str = "Resources:\n  Table: { Type: AWS::DynamoDB::Table }\n";
+
+    #[test]
+    fn a_repository_without_a_file_is_what_lies_in_it() {
+        let app = [("package.json", r#"{"scripts": {"package": "true"}}"#)];
+        assert!(templates(&app).unwrap().is_one_app);
+        assert!(templates(&[]).unwrap().is_one_app);
+        let stack = templates(&[("template.yaml", TEMPLATE)]).unwrap();
+        assert!(!stack.is_one_app);
+        assert!(stack.files["pipeline.yaml"].contains("!Ref DeployStack"));
+    }
+
+    #[test]
+    fn all_services_that_are_nothing_are_named_at_once() {
+        let text =
+            "application = \"shop\"\n[services]\none = \"one\"\ntwo = \"two\"\nthree = \"three\"\n";
+        let files = [
+            ("delivery.toml", text),
+            ("one/template.yaml", TEMPLATE),
+            ("two/README.md", ""),
+        ];
+        insta::assert_snapshot!(templates(&files).unwrap_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The folder of a service, as the detection of its kind looks at it.
+
+use std::path::{Path, PathBuf};
+
+use delivery_definition::Folder;
+use delivery_node::project::{self, Expected};
+use local::launch::template;
+
+/// What builds an app.
+const PACKAGE: &str = "package";
+
+/// A folder of the repository.
+#[derive(Debug)]
+pub(crate) struct ServiceFolder<'a> {
+    repository: &'a Path,
+    directory: &'a str,
+}
+
+impl<'a> ServiceFolder<'a> {
+    pub(crate) fn new(repository: &'a Path, directory: &'a str) -> Self {
+        Self {
+            repository,
+            directory,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.repository.join(self.directory)
+    }
+}
+
+impl Folder for ServiceFolder<'_> {
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let files = entries.filter(|entry| entry.path().is_file());
+        let mut names: Vec<String> = files
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn has_resources(&self, file: &str) -> bool {
+        let Ok(text) = std::fs::read_to_string(self.path().join(file)) else {
+            return false;
+        };
+        template::parse(&text)
+            .is_ok_and(|template| template.get("Resources").is_some_and(|all| all.is_object()))
+    }
+
+    fn has_package_task(&self) -> bool {
+        let tasks = [PACKAGE.to_owned()];
+        let expected = Expected {
+            directory: self.directory,
+            tasks: &tasks,
+            installs: false,
+            ..Expected::default()
+        };
+        let found = project::check(self.repository, &expected);
+        found
+            .iter()
+            .all(|finding| finding.severity != project::Severity::Error)
+    }
+}
