@@ -8,6 +8,10 @@ default:
 check:
     scripts/test
 
+# write what a repository without delivery.toml renders to
+render:
+    cargo run --quiet --package delivery -- render --out cloudformation
+
 # run the demonstration: a commit from source to production on this machine
 demo:
     scripts/demo

@@ -58,17 +58,16 @@ impl CommandAnswer for Initialized {
     const TYPE: &'static str = "initialized";
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n", self.file.display());
-        for service in &self.services {
-            text += &format!(
-                "  {} ({}) in `{}`\n",
-                service.name, service.kind, service.directory
-            );
-        }
-        for one in &self.left_out {
-            text += &format!("not in it: `{}`: {}\n", one.directory, one.reason);
-        }
-        text + "next: delivery validate, then commit it and `delivery run`\n"
+        let services = self
+            .services
+            .iter()
+            .map(|one| format!("  {} ({}) in `{}`\n", one.name, one.kind, one.directory));
+        let left_out = self.left_out.iter();
+        let left_out =
+            left_out.map(|one| format!("not in it: `{}`: {}\n", one.directory, one.reason));
+        let found: String = services.chain(left_out).collect();
+        let file = self.file.display();
+        format!("{file}\n{found}next: delivery validate, then commit it and `delivery run`\n")
     }
 }
 

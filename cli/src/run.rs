@@ -148,12 +148,7 @@ async fn work(
             urls: progress.urls.clone(),
         });
     }
-
-    let shape = pipeline.shape().await?;
-    reporter.report(RunMessage::Pipeline {
-        name: pipeline.name().to_owned(),
-        stages: shape.stages.clone(),
-    });
+    let shape = shape(&pipeline, reporter).await?;
     let begun = if created {
         pipeline.begun_by_creation().await?
     } else {
@@ -168,6 +163,16 @@ async fn work(
     } else {
         executions.once(reporter, progress).await
     }
+}
+
+/// Reads what stages the pipeline has, and says it.
+async fn shape(pipeline: &Pipeline, reporter: &Reporter) -> Result<Shape, CliError> {
+    let shape = pipeline.shape().await?;
+    reporter.report(RunMessage::Pipeline {
+        name: pipeline.name().to_owned(),
+        stages: shape.stages.clone(),
+    });
+    Ok(shape)
 }
 
 fn explainer(

@@ -201,12 +201,8 @@ pub(crate) fn prepare(
     let architecture = settings.architecture(arguments);
     let layer = !arguments.no_node_layer;
     let packages = read_packages(&settings.packages(arguments), architecture, layer)?;
-    let templates = Templates::of(settings)?;
+    let templates = templates(settings)?;
     let root_path = PathBuf::from(ROOT);
-    let templates = templates.files.into_iter();
-    let templates: Files = templates
-        .map(|(name, text)| (name, text.into_bytes()))
-        .collect();
     let bucket = Bucket::of(settings.bucket(arguments), account, region);
 
     let (layers, actions): (Files, Files) =
@@ -240,14 +236,8 @@ pub(crate) fn prepare(
     let root_file = vec![(ROOT.to_owned(), text.as_bytes().to_vec())];
     let root_prefix = content::prefix("templates", &root_file);
     let template = Template::read(&text).map_err(|_| filled(FillError::Form))?;
-    let zip = |prefix: &str, files: Files| -> Vec<Object> {
-        files
-            .into_iter()
-            .map(|(name, body)| Object::zip(format!("{prefix}/{name}"), body))
-            .collect()
-    };
-    let mut packages = zip(&actions_prefix, actions);
-    packages.extend(zip(&layers_prefix, layers));
+    let mut packages = zips(&actions_prefix, actions);
+    packages.extend(zips(&layers_prefix, layers));
     let nested = nested.iter().map(|(name, body)| {
         Object::template(
             format!("{templates_prefix}/{name}"),
@@ -263,6 +253,21 @@ pub(crate) fn prepare(
         root: Object::template(format!("{root_prefix}/{ROOT}"), &text),
         template,
     })
+}
+
+/// The templates of the application by name.
+fn templates(settings: &Settings) -> Result<Files, CliError> {
+    let templates = Templates::of(settings)?.files.into_iter();
+    Ok(templates
+        .map(|(name, text)| (name, text.into_bytes()))
+        .collect())
+}
+
+fn zips(prefix: &str, files: Files) -> Vec<Object> {
+    files
+        .into_iter()
+        .map(|(name, body)| Object::zip(format!("{prefix}/{name}"), body))
+        .collect()
 }
 
 fn read_packages(

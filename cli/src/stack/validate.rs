@@ -210,7 +210,7 @@ impl Checked {
 
     /// What a file is called in messages.
     fn shown(&self, path: &Path) -> String {
-        let rendered = self.rendered.as_ref().map(|folder| folder.path());
+        let rendered = self.rendered.as_ref().map(TempDir::path);
         let name = rendered.and_then(|folder| path.strip_prefix(folder).ok());
         name.unwrap_or(path).display().to_string()
     }

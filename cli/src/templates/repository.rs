@@ -47,8 +47,11 @@ impl Folder for ServiceFolder<'_> {
         let Ok(text) = std::fs::read_to_string(self.path().join(file)) else {
             return false;
         };
-        template::parse(&text)
-            .is_ok_and(|template| template.get("Resources").is_some_and(|all| all.is_object()))
+        template::parse(&text).is_ok_and(|template| {
+            template
+                .get("Resources")
+                .is_some_and(serde_json::Value::is_object)
+        })
     }
 
     fn has_package_task(&self) -> bool {

@@ -1,5 +1,7 @@
 //! `UserParameters` as a query string, with parameters of the template and variables of the pipeline in its values.
 
+use std::fmt::Write as _;
+
 /// The most characters of a value of an action's configuration
 /// (<https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionDeclaration.html>).
 pub(crate) const LONGEST: usize = 1000;
@@ -96,7 +98,7 @@ impl Query {
     }
 
     fn push_parameter(&mut self, name: &str) {
-        self.text.push_str(&format!("${{{name}}}"));
+        let _infallible = write!(self.text, "${{{name}}}");
         self.longest += longest_value(name);
         self.parameters.push(name.to_owned());
     }
