@@ -11,11 +11,13 @@ pub enum DeploySiteError {
     #[error(transparent)]
     Job(#[from] JobError),
     /// The artifact is not a site.
-    #[error("input artifact {artifact} has no `index.html` at its root, among {files} other files")]
+    #[error("input artifact {artifact} has no `index.html` {place}, among {files} other files")]
     NoIndex {
         /// The artifact.
         artifact: Artifact,
-        /// How many files it has.
+        /// Where it was looked for.
+        place: String,
+        /// How many files there are.
         files: usize,
     },
     /// A link leads to no file.
@@ -161,7 +163,7 @@ impl ActionError for DeploySiteError {
                 ));
             }
             Self::NoIndex { .. } => {
-                "in the action that makes the artifact, name the directory that has `index.html`"
+                "in the action that makes the artifact, name the directory that has `index.html`, or name it by `directory`"
             }
             Self::Link { .. } => "remove the link, or add the file that it leads to",
             Self::Reserved { .. } => "remove the file from the site",

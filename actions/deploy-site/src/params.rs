@@ -21,6 +21,8 @@ const OWN_CONFIG: [&str; 2] = ["apiBaseurl", "version"];
 pub struct DeploySiteParams {
     /// The bucket that the site is served from.
     pub bucket: String,
+    /// The folder of the artifact that is the site: empty, or ending in `/`.
+    pub directory: String,
     /// What the keys of all its objects begin with: empty, or ending in `/`.
     pub prefix: String,
     /// Where the site finds its API.
@@ -56,6 +58,7 @@ pub enum Delete {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Keys {
     bucket: String,
+    directory: Option<String>,
     prefix: Option<String>,
     api_baseurl: Option<String>,
     version: Option<String>,
@@ -87,8 +90,13 @@ impl Params for DeploySiteParams {
         if keys.bucket.trim().is_empty() {
             return Err(invalid("bucket", "the name of a bucket"));
         }
+        let plain = "a path without `.`, `..` and empty parts";
+        let directory = match keys.directory.as_deref() {
+            None | Some(".") => String::new(),
+            Some(directory) => prefix(directory).ok_or_else(|| invalid("directory", plain))?,
+        };
         let prefix = prefix(keys.prefix.as_deref().unwrap_or_default())
-            .ok_or_else(|| invalid("prefix", "a path without `.`, `..` and empty parts"))?;
+            .ok_or_else(|| invalid("prefix", plain))?;
         let given = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
         let immutable = match given(keys.immutable) {
             None => Immutable::default(),
@@ -101,6 +109,7 @@ impl Params for DeploySiteParams {
         };
         Ok(Self {
             bucket: keys.bucket,
+            directory,
             prefix,
             api_baseurl: given(keys.api_baseurl),
             version: given(keys.version),
@@ -141,11 +150,12 @@ mod tests {
 
     #[test]
     fn all_keys_are_read() {
-        let text = "bucket=www&prefix=/app&apiBaseurl=https://a.example&version=v1&Config.title=Hi\
+        let text = "bucket=www&directory=frontend/build&prefix=/app&apiBaseurl=https://a.example&version=v1&Config.title=Hi\
                     &delete=never&distribution=E1&immutable=assets/**,*.woff2&pipeline=p&execution=0a-1b\
                     &digest=sha256:abababababababababababababababababababababababababababababababab";
         let expected = DeploySiteParams {
             bucket: "www".to_owned(),
+            directory: "frontend/build/".to_owned(),
             prefix: "app/".to_owned(),
             api_baseurl: Some("https://a.example".to_owned()),
             version: Some("v1".to_owned()),
@@ -169,11 +179,15 @@ mod tests {
     )]
     #[test_case(
         "bucket=b&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`"
+        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`"
     )]
     #[test_case(
         "bucket=b&prefix=a/../b",
         "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"
+    )]
+    #[test_case(
+        "bucket=b&directory=../b",
+        "`directory` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"
     )]
     #[test_case("bucket=b&prefix=a//b", "`prefix` in `UserParameters` is not valid: expected a path without `.`, `..` and empty parts"; "empty parts")]
     #[test_case(

@@ -29,8 +29,12 @@ pub(crate) struct BrokenLink {
 }
 
 /// All files by the path under which they are served, each with its index among the archive's entries. A
-/// link to a file is served as that file, a link to a directory as everything below that directory.
-pub(crate) fn files(archive: &Archive) -> Result<BTreeMap<String, usize>, BrokenLink> {
+/// link to a file is served as that file, a link to a directory as everything below that directory. The site is what
+/// is below `directory`, which is empty or ends in `/`.
+pub(crate) fn files(
+    archive: &Archive,
+    directory: &str,
+) -> Result<BTreeMap<String, usize>, BrokenLink> {
     let mut nodes = BTreeMap::new();
     for (place, entry) in archive.entries().enumerate() {
         match entry.kind() {
@@ -49,7 +53,7 @@ pub(crate) fn files(archive: &Archive) -> Result<BTreeMap<String, usize>, Broken
         through: Vec::new(),
         files: BTreeMap::new(),
     };
-    walk.add("", "")?;
+    walk.add(directory, "")?;
     Ok(walk.files)
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn read(
     contents: &Arc<Contents>,
     params: &DeploySiteParams,
 ) -> Result<Site, DeploySiteError> {
-    let named = names(artifact, contents)?;
+    let named = names(artifact, contents, &params.directory)?;
     let all_names = named.iter().map(|(name, _)| name.as_str());
     let naming = Naming::of(&params.immutable, all_names);
     let next = AtomicUsize::new(0);
@@ -105,12 +105,13 @@ pub(crate) fn read(
 fn names(
     artifact: &Artifact,
     contents: &Contents,
+    directory: &str,
 ) -> Result<Vec<(String, usize)>, DeploySiteError> {
-    let mut files =
-        served_files::files(contents.archive()).map_err(|link| DeploySiteError::Link {
-            artifact: artifact.clone(),
-            link: link.path,
-        })?;
+    let files = served_files::files(contents.archive(), directory);
+    let mut files = files.map_err(|link| DeploySiteError::Link {
+        artifact: artifact.clone(),
+        link: format!("{directory}{}", link.path),
+    })?;
     if files.contains_key(MANIFEST) {
         return Err(DeploySiteError::Reserved {
             artifact: artifact.clone(),
@@ -126,6 +127,10 @@ fn names(
     if !files.contains_key(SITE_PAGE) {
         return Err(DeploySiteError::NoIndex {
             artifact: artifact.clone(),
+            place: match directory.strip_suffix('/') {
+                Some(directory) => format!("in `{directory}`"),
+                None => "at its root".to_owned(),
+            },
             files: files.len(),
         });
     }

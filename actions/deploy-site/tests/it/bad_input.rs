@@ -42,7 +42,7 @@ async fn an_artifact_without_an_index() {
         .await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
     JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has no `index.html` at its root, among 2 other files
-    hint: in the action that makes the artifact, name the directory that has `index.html`
+    hint: in the action that makes the artifact, name the directory that has `index.html`, or name it by `directory`
     ");
 }
 
@@ -52,7 +52,7 @@ async fn an_empty_artifact() {
     frame.release(&[]).await;
     assert_snapshot!(failed(&frame, PARAMETERS).await, @"
     JobFailed: input artifact `DistSiteOutput` (`s3://store/p/Site/x`) has no `index.html` at its root, among 0 other files
-    hint: in the action that makes the artifact, name the directory that has `index.html`
+    hint: in the action that makes the artifact, name the directory that has `index.html`, or name it by `directory`
     ");
 }
 
@@ -120,7 +120,7 @@ async fn a_bucket_that_does_not_exist() {
 async fn an_unknown_key() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "bucket=www&apiBaseUrl=x").await, @"
-    ConfigurationError: `UserParameters` has an unknown key `apiBaseUrl`; known keys are `bucket`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`
+    ConfigurationError: `UserParameters` has an unknown key `apiBaseUrl`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`
     hint: correct or remove the key in the action's `UserParameters`
     ");
 }

@@ -167,6 +167,29 @@ async fn what_others_changed_is_put_right() {
 }
 
 #[tokio::test]
+async fn a_folder_of_the_source_is_a_site() {
+    let frame = Frame::start().await;
+    frame
+        .release(&[
+            ("README.md", "x"),
+            ("index.html", "of the repository"),
+            ("frontend/build/index.html", "of the site"),
+            ("frontend/build/app/main.js", "x"),
+            ("frontend/build-tools.txt", "x"),
+        ])
+        .await;
+    frame
+        .succeed(&format!("{PARAMETERS}&directory=frontend/build"))
+        .await;
+    assert_eq!(
+        frame.keys().await,
+        ["app/main.js", "config.json", "index.html"]
+    );
+    let objects = frame.world.bucket("www").snapshot().await;
+    assert_eq!(&objects["index.html"].body[..], b"of the site");
+}
+
+#[tokio::test]
 async fn a_prefix_is_a_site_of_its_own() {
     let frame = Frame::start().await;
     frame
