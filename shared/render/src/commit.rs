@@ -229,10 +229,10 @@ fn commands(
         ));
     }
     let environment = build.environment.iter().flat_map(|all| &all.value);
-    let files = build.files.as_ref().map(|files| {
-        let patterns = files.value.iter();
-        patterns.map(|pattern| service.path(&pattern.0)).collect()
-    });
+    let files = build.files.iter().flat_map(|files| &files.value);
+    let files: Vec<_> = files
+        .map(|pattern| service.path(&all_below(&pattern.0)))
+        .collect();
     let variables = build
         .variables
         .as_ref()
@@ -253,11 +253,24 @@ fn commands(
                 .timeout
                 .as_ref()
                 .map(|timeout| minutes(timeout.value.0)),
-            files: files.unwrap_or_else(|| vec![ALL_FILES.to_owned()]),
+            files: if files.is_empty() {
+                vec![ALL_FILES.to_owned()]
+            } else {
+                files
+            },
         }),
         inputs: vec![SOURCE.to_owned()],
         outputs: vec![built(service).artifact],
         line: service.service.line,
+    }
+}
+
+/// `build/**` in the words of the Commands action, where `**` is folders only.
+fn all_below(pattern: &str) -> String {
+    match pattern {
+        "**" => ALL_FILES.to_owned(),
+        folder if folder.ends_with("/**") => format!("{folder}/*"),
+        pattern => pattern.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use delivery_definition::{Kind, Mistake};
 
-use crate::pipeline::{Action, Pipeline, Stage};
+use crate::pipeline::{Action, FUNCTIONS, Pipeline, Stage};
 use crate::plan::Plan;
 use crate::query::{LONGEST, Query};
 
@@ -67,6 +67,17 @@ fn report_ids(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
                 &what,
                 "rename one of them",
             ));
+        }
+        let names = ["Function", "Api"].map(|what| format!("{}{what}", service.id));
+        let taken = FUNCTIONS
+            .iter()
+            .find(|(id, _)| names.iter().any(|name| name == id));
+        if let Some((id, function)) = taken.filter(|_| service.kind == Kind::App) {
+            let what = format!(
+                "the app `{}` would have the parameter `{id}` in templates, which names the function {function}",
+                service.service.name
+            );
+            mistakes.push(Mistake::new(service.service.line, &what, "rename the app"));
         }
     }
 }

@@ -45,19 +45,11 @@ fn without_a_file_an_app_renders_to_the_committed_templates() {
     assert_eq!(rendering.templates.len(), 3);
 }
 
-const WORKSHOP: &str = r#"
-application = "workshop"
-
-[services]
-database = "backend-database"
-restapi  = { directory = "backend-restapi", parameters = { TableName = "${database.TableName}" } }
-tasks    = "backend-tasks"
-website  = { directory = "frontend", site = "build", config = { apiBaseurl = "${restapi.Url}" } }
-
-[environments]
-int = {}
-prd = { after = "int", approval = true, parameters = { LogLevel = "warn" } }
-"#;
+fn example(name: &str) -> Definition {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let text = std::fs::read_to_string(format!("{folder}/{name}/{FILE}")).unwrap();
+    parse(&text, FILE).unwrap()
+}
 
 fn shown(rendering: &Rendering) -> String {
     let files = rendering.templates.iter();
@@ -75,7 +67,7 @@ fn a_workshop_of_four_services() {
         ("tasks", Kind::Stack),
         ("website", Kind::Site),
     ];
-    let definition = parse(WORKSHOP, FILE).unwrap();
+    let definition = example("workshop");
     insta::assert_snapshot!(shown(&rendered(&definition, &kinds).unwrap()));
 }
 
@@ -83,6 +75,12 @@ fn a_workshop_of_four_services() {
 fn one_stack_without_a_file() {
     let rendering = rendered(&Definition::default(), &[("main", Kind::Stack)]).unwrap();
     insta::assert_snapshot!(shown(&rendering));
+}
+
+#[test]
+fn a_python_service_and_its_approval() {
+    let rendering = rendered(&example("python-service"), &[("api", Kind::Stack)]).unwrap();
+    insta::assert_snapshot!(rendering.templates["pipeline.yaml"]);
 }
 
 #[test]
@@ -127,4 +125,79 @@ int = {}
     ];
     let definition = parse(text, FILE).unwrap();
     insta::assert_snapshot!(shown(&rendered(&definition, &kinds).unwrap()));
+}
+
+#[test]
+fn an_app_in_environments_of_its_own() {
+    let text = "application = \"shop\"\n[environments]\nno = {}\nprd = { after = \"no\", approval = true }\n";
+    let rendering = rendered(&parse(text, FILE).unwrap(), &[("main", Kind::App)]).unwrap();
+    insta::assert_snapshot!(shown(&rendering));
+}
+
+/// What is wrong with a definition in the one environment `int`.
+fn refused(services: &str, kinds: &[(&str, Kind)]) -> String {
+    let text =
+        format!("application = \"shop\"\n[environments]\nint = {{}}\n[services]\n{services}");
+    let definition = parse(&text, FILE).unwrap();
+    rendered(&definition, kinds).unwrap_err()
+}
+
+#[test]
+fn outputs_that_sites_and_apps_do_not_have() {
+    let services = "web = { directory = \"web\", site = \".\" }\nshop = \"shop\"\n\
+        api = { directory = \"api\", parameters = { A = \"${web.Adress}\", B = \"${shop.Url}\" } }\n";
+    let kinds = [
+        ("web", Kind::Site),
+        ("shop", Kind::App),
+        ("api", Kind::Stack),
+    ];
+    insta::assert_snapshot!(refused(services, &kinds));
+}
+
+#[test]
+fn kinds_and_builds_that_cannot_be_deployed() {
+    let services =
+        "infra = \"infra\"\nshop = { directory = \"shop\", build = { commands = [\"make\"] } }\n";
+    let kinds = [("infra", Kind::Terraform), ("shop", Kind::App)];
+    insta::assert_snapshot!(refused(services, &kinds));
+}
+
+#[test]
+fn names_that_are_the_same_in_templates() {
+    let services = "a-1b = \"one\"\na1b = \"two\"\n";
+    let kinds = [("a-1b", Kind::Stack), ("a1b", Kind::Stack)];
+    let app = refused("deploy = \"shop\"\n", &[("deploy", Kind::App)]);
+    insta::assert_snapshot!(app);
+    insta::assert_snapshot!(refused(services, &kinds));
+}
+
+#[test]
+fn limits_of_codepipeline_are_known_before() {
+    let long = "x".repeat(400);
+    let web = format!(
+        "web = {{ directory = \"web\", site = \".\", config = {{ a = \"{long}\", b = \"{long}\" }} }}\n"
+    );
+    insta::assert_snapshot!(refused(&web, &[("web", Kind::Site)]));
+
+    let commands: Vec<_> = (0..50).map(|number| format!("\"echo {number}\"")).collect();
+    let api = format!(
+        "api = {{ directory = \"api\", build = {{ commands = [{}] }} }}\n",
+        commands.join(", ")
+    );
+    insta::assert_snapshot!(refused(&api, &[("api", Kind::Stack)]));
+
+    let names: Vec<_> = (0..50).map(|number| format!("s{number}")).collect();
+    let services: String = names
+        .iter()
+        .map(|name| format!("{name} = \"{name}\"\n"))
+        .collect();
+    let kinds: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Kind::Stack))
+        .collect();
+    insta::assert_snapshot!(refused(&services, &kinds));
+
+    let name = format!("a{}", "b".repeat(90));
+    let shop = format!("{name} = {{ directory = \"shop\", test = {{ task = \"t\" }} }}\n");
+    insta::assert_snapshot!(refused(&shop, &[(&name, Kind::App)]));
 }
