@@ -5,11 +5,11 @@
 
 use aws_sdk_sts::config::ProvideCredentials;
 use delivery_action::aws::SdkConfig;
+use delivery_stack::template::nearest;
 
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::stack::template::nearest;
 
 /// Clients of AWS.
 #[derive(Clone, Debug)]

@@ -8,6 +8,8 @@ mod machine;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use delivery_stack::template::Declared;
+
 use crate::application::Application;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -15,7 +17,6 @@ use crate::message::{Finding, Severity};
 use crate::settings::CustomFunction;
 use crate::settings::FILE_NAME;
 use crate::settings::check::{self, Purpose, SettingsCheck};
-use crate::stack::template::Declared;
 use crate::templates::Templates;
 
 pub(crate) use machine::is_on_path;

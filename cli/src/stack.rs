@@ -1,19 +1,14 @@
 //! The commands about the stack.
 
-mod change_set;
 pub(crate) mod connection;
 pub(crate) mod console;
 pub(crate) mod description;
 mod down;
-pub(crate) mod events;
 mod failure;
 pub(crate) mod follow;
 pub(crate) mod parameters;
 pub(crate) mod publish;
 pub(crate) mod question;
-pub(crate) mod resources;
-pub(crate) mod state;
-pub(crate) mod template;
 mod up;
 mod validate;
 mod wait;

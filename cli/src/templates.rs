@@ -13,7 +13,7 @@ use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::settings::{FILE_NAME, Settings};
-use crate::stack::template::{Declared, Template};
+use delivery_stack::template::{Declared, Template};
 
 use repository::ServiceFolder;
 

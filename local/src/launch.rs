@@ -6,12 +6,14 @@ mod clients;
 mod custom;
 mod packages;
 mod stack;
-pub mod template;
 mod upload;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+
+use delivery_action::aws::CallError;
+use delivery_stack::yaml;
 
 use clients::Clients;
 pub use clients::SECRET_ACCESS_KEY;
@@ -89,6 +91,18 @@ pub struct Launch {
     pub outputs: BTreeMap<String, String>,
 }
 
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Self::Aws {
+            operation: error.action,
+            message: match error.code {
+                Some(code) => format!("{code}: {}", error.message),
+                None => error.message,
+            },
+        }
+    }
+}
+
 /// Why a stack is not complete.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,7 +121,7 @@ pub enum Error {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: template::Error,
+        source: yaml::Error,
     },
     /// A package cannot be made.
     #[error(

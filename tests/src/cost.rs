@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 
-use local::launch::template;
+use delivery_stack::yaml;
 use serde_json::Value;
 
 use crate::checkout;
@@ -186,7 +186,7 @@ pub fn measured(lines: &str) -> io::Result<Vec<Measured>> {
 /// Where the template cannot be read.
 pub fn sizes() -> io::Result<BTreeMap<String, Size>> {
     let text = fs::read_to_string(checkout::root().join("cloudformation/actions.yaml"))?;
-    let template = template::parse(&text).map_err(io::Error::other)?;
+    let template = yaml::parse(&text).map_err(io::Error::other)?;
     let number = |value: &Value| {
         let parameter = value["Ref"].as_str().unwrap_or_default();
         let default = &template["Parameters"][parameter]["Default"];

@@ -2,12 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use delivery_stack::template::nearest;
+
 use super::{NAMES, build, program};
 use crate::args::stack::Architecture;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::settings::CustomFunction;
-use crate::stack::template::nearest;
 
 /// Why a function of the user's own cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! What the account has: credentials, services in the region, the stack, the connection, quotas.
 
 use delivery_action::aws::CallError;
+use delivery_stack::description::{self, Description};
 
 use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::settings::Settings;
 use crate::stack::connection;
-use crate::stack::description::{self, Description};
 
 use super::{CallErrorKind, Check};
 

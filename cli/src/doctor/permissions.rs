@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use delivery_action::aws::CallError;
+use delivery_stack::description::Description;
 
 use crate::cloud::Cloud;
-use crate::stack::description::Description;
 
 use super::Check;
 

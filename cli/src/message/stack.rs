@@ -189,6 +189,35 @@ pub(crate) enum ResourceAction {
     Import,
 }
 
+impl From<&delivery_stack::change_set::Change> for Change {
+    fn from(change: &delivery_stack::change_set::Change) -> Self {
+        Self {
+            path: change.path.clone(),
+            resource_type: change.resource_type.clone(),
+            action: change.action.into(),
+            physical_id: change.physical_id.clone(),
+            properties: change.properties.clone(),
+            holds_data: change.holds_data,
+            loses_data: change.loses_data,
+        }
+    }
+}
+
+impl From<delivery_stack::change_set::ResourceAction> for ResourceAction {
+    fn from(action: delivery_stack::change_set::ResourceAction) -> Self {
+        use delivery_stack::change_set::ResourceAction as Computed;
+        match action {
+            Computed::Add => Self::Add,
+            Computed::Change => Self::Change,
+            Computed::Replace => Self::Replace,
+            Computed::MayReplace => Self::MayReplace,
+            Computed::Remove => Self::Remove,
+            Computed::Leave => Self::Leave,
+            Computed::Import => Self::Import,
+        }
+    }
+}
+
 impl Change {
     /// Whether something that holds data is removed, or replaced by something empty.
     pub(crate) fn is_critical(&self) -> bool {

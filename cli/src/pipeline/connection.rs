@@ -1,11 +1,11 @@
 //! The connection through which Source reads the repository.
 
+use delivery_stack::description::Description;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::CliError;
 use crate::follow::Pipeline;
-use crate::stack::description::Description;
 use crate::stack::{connection as stack, console};
 
 /// The key of a Source action's configuration, and of the template's parameter.

@@ -7,11 +7,11 @@ use aws_sdk_codepipeline::primitives::DateTime;
 use aws_sdk_codepipeline::types::{
     self, ActionExecutionStatus, PipelineExecution, PipelineExecutionSummary,
 };
+use delivery_stack::description::timestamp;
 
 use crate::error::CliError;
 use crate::follow::{Pipeline, round};
 use crate::output::foreign;
-use crate::stack::description::timestamp;
 
 use super::state::{
     ActionFailure, ActionState, Closed, Inbound, PipelineState, Revision, StageState,

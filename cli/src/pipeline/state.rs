@@ -1,11 +1,11 @@
 //! The pipeline as it is now: each stage, who is in it, and who waits for it.
 
+use delivery_stack::template::nearest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::follow::repair::helps_to_retry;
 use crate::output::foreign;
-use crate::stack::template::nearest;
 
 /// A pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]

@@ -4,6 +4,8 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use delivery_stack::description::Description;
+use delivery_stack::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,8 +16,6 @@ use crate::exit::Exit;
 use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
 use crate::stack::connection::find;
-use crate::stack::description::Description;
-use crate::stack::state::State;
 
 use super::connection::{self, Connection};
 use super::read;

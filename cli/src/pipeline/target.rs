@@ -1,12 +1,14 @@
 //! The stack that a command is about, and the pipeline in it.
 
+use delivery_stack::description::Description;
+
 use crate::args::Global;
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::Pipeline;
 use crate::settings::Settings;
-use crate::stack::description::{self, Description};
+use crate::stack::description;
 
 /// The output of the stack that holds the pipeline's name.
 const PIPELINE_OUTPUT: &str = "Pipeline";

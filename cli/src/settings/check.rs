@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use delivery_stack::template::{Declared, Template, nearest};
+
 use super::{CustomFunction, FILE_NAME, Settings};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::message::{Finding, RunMessage, Severity};
 use crate::output::Reporter;
 use crate::stack::parameters;
-use crate::stack::template::{Declared, Template, nearest};
 
 /// What the name of a parameter ends with that names a function of the user's own; what is before it is the stage.
 const ACTION: &str = "Action";

@@ -13,15 +13,16 @@ mod policies;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 use delivery_action::aws::CallError;
+use delivery_stack::description::{Description, describe, is_absent};
+use delivery_stack::events::{self, Follower};
+use delivery_stack::resources::{self, NESTED_STACK, Resource};
+use delivery_stack::state::State;
 
-use super::description::{Description, describe, is_absent, is_delivery};
-use super::events::{self, Follower};
+use super::description::{check_is_delivery, is_delivery};
 use super::failure::StackError;
 use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::publish;
 use super::question::{Answer, type_out};
-use super::resources::{self, NESTED_STACK, Resource};
-use super::state::State;
 use super::up::recover::busy;
 use crate::args::Global;
 use crate::args::stack::Down;
@@ -112,7 +113,7 @@ async fn delete_stack(
     if matches!(state, State::Working | State::GoingBack) {
         return Err(busy(&work.client, stack).await?.into());
     }
-    stack.check_is_delivery(work.arguments.adopt)?;
+    check_is_delivery(stack, work.arguments.adopt)?;
     let mut policies = Policies::default();
     let resources = resources_to_delete(work, stack, &mut policies).await?;
     show(work, stack, &resources);

@@ -1,17 +1,20 @@
 //! How an operation on a stack can end badly.
 
+use delivery_stack::description::Description;
+use delivery_stack::events::StackEvent;
+use delivery_stack::failure::FirstFailure;
+
 use crate::error::Explained;
 use crate::exit::Exit;
 
-use super::description::Description;
-use super::events::{StackEvent, first_failure};
 use crate::message::StackMessage;
+use crate::output::foreign;
 
 /// Why a command about a stack did not reach its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StackError {
     /// The operation failed.
-    #[error("the stack `{stack}` is {status}{}", .first.as_ref().map(FirstFailure::clause).unwrap_or_default())]
+    #[error("the stack `{stack}` is {status}{}", .first.as_ref().map(clause).unwrap_or_default())]
     Failed {
         /// Its name.
         stack: String,
@@ -50,46 +53,19 @@ pub(crate) enum StackError {
     },
 }
 
-/// What failed first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FirstFailure {
-    resource: String,
-    kind: String,
-    stack: String,
-    reason: String,
+/// What failed first, as a message; `status` is the stack's.
+pub(crate) fn failure_message(first: &FirstFailure, status: &str) -> StackMessage {
+    StackMessage::StackFailure {
+        stack: first.stack.clone(),
+        resource: first.resource.clone(),
+        resource_type: first.kind.clone(),
+        status: status.to_owned(),
+        reason: foreign::text(&first.reason),
+    }
 }
 
-impl FirstFailure {
-    /// Finds it in an operation's events.
-    pub(crate) fn of(operation: &[StackEvent]) -> Option<Self> {
-        first_failure(operation).map(|event| Self {
-            resource: event.resource.clone(),
-            kind: event.kind.clone(),
-            stack: event.stack.clone(),
-            reason: event
-                .reason
-                .clone()
-                .unwrap_or_else(|| format!("{} without a reason", event.status)),
-        })
-    }
-
-    fn clause(&self) -> String {
-        format!(
-            "; the first failure was `{}` ({}) in `{}`: {}",
-            self.resource, self.kind, self.stack, self.reason
-        )
-    }
-
-    /// The same as a message.
-    pub(crate) fn message(&self, status: &str) -> StackMessage {
-        StackMessage::StackFailure {
-            stack: self.stack.clone(),
-            resource: self.resource.clone(),
-            resource_type: self.kind.clone(),
-            status: status.to_owned(),
-            reason: self.reason.clone(),
-        }
-    }
+fn clause(first: &FirstFailure) -> String {
+    foreign::text(&format!("; the first failure was {first}"))
 }
 
 impl StackError {
@@ -154,14 +130,19 @@ impl Explained for StackError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::events::tests::failed_creation;
     use super::*;
     use crate::error::CliError;
 
     #[test]
     fn every_end_says_what_happened_and_what_to_do() {
         let stack = || "shop".to_owned();
-        let first = FirstFailure::of(&failed_creation());
+        let first = Some(FirstFailure {
+            stack: "shop-Application-X".to_owned(),
+            resource: "ProdSite".to_owned(),
+            kind: "AWS::S3::Bucket".to_owned(),
+            status: "CREATE_FAILED".to_owned(),
+            reason: "www.example.com already exists".to_owned(),
+        });
         let statuses = [
             "ROLLBACK_COMPLETE",
             "UPDATE_ROLLBACK_COMPLETE",

@@ -9,18 +9,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
+use delivery_stack::description::{Description, describe};
+use delivery_stack::events::{Follower, StackEvent};
+use delivery_stack::failure::FirstFailure;
+use delivery_stack::resources::NESTED_STACK;
+use delivery_stack::state::State;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::description::{Description, describe};
-use super::events::{Follower, StackEvent};
-use super::failure::{FirstFailure, StackError};
-use super::resources::NESTED_STACK;
-use super::state::State;
+use super::description::message;
+use super::failure::{StackError, failure_message};
 use crate::error::CliError;
 use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::interrupt::Interrupt;
 use crate::message::StackMessage;
-use crate::output::Reporter;
+use crate::output::{Reporter, foreign};
 
 /// How often CloudFormation is polled. Its own waiters poll every 30 s, which is slow for a person who watches;
 /// the API allows several requests a second.
@@ -191,7 +193,7 @@ pub(crate) fn event_message(event: &StackEvent) -> StackMessage {
         resource: event.resource.clone(),
         resource_type: event.kind.clone(),
         status: event.status.clone(),
-        reason: event.reason.clone(),
+        reason: event.reason.as_deref().map(foreign::text),
     }
 }
 
@@ -217,12 +219,12 @@ pub(crate) fn conclude(
     stack: &Description,
     events: &[StackEvent],
 ) -> Result<(), StackError> {
-    reporter.report(stack.message());
+    reporter.report(message(stack));
     if !stack.state().is_failure() {
         return Ok(());
     }
     if let Some(first) = FirstFailure::of(events) {
-        reporter.report(first.message(&stack.status));
+        reporter.report(failure_message(&first, &stack.status));
     }
     Err(StackError::failed(stack, events))
 }

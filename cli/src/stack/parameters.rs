@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use aws_sdk_cloudformation::types::Parameter;
+use delivery_stack::parameters::Value;
+use delivery_stack::template::{Declared, nearest};
 
-use super::template::{Declared, nearest};
 use crate::error::Explained;
 use crate::exit::Exit;
 use crate::message::{Finding, Severity};
@@ -24,15 +24,6 @@ pub(crate) const FILLED_IN: [&str; 5] = [
 
 /// How the names of parameters end that hold the `UserParameters` of an action.
 const USER_PARAMETERS: &str = "Parameters";
-
-/// Where a parameter's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// It is this one.
-    Given(String),
-    /// It stays what the stack has.
-    Previous,
-}
 
 /// What is wrong with the parameters; all of it at once.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -160,17 +151,6 @@ impl Explained for ParameterError {
     }
 }
 
-/// The values that CloudFormation says parameters have; those with `NoEcho` are asterisks.
-pub(crate) fn values_of(parameters: &[Parameter]) -> BTreeMap<String, String> {
-    let text = |value: Option<&String>| value.cloned().unwrap_or_default();
-    let pair = |one: &Parameter| {
-        let value = one.resolved_value.as_ref();
-        let value = value.or(one.parameter_value.as_ref());
-        (text(one.parameter_key.as_ref()), text(value))
-    };
-    parameters.iter().map(pair).collect()
-}
-
 /// Merges and checks.
 ///
 /// `previous` are the names of the parameters that the stack has; `publishes` says whether the template is
@@ -265,21 +245,6 @@ fn problems_of_given(
         })
     };
     given.iter().filter_map(problem).collect()
-}
-
-/// The parameters as CloudFormation takes them.
-pub(crate) fn for_the_call(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
-    values
-        .iter()
-        .map(|(key, value)| {
-            let parameter = Parameter::builder().parameter_key(key);
-            match value {
-                Value::Given(value) => parameter.parameter_value(value),
-                Value::Previous => parameter.use_previous_value(true),
-            }
-            .build()
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
 use delivery_action::aws::CallError;
+use delivery_stack::template::Template;
 
 use super::console;
-use super::template::Template;
 use crate::action_functions;
 use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
@@ -53,7 +53,7 @@ pub(crate) enum PublishError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: local::launch::template::Error,
+        source: delivery_stack::yaml::Error,
     },
     /// The addresses cannot be filled into the root template.
     #[error("cannot fill in the addresses in `{}`", .path.display())]

@@ -9,23 +9,26 @@ mod error;
 pub(crate) mod recover;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
+use delivery_stack::change_set::{self, ChangeSetRequest, Prepared, TemplateSource};
+use delivery_stack::description::{Description, describe};
+use delivery_stack::events::Follower;
+use delivery_stack::parameters::Value;
+use delivery_stack::state::State;
+use delivery_stack::template::Template;
 use tokio::time::sleep_until;
 
-use super::change_set::{self, ChangeSetRequest, Prepared};
 use super::connection;
 use super::console;
-use super::description::{Description, describe};
-use super::events::Follower;
+use super::description::{check_is_delivery, message};
 use super::failure::StackError;
 use super::follow::{Followed, WaitLimits, conclude, follow};
-use super::parameters::{self, Value};
+use super::parameters;
 use super::publish::objects::{self, Sent};
 use super::publish::{self, Publication};
-use super::state::State;
-use super::template::Template;
 use crate::args::Global;
 use crate::args::stack::Up;
 use crate::cloud::Cloud;
@@ -39,6 +42,12 @@ use crate::templates::Templates;
 use cleanup::Cleanup;
 pub(crate) use error::UpError;
 use recover::{NextStep, agree};
+
+/// Polling interval for a change set, which is ready within some seconds.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// What our own templates may do that CloudFormation asks about.
+const CAPABILITIES: [&str; 2] = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"];
 
 /// What every step of `up` needs.
 #[derive(Debug)]
@@ -87,7 +96,7 @@ pub(crate) async fn up(global: &Global, arguments: &Up) -> Result<Exit, CliError
             reporter.notice("no changes: the stack is up to date");
             match stack {
                 Some(stack) => {
-                    reporter.report(stack.message());
+                    reporter.report(message(&stack));
                     end(&work, &stack).await
                 }
                 None => Ok(Exit::Success),
@@ -130,7 +139,7 @@ async fn plan(
     let at_rest =
         |stack: &&Description| stack.state() != State::Gone && !stack.state().is_in_progress();
     if let Some(stack) = found.as_ref().filter(at_rest) {
-        stack.check_is_delivery(work.arguments.adopt)?;
+        check_is_delivery(stack, work.arguments.adopt)?;
     }
     if work.arguments.template_url.is_none() {
         check_parameters(work, found.as_ref())?;
@@ -167,6 +176,7 @@ async fn plan(
             .into());
         }
     };
+    let changes: Vec<Change> = changes.iter().map(Change::from).collect();
     show(work, &changes);
     if work.arguments.dry_run {
         return Ok(Plan::Shown);
@@ -314,14 +324,18 @@ async fn prepare(
         stack,
         name: &name,
         creates: next != NextStep::Update,
-        template_url: &template_url,
+        template: &TemplateSource::Url(template_url),
         parameters: values,
+        capabilities: &CAPABILITIES,
+        role_arn: None,
+        tags: &BTreeMap::new(),
+        description: "delivery up",
     };
     if let Err(error) = change_set::create(&work.client, &request).await {
         return Err(refusal(work, error).await?);
     }
     let found = found.filter(|_| next == NextStep::Update);
-    change_set::prepared(&work.client, stack, &name, found).await
+    Ok(change_set::prepared(&work.client, stack, &name, found, ASK_EVERY).await?)
 }
 
 /// The error of a rejected call: someone else may have started to change the stack.
@@ -406,7 +420,7 @@ async fn execute(
 ) -> Result<Exit, CliError> {
     let mut follower = Follower::from_now(&work.client, stack_id).await?;
     let stack_name = &work.settings.stack_name;
-    if let Err(error) = change_set::execute(&work.client, stack_name, name).await {
+    if let Err(error) = change_set::execute(&work.client, stack_name, name, name).await {
         let overtaken = change_set::is_gone(&error) || error.is_code("InvalidChangeSetStatus");
         if error.outcome_unknown {
             return Err(error.into());

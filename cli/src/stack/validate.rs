@@ -6,11 +6,11 @@ mod rules;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use delivery_stack::template::Template;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::template::Template;
 use crate::action_functions::custom;
 use crate::args::Global;
 use crate::args::stack::Validate;

@@ -9,12 +9,13 @@ use aws_sdk_cloudformation::Client as Stacks;
 use aws_sdk_codepipeline::Client as Pipelines;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionStatus};
 use delivery_action::aws::CallError;
+use delivery_stack::description::Description;
+use delivery_stack::events::{Follower, latest_operation};
+use delivery_stack::state::State;
 use tokio::time::{sleep, sleep_until};
 
-use super::description::{self, Description};
-use super::events::{Follower, latest_operation};
+use super::description;
 use super::follow::{Followed, WaitLimits, conclude, follow};
-use super::state::State;
 use crate::args::Global;
 use crate::args::stack::Wait;
 use crate::cloud::Cloud;
@@ -125,7 +126,7 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
     if found.state() == State::Review {
         reporter.notice("the stack has only a change set that was never executed; `delivery up` continues with a new \
          one");
-        return Err(CliError::from(super::description::NoStack {
+        return Err(CliError::from(description::NoStack {
             stack: settings.stack_name.clone(),
             region: cloud.region().to_owned(),
         }));

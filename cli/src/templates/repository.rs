@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use delivery_definition::Folder;
 use delivery_node::project::{self, Expected};
-use local::launch::template;
+use delivery_stack::yaml;
 
 /// What builds an app.
 const PACKAGE: &str = "package";
@@ -47,7 +47,7 @@ impl Folder for ServiceFolder<'_> {
         let Ok(text) = std::fs::read_to_string(self.path().join(file)) else {
             return false;
         };
-        template::parse(&text).is_ok_and(|template| {
+        yaml::parse(&text).is_ok_and(|template| {
             template
                 .get("Resources")
                 .is_some_and(serde_json::Value::is_object)

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_sdk_s3::primitives::ByteStream;
+use delivery_stack::yaml;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::clients::Clients;
-use super::{ARCHITECTURE, Error, Request, stack, template, upload};
+use super::{ARCHITECTURE, Error, Request, stack, upload};
 
 /// A function of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ fn parameters(
     bucket: &str,
     code_key: &str,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let template = template::parse(template).map_err(|source| Error::Template {
+    let template = yaml::parse(template).map_err(|source| Error::Template {
         path: function.template.clone(),
         source,
     })?;

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceStatus, Stack, StackStatus,
-};
-use tokio::time::{Instant, sleep};
+use aws_sdk_cloudformation::Client;
+use delivery_action::aws::CallError;
+use delivery_stack::change_set::{self, ChangeSetRequest, Prepared, TemplateSource};
+use delivery_stack::description::{Description, describe};
+use delivery_stack::events::latest_operation;
+use delivery_stack::failure::FirstFailure;
+use delivery_stack::parameters::Value;
+use delivery_stack::state::State;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Error;
 use super::clients::{Clients, message};
@@ -18,8 +23,8 @@ const COMPLETE_WITHIN: Duration = Duration::from_mins(3);
 /// How often its status is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// What CloudFormation says of a change set without changes.
-const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+/// What our own templates, and those of functions of the user's own, may do that CloudFormation asks about.
+const CAPABILITIES: [&str; 1] = ["CAPABILITY_IAM"];
 
 /// What a launch did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,133 +45,89 @@ pub(super) async fn change(
     template_url: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<Change, Error> {
-    let change = match describe(clients, stack)
-        .await?
-        .and_then(|stack| stack.stack_status)
-    {
-        None | Some(StackStatus::DeleteComplete | StackStatus::ReviewInProgress) => Change::Created,
-        Some(StackStatus::RollbackComplete | StackStatus::CreateFailed) => {
-            delete(clients, stack).await?; // a stack whose creation failed can only be deleted
-            Change::Created
+    let client = &clients.cloudformation;
+    let found = describe(client, stack).await?;
+    let current = match found.as_ref().map(Description::state) {
+        None | Some(State::Gone | State::Review) => None,
+        Some(State::NeverCreated | State::Broken) => {
+            delete(client, stack).await?; // a stack whose creation failed can only be deleted
+            None
         }
-        Some(_) => Change::Updated,
+        Some(_) => found.as_ref(),
     };
-    let Some(change_set) = prepare(clients, stack, template_url, parameters, change).await? else {
-        return Ok(Change::Unchanged);
-    };
-    let executed = clients
-        .cloudformation
-        .execute_change_set()
-        .stack_name(stack)
-        .change_set_name(change_set)
-        .send()
-        .await;
-    executed.map_err(|error| Error::Aws {
-        operation: "ExecuteChangeSet",
-        message: message(&error),
-    })?;
-    wait(clients, stack).await?;
-    Ok(change)
-}
-
-/// Makes the change set; `None` where there is nothing to change.
-async fn prepare(
-    clients: &Clients,
-    stack: &str,
-    template_url: &str,
-    parameters: &BTreeMap<String, String>,
-    change: Change,
-) -> Result<Option<String>, Error> {
-    let kind = if change == Change::Created {
-        ChangeSetType::Create
-    } else {
-        ChangeSetType::Update
-    };
+    let values = parameters.iter();
+    let values = values.map(|(name, value)| (name.clone(), Value::Given(value.clone())));
     let name = format!("delivery-{}", uuid::Uuid::new_v4().simple());
-    let parameters = parameters.iter().map(|(key, value)| {
-        Parameter::builder()
-            .parameter_key(key)
-            .parameter_value(value)
-            .build()
-    });
-    let made = clients
-        .cloudformation
-        .create_change_set()
-        .stack_name(stack)
-        .change_set_name(&name)
-        .change_set_type(kind)
-        .template_url(template_url)
-        .set_parameters(Some(parameters.collect()))
-        .capabilities(Capability::CapabilityIam)
-        .send()
-        .await;
-    made.map_err(|error| Error::Aws {
-        operation: "CreateChangeSet",
-        message: message(&error),
-    })?;
-    let deadline = Instant::now() + COMPLETE_WITHIN;
-    loop {
-        let described = clients
-            .cloudformation
-            .describe_change_set()
-            .stack_name(stack)
-            .change_set_name(&name)
-            .send()
-            .await
-            .map_err(|error| Error::Aws {
-                operation: "DescribeChangeSet",
-                message: message(&error),
-            })?;
-        let reason = described.status_reason.unwrap_or_default();
-        match described.status {
-            Some(ChangeSetStatus::CreateComplete) => return Ok(Some(name)),
-            Some(ChangeSetStatus::Failed)
-                if NO_CHANGES.iter().any(|text| reason.contains(text)) =>
-            {
-                return Ok(None);
-            }
-            Some(ChangeSetStatus::Failed) => {
-                return Err(Error::Refused {
-                    stack: stack.to_owned(),
-                    reason,
-                });
-            }
-            status if Instant::now() > deadline => return Err(slow(stack, format!("{status:?}"))),
-            _ => sleep(ASK_EVERY).await,
+    let request = ChangeSetRequest {
+        stack,
+        name: &name,
+        creates: current.is_none(),
+        template: &TemplateSource::Url(template_url.to_owned()),
+        parameters: &values.collect(),
+        capabilities: &CAPABILITIES,
+        role_arn: None,
+        tags: &BTreeMap::new(),
+        description: "a local launch",
+    };
+    change_set::create(client, &request).await?;
+    let prepared = change_set::prepared(client, stack, &name, current, ASK_EVERY);
+    let prepared = timeout(COMPLETE_WITHIN, prepared).await;
+    match prepared.map_err(|_| slow(stack, "computing a change set".to_owned()))?? {
+        Prepared::Nothing => return Ok(Change::Unchanged),
+        Prepared::Refused { reason } => {
+            return Err(Error::Refused {
+                stack: stack.to_owned(),
+                reason,
+            });
         }
+        Prepared::Ready { .. } => {}
     }
+    change_set::execute(client, stack, &name, &name).await?;
+    wait(client, stack).await?;
+    Ok(if current.is_none() {
+        Change::Created
+    } else {
+        Change::Updated
+    })
 }
 
 /// Waits until the stack is complete.
-async fn wait(clients: &Clients, stack: &str) -> Result<(), Error> {
+async fn wait(client: &Client, stack: &str) -> Result<(), Error> {
     let deadline = Instant::now() + COMPLETE_WITHIN;
     loop {
-        let status = describe(clients, stack)
-            .await?
-            .and_then(|stack| stack.stack_status);
-        let status = status.map_or_else(|| "gone".to_owned(), |status| status.as_str().to_owned());
-        match status.as_str() {
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(()),
-            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => {}
-            _ if status.ends_with("_FAILED")
-                || status.contains("ROLLBACK_COMPLETE")
-                || status == "gone" =>
-            {
-                let (resource, reason) = first_failure(clients, stack.to_owned()).await?;
-                return Err(Error::Failed {
-                    stack: stack.to_owned(),
-                    status,
-                    resource,
-                    reason,
-                });
-            }
-            _ => {}
+        let Some(found) = describe(client, stack).await? else {
+            return Err(Error::Failed {
+                stack: stack.to_owned(),
+                status: "gone".to_owned(),
+                resource: "?".to_owned(),
+                reason: "someone else deleted the stack".to_owned(),
+            });
+        };
+        match found.state() {
+            State::Complete => return Ok(()),
+            State::Working | State::GoingBack | State::Deleting | State::Review => {}
+            _ => return Err(failed(client, found).await?),
         }
         if Instant::now() > deadline {
-            return Err(slow(stack, status));
+            return Err(slow(stack, found.status));
         }
         sleep(ASK_EVERY).await;
     }
+}
+
+/// The error of a stack that ended badly; in a nested stack where the failure is one's.
+async fn failed(client: &Client, stack: Description) -> Result<Error, CallError> {
+    let first = FirstFailure::of(&latest_operation(client, &stack.id).await?);
+    let (resource, reason) = first.map_or_else(
+        || ("?".to_owned(), "no event says why".to_owned()),
+        |first| (first.resource, first.reason),
+    );
+    Ok(Error::Failed {
+        stack: stack.name,
+        status: stack.status,
+        resource,
+        reason,
+    })
 }
 
 fn slow(stack: &str, status: String) -> Error {
@@ -177,49 +138,20 @@ fn slow(stack: &str, status: String) -> Error {
     }
 }
 
-async fn delete(clients: &Clients, stack: &str) -> Result<(), Error> {
-    let deleted = clients
-        .cloudformation
-        .delete_stack()
-        .stack_name(stack)
-        .send()
-        .await;
-    deleted.map_err(|error| Error::Aws {
-        operation: "DeleteStack",
-        message: message(&error),
-    })?;
+async fn delete(client: &Client, stack: &str) -> Result<(), Error> {
+    let deleted = client.delete_stack().stack_name(stack).send().await;
+    deleted.map_err(|error| CallError::new("cloudformation:DeleteStack", stack, &error))?;
     let deadline = Instant::now() + COMPLETE_WITHIN;
-    while let Some(found) = describe(clients, stack).await? {
-        match found.stack_status {
-            Some(StackStatus::DeleteComplete) => return Ok(()),
-            status if Instant::now() > deadline => return Err(slow(stack, format!("{status:?}"))),
-            _ => sleep(ASK_EVERY).await,
+    while let Some(found) = describe(client, stack).await? {
+        if found.state() == State::Gone {
+            return Ok(());
         }
+        if Instant::now() > deadline {
+            return Err(slow(stack, found.status));
+        }
+        sleep(ASK_EVERY).await;
     }
     Ok(())
-}
-
-/// The stack; `None` if no stack has that name.
-async fn describe(clients: &Clients, stack: &str) -> Result<Option<Stack>, Error> {
-    match clients
-        .cloudformation
-        .describe_stacks()
-        .stack_name(stack)
-        .send()
-        .await
-    {
-        Ok(output) => Ok(output.stacks.unwrap_or_default().into_iter().next()),
-        Err(error) => {
-            let message = message(&error);
-            if message.contains("does not exist") {
-                return Ok(None);
-            }
-            Err(Error::Aws {
-                operation: "DescribeStacks",
-                message,
-            })
-        }
-    }
 }
 
 /// The names of the stack's own Lambda functions.
@@ -247,58 +179,6 @@ pub(super) async fn outputs(
     clients: &Clients,
     stack: &str,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let outputs = describe(clients, stack)
-        .await?
-        .and_then(|stack| stack.outputs)
-        .unwrap_or_default();
-    let outputs = outputs
-        .into_iter()
-        .filter_map(|output| Some((output.output_key?, output.output_value?)));
-    Ok(outputs.collect())
-}
-
-/// The resource that failed first, and why; in a nested stack where the failure is one's.
-async fn first_failure(clients: &Clients, mut stack: String) -> Result<(String, String), Error> {
-    loop {
-        let described = clients
-            .cloudformation
-            .describe_stack_events()
-            .stack_name(&stack)
-            .send()
-            .await;
-        let described = described.map_err(|error| Error::Aws {
-            operation: "DescribeStackEvents",
-            message: message(&error),
-        })?;
-        // The newest event comes first.
-        let events = described.stack_events.unwrap_or_default().into_iter().rev();
-        let failed = [
-            ResourceStatus::CreateFailed,
-            ResourceStatus::UpdateFailed,
-            ResourceStatus::DeleteFailed,
-        ];
-        let first = events
-            .filter(|event| {
-                event
-                    .resource_status
-                    .as_ref()
-                    .is_some_and(|status| failed.contains(status))
-            })
-            .find(|event| event.logical_resource_id != event.stack_name);
-        let Some(first) = first else {
-            return Ok(("?".to_owned(), "no event says why".to_owned()));
-        };
-        let reason = first.resource_status_reason.unwrap_or_default();
-        let nested = first
-            .physical_resource_id
-            .filter(|id| id.contains(":stack/") && *id != stack);
-        match nested {
-            Some(nested)
-                if first.resource_type.as_deref() == Some("AWS::CloudFormation::Stack") =>
-            {
-                stack = nested;
-            }
-            _ => return Ok((first.logical_resource_id.unwrap_or_default(), reason)),
-        }
-    }
+    let found = describe(&clients.cloudformation, stack).await?;
+    Ok(found.map(|stack| stack.outputs).unwrap_or_default())
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use local::launch::template;
+use delivery_stack::yaml;
 use serde_json::{Value, json};
 
 pub(crate) fn folder() -> PathBuf {
@@ -18,7 +18,7 @@ pub(crate) fn templates() -> BTreeMap<String, Value> {
         let text = std::fs::read_to_string(entry.path()).unwrap();
         (
             entry.file_name().into_string().unwrap(),
-            template::parse(&text).unwrap(),
+            yaml::parse(&text).unwrap(),
         )
     });
     read.collect()

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use local::launch::{FUNCTIONS, logical_id, template};
+use delivery_stack::yaml;
+use local::launch::{FUNCTIONS, logical_id};
 use pipeline_tests::checkout;
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ fn code() -> Vec<Place> {
 
 fn templates() -> Vec<Place> {
     let [actions, pipeline, delivery] = ["actions", "pipeline", "delivery"]
-        .map(|name| template::parse(&text(&format!("cloudformation/{name}.yaml"))).unwrap());
+        .map(|name| yaml::parse(&text(&format!("cloudformation/{name}.yaml"))).unwrap());
     let function_name =
         |step: &Value| action_of(step["Configuration"]["FunctionName"]["Ref"].as_str()?);
     let invoked = pipeline["Resources"]["Pipeline"]["Properties"]["Stages"]

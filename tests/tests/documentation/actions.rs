@@ -6,8 +6,9 @@ use std::fs;
 
 use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_stack::yaml;
 use delivery_testing::events::invocation;
-use local::launch::{logical_id, template};
+use local::launch::logical_id;
 use pipeline_tests::checkout;
 use serde_json::{Value, json};
 use syn::visit::{self, Visit};
@@ -184,7 +185,7 @@ fn example(action: &str) -> String {
         .iter()
         .rfind(|block| block.language == "yaml")
         .unwrap();
-    let parsed = template::parse(&block.text).unwrap();
+    let parsed = yaml::parse(&block.text).unwrap();
     let parameters = &parsed[0]["Configuration"]["UserParameters"];
     let text = match parameters {
         Value::String(text) => text.clone(),

@@ -10,7 +10,7 @@ use crate::generated::{self, code, table};
 #[test]
 fn every_parameter_of_the_template_is_listed() {
     let path = checkout::root().join("cloudformation/delivery.yaml");
-    let template = local::launch::template::parse(&fs::read_to_string(path).unwrap()).unwrap();
+    let template = delivery_stack::yaml::parse(&fs::read_to_string(path).unwrap()).unwrap();
     let rows: Vec<_> = template["Parameters"]
         .as_object()
         .unwrap()

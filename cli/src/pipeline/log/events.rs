@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use delivery_stack::events::{self, Follower, StackEvent, first_failure};
+
 use crate::error::CliError;
 use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::message::LogLine;
-use crate::output::{Reporter, reader_is_gone};
+use crate::output::{Reporter, foreign, reader_is_gone};
 use crate::pipeline::target::Target;
-use crate::stack::events::{self, Follower, StackEvent, first_failure};
 use crate::stack::follow::look;
 
 /// How often a stack that changes is asked: CloudFormation itself takes seconds for each resource.
@@ -78,6 +79,6 @@ fn line(event: &StackEvent) -> LogLine {
         resource: event.resource.clone(),
         resource_type: event.kind.clone(),
         status: event.status.clone(),
-        reason: event.reason.clone(),
+        reason: event.reason.as_deref().map(foreign::text),
     }
 }

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, Table, presets};
+use delivery_stack::state::State;
 
 use super::StatusDocument;
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
 use crate::output::text::{duration, short};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
-use crate::stack::state::State;
 
 /// The signs of the table, and how each is coloured with the word behind it.
 const SIGNS: [(&str, Style); 6] = [

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::stack::events::StackEvent;
-use crate::stack::resources::NESTED_STACK;
+use delivery_stack::events::StackEvent;
+use delivery_stack::resources::NESTED_STACK;
 
 /// A resource that its stack left where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,22 +69,39 @@ pub(super) fn leftovers(events: &[StackEvent]) -> Vec<Leftover> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::events::tests::{NESTED, ROOT, event};
+
+    const ROOT: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
+    const NESTED: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-Application-X/2";
+
+    /// An event; `second` orders it.
+    fn event(
+        second: i64,
+        stack_id: &str,
+        resource: &str,
+        kind: &str,
+        physical: &str,
+        status: &str,
+    ) -> StackEvent {
+        StackEvent {
+            id: format!("{second}-{resource}-{status}"),
+            at: jiff::Timestamp::from_second(1_800_000_000 + second).unwrap(),
+            stack: stack_id.split('/').nth(1).unwrap().to_owned(),
+            stack_id: stack_id.to_owned(),
+            resource: resource.to_owned(),
+            kind: kind.to_owned(),
+            physical: Some(physical.to_owned()),
+            status: status.to_owned(),
+            reason: None,
+            token: None,
+        }
+    }
 
     #[test]
     fn what_deletions_skipped_is_left_and_what_updates_left_is_not() {
         let bucket = "AWS::S3::Bucket";
         let events = [
-            event(1, NESTED, "OldSite", bucket, "old", "DELETE_SKIPPED", ""),
-            event(
-                2,
-                ROOT,
-                "shop",
-                NESTED_STACK,
-                ROOT,
-                "DELETE_IN_PROGRESS",
-                "",
-            ),
+            event(1, NESTED, "OldSite", bucket, "old", "DELETE_SKIPPED"),
+            event(2, ROOT, "shop", NESTED_STACK, ROOT, "DELETE_IN_PROGRESS"),
             event(
                 3,
                 NESTED,
@@ -92,9 +109,8 @@ mod tests {
                 NESTED_STACK,
                 NESTED,
                 "DELETE_IN_PROGRESS",
-                "",
             ),
-            event(4, NESTED, "ProdSite", bucket, "prod", "DELETE_SKIPPED", ""),
+            event(4, NESTED, "ProdSite", bucket, "prod", "DELETE_SKIPPED"),
             event(
                 5,
                 NESTED,
@@ -102,17 +118,8 @@ mod tests {
                 "AWS::DynamoDB::Table",
                 "t",
                 "DELETE_SKIPPED",
-                "",
             ),
-            event(
-                6,
-                NESTED,
-                "Role",
-                "AWS::IAM::Role",
-                "r",
-                "DELETE_COMPLETE",
-                "",
-            ),
+            event(6, NESTED, "Role", "AWS::IAM::Role", "r", "DELETE_COMPLETE"),
             event(
                 7,
                 NESTED,
@@ -120,7 +127,6 @@ mod tests {
                 "AWS::DynamoDB::Table",
                 "t",
                 "DELETE_COMPLETE",
-                "",
             ),
         ];
         let left = leftovers(&events);

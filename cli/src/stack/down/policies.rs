@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::TemplateStage;
 use delivery_action::aws::CallError;
+use delivery_stack::template::Template;
 use serde_json::Value;
-
-use crate::stack::template::Template;
 
 /// The metadata of a resource that holds data of production: `Metadata: { Delivery: { Data: production } }`.
 const MARK: [&str; 2] = ["Delivery", "Data"];

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use delivery_stack::template::Template;
+
 use super::PublishError;
 use super::content::{Files, Object, prefix};
 use crate::action_functions::custom;
 use crate::args::stack::Architecture;
 use crate::error::CliError;
 use crate::settings::CustomFunction;
-use crate::stack::template::Template;
 
 /// What `delivery publish` sends of one function, and what launches it.
 #[derive(Clone, Debug)]

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use delivery_stack::template::Template;
 use serde_json::Value;
-
-use crate::stack::template::Template;
 
 /// Why the defaults could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,16 +1,16 @@
 //! Removes what an `up` has created so far that does not execute its change set.
 
 use aws_sdk_cloudformation::Client;
+use delivery_action::aws::CallError;
+use delivery_stack::change_set;
+use delivery_stack::description::describe;
+use delivery_stack::state::State;
 use tokio::time::{Duration, sleep};
 
 use crate::cloud::Cloud;
 use crate::error::CliError;
-use crate::stack::change_set;
-use crate::stack::description::describe;
 use crate::stack::publish::bucket::Bucket;
 use crate::stack::publish::objects;
-use crate::stack::state::State;
-use delivery_action::aws::CallError;
 
 /// Polling interval for the end of an empty stack.
 const ASK_EVERY: Duration = Duration::from_secs(1);

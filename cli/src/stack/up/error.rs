@@ -21,7 +21,7 @@ pub(crate) enum UpError {
         /// The address.
         url: String,
         /// Why.
-        source: local::launch::template::Error,
+        source: delivery_stack::yaml::Error,
     },
     /// CloudFormation refuses the change.
     #[error("CloudFormation rejected the change of the stack `{stack}`: {reason}")]

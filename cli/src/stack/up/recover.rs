@@ -5,17 +5,18 @@
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
+use delivery_stack::description::Description;
+use delivery_stack::events::{Follower, latest_operation};
+use delivery_stack::resources;
+use delivery_stack::state::State;
 
 use super::UpError;
 use super::Work;
 use crate::error::CliError;
-use crate::stack::description::Description;
-use crate::stack::events::{Follower, latest_operation};
+use crate::output::foreign;
 use crate::stack::failure::StackError;
 use crate::stack::follow::{Followed, WaitLimits, conclude, follow};
 use crate::stack::question::{Answer, confirm};
-use crate::stack::resources;
-use crate::stack::state::State;
 
 /// What to do with the stack once it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub(crate) async fn busy(client: &Client, stack: &Description) -> Result<StackEr
         let reason = event
             .reason
             .as_ref()
-            .map(|reason| format!(" ({reason})"))
+            .map(|reason| format!(" ({})", foreign::text(reason)))
             .unwrap_or_default();
         format!("{}{reason}", event.at)
     });

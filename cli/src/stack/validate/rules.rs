@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use delivery_stack::resources::NESTED_STACK;
+use delivery_stack::template::Template;
 use serde_json::Value;
 
 use super::{Finding, Severity, file_name};
-use crate::stack::resources::NESTED_STACK;
-use crate::stack::template::Template;
 
 /// Longest template that a call can hold itself (`API_CreateChangeSet`, `TemplateBody`).
 const MAX_BODY_BYTES: usize = 51_200;

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 /// Why a template cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// It is not YAML.
     #[error("it is not valid YAML: {0}")]

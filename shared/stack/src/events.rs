@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types;
 use delivery_action::aws::CallError;
+use delivery_action::text;
 use jiff::Timestamp;
 
-use super::description::timestamp;
-use super::resources::NESTED_STACK;
+use crate::description::timestamp;
+use crate::resources::NESTED_STACK;
 
 /// With what an operation on a stack begins. `ROLLBACK_IN_PROGRESS` and the like are not here: they go on
 /// with the operation that failed.
@@ -25,40 +26,45 @@ const CANCELLED: &str = "cancelled";
 
 /// One thing that happened to a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StackEvent {
+pub struct StackEvent {
     /// Its id, unique.
-    pub(crate) id: String,
+    pub id: String,
     /// When.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// The name of the stack, which may be a nested one.
-    pub(crate) stack: String,
+    pub stack: String,
     /// The id of that stack.
-    pub(crate) stack_id: String,
+    pub stack_id: String,
     /// The resource's logical id.
-    pub(crate) resource: String,
+    pub resource: String,
     /// Its type.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Its physical id, as soon as it has one.
-    pub(crate) physical: Option<String>,
+    pub physical: Option<String>,
     /// CloudFormation's word for the resource's status.
-    pub(crate) status: String,
-    /// What CloudFormation says of the status.
-    pub(crate) reason: Option<String>,
+    pub status: String,
+    /// What CloudFormation says of the status, without what a terminal would obey.
+    pub reason: Option<String>,
+    /// The token that the operation was begun with.
+    pub token: Option<String>,
 }
 
 impl StackEvent {
     /// Whether it is about the stack itself.
-    pub(crate) fn is_of_the_stack(&self) -> bool {
+    #[must_use]
+    pub fn is_of_the_stack(&self) -> bool {
         self.kind == NESTED_STACK && self.physical.as_deref() == Some(self.stack_id.as_str())
     }
 
     /// Whether an operation on its stack begins with it.
-    pub(crate) fn is_beginning(&self) -> bool {
+    #[must_use]
+    pub fn is_beginning(&self) -> bool {
         self.is_of_the_stack() && BEGINNINGS.contains(&self.status.as_str())
     }
 
     /// Whether the resource failed, for a reason of its own.
-    pub(crate) fn is_failure(&self) -> bool {
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
         let cancelled = |reason: &String| reason.contains(CANCELLED);
         self.status.ends_with("_FAILED") && !self.reason.as_ref().is_some_and(cancelled)
     }
@@ -109,12 +115,32 @@ fn read(event: types::StackEvent) -> Option<StackEvent> {
         reason: event
             .resource_status_reason
             .filter(|text| !text.is_empty())
-            .map(|text| crate::output::foreign::text(&text)),
+            .map(|text| text::plain(&text).into_owned()),
+        token: event.client_request_token.filter(|text| !text.is_empty()),
     })
 }
 
+/// The newest event of a stack, those of nested stacks left out; `None` where CloudFormation keeps none.
+///
+/// # Errors
+///
+/// The call failed.
+pub async fn newest(client: &Client, stack_id: &str) -> Result<Option<StackEvent>, CallError> {
+    let mut newest = None;
+    newest_first(client, stack_id, |event| {
+        newest = Some(event.clone());
+        false
+    })
+    .await?;
+    Ok(newest)
+}
+
 /// The events of the latest operation on a stack, in its nested stacks too, the oldest first.
-pub(crate) async fn latest_operation(
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn latest_operation(
     client: &Client,
     stack_id: &str,
 ) -> Result<Vec<StackEvent>, CallError> {
@@ -125,14 +151,19 @@ pub(crate) async fn latest_operation(
 }
 
 /// All events of a stack that CloudFormation keeps, in its nested stacks too, the oldest first.
-pub(crate) async fn all(client: &Client, stack_id: &str) -> Result<Vec<StackEvent>, CallError> {
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn all(client: &Client, stack_id: &str) -> Result<Vec<StackEvent>, CallError> {
     Follower::since(stack_id, None).new_events(client).await
 }
 
 /// The event that says what failed first and why; `None` where nothing did.
 ///
 /// A nested stack fails after what is in it, so the first failure is where it really happened.
-pub(crate) fn first_failure(operation: &[StackEvent]) -> Option<&StackEvent> {
+#[must_use]
+pub fn first_failure(operation: &[StackEvent]) -> Option<&StackEvent> {
     let of_a_resource = operation
         .iter()
         .find(|event| event.is_failure() && !event.is_of_the_stack());
@@ -148,7 +179,7 @@ pub(crate) fn first_failure(operation: &[StackEvent]) -> Option<&StackEvent> {
 
 /// Follows an operation on a stack: hands out each of its events once, in nested stacks too.
 #[derive(Clone, Debug)]
-pub(crate) struct Follower {
+pub struct Follower {
     stack_id: String,
     /// The newest event that does not belong to the operation.
     before: Option<String>,
@@ -160,7 +191,8 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Follows what comes after an event, and everything where none is given.
-    pub(crate) fn since(stack_id: &str, before: Option<String>) -> Self {
+    #[must_use]
+    pub fn since(stack_id: &str, before: Option<String>) -> Self {
         Self {
             stack_id: stack_id.to_owned(),
             before,
@@ -172,18 +204,21 @@ impl Follower {
     }
 
     /// Follows what comes after now: made before an operation is begun.
-    pub(crate) async fn from_now(client: &Client, stack_id: &str) -> Result<Self, CallError> {
-        let mut newest = None;
-        newest_first(client, stack_id, |event| {
-            newest = Some(event.id.clone());
-            false
-        })
-        .await?;
-        Ok(Self::since(stack_id, newest))
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn from_now(client: &Client, stack_id: &str) -> Result<Self, CallError> {
+        let newest = newest(client, stack_id).await?;
+        Ok(Self::since(stack_id, newest.map(|event| event.id)))
     }
 
     /// Follows the latest operation from its beginning.
-    pub(crate) async fn of_the_latest(client: &Client, stack_id: &str) -> Result<Self, CallError> {
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn of_the_latest(client: &Client, stack_id: &str) -> Result<Self, CallError> {
         let (mut before, mut begun) = (None, false);
         newest_first(client, stack_id, |event| {
             if begun {
@@ -198,15 +233,17 @@ impl Follower {
     }
 
     /// Whether the operation has begun, so that the stack's status is that of this operation.
-    pub(crate) fn has_begun(&self) -> bool {
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
         self.begun
     }
 
     /// What happened since the last call, the oldest first.
-    pub(crate) async fn new_events(
-        &mut self,
-        client: &Client,
-    ) -> Result<Vec<StackEvent>, CallError> {
+    ///
+    /// # Errors
+    ///
+    /// A call failed; the events of the calls before it come with the next.
+    pub async fn new_events(&mut self, client: &Client) -> Result<Vec<StackEvent>, CallError> {
         // On a copy: if a later call of the round fails, the events of the calls before it would count as seen and
         // never be handed out.
         let mut after = self.clone();
@@ -276,15 +313,14 @@ fn in_order(events: Vec<StackEvent>) -> Vec<StackEvent> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
-    pub(crate) const ROOT: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
-    pub(crate) const NESTED: &str =
-        "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-Application-X/2";
+    const ROOT: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop/1";
+    const NESTED: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-Application-X/2";
 
     /// An event of the stack `shop` or of one nested in it; `second` orders it.
-    pub(crate) fn event(
+    fn event(
         second: i64,
         stack_id: &str,
         resource: &str,
@@ -303,11 +339,12 @@ pub(crate) mod tests {
             physical: Some(physical.to_owned()).filter(|id| !id.is_empty()),
             status: status.to_owned(),
             reason: Some(reason.to_owned()).filter(|text| !text.is_empty()),
+            token: None,
         }
     }
 
     /// A creation that fails in a nested stack.
-    pub(crate) fn failed_creation() -> Vec<StackEvent> {
+    fn failed_creation() -> Vec<StackEvent> {
         vec![
             event(
                 0,

@@ -12,43 +12,56 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, ResourceChange, TemplateStage,
+    Capability, ChangeSetStatus, ChangeSetType, ResourceChange, Tag, TemplateStage,
 };
 use delivery_action::aws::CallError;
 use tokio::time::sleep;
 
-use super::description::Description;
-use super::parameters::{self, Value};
-use super::resources::NESTED_STACK;
-use crate::error::CliError;
-use crate::message::{Change, ResourceAction};
+use crate::description::{self, Description};
+use crate::parameters::{self, Value};
+use crate::resources::NESTED_STACK;
 
+pub use changes::{Change, ResourceAction};
 use changes::{drop_empty_stacks, read_change};
-
-/// Polling interval for a change set, which is ready within some seconds.
-const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// How CloudFormation describes a change set without changes: it has no status for it.
 const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
 
+/// A template as a call takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// The text itself, of at most 51,200 bytes.
+    Body(String),
+    /// The address of an object in S3.
+    Url(String),
+}
+
 /// What to do with a stack.
 #[derive(Clone, Debug)]
-pub(crate) struct ChangeSetRequest<'a> {
+pub struct ChangeSetRequest<'a> {
     /// The stack's name.
-    pub(crate) stack: &'a str,
+    pub stack: &'a str,
     /// The change set's name, which is its token too.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Whether the stack is created.
-    pub(crate) creates: bool,
-    /// Where the template is.
-    pub(crate) template_url: &'a str,
+    pub creates: bool,
+    /// The template.
+    pub template: &'a TemplateSource,
     /// The parameters.
-    pub(crate) parameters: &'a BTreeMap<String, Value>,
+    pub parameters: &'a BTreeMap<String, Value>,
+    /// What the template may do that CloudFormation asks about, in its words.
+    pub capabilities: &'a [&'a str],
+    /// The role that CloudFormation works with from then on; the caller's rights where there is none.
+    pub role_arn: Option<&'a str>,
+    /// The stack's tags; those that it has stay where there are none here.
+    pub tags: &'a BTreeMap<String, String>,
+    /// Who asks.
+    pub description: &'a str,
 }
 
 /// A change set as CloudFormation computed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Prepared {
+pub enum Prepared {
     /// It can be executed.
     Ready {
         /// The stack's id.
@@ -66,49 +79,83 @@ pub(crate) enum Prepared {
 }
 
 /// Asks for a change set.
-pub(crate) async fn create(
-    client: &Client,
-    request: &ChangeSetRequest<'_>,
-) -> Result<(), CallError> {
+///
+/// # Errors
+///
+/// The call failed; that there is a change set of the name is `AlreadyExistsException`.
+pub async fn create(client: &Client, request: &ChangeSetRequest<'_>) -> Result<(), CallError> {
     let kind = if request.creates {
         ChangeSetType::Create
     } else {
         ChangeSetType::Update
     };
+    let (body, url) = match request.template {
+        TemplateSource::Body(text) => (Some(text.clone()), None),
+        TemplateSource::Url(url) => (None, Some(url.clone())),
+    };
+    let capabilities = request.capabilities.iter().copied().map(Capability::from);
+    let tags = request.tags.iter();
+    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let has_tags = !request.tags.is_empty();
     client
         .create_change_set()
         .stack_name(request.stack)
         .change_set_name(request.name)
         .client_token(request.name)
         .change_set_type(kind)
-        .template_url(request.template_url)
+        .set_template_body(body)
+        .set_template_url(url)
         .set_parameters(Some(parameters::for_the_call(request.parameters)))
-        .capabilities(Capability::CapabilityIam)
-        .capabilities(Capability::CapabilityAutoExpand)
+        .set_capabilities(Some(capabilities.collect()))
+        .set_role_arn(request.role_arn.map(str::to_owned))
+        .set_tags(has_tags.then(|| tags.collect()))
         .include_nested_stacks(true)
-        .description("delivery up")
+        .description(request.description)
         .send()
         .await
         .map_err(|error| CallError::new("cloudformation:CreateChangeSet", request.stack, &error))?;
     Ok(())
 }
 
-/// Waits until CloudFormation has computed it. `current` is the stack as it is, where it is updated.
-pub(crate) async fn prepared(
+/// Waits until CloudFormation has computed it, and asks in this interval.
+///
+/// # Errors
+///
+/// Those of [`look`].
+pub async fn prepared(
     client: &Client,
     stack: &str,
     name: &str,
     current: Option<&Description>,
-) -> Result<Prepared, CliError> {
+    interval: Duration,
+) -> Result<Prepared, CallError> {
     loop {
-        let found = describe(client, Some(stack), name).await?;
-        match found.status {
-            Some(ChangeSetStatus::CreateComplete) => {
-                return ready(client, name, current, found).await;
-            }
-            Some(ChangeSetStatus::Failed) => return refused(client, found).await,
-            _ => sleep(ASK_EVERY).await,
+        match look(client, stack, name, current).await? {
+            Some(prepared) => return Ok(prepared),
+            None => sleep(interval).await,
         }
+    }
+}
+
+/// A change set, or `None` as long as CloudFormation computes it. `current` is the stack as it is, where it is
+/// updated.
+///
+/// # Errors
+///
+/// A call failed; [`is_gone`] tells that there is no such change set.
+pub async fn look(
+    client: &Client,
+    stack: &str,
+    name: &str,
+    current: Option<&Description>,
+) -> Result<Option<Prepared>, CallError> {
+    let found = describe(client, Some(stack), name).await?;
+    match found.status {
+        Some(ChangeSetStatus::CreateComplete) => {
+            ready(client, name, current, found).await.map(Some)
+        }
+        Some(ChangeSetStatus::Failed) => refused(client, found).await.map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -117,7 +164,7 @@ async fn ready(
     name: &str,
     current: Option<&Description>,
     found: Described,
-) -> Result<Prepared, CliError> {
+) -> Result<Prepared, CallError> {
     let (stack_id, parameters) = (found.stack_id, found.parameters);
     let mut changes = Vec::new();
     let mut open = vec![(String::new(), found.changes)];
@@ -188,7 +235,7 @@ async fn template(
 }
 
 /// Why it failed: the reason of the innermost nested change set, since those around it only say that it failed.
-async fn refused(client: &Client, found: Described) -> Result<Prepared, CliError> {
+async fn refused(client: &Client, found: Described) -> Result<Prepared, CallError> {
     let is_nothing = |reason: &str| NO_CHANGES.iter().any(|text| reason.contains(text));
     let mut reason = found.reason;
     if is_nothing(&reason) {
@@ -260,14 +307,23 @@ async fn describe(
     Ok(described)
 }
 
-/// Executes it. With `retain_except_on_create`, a failed creation also deletes the buckets that it has just
+/// Executes it. `token` is that of the stack's events. With `retain_except_on_create`, a failed creation also deletes the buckets that it has just
 /// created, although they are retained otherwise: they are empty, and the next creation would fail on their names.
-pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
+///
+/// # Errors
+///
+/// The call failed; [`is_gone`] and `InvalidChangeSetStatus` tell that someone else changed the stack.
+pub async fn execute(
+    client: &Client,
+    stack: &str,
+    name: &str,
+    token: &str,
+) -> Result<(), CallError> {
     client
         .execute_change_set()
         .stack_name(stack)
         .change_set_name(name)
-        .client_request_token(name)
+        .client_request_token(token)
         .retain_except_on_create(true)
         .send()
         .await
@@ -276,7 +332,11 @@ pub(crate) async fn execute(client: &Client, stack: &str, name: &str) -> Result<
 }
 
 /// Deletes it; that it does not exist is not an error.
-pub(crate) async fn delete(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
+///
+/// # Errors
+///
+/// The call failed.
+pub async fn delete(client: &Client, stack: &str, name: &str) -> Result<(), CallError> {
     let deleted = client
         .delete_change_set()
         .stack_name(stack)
@@ -287,14 +347,15 @@ pub(crate) async fn delete(client: &Client, stack: &str, name: &str) -> Result<(
         Ok(_) => Ok(()),
         Err(error) => {
             let error = CallError::new("cloudformation:DeleteChangeSet", stack, &error);
-            let gone = is_gone(&error) || super::description::is_absent(&error);
+            let gone = is_gone(&error) || description::is_absent(&error);
             if gone { Ok(()) } else { Err(error) }
         }
     }
 }
 
 /// Whether the change set does not exist: deleted, or removed because another one was executed.
-pub(crate) fn is_gone(error: &CallError) -> bool {
+#[must_use]
+pub fn is_gone(error: &CallError) -> bool {
     error.is_code("ChangeSetNotFound") || error.is_code("ChangeSetNotFoundException")
 }
 

@@ -2,7 +2,7 @@
 
 /// The statuses of a stack, classed by what can be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// As the last change wanted it.
     Complete,
     /// As it was before the last change, which failed.
@@ -29,7 +29,8 @@ pub(crate) enum State {
 
 impl State {
     /// Reads CloudFormation's word.
-    pub(crate) fn of(status: &str) -> Self {
+    #[must_use]
+    pub fn of(status: &str) -> Self {
         match status {
             "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => Self::Complete,
             "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => Self::RolledBack,
@@ -49,12 +50,14 @@ impl State {
     }
 
     /// Whether CloudFormation is at work, so that nothing else can be begun.
-    pub(crate) fn is_in_progress(self) -> bool {
+    #[must_use]
+    pub fn is_in_progress(self) -> bool {
         matches!(self, Self::Working | Self::GoingBack | Self::Deleting)
     }
 
     /// Whether the last change did not come to a good end, or will not.
-    pub(crate) fn is_failure(self) -> bool {
+    #[must_use]
+    pub fn is_failure(self) -> bool {
         matches!(
             self,
             Self::RolledBack

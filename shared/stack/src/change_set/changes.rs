@@ -4,8 +4,56 @@ use aws_sdk_cloudformation::types::{
     ChangeAction, PolicyAction, Replacement, ResourceAttribute, ResourceChange,
 };
 
-use crate::message::{Change, ResourceAction};
-use crate::stack::resources::NESTED_STACK;
+use crate::resources::NESTED_STACK;
+
+/// What happens to a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it is: the logical ids from the root to it (`Application/ProdSite`).
+    pub path: String,
+    /// Its type.
+    pub resource_type: String,
+    /// What happens.
+    pub action: ResourceAction,
+    /// Its physical id, where it has one.
+    pub physical_id: Option<String>,
+    /// The properties (or attributes) that change.
+    pub properties: Vec<String>,
+    /// Whether it is of a type that holds data.
+    pub holds_data: bool,
+    /// Whether what it holds is lost, or may be.
+    pub loses_data: bool,
+}
+
+/// What a change set does with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ResourceAction {
+    /// It is created.
+    Add,
+    /// It is changed in place.
+    Change,
+    /// It is created again, and the old one deleted.
+    Replace,
+    /// It may have to be created again.
+    MayReplace,
+    /// It is deleted.
+    Remove,
+    /// It leaves the stack and stays.
+    Leave,
+    /// It comes into the stack.
+    Import,
+}
+
+impl ResourceAction {
+    /// Whether the stack has the resource no more, or another one in its place.
+    #[must_use]
+    pub fn takes_away(self) -> bool {
+        matches!(
+            self,
+            Self::Replace | Self::MayReplace | Self::Remove | Self::Leave
+        )
+    }
+}
 
 /// The types whose resources hold data that neither the template nor the pipeline can create again: stored
 /// objects, messages in a queue, subscriptions to a topic. Not log groups: logs expire by themselves. Nested
@@ -44,7 +92,7 @@ const HOLDS_DATA: [&str; 30] = [
 ];
 
 /// A change as CloudFormation describes it. `prefix` is the path of its stack.
-pub(super) fn read_change(prefix: &str, change: &ResourceChange) -> Change {
+pub(crate) fn read_change(prefix: &str, change: &ResourceChange) -> Change {
     let kind = change.resource_type().unwrap_or_default().to_owned();
     let action = action(change);
     let holds_data = HOLDS_DATA.contains(&kind.as_str());
@@ -118,7 +166,7 @@ fn properties(change: &ResourceChange) -> Vec<String> {
 
 /// Removes the nested stacks without any change inside, from the inside out: removing one may leave the stack
 /// around it without changes. Those with changed properties stay.
-pub(super) fn drop_empty_stacks(changes: &mut Vec<Change>) {
+pub(crate) fn drop_empty_stacks(changes: &mut Vec<Change>) {
     loop {
         let empty = changes.iter().position(|one| {
             let inside = format!("{}/", one.path);
@@ -143,8 +191,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::message::StackMessage;
-    use crate::output::text::text;
 
     fn change(
         action: ChangeAction,
@@ -241,9 +287,16 @@ mod tests {
         let lines: Vec<String> = changes
             .iter()
             .map(|change| {
-                let line = text(&StackMessage::Change(change.clone()).into(), None).unwrap();
-                let critical = if change.is_critical() { "!" } else { " " };
-                format!("{critical}{}", anstream::adapter::strip_str(&line))
+                let Change {
+                    action,
+                    path,
+                    resource_type,
+                    properties,
+                    loses_data,
+                    ..
+                } = change;
+                let lost = if *loses_data { ", loses data" } else { "" };
+                format!("{action:?} {path} ({resource_type}) {properties:?}{lost}")
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"));

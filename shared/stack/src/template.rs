@@ -1,66 +1,77 @@
-//! The parts of a template that the commands read themselves.
+//! The parts of a template that are read here, and not by CloudFormation alone.
 
-use local::launch::template::{Error, parse};
 use serde_json::{Map, Value};
+
+use crate::yaml::{self, Error};
 
 /// A template.
 #[derive(Clone, Debug)]
-pub(crate) struct Template {
+pub struct Template {
     /// Its text.
-    pub(crate) text: String,
+    pub text: String,
     value: Value,
 }
 
 /// A parameter as a template declares it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Declared {
+pub struct Declared {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// What it is, for people.
-    pub(crate) description: Option<String>,
+    pub description: Option<String>,
     /// The value where none is given; `None` where one has to be given.
-    pub(crate) default: Option<String>,
+    pub default: Option<String>,
     /// Whether it is a number.
-    pub(crate) is_number: bool,
+    pub is_number: bool,
     /// The values that it takes; all, where there are none here.
-    pub(crate) allowed_values: Vec<String>,
+    pub allowed_values: Vec<String>,
     /// The pattern that the whole value has to match.
-    pub(crate) allowed_pattern: Option<String>,
+    pub allowed_pattern: Option<String>,
     /// The least number.
-    pub(crate) least: Option<f64>,
+    pub least: Option<f64>,
     /// The greatest number.
-    pub(crate) greatest: Option<f64>,
+    pub greatest: Option<f64>,
     /// What the template says where a value does not fit.
-    pub(crate) constraint: Option<String>,
+    pub constraint: Option<String>,
 }
 
 impl Template {
     /// Reads a template.
-    pub(crate) fn read(text: &str) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    ///
+    /// It is neither JSON nor YAML as CloudFormation takes it.
+    pub fn read(text: &str) -> Result<Self, Error> {
+        // JSON may be indented by tabs, which YAML does not allow.
+        let is_json = text.trim_start().starts_with('{');
+        let json = is_json.then(|| serde_json::from_str(text).ok()).flatten();
         Ok(Self {
-            value: parse(text)?,
+            value: json.map_or_else(|| yaml::parse(text), Ok)?,
             text: text.to_owned(),
         })
     }
 
     /// The whole template.
-    pub(crate) fn value(&self) -> &Value {
+    #[must_use]
+    pub fn value(&self) -> &Value {
         &self.value
     }
 
     /// A section, such as `Resources`; empty where it is not there.
-    pub(crate) fn section(&self, name: &str) -> impl Iterator<Item = (&String, &Value)> {
+    pub fn section(&self, name: &str) -> impl Iterator<Item = (&String, &Value)> {
         let section = self.value.get(name).and_then(Value::as_object);
         section.into_iter().flat_map(Map::iter)
     }
 
     /// A resource.
-    pub(crate) fn resource(&self, logical: &str) -> Option<&Value> {
+    #[must_use]
+    pub fn resource(&self, logical: &str) -> Option<&Value> {
         self.value.get("Resources")?.get(logical)
     }
 
     /// Its parameters, in their order.
-    pub(crate) fn parameters(&self) -> Vec<Declared> {
+    #[must_use]
+    pub fn parameters(&self) -> Vec<Declared> {
         self.section("Parameters")
             .map(|(name, value)| Declared::read(name, value))
             .collect()
@@ -86,7 +97,8 @@ impl Declared {
     }
 
     /// Why it does not take a value; `None` where it does.
-    pub(crate) fn refusal(&self, value: &str) -> Option<String> {
+    #[must_use]
+    pub fn refusal(&self, value: &str) -> Option<String> {
         let said = |otherwise: String| Some(self.constraint.clone().unwrap_or(otherwise));
         if !self.allowed_values.is_empty() && !self.allowed_values.iter().any(|one| one == value) {
             return said(format!("must be one of {}", self.allowed_values.join(", ")));
@@ -131,7 +143,8 @@ fn text(value: &Value) -> String {
 }
 
 /// The name that is meant by one that is none, where one is near.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// How alike two names have to be: what clap takes for its own suggestions.
     const ALIKE: f64 = 0.7;
     known
