@@ -168,6 +168,12 @@ async fn plan(
     let (stack_id, changes) = match prepared {
         Prepared::Ready { stack_id, changes } => (stack_id, changes),
         Prepared::Nothing => return Ok(Plan::Nothing(found)),
+        Prepared::Over => {
+            return Err(StackError::Overtaken {
+                stack: stack_name.clone(),
+            }
+            .into());
+        }
         Prepared::Refused { reason } => {
             return Err(UpError::Refused {
                 stack: stack_name.clone(),

@@ -74,6 +74,12 @@ pub(super) async fn change(
     let prepared = timeout(COMPLETE_WITHIN, prepared).await;
     match prepared.map_err(|_| slow(stack, "computing a change set".to_owned()))?? {
         Prepared::Nothing => return Ok(Change::Unchanged),
+        Prepared::Over => {
+            return Err(Error::Refused {
+                stack: stack.to_owned(),
+                reason: "someone else changed the stack in the meantime".to_owned(),
+            });
+        }
         Prepared::Refused { reason } => {
             return Err(Error::Refused {
                 stack: stack.to_owned(),

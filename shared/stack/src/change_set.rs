@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetStatus, ChangeSetType, ResourceChange, Tag, TemplateStage,
+    Capability, ChangeSetStatus, ChangeSetType, ExecutionStatus, ResourceChange, Tag, TemplateStage,
 };
 use delivery_action::aws::CallError;
 use tokio::time::sleep;
@@ -71,6 +71,8 @@ pub enum Prepared {
     },
     /// There is nothing to change.
     Nothing,
+    /// It was executed, or the stack has changed since, so that it cannot be any more.
+    Over,
     /// CloudFormation rejects it.
     Refused {
         /// Why.
@@ -151,6 +153,7 @@ pub async fn look(
 ) -> Result<Option<Prepared>, CallError> {
     let found = describe(client, Some(stack), name).await?;
     match found.status {
+        Some(ChangeSetStatus::CreateComplete) if found.is_over() => Ok(Some(Prepared::Over)),
         Some(ChangeSetStatus::CreateComplete) => {
             ready(client, name, current, found).await.map(Some)
         }
@@ -266,9 +269,25 @@ fn nested_change_sets(reason: &str) -> Vec<String> {
 struct Described {
     stack_id: String,
     status: Option<ChangeSetStatus>,
+    execution: Option<ExecutionStatus>,
     reason: String,
     parameters: BTreeMap<String, String>,
     changes: Vec<ResourceChange>,
+}
+
+impl Described {
+    /// The service says `UNAVAILABLE` also while it computes, and some only `AVAILABLE` or nothing.
+    fn is_over(&self) -> bool {
+        matches!(
+            self.execution,
+            Some(
+                ExecutionStatus::ExecuteInProgress
+                    | ExecutionStatus::ExecuteComplete
+                    | ExecutionStatus::ExecuteFailed
+                    | ExecutionStatus::Obsolete
+            )
+        )
+    }
 }
 
 async fn describe(
@@ -293,6 +312,7 @@ async fn describe(
         })?;
         described.stack_id = page.stack_id.unwrap_or_default();
         described.status = page.status;
+        described.execution = page.execution_status;
         described.reason = page.status_reason.unwrap_or_default();
         described.parameters.extend(parameters::values_of(
             page.parameters.as_deref().unwrap_or_default(),

@@ -3,12 +3,12 @@
 //! The service is read from the signature, so one port can stand for all of AWS.
 
 use axum::http::request::Parts;
-use axum::http::{Method, Uri};
+use axum::http::{HeaderValue, Method, Uri};
 
 /// One operation on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`.
+    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`, `cloudformation`.
     pub service: String,
     /// The operation, such as `UpdateAlias`; the method and path where it is not known.
     pub name: String,
@@ -33,6 +33,7 @@ impl Operation {
         let (name, resource) = match service.as_str() {
             "lambda" => lambda(&parts.method, &path),
             "codepipeline" => (target(parts), String::new()),
+            "cloudformation" => (target(parts), stack(parts)),
             "apigateway" => api_gateway(&parts.method, &path),
             "cloudfront" => cloud_front(&parts.method, &path),
             _ => s3(parts, &path),
@@ -62,6 +63,11 @@ fn credential(parts: &Parts, index: usize) -> Option<String> {
     scope.split('/').nth(index).map(str::to_owned)
 }
 
+/// Whether a request is one of S3, whose bodies are large.
+pub(crate) fn is_of_s3(parts: &Parts) -> bool {
+    credential(parts, 3).is_none_or(|service| service == "s3")
+}
+
 /// The path's segments, decoded.
 #[must_use]
 pub fn segments(uri: &Uri) -> Vec<String> {
@@ -86,6 +92,32 @@ fn target(parts: &Parts) -> String {
         .and_then(|target| target.rsplit('.').next())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Makes a request of the query protocol, which has its operation in the body, look like one of the JSON protocols:
+/// `X-Amz-Target: STACK.CreateChangeSet`.
+pub(crate) fn name_by_body(parts: &mut Parts, body: &[u8]) {
+    if credential(parts, 3).as_deref() != Some("cloudformation") {
+        return;
+    }
+    let field = |key: &str| {
+        let mut fields = form_urlencoded::parse(body);
+        fields.find_map(|(name, value)| (name == key).then(|| value.into_owned()))
+    };
+    let stack = field("StackName").unwrap_or_default();
+    let stack = stack.split('/').nth(1).unwrap_or(&stack);
+    let target = format!("{stack}.{}", field("Action").unwrap_or_default());
+    if let Ok(target) = HeaderValue::from_str(&target) {
+        parts.headers.insert("x-amz-target", target);
+    }
+}
+
+/// The stack, as [`name_by_body`] put it.
+fn stack(parts: &Parts) -> String {
+    let target = parts.headers.get("x-amz-target");
+    let target = target.and_then(|value| value.to_str().ok());
+    let stack = target.and_then(|target| target.split_once('.'));
+    stack.map(|(stack, _)| stack.to_owned()).unwrap_or_default()
 }
 
 fn unknown(method: &Method, path: &[String]) -> (String, String) {

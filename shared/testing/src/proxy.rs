@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::operation::Operation;
+use super::operation::{self, Operation};
 
 /// Something that is done when a call comes by, and waited for.
 pub type Hook = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -197,8 +197,9 @@ async fn serve(stream: TcpStream, inner: Arc<Inner>) {
 
 impl Inner {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Close> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Close)?.to_bytes();
+        operation::name_by_body(&mut parts, &body);
         let operation = Operation::of(&parts);
         let mut close_after = false;
         let mut truncate = false;

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use axum::http::Method;
 use axum::response::Response;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 
 use super::events::{FUNCTION_KEYS, TEST_KEYS};
 use super::operation::{self, Operation};
@@ -21,6 +22,7 @@ use super::server::Server;
 
 mod answer;
 pub mod apigateway;
+pub mod cloudformation;
 pub mod cloudfront;
 pub mod codepipeline;
 pub mod lambda;
@@ -55,6 +57,7 @@ struct Inner {
     code_pipeline: Mutex<codepipeline::CodePipeline>,
     api_gateway: Mutex<apigateway::ApiGateway>,
     cloud_front: Mutex<cloudfront::CloudFront>,
+    cloud_formation: Mutex<cloudformation::CloudFormation>,
 }
 
 impl World {
@@ -159,6 +162,11 @@ impl World {
     pub fn cloud_front(&self) -> MutexGuard<'_, cloudfront::CloudFront> {
         lock(&self.inner.cloud_front)
     }
+
+    /// The stacks. Do not hold the guard across an `await`.
+    pub fn cloud_formation(&self) -> MutexGuard<'_, cloudformation::CloudFormation> {
+        lock(&self.inner.cloud_formation)
+    }
 }
 
 /// A test that panicked elsewhere does not make the state unreadable.
@@ -168,7 +176,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Inner {
     async fn answer(&self, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
+        if parts.method == Method::POST && !operation::is_of_s3(&parts) {
+            let bytes = body
+                .collect()
+                .await
+                .map_or_else(|_| Bytes::new(), Collected::to_bytes);
+            operation::name_by_body(&mut parts, &bytes);
+            body = Body::from(bytes);
+        }
         let operation = Operation::of(&parts);
         let access_key = operation::access_key(&parts);
         record::request(&parts);
@@ -204,6 +220,7 @@ impl Inner {
             "codepipeline" => lock(&self.code_pipeline).route(request),
             "apigateway" => lock(&self.api_gateway).route(request),
             "cloudfront" => lock(&self.cloud_front).route(request),
+            "cloudformation" => lock(&self.cloud_formation).route(request),
             service => Answer::error(404, "UnknownService", &format!("no service `{service}`")),
         }
     }

@@ -135,6 +135,9 @@ impl Answer {
                 403,
                 format!("<Error><Code>AccessDenied</Code><Message>{message}</Message></Error>"),
             )),
+            "cloudformation" => {
+                Self::xml((403, super::cloudformation::error("AccessDenied", &message)))
+            }
             "cloudfront" => Self::xml((
                 403,
                 format!(

@@ -1,0 +1,10 @@
+//! The action through its host and as its real binary, in an AWS in memory.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
+mod deploying;
+mod duplicates;
+mod harness;
+mod matrix;
+mod params;
+mod services;
