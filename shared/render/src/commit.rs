@@ -33,8 +33,8 @@ const MOST_COMMANDS: usize = 50;
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) artifact: String,
-    /// Whether the artifact has the service's folder at its root, and not the repository's.
-    pub(crate) is_folder: bool,
+    /// Whether the artifact is the site itself, and not the repository.
+    pub(crate) is_site: bool,
     /// The variable with its digest, or with that of its files as a site.
     pub(crate) digest: Option<String>,
 }
@@ -124,7 +124,7 @@ pub(crate) fn built(service: &PlannedService<'_>) -> Built {
         Built {
             digest: Some(format!("{}.{artifact}{digest}", build_namespace(service))),
             artifact,
-            is_folder: true,
+            is_site: service.kind != Kind::Stack,
         }
     };
     match (build_task(service), build(service)) {
@@ -132,12 +132,12 @@ pub(crate) fn built(service: &PlannedService<'_>) -> Built {
         (Some(_), _) => made("DistSiteOutput", "DirectoryDigest"),
         (None, Some(_)) => Built {
             artifact: format!("{}BuildOutput", service.id),
-            is_folder: false,
+            is_site: false,
             digest: None,
         },
         (None, None) => Built {
             artifact: SOURCE.to_owned(),
-            is_folder: false,
+            is_site: false,
             digest: None,
         },
     }
@@ -174,12 +174,13 @@ fn npm_install(plan: &Plan<'_>, service: &PlannedService<'_>) -> Action {
 }
 
 fn test_and_package(plan: &Plan<'_>, service: &PlannedService<'_>, task: &str) -> Action {
-    let outputs: Vec<(String, &str)> = match service.kind {
+    let outputs: Vec<(String, String)> = match service.kind {
         Kind::App => APP_OUTPUTS
-            .map(|(what, path)| (app_artifact(service, what), path))
+            .map(|(what, path)| (app_artifact(service, what), path.to_owned()))
             .into(),
-        Kind::Site => vec![(built(service).artifact, service.site())],
-        _ => vec![(built(service).artifact, ".")],
+        Kind::Site => vec![(built(service).artifact, service.site().to_owned())],
+        // deploy-stack finds the template by its path in the repository, and what it names next to it or above.
+        _ => vec![(built(service).artifact, root_from(service.directory()))],
     };
     let mut parameters = Query::default()
         .text("task", task)
@@ -288,6 +289,15 @@ fn minutes(timeout: Duration) -> u64 {
     timeout.as_secs().div_ceil(60)
 }
 
+/// The root of the repository, from a folder in it.
+fn root_from(directory: &str) -> String {
+    if directory == "." {
+        return directory.to_owned();
+    }
+    let up = directory.split('/').map(|_| "..");
+    up.collect::<Vec<_>>().join("/")
+}
+
 /// A folder as a word of the shell.
 fn quoted(folder: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -306,6 +316,12 @@ mod tests {
         assert_eq!(quoted("backend-restapi/v1.2"), "backend-restapi/v1.2");
         assert_eq!(quoted("it's here"), r"'./it'\''s here'");
         assert_eq!(quoted("-x"), "'./-x'");
+    }
+
+    #[test]
+    fn the_root_is_above_each_folder_of_a_path() {
+        assert_eq!(root_from("."), ".");
+        assert_eq!(root_from("packages/api"), "../..");
     }
 
     #[test]

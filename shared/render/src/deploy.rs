@@ -1,6 +1,6 @@
 //! The actions of an environment's stage: services by waves, then tests.
 
-use delivery_definition::{Capability, Kind, Mistake};
+use delivery_definition::{Capability, Kind, Mistake, Source};
 
 use crate::commit::{self, Built, app_artifact, build_namespace, built, installed};
 use crate::pipeline::{Action, COMMIT, SOURCE, Work, with_execution};
@@ -79,17 +79,15 @@ impl Deployment<'_, '_> {
 
     fn stack(&mut self, service: &PlannedService<'_>, run_order: usize) -> Action {
         let Built {
-            artifact,
-            is_folder,
-            digest,
+            artifact, digest, ..
         } = built(service);
         let mut parameters = self.named(service);
-        if is_folder {
-            parameters = parameters.text("root", service.directory());
-        }
         let target = &self.environment.target;
         for (name, parameter) in target.parameters(service.service, |_| false) {
-            if needs_pipeline(self.plan, &parameter.value) {
+            // The environment's own value goes before the service's; deploy-stack knows whether the template declares it.
+            let is_overridden = parameter.source == Source::Service
+                && target.settings.parameters.get(&name).is_some();
+            if needs_pipeline(self.plan, &parameter.value) && !is_overridden {
                 let line = parameter.line.unwrap_or(service.service.line);
                 let text = delivery_definition::Located {
                     value: parameter.value,
@@ -204,7 +202,7 @@ impl Deployment<'_, '_> {
     fn site(&mut self, service: &PlannedService<'_>, run_order: usize) -> Action {
         let mut query = Query::default().parameter("bucket", &self.id(service, "Site"));
         let built = built(service);
-        if !built.is_folder {
+        if !built.is_site {
             query = query.text("directory", &service.path(service.site()));
         }
         let mut has_version = false;

@@ -5,5 +5,6 @@ mod demo;
 mod interruption;
 mod kept;
 mod leaks;
+mod services;
 mod story;
 mod superseding;
