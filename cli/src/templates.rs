@@ -5,7 +5,7 @@ pub(crate) mod repository;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use delivery_definition::{Definition, Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
+use delivery_definition::{Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
 use delivery_render::{NodeProject, RenderedEnvironment, Request, render};
 
 use crate::application;
@@ -92,7 +92,7 @@ impl Templates {
         let file = settings
             .file_path()
             .unwrap_or_else(|| folder.join(FILE_NAME));
-        let kinds = kinds(definition, folder, &file)?;
+        let kinds = kinds(settings, folder, &file)?;
         let application = application::stack_name_of(folder);
         let request = Request {
             definition,
@@ -143,10 +143,11 @@ impl Templates {
 
 /// What each service is deployed as.
 fn kinds(
-    definition: &Definition,
+    settings: &Settings,
     folder: &Path,
     file: &Path,
 ) -> Result<BTreeMap<String, Detected>, TemplatesError> {
+    let definition = settings.definition();
     let mut kinds = BTreeMap::new();
     let mut mistakes = Vec::new();
     let is_one_service = definition.file().services.is_none();
@@ -166,7 +167,10 @@ fn kinds(
             ));
             continue;
         }
-        match kind_of(service, &ServiceFolder::new(folder, directory)) {
+        let functions = settings.custom_functions().into_iter();
+        let files =
+            ServiceFolder::new(folder, directory).without(functions.map(|one| one.template));
+        match kind_of(service, &files) {
             Ok(detected) => drop(kinds.insert(service.name.clone(), detected)),
             // What an app lacks is said where the application is looked at.
             Err(UnknownKind::None { .. }) if is_one_service => {
@@ -231,6 +235,13 @@ mod tests {
         let stack = templates(&[("template.yaml", TEMPLATE)]).unwrap();
         assert!(!stack.is_one_app);
         assert!(stack.files["pipeline.yaml"].contains("!Ref DeployStack"));
+    }
+
+    #[test]
+    fn the_template_of_a_function_makes_no_stack() {
+        let file = ("delivery.toml", "[functions]\nnotify-chat = \".\"\n");
+        let files = [file, ("template.yaml", TEMPLATE)];
+        assert!(templates(&files).unwrap().is_one_app);
     }
 
     #[test]

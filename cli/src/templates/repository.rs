@@ -14,6 +14,7 @@ const PACKAGE: &str = "package";
 pub(crate) struct ServiceFolder<'a> {
     repository: &'a Path,
     directory: &'a str,
+    others: Vec<PathBuf>,
 }
 
 impl<'a> ServiceFolder<'a> {
@@ -21,7 +22,15 @@ impl<'a> ServiceFolder<'a> {
         Self {
             repository,
             directory,
+            others: Vec::new(),
         }
+    }
+
+    /// Passes over templates that are not services', such as those of functions of the user's own.
+    pub(crate) fn without(mut self, templates: impl Iterator<Item = PathBuf>) -> Self {
+        let templates = templates.filter_map(|template| template.canonicalize().ok());
+        self.others = templates.collect();
+        self
     }
 
     fn path(&self) -> PathBuf {
@@ -44,7 +53,14 @@ impl Folder for ServiceFolder<'_> {
     }
 
     fn has_resources(&self, file: &str) -> bool {
-        let Ok(text) = std::fs::read_to_string(self.path().join(file)) else {
+        let path = self.path().join(file);
+        if path
+            .canonicalize()
+            .is_ok_and(|path| self.others.contains(&path))
+        {
+            return false;
+        }
+        let Ok(text) = std::fs::read_to_string(path) else {
             return false;
         };
         yaml::parse(&text).is_ok_and(|template| {

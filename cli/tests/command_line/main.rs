@@ -412,3 +412,106 @@ fn the_host_s_verb_is_nobody_s_command() {
         );
     }
 }
+
+/// An example's folder.
+fn example(name: &str) -> std::path::PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    root.join("examples").join(name)
+}
+
+#[test]
+fn the_file_that_init_writes_is_rendered() {
+    let folder = tempfile::tempdir().unwrap();
+    for service in ["backend-database", "backend-restapi", "backend-tasks"] {
+        let template = example("workshop").join(service).join("template.yaml");
+        std::fs::create_dir(folder.path().join(service)).unwrap();
+        std::fs::copy(template, folder.path().join(service).join("template.yaml")).unwrap();
+    }
+    let output = delivery(folder.path())
+        .args(["init", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["services"][1]["name"], "backend-restapi");
+    assert_eq!(answer["services"][1]["kind"], "stack");
+
+    // What is there stays as it is.
+    let again = says(folder.path(), &["init"], 2);
+    assert!(
+        again.contains("`./delivery.toml` already exists"),
+        "{again}"
+    );
+
+    let output = delivery(folder.path())
+        .args(["render", "--out", "made", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let files = [
+        "made/delivery.yaml",
+        "made/actions.yaml",
+        "made/pipeline.yaml",
+    ];
+    assert_eq!(answer["files"], serde_json::json!(files));
+    assert_eq!(answer["environments"][0]["stage"], "test");
+    assert_eq!(answer["environments"][1]["stage"], "prod");
+    let pipeline = std::fs::read_to_string(folder.path().join("made/pipeline.yaml")).unwrap();
+    assert!(
+        pipeline.contains("- Name: deploy-stack-backend-tasks"),
+        "{pipeline}"
+    );
+}
+
+#[test]
+fn without_a_file_render_writes_what_is_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = delivery(folder.path())
+        .args(["render", "--out", "."])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation");
+    for entry in std::fs::read_dir(committed).unwrap() {
+        let committed = entry.unwrap();
+        let written = std::fs::read(folder.path().join(committed.file_name())).unwrap();
+        assert!(
+            written == std::fs::read(committed.path()).unwrap(),
+            "{committed:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_that_can_be_deployed_is_said_with_what_could_be() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("infra")).unwrap();
+    std::fs::write(folder.path().join("infra/main.tf"), "").unwrap();
+    let message = says(folder.path(), &["init"], 5);
+    assert!(
+        message.contains("infra: services of the kind `terraform` are not deployed yet"),
+        "{message}"
+    );
+    assert!(!folder.path().join("delivery.toml").exists());
+}
+
+#[test]
+fn what_cannot_be_a_pipeline_is_refused_with_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "application = \"shop\"\n[services]\nweb = { directory = \"web\", site = \".\" }\n\
+        api = { directory = \"api\", site = \".\", config = { a = \"${web.Adress}\" } }\n";
+    std::fs::write(folder.path().join("delivery.toml"), text).unwrap();
+    for service in ["web", "api"] {
+        std::fs::create_dir(folder.path().join(service)).unwrap();
+    }
+    for command in ["validate", "render"] {
+        let message = says(folder.path(), &[command], 2);
+        assert!(
+            message.contains(
+                "delivery.toml:4: `web` is of the kind `site`, which has no output `Adress`"
+            ),
+            "{message}"
+        );
+    }
+}
