@@ -98,8 +98,9 @@ impl Deployment<'_, '_> {
             }
         }
         let mut parameters = parameters
-            .parameter("bucket", "PackageBucket")
-            .parameter("role", "CloudFormationRoleArn")
+            .parameter("bucket", "Packages")
+            .parameter("role", "CloudFormationRole")
+            .parameter("boundary", "Boundary")
             .variable("revision", COMMIT);
         if let Some(digest) = digest {
             parameters = parameters.variable("digest", &digest);

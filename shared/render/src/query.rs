@@ -119,17 +119,18 @@ impl Query {
 fn longest_value(name: &str) -> usize {
     /// `pipeline.yaml` says so itself of directories, of more parameters and of the pipeline's name; the others are the
     /// lengths of names of functions, APIs, buckets and distributions, and of addresses and ARNs made of them.
-    const LONGEST_VALUES: [(&str, usize); 10] = [
+    const LONGEST_VALUES: [(&str, usize); 11] = [
         ("ApplicationDirectory", 100),
         ("Parameters", 300),
         ("PipelineName", 100),
         ("Function", 64),
         ("Api", 10),
         ("Site", 63),
-        ("Bucket", 63),
+        ("Packages", 63),
         ("Distribution", 14),
         ("Url", 128),
-        ("RoleArn", 128),
+        ("Role", 128),
+        ("Boundary", 192),
     ];
     let known = LONGEST_VALUES.iter().find(|(end, _)| name.ends_with(end));
     known.expect("each parameter in a query has a length").1

@@ -100,7 +100,7 @@ pub(super) fn context<'a>(plan: &Plan<'_>, pipeline: &Pipeline, names: &'a Names
 fn targets(names: &Names) -> Vec<String> {
     let mut targets = vec!["PipelineName".to_owned(), "ArtifactBucket".to_owned()];
     if names.deploys_stacks {
-        targets.extend(["PackageBucket", "CloudFormationRoleArn"].map(ToOwned::to_owned));
+        targets.extend(["Packages", "CloudFormationRole", "Boundary"].map(ToOwned::to_owned));
     }
     let ids = |places: &[super::names::Place], what: &str| -> Vec<String> {
         places
