@@ -5,6 +5,7 @@ pub(crate) mod repository;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use delivery_definition::names::ONLY_SERVICE;
 use delivery_definition::{Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
 use delivery_render::{NodeProject, RenderedEnvironment, Request, render};
 
@@ -98,6 +99,7 @@ impl Templates {
             definition,
             application: &application,
             kinds: &kinds,
+            takes_environment: takes_environment(folder, &kinds),
             file: &file.display().to_string(),
         };
         let rendering = render(&request).map_err(TemplatesError::Mistakes)?;
@@ -193,6 +195,16 @@ fn kinds(
     }
 }
 
+/// Whether the template of the only service declares the parameter `Environment`.
+fn takes_environment(folder: &Path, kinds: &BTreeMap<String, Detected>) -> bool {
+    let only = kinds.get(ONLY_SERVICE);
+    let template = only.and_then(|only| only.template.as_ref());
+    let text = template.and_then(|template| std::fs::read_to_string(folder.join(template)).ok());
+    let template = text.and_then(|text| Template::read(&text).ok());
+    let mut parameters = template.map(|one| one.parameters()).into_iter().flatten();
+    parameters.any(|parameter| parameter.name == "Environment")
+}
+
 fn actions() -> Result<String, CliError> {
     let path = checkout::find()
         .ok_or(TemplatesError::NoCheckout)?
@@ -235,6 +247,10 @@ mod tests {
         let stack = templates(&[("template.yaml", TEMPLATE)]).unwrap();
         assert!(!stack.is_one_app);
         assert!(stack.files["pipeline.yaml"].contains("!Ref DeployStack"));
+        assert!(!stack.files["pipeline.yaml"].contains("Parameter.Environment"));
+        let named = format!("Parameters:\n  Environment: {{ Type: String }}\n{TEMPLATE}");
+        let named = templates(&[("template.yaml", &named)]).unwrap();
+        assert!(named.files["pipeline.yaml"].contains("&Parameter.Environment=prod&"));
     }
 
     #[test]

@@ -140,10 +140,14 @@ impl Deployment<'_, '_> {
             .capabilities()
             .iter()
             .map(|one| Capability::word(*one));
-        Query::default()
+        let query = Query::default()
             .text("stack", &stack.unwrap_or_default())
             .text("template", service.template.unwrap_or_default())
-            .text("capabilities", &capabilities.collect::<Vec<_>>().join(","))
+            .text("capabilities", &capabilities.collect::<Vec<_>>().join(","));
+        if self.plan.request.takes_environment {
+            return query.text("Parameter.Environment", environment);
+        }
+        query
     }
 
     fn app(&self, service: &PlannedService<'_>, run_order: usize) -> Action {

@@ -62,6 +62,9 @@ pub struct Request<'a> {
     pub application: &'a str,
     /// What each service is deployed as, by its name.
     pub kinds: &'a BTreeMap<String, Detected>,
+    /// Whether the template of a repository that is one stack, without a file, takes the environment's name as its
+    /// parameter `Environment`: without the file deploy-stack does not know the name.
+    pub takes_environment: bool,
     /// What messages call the file.
     pub file: &'a str,
 }

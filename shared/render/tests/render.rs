@@ -27,6 +27,7 @@ fn rendered(definition: &Definition, kinds: &[(&str, Kind)]) -> Result<Rendering
         definition,
         application: "hello",
         kinds: &kinds,
+        takes_environment: true,
         file: FILE,
     };
     render(&request).map_err(|mistakes| mistakes.to_string())
