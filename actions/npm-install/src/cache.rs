@@ -1,7 +1,7 @@
 //! The dependency cache: which trees may be cached, and under which key.
 //!
-//! A cached tree must be exactly what npm would make. With the same lock file npm makes the same tree, unless it runs scripts
-//! or takes packages out of the source. In these cases the cache is not used; everything else that decides the tree
+//! A cached tree must be exactly what the package manager would make. With the same lock file it makes the same tree, unless
+//! it runs scripts or takes packages out of the source. In these cases the cache is not used; everything else that decides the tree
 //! is in the key. If unsure, a field or file is part of the key: a key that differs without need costs a run of npm, one that
 //! does not differ where it should deploys wrong dependencies.
 
@@ -9,21 +9,43 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use delivery_archive::{Archive, Kind};
-use delivery_node::project::{MAX_LOCK_BYTES, Manifest, NPM_LOCK_FILES, Project};
+use delivery_node::project::{
+    MAX_LOCK_BYTES, Manager, Manifest, NPM_LOCK_FILES, PNPM_LOCK, PNPM_WORKSPACE, Project,
+    YARN_LOCK, YARN_SETTINGS,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::installation::arguments;
 use crate::lock::LockFile;
 use crate::params::{NpmInstallParams, Subcommand};
 use crate::versions::Versions;
-use crate::{NpmInstallError, npm};
+use crate::{Checked, NpmInstallError, npm, pnpm, yarn};
 
 /// The prefix of cached trees in the artifact bucket, which the lifecycle rule and the role's policy name, too. The
 /// number is the version of the key: it changes with what the key covers.
 const PREFIX: &str = "delivery-cache/npm-install/2/";
 
-/// The files that npm reads in a directory of the source, besides the lock files.
-const READ_FILES: [&str; 2] = ["package.json", ".npmrc"];
+/// The files that decide the tree in a directory of the source, besides `package.json`, whose fields do not all matter.
+const DECIDING_FILES: [&str; 8] = [
+    NPM_LOCK_FILES[0],
+    NPM_LOCK_FILES[1],
+    ".npmrc",
+    PNPM_LOCK,
+    PNPM_WORKSPACE,
+    YARN_LOCK,
+    YARN_SETTINGS,
+    ".yarnrc",
+];
+
+/// The files that are read besides these: some must only not be there.
+const READ_FILES: [&str; 5] = [
+    "package.json",
+    pnpm::HOOKS[0],
+    pnpm::HOOKS[1],
+    "bun.lock",
+    "bun.lockb",
+];
 
 /// npm runs `node-gyp` for a project that has this file, as an `install` script.
 const NATIVE_BUILD: &str = "binding.gyp";
@@ -64,12 +86,10 @@ const HARMLESS: [&str; 28] = [
 /// A tree that may be cached.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The lock file.
-    pub(crate) lock: LockFile,
-    /// The directory that npm makes, below the source: `web/node_modules`.
+    /// What installs it.
+    pub(crate) checked: Checked,
+    /// The directory that the package manager makes, below the source: `web/node_modules`.
     pub(crate) root: String,
-    /// The registries that the project or the pipeline names.
-    registries: Vec<String>,
     /// The files of the source that npm reads, and no others.
     project: Project,
 }
@@ -118,14 +138,14 @@ impl Plan {
         let directory = plain_directory(&params.directory)?;
         extract_read_files(archive, &directory, folder)?;
         let project = Project::open(folder, &params.directory).map_err(NpmInstallError::from)?;
-        let Some(lock) = crate::check(&project, params)? else {
+        let checked = crate::check(&project, params)?;
+        if checked.lock.is_none() {
             return Err(NotCacheable::from("no lock file").into());
-        };
+        }
         let root = directory.join("node_modules").display().to_string();
         let plan = Self {
-            lock,
+            checked,
             root,
-            registries: crate::registries(&project, params)?,
             project,
         };
         plan.check_cacheable(archive, params, &directory)?;
@@ -141,17 +161,26 @@ impl Plan {
         if params.subcommand == Some(Subcommand::Install) {
             return Err("`subcommand=install`".into());
         }
-        if self.lock.check(&self.registries).is_err() {
+        let Some(lock) = self.lock() else {
+            return Err("no lock file".into());
+        };
+        if lock.check(&self.checked.registries).is_err() {
             return Err("the lock file does not give a hash for each package".into());
         }
-        if let Some(local) = self.lock.local_dependency() {
+        if let Some(package) = lock.without_hash().next() {
+            return Err(NotCacheable(format!("Yarn keeps no hash of `{package}`")));
+        }
+        if let Some(local) = lock.local_dependency() {
             return Err(NotCacheable(format!("`{local}` is a local dependency")));
         }
-        if self.project.ancestors().any(crate::has_workspaces) {
-            return Err("the project has workspaces".into());
-        }
+        self.check_workspaces()?;
         if !params.ignore_scripts {
-            self.check_scripts(archive, directory)?;
+            self.check_scripts(lock, archive, directory)?;
+        }
+        // Yarn removes them, and bundlers would look for packages there.
+        let pnp = yarn::PLUG_AND_PLAY.map(|name| directory.join(name));
+        if let Some(pnp) = pnp.iter().find(|pnp| has(archive, pnp)) {
+            return Err(NotCacheable(format!("the source has `{}`", pnp.display())));
         }
         let below = format!("{}/", self.root);
         if archive
@@ -163,22 +192,44 @@ impl Plan {
         Ok(())
     }
 
+    /// Each package of a workspace has a tree of its own.
+    fn check_workspaces(&self) -> Result<(), NotCacheable> {
+        let is_workspace = self.checked.installer.root != self.project.folder();
+        let of_pnpm = self.checked.manager() == Manager::Pnpm
+            && pnpm::has_packages(self.project.directory(), &self.project);
+        if is_workspace || of_pnpm || self.project.ancestors().any(crate::has_workspaces) {
+            return Err("the project has workspaces".into());
+        }
+        Ok(())
+    }
+
+    /// The lock file, which every plan has.
+    pub(crate) fn lock(&self) -> Option<&LockFile> {
+        self.checked.lock.as_ref()
+    }
+
     /// Install scripts may do anything, outside of `node_modules` too, so no tree that they run for is cached.
-    fn check_scripts(&self, archive: &Archive, directory: &Path) -> Result<(), NotCacheable> {
+    fn check_scripts(
+        &self,
+        lock: &LockFile,
+        archive: &Archive,
+        directory: &Path,
+    ) -> Result<(), NotCacheable> {
         let manifest = self.manifest()?;
         if let Some(script) = manifest.install_scripts().next() {
             return Err(NotCacheable(format!("the project has a script `{script}`")));
         }
         let native = directory.join(NATIVE_BUILD);
-        if archive
-            .entries()
-            .any(|entry| Path::new(entry.path()) == native)
-        {
+        if has(archive, &native) {
             return Err(NotCacheable(format!("the project has a `{NATIVE_BUILD}`")));
         }
-        match self.lock.packages_with_install_scripts().first() {
-            Some(package) => Err(NotCacheable(format!("`{package}` has an install script"))),
-            None => Ok(()),
+        match lock.packages_with_install_scripts() {
+            Some(packages) if packages.is_empty() => Ok(()),
+            Some(packages) => Err(NotCacheable(format!(
+                "`{}` has an install script",
+                packages[0]
+            ))),
+            None => Err("the lock file does not say which packages have install scripts".into()),
         }
     }
 
@@ -206,8 +257,14 @@ impl Plan {
             key.part("settings", path.as_os_str().as_encoded_bytes());
             key.part("content", settings);
         }
-        for argument in npm::arguments(Subcommand::Ci, params, versions) {
+        let manager = self.checked.manager();
+        let arguments = arguments(manager, Subcommand::Ci, params, versions)
+            .map_err(|error| NotCacheable(error.to_string()))?;
+        for argument in arguments {
             key.part("argument", argument);
+        }
+        if let Some(release) = &self.checked.installer.release {
+            key.part("release", format!("{release:?}"));
         }
         for (name, value) in npm::SETTINGS {
             key.part("variable", name);
@@ -220,7 +277,7 @@ impl Plan {
         key.part("root", &self.root);
         key.part("package.json", Value::Object(manifest).to_string());
         for directory in self.project.ancestors() {
-            for name in NPM_LOCK_FILES.iter().chain(&[".npmrc"]) {
+            for name in DECIDING_FILES {
                 let path = directory.join(name);
                 if let Ok(bytes) = fs::read(&path) {
                     key.part("file", self.project.shown(&path));
@@ -230,6 +287,13 @@ impl Plan {
         }
         Ok(key.finish())
     }
+}
+
+/// Whether an archive has a path.
+fn has(archive: &Archive, path: &Path) -> bool {
+    archive
+        .entries()
+        .any(|entry| Path::new(entry.path()) == path)
 }
 
 /// The object that holds the tree of a key.
@@ -276,7 +340,7 @@ fn extract_read_files(
     directory: &Path,
     folder: &Path,
 ) -> Result<(), NotCacheable> {
-    let names: Vec<&str> = READ_FILES.into_iter().chain(NPM_LOCK_FILES).collect();
+    let names: Vec<&str> = READ_FILES.into_iter().chain(DECIDING_FILES).collect();
     for entry in archive.entries() {
         let path = Path::new(entry.path());
         if entry.kind() == Kind::Link && directory.starts_with(path) {

@@ -40,7 +40,7 @@ pub(crate) enum Lookup {
     Unusable(NotCacheable),
 }
 
-/// A tree that npm made, as an archive in the workspace.
+/// A tree that was installed, as an archive in the workspace.
 struct TreeArchive {
     zip: PathBuf,
     end: ArchiveEnd,

@@ -4,7 +4,9 @@ use std::fmt;
 
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::process::ProcessError;
-use delivery_node::project::{CheckError, ProjectError, remedy};
+use delivery_node::project::{CheckError, InstallerError, Manager, ProjectError, remedy};
+
+use crate::params::Omit;
 
 /// Most entries of a lock file in one message.
 const MAX_NAMED: usize = 10;
@@ -65,7 +67,7 @@ pub enum NpmInstallError {
         key: String,
     },
     /// A lock file that does not list packages with their hashes.
-    #[error("`{path}` has format version {version}; version 2 or 3 with `packages` is needed")]
+    #[error("`{path}` has format version {version}, but not its list of packages")]
     LockFileVersion {
         /// The file below the source.
         path: String,
@@ -80,8 +82,46 @@ pub enum NpmInstallError {
         /// Where in the lock file, and why.
         entries: Vec<(String, Untrusted)>,
     },
-    /// `npm ci` without a lock file.
-    #[error("`npm ci` needs a lock file, but `{directory}` has none")]
+    /// Code of the project that a package manager would run.
+    #[error("{what} is code that {manager} runs when it installs")]
+    ProjectCode {
+        /// Where it is.
+        what: String,
+        /// The package manager.
+        manager: Manager,
+    },
+    /// A kind of dependencies that a package manager cannot leave out.
+    #[error("{manager} cannot leave out `{kind}` dependencies")]
+    Omit {
+        /// The kind.
+        kind: Omit,
+        /// The package manager.
+        manager: Manager,
+    },
+    /// A package manager that cannot be fetched.
+    #[error("{release} cannot be fetched from the registry")]
+    Manager {
+        /// The package manager with its version.
+        release: String,
+        /// How it ended.
+        source: ProcessError,
+    },
+    /// A package manager with another hash than the one that is expected.
+    #[error("{release} from the registry does not have the expected hash")]
+    ManagerHash {
+        /// The package manager with its version.
+        release: String,
+    },
+    /// A hash in `packageManager` that cannot be verified.
+    #[error("`packageManager` names a hash of {release} that cannot be verified: {algorithm}")]
+    UnknownHash {
+        /// The package manager with its version.
+        release: String,
+        /// The hash's algorithm.
+        algorithm: String,
+    },
+    /// `subcommand=ci` without a lock file.
+    #[error("`subcommand=ci` needs a lock file, but `{directory}` has none")]
     NoLockFile {
         /// The directory below the source.
         directory: String,
@@ -89,9 +129,11 @@ pub enum NpmInstallError {
     /// The lock file does not match `package.json`.
     #[error("the lock file does not match `package.json`")]
     LockFileMismatch {
-        /// npm's own words.
+        /// The package manager.
+        manager: Manager,
+        /// Its own words.
         output: String,
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// A package does not have the hash in the lock file.
@@ -99,49 +141,60 @@ pub enum NpmInstallError {
     Integrity {
         /// The package.
         package: Option<String>,
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// The registry does not answer, or with a server error.
-    #[error("registry unreachable: npm got {code}")]
+    #[error("registry unreachable: {manager} got {code}")]
     RegistryUnreachable {
-        /// npm's error code.
+        /// The package manager.
+        manager: Manager,
+        /// Its error code.
         code: String,
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// The registry denies access to a package.
-    #[error("the registry denied access to a package: npm got {code}")]
+    #[error("the registry denied access to a package: {manager} got {code}")]
     RegistryDenied {
-        /// npm's error code.
+        /// The package manager.
+        manager: Manager,
+        /// Its error code.
         code: String,
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// A package, or the project, needs another Node.js or npm.
-    #[error("the project, or a package, does not support this version of Node.js or npm")]
+    #[error(
+        "the project, or a package, does not support this version of Node.js or of the package manager"
+    )]
     Engine {
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// A dependency on a Git repository.
     #[error("a dependency comes from a Git repository, which has no integrity hash")]
     GitDependency {
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
     /// The disk is full.
     #[error("the function's disk is full")]
     DiskFull {
-        /// How npm ended.
+        /// How it ended.
         source: ProcessError,
     },
-    /// npm failed for another reason, or could not be run.
-    #[error("npm could not install the dependencies")]
-    Npm {
-        /// How npm ended.
+    /// The package manager failed for another reason, or could not be run.
+    #[error("{manager} could not install the dependencies")]
+    Install {
+        /// The package manager.
+        manager: Manager,
+        /// How it ended.
         source: ProcessError,
     },
+    /// No package manager can install the project, or it is not certain which one should.
+    #[error(transparent)]
+    Installer(#[from] InstallerError),
     /// The project cannot be installed, or one of its tasks could not be run later.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -158,11 +211,14 @@ delivery_action::wraps_job_error!(NpmInstallError);
 impl ActionError for NpmInstallError {
     fn failure_type(&self) -> FailureType {
         match self {
-            Self::NoManifest { .. } => FailureType::ConfigurationError,
+            Self::NoManifest { .. } | Self::Omit { .. } => FailureType::ConfigurationError,
             Self::RegistryUnreachable { .. } => FailureType::SystemUnavailable,
             Self::RegistryDenied { .. } => FailureType::PermissionError,
             Self::Unreadable { .. }
             | Self::Npmrc { .. }
+            | Self::ProjectCode { .. }
+            | Self::ManagerHash { .. }
+            | Self::UnknownHash { .. }
             | Self::LockFileVersion { .. }
             | Self::UntrustedEntries { .. }
             | Self::NoLockFile { .. }
@@ -171,7 +227,8 @@ impl ActionError for NpmInstallError {
             | Self::Engine { .. }
             | Self::GitDependency { .. }
             | Self::DiskFull { .. } => FailureType::JobFailed,
-            Self::Npm { source } => source.failure_type(),
+            Self::Install { source, .. } | Self::Manager { source, .. } => source.failure_type(),
+            Self::Installer(error) => error.failure_type(),
             Self::Check(error) => error.failure_type(),
             Self::Project(error) => error.failure_type(),
             Self::Job(error) => error.failure_type(),
@@ -201,11 +258,28 @@ impl ActionError for NpmInstallError {
                 "reinstall these packages from an https registry and commit the lock file, or set \
                  `integrity=off` to accept them"
             }
-            Self::NoLockFile { .. } => {
-                "commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`"
+            Self::ProjectCode { .. } => {
+                "set `ignore-scripts=false` to let it run, and the packages' install scripts with it"
             }
-            Self::LockFileMismatch { .. } => {
-                "run `npm install` and commit both `package.json` and `package-lock.json`"
+            Self::Omit { .. } => {
+                "remove `omit`, and leave them out in the task, for example with `yarn workspaces focus --production`"
+            }
+            Self::Manager { .. } => {
+                "set `packageManager` in `package.json` to a version that the registry has"
+            }
+            Self::ManagerHash { .. } => {
+                "do not run it: find out why the registry's differs from the one that `packageManager` names"
+            }
+            Self::UnknownHash { .. } => "write its SHA-512, as `corepack use` does, or none",
+            Self::NoLockFile { .. } => {
+                "commit the lock file that the package manager writes, or set `subcommand=install`"
+            }
+            Self::LockFileMismatch { manager, .. } => {
+                return Some(format!(
+                    "run `{} install` and commit both `package.json` and `{}`",
+                    manager.program(),
+                    manager.lock_file()
+                ));
             }
             Self::Integrity { .. } => {
                 "do not deploy it: find out why the package in the registry differs from the one that was locked"
@@ -218,13 +292,14 @@ impl ActionError for NpmInstallError {
                 "give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`"
             }
             Self::Engine { .. } => {
-                "change `engines` in `package.json`, or the Node.js layer of the function"
+                "change `engines` or `packageManager` in `package.json`, or the Node.js layer of the function"
             }
             Self::GitDependency { .. } => {
                 "publish the dependency to a registry, or set `integrity=off` to accept it"
             }
             Self::DiskFull { .. } => "raise the function's `EphemeralStorage`",
-            Self::Npm { source } => {
+            Self::Installer(error) => return error.hint(),
+            Self::Install { source, .. } => {
                 let known = source.output().and_then(remedy).map(str::to_owned);
                 return known.or_else(|| source.hint());
             }
@@ -244,7 +319,8 @@ impl ActionError for NpmInstallError {
             | Self::Engine { source }
             | Self::GitDependency { source }
             | Self::DiskFull { source }
-            | Self::Npm { source } => source.output(),
+            | Self::Install { source, .. }
+            | Self::Manager { source, .. } => source.output(),
             Self::Job(error) => error.output(),
             _ => None,
         }

@@ -10,18 +10,24 @@ use delivery_action::blocking;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
 use delivery_archive::{Archive, Limits};
-use delivery_node::project::{self, Folder, Manifest, Project};
+use delivery_node::project::{self, Folder, Installer, InstallerError, Manager, Manifest, Project};
 
 mod cache;
 mod cached_output;
 mod error;
+mod failures;
 mod installation;
 mod lock;
 mod npm;
 mod npmrc;
 mod params;
+mod pnpm;
+mod program;
+mod set_aside;
+mod settings;
 mod versions;
-mod yarn_locks;
+mod yaml;
+mod yarn;
 
 pub use error::{NpmInstallError, Untrusted};
 pub use params::{NpmInstallParams, Omit, Subcommand};
@@ -98,37 +104,97 @@ async fn open(
     })
 }
 
-/// Checks every `.npmrc` and lock file that npm would read, and returns the lock file that it would use.
-fn check(
+/// What installs a project, and from which lock file.
+#[derive(Debug)]
+struct Checked {
+    installer: Installer,
+    lock: Option<LockFile>,
+    /// The registries that the project or the pipeline names.
+    registries: Vec<String>,
+    /// The settings of Yarn 2 and later; empty for other package managers.
+    yarn_settings: yarn::Settings,
+}
+
+impl Checked {
+    fn manager(&self) -> Manager {
+        self.installer.manager
+    }
+}
+
+/// Checks every file of settings and lock file that the package manager would read.
+fn check(project: &Project, params: &NpmInstallParams) -> Result<Checked, NpmInstallError> {
+    let installer = installer_of(project, params)?;
+    let mut registries = npmrc::registries_of(&params.environment);
+    let mut yarn_settings = yarn::Settings::default();
+    if installer.manager == Manager::Yarn {
+        yarn_settings = yarn::Settings::of(project)?;
+        registries.extend(yarn_settings.registries());
+    } else {
+        for directory in project.ancestors() {
+            registries.extend(npmrc::check(directory, project)?);
+        }
+    }
+    match installer.manager {
+        Manager::Pnpm => registries.extend(pnpm::check(&installer, project, params)?),
+        Manager::YarnClassic => registries.extend(yarn::classic_registries(project)?),
+        Manager::Npm | Manager::Yarn => {}
+    }
+    let lock = match installer.manager {
+        Manager::Npm => npm_lock(project, params, &registries)?,
+        _ => {
+            let lock = LockFile::of_other(&installer, project, params)?;
+            if let (Some(lock), true) = (&lock, params.integrity.is_on()) {
+                lock.check(&registries)?;
+            }
+            yarn::check(&installer, lock.as_ref(), params)?;
+            lock
+        }
+    };
+    Ok(Checked {
+        installer,
+        lock,
+        registries,
+        yarn_settings,
+    })
+}
+
+/// `subcommand=install` installs with npm what `package.json` allows, even where Bun's lock file lies beside it.
+fn installer_of(
     project: &Project,
     params: &NpmInstallParams,
+) -> Result<Installer, NpmInstallError> {
+    match project::installer(&project.files(), &project.folder()) {
+        Err(InstallerError::Bun { .. }) if params.subcommand == Some(Subcommand::Install) => {
+            Ok(Installer {
+                manager: Manager::Npm,
+                root: project.folder(),
+                lock: None,
+                release: None,
+            })
+        }
+        installer => Ok(installer?),
+    }
+}
+
+/// Checks every lock file that npm would read, and returns the one that it would use.
+fn npm_lock(
+    project: &Project,
+    params: &NpmInstallParams,
+    registries: &[String],
 ) -> Result<Option<LockFile>, NpmInstallError> {
-    let registries = registries(project, params)?;
     let mut used = None;
     for directory in project.ancestors() {
-        let Some(lock) = LockFile::read(directory, project, params.integrity)? else {
+        let Some(lock) = LockFile::of_npm(directory, project, params)? else {
             continue;
         };
         if params.integrity.is_on() {
-            lock.check(&registries)?;
+            lock.check(registries)?;
         }
         if used.is_none() && (directory == project.directory() || has_workspaces(directory)) {
             used = Some(lock);
         }
     }
     Ok(used)
-}
-
-/// The registries that the project or the pipeline names; refuses settings that no project may have.
-fn registries(
-    project: &Project,
-    params: &NpmInstallParams,
-) -> Result<Vec<String>, NpmInstallError> {
-    let mut registries = npmrc::registries_of(&params.environment);
-    for directory in project.ancestors() {
-        registries.extend(npmrc::check(directory, project)?);
-    }
-    Ok(registries)
 }
 
 /// Whether the lock file here also covers the packages below.

@@ -1,25 +1,17 @@
-//! The lock file: what npm will download, and whether it can verify what it gets.
-//!
-//! npm 11.19.1 installs an entry without a hash, or over plain http, without a warning (measured). So the
-//! lock file is checked here before npm reads it.
+//! The lock file: what will be downloaded, and whether the package manager can verify what it gets.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use delivery_action::parameters::Switch;
-use delivery_node::project::{MAX_LOCK_BYTES, NPM_LOCK_FILES, Project};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use delivery_node::project::{Installer, MAX_LOCK_BYTES, Manager, NPM_LOCK_FILES, Project};
 
 use crate::error::{NpmInstallError, Untrusted};
+use crate::params::NpmInstallParams;
 
-/// Versions of the format that list `packages` (npm 7 and later).
-const VERSIONS: [u64; 2] = [2, 3];
+mod npm;
+mod pnpm;
+mod yarn;
 
-/// The public registry, after the scheme.
-const PUBLIC_REGISTRY: &str = "//registry.npmjs.org/";
+use npm::NpmLock;
 
-/// Hashes that npm verifies.
+/// Hashes that package managers verify.
 const HASHES: [&str; 4] = ["sha512-", "sha384-", "sha256-", "sha1-"];
 
 /// A lock file of the project.
@@ -29,91 +21,43 @@ pub(crate) struct LockFile {
     content: Content,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Content {
-    #[serde(default)]
-    lockfile_version: u64,
-    packages: Option<BTreeMap<String, Entry>>,
+#[derive(Debug)]
+enum Content {
+    Npm(NpmLock),
+    /// Of another package manager.
+    Listed(Vec<Locked>),
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::zero_sized_map_values, reason = "see `Names`")]
-struct Entry {
-    resolved: Option<String>,
-    integrity: Option<String>,
-    #[serde(default)]
-    link: bool,
-    #[serde(default)]
-    in_bundle: bool,
-    #[serde(default)]
-    bundle_dependencies: Bundled,
-    #[serde(default)]
-    dependencies: Names,
-    #[serde(default)]
-    optional_dependencies: Names,
-    #[serde(default)]
-    peer_dependencies: Names,
-    #[serde(default)]
-    has_install_script: bool,
+/// A package in the lock file of pnpm or Yarn.
+#[derive(Debug, PartialEq, Eq)]
+struct Locked {
+    /// As the file names it: `is-odd@3.0.1`.
+    name: String,
+    origin: Origin,
+    hash: Option<String>,
+    /// Whether it is only for some systems. Yarn 3 and later write no hash of such packages.
+    is_conditional: bool,
 }
 
-/// Names of dependencies; their version ranges do not matter here.
-#[expect(
-    clippy::zero_sized_map_values,
-    reason = "an object of JSON, whose values are read and dropped"
-)]
-type Names = BTreeMap<String, IgnoredAny>;
-
-/// `bundleDependencies`: a list of names, or `true` for all dependencies.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Bundled {
-    All(bool),
-    Names(Vec<String>),
-}
-
-impl Default for Bundled {
-    fn default() -> Self {
-        Self::All(false)
-    }
-}
-
-impl Entry {
-    fn depends_on(&self, name: &str) -> bool {
-        [
-            &self.dependencies,
-            &self.optional_dependencies,
-            &self.peer_dependencies,
-        ]
-        .iter()
-        .any(|names| names.contains_key(name))
-    }
-
-    fn bundles(&self, name: &str) -> bool {
-        match &self.bundle_dependencies {
-            Bundled::All(all) => *all && self.depends_on(name),
-            Bundled::Names(names) => names.iter().any(|own| own == name),
-        }
-    }
-
-    fn has_hash(&self) -> bool {
-        self.integrity.as_deref().is_some_and(|integrity| {
-            integrity
-                .split_whitespace()
-                .any(|hash| HASHES.iter().any(|known| hash.starts_with(known)))
-        })
-    }
+/// Where a package comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    Registry,
+    Address(String),
+    Git,
+    /// The source itself.
+    Local,
+    /// A program of the source that makes the package.
+    Program,
 }
 
 impl LockFile {
-    /// Reads the lock file of a directory, if there is one. With `integrity=off` one that cannot be read is
+    /// Reads the lock file of npm in a directory, if there is one. With `integrity=off` one that cannot be read is
     /// left to npm.
-    pub(crate) fn read(
-        directory: &Path,
+    pub(crate) fn of_npm(
+        directory: &std::path::Path,
         project: &Project,
-        integrity: Switch,
+        params: &NpmInstallParams,
     ) -> Result<Option<Self>, NpmInstallError> {
         let Some(path) = NPM_LOCK_FILES
             .iter()
@@ -123,40 +67,59 @@ impl LockFile {
             return Ok(None);
         };
         let shown = project.shown(&path);
-        match parse(&path) {
-            Ok(content) => Ok(Some(Self {
-                path: shown,
-                content,
-            })),
-            Err(_) if !integrity.is_on() => Ok(Some(Self {
-                path: shown,
-                content: Content::default(),
-            })),
-            Err(reason) => Err(NpmInstallError::Unreadable {
-                path: shown,
-                reason,
-            }),
-        }
+        let parsed = read(&path).and_then(|text| NpmLock::parse(&text));
+        Self::or_unreadable(shown, parsed.map(Content::Npm), params).map(Some)
+    }
+
+    /// Reads the lock file of another package manager.
+    pub(crate) fn of_other(
+        installer: &Installer,
+        project: &Project,
+        params: &NpmInstallParams,
+    ) -> Result<Option<Self>, NpmInstallError> {
+        let Some(path) = &installer.lock else {
+            return Ok(None);
+        };
+        let parse = match installer.manager {
+            Manager::Npm => return Ok(None),
+            Manager::Pnpm => pnpm::parse,
+            Manager::YarnClassic => yarn::parse_classic,
+            Manager::Yarn => yarn::parse,
+        };
+        let parsed = read(&project.source().join(path)).and_then(|text| parse(&text));
+        Self::or_unreadable(path.clone(), parsed.map(Content::Listed), params).map(Some)
+    }
+
+    fn or_unreadable(
+        path: String,
+        content: Result<Content, String>,
+        params: &NpmInstallParams,
+    ) -> Result<Self, NpmInstallError> {
+        let content = match content {
+            Err(_) if !params.integrity.is_on() => Content::Npm(NpmLock::default()),
+            Err(reason) => return Err(NpmInstallError::Unreadable { path, reason }),
+            Ok(content) => content,
+        };
+        Ok(Self { path, content })
     }
 
     /// Checks that every package that is downloaded comes over https and has a hash. An entry without an
     /// address comes from one of these registries.
     pub(crate) fn check(&self, registries: &[String]) -> Result<(), NpmInstallError> {
-        let version = self.content.lockfile_version;
-        let (true, Some(packages)) = (VERSIONS.contains(&version), &self.content.packages) else {
-            return Err(NpmInstallError::LockFileVersion {
-                path: self.path.clone(),
-                version,
-            });
+        let is_plain = registries.iter().any(|address| is_plain_http(address));
+        let entries = match &self.content {
+            Content::Npm(lock) => {
+                lock.untrusted(is_plain)
+                    .ok_or_else(|| NpmInstallError::LockFileVersion {
+                        path: self.path.clone(),
+                        version: lock.version,
+                    })?
+            }
+            Content::Listed(packages) => packages
+                .iter()
+                .filter_map(|package| Some((package.name.clone(), package.untrusted(is_plain)?)))
+                .collect(),
         };
-        let check = EntryCheck {
-            packages,
-            registry_is_plain: registries.iter().any(|address| is_plain_http(address)),
-        };
-        let entries: Vec<_> = packages
-            .iter()
-            .filter_map(|(name, entry)| Some((name.clone(), check.untrusted(name, entry)?)))
-            .collect();
         if entries.is_empty() {
             return Ok(());
         }
@@ -166,46 +129,100 @@ impl LockFile {
         })
     }
 
-    /// The packages that have an install script.
-    pub(crate) fn packages_with_install_scripts(&self) -> Vec<String> {
-        self.packages()
-            .filter(|(name, entry)| entry.has_install_script && !name.is_empty())
-            .map(|(name, _)| package_name(name).to_owned())
-            .collect()
+    /// Its path below the source.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
-    /// The first package that comes from the source itself: by a link, by a `file:` address, or as a workspace.
+    /// The packages that have an install script; `None` if the lock file does not say it.
+    pub(crate) fn packages_with_install_scripts(&self) -> Option<Vec<String>> {
+        match &self.content {
+            Content::Npm(lock) => lock.packages_with_install_scripts(),
+            Content::Listed(_) => None,
+        }
+    }
+
+    /// The first package that comes from the source itself.
     pub(crate) fn local_dependency(&self) -> Option<&str> {
-        self.packages()
-            .find(|(location, entry)| {
-                let is_package = location.is_empty() || location.contains("node_modules/");
-                let from_file = entry
-                    .resolved
-                    .as_deref()
-                    .is_some_and(|resolved| resolved.to_ascii_lowercase().starts_with("file:"));
-                entry.link || from_file || !is_package
-            })
-            .map(|(location, _)| location.as_str())
+        match &self.content {
+            Content::Npm(lock) => lock.local_dependency(),
+            Content::Listed(packages) => packages
+                .iter()
+                .find(|package| matches!(package.origin, Origin::Local | Origin::Program))
+                .map(|package| package.name.as_str()),
+        }
     }
 
-    /// The package whose hash this is.
-    pub(crate) fn package_of_hash(&self, hash: &str) -> Option<String> {
-        self.packages()
-            .find(|(_, entry)| {
-                entry
-                    .integrity
-                    .as_deref()
-                    .is_some_and(|own| own.contains(hash))
-            })
-            .map(|(name, _)| package_name(name).to_owned())
+    /// The packages for some systems alone of which Yarn keeps no hash.
+    pub(crate) fn without_hash(&self) -> impl Iterator<Item = &str> {
+        let packages = match &self.content {
+            Content::Npm(_) => [].iter(),
+            Content::Listed(packages) => packages.iter(),
+        };
+        packages
+            .filter(|package| package.is_conditional && package.hash.is_none())
+            .map(|package| package.name.as_str())
     }
 
-    fn packages(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.content.packages.iter().flatten()
+    /// The first package that a program of the project makes when it is fetched.
+    pub(crate) fn made_by_program(&self) -> Option<&str> {
+        let Content::Listed(packages) = &self.content else {
+            return None;
+        };
+        let made = packages
+            .iter()
+            .find(|package| package.origin == Origin::Program);
+        made.map(|package| package.name.as_str())
+    }
+
+    /// The package that a line is about, by its hash or by its name.
+    pub(crate) fn package_in(&self, line: &str) -> Option<String> {
+        let names: Vec<(&str, &str)> = match &self.content {
+            Content::Npm(lock) => lock.hashes().collect(),
+            Content::Listed(packages) => packages
+                .iter()
+                .map(|package| (package.name.as_str(), package.hash.as_deref().unwrap_or("")))
+                .collect(),
+        };
+        let by_hash = names
+            .iter()
+            .find(|(_, hash)| !hash.is_empty() && line.contains(hash));
+        by_hash.map(|(name, _)| (*name).to_owned())
     }
 }
 
-fn parse(path: &Path) -> Result<Content, String> {
+impl Locked {
+    fn untrusted(&self, registry_is_plain: bool) -> Option<Untrusted> {
+        let has_hash = self.hash.as_deref().is_some_and(is_hash);
+        match &self.origin {
+            Origin::Local | Origin::Program => None,
+            Origin::Git => Some(Untrusted::Git),
+            Origin::Address(address) if is_plain_http(address) => Some(Untrusted::PlainHttp),
+            Origin::Address(address) if !address.starts_with("https:") => Some(Untrusted::Address),
+            Origin::Address(_) => (!has_hash).then_some(Untrusted::NoIntegrity),
+            Origin::Registry if registry_is_plain => Some(Untrusted::PlainHttp),
+            Origin::Registry if self.is_conditional => None,
+            Origin::Registry => (!has_hash).then_some(Untrusted::NoIntegrity),
+        }
+    }
+}
+
+/// An address in a lock file.
+fn origin_of(address: &str) -> Origin {
+    let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
+    let path = address.split('#').next().unwrap_or(address);
+    match scheme.trim().to_ascii_lowercase().as_str() {
+        "file" | "link" | "portal" | "workspace" | "" => Origin::Local,
+        "exec" => Origin::Program,
+        "git" | "github" | "gitlab" | "bitbucket" | "gist" | "ssh" => Origin::Git,
+        scheme if scheme.starts_with("git+") || scheme.starts_with("git@") => Origin::Git,
+        _ if path.ends_with(".git") => Origin::Git,
+        _ => Origin::Address(address.to_owned()),
+    }
+}
+
+/// Reads a lock file.
+fn read(path: &std::path::Path) -> Result<String, String> {
     let size = path.metadata().map_err(|error| error.to_string())?.len();
     if size > MAX_LOCK_BYTES {
         return Err(format!(
@@ -213,199 +230,17 @@ fn parse(path: &Path) -> Result<Content, String> {
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| error.to_string())
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// `node_modules/a/node_modules/@b/c` is `@b/c`.
-fn package_name(location: &str) -> &str {
-    location
-        .rsplit_once("node_modules/")
-        .map_or(location, |(_, name)| name)
+/// Whether it has a hash that package managers verify.
+fn is_hash(integrity: &str) -> bool {
+    integrity
+        .split_whitespace()
+        .any(|hash| HASHES.iter().any(|known| hash.starts_with(known)))
 }
 
 fn is_plain_http(address: &str) -> bool {
     let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
     scheme.trim().eq_ignore_ascii_case("http")
-}
-
-/// Checks entries, with what their check depends on.
-struct EntryCheck<'a> {
-    packages: &'a BTreeMap<String, Entry>,
-    registry_is_plain: bool,
-}
-
-impl EntryCheck<'_> {
-    /// Why npm could not verify the package. `None` if it can, or if nothing is downloaded: the project
-    /// itself, links into it, and what comes inside another package.
-    fn untrusted(&self, location: &str, entry: &Entry) -> Option<Untrusted> {
-        let Some(resolved) = entry.resolved.as_deref() else {
-            let is_local = entry.link || !location.contains("node_modules/");
-            return match (is_local, entry.has_hash()) {
-                (true, _) => None,
-                (false, true) => self.registry_is_plain.then_some(Untrusted::PlainHttp),
-                (false, false) if !entry.in_bundle => Some(Untrusted::NoIntegrity),
-                (false, false) => (!self.is_bundled(location)).then_some(Untrusted::NotBundled),
-            };
-        };
-        let Some((scheme, rest)) = resolved.split_once(':') else {
-            // A link's target, relative to the lock file.
-            return (!entry.link).then_some(Untrusted::Address);
-        };
-        match scheme.to_ascii_lowercase().as_str() {
-            "file" => None,
-            "https" if !entry.has_hash() => Some(Untrusted::NoIntegrity),
-            // For addresses of the public registry npm asks the configured one instead
-            // (`replace-registry-host`).
-            "https" => {
-                let is_replaced = self.registry_is_plain && rest.starts_with(PUBLIC_REGISTRY);
-                is_replaced.then_some(Untrusted::PlainHttp)
-            }
-            "http" => Some(Untrusted::PlainHttp),
-            "git" | "github" | "gitlab" | "bitbucket" | "gist" => Some(Untrusted::Git),
-            scheme if scheme.starts_with("git+") => Some(Untrusted::Git),
-            _ => Some(Untrusted::Address),
-        }
-    }
-
-    /// Whether a package comes inside the one that it lies in, as npm sees it: that one has a hash and
-    /// bundles it, or bundles something next to it that depends on it.
-    fn is_bundled(&self, location: &str) -> bool {
-        let Some((parent, name)) = location.rsplit_once("/node_modules/") else {
-            return false;
-        };
-        let Some(entry) = self.packages.get(parent) else {
-            return false;
-        };
-        if entry.in_bundle && entry.resolved.is_none() {
-            return self.is_bundled(parent);
-        }
-        if !entry.has_hash() {
-            return false;
-        }
-        let siblings = format!("{parent}/node_modules/");
-        entry.bundles(name) || self.is_needed_by_bundled(entry, &siblings, name)
-    }
-
-    /// Whether a chain of dependencies leads from a bundled package to a name next to it.
-    fn is_needed_by_bundled(&self, entry: &Entry, siblings: &str, name: &str) -> bool {
-        let own = |name: &str| self.packages.get(&format!("{siblings}{name}"));
-        let all = self
-            .packages
-            .range(siblings.to_owned()..)
-            .map_while(|(location, _)| location.strip_prefix(siblings));
-        let mut reached: Vec<&str> = all.filter(|name| entry.bundles(name)).collect();
-        let mut at = 0;
-        while let Some(from) = reached.get(at).copied() {
-            at += 1;
-            let Some(from) = own(from) else { continue };
-            for next in from
-                .dependencies
-                .keys()
-                .chain(from.optional_dependencies.keys())
-            {
-                if own(next).is_some() && !reached.contains(&next.as_str()) {
-                    reached.push(next);
-                }
-            }
-        }
-        reached.contains(&name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    fn judge(location: &str, entry: &str) -> Option<Untrusted> {
-        judge_among("{}", location, entry, false)
-    }
-
-    fn judge_among(
-        packages: &str,
-        location: &str,
-        entry: &str,
-        registry_is_plain: bool,
-    ) -> Option<Untrusted> {
-        let mut packages: BTreeMap<String, Entry> = serde_json::from_str(packages).unwrap();
-        packages.insert(location.to_owned(), serde_json::from_str(entry).unwrap());
-        let check = EntryCheck {
-            packages: &packages,
-            registry_is_plain,
-        };
-        check.untrusted(location, &packages[location])
-    }
-
-    /// `a` has a hash and bundles `b`; `b` needs `c`, which needs `d`.
-    const BUNDLING: &str = r#"{
-        "node_modules/a": {"resolved": "https://r/a.tgz", "integrity": "sha512-x", "bundleDependencies": ["b"]},
-        "node_modules/a/node_modules/b": {"version": "1.0.0", "inBundle": true, "dependencies": {"c": "*"}},
-        "node_modules/a/node_modules/c": {"version": "1.0.0", "inBundle": true, "dependencies": {"d": "*"}}}"#;
-    const IN_BUNDLE: &str = r#"{"version": "1.0.0", "inBundle": true}"#;
-
-    #[test_case("node_modules/a/node_modules/b"; "listed")]
-    #[test_case("node_modules/a/node_modules/d"; "needed by what is listed")]
-    #[test_case("node_modules/a/node_modules/b/node_modules/e"; "inside of what is listed")]
-    fn what_a_package_with_a_hash_bundles_is_let_through(location: &str) {
-        assert_eq!(judge_among(BUNDLING, location, IN_BUNDLE, true), None);
-    }
-
-    #[test_case("node_modules/b"; "at the top")]
-    #[test_case("node_modules/a/node_modules/evil"; "not listed and not needed")]
-    #[test_case("node_modules/nothing/node_modules/b"; "in what is not there")]
-    #[test_case("packages/a/node_modules/b"; "in a workspace")]
-    fn what_only_says_that_it_is_bundled_is_refused(location: &str) {
-        assert_eq!(
-            judge_among(BUNDLING, location, IN_BUNDLE, false),
-            Some(Untrusted::NotBundled)
-        );
-        let without = BUNDLING.replace("sha512-x", "");
-        let listed = "node_modules/a/node_modules/b";
-        assert_eq!(
-            judge_among(&without, listed, IN_BUNDLE, false),
-            Some(Untrusted::NotBundled)
-        );
-    }
-
-    #[test]
-    fn an_entry_without_an_address_comes_from_the_registry() {
-        let hashed = r#"{"version": "1.0.0", "integrity": "sha512-x"}"#;
-        let public =
-            r#"{"resolved": "https://registry.npmjs.org/a/-/a-1.tgz", "integrity": "sha512-x"}"#;
-        for (entry, location) in [(hashed, "node_modules/a"), (public, "node_modules/b")] {
-            assert_eq!(judge_among("{}", location, entry, false), None);
-            assert_eq!(
-                judge_among("{}", location, entry, true),
-                Some(Untrusted::PlainHttp)
-            );
-        }
-    }
-
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":"sha512-x"}"#; "registry")]
-    #[test_case("node_modules/a", r#"{"version":"1.0.0","integrity":"sha512-x"}"#; "address left out")]
-    #[test_case("node_modules/a", r#"{"resolved":"packages/a","link":true}"#; "workspace link")]
-    #[test_case("packages/a", r#"{"version":"1.0.0"}"#; "workspace")]
-    #[test_case("", r#"{"name":"app"}"#; "root")]
-    #[test_case("node_modules/a", r#"{"resolved":"file:a.tgz","integrity":"sha512-x"}"#; "local tarball")]
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":"sha1-x sha512-y"}"#; "two hashes")]
-    fn what_npm_can_verify_is_let_through(location: &str, entry: &str) {
-        assert_eq!(judge(location, entry), None);
-    }
-
-    #[test_case("node_modules/a", r#"{"version":"1.0.0"}"#, Untrusted::NoIntegrity; "no address and no hash")]
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz"}"#, Untrusted::NoIntegrity; "no hash")]
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":""}"#, Untrusted::NoIntegrity; "empty hash")]
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","integrity":"md5-x"}"#, Untrusted::NoIntegrity; "hash of no use")]
-    #[test_case("node_modules/a", r#"{"resolved":"http://r/a.tgz","integrity":"sha512-x"}"#, Untrusted::PlainHttp; "http")]
-    #[test_case("node_modules/a", r#"{"resolved":"HTTP://r/a.tgz","integrity":"sha512-x"}"#, Untrusted::PlainHttp; "http in capitals")]
-    #[test_case("node_modules/a", r#"{"resolved":"git+ssh://git@h/a.git#1"}"#, Untrusted::Git; "git")]
-    #[test_case("node_modules/a", r#"{"resolved":"https://r/a.tgz","inBundle":true}"#, Untrusted::NoIntegrity; "said to be bundled")]
-    #[test_case("node_modules/a", r#"{"resolved":"http://r/a.tgz","link":true}"#, Untrusted::PlainHttp; "said to be a link")]
-    #[test_case("packages/a", r#"{"resolved":"http://r/a.tgz"}"#, Untrusted::PlainHttp; "said to be a workspace")]
-    #[test_case("node_modules/a", r#"{"resolved":"ftp://r/a.tgz","integrity":"sha512-x"}"#, Untrusted::Address; "another scheme")]
-    #[test_case("node_modules/a", r#"{"resolved":"somewhere"}"#, Untrusted::Address; "no address")]
-    fn what_npm_could_not_verify_is_refused(location: &str, entry: &str, why: Untrusted) {
-        assert_eq!(judge(location, entry), Some(why));
-    }
 }

@@ -2,7 +2,7 @@
 
 use delivery_action::failure::ActionError as _;
 use delivery_action::process::ProcessError;
-use delivery_node::project::Project;
+use delivery_node::project::{Manager, Project, Release};
 
 use crate::NpmInstallError;
 use crate::lock::LockFile;
@@ -21,7 +21,7 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
 
 /// No user's settings: npm treats a missing file as empty. On the command line, because a project's `.npmrc`
 /// could name another file.
-const NO_USER_SETTINGS: &str = "--userconfig=/nonexistent";
+pub(crate) const NO_USER_SETTINGS: &str = "--userconfig=/nonexistent";
 
 /// The beginning of each line of npm's error output.
 const PREFIX: &str = "npm error";
@@ -93,10 +93,14 @@ pub(crate) fn failed(
 ) -> NpmInstallError {
     let output = error.output().unwrap_or_default().to_owned();
     let Some(code) = code(&output) else {
-        return NpmInstallError::Npm { source: error };
+        return NpmInstallError::Install {
+            manager: Manager::Npm,
+            source: error,
+        };
     };
     match code.as_str() {
         "EUSAGE" if lock.is_some() => NpmInstallError::LockFileMismatch {
+            manager: Manager::Npm,
             output: without_usage(&output),
             source: error,
         },
@@ -104,13 +108,14 @@ pub(crate) fn failed(
             directory: project.shown(project.directory()),
         },
         "EINTEGRITY" => {
-            let package = lock.and_then(|lock| lock.package_of_hash(wanted_hash(&output)?));
+            let package = lock.and_then(|lock| lock.package_in(wanted_hash(&output)?));
             NpmInstallError::Integrity {
                 package: package.or_else(|| named_package(&output)),
                 source: error,
             }
         }
         "E401" | "E403" | "ENEEDAUTH" => NpmInstallError::RegistryDenied {
+            manager: Manager::Npm,
             code,
             source: error,
         },
@@ -119,11 +124,29 @@ pub(crate) fn failed(
         "EALLOWGIT" => NpmInstallError::GitDependency { source: error },
         code if UNREACHABLE.contains(&code) || is_server_error(code) => {
             NpmInstallError::RegistryUnreachable {
+                manager: Manager::Npm,
                 code: code.to_owned(),
                 source: error,
             }
         }
-        _ => NpmInstallError::Npm { source: error },
+        _ => NpmInstallError::Install {
+            manager: Manager::Npm,
+            source: error,
+        },
+    }
+}
+
+/// Why npm could not fetch another package manager.
+pub(crate) fn not_fetched(
+    error: ProcessError,
+    release: &Release,
+    project: &Project,
+) -> NpmInstallError {
+    let release = release.to_string();
+    match failed(error, None, project) {
+        NpmInstallError::Integrity { .. } => NpmInstallError::ManagerHash { release },
+        NpmInstallError::Install { source, .. } => NpmInstallError::Manager { release, source },
+        other => other,
     }
 }
 

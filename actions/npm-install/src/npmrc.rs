@@ -108,25 +108,44 @@ const OF_RELEASES: [&str; 9] = [
     "tag-version-prefix",
 ];
 
-/// Settings of pnpm, which npm does not know.
-const OF_PNPM: [&str; 17] = [
+/// Settings of pnpm, which npm does not know. None names code: `pnpmfile` does, and settings of shells.
+const OF_PNPM: [&str; 36] = [
     "auto-install-peers",
+    "child-concurrency",
+    "dedupe-direct-deps",
+    "dedupe-injected-deps",
     "dedupe-peer-dependents",
+    "disallow-workspace-cycles",
     "enable-pre-post-scripts",
+    "exclude-links-from-lockfile",
+    "frozen-lockfile",
     "hoist",
     "hoist-pattern",
+    "ignore-workspace-cycles",
     "ignore-workspace-root-check",
+    "include-workspace-root",
+    "inject-workspace-packages",
     "link-workspace-packages",
+    "lockfile",
     "manage-package-manager-versions",
+    "network-concurrency",
     "node-linker",
+    "package-import-method",
     "package-manager-strict",
+    "peers-suffix-max-length",
+    "prefer-frozen-lockfile",
     "prefer-workspace-packages",
     "public-hoist-pattern",
+    "recursive-install",
     "resolution-mode",
     "save-workspace-protocol",
     "shamefully-hoist",
+    "shared-workspace-lockfile",
     "side-effects-cache",
+    "store-dir",
     "strict-peer-dependencies",
+    "verify-store-integrity",
+    "workspace-concurrency",
 ];
 
 /// The ends of settings that tell packages where to download from.
@@ -173,6 +192,13 @@ pub(crate) fn check(directory: &Path, project: &Project) -> Result<Vec<String>, 
             .map(|setting| setting.value)
             .collect()),
     }
+}
+
+/// The last value of a setting in a file of the machine's.
+pub(crate) fn value_of(bytes: &[u8], wanted: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let values = settings(&text).filter(|setting| setting.key == wanted);
+    values.last().map(|setting| setting.value)
 }
 
 /// The registries that variables for npm name.

@@ -9,6 +9,8 @@ use delivery_action::clock::Deadline;
 use delivery_action::process::{self, Command, Environment, ProcessError};
 use serde::Deserialize;
 
+use crate::npmrc;
+
 /// What the environment's `node` and `npm` are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Versions {
@@ -68,6 +70,15 @@ impl Versions {
             machine_settings,
             settings,
         })
+    }
+}
+
+impl Versions {
+    /// A setting of the machine's for npm: a company's certificates, or its proxy.
+    pub(crate) fn machine_setting(&self, key: &str) -> Option<String> {
+        let mut files = self.settings.iter();
+        let (_, bytes) = files.find(|(path, _)| *path == self.machine_settings)?;
+        npmrc::value_of(bytes, key)
     }
 }
 

@@ -15,13 +15,17 @@ mod check;
 mod engines;
 mod files;
 mod lockfile;
+mod manager;
 mod manifest;
 mod remedy;
 
 pub(crate) use check::empty_submodules;
 pub use check::{CheckError, Expected, Finding, Severity, check, check_files};
 pub use files::{Files, Folder, below};
-pub use lockfile::{MAX_LOCK_BYTES, NPM_LOCK_FILES, YARN_LOCK};
+pub use lockfile::{
+    MAX_LOCK_BYTES, MAX_SETTINGS_BYTES, NPM_LOCK_FILES, PNPM_LOCK, PNPM_WORKSPACE, YARN_LOCK,
+};
+pub use manager::{Hash, Installer, InstallerError, Manager, Release, YARN_SETTINGS, installer};
 pub use manifest::{MANIFEST, Manifest, NoManifest};
 pub use remedy::remedy;
 pub(crate) use remedy::{MISSING_MODULE, reports_a_missing_module, reports_something_missing};

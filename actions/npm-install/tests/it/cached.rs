@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Runs the action again on a store that is there.
-async fn again(store: &SourceStore, user_parameters: &str) -> Result<String, Failure> {
+pub(crate) async fn again(store: &SourceStore, user_parameters: &str) -> Result<String, Failure> {
     let action = NpmInstall::new(&store.s3().config());
     by(store, &action, user_parameters).await
 }

@@ -163,31 +163,6 @@ async fn workspaces_are_linked_and_come_out_as_links() {
     );
 }
 
-/// npm follows the addresses of a `yarn.lock`; a port that is closed stands for one that should not be asked.
-#[tokio::test]
-async fn npm_never_reads_another_managers_lock_file() {
-    let yarn = "# yarn lockfile v1\n\n\nis-number@7.0.0:\n  version \"7.0.0\"\n  resolved \
-        \"http://127.0.0.1:9/is-number-7.0.0.tgz\"\n";
-    for (more, parameters) in [
-        (None, "subcommand=install"),
-        (Some(("package-lock.json", LOCK)), "subcommand=install"),
-        (Some(("package-lock.json", LOCK)), ""),
-    ] {
-        let mut files = vec![("package.json", MANIFEST), ("yarn.lock", yarn)];
-        files.extend(more);
-        let (store, ended) = run(&files, parameters).await;
-        let summary = ended.unwrap().summary;
-        assert_eq!(
-            summary.contains("`yarn.lock` is Yarn's lock file, which npm ignores"),
-            more.is_none(),
-            "{summary}"
-        );
-        let output = store.output_files("SourceInstalledOutput").await;
-        assert_eq!(output["yarn.lock"], yarn.as_bytes(), "it stays as it was");
-        assert!(output.contains_key("node_modules/is-number/package.json"));
-    }
-}
-
 #[tokio::test]
 async fn what_should_be_known_of_the_source_is_in_the_summary() {
     let files = [

@@ -7,6 +7,7 @@
 mod cached;
 mod faults;
 mod install;
+mod managers;
 mod messages;
 mod projects;
 mod refused;

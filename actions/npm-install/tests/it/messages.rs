@@ -2,7 +2,8 @@
 
 use delivery_action::failure::Failure;
 use delivery_action::process::ProcessError;
-use npm_install::{NpmInstallError, Untrusted};
+use delivery_node::project::{InstallerError, Manager};
+use npm_install::{NpmInstallError, Omit, Untrusted};
 
 fn printed(error: &NpmInstallError) -> String {
     let failure = Failure::new(error);
@@ -114,6 +115,7 @@ fn about_what_the_lock_file_says() {
     log: LOG
     ");
     let mismatch = NpmInstallError::LockFileMismatch {
+        manager: Manager::Npm,
         output: text("Missing: a@1.0.0 from lock file"),
         source: ended(""),
     };
@@ -147,8 +149,41 @@ fn about_what_the_lock_file_says() {
 }
 
 #[test]
+fn about_the_package_manager() {
+    let code = NpmInstallError::ProjectCode {
+        what: text("`.pnpmfile.cjs`"),
+        manager: Manager::Pnpm,
+    };
+    insta::assert_snapshot!(printed(&code), @"");
+    let omit = NpmInstallError::Omit {
+        kind: Omit::Dev,
+        manager: Manager::Yarn,
+    };
+    insta::assert_snapshot!(printed(&omit), @"");
+    let fetched = NpmInstallError::Manager {
+        release: text("pnpm 9.999.0"),
+        source: ended("npm error code ETARGET"),
+    };
+    insta::assert_snapshot!(printed(&fetched), @"");
+    let hash = NpmInstallError::ManagerHash {
+        release: text("Yarn 4.6.0"),
+    };
+    insta::assert_snapshot!(printed(&hash), @"");
+    let unknown = NpmInstallError::UnknownHash {
+        release: text("pnpm 7.0.0"),
+        algorithm: text("sha224"),
+    };
+    insta::assert_snapshot!(printed(&unknown), @"");
+    let installer = NpmInstallError::from(InstallerError::Bun {
+        path: text("bun.lock"),
+    });
+    insta::assert_snapshot!(printed(&installer), @"");
+}
+
+#[test]
 fn about_the_registry() {
     let unreachable = NpmInstallError::RegistryUnreachable {
+        manager: Manager::Npm,
         code: text("ENOTFOUND"),
         source: ended("npm error code ENOTFOUND"),
     };
@@ -160,6 +195,7 @@ fn about_the_registry() {
     log: LOG
     ");
     let denied = NpmInstallError::RegistryDenied {
+        manager: Manager::Npm,
         code: text("E401"),
         source: ended("npm error code E401"),
     };
@@ -204,7 +240,8 @@ fn about_the_function() {
     npm error code ENOSPC
     log: LOG
     ");
-    let other = NpmInstallError::Npm {
+    let other = NpmInstallError::Install {
+        manager: Manager::Npm,
         source: ended("npm error code ERESOLVE"),
     };
     insta::assert_snapshot!(printed(&other), @"

@@ -152,7 +152,7 @@ async fn ci_without_a_lock_file_says_what_to_commit() {
     let (_store, ended) = run(&[("package.json", MANIFEST)], "subcommand=ci").await;
     assert_eq!(
         ended.unwrap_err().cause,
-        "`npm ci` needs a lock file, but `.` has none"
+        "`subcommand=ci` needs a lock file, but `.` has none"
     );
 }
 
@@ -164,7 +164,7 @@ async fn a_node_that_the_project_does_not_accept_is_named_by_npm() {
     let failure = ended.unwrap_err();
     assert!(
         failure.cause.starts_with(
-            "the project, or a package, does not support this version of Node.js or npm"
+            "the project, or a package, does not support this version of Node.js or of the package manager"
         ),
         "{failure:?}"
     );

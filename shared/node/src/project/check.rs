@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::files::{Files, Folder, below};
-use super::lockfile::{self, Lock};
+use super::lockfile;
+use super::manager::{Installer, InstallerError, Manager, installer};
 use super::manifest::{MANIFEST, Manifest, NoManifest};
 use super::{directory_of, engines};
 use crate::task::{self, Runner};
@@ -14,14 +15,11 @@ use delivery_action::failure::{ActionError, FailureType};
 /// Largest Git file (`.gitmodules`, `.gitattributes`) that is read.
 const MAX_GIT_BYTES: u64 = 1024 * 1024;
 
-/// Formats of npm's lock file that list packages with their hashes (npm 7 and later).
-const LOCK_VERSIONS: [u64; 2] = [2, 3];
+/// Formats of npm's lock file; 1 is that of npm 5 and 6.
+const LOCK_VERSIONS: [u64; 3] = [1, 2, 3];
 
 /// Version prefixes of other package managers, which npm does not understand.
 const FOREIGN_PROTOCOLS: [&str; 5] = ["workspace:", "catalog:", "portal:", "patch:", "link:"];
-
-/// How to create a lock file for npm.
-const COMMIT_LOCK: &str = "run `npm install --package-lock-only` and commit `package-lock.json`";
 
 /// Most folders, submodules or dependencies that a finding names.
 const MAX_NAMED: usize = 5;
@@ -167,7 +165,9 @@ impl Checked<'_> {
         match Manifest::read(self.files, self.folder) {
             Ok(manifest) => {
                 let mut findings: Vec<_> = self.engines(&manifest).into_iter().collect();
-                if self.expected.installs {
+                let by_npm = installer(self.files, self.folder)
+                    .is_ok_and(|installer| installer.manager == Manager::Npm);
+                if self.expected.installs && by_npm {
                     findings.extend(foreign_dependencies(&manifest, &path));
                 }
                 findings
@@ -277,29 +277,36 @@ impl Checked<'_> {
     }
 
     fn lock_file(&self) -> Vec<Finding> {
-        match lockfile::lock_of(self.files, self.folder) {
-            Lock::Npm { path } => self.npm_lock(&path),
-            Lock::Other { path, manager } => vec![self.other_lock(&path, manager)],
-            Lock::None if self.has_dependencies() => vec![Finding::note(
-                "no lock file, so each run may install different versions".to_owned(),
-                COMMIT_LOCK,
-            )],
-            Lock::None => Vec::new(),
-        }
-    }
-
-    fn other_lock(&self, path: &str, manager: &str) -> Finding {
-        let what = format!("`{path}` is {manager}'s lock file, which npm ignores");
-        if self.expected.accepts_no_lock {
-            Finding::note(
-                format!("{what}, so each run may install different versions"),
-                COMMIT_LOCK,
-            )
-        } else {
-            Finding::error(
-                what,
-                format!("{COMMIT_LOCK}; `subcommand=install` installs without any lock file"),
-            )
+        match installer(self.files, self.folder) {
+            Ok(Installer {
+                manager: Manager::Npm,
+                lock: Some(path),
+                ..
+            }) => self.npm_lock(&path),
+            Ok(Installer {
+                lock: Some(path),
+                release,
+                ..
+            }) => release
+                .map(|release| Finding::info(format!("{release} installs from `{path}`")))
+                .into_iter()
+                .collect(),
+            Ok(Installer { manager, .. }) if self.has_dependencies() => {
+                vec![Finding::note(
+                    "no lock file, so each run may install different versions".to_owned(),
+                    commit_lock(manager),
+                )]
+            }
+            Ok(_) => Vec::new(),
+            Err(InstallerError::Bun { path }) if self.expected.accepts_no_lock => {
+                vec![Finding::note(
+                    format!(
+                        "`{path}` is Bun's lock file, which npm ignores, so each run may install different versions"
+                    ),
+                    commit_lock(Manager::Npm),
+                )]
+            }
+            Err(error) => vec![Finding::of(&error)],
         }
     }
 
@@ -309,12 +316,8 @@ impl Checked<'_> {
                 Finding::info(format!("npm installs from `{path}`"))
             }
             Ok(version) => Finding::error(
-                format!(
-                    "`{path}` has format version {version}, but 2 or 3 is required: only these list \
-                     packages with their hashes"
-                ),
-                "rewrite the lock file with npm 7 or later (`npm install --package-lock-only`) and \
-                 commit it",
+                format!("`{path}` has format version {version}; known are 1, 2 and 3"),
+                "rewrite the lock file (`npm install --package-lock-only`) and commit it",
             ),
             Err(_) if !self.expected.integrity => return Vec::new(),
             Err(reason) => Finding::error(
@@ -402,9 +405,20 @@ fn foreign_dependencies(manifest: &Manifest, path: &str) -> Option<Finding> {
                 "`{path}` has dependencies in a form that npm does not support: {}",
                 quoted(&foreign)
             ),
-            "these are pnpm's, Yarn's or Bun's; name a version, or `file:FOLDER` for a folder of the source",
+            "these are pnpm's, Yarn's or Bun's: commit the lock file of that package manager, or name a version, or \
+             `file:FOLDER` for a folder of the source",
         )
     })
+}
+
+/// How to create a lock file.
+fn commit_lock(manager: Manager) -> String {
+    let command = match manager {
+        Manager::Npm => "npm install --package-lock-only",
+        Manager::Pnpm => "pnpm install --lockfile-only",
+        Manager::YarnClassic | Manager::Yarn => "yarn install",
+    };
+    format!("run `{command}` and commit `{}`", manager.lock_file())
 }
 
 fn shown(folder: &str) -> &str {

@@ -116,6 +116,12 @@ impl Manifest {
             .filter_map(|(name, wanted)| Some((name, wanted.as_str()?)))
     }
 
+    /// The package manager that installs it (`packageManager`), as Corepack reads it.
+    #[must_use]
+    pub fn package_manager(&self) -> Option<&str> {
+        self.0.get("packageManager")?.as_str()
+    }
+
     /// The supported versions of Node.js (`engines.node`).
     #[must_use]
     pub fn node(&self) -> Option<&str> {
