@@ -27,6 +27,9 @@ pub enum TestAndPackageError {
         /// What is wrong with its path.
         source: ProjectError,
     },
+    /// The project's folder could not be made an output.
+    #[error("the project's folder cannot be prepared as an output artifact")]
+    Tree(#[source] std::io::Error),
     /// The task could not be run, or failed.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -47,6 +50,7 @@ impl ActionError for TestAndPackageError {
                 FailureType::ConfigurationError
             }
             Self::Output { source, .. } | Self::Project(source) => source.failure_type(),
+            Self::Tree(_) => FailureType::JobFailed,
             Self::Task(error) => error.failure_type(),
             Self::Job(error) => error.failure_type(),
         }
@@ -68,6 +72,10 @@ impl ActionError for TestAndPackageError {
                 "let the task write `{path}`, or correct `{artifact}` in `UserParameters` (a path relative to `directory`)"
             )),
             Self::Output { source, .. } | Self::Project(source) => source.hint(),
+            Self::Tree(_) => Some(
+                "let the task make no files or folders in the project that it cannot remove again"
+                    .to_owned(),
+            ),
             Self::Task(error) => error.hint(),
             Self::Job(error) => error.hint(),
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use delivery_action::action::{Action, Completion, Outcome};
-use delivery_action::artifact::Store;
+use delivery_action::artifact::{Store, Stored};
 use delivery_action::aws::SdkConfig;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::Environment;
@@ -15,9 +15,12 @@ use delivery_node::task::{Task, TaskEnd};
 
 mod error;
 mod params;
+mod tree;
 
 pub use error::TestAndPackageError;
 pub use params::TestAndPackageParams;
+
+use tree::Tree;
 
 /// Runs one of the project's tasks and stores what it made as artifacts.
 #[derive(Clone, Debug)]
@@ -55,6 +58,7 @@ impl Action for TestAndPackage {
             job,
             store: &store,
             environment: &environment,
+            workspace: &workspace,
         };
         Ok(Outcome::Complete(run.run(&source, params, outputs).await?))
     }
@@ -65,6 +69,7 @@ struct TaskRun<'a> {
     job: &'a Job,
     store: &'a Store,
     environment: &'a Environment,
+    workspace: &'a Workspace,
 }
 
 impl TaskRun<'_> {
@@ -88,17 +93,41 @@ impl TaskRun<'_> {
         let found = find_outputs(&project, outputs)?;
         let mut summary = summary(&task, &end);
         let mut variables = BTreeMap::new();
-        for output in &found {
-            let stored = self.store.put(output.artifact, &output.path).await?;
+        // Trees last: of these packages are removed that another output may have.
+        let (trees, others): (Vec<_>, Vec<_>) = found
+            .iter()
+            .partition(|output| tree::is_tree(&project, &output.path));
+        for output in others.into_iter().chain(trees) {
+            let (stored, note) = self.put(&project, output).await?;
             let name = &output.artifact.name;
             let _infallible = write!(
                 summary,
-                "; {name} from `{}` ({} bytes)",
+                "; {name} from `{}` ({} bytes){note}",
                 output.given, stored.bytes
             );
             variables.extend(stored.variables(output.artifact));
         }
         Ok(Completion { summary, variables })
+    }
+
+    /// Stores an output, and returns what the summary should say of it.
+    async fn put(
+        &self,
+        project: &Project,
+        output: &Output<'_>,
+    ) -> Result<(Stored, String), TestAndPackageError> {
+        if !tree::is_tree(project, &output.path) {
+            let stored = self.store.put(output.artifact, &output.path).await?;
+            return Ok((stored, String::new()));
+        }
+        let tree = Tree::make(project, &output.path, self.workspace).await?;
+        let stored = self
+            .store
+            .put_directory(output.artifact, tree.folder())
+            .await;
+        let note = tree.note();
+        tree.put_back()?;
+        Ok((stored?, note))
     }
 }
 

@@ -17,6 +17,7 @@ mod files;
 mod lockfile;
 mod manager;
 mod manifest;
+mod production;
 mod remedy;
 
 pub(crate) use check::empty_submodules;
@@ -27,6 +28,7 @@ pub use lockfile::{
 };
 pub use manager::{Hash, Installer, InstallerError, Manager, Release, YARN_SETTINGS, installer};
 pub use manifest::{MANIFEST, Manifest, NoManifest};
+pub use production::Production;
 pub use remedy::remedy;
 pub(crate) use remedy::{MISSING_MODULE, reports_a_missing_module, reports_something_missing};
 

@@ -134,7 +134,7 @@ async fn the_same_source_gives_the_same_bytes_from_the_registry_and_from_the_cac
 }
 
 #[test_case("pnpm-lock.yaml", &PNPM_10.replace("sha512-41Cif", "sha512-AAAAA"), "is-number@7.0.0"; "pnpm")]
-#[test_case("yarn.lock", &YARN_1.replace("sha512-41Cif", "sha512-AAAAA"), "is-number"; "yarn 1")]
+#[test_case("yarn.lock", &YARN_1.replace("sha512-41Cif", "sha512-AAAAA"), "is-number@7.0.0"; "yarn 1")]
 #[test_case("yarn.lock", &YARN_4.replace("10c0/b4686", "10c0/00000"), "is-number@npm:7.0.0"; "yarn 4")]
 #[tokio::test]
 async fn a_package_with_other_bytes_than_those_locked_is_named(

@@ -74,10 +74,10 @@ fn about_the_project() {
 fn about_the_lock_file() {
     let version = NpmInstallError::LockFileVersion {
         path: text("package-lock.json"),
-        version: 1,
+        version: 3,
     };
     insta::assert_snapshot!(printed(&version), @"
-    JobFailed: `package-lock.json` has format version 1; version 2 or 3 with `packages` is needed
+    JobFailed: `package-lock.json` has format version 3, but not its list of packages
     hint: rewrite the lock file with npm 7 or later (`npm install`) and commit it, or set `integrity=off`
     log: LOG
     ");
@@ -110,8 +110,8 @@ fn about_what_the_lock_file_says() {
         directory: text("."),
     };
     insta::assert_snapshot!(printed(&no_lock), @"
-    JobFailed: `npm ci` needs a lock file, but `.` has none
-    hint: commit the `package-lock.json` that `npm install` writes, or set `subcommand=install`
+    JobFailed: `subcommand=ci` needs a lock file, but `.` has none
+    hint: commit the lock file that the package manager writes, or set `subcommand=install`
     log: LOG
     ");
     let mismatch = NpmInstallError::LockFileMismatch {
@@ -154,30 +154,56 @@ fn about_the_package_manager() {
         what: text("`.pnpmfile.cjs`"),
         manager: Manager::Pnpm,
     };
-    insta::assert_snapshot!(printed(&code), @"");
+    insta::assert_snapshot!(printed(&code), @"
+    JobFailed: `.pnpmfile.cjs` is code that pnpm runs when it installs
+    hint: set `ignore-scripts=false` to let it run, and the packages' install scripts with it
+    log: LOG
+    ");
     let omit = NpmInstallError::Omit {
         kind: Omit::Dev,
         manager: Manager::Yarn,
     };
-    insta::assert_snapshot!(printed(&omit), @"");
+    insta::assert_snapshot!(printed(&omit), @"
+    ConfigurationError: Yarn cannot leave out `dev` dependencies
+    hint: remove `omit`, and leave them out in the task, for example with `yarn workspaces focus --production`
+    log: LOG
+    ");
     let fetched = NpmInstallError::Manager {
         release: text("pnpm 9.999.0"),
         source: ended("npm error code ETARGET"),
     };
-    insta::assert_snapshot!(printed(&fetched), @"");
+    insta::assert_snapshot!(printed(&fetched), @"
+    JobFailed: pnpm 9.999.0 cannot be fetched from the registry: `npm ci` ended with exit code 1
+    hint: set `packageManager` in `package.json` to a version that the registry has
+    last lines of output:
+    npm error code ETARGET
+    log: LOG
+    ");
     let hash = NpmInstallError::ManagerHash {
         release: text("Yarn 4.6.0"),
     };
-    insta::assert_snapshot!(printed(&hash), @"");
+    insta::assert_snapshot!(printed(&hash), @"
+    JobFailed: Yarn 4.6.0 from the registry does not have the expected hash
+    hint: do not run it: find out why the registry's differs from the one that `packageManager` names
+    log: LOG
+    ");
     let unknown = NpmInstallError::UnknownHash {
         release: text("pnpm 7.0.0"),
         algorithm: text("sha224"),
     };
-    insta::assert_snapshot!(printed(&unknown), @"");
+    insta::assert_snapshot!(printed(&unknown), @"
+    JobFailed: `packageManager` names a hash of pnpm 7.0.0 that cannot be verified: sha224
+    hint: write its SHA-512, as `corepack use` does, or none
+    log: LOG
+    ");
     let installer = NpmInstallError::from(InstallerError::Bun {
         path: text("bun.lock"),
     });
-    insta::assert_snapshot!(printed(&installer), @"");
+    insta::assert_snapshot!(printed(&installer), @"
+    ConfigurationError: `bun.lock` is Bun's lock file; Bun is not supported
+    hint: run `npm install --package-lock-only`, commit `package-lock.json` and remove `bun.lock`; `subcommand=install` installs with npm without any lock file
+    log: LOG
+    ");
 }
 
 #[test]
@@ -224,8 +250,8 @@ fn about_the_function() {
         source: ended("npm error code EBADENGINE"),
     };
     insta::assert_snapshot!(printed(&engine), @"
-    JobFailed: the project, or a package, does not support this version of Node.js or npm: `npm ci` ended with exit code 1
-    hint: change `engines` in `package.json`, or the Node.js layer of the function
+    JobFailed: the project, or a package, does not support this version of Node.js or of the package manager: `npm ci` ended with exit code 1
+    hint: change `engines` or `packageManager` in `package.json`, or the Node.js layer of the function
     last lines of output:
     npm error code EBADENGINE
     log: LOG

@@ -8,3 +8,4 @@ mod messages;
 mod outputs;
 mod projects;
 mod tasks;
+mod trees;

@@ -51,6 +51,12 @@ fn about_outputs() {
     hint: let the task write `dist`, or correct `Site` in `UserParameters` (a path relative to `directory`)
     log: LOG
     ");
+    let tree = TestAndPackageError::Tree(std::io::ErrorKind::PermissionDenied.into());
+    insta::assert_snapshot!(printed(&tree), @"
+    JobFailed: the project's folder cannot be prepared as an output artifact: permission denied
+    hint: let the task make no files or folders in the project that it cannot remove again
+    log: LOG
+    ");
     insta::assert_snapshot!(printed(&output(ProjectError::Leaves { path: text("..") })), @"
     ConfigurationError: cannot create output artifact `Site`: `..` leaves the source
     hint: give a relative path that stays inside the source

@@ -208,10 +208,7 @@ pub struct Installer {
 /// [`InstallerError`] if that is not certain, or not possible.
 pub fn installer(files: &dyn Files, folder: &str) -> Result<Installer, InstallerError> {
     let lock = lockfile::lock_of(files, folder)?;
-    let root = lock
-        .as_ref()
-        .map_or(folder, |lock| &lock.folder)
-        .to_owned();
+    let root = lock.as_ref().map_or(folder, |lock| &lock.folder).to_owned();
     let named = named(files, folder, &root)?;
     let Some(lock) = lock else {
         return Ok(Installer {

@@ -32,6 +32,10 @@ const DEPENDENCIES: [&str; 4] = [
     "peerDependencies",
 ];
 
+/// Those of them that production needs.
+const PRODUCTION_DEPENDENCIES: [&str; 3] =
+    ["dependencies", "optionalDependencies", "peerDependencies"];
+
 /// A `package.json`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest(Map<String, Value>);
@@ -110,7 +114,19 @@ impl Manifest {
 
     /// Dependencies of all kinds: name and version range.
     pub fn dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
-        DEPENDENCIES
+        self.dependencies_of(&DEPENDENCIES)
+    }
+
+    /// The dependencies that production needs: name and version range.
+    pub fn production_dependencies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.dependencies_of(&PRODUCTION_DEPENDENCIES)
+    }
+
+    fn dependencies_of(
+        &self,
+        fields: &'static [&'static str],
+    ) -> impl Iterator<Item = (&str, &str)> {
+        fields
             .iter()
             .flat_map(|field| self.object(field))
             .filter_map(|(name, wanted)| Some((name, wanted.as_str()?)))

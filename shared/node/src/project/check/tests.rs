@@ -61,7 +61,7 @@ fn all_that_is_wrong_is_said_at_once() {
             r#"{"scripts": {"build": "x", "package": "x"}, "engines": {"node": "<20"},
                 "dependencies": {"a": "workspace:*"}}"#,
         ),
-        ("yarn.lock", ""),
+        ("package-lock.json", r#"{"lockfileVersion": 4}"#),
         (
             ".gitmodules",
             "[submodule \"styles\"]\n\tpath = styles\n\turl = x\n",
@@ -162,12 +162,12 @@ fn the_lock_file_of_workspaces_is_that_of_their_root() {
                 "packages/web/package.json",
                 r#"{"dependencies": {"a": "1"}}"#,
             ),
-            ("yarn.lock", ""),
+            ("yarn.lock", "__metadata:\n  version: 8\n"),
         ]
     };
     assert_eq!(
         found(&files(r#"{"workspaces": ["packages/*"]}"#), &web),
-        ["Error: `yarn.lock` is Yarn's lock file, which npm ignores"]
+        ["Info: Yarn 4.13.0 installs from `yarn.lock`"]
     );
     assert_eq!(
         found(&files("{}"), &web),
