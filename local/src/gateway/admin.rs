@@ -29,7 +29,9 @@ pub(super) async fn answer(shared: &Shared, request: Request<Body>) -> Response<
         "/_delivery/failed-start" if method == Method::POST => {
             return fail_job(shared, &asked).await;
         }
-        "/_delivery/node-sdk" if method == Method::POST => return install_node_sdk(shared).await,
+        "/_delivery/node-sdk" if method == Method::POST => {
+            return install_node_sdk(shared, &asked).await;
+        }
         "/_delivery/integration" if method == Method::POST => {
             return or_refused(refused::integration(&asked));
         }
@@ -72,12 +74,16 @@ async fn open_site(shared: &Shared, bucket: &str) -> Response<Body> {
     }
 }
 
-/// Where the SDK for JavaScript is; it is installed the first time that it is asked for.
-async fn install_node_sdk(shared: &Shared) -> Response<Body> {
+/// Where packages of the SDK for JavaScript are; they are installed the first time that they are asked for.
+async fn install_node_sdk(shared: &Shared, asked: &Value) -> Response<Body> {
     let home = shared.home.clone();
-    let installing = tokio::task::spawn_blocking(move || node_sdk::install(&home));
+    let asked = asked["packages"].as_array().cloned().unwrap_or_default();
+    let installing = tokio::task::spawn_blocking(move || {
+        let packages: Vec<&str> = asked.iter().filter_map(Value::as_str).collect();
+        node_sdk::install(&home, &packages)
+    });
     let answered = match installing.await {
-        Ok(Ok(modules)) => json!({ "modules": modules }),
+        Ok(Ok(modules)) => json!({ "modules": modules, "packages": node_sdk::packages() }),
         Ok(Err(reason)) => json!({ "reason": reason }),
         Err(error) => json!({ "reason": error.to_string() }),
     };

@@ -289,9 +289,11 @@ async fn managed_runtimes_bring_the_sdks() {
     assert_eq!(world.invoke("python").await, "0");
 
     let node = "import { S3Client, ListBucketsCommand } from '@aws-sdk/client-s3';\n\
+                import { RekognitionClient } from '@aws-sdk/client-rekognition';\n\
                 export const handler = async () => {\n\
                   const s3 = new S3Client({ forcePathStyle: true });\n\
-                  return ((await s3.send(new ListBucketsCommand({}))).Buckets ?? []).length;\n\
+                  const buckets = ((await s3.send(new ListBucketsCommand({}))).Buckets ?? []).length;\n\
+                  return [buckets, typeof new RekognitionClient({}).send];\n\
                 };\n";
     world
         .function("node", "nodejs22.x", "index.mjs", node.as_bytes())
@@ -301,11 +303,14 @@ async fn managed_runtimes_bring_the_sdks() {
     if log.contains("which Lambda brings, is not there") {
         println!("skipped: the SDK for JavaScript: {log}");
     } else {
-        assert_eq!(answer, "0", "{log}");
-        assert!(
-            log.contains("installed the AWS SDK for JavaScript"),
-            "{log}"
-        );
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer, serde_json::json!([0, "function"]), "{log}");
+        for installed in [
+            "installed the AWS SDK for JavaScript",
+            "installed @aws-sdk/client-rekognition",
+        ] {
+            assert!(log.contains(installed), "{log}");
+        }
     }
     world.stop().await;
 }
