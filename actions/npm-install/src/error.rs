@@ -235,6 +235,7 @@ impl ActionError for NpmInstallError {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a line or two for each error")]
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoManifest { .. } => "set `directory` to the folder that holds `package.json`",
@@ -275,18 +276,23 @@ impl ActionError for NpmInstallError {
                 "commit the lock file that the package manager writes, or set `subcommand=install`"
             }
             Self::LockFileMismatch { manager, .. } => {
+                let (program, lock_file) = (manager.program(), manager.lock_file());
                 return Some(format!(
-                    "run `{} install` and commit both `package.json` and `{}`",
-                    manager.program(),
-                    manager.lock_file()
+                    "run `{program} install` and commit both `package.json` and `{lock_file}`"
                 ));
             }
             Self::Integrity { .. } => {
                 "do not deploy it: find out why the package in the registry differs from the one that was locked"
             }
             Self::RegistryUnreachable { .. } => {
-                "retry the stage; if that does not help, check the registry's address in `.npmrc` and the \
+                "retry the stage; if that does not help, check the registry's address in the project's settings and the \
                  function's network"
+            }
+            Self::RegistryDenied {
+                manager: Manager::Yarn,
+                ..
+            } => {
+                "give Yarn a token: `npmAuthToken: ${NPM_TOKEN}` in `.yarnrc.yml`, and `Env.NPM_TOKEN`"
             }
             Self::RegistryDenied { .. } => {
                 "give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`"

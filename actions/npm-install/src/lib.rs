@@ -139,16 +139,10 @@ fn check(project: &Project, params: &NpmInstallParams) -> Result<Checked, NpmIns
         Manager::YarnClassic => registries.extend(yarn::classic_registries(project)?),
         Manager::Npm | Manager::Yarn => {}
     }
-    let lock = match installer.manager {
-        Manager::Npm => npm_lock(project, params, &registries)?,
-        _ => {
-            let lock = LockFile::of_other(&installer, project, params)?;
-            if let (Some(lock), true) = (&lock, params.integrity.is_on()) {
-                lock.check(&registries)?;
-            }
-            yarn::check(&installer, lock.as_ref(), params)?;
-            lock
-        }
+    let lock = if installer.manager == Manager::Npm {
+        npm_lock(project, params, &registries)?
+    } else {
+        other_lock(&installer, project, params, &registries)?
     };
     Ok(Checked {
         installer,
@@ -174,6 +168,21 @@ fn installer_of(
         }
         installer => Ok(installer?),
     }
+}
+
+/// Checks the lock file of another package manager, and returns it.
+fn other_lock(
+    installer: &Installer,
+    project: &Project,
+    params: &NpmInstallParams,
+    registries: &[String],
+) -> Result<Option<LockFile>, NpmInstallError> {
+    let lock = LockFile::of_other(installer, project, params)?;
+    if let (Some(lock), true) = (&lock, params.integrity.is_on()) {
+        lock.check(registries)?;
+    }
+    yarn::check(installer, lock.as_ref(), params)?;
+    Ok(lock)
 }
 
 /// Checks every lock file that npm would read, and returns the one that it would use.

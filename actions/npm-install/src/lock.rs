@@ -1,5 +1,7 @@
 //! The lock file: what will be downloaded, and whether the package manager can verify what it gets.
 
+use std::path::Path;
+
 use delivery_node::project::{Installer, MAX_LOCK_BYTES, Manager, NPM_LOCK_FILES, Project};
 
 use crate::error::{NpmInstallError, Untrusted};
@@ -55,7 +57,7 @@ impl LockFile {
     /// Reads the lock file of npm in a directory, if there is one. With `integrity=off` one that cannot be read is
     /// left to npm.
     pub(crate) fn of_npm(
-        directory: &std::path::Path,
+        directory: &Path,
         project: &Project,
         params: &NpmInstallParams,
     ) -> Result<Option<Self>, NpmInstallError> {
@@ -199,10 +201,9 @@ impl Locked {
             Origin::Git => Some(Untrusted::Git),
             Origin::Address(address) if is_plain_http(address) => Some(Untrusted::PlainHttp),
             Origin::Address(address) if !address.starts_with("https:") => Some(Untrusted::Address),
-            Origin::Address(_) => (!has_hash).then_some(Untrusted::NoIntegrity),
             Origin::Registry if registry_is_plain => Some(Untrusted::PlainHttp),
             Origin::Registry if self.is_conditional => None,
-            Origin::Registry => (!has_hash).then_some(Untrusted::NoIntegrity),
+            Origin::Address(_) | Origin::Registry => (!has_hash).then_some(Untrusted::NoIntegrity),
         }
     }
 }
@@ -210,19 +211,19 @@ impl Locked {
 /// An address in a lock file.
 fn origin_of(address: &str) -> Origin {
     let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
-    let path = address.split('#').next().unwrap_or(address);
+    let path = Path::new(address.split('#').next().unwrap_or(address));
     match scheme.trim().to_ascii_lowercase().as_str() {
         "file" | "link" | "portal" | "workspace" | "" => Origin::Local,
         "exec" => Origin::Program,
         "git" | "github" | "gitlab" | "bitbucket" | "gist" | "ssh" => Origin::Git,
         scheme if scheme.starts_with("git+") || scheme.starts_with("git@") => Origin::Git,
-        _ if path.ends_with(".git") => Origin::Git,
+        _ if path.extension().is_some_and(|end| end == "git") => Origin::Git,
         _ => Origin::Address(address.to_owned()),
     }
 }
 
 /// Reads a lock file.
-fn read(path: &std::path::Path) -> Result<String, String> {
+fn read(path: &Path) -> Result<String, String> {
     let size = path.metadata().map_err(|error| error.to_string())?.len();
     if size > MAX_LOCK_BYTES {
         return Err(format!(

@@ -112,12 +112,12 @@ impl Program {
             return Ok(()); // the project depends on one of its own
         }
         copy(&self.package(), &modules.join(KEPT))?;
-        let variables: String = variables
-            .iter()
-            .map(|(name, value)| format!("export {name}=\"{}\"\n", value.to_string_lossy()))
-            .collect();
+        let mut exports = String::new();
+        for (name, value) in variables {
+            let _infallible = writeln!(exports, "export {name}=\"{}\"", value.to_string_lossy());
+        }
         let script = format!(
-            "#!/bin/sh\nmodules=\"${{0%/*}}/..\"\n{variables}exec node \"$modules/{KEPT}/{}\" \"$@\"\n",
+            "#!/bin/sh\nmodules=\"${{0%/*}}/..\"\n{exports}exec node \"$modules/{KEPT}/{}\" \"$@\"\n",
             self.file.display()
         );
         write_script(&modules.join(".bin"), name, &script)

@@ -25,7 +25,13 @@ const SHARED: [(&str, &[&str]); 12] = [
             "shared/action/src/artifact/archive_error.rs",
         ],
     ),
-    ("projects", &["shared/node/src/project.rs"]),
+    (
+        "projects",
+        &[
+            "shared/node/src/project.rs",
+            "shared/node/src/project/manager.rs",
+        ],
+    ),
     ("environment", &["shared/action/src/process/environment.rs"]),
     ("tasks", &["shared/node/src/task/error.rs"]),
     ("programs", &["shared/action/src/process/error.rs"]),

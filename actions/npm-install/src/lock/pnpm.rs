@@ -9,6 +9,10 @@ use crate::yaml;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::zero_sized_map_values,
+    reason = "objects, whose values are read and dropped"
+)]
 struct Content {
     #[serde(default)]
     packages: BTreeMap<String, Package>,

@@ -215,7 +215,7 @@ fn about_the_registry() {
     };
     insta::assert_snapshot!(printed(&unreachable), @"
     SystemUnavailable: registry unreachable: npm got ENOTFOUND: `npm ci` ended with exit code 1
-    hint: retry the stage; if that does not help, check the registry's address in `.npmrc` and the function's network
+    hint: retry the stage; if that does not help, check the registry's address in the project's settings and the function's network
     last lines of output:
     npm error code ENOTFOUND
     log: LOG
@@ -230,6 +230,18 @@ fn about_the_registry() {
     hint: give npm a token: `//REGISTRY/:_authToken=${NPM_TOKEN}` in `.npmrc`, and `Env.NPM_TOKEN`
     last lines of output:
     npm error code E401
+    log: LOG
+    ");
+    let of_yarn = NpmInstallError::RegistryDenied {
+        manager: Manager::Yarn,
+        code: text("YN0041"),
+        source: ended("YN0041: is-odd: Invalid authentication"),
+    };
+    insta::assert_snapshot!(printed(&of_yarn), @"
+    PermissionError: the registry denied access to a package: Yarn got YN0041: `npm ci` ended with exit code 1
+    hint: give Yarn a token: `npmAuthToken: ${NPM_TOKEN}` in `.yarnrc.yml`, and `Env.NPM_TOKEN`
+    last lines of output:
+    YN0041: is-odd: Invalid authentication
     log: LOG
     ");
     let git = NpmInstallError::GitDependency {

@@ -261,9 +261,12 @@ fn release(
     {
         return Ok(Release::new(manager, &own, Hash::OfRegistry));
     }
-    let fits = |format: &str| match format.ends_with('.') {
-        true => version.starts_with(format),
-        false => version == format,
+    let fits = |format: &str| {
+        if format.ends_with('.') {
+            version.starts_with(format)
+        } else {
+            version == format
+        }
     };
     PINNED
         .iter()
