@@ -244,8 +244,7 @@ impl Installation<'_> {
         let manager = checked.manager();
         let variables = match manager {
             Manager::Yarn => {
-                let shown = Path::new(program::ROOT_IN_TASKS);
-                yarn::in_tasks(root, shown, &checked.yarn_settings)
+                yarn::in_tasks(Path::new(program::ROOT_IN_TASKS), &checked.yarn_settings)
             }
             _ => Vec::new(),
         };

@@ -39,11 +39,11 @@ const ALLOWED: [&str; 76] = [
     "fetch-retry-maxtimeout",
     "fetch-timeout",
     "network-timeout",
-    "prefer-dedupe",
     "prefer-offline",
     "prefer-online",
     "user-agent",
     // Which are chosen.
+    "prefer-dedupe",
     "allow-git",
     "allow-remote",
     "allow-file",
@@ -94,6 +94,9 @@ const ALLOWED: [&str; 76] = [
     "update-notifier",
     "access",
 ];
+
+/// How many of [`ALLOWED`], from the first, say where packages come from and how they are fetched.
+const OF_REGISTRIES: usize = 28;
 
 /// Settings for publishing, which npm ignores when it installs.
 const OF_RELEASES: [&str; 9] = [
@@ -194,6 +197,19 @@ pub(crate) fn check(directory: &Path, project: &Project) -> Result<Vec<String>, 
     }
 }
 
+/// The lines that say where packages come from and how they are fetched.
+pub(crate) fn of_registries(text: &str) -> String {
+    let lines = text.split_inclusive(['\r', '\n']).filter(|line| {
+        settings(line).any(|setting| {
+            setting.key.starts_with(['/', '@'])
+                || ALLOWED[..OF_REGISTRIES].contains(&setting.key.as_str())
+        })
+    });
+    let mut text: String = lines.collect();
+    text.push('\n');
+    text
+}
+
 /// The last value of a setting in a file of the machine's.
 pub(crate) fn value_of(bytes: &[u8], wanted: &str) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
@@ -275,6 +291,15 @@ mod tests {
     #[test_case("something-new=1", "something-new"; "what no one knows")]
     fn a_setting_that_is_not_known_to_be_harmless_is_refused(text: &str, key: &str) {
         assert_eq!(refused_key(text).as_deref(), Some(key));
+    }
+
+    #[test]
+    fn what_another_package_manager_is_fetched_with_is_about_registries_alone() {
+        let text = "registry=https://r/\npackage-lock=false\n//r/:_authToken=${T}\nfetch-timeout=1\nprefer-dedupe=true\nomit=dev";
+        assert_eq!(
+            of_registries(text),
+            "registry=https://r/\n//r/:_authToken=${T}\nfetch-timeout=1\n\n"
+        );
     }
 
     #[test_case(""; "empty")]

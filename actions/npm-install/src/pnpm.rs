@@ -115,8 +115,11 @@ pub(crate) fn settle(modules: &Path) -> io::Result<()> {
         }
     }
     let path = modules.join(MODULES);
-    let text = std::fs::read_to_string(&path)?;
-    std::fs::write(path, without_what_changes(&text))
+    match std::fs::read_to_string(&path) {
+        Ok(text) => std::fs::write(path, without_what_changes(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn without_what_changes(text: &str) -> String {

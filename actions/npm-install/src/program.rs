@@ -23,7 +23,7 @@ use crate::params::NpmInstallParams;
 use crate::settings::read;
 use crate::versions::Versions;
 use crate::yarn::{Settings, classic_registries};
-use crate::{NpmInstallError, npm};
+use crate::{NpmInstallError, npm, npmrc};
 
 /// Where a task finds the program, in the `node_modules` of the installation.
 const KEPT: &str = ".package-manager";
@@ -231,8 +231,8 @@ impl Source<'_> {
         let above: Vec<_> = self.project.ancestors().collect();
         for directory in above.into_iter().rev() {
             let file = directory.join(".npmrc");
-            text.push_str(&read(&file, self.project)?.unwrap_or_default());
-            text.push('\n');
+            let settings = read(&file, self.project)?.unwrap_or_default();
+            text.push_str(&npmrc::of_registries(&settings));
         }
         Ok(text)
     }

@@ -94,7 +94,10 @@ pub(crate) fn variables(
     params: &NpmInstallParams,
     versions: &Versions,
 ) -> Vec<(&'static str, OsString)> {
-    let mut variables = in_tasks(root, root, settings);
+    let mut variables = in_tasks(root, settings);
+    if !root.join(ARCHIVES).is_dir() {
+        variables.push(("YARN_ENABLE_GLOBAL_CACHE", "true".into()));
+    }
     for (key, variable, own) in OF_MACHINE {
         let is_named = settings.text(own).is_some() || params.environment.contains_key(variable);
         if let (Some(value), false) = (versions.machine_setting(key), is_named) {
@@ -110,21 +113,14 @@ pub(crate) fn variables(
     variables
 }
 
-/// Those that a task's own calls of Yarn need, to find what was installed; `shown` is how the task finds `root`.
-pub(crate) fn in_tasks(
-    root: &Path,
-    shown: &Path,
-    settings: &Settings,
-) -> Vec<(&'static str, OsString)> {
+/// Those that a task's own calls of Yarn need, to find what was installed below `root`.
+pub(crate) fn in_tasks(root: &Path, settings: &Settings) -> Vec<(&'static str, OsString)> {
     let mut variables = vec![
         ("YARN_IGNORE_PATH", "1".into()),
-        ("YARN_INSTALL_STATE_PATH", shown.join(STATE).into()),
+        ("YARN_INSTALL_STATE_PATH", root.join(STATE).into()),
     ];
     if settings.linker() != Some(KEPT_LINKER) {
         variables.push(("YARN_NODE_LINKER", "node-modules".into()));
-    }
-    if !root.join(ARCHIVES).is_dir() {
-        variables.push(("YARN_ENABLE_GLOBAL_CACHE", "true".into()));
     }
     variables
 }

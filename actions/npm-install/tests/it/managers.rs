@@ -398,6 +398,6 @@ async fn a_task_that_is_not_there_is_named_before_anything_is_fetched(name: &str
     );
     assert_eq!(
         failure.hint.as_deref(),
-        Some("correct `task`, or add a script of that name to `package.json`")
+        Some("correct the name, or add a script of that name to `package.json`")
     );
 }

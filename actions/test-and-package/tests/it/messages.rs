@@ -79,12 +79,12 @@ fn about_a_task_that_is_not_there() {
     };
     insta::assert_snapshot!(printed(&unknown(Runner::Npm, vec![text("package")])), @"
     ConfigurationError: `package.json` has no script `pack` (it has: `package`)
-    hint: correct `task`, or add a script of that name to `package.json`
+    hint: correct the name, or add a script of that name to `package.json`
     log: LOG
     ");
     insta::assert_snapshot!(printed(&unknown(Runner::Gulp, vec![])), @"
     ConfigurationError: `gulpfile.js` has no task `pack` (it has none)
-    hint: correct `task`, or export a task of that name from the gulpfile
+    hint: correct the name, or export a task of that name from the gulpfile
     log: LOG
     ");
     let many = (0..45).map(|index| format!("t{index}")).collect();

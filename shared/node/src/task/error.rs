@@ -114,11 +114,11 @@ impl ActionError for TaskError {
             Self::Unknown {
                 runner: Runner::Gulp,
                 ..
-            } => "correct `task`, or export a task of that name from the gulpfile".to_owned(),
+            } => "correct the name, or export a task of that name from the gulpfile".to_owned(),
             Self::Unknown {
                 runner: Runner::Npm,
                 ..
-            } => "correct `task`, or add a script of that name to `package.json`".to_owned(),
+            } => "correct the name, or add a script of that name to `package.json`".to_owned(),
             Self::NoGulpfile { .. } => "correct `directory`, or set `runner=npm`".to_owned(),
             Self::NoGulp { .. } => {
                 "add `gulp` to the project's dependencies and use the artifact of npm-install as this action's \
