@@ -96,7 +96,7 @@ fn apis_aliases_layers_and_tables_are_called() {
         assert_eq!(world.execute("functions", "one").await, "CREATE_COMPLETE");
 
         let first = json!({ "who": "first", "version": "1", "called": null });
-        for output in ["Rest", "Http", "Url"] {
+        for output in ["Rest", "Http", "Endpoint", "Url"] {
             assert_eq!(
                 answer_at(world, "functions", output).await,
                 first,
@@ -143,7 +143,7 @@ fn apis_aliases_layers_and_tables_are_called() {
 
 async fn addresses(world: &World) -> Vec<String> {
     let mut urls = Vec::new();
-    for output in ["Rest", "Http", "Url"] {
+    for output in ["Rest", "Http", "Endpoint", "Url"] {
         urls.push(world.output("functions", output).await);
     }
     urls

@@ -1,6 +1,6 @@
 """The gap: the addresses of APIs and sites are AWS's, where they do not exist.
 
-Wherever a template spells an API's address out, the local one comes out. A bucket's `WebsiteURL` is the address
+Wherever a template spells an API's address out, or has it as an attribute, the local one comes out. A bucket's `WebsiteURL` is the address
 of the port that the gateway opens for the site, and so is that of a distribution whose origin is a bucket.
 """
 
@@ -13,7 +13,10 @@ from . import gateway
 
 DISTRIBUTION = re.compile(r"https://([a-z0-9]+\.cloudfront\.net)(?=/|$)")
 BUCKET = re.compile(r"([a-z0-9][a-z0-9.-]*?)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com")
-API = re.compile(r"https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?=/|$)")
+# AWS's, as templates spell it out, and MiniStack's own, an attribute whose host is looked up in vain.
+API = re.compile(
+    r"https?://([a-z0-9]+)\.execute-api\.(?:[a-z0-9-]+\.amazonaws\.com|[A-Za-z0-9.-]+:[0-9]+)(?=/|$)"
+)
 
 sites = {}  # by the name of the distribution
 resolve_refs = engine._resolve_refs
