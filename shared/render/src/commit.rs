@@ -1,7 +1,5 @@
 //! The actions of the Commit stage: each service that has a build, at the same time.
 
-use std::time::Duration;
-
 use delivery_definition::{BuildSettings, Kind, Mistake, Text};
 
 use crate::NodeProject;
@@ -250,10 +248,6 @@ fn commands(
                 .map(|one| (one.name.clone(), literal(&one.value.value)))
                 .collect(),
             variables,
-            timeout_minutes: build
-                .timeout
-                .as_ref()
-                .map(|timeout| minutes(timeout.value.0)),
             files: if files.is_empty() {
                 vec![ALL_FILES.to_owned()]
             } else {
@@ -282,11 +276,6 @@ fn literal(text: &Text) -> String {
         _ => None,
     });
     parts.collect()
-}
-
-/// Whole minutes, which is what CodePipeline takes: rather later than too early.
-fn minutes(timeout: Duration) -> u64 {
-    timeout.as_secs().div_ceil(60)
 }
 
 /// The root of the repository, from a folder in it.
@@ -322,11 +311,5 @@ mod tests {
     fn the_root_is_above_each_folder_of_a_path() {
         assert_eq!(root_from("."), ".");
         assert_eq!(root_from("packages/api"), "../..");
-    }
-
-    #[test]
-    fn a_timeout_is_never_cut() {
-        assert_eq!(minutes(Duration::from_secs(301)), 6);
-        assert_eq!(minutes(Duration::from_mins(20)), 20);
     }
 }

@@ -89,7 +89,6 @@ pub(crate) struct Commands {
     pub(crate) lines: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) variables: Vec<String>,
-    pub(crate) timeout_minutes: Option<u64>,
     pub(crate) files: Vec<String>,
 }
 

@@ -92,7 +92,7 @@ application = "reports"
 
 [services.api]
 directory = "api"
-build = { commands = ["pip install -r requirements.txt -t build", "echo \"${HOME}\""], environment = { PIP = "1" }, files = ["template.yaml", "build/**"], variables = ["VERSION"], timeout = "20m" }
+build = { commands = ["pip install -r requirements.txt -t build", "echo \"${HOME}\""], environment = { PIP = "1" }, files = ["template.yaml", "build/**"], variables = ["VERSION"] }
 test = { task = "test-functional", environment = { TARGET_URL = "${api.Url}", LANDING = "${pages.Url}" } }
 
 [services.jobs]

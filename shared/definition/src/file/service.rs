@@ -133,7 +133,7 @@ section! {
             .default("none")
             .example("[\"VERSION\"]");
         /// The time after which the commands are stopped: from 5 to 55 minutes.
-        timeout: Option<Located<Span>> = Key::new("timeout").default("`55m`").example("\"20m\"");
+        timeout: Option<Located<Span>> = Key::new("timeout").default("`55m`").example("\"20m\"").not_yet();
     }
 }
 

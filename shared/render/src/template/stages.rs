@@ -62,7 +62,6 @@ struct Commands {
     lines: Vec<String>,
     environment: Vec<Variable>,
     variables: Vec<String>,
-    timeout_minutes: Option<u64>,
     files: Vec<String>,
 }
 
@@ -175,7 +174,6 @@ fn of_commands(commands: &pipeline::Commands) -> Commands {
             })
             .collect(),
         variables: commands.variables.clone(),
-        timeout_minutes: commands.timeout_minutes,
         files: commands.files.iter().map(|file| quoted(file)).collect(),
     }
 }
