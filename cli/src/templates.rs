@@ -1,5 +1,6 @@
 //! The templates of an application's pipeline: rendered from its `delivery.toml` and from what its services are.
 
+mod references;
 pub(crate) mod repository;
 
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub(crate) struct Templates {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TemplatesError {
     /// What the file says cannot be a pipeline.
-    #[error("`{FILE_NAME}` cannot be rendered:\n{0}")]
+    #[error("`{FILE_NAME}` cannot be a pipeline:\n{0}")]
     Mistakes(Mistakes),
     /// It is not known what the repository is deployed as.
     #[error(transparent)]
@@ -94,6 +95,10 @@ impl Templates {
             .file_path()
             .unwrap_or_else(|| folder.join(FILE_NAME));
         let kinds = kinds(settings, folder, &file)?;
+        let wrong = references::mistakes(definition, folder, &kinds);
+        if let Some(mistakes) = Mistakes::new(&file.display().to_string(), wrong) {
+            return Err(TemplatesError::Mistakes(mistakes).into());
+        }
         let application = application::stack_name_of(folder);
         let request = Request {
             definition,
@@ -251,6 +256,27 @@ mod tests {
         let named = format!("Parameters:\n  Environment: {{ Type: String }}\n{TEMPLATE}");
         let named = templates(&[("template.yaml", &named)]).unwrap();
         assert!(named.files["pipeline.yaml"].contains("&Parameter.Environment=prod&"));
+    }
+
+    #[test]
+    fn parameters_and_outputs_are_those_of_the_templates() {
+        let text = "application = \"shop\"\n[services]\ntable = \"table\"\n\
+            made = { directory = \"made\", template = \"out/template.yaml\", parameters = { Any = \"x\" } }\n\
+            web = { directory = \"web\", site = \".\", config = { a = \"${table.TableNme}\", b = \"${made.Any}\" } }\n\
+            api = { directory = \"api\", parameters = { TableNam = \"${table.TableName}\", Zone = \"${table.Zone}\" } }\n\
+            [environments.int]\nservices.api = { Memry = 512 }\n";
+        let table = format!("{TEMPLATE}Outputs:\n  TableName: {{ Value: !Ref Table }}\n");
+        let api = format!(
+            "Parameters:\n  TableName: {{ Type: String }}\n  Memory: {{ Type: Number }}\n{TEMPLATE}"
+        );
+        let files = [
+            ("delivery.toml", text),
+            ("table/template.yaml", &table),
+            ("api/template.yaml", &api),
+            ("made/README.md", ""),
+            ("web/index.html", ""),
+        ];
+        insta::assert_snapshot!(templates(&files).unwrap_err());
     }
 
     #[test]
