@@ -246,7 +246,8 @@ impl Installation<'_> {
             Manager::Yarn => {
                 yarn::in_tasks(Path::new(program::ROOT_IN_TASKS), &checked.yarn_settings)
             }
-            _ => Vec::new(),
+            Manager::Pnpm => pnpm::in_tasks(),
+            Manager::Npm | Manager::YarnClassic => Vec::new(),
         };
         let written = blocking(move || {
             if manager == Manager::Pnpm {

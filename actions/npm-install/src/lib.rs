@@ -36,7 +36,7 @@ use installation::Installation;
 use lock::LockFile;
 use versions::Versions;
 
-/// Installs a project's dependencies with npm.
+/// Installs a project's dependencies with the package manager of its lock file.
 #[derive(Clone, Debug)]
 pub struct NpmInstall {
     config: SdkConfig,

@@ -1,5 +1,6 @@
 //! How pnpm is called, what of a project it would run, and what it leaves.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -104,6 +105,12 @@ fn registries(settings: &Map<String, Value>) -> Vec<String> {
         .chain(settings.get("registry"))
         .filter_map(|registry| registry.as_str().map(str::to_owned))
         .collect()
+}
+
+/// The variables of a task's own calls of pnpm. pnpm 11 installs once more before a script where the note is missing that
+/// [`settle`] removes; a task would need the registry for that.
+pub(crate) fn in_tasks() -> Vec<(&'static str, OsString)> {
+    vec![("pnpm_config_verify_deps_before_run", "false".into())]
 }
 
 /// Makes equal installations equal: without times, and without the path of this job's directory.
