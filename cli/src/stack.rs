@@ -9,6 +9,7 @@ pub(crate) mod follow;
 pub(crate) mod parameters;
 pub(crate) mod publish;
 pub(crate) mod question;
+pub(crate) mod resources;
 mod up;
 mod validate;
 mod wait;

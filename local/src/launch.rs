@@ -22,12 +22,13 @@ pub use stack::Change;
 
 /// The functions that the template needs, each named as its package: the folders of `actions/`, against which a test of
 /// `tests/tests/documentation/action_lists.rs` holds this list and every other.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 7] = [
     "npm-install",
     "test-and-package",
     "deploy-app",
     "deploy-api",
     "deploy-site",
+    "deploy-stack",
     "e2e",
 ];
 

@@ -47,10 +47,15 @@ fn functions_that_run_the_applications_code_reach_nothing_but_logs_results_and_t
     }
 }
 
+/// The role that CloudFormation works with in the application's stacks: whatever a team's templates make, under the
+/// application's name.
+const CLOUDFORMATION: &str = "CloudFormationRole";
+
 #[test]
 fn no_role_allows_a_wildcard_of_actions_or_more_resources_than_it_must() {
     for (file, template) in variants() {
-        for (id, role) in resources(&template, "AWS::IAM::Role") {
+        let roles = resources(&template, "AWS::IAM::Role");
+        for (id, role) in roles.filter(|(id, _)| *id != CLOUDFORMATION) {
             for statement in statements(role) {
                 let calls = list(&statement["Action"]);
                 assert!(
@@ -69,6 +74,75 @@ fn no_role_allows_a_wildcard_of_actions_or_more_resources_than_it_must() {
             }
         }
     }
+}
+
+/// The calls that give a role rights, or take its boundary away (IAM User Guide, "Permissions boundaries").
+const GIVES_RIGHTS: [&str; 6] = [
+    "AttachRolePolicy",
+    "CreateRole",
+    "DeleteRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePermissionsBoundary",
+    "PutRolePolicy",
+];
+
+#[test]
+fn roles_of_the_application_are_made_with_the_boundary_alone() {
+    let template = &with_all("actions.yaml");
+    let role = &template["Resources"][CLOUDFORMATION];
+    let boundary = json!({ "StringEquals": { "iam:PermissionsBoundary": { "Ref": "Boundary" } } });
+    let named = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${ApplicationName}-*";
+    for statement in statements(role) {
+        assert_ne!(statement["Resource"], "*", "{statement}");
+        for call in list(&statement["Action"]) {
+            let call = call.as_str().unwrap();
+            let Some(iam) = call.strip_prefix("iam:") else {
+                continue;
+            };
+            assert_eq!(statement["Resource"]["Fn::Sub"], named, "{call}");
+            if GIVES_RIGHTS.contains(&iam) {
+                assert_eq!(statement["Condition"], boundary, "{call}");
+            }
+            assert_ne!(iam, "DeleteRolePermissionsBoundary");
+        }
+    }
+}
+
+#[test]
+fn deploy_stack_prepares_changes_with_the_one_role_alone() {
+    let template = &with_all("actions.yaml");
+    let role = json!({ "Fn::GetAtt": [CLOUDFORMATION, "Arn"] });
+    let statements = statements(&template["Resources"]["DeployStackRole"]);
+    let with = |call: &str| {
+        let has = |statement: &&serde_json::Value| {
+            list(&statement["Action"])
+                .iter()
+                .any(|action| action == call)
+        };
+        statements.iter().find(has).unwrap()
+    };
+    for call in ["CreateChangeSet", "ContinueUpdateRollback", "DeleteStack"] {
+        let condition = &with(&format!("cloudformation:{call}"))["Condition"];
+        assert_eq!(
+            condition["StringEquals"]["cloudformation:RoleArn"], role,
+            "{call}"
+        );
+    }
+    assert_eq!(with("iam:PassRole")["Resource"], role);
+}
+
+#[test]
+fn without_an_application_s_name_there_is_nothing_of_stacks() {
+    let (_, template) = variants()
+        .into_iter()
+        .find(|(name, _)| name == "actions.yaml, conditions false")
+        .unwrap();
+    let all = template["Resources"].as_object().unwrap();
+    let of_stacks = ["DeployStack", "Packages", "Boundary", CLOUDFORMATION];
+    let left = all
+        .keys()
+        .filter(|id| of_stacks.iter().any(|name| id.starts_with(name)));
+    assert_eq!(left.count(), 0);
 }
 
 #[test]

@@ -9,7 +9,9 @@
 //! others of the stack. The operation bears a token with the same digits and those of the job, by which
 //! each invocation knows whose it is.
 
-use std::collections::BTreeMap;
+mod change;
+mod outcome;
+
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
@@ -18,15 +20,11 @@ use delivery_action::aws::CallError;
 use delivery_action::clock::Deadline;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
-use delivery_stack::change_set::{self, Change, ChangeSetRequest, Prepared};
 use delivery_stack::description::{Description, describe, is_absent};
-use delivery_stack::events::{self, latest_operation};
-use delivery_stack::failure::FirstFailure;
-use delivery_stack::resources;
-use delivery_stack::state::State;
+use delivery_stack::events::{self, StackEvent};
 
-use crate::desired::{Desired, Sources, digits};
-use crate::error::{DeployStackError, FailedDeployment};
+use crate::desired::{Desired, Sources};
+use crate::error::DeployStackError;
 use crate::params::DeployStackParams;
 use crate::progress::DeployStackProgress;
 use crate::step::{Latest, Recovery, Step, step};
@@ -60,9 +58,22 @@ const RECOVERY: &str = "r-";
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     stack: Description,
-    /// The id of its newest event, and the token of the operation that it belongs to.
-    event: Option<String>,
-    token: Option<String>,
+    newest: Option<StackEvent>,
+}
+
+impl Found {
+    /// Whether the newest event tells of the stack's present status. CloudFormation may show the status of the operation
+    /// before for some time.
+    fn is_settled(&self) -> bool {
+        let newest = self.newest.as_ref();
+        newest.is_some_and(|event| event.is_of_the_stack() && event.status == self.stack.status)
+    }
+
+    /// What changes with each operation.
+    fn version(&self) -> (&str, &str, Option<&str>) {
+        let event = self.newest.as_ref().map(|event| event.id.as_str());
+        (&self.stack.id, &self.stack.status, event)
+    }
 }
 
 /// What is deployed where.
@@ -168,20 +179,15 @@ impl<'a> Deployment<'a> {
         Ok(desired)
     }
 
-    /// The stack, and then its newest event: an event that is read later belongs to the status or to what comes after.
+    /// The stack's newest event, and then the stack. The other way round, an operation that began in between would look
+    /// as if it had ended.
     async fn read(&self) -> Result<Option<Found>, DeployStackError> {
-        let Some(stack) = describe(self.client(), &self.subject.stack).await? else {
-            return Ok(None);
-        };
-        let newest = match events::newest(self.client(), &stack.id).await {
+        let newest = match events::newest(self.client(), &self.subject.stack).await {
             Err(error) if is_absent(&error) => None,
             newest => newest?,
         };
-        Ok(Some(Found {
-            stack,
-            event: newest.as_ref().map(|event| event.id.clone()),
-            token: newest.and_then(|event| event.token),
-        }))
+        let found = describe(self.client(), &self.subject.stack).await?;
+        Ok(found.map(|stack| Found { stack, newest }))
     }
 
     /// Whose the latest operation is. One that deploys the same for another execution counts as this action's while it
@@ -193,7 +199,7 @@ impl<'a> Deployment<'a> {
         } else {
             Latest::BeforeOurs
         };
-        let Some(token) = &found.token else {
+        let Some(token) = found.newest.as_ref().and_then(|event| event.token.as_ref()) else {
             return before;
         };
         if *token == recovery_token(&job) {
@@ -229,6 +235,9 @@ impl<'a> Deployment<'a> {
             return self.change(None).await;
         };
         let stack = &found.stack;
+        if latest == Latest::Ours && !found.is_settled() {
+            return self.follow(stack);
+        }
         match next {
             Step::Create => self.change(None).await,
             Step::Update => self.change(Some(found)).await,
@@ -242,7 +251,6 @@ impl<'a> Deployment<'a> {
             Step::Broken => Err(self.broken(stack)),
             Step::Overtaken => Err(DeployStackError::Overtaken {
                 subject: self.subject.name.clone(),
-                stack: stack.name.clone(),
                 status: stack.status.clone(),
             }),
         }
@@ -265,7 +273,6 @@ impl<'a> Deployment<'a> {
         if self.waited_enough() {
             return Err(DeployStackError::OtherChange {
                 subject: name.clone(),
-                stack: stack.name.clone(),
                 status: stack.status.clone(),
                 minutes: self.minutes(),
             });
@@ -284,141 +291,12 @@ impl<'a> Deployment<'a> {
         self.progress.elapsed().as_secs() / 60
     }
 
-    /// Has the change worked out and executes it. `found` is the stack where it is updated.
-    async fn change(&mut self, found: Option<Found>) -> Result<Turn, DeployStackError> {
-        let desired = self.desired().await?;
-        let name = change_set_name(&desired.entry, found.as_ref());
-        let current = found.as_ref().map(|found| &found.stack);
-        let stack = self.subject.stack.clone();
-        let prepared = match change_set::look(self.client(), &stack, &name, current).await {
-            Err(error) if change_set::is_gone(&error) || is_absent(&error) => {
-                return self.create(&desired, &name, found).await;
-            }
-            prepared => prepared?,
-        };
-        match prepared {
-            None => self.waiting_for_change_set(),
-            // It was executed, and the stack does not show it yet; or another one was.
-            Some(Prepared::Over) => self.waiting_for_change_set(),
-            Some(Prepared::Ready { changes, .. }) => self.execute(&desired, &name, &changes).await,
-            Some(Prepared::Nothing) => {
-                change_set::delete(self.client(), &stack, &name).await?;
-                match found {
-                    Some(found) if found.stack.state() != State::LeftFailed => {
-                        self.complete(&found.stack, false).await
-                    }
-                    _ => Err(self.refused("the template has no changes for a stack that failed")),
-                }
-            }
-            Some(Prepared::Refused { reason }) => {
-                change_set::delete(self.client(), &stack, &name).await?;
-                Err(self.refused(&reason))
-            }
-        }
-    }
-
-    fn waiting_for_change_set(&self) -> Result<Turn, DeployStackError> {
-        let Subject { name, .. } = &self.subject;
-        if self.waited_enough() {
-            return Err(DeployStackError::TooSlow {
-                subject: name.clone(),
-                status: "waiting for its change set".to_owned(),
-                minutes: self.minutes(),
-            });
-        }
-        Ok(Turn::Wait(format!("computing the change of {name}")))
-    }
-
-    async fn create(
-        &mut self,
-        desired: &Desired,
-        name: &str,
-        found: Option<Found>,
-    ) -> Result<Turn, DeployStackError> {
-        let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
-        let request = ChangeSetRequest {
-            stack: &self.subject.stack,
-            name,
-            creates: found.is_none(),
-            template: &desired.template,
-            parameters: &desired.parameters,
-            capabilities: &capabilities,
-            role_arn: Some(self.params.common.role.as_str()),
-            tags: &desired.tags,
-            description: "deploy-stack",
-        };
-        self.check.still_runs().await?;
-        let Err(error) = change_set::create(self.client(), &request).await else {
-            tracing::info!(stack = request.stack, name, "made a change set");
-            return Ok(Turn::Again);
-        };
-        if error.is_code("AlreadyExistsException") {
-            return Ok(Turn::Again);
-        }
-        if error.is_code("InsufficientCapabilitiesException") {
-            return Err(DeployStackError::Capability {
-                subject: self.subject.name.clone(),
-                reason: error.message,
-            });
-        }
-        if !error.is_code("ValidationError") {
-            return Err(error.into());
-        }
-        // The template's fault, unless the stack is another one by now.
-        let now = self.read().await?;
-        let state = |found: Option<&Found>| {
-            found.map(|found| (found.stack.id.clone(), found.event.clone()))
-        };
-        let was_created = found.is_none()
-            && now
-                .as_ref()
-                .is_some_and(|now| now.stack.state() != State::Review);
-        if was_created || (found.is_some() && state(now.as_ref()) != state(found.as_ref())) {
-            return self.surprised();
-        }
-        Err(self.refused(&error.message))
-    }
-
-    async fn execute(
-        &mut self,
-        desired: &Desired,
-        name: &str,
-        changes: &[Change],
-    ) -> Result<Turn, DeployStackError> {
-        let stack = self.subject.stack.clone();
-        let at_stake = at_stake(changes, &desired.allow);
-        if !at_stake.is_empty() {
-            change_set::delete(self.client(), &stack, name).await?;
-            return Err(DeployStackError::DataAtStake {
-                subject: self.subject.name.clone(),
-                resources: at_stake,
-            });
-        }
-        let token = format!("{name}-{}", self.progress.job);
-        self.check.still_runs().await?;
-        match change_set::execute(self.client(), &stack, name, &token).await {
-            Ok(()) => {
-                tracing::info!(
-                    stack,
-                    name,
-                    changes = changes.len(),
-                    "executed a change set"
-                );
-                self.progress.operation = Some(token);
-                Ok(Turn::Again)
-            }
-            Err(error) if comes_too_late(&error) => self.surprised(),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Someone else came first; the stack says who.
     fn surprised(&mut self) -> Result<Turn, DeployStackError> {
         self.surprises += 1;
         if self.surprises > MAX_SURPRISES {
             return Err(DeployStackError::Contended {
                 subject: self.subject.name.clone(),
-                stack: self.subject.stack.clone(),
             });
         }
         Ok(Turn::Wait(format!(
@@ -466,126 +344,8 @@ impl<'a> Deployment<'a> {
             self.subject.name
         )))
     }
-
-    async fn complete(&self, stack: &Description, changed: bool) -> Result<Turn, DeployStackError> {
-        if self.subject.protected && !stack.protected {
-            self.check.still_runs().await?;
-            let protect = self.client().update_termination_protection();
-            let protect = protect.stack_name(&stack.name);
-            let sent = protect.enable_termination_protection(true).send().await;
-            sent.map_err(|error| {
-                CallError::new(
-                    "cloudformation:UpdateTerminationProtection",
-                    &stack.name,
-                    &error,
-                )
-            })?;
-        }
-        let mut variables: BTreeMap<String, String> = stack.outputs.clone();
-        variables.extend([
-            ("Changed".to_owned(), changed.to_string()),
-            ("Stack".to_owned(), stack.name.clone()),
-        ]);
-        let what = if changed {
-            "is deployed"
-        } else {
-            "is unchanged"
-        };
-        Ok(Turn::Complete(Completion {
-            summary: format!("{} {what} ({})", self.subject.name, stack.status),
-            variables,
-        }))
-    }
-
-    async fn failed(&self, stack: &Description) -> Result<DeployStackError, DeployStackError> {
-        let operation = latest_operation(self.client(), &stack.id).await?;
-        let common = &self.params.common;
-        let commit = common
-            .revision
-            .as_ref()
-            .map(|name| format!("commit {name}"));
-        let digest = || common.digest.map(|digest| format!("the artifact {digest}"));
-        Ok(DeployStackError::Failed(Box::new(FailedDeployment {
-            subject: self.subject.name.clone(),
-            stack: stack.name.clone(),
-            status: stack.status.clone(),
-            release: commit.or_else(digest),
-            first: FirstFailure::of(&operation),
-        })))
-    }
-
-    async fn stuck(&self, stack: &Description) -> Result<DeployStackError, DeployStackError> {
-        let all = resources::list(self.client(), &stack.id).await?;
-        let failed = all
-            .into_iter()
-            .filter(|one| one.status.ends_with("_FAILED"));
-        let named = failed.map(|one| {
-            let reason = one.reason.unwrap_or_else(|| "no reason given".to_owned());
-            format!("`{}` ({reason})", one.path)
-        });
-        Ok(DeployStackError::Stuck {
-            subject: self.subject.name.clone(),
-            status: stack.status.clone(),
-            resources: named.collect(),
-        })
-    }
-
-    fn broken(&self, stack: &Description) -> DeployStackError {
-        DeployStackError::Broken {
-            subject: self.subject.name.clone(),
-            stack: stack.name.clone(),
-            status: stack.status.clone(),
-            reason: stack.reason.clone(),
-        }
-    }
-
-    fn refused(&self, reason: &str) -> DeployStackError {
-        DeployStackError::Refused {
-            subject: self.subject.name.clone(),
-            stack: self.subject.stack.clone(),
-            reason: reason.to_owned(),
-        }
-    }
-}
-
-/// `d-`, what is deployed, and what it is deployed over: 32 digits in all.
-fn change_set_name(entry: &str, found: Option<&Found>) -> String {
-    let base = found.map_or_else(String::new, |found| {
-        let Description {
-            id,
-            updated,
-            created,
-            ..
-        } = &found.stack;
-        format!("{id} {updated:?} {created:?} {:?}", found.event)
-    });
-    format!("{CHANGE}{entry}{}", digits(&format!("{entry} {base}")))
 }
 
 fn recovery_token(job: &str) -> String {
     format!("{RECOVERY}{job}")
-}
-
-/// Whether a change set cannot be executed any more, because it or another one was.
-fn comes_too_late(error: &CallError) -> bool {
-    change_set::is_gone(error)
-        || error.is_code("InvalidChangeSetStatus")
-        || error.is_code("InvalidChangeSetStatusException")
-}
-
-/// The resources that hold data, are replaced or removed, and are not allowed to be.
-fn at_stake(changes: &[Change], allow: &[String]) -> Vec<String> {
-    let is_allowed = |path: &str| {
-        let logical = path.rsplit('/').next().unwrap_or(path);
-        allow.iter().any(|name| name == path || name == logical)
-    };
-    changes
-        .iter()
-        .filter(|change| change.holds_data && change.action.takes_away())
-        .filter(|change| !is_allowed(&change.path))
-        .map(|change| {
-            let what = format!("{:?}", change.action).to_lowercase();
-            format!("`{}` ({}, {what})", change.path, change.resource_type)
-        })
-        .collect()
 }

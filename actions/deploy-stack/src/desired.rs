@@ -55,8 +55,9 @@ impl Sources<'_> {
         };
         let template = package::read(files, &path).await?;
         let values = self.values(&template).await?;
-        let text = package::package(files, &self.blobs, &path, &template).await?;
         let common = &self.params.common;
+        let boundary = common.boundary.as_deref();
+        let text = package::package(files, &self.blobs, &path, &template, boundary).await?;
         let service = self.service.as_ref();
         let capabilities = match &common.capabilities {
             Some(given) => given.0.clone(),

@@ -1,6 +1,5 @@
 //! Why a stack could not be deployed.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use delivery_action::failure::{ActionError, FailureType, JobError};
@@ -154,14 +153,10 @@ pub enum DeployStackError {
         reason: String,
     },
     /// CloudFormation refuses the change.
-    #[error(
-        "CloudFormation refused the change of {subject} (stack `{stack}`); nothing was changed: {reason}"
-    )]
+    #[error("CloudFormation refused the change of {subject}; nothing was changed: {reason}")]
     Refused {
         /// What is deployed.
         subject: String,
-        /// The stack.
-        stack: String,
         /// CloudFormation's words.
         reason: String,
     },
@@ -174,7 +169,7 @@ pub enum DeployStackError {
         resources: Vec<String>,
     },
     /// The deployment failed, and CloudFormation took it back or could not.
-    #[error("{}", .0.text())]
+    #[error("{}{}{}", .0.outcome(), .0.not_deployed(), .0.first_failure())]
     Failed(Box<FailedDeployment>),
     /// The stack's rollback failed.
     #[error(
@@ -203,13 +198,11 @@ pub enum DeployStackError {
     },
     /// Someone else is changing the stack.
     #[error(
-        "someone else has been changing {subject} for {minutes} minutes (stack `{stack}` is {status}); nothing was changed"
+        "someone else has been changing {subject} for {minutes} minutes, and it is still {status}; nothing was changed"
     )]
     OtherChange {
         /// What is deployed.
         subject: String,
-        /// The stack.
-        stack: String,
         /// CloudFormation's word.
         status: String,
         /// How long the action waited.
@@ -217,25 +210,19 @@ pub enum DeployStackError {
     },
     /// Someone else changed the stack after this action.
     #[error(
-        "someone else changed {subject} after this action (stack `{stack}` is {status}), so what is there now is not this deployment"
+        "someone else changed {subject} after this action, and it is {status}, so what is there now is not this deployment"
     )]
     Overtaken {
         /// What is deployed.
         subject: String,
-        /// The stack.
-        stack: String,
         /// CloudFormation's word.
         status: String,
     },
     /// Others keep changing the stack.
-    #[error(
-        "the stack `{stack}` changed again and again while {subject} was being deployed; nothing was changed"
-    )]
+    #[error("{subject} changed again and again while it was being deployed; nothing was changed")]
     Contended {
         /// What is deployed.
         subject: String,
-        /// The stack.
-        stack: String,
     },
     /// The deployment takes longer than it may.
     #[error("{subject} is still {status} after {minutes} minutes; CloudFormation goes on")]
@@ -265,32 +252,36 @@ pub struct FailedDeployment {
 }
 
 impl FailedDeployment {
-    fn text(&self) -> String {
+    fn outcome(&self) -> String {
         let Self {
             subject, status, ..
         } = self;
-        let mut text = match status.as_str() {
+        match status.as_str() {
             "UPDATE_ROLLBACK_COMPLETE" => format!("{subject} is as it was before ({status})"),
             "ROLLBACK_COMPLETE" => format!("{subject} was not created ({status})"),
             _ => format!("{subject} is {status}"),
+        }
+    }
+
+    fn not_deployed(&self) -> String {
+        let release = self.release.as_ref();
+        release.map_or_else(String::new, |release| {
+            format!("; {release} was not deployed")
+        })
+    }
+
+    fn first_failure(&self) -> String {
+        let Some(first) = &self.first else {
+            return String::new();
         };
-        if let Some(release) = &self.release {
-            let _infallible = write!(text, "; {release} was not deployed");
-        }
-        if let Some(first) = &self.first {
-            let FirstFailure {
-                stack,
-                resource,
-                kind,
-                status,
-                reason,
-            } = first;
-            let _infallible = write!(
-                text,
-                "\n  first failure: {stack} / {resource} ({kind}), {status}\n  {reason}"
-            );
-        }
-        text
+        let FirstFailure {
+            stack,
+            resource,
+            kind,
+            status,
+            reason,
+        } = first;
+        format!("\n  first failure: {stack} / {resource} ({kind}), {status}\n  {reason}")
     }
 }
 
@@ -420,5 +411,76 @@ impl ActionError for DeployStackError {
             }
         };
         Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery_action::failure::Failure;
+
+    use super::*;
+
+    fn text() -> String {
+        "x".to_owned()
+    }
+
+    /// Those that no test of the whole action reaches.
+    #[test]
+    fn each_says_what_where_and_what_to_do() {
+        let subject = || "`restapi` in `int` (stack `workshop-int-restapi`)".to_owned();
+        let errors = [
+            DeployStackError::NoRegion,
+            DeployStackError::NoInput,
+            DeployStackError::Disk {
+                path: "/tmp/x".into(),
+                source: std::io::Error::other("device error"),
+            },
+            DeployStackError::NoApplication {
+                file: "delivery.toml".to_owned(),
+            },
+            DeployStackError::Shared {
+                service: "database".to_owned(),
+                environment: "dev-anna".to_owned(),
+                other: "int".to_owned(),
+            },
+            DeployStackError::Elsewhere {
+                environment: "prd".to_owned(),
+                place: "222222222222".to_owned(),
+            },
+            DeployStackError::Outside {
+                path: "../template.yaml".to_owned(),
+            },
+            DeployStackError::Failed(Box::new(FailedDeployment {
+                subject: subject(),
+                stack: text(),
+                status: "CREATE_FAILED".to_owned(),
+                release: None,
+                first: None,
+            })),
+            DeployStackError::Overtaken {
+                subject: subject(),
+                status: "UPDATE_COMPLETE".to_owned(),
+            },
+            DeployStackError::Contended { subject: subject() },
+            DeployStackError::TooSlow {
+                subject: subject(),
+                status: "UPDATE_IN_PROGRESS".to_owned(),
+                minutes: 60,
+            },
+            DeployStackError::OtherChange {
+                subject: subject(),
+                status: "UPDATE_IN_PROGRESS".to_owned(),
+                minutes: 60,
+            },
+        ];
+        let message = |error: &DeployStackError| {
+            format!(
+                "{:?}: {}",
+                error.failure_type(),
+                Failure::new(error).message("here")
+            )
+        };
+        let messages: Vec<String> = errors.iter().map(message).collect();
+        insta::assert_snapshot!(messages.join("\n\n"));
     }
 }

@@ -118,7 +118,7 @@ fn subject(
     match (service, &params.target) {
         (Some(service), _) => Ok(Subject {
             stack: service.stack()?,
-            name: service.subject(),
+            name: service.subject()?,
             protected: service.is_protected(),
             removable: service.is_removable(),
         }),

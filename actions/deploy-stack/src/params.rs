@@ -80,6 +80,8 @@ pub struct CommonParams {
     pub bucket: String,
     /// The role that CloudFormation works with.
     pub role: RoleArn,
+    /// The permissions boundary of the roles that the template makes.
+    pub boundary: Option<String>,
     /// The source revision, for messages.
     pub revision: Option<String>,
     /// The digest of the first artifact; any other is refused.

@@ -109,8 +109,14 @@ impl DefinedService {
     }
 
     /// As messages name it.
-    pub(crate) fn subject(&self) -> String {
-        format!("`{}` in `{}`", self.service, self.environment)
+    pub(crate) fn subject(&self) -> Result<String, DeployStackError> {
+        let Self {
+            service,
+            environment,
+            ..
+        } = self;
+        let stack = self.stack()?;
+        Ok(format!("`{service}` in `{environment}` (stack `{stack}`)"))
     }
 
     /// Whether the stack must not be deleted.

@@ -69,6 +69,7 @@ pub(crate) fn step(state: Option<State>, latest: Latest, recovery: Recovery) -> 
         (State::Gone | State::Review, _) => Step::Create,
         (_, Latest::AfterOurs) => Step::Overtaken,
         (State::Complete, Latest::Ours) => Step::Done,
+        (State::StuckUpdate, Latest::Ours) => Step::Stuck,
         (_, Latest::Ours) => Step::Failed,
         (State::Complete | State::RolledBack | State::LeftFailed, _) => Step::Update,
         (State::StuckUpdate, _) if recovery.may_continue && !recovery.continued => {

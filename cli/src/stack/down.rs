@@ -13,9 +13,9 @@ mod policies;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 use delivery_action::aws::CallError;
+use delivery_stack::NESTED_STACK;
 use delivery_stack::description::{Description, describe, is_absent};
 use delivery_stack::events::{self, Follower};
-use delivery_stack::resources::{self, NESTED_STACK, Resource};
 use delivery_stack::state::State;
 
 use super::description::{check_is_delivery, is_delivery};
@@ -23,6 +23,7 @@ use super::failure::StackError;
 use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::publish;
 use super::question::{Answer, type_out};
+use super::resources::{self, Resource};
 use super::up::recover::busy;
 use crate::args::Global;
 use crate::args::stack::Down;

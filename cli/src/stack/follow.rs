@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
+use delivery_stack::NESTED_STACK;
 use delivery_stack::description::{Description, describe};
 use delivery_stack::events::{Follower, StackEvent};
 use delivery_stack::failure::FirstFailure;
-use delivery_stack::resources::NESTED_STACK;
 use delivery_stack::state::State;
 use tokio::time::{Instant, sleep, sleep_until};
 

@@ -1,7 +1,7 @@
 //! Recorded requests as IAM sees them: an action on a resource.
 //!
 //! Sources of the table: Service Authorization Reference ("Actions, resources, and condition keys for Amazon S3", "for
-//! AWS Lambda", "for Amazon API Gateway Management", "for Amazon CloudFront", "for AWS CodePipeline"); S3 User Guide,
+//! AWS Lambda", "for Amazon API Gateway Management", "for Amazon CloudFront", "for AWS CodePipeline", "for AWS CloudFormation"); S3 User Guide,
 //! "Required permissions for Amazon S3 API operations" and "Multipart upload API and permissions".
 
 use delivery_testing::record::Recorded;
@@ -11,7 +11,8 @@ use local::launch::{FUNCTIONS, logical_id};
 const PIPELINE: &str = "pipeline";
 
 /// Packages that are not an action: their tests use the function's keys for what no action does.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 7] = [
+    "delivery-stack",
     "delivery-action",
     "delivery-testing",
     "post-to-chat",
@@ -49,6 +50,12 @@ impl Call {
             "codepipeline" if recorded.operation().name.starts_with("Get") => (
                 recorded.operation().action(),
                 "codepipeline:PIPELINE".to_owned(),
+            ),
+            // The gateway does not read bodies, where the query protocol has the operation; the world does.
+            "cloudformation" if recorded.operation().name.is_empty() => return None,
+            "cloudformation" => (
+                recorded.operation().action(),
+                "cloudformation:stack/APPLICATION-ENVIRONMENT-SERVICE".to_owned(),
             ),
             "events" => return None, // the engine stands for the service there, which needs no permission
             _ => (recorded.operation().action(), "*".to_owned()),
@@ -114,10 +121,14 @@ fn bucket(name: &str) -> &'static str {
     if name == "www" || name == "nowhere" || name.contains("testsite") || name.contains("prodsite")
     {
         "SITE"
+    } else if name.contains("packages") {
+        "PACKAGES"
     } else if name.contains("store") || name.contains("artifacts") {
         "ARTIFACTS"
     } else {
-        panic!("is the bucket `{name}` the artifact store or a site? Tell `calls.rs`")
+        panic!(
+            "is the bucket `{name}` the artifact store, a site or that of packages? Tell `calls.rs`"
+        )
     }
 }
 

@@ -8,13 +8,20 @@ use serde_json::Value;
 use super::read::{list, statements};
 
 /// Who uses the roles that are not an action's.
-const OTHER_ROLES: [(&str, &str, &str); 2] = [
+const OTHER_ROLES: [(&str, &str, &str); 3] = [
+    ("actions.yaml", "CloudFormationRole", "cloudformation"),
     ("pipeline.yaml", "Role", "pipeline"),
     ("application.yaml", "Role", "application"),
 ];
 
 /// How the templates spell resources, and their short form.
-const SPELLINGS: [(&str, &str); 14] = [
+const SPELLINGS: [(&str, &str); 17] = [
+    (
+        "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:",
+        "cloudformation:",
+    ),
+    ("${Packages.Arn}", "s3:PACKAGES"),
+    ("${ApplicationName}", "APPLICATION"),
     ("arn:${AWS::Partition}:s3:::", "s3:"),
     (
         "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:",
@@ -117,7 +124,9 @@ fn grants(statement: &Value) -> Vec<Grant> {
 }
 
 fn short(resource: &Value) -> String {
+    let bucket = (resource["Fn::GetAtt"][0] == "Packages").then_some("${Packages.Arn}");
     let text = resource["Fn::Sub"].as_str().or_else(|| resource.as_str());
+    let text = text.or(bucket);
     let Some(text) = text else {
         return resource.to_string(); // `!Ref` and `!GetAtt`: nothing that tests call
     };

@@ -17,9 +17,9 @@ use aws_sdk_cloudformation::types::{
 use delivery_action::aws::CallError;
 use tokio::time::sleep;
 
+use crate::NESTED_STACK;
 use crate::description::{self, Description};
 use crate::parameters::{self, Value};
-use crate::resources::NESTED_STACK;
 
 pub use changes::{Change, ResourceAction};
 use changes::{drop_empty_stacks, read_change};

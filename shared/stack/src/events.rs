@@ -8,8 +8,8 @@ use delivery_action::aws::CallError;
 use delivery_action::text;
 use jiff::Timestamp;
 
+use crate::NESTED_STACK;
 use crate::description::timestamp;
-use crate::resources::NESTED_STACK;
 
 /// With what an operation on a stack begins. `ROLLBACK_IN_PROGRESS` and the like are not here: they go on
 /// with the operation that failed.

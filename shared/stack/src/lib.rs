@@ -6,7 +6,9 @@ pub mod events;
 pub mod failure;
 pub mod package;
 pub mod parameters;
-pub mod resources;
 pub mod state;
 pub mod template;
 pub mod yaml;
+
+/// The type of a nested stack.
+pub const NESTED_STACK: &str = "AWS::CloudFormation::Stack";

@@ -4,6 +4,7 @@
 //! something that it deploys has changed: not with a file's time, a path or a run.
 
 mod blobs;
+mod boundary;
 mod error;
 mod files;
 mod locations;
@@ -72,7 +73,8 @@ pub async fn read(files: &impl Files, file: &str) -> Result<Template, PackageErr
 
 /// Brings what a template names into a bucket, and returns the template's text with the addresses in it.
 ///
-/// A template that names nothing of its tree comes back as it is.
+/// `boundary` is the ARN of a permissions boundary, which each role gets that the template and those nested in it make, unless
+/// it has one. A template that names nothing of its tree and makes no role comes back as it is.
 ///
 /// # Errors
 ///
@@ -82,10 +84,12 @@ pub async fn package(
     blobs: &Blobs,
     file: &str,
     template: &Template,
+    boundary: Option<&str>,
 ) -> Result<String, PackageError> {
     let mut packaging = Packaging {
         files,
         blobs,
+        boundary,
         uploaded: HashMap::new(),
         nesting: Vec::new(),
     };
@@ -95,6 +99,7 @@ pub async fn package(
 struct Packaging<'a, F> {
     files: &'a F,
     blobs: &'a Blobs,
+    boundary: Option<&'a str>,
     /// The keys of what was uploaded: several functions may have the same code.
     uploaded: HashMap<(String, Content), String>,
     /// The templates around the one that is packaged.
@@ -104,7 +109,9 @@ struct Packaging<'a, F> {
 impl<F: Files> Packaging<'_, F> {
     async fn template(&mut self, file: &str, template: &Template) -> Result<String, PackageError> {
         let mut value = template.value().clone();
-        let mut changed = false;
+        let mut changed = self
+            .boundary
+            .is_some_and(|boundary| boundary::set(&mut value, boundary));
         self.nesting.push(file.to_owned());
         for location in find(&value) {
             if let Some((key, form)) = self.upload(file, &location).await?

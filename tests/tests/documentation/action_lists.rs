@@ -14,6 +14,10 @@ use crate::markdown::read;
 
 type Names = BTreeSet<String>;
 
+/// Actions that the pipeline of the default definition does not have, whose one service is an app: rendered pipelines
+/// have them.
+const NOT_IN_THE_DEFAULT_PIPELINE: [&str; 1] = ["deploy-stack"];
+
 /// A place that lists the actions, and those that it lists.
 type Place = (String, Names);
 
@@ -80,16 +84,23 @@ fn templates() -> Vec<Place> {
         .filter_map(|stage| stage["Actions"].as_array()) // the stage of the approval is an `Fn::If`
         .flatten()
         .filter_map(function_name);
+    let without = NOT_IN_THE_DEFAULT_PIPELINE.map(str::to_owned);
+    let invoked = invoked.chain(without.clone());
+    let with_others = |ids: &[&String]| {
+        let mut names = logical_ids(ids, "");
+        names.extend(without.clone());
+        names
+    };
     let passed = keys(&delivery["Resources"]["Delivery"]["Properties"]["Parameters"]);
     let mut places = vec![
         place("the actions in cloudformation/pipeline.yaml", invoked),
         place(
             "Delivery in cloudformation/delivery.yaml",
-            logical_ids(&passed, ""),
+            with_others(&passed),
         ),
         place(
             "Parameters of cloudformation/pipeline.yaml",
-            logical_ids(&keys(&pipeline["Parameters"]), ""),
+            with_others(&keys(&pipeline["Parameters"])),
         ),
         place(
             "Outputs of cloudformation/actions.yaml",

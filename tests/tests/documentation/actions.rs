@@ -38,10 +38,11 @@ fn read_as<P: Params>(parameters: UserParameters, job: &Job) -> Result<(), Param
 }
 
 /// Every action, and how it reads its parameters.
-pub(crate) const ACTIONS: [(&str, Read); 6] = [
+pub(crate) const ACTIONS: [(&str, Read); 7] = [
     ("deploy-api", read_as::<deploy_api::DeployApiParams>),
     ("deploy-app", read_as::<deploy_app::DeployAppParams>),
     ("deploy-site", read_as::<deploy_site::DeploySiteParams>),
+    ("deploy-stack", read_as::<deploy_stack::DeployStackParams>),
     ("e2e", read_as::<e2e::EndToEndParams>),
     ("npm-install", read_as::<npm_install::NpmInstallParams>),
     (
@@ -242,13 +243,21 @@ fn variables(action: &str) -> BTreeSet<String> {
         }
     }
     let mut pairs = Pairs::default();
-    let folder = checkout::root().join("actions").join(action).join("src");
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        if entry.path().is_dir() {
-            continue; // tests of a file
+    let mut folders = vec![checkout::root().join("actions").join(action).join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder)
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path())
+        {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs")
+            {
+                let text = fs::read_to_string(path).unwrap();
+                pairs.visit_file(&syn::parse_file(&text).unwrap());
+            }
         }
-        let text = fs::read_to_string(entry.path()).unwrap();
-        pairs.visit_file(&syn::parse_file(&text).unwrap());
     }
     pairs.0
 }

@@ -10,7 +10,7 @@ use crate::source::{Answer, ErrorEnum, errors, literals, variants};
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// What actions stand on: the part of the page, and the files of its errors.
-const SHARED: [(&str, &[&str]); 12] = [
+const SHARED: [(&str, &[&str]); 13] = [
     (
         "user parameters",
         &["shared/action/src/parameters/error.rs"],
@@ -38,6 +38,14 @@ const SHARED: [(&str, &[&str]); 12] = [
     ("execution environments", &["shared/action/src/sandbox.rs"]),
     ("continuation", &["shared/action/src/continuation.rs"]),
     ("functions", &["shared/action/src/action/host.rs"]),
+    (
+        "templates",
+        &[
+            "shared/stack/src/package/error.rs",
+            "shared/stack/src/package/files.rs",
+            "shared/stack/src/yaml.rs",
+        ],
+    ),
 ];
 
 /// The exit codes by the names that the code gives them.

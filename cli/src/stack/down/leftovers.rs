@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use delivery_stack::NESTED_STACK;
 use delivery_stack::events::StackEvent;
-use delivery_stack::resources::NESTED_STACK;
 
 /// A resource that its stack left where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

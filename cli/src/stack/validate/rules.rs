@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use delivery_stack::resources::NESTED_STACK;
+use delivery_stack::NESTED_STACK;
 use delivery_stack::template::Template;
 use serde_json::Value;
 

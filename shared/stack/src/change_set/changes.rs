@@ -4,7 +4,7 @@ use aws_sdk_cloudformation::types::{
     ChangeAction, PolicyAction, Replacement, ResourceAttribute, ResourceChange,
 };
 
-use crate::resources::NESTED_STACK;
+use crate::NESTED_STACK;
 
 /// What happens to a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

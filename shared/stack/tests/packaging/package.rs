@@ -43,7 +43,7 @@ async fn packaged(s3: &LocalS3, tree: &Path, file: &str) -> Result<String, Packa
     let client = aws_sdk_s3::Client::new(&s3.config());
     let blobs = Blobs::new(client, BUCKET, "eu-west-1");
     let template = read(&files, file).await?;
-    package(&files, &blobs, file, &template).await
+    package(&files, &blobs, file, &template, None).await
 }
 
 async fn keys(s3: &LocalS3) -> Vec<String> {

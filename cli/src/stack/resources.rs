@@ -2,48 +2,37 @@
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
-use delivery_action::text;
-
-/// The type of a nested stack.
-pub const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+use delivery_stack::NESTED_STACK;
 
 /// A resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// Where it is: the logical ids from the root to it (`Application/ProdSite`).
-    pub path: String,
+    pub(crate) path: String,
     /// Its type.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Its physical id; `None` where it was never made.
-    pub physical: Option<String>,
+    pub(crate) physical: Option<String>,
     /// CloudFormation's word for its status.
-    pub status: String,
-    /// What CloudFormation says of the status.
-    pub reason: Option<String>,
+    pub(crate) status: String,
 }
 
 impl Resource {
     /// The logical id in its own stack.
-    #[must_use]
-    pub fn logical(&self) -> &str {
+    pub(crate) fn logical(&self) -> &str {
         self.path
             .rsplit_once('/')
             .map_or(self.path.as_str(), |(_, id)| id)
     }
 
     /// Whether CloudFormation has deleted it.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
+    pub(crate) fn is_deleted(&self) -> bool {
         self.status == "DELETE_COMPLETE"
     }
 }
 
 /// All resources of a stack and of the stacks nested in it, each nested stack before what is in it.
-///
-/// # Errors
-///
-/// A call failed.
-pub async fn list(client: &Client, stack: &str) -> Result<Vec<Resource>, CallError> {
+pub(crate) async fn list(client: &Client, stack: &str) -> Result<Vec<Resource>, CallError> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), stack.to_owned())];
     while let Some((prefix, stack)) = open.pop() {
@@ -80,10 +69,6 @@ async fn list_one(client: &Client, stack: &str, prefix: &str) -> Result<Vec<Reso
                 kind: summary.resource_type.unwrap_or_default(),
                 physical: summary.physical_resource_id.filter(|id| !id.is_empty()),
                 status: status.map_or_else(String::new, |status| status.as_str().to_owned()),
-                reason: summary
-                    .resource_status_reason
-                    .map(|text| text::plain(&text).into_owned())
-                    .filter(|text| !text.is_empty()),
             });
         }
     }
