@@ -223,10 +223,10 @@ impl<'a> Deployment<'a> {
             .as_ref()
             .map_or(Latest::BeforeOurs, |found| self.latest(found));
         let recovery = Recovery {
-            removable: self.subject.removable,
-            deleted: self.progress.deleted,
-            may_continue: self.params.common.continue_rollback.is_on(),
-            continued: self.progress.continued,
+            delete_empty: !self.progress.deleted,
+            delete_broken: !self.progress.deleted && self.subject.removable,
+            continue_rollback: !self.progress.continued
+                && self.params.common.continue_rollback.is_on(),
         };
         let state = found.as_ref().map(|found| found.stack.state());
         let next = step(state, latest, recovery);

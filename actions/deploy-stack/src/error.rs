@@ -339,6 +339,7 @@ impl ActionError for DeployStackError {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of every error")]
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Job(error) => return error.hint(),

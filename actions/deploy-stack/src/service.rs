@@ -185,8 +185,8 @@ impl DefinedService {
         own: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, DeployStackError> {
         let declared = template.parameters();
-        let declares = |name: &str| declared.iter().any(|one| one.name == name);
-        let mut parameters = self.target().parameters(self.service(), declares);
+        let has = |name: &str| declared.iter().any(|one| one.name == name);
+        let mut parameters = self.target().parameters(self.service(), has);
         parameters.retain(|name, _| !own.contains_key(name));
         let outputs = self.outputs(client, &parameters).await?;
         let mut values = own.clone();

@@ -15,17 +15,15 @@ pub(crate) enum Latest {
     BeforeOurs,
 }
 
-/// What this action may do to a stack that cannot be changed as it is.
+/// What this action may still do to a stack that cannot be changed as it is; each once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recovery {
-    /// Whether nothing in the stack is worth keeping.
-    pub(crate) removable: bool,
-    /// Whether it has been deleted before.
-    pub(crate) deleted: bool,
-    /// Whether a rollback that failed may be continued.
-    pub(crate) may_continue: bool,
-    /// Whether it has been continued before.
-    pub(crate) continued: bool,
+    /// Delete a stack that holds nothing, because its creation was taken back.
+    pub(crate) delete_empty: bool,
+    /// Delete a stack that may hold something.
+    pub(crate) delete_broken: bool,
+    /// Continue a rollback that failed.
+    pub(crate) continue_rollback: bool,
 }
 
 /// What comes next.
@@ -72,13 +70,11 @@ pub(crate) fn step(state: Option<State>, latest: Latest, recovery: Recovery) -> 
         (State::StuckUpdate, Latest::Ours) => Step::Stuck,
         (_, Latest::Ours) => Step::Failed,
         (State::Complete | State::RolledBack | State::LeftFailed, _) => Step::Update,
-        (State::StuckUpdate, _) if recovery.may_continue && !recovery.continued => {
-            Step::ContinueRollback
-        }
+        (State::StuckUpdate, _) if recovery.continue_rollback => Step::ContinueRollback,
         (State::StuckUpdate, _) => Step::Stuck,
         // Its creation failed and was taken back: nothing is in it.
-        (State::NeverCreated, _) if !recovery.deleted => Step::Delete,
-        (State::Broken, _) if recovery.removable && !recovery.deleted => Step::Delete,
+        (State::NeverCreated, _) if recovery.delete_empty => Step::Delete,
+        (State::Broken, _) if recovery.delete_broken => Step::Delete,
         (State::NeverCreated | State::Broken, _) => Step::Broken,
     }
 }
@@ -89,38 +85,37 @@ mod tests {
 
     use super::*;
 
-    const NOTHING_ALLOWED: Recovery = Recovery {
-        removable: false,
-        deleted: false,
-        may_continue: false,
-        continued: false,
+    /// An environment that is kept, before anything was tried.
+    const KEPT: Recovery = Recovery {
+        delete_empty: true,
+        delete_broken: false,
+        continue_rollback: false,
     };
 
     #[test]
     fn every_status_has_a_step() {
         let all = Recovery {
-            removable: true,
-            may_continue: true,
-            ..NOTHING_ALLOWED
+            delete_broken: true,
+            continue_rollback: true,
+            ..KEPT
         };
         let again = Recovery {
-            deleted: true,
-            continued: true,
-            ..all
+            delete_empty: false,
+            ..KEPT
         };
         let mut lines = vec![format!(
             "no stack: {:?}",
-            step(None, Latest::BeforeOurs, NOTHING_ALLOWED)
+            step(None, Latest::BeforeOurs, KEPT)
         )];
         for status in StackStatus::values() {
             let state = Some(State::of(status));
             let steps = [
-                step(state, Latest::BeforeOurs, NOTHING_ALLOWED),
+                step(state, Latest::BeforeOurs, KEPT),
                 step(state, Latest::BeforeOurs, all),
                 step(state, Latest::BeforeOurs, again),
-                step(state, Latest::Ours, NOTHING_ALLOWED),
+                step(state, Latest::Ours, KEPT),
                 step(state, Latest::OurRecovery, all),
-                step(state, Latest::AfterOurs, NOTHING_ALLOWED),
+                step(state, Latest::AfterOurs, KEPT),
             ];
             lines.push(format!("{status}: {steps:?}"));
         }

@@ -12,10 +12,6 @@ use crate::parameters;
 use crate::state::State;
 
 /// A stack.
-#[expect(
-    clippy::struct_field_names,
-    reason = "CloudFormation's word for the text of a template"
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Its name.

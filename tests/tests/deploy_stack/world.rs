@@ -164,7 +164,7 @@ impl Local {
             create.send().await.unwrap();
             assert_eq!(local.at_rest(name).await, "CREATE_COMPLETE");
         }
-        local.probe = local.outputs("probe").await["Arn"].clone();
+        local.probe = local.outputs("probe").await.remove("Arn").unwrap();
         local
     }
 

@@ -23,9 +23,8 @@ impl Deployment<'_> {
             prepared => prepared?,
         };
         match prepared {
-            None => self.waiting_for_change_set(),
-            // It was executed, and the stack does not show it yet; or another one was.
-            Some(Prepared::Over) => self.waiting_for_change_set(),
+            // The second was executed, and the stack does not show it yet; or another one was.
+            None | Some(Prepared::Over) => self.waiting_for_change_set(),
             Some(Prepared::Ready { changes, .. }) => self.execute(&desired, &name, &changes).await,
             Some(Prepared::Nothing) => {
                 change_set::delete(self.client(), &stack, &name).await?;

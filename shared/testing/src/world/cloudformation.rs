@@ -214,20 +214,7 @@ impl CloudFormation {
                 format!("ChangeSet {name} already exists"),
             ));
         }
-        let given = text(fields, "TemplateBody");
-        let given = if given.is_empty() {
-            text(fields, "TemplateURL")
-        } else {
-            given
-        };
-        let wanted = Deployed {
-            status: stack.now.status.clone(),
-            template: given.to_owned(),
-            parameters: members(fields, "Parameters", "ParameterKey", "ParameterValue"),
-            tags: members(fields, "Tags", "Key", "Value"),
-            role: text(fields, "RoleARN").to_owned(),
-            protected: stack.now.protected,
-        };
+        let wanted = wanted(fields, &stack.now);
         let change_set = ChangeSet {
             polls,
             executed: false,
@@ -431,6 +418,24 @@ fn members(
         ))
     };
     (1..).map_while(pair).collect()
+}
+
+/// What a request asks for, over what is there.
+fn wanted(fields: &BTreeMap<String, String>, now: &Deployed) -> Deployed {
+    let body = text(fields, "TemplateBody");
+    let template = if body.is_empty() {
+        text(fields, "TemplateURL")
+    } else {
+        body
+    };
+    Deployed {
+        status: now.status.clone(),
+        template: template.to_owned(),
+        parameters: members(fields, "Parameters", "ParameterKey", "ParameterValue"),
+        tags: members(fields, "Tags", "Key", "Value"),
+        role: text(fields, "RoleARN").to_owned(),
+        protected: now.protected,
+    }
 }
 
 fn gone(name: &str) -> Refusal {
