@@ -77,8 +77,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("e2e.zip"), "x").unwrap();
         let message = prebuilt(directory.path()).unwrap_err().message();
-        let expected =
-            "`npm-install`, `test-and-package`, `deploy-app`, `deploy-api`, `deploy-site`\n";
+        let expected = "`npm-install`, `test-and-package`, `deploy-app`, `deploy-api`, `deploy-site`, `deploy-stack`\n";
         assert!(message.contains(expected), "{message}");
         assert!(message.contains("leave `--functions` out"), "{message}");
         let nowhere = directory.path().join("nofns");

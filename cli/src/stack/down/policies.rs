@@ -89,9 +89,9 @@ async fn read(client: &Client, stack_id: &str) -> Result<Option<Template>, CallE
 mod tests {
     use super::*;
 
-    /// The application's own template: what `down` may delete without being asked for data is decided there.
+    /// Our own templates: what `down` may delete without being asked for data is decided there.
     #[test]
-    fn only_the_production_site_holds_data_of_production() {
+    fn the_production_site_and_the_packages_hold_data_of_production() {
         let folder = crate::checkout::find().unwrap().join("cloudformation");
         let mut found = Vec::new();
         for name in ["actions", "application", "delivery", "pipeline"] {
