@@ -8,3 +8,4 @@ mod leaks;
 mod services;
 mod story;
 mod superseding;
+mod workshop;

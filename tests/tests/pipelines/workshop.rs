@@ -1,0 +1,108 @@
+//! Four services in one repository: a table, an API, a task and a site, in two environments.
+
+use pipeline_tests::application::Application;
+use pipeline_tests::aws::Aws;
+use pipeline_tests::delivery::{Delivery, Run};
+use pipeline_tests::home::home;
+use pipeline_tests::visitor::Visitor;
+use serde_json::{Value, json};
+
+/// The address of an environment's API, as its site reads it.
+async fn api_of(visitor: &Visitor, run: &Run, environment: &str) -> String {
+    let site = run.result()["urls"][environment]["site"].as_str().unwrap();
+    let config = visitor.get(&format!("{site}/config.json")).await.unwrap();
+    let config: Value = serde_json::from_str(&config.body).unwrap();
+    config["apiBaseurl"].as_str().unwrap().to_owned()
+}
+
+/// What an API answers.
+async fn bookings(visitor: &Visitor, api: &str) -> Value {
+    let answer = visitor.get(&format!("{api}/bookings")).await.unwrap();
+    serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{api}: {}", answer.body))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workshop_of_four_services_reaches_two_environments() {
+    let workshop = Application::example("workshop").unwrap();
+    let home = home();
+    let delivery = Delivery::silently(workshop.path(), home.path());
+    let _kept = delivery.ends_with_this();
+
+    let run = delivery.run(&["--keep"]).await.unwrap();
+
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
+    let visitor = Visitor::default();
+    let aws = Aws::new(delivery.variables().await.unwrap());
+    for (environment, memory) in [("int", 256), ("prd", 512)] {
+        let api = api_of(&visitor, &run, environment).await;
+        let expected = json!({ "environment": environment, "bookings": [] });
+        assert_eq!(bookings(&visitor, &api).await, expected);
+        assert_eq!(memory_of_the_api(&aws, environment).await, memory);
+    }
+
+    // What is in one environment's table, its API shows, and the other one's does not.
+    let booked = json!({ "id": { "S": "1" }, "name": { "S": "Ada" } }).to_string();
+    let table = output(&aws, "workshop-int-database", "TableName").await;
+    let put = [
+        "dynamodb",
+        "put-item",
+        "--table-name",
+        &table,
+        "--item",
+        &booked,
+    ];
+    aws.ask(&[&put[..], &["--return-consumed-capacity", "TOTAL"]].concat())
+        .await;
+    let int = bookings(&visitor, &api_of(&visitor, &run, "int").await).await;
+    assert_eq!(int["bookings"], json!([{ "id": "1", "name": "Ada" }]));
+    let prd = bookings(&visitor, &api_of(&visitor, &run, "prd").await).await;
+    assert_eq!(prd["bookings"], json!([]));
+
+    only_a_changed_service_is_changed(&workshop, &delivery).await;
+}
+
+async fn only_a_changed_service_is_changed(workshop: &Application, delivery: &Delivery) {
+    let cleanup = "backend-tasks/src/cleanup.py";
+    workshop
+        .replace(cleanup, "\"removed\"", "\"gone\"")
+        .unwrap();
+    workshop.commit("Call it gone").unwrap();
+
+    let run = delivery.run(&["--keep"]).await.unwrap();
+
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
+    for (service, is_unchanged) in [("database", true), ("restapi", true), ("tasks", false)] {
+        let summary = run.summary(&format!("deploy-stack-{service}")).unwrap();
+        assert_eq!(summary.contains("unchanged"), is_unchanged, "{summary}");
+    }
+}
+
+async fn output(aws: &Aws, stack: &str, name: &str) -> String {
+    let stacks = aws
+        .ask(&["cloudformation", "describe-stacks", "--stack-name", stack])
+        .await;
+    let outputs = stacks["Stacks"][0]["Outputs"].as_array().unwrap();
+    let found = outputs.iter().find(|output| output["OutputKey"] == name);
+    found.unwrap()["OutputValue"].as_str().unwrap().to_owned()
+}
+
+async fn memory_of_the_api(aws: &Aws, environment: &str) -> u64 {
+    let stack = format!("workshop-{environment}-restapi");
+    let resource = ["--stack-name", &stack, "--logical-resource-id", "Api"];
+    let resource = [
+        &["cloudformation", "describe-stack-resource"],
+        &resource[..],
+    ]
+    .concat();
+    let resource = aws.ask(&resource).await;
+    let function = resource["StackResourceDetail"]["PhysicalResourceId"]
+        .as_str()
+        .unwrap();
+    let asked = [
+        "lambda",
+        "get-function-configuration",
+        "--function-name",
+        function,
+    ];
+    aws.ask(&asked).await["MemorySize"].as_u64().unwrap()
+}
