@@ -5,6 +5,7 @@ mod demo;
 mod interruption;
 mod kept;
 mod leaks;
+mod one_service;
 mod services;
 mod story;
 mod superseding;

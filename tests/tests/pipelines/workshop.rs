@@ -1,5 +1,7 @@
 //! Four services in one repository: a table, an API, a task and a site, in two environments.
 
+use std::collections::BTreeMap;
+
 use pipeline_tests::application::Application;
 use pipeline_tests::aws::Aws;
 use pipeline_tests::delivery::{Delivery, Run};
@@ -58,10 +60,11 @@ async fn a_workshop_of_four_services_reaches_two_environments() {
     let prd = bookings(&visitor, &api_of(&visitor, &run, "prd").await).await;
     assert_eq!(prd["bookings"], json!([]));
 
-    only_a_changed_service_is_changed(&workshop, &delivery).await;
+    only_a_changed_service_is_changed(&workshop, &delivery, &aws).await;
 }
 
-async fn only_a_changed_service_is_changed(workshop: &Application, delivery: &Delivery) {
+async fn only_a_changed_service_is_changed(workshop: &Application, delivery: &Delivery, aws: &Aws) {
+    let before = changes(aws).await;
     let cleanup = "backend-tasks/src/cleanup.py";
     workshop
         .replace(cleanup, "\"removed\"", "\"gone\"")
@@ -75,6 +78,41 @@ async fn only_a_changed_service_is_changed(workshop: &Application, delivery: &De
         let summary = run.summary(&format!("deploy-stack-{service}")).unwrap();
         assert_eq!(summary.contains("unchanged"), is_unchanged, "{summary}");
     }
+    let after = changes(aws).await;
+    for (place, was) in &before {
+        let is_changed = place.ends_with("-tasks");
+        assert_eq!(
+            after[place] != *was,
+            is_changed,
+            "{place}: {:#}",
+            after[place]
+        );
+    }
+}
+
+/// All that changed anything so far: the events of each service's stack, and the objects of each site with their times.
+async fn changes(aws: &Aws) -> BTreeMap<String, Value> {
+    let mut changes = BTreeMap::new();
+    for environment in ["int", "prd"] {
+        for service in ["database", "restapi", "tasks"] {
+            let stack = format!("workshop-{environment}-{service}");
+            let events = ["describe-stack-events", "--stack-name", &stack];
+            let events = aws.ask(&[&["cloudformation"], &events[..]].concat()).await;
+            let ids = events["StackEvents"].as_array().unwrap().iter();
+            let ids: Vec<Value> = ids.map(|event| event["EventId"].clone()).collect();
+            assert!(ids.len() > 2, "{stack}: {events}");
+            changes.insert(stack, ids.into());
+        }
+    }
+    for site in ["WebsiteIntSite", "WebsitePrdSite"] {
+        let bucket = output(aws, "workshop", site).await;
+        let objects = aws
+            .ask(&["s3api", "list-objects-v2", "--bucket", &bucket])
+            .await;
+        assert!(objects["Contents"].is_array(), "{bucket}: {objects}");
+        changes.insert(site.to_owned(), objects["Contents"].clone());
+    }
+    changes
 }
 
 async fn output(aws: &Aws, stack: &str, name: &str) -> String {

@@ -1,0 +1,67 @@
+//! One service of kind stack: without a `delivery.toml`, and one that commands build.
+
+use std::path::Path;
+
+use pipeline_tests::application::Application;
+use pipeline_tests::aws::Aws;
+use pipeline_tests::delivery::{Delivery, Run};
+use pipeline_tests::home::home;
+use pipeline_tests::visitor::Visitor;
+
+/// Delivers an application, and returns what a URL of each of these stacks answers.
+async fn delivered(application: &Path, urls: &[(&str, &str)]) -> (Run, Vec<String>) {
+    let home = home();
+    let delivery = Delivery::silently(application, home.path());
+    let _kept = delivery.ends_with_this();
+    let run = delivery.run(&["--keep"]).await.unwrap();
+    assert_eq!(run.exit_code, 0, "{}", run.printed);
+    let aws = Aws::new(delivery.variables().await.unwrap());
+    let mut answers = Vec::new();
+    for (stack, path) in urls {
+        let describe = ["describe-stacks", "--stack-name", stack];
+        let stacks = aws
+            .ask(&[&["cloudformation"], &describe[..]].concat())
+            .await;
+        let outputs = stacks["Stacks"][0]["Outputs"].as_array().unwrap();
+        let url = outputs.iter().find(|output| output["OutputKey"] == "Url");
+        let url = url.unwrap()["OutputValue"].as_str().unwrap();
+        let answer = Visitor::default().get(&format!("{url}{path}")).await;
+        let answer = answer.unwrap();
+        assert!(answer.status.is_success(), "{url}{path}: {answer:?}");
+        answers.push(answer.body);
+    }
+    (run, answers)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sam_application_without_a_file_says_hello_in_test_and_prod() {
+    let hello = Application::example("sam-hello").unwrap();
+    let stacks = [("sam-hello-test-main", "/"), ("sam-hello-prod-main", "/")];
+    let (_, answers) = delivered(hello.path(), &stacks).await;
+    for answer in answers {
+        assert!(answer.to_lowercase().contains("hello"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_service_is_tested_and_built_by_commands() {
+    let slugs = Application::example("python-service").unwrap();
+    // Nobody is there to approve.
+    slugs
+        .replace("delivery.toml", ", approval = true", "")
+        .unwrap();
+    slugs.commit("Approve nothing").unwrap();
+    let stacks = [
+        ("slugs-test-api", "/slug?title=One+Two"),
+        ("slugs-prod-api", "/slug?title=One+Two"),
+    ];
+    let (run, answers) = delivered(slugs.path(), &stacks).await;
+    for answer in answers {
+        assert!(answer.contains("one-two"), "{answer}");
+    }
+    let commands = run
+        .actions()
+        .into_iter()
+        .find(|(stage, ..)| stage == "Commit");
+    assert!(commands.is_some(), "{:?}", run.actions());
+}
