@@ -1,4 +1,4 @@
-//! The table of decision 0235, a row a test: what a stack is found in, what is done, and what is said.
+//! The table of docs/actions/deploy-stack.md, a row a test: what a stack is found in, what is done, and what is said.
 
 use std::time::Duration;
 
