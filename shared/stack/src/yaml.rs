@@ -24,10 +24,12 @@ pub enum Error {
 ///
 /// When it is not YAML as CloudFormation takes it.
 pub fn parse(text: &str) -> Result<Value, Error> {
-    let mut events = Parser::new_from_str(text);
+    // Not only of no use: the parser refuses a text with more comments in a row than it keeps.
+    let without_comments = granit_parser::options! { emit_comments: false };
+    let mut events = Parser::new_from_str_with_options(text, without_comments);
     while let Some(next) = events.next() {
         match next?.0 {
-            Event::StreamStart | Event::DocumentStart(..) | Event::Comment(..) => {}
+            Event::StreamStart | Event::DocumentStart(..) => {}
             first => return node(&mut events, first),
         }
     }
@@ -37,12 +39,7 @@ pub fn parse(text: &str) -> Result<Value, Error> {
 type Events<'a> = Parser<'a, granit_parser::StrInput<'a>>;
 
 fn next<'a>(events: &mut Events<'a>) -> Result<Event<'a>, Error> {
-    loop {
-        match events.next().ok_or(Error::Incomplete)??.0 {
-            Event::Comment(..) => {}
-            event => return Ok(event),
-        }
-    }
+    Ok(events.next().ok_or(Error::Incomplete)??.0)
 }
 
 fn node<'a>(events: &mut Events<'a>, first: Event<'a>) -> Result<Value, Error> {
@@ -142,6 +139,12 @@ mod tests {
             "a": 30, "b": "30", "c": true, "d": "2012-10-17", "e": "0123", "f": -1.5, "g": "x\ny\n",
         });
         assert_eq!(parsed.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_text_may_have_any_number_of_comments() {
+        let text = format!("a:\n{}  b: 1\n", "  # a comment\n".repeat(5_000));
+        assert_eq!(parse(&text).unwrap(), json!({ "a": { "b": 1 } }));
     }
 
     #[test]
