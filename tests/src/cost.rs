@@ -295,6 +295,7 @@ fn dollars(amount: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packages::FUNCTIONS;
 
     const BUILD: Size = Size {
         memory_mib: 2048.0,
@@ -339,7 +340,7 @@ mod tests {
     #[test]
     fn every_function_of_the_template_has_a_size() {
         let sizes = sizes().unwrap();
-        assert_eq!(sizes.len(), 6, "{sizes:?}");
+        assert_eq!(sizes.len(), FUNCTIONS.len(), "{sizes:?}");
         assert!(
             sizes.values().all(|size| size.memory_mib >= 128.0),
             "{sizes:?}"

@@ -168,6 +168,7 @@ fn documents() -> Vec<Place> {
     let named = folders()
         .into_iter()
         .filter(|action| diagram.contains(action));
+    let named = named.chain(NOT_IN_THE_DEFAULT_PIPELINE.map(str::to_owned));
     places.push(place("the diagram of docs/concepts.md", named));
     places
 }

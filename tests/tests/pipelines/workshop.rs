@@ -90,6 +90,9 @@ async fn only_a_changed_service_is_changed(workshop: &Application, delivery: &De
     }
 }
 
+/// What every release writes into a site: its commit, and the list of its files.
+const OF_EACH_RELEASE: [&str; 2] = ["config.json", ".delivery-manifest.json"];
+
 /// All that changed anything so far: the events of each service's stack, and the objects of each site with their times.
 async fn changes(aws: &Aws) -> BTreeMap<String, Value> {
     let mut changes = BTreeMap::new();
@@ -109,8 +112,15 @@ async fn changes(aws: &Aws) -> BTreeMap<String, Value> {
         let objects = aws
             .ask(&["s3api", "list-objects-v2", "--bucket", &bucket])
             .await;
-        assert!(objects["Contents"].is_array(), "{bucket}: {objects}");
-        changes.insert(site.to_owned(), objects["Contents"].clone());
+        let objects = objects["Contents"].as_array().unwrap().iter();
+        let is_of_each_release =
+            |object: &&Value| OF_EACH_RELEASE.iter().any(|key| object["Key"] == *key);
+        let files: Vec<Value> = objects
+            .filter(|object| !is_of_each_release(object))
+            .cloned()
+            .collect();
+        assert_eq!(files.len(), 2, "{files:?}");
+        changes.insert(site.to_owned(), files.into());
     }
     changes
 }
