@@ -57,9 +57,15 @@ impl Call {
                 recorded.operation().action(),
                 "cloudformation:stack/APPLICATION-ENVIRONMENT-SERVICE".to_owned(),
             ),
+            // Written for a `Commands` action, which only rendered pipelines have.
+            "logs" if by == PIPELINE => return None,
             "events" => return None, // the engine stands for the service there, which needs no permission
             _ => (recorded.operation().action(), "*".to_owned()),
         };
+        // The pipelines that deploy stacks are rendered: theirs is another role than that of the committed template.
+        if by == PIPELINE && resource == "lambda:DeployStack" {
+            return None;
+        }
         Some(Self {
             by,
             action,
@@ -118,8 +124,9 @@ fn s3(recorded: &Recorded) -> (String, String) {
 /// What a bucket of a test is in the templates; a stack names its buckets by their logical ids.
 fn bucket(name: &str) -> &'static str {
     let name = name.to_lowercase();
-    if name == "www" || name == "nowhere" || name.contains("testsite") || name.contains("prodsite")
-    {
+    // `ENVIRONMENTSite` of the template of an app or a site.
+    let is_of_site = || name.split('-').any(|part| part.ends_with("site"));
+    if name == "www" || name == "nowhere" || is_of_site() {
         "SITE"
     } else if name.contains("packages") {
         "PACKAGES"
