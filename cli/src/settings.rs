@@ -150,7 +150,10 @@ impl Settings {
     pub(crate) fn in_effect(&self) -> Vec<PathBuf> {
         let functions = self.custom_functions().into_iter();
         let functions = functions.flat_map(|one| [one.path, one.template]);
-        let all = self.file_path.iter().cloned().chain(functions);
+        // deploy-stack reads the services' parameters from the commit.
+        let has_services = self.file.definition().file().services.is_some();
+        let file = self.file_path.iter().filter(|_| !has_services).cloned();
+        let all = file.chain(functions);
         all.filter_map(|path| path.canonicalize().ok()).collect()
     }
 

@@ -348,7 +348,7 @@ impl ActionError for DeployStackError {
             Self::NoInput => "declare 1 to 5 input artifacts for the action in the pipeline",
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoDefinition { .. } => {
-                "correct `definition` in `UserParameters`, or add the artifact of the source to the action's inputs"
+                "commit the file, or correct `definition` in `UserParameters`; the artifact of the source must be one of the action's inputs"
             }
             Self::Definition(_) => {
                 "correct the lines that are named; `delivery validate` checks the file"
