@@ -259,6 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_without_a_default_has_a_value_in_each_environment() {
+        let text = "application = \"shop\"\n[services]\napi = \"api\"\n\
+            [environments]\nint = { parameters = { TableName = \"x\" } }\nprd = {}\n";
+        let api = format!(
+            "Parameters:\n  Environment: {{ Type: String }}\n  TableName: {{ Type: String }}\n{TEMPLATE}"
+        );
+        let files = [("delivery.toml", text), ("api/template.yaml", &api)];
+        let error = templates(&files).unwrap_err();
+        assert!(
+            error.contains("delivery.toml:3: `api/template.yaml` needs the parameter `TableName`: it has no default, and no value in `prd`"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn parameters_and_outputs_are_those_of_the_templates() {
         let text = "application = \"shop\"\n[services]\ntable = \"table\"\n\
             made = { directory = \"made\", template = \"out/template.yaml\", parameters = { Any = \"x\" } }\n\

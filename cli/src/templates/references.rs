@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use delivery_definition::{Definition, Detected, Located, Map, Mistake, Service, Text};
+use delivery_definition::{Definition, Detected, Located, Map, Mistake, Service, Target, Text};
 use delivery_stack::template::{Template, nearest};
 
 /// What a template declares; `None` of a section that a transform writes.
 struct Declared {
     template: String,
     parameters: Option<BTreeSet<String>>,
+    /// The parameters without a default.
+    required: Vec<String>,
     outputs: Option<BTreeSet<String>>,
 }
 
@@ -32,7 +34,14 @@ pub(super) fn mistakes(
         let parameters = parameters(definition, service);
         if let Some(declared) = declared.get(service.name.as_str()) {
             let names = parameters.iter().map(|(name, text)| (*name, text.line));
-            mistakes.extend(names.filter_map(|(name, line)| parameter(declared, name, line)));
+            let unknown: Vec<_> = names
+                .filter_map(|(name, line)| parameter(declared, name, line))
+                .collect();
+            // What is missing may be what is misspelt.
+            if unknown.is_empty() {
+                mistakes.extend(missing(definition, service, declared));
+            }
+            mistakes.extend(unknown);
         }
         let test = service.test.iter().flat_map(|test| &test.value.environment);
         let others = service.config.iter().chain(test).map(|one| &one.value);
@@ -67,8 +76,45 @@ fn read(folder: &Path, service: &Service, template: &str) -> Option<Declared> {
     Some(Declared {
         template: Path::new(directory).join(template).display().to_string(),
         parameters: section("Parameters"),
+        required: required(&read),
         outputs: section("Outputs"),
     })
+}
+
+fn required(template: &Template) -> Vec<String> {
+    let declared = template.parameters().into_iter();
+    let without_default = declared.filter(|one| one.default.is_none());
+    without_default.map(|one| one.name).collect()
+}
+
+/// The parameters without a default that have no value in an environment that is a stage.
+fn missing(definition: &Definition, service: &Service, declared: &Declared) -> Vec<Mistake> {
+    let is_known = |name: &str| {
+        let known = declared.parameters.as_ref();
+        known.is_some_and(|known| known.contains(name))
+    };
+    let stages = definition.stages();
+    let targets: Vec<_> = stages
+        .iter()
+        .filter_map(|stage| definition.environment(&stage.name).ok())
+        .collect();
+    let of_parameter = |name: &String| {
+        let lacks = |target: &&Target<'_>| {
+            let values = target.parameters(service, is_known);
+            !values.contains_key(name)
+        };
+        let target = targets.iter().find(lacks)?;
+        let what = format!(
+            "`{}` needs the parameter `{name}`: it has no default, and no value in `{}`",
+            declared.template, target.name
+        );
+        let next = format!(
+            "add it to `parameters` of the service `{}`, of the environment, or give it a default",
+            service.name
+        );
+        Some(Mistake::new(service.line, &what, &next))
+    };
+    declared.required.iter().filter_map(of_parameter).collect()
 }
 
 fn parameter(declared: &Declared, name: &str, line: usize) -> Option<Mistake> {
