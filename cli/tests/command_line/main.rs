@@ -443,6 +443,23 @@ fn the_file_that_init_writes_is_rendered() {
         "{again}"
     );
 
+    // It cannot know where a parameter's value comes from.
+    let lacks = says(folder.path(), &["render", "--out", "made"], 2);
+    assert!(
+        lacks.contains(
+            "delivery.toml:5: `backend-restapi/template.yaml` needs the parameter `TableName`"
+        ),
+        "{lacks}"
+    );
+    let file = folder.path().join("delivery.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    for service in ["backend-restapi", "backend-tasks"] {
+        let parameters = "{ TableName = \"${backend-database.TableName}\" }";
+        let with = format!("= {{ directory = \"{service}\", parameters = {parameters} }}");
+        text = text.replace(&format!("= \"{service}\""), &with);
+    }
+    std::fs::write(&file, text).unwrap();
+
     let output = delivery(folder.path())
         .args(["render", "--out", "made", "--json"])
         .output()
