@@ -41,7 +41,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// There is no such template.
-    #[error("there is no template `{file}`")]
+    #[error("the template `{file}` does not exist")]
     NoTemplate {
         /// Its path in the tree.
         file: String,
