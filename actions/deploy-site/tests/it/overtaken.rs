@@ -137,6 +137,9 @@ const MAX_UPLOADS: usize = 128;
 /// in the beginning.
 const LEAST_UPLOADS: usize = 1 + 2 * 16;
 
+/// How often the number of uploads is looked at, so that a check that uploads wait for fails the test and does not hang it.
+const MOST_RESTS: usize = 100;
+
 fn pages(release: &str) -> Vec<(String, String)> {
     let pages = (0..PAGES).map(|number| (format!("{number:04}.html"), release.to_owned()));
     pages
@@ -177,9 +180,13 @@ async fn a_bounded_number_of_uploads_starts_while_the_manifest_is_checked() {
                 // The check is answered only when uploads have stopped for it. That they stop shows only in time: too
                 // short a rest would find fewer of them than there are, never too many.
                 let mut before = 0;
-                while before < LEAST_UPLOADS || before != uploads(&frame) {
-                    before = uploads(&frame);
+                for _rest in 0..MOST_RESTS {
                     tokio::time::sleep(Duration::from_millis(100)).await;
+                    let now = uploads(&frame);
+                    if now >= LEAST_UPLOADS && now == before {
+                        break;
+                    }
+                    before = now;
                 }
                 meanwhile.store(before, Ordering::Relaxed);
                 release_pages(&frame, "newest").await;
