@@ -78,6 +78,7 @@ pub struct Creation<'a> {
     threads: usize,
     fingerprints: bool,
     only: Option<&'a [String]>,
+    without: Option<&'a str>,
 }
 
 impl<'a> Creation<'a> {
@@ -90,12 +91,19 @@ impl<'a> Creation<'a> {
             threads: processors.min(MAX_THREADS),
             fingerprints: false,
             only: None,
+            without: None,
         }
     }
 
     /// Archives these files and links of the directory and no others; paths are relative to it.
     pub fn only(mut self, paths: &'a [String]) -> Self {
         self.only = Some(paths);
+        self
+    }
+
+    /// Leaves out the files, links and directories of this name, at any depth, such as `.git`.
+    pub fn without(mut self, name: &'a str) -> Self {
+        self.without = Some(name);
         self
     }
 
@@ -146,7 +154,7 @@ impl<'a> Creation<'a> {
         let root = SourceDirectory::open(self.directory, self.below)?;
         let items = match self.only {
             Some(paths) => root.list_only(paths)?,
-            None => root.list()?,
+            None => root.list(self.without)?,
         };
         check(&items)?;
         let bytes = items

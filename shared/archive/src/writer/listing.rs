@@ -97,9 +97,11 @@ impl<'a> SourceDirectory<'a> {
 
     /// Everything below the directory, sorted by the bytes of the names. Directories are listed only if they are
     /// empty; the others are implied by their contents.
-    pub(crate) fn list(&self) -> Result<Vec<SourceItem>, ArchiveError> {
+    /// What is called `without` is left out, at any depth.
+    pub(crate) fn list(&self, without: Option<&str>) -> Result<Vec<SourceItem>, ArchiveError> {
         let mut listing = Listing {
             root: self,
+            without: without.unwrap_or_default(),
             items: Vec::new(),
             directories: vec![String::new()],
         };
@@ -156,6 +158,8 @@ fn link(
 /// A listing in progress.
 struct Listing<'r> {
     root: &'r SourceDirectory<'r>,
+    /// A name that is left out; none where it is empty.
+    without: &'r str,
     items: Vec<SourceItem>,
     /// Directories still to list: paths below the root that end with `/`.
     directories: Vec<String>,
@@ -175,7 +179,8 @@ impl Listing<'_> {
         let mut empty = true;
         while let Some(entry) = entries.read() {
             let entry = entry.map_err(failed)?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") && name != self.without.as_bytes() {
                 empty = false;
                 self.add_entry(directory, &entries, &entry)?;
             }

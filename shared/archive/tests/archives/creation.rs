@@ -218,3 +218,26 @@ fn a_directory_that_is_missing_is_named() {
     let error = delivery_archive::create(Path::new("/no/such/directory"), Vec::new()).unwrap_err();
     assert_eq!(error.to_string(), "cannot list `/no/such/directory`");
 }
+
+#[test]
+fn what_has_a_name_that_is_left_out_is_nowhere_in_the_archive() {
+    let source = tempfile::tempdir().unwrap();
+    for path in ["a/.git/config", ".git/HEAD", "a/.gitignore", "b/.git"] {
+        let file = source.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+    }
+    let zip = source.path().with_extension("zip");
+
+    Creation::of(source.path())
+        .without(".git")
+        .write_file(&zip)
+        .unwrap();
+
+    let archive = Archive::open(&zip, Limits::default()).unwrap();
+    let names: Vec<_> = archive
+        .entries()
+        .map(|entry| entry.path().to_owned())
+        .collect();
+    assert_eq!(names, ["a/.gitignore", "b"]);
+}
