@@ -4,6 +4,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod definition;
+pub(crate) mod deploy;
 pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod new_action;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use definition::{Init, Render};
+use deploy::{Deploy, Plan};
 use help::{Completions, Help};
 use local::Local;
 use new_action::NewAction;
@@ -169,6 +171,16 @@ pub(crate) enum Command {
     /// Delete the stack and the contents of its buckets, and verify that nothing is left.
     Down(Down),
 
+    /// Deploy the folder as it is, before any commit, to an environment of your own.
+    ///
+    /// Builds each service, packages it and brings its stack or site to it, in the order of their references.
+    Deploy(Deploy),
+
+    /// Show what a deployment of the folder as it is would change in an environment, and change nothing there.
+    ///
+    /// Builds and packages are made and uploaded as for a deployment; CloudFormation reads them to compute the changes.
+    Plan(Plan),
+
     /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
     Doctor,
 
@@ -196,7 +208,12 @@ impl Command {
     pub(crate) fn reports_messages(&self) -> bool {
         matches!(
             self,
-            Self::Publish(_) | Self::Up(_) | Self::Wait(_) | Self::Log(_) | Self::Down(_)
+            Self::Publish(_)
+                | Self::Up(_)
+                | Self::Wait(_)
+                | Self::Log(_)
+                | Self::Down(_)
+                | Self::Deploy(_)
         )
     }
 }

@@ -44,6 +44,11 @@ impl Cloud {
         Ok(Self { config, region })
     }
 
+    /// What clients are made with.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// The region.
     pub(crate) fn region(&self) -> &str {
         &self.region

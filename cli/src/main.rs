@@ -7,6 +7,7 @@ mod application;
 mod args;
 mod checkout;
 mod cloud;
+mod deploy;
 mod doctor;
 mod error;
 mod exit;
@@ -132,6 +133,8 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Reject(arguments) => pipeline::reject(&cli.global, arguments).await,
         Command::Retry(arguments) => pipeline::retry(&cli.global, arguments).await,
         Command::Stop(arguments) => pipeline::stop(&cli.global, arguments).await,
+        Command::Deploy(arguments) => deploy::deploy(&cli.global, arguments).await,
+        Command::Plan(arguments) => deploy::plan(&cli.global, arguments).await,
         Command::Doctor => doctor::doctor(&cli.global).await,
         Command::NewAction(arguments) => new_action::new_action(&cli.global, arguments),
         Command::Completions(arguments) => {

@@ -92,6 +92,11 @@ impl Settings {
         self.file.stack_name()
     }
 
+    /// The bucket that `delivery.toml` names.
+    pub(crate) fn file_bucket(&self) -> Option<String> {
+        self.file.bucket().cloned()
+    }
+
     /// The bucket to publish to, where one was named.
     pub(crate) fn bucket(&self, arguments: &Publish) -> Option<String> {
         arguments

@@ -149,7 +149,7 @@ impl Templates {
 }
 
 /// What each service is deployed as.
-fn kinds(
+pub(crate) fn kinds(
     settings: &Settings,
     folder: &Path,
     file: &Path,

@@ -1,32 +1,28 @@
 #![doc = include_str!("../README.md")]
 
 use aws_sdk_cloudformation::Client;
-use delivery_action::action::{Action, Outcome};
+use delivery_action::action::{Action, Completion, Continuation, Outcome};
 use delivery_action::artifact::Store;
 use delivery_action::aws::SdkConfig;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
+use delivery_stack::deployment::{Deployed, Deployment, DeploymentProgress, Ended};
 use delivery_stack::package::Blobs;
 
-mod deployment;
-mod desired;
 mod error;
 mod params;
 mod progress;
-mod service;
 mod source;
-mod step;
+mod target;
 
-pub use error::{DeployStackError, FailedDeployment};
+pub use error::DeployStackError;
 pub use params::{Capabilities, CommonParams, DeployStackParams, Names, RoleArn, TargetParams};
 pub use progress::DeployStackProgress;
 
-use deployment::{Deployment, Subject};
-use desired::Sources;
-use service::DefinedService;
 use source::ArtifactFiles;
+use target::{Sources, Target};
 
 /// Brings a stack to a template of an input artifact.
 #[derive(Debug)]
@@ -52,26 +48,6 @@ impl DeployStack {
             config: config.clone(),
         })
     }
-
-    /// The service of a definition, where the action names one.
-    async fn service(
-        &self,
-        job: &Job,
-        params: &DeployStackParams,
-        artifacts: &[ArtifactFiles<'_>],
-    ) -> Result<Option<DefinedService>, DeployStackError> {
-        let TargetParams::Service {
-            environment,
-            service,
-            definition,
-        } = &params.target
-        else {
-            return Ok(None);
-        };
-        let read = DefinedService::read(artifacts, definition, environment, service).await?;
-        read.check(&job.account_id, &self.region)?;
-        Ok(Some(read))
-    }
 }
 
 impl Action for DeployStack {
@@ -82,8 +58,8 @@ impl Action for DeployStack {
     async fn run(&self, job: &Job, params: DeployStackParams) -> Result<Outcome, DeployStackError> {
         job.no_output()?;
         let progress = match &job.continuation_token {
-            Some(token) => ContinuationToken::read(token)?,
-            None => DeployStackProgress::new(job.id.as_str()),
+            Some(token) => ContinuationToken::read::<DeployStackProgress>(token)?.0,
+            None => DeploymentProgress::new(job.id.as_str()),
         };
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
@@ -94,43 +70,51 @@ impl Action for DeployStack {
         if artifacts.is_empty() {
             return Err(DeployStackError::NoInput);
         }
-        let service = self.service(job, &params, &artifacts).await?;
-        let subject = subject(&params, service.as_ref())?;
+        let target = Target::find(&params, &artifacts, &job.account_id, &self.region).await?;
+        let subject = target.subject()?;
         let sources = Sources {
             params: &params,
+            target,
             artifacts,
-            service,
             client: &self.client,
             blobs: Blobs::new(self.s3.clone(), &params.common.bucket, &self.region),
         };
+        let options = target::options(&params);
         let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
         let deadline = job.invocation.deadline;
-        Deployment::new(sources, subject, check, deadline, progress)
-            .run()
-            .await
+        let deployment = Deployment::new(
+            &self.client,
+            sources,
+            subject,
+            &options,
+            check,
+            deadline,
+            progress,
+        );
+        match deployment.run().await? {
+            Ended::Deployed(deployed) => Ok(Outcome::Complete(completion(deployed))),
+            Ended::Unfinished { progress, summary } => Ok(Outcome::Continue(Continuation {
+                token: ContinuationToken::new(&DeployStackProgress(progress))?,
+                summary,
+                percent_complete: None,
+            })),
+        }
     }
 }
 
-fn subject(
-    params: &DeployStackParams,
-    service: Option<&DefinedService>,
-) -> Result<Subject, DeployStackError> {
-    match (service, &params.target) {
-        (Some(service), _) => Ok(Subject {
-            stack: service.stack()?,
-            name: service.subject()?,
-            protected: service.is_protected(),
-            removable: service.is_removable(),
-        }),
-        (
-            None,
-            TargetParams::Template { stack: name, .. }
-            | TargetParams::Service { service: name, .. },
-        ) => Ok(Subject {
-            stack: name.clone(),
-            name: format!("the stack `{name}`"),
-            protected: false,
-            removable: false,
-        }),
+fn completion(deployed: Deployed) -> Completion {
+    let what = if deployed.changed {
+        "is deployed"
+    } else {
+        "is unchanged"
+    };
+    let mut variables = deployed.outputs;
+    variables.extend([
+        ("Changed".to_owned(), deployed.changed.to_string()),
+        ("Stack".to_owned(), deployed.stack),
+    ]);
+    Completion {
+        summary: format!("{} {what} ({})", deployed.subject, deployed.status),
+        variables,
     }
 }

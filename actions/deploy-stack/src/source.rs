@@ -7,6 +7,7 @@ use delivery_action::artifact::{Digest, Kind, RemoteArchive, Store};
 use delivery_action::failure::ActionError;
 use delivery_action::job::Artifact;
 use delivery_action::workspace::Workspace;
+use delivery_stack::deployment::DeploymentError;
 use delivery_stack::package::{FileKind, Files};
 
 use crate::error::DeployStackError;
@@ -37,18 +38,8 @@ impl<'a> ArtifactFiles<'a> {
     }
 
     /// Fails unless the artifact has this digest.
-    pub(crate) async fn check(&self, digest: Digest) -> Result<(), DeployStackError> {
+    pub(crate) async fn check(&self, digest: Digest) -> Result<(), DeploymentError> {
         Ok(self.archive.check_digest(digest).await?)
-    }
-
-    /// The names of the files right in a folder.
-    pub(crate) fn files_in(&self, folder: &str) -> Vec<String> {
-        let prefix = below(folder);
-        let entries = self.archive.entries();
-        let files = entries.filter(|entry| !matches!(entry.kind(), Kind::Directory));
-        let names = files.filter_map(|entry| entry.path().strip_prefix(&prefix));
-        let names = names.filter(|name| !name.contains('/'));
-        names.map(str::to_owned).collect()
     }
 }
 
@@ -74,6 +65,15 @@ impl Files for ArtifactFiles<'_> {
             }
         }
         found
+    }
+
+    fn files_in(&self, folder: &str) -> Vec<String> {
+        let prefix = below(folder);
+        let entries = self.archive.entries();
+        let files = entries.filter(|entry| !matches!(entry.kind(), Kind::Directory));
+        let names = files.filter_map(|entry| entry.path().strip_prefix(&prefix));
+        let names = names.filter(|name| !name.contains('/'));
+        names.map(str::to_owned).collect()
     }
 
     async fn fetch(&self, path: &str) -> Result<PathBuf, Box<dyn ActionError>> {

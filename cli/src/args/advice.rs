@@ -12,11 +12,7 @@ use crate::exit::Exit;
 use crate::output::{foreign, write_stderr, write_stdout};
 
 /// Commands of other tools, and what they are called here.
-const OTHER_WORDS: [(&str, &str); 14] = [
-    (
-        "deploy",
-        "`delivery up` creates or updates the stack, `delivery start` runs its pipeline",
-    ),
+const OTHER_WORDS: [(&str, &str); 12] = [
     ("launch", "`delivery up` creates or updates the stack"),
     ("destroy", "`delivery down` deletes the stack"),
     ("delete", "`delivery down` deletes the stack"),
@@ -30,10 +26,6 @@ const OTHER_WORDS: [(&str, &str); 14] = [
         "`delivery run --watch --keep` delivers each commit on this machine",
     ),
     ("version", "`delivery --version` prints the version"),
-    (
-        "init",
-        "an application needs no configuration file: `delivery run` says what is missing",
-    ),
     ("login", "`aws login` or `aws sso login` signs in"),
     (
         "check",
@@ -176,7 +168,6 @@ mod tests {
             ("destroy", "`delivery down`"),
             ("remove", "`delivery down`"),
             ("list", "`delivery status`"),
-            ("deploy", "`delivery up`"),
             ("version", "`delivery --version`"),
             ("rnu", "did you mean `delivery run`?"),
             ("stauts", "did you mean `delivery status`?"),

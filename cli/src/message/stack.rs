@@ -137,6 +137,19 @@ pub(crate) enum StackMessage {
         /// Whether it stays on purpose.
         wanted: bool,
     },
+    /// A service is deployed to an environment.
+    Service {
+        /// The environment.
+        environment: String,
+        /// The service.
+        service: String,
+        /// Its stack.
+        stack: String,
+        /// Whether anything changed.
+        changed: bool,
+        /// Its outputs, as other services refer to them.
+        outputs: BTreeMap<String, String>,
+    },
     /// An execution of the pipeline has this status now.
     ExecutionStatus {
         /// The execution's id.
@@ -321,6 +334,13 @@ pub(crate) mod tests {
                 resource_type,
                 physical_id,
                 wanted: true,
+            },
+            StackMessage::Service {
+                environment: text("dev-anna"),
+                service: text("website"),
+                stack: text("workshop-dev-anna-website"),
+                changed: true,
+                outputs: BTreeMap::from([(text("Url"), text("http://s"))]),
             },
             StackMessage::ExecutionStatus {
                 execution: text("8b99da15"),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::CommandAnswer;
 use super::ending::Ending;
 use super::json::FORMAT_VERSION;
+use crate::deploy::DeploymentPlan;
 use crate::doctor::Diagnosis;
 use crate::init::Initialized;
 use crate::message::Message;
@@ -24,6 +25,7 @@ pub(crate) fn schema() -> Value {
         answer::<Validation>(&mut generator),
         answer::<Initialized>(&mut generator),
         answer::<Rendered>(&mut generator),
+        answer::<DeploymentPlan>(&mut generator),
         answer::<printed::StatusDocument>(&mut generator),
         answer::<printed::Started>(&mut generator),
         answer::<printed::Answered>(&mut generator),

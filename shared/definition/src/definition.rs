@@ -26,6 +26,8 @@ pub struct Definition {
     file: File,
     services: Map<ServiceSettings>,
     environments: Map<EnvironmentSettings>,
+    /// The settings of developers' own environments, where the file has none for their family.
+    developers: Environment,
     not_yet: Vec<NotYet>,
 }
 
@@ -91,6 +93,11 @@ impl Definition {
         Self {
             services: services.unwrap_or_else(only_service),
             environments,
+            developers: Environment {
+                name: Family::Developer.word().to_owned(),
+                line: 1,
+                value: EnvironmentSettings::default(),
+            },
             file,
             not_yet,
         }
@@ -213,7 +220,8 @@ impl Definition {
         names::longest_environment(self.environments.names())
     }
 
-    /// The environment of a name, in whatever case: one of the file, or a member of one of its families.
+    /// The environment of a name, in whatever case: one of the file, or a member of one of its families. Those of
+    /// developers (`dev-anna`) need not be in the file: nothing happens in them unless someone asks for it.
     ///
     /// # Errors
     ///
@@ -223,6 +231,9 @@ impl Definition {
         let settings = self
             .environments
             .get(name.family().unwrap_or(name.as_str()));
+        let settings = settings.or_else(|| {
+            (name.family() == Some(Family::Developer.word())).then_some(&self.developers)
+        });
         let Some(settings) = settings else {
             let known = self.environments.names();
             return Err(UnknownEnvironment::NotDefined {

@@ -33,6 +33,7 @@ pub(crate) fn actions(
     for wave in plan.request.definition.waves() {
         let services: Vec<_> = wave
             .iter()
+            .filter(|one| environment.target.deploys(one))
             .filter_map(|one| plan.service(&one.name))
             .collect();
         for service in services {

@@ -69,6 +69,18 @@ pub struct Request<'a> {
     pub file: &'a str,
 }
 
+/// The template of a site in an environment that no pipeline deploys to. Its outputs are [`SITE_BUCKET`] and [`SITE_URL`].
+#[must_use]
+pub fn site(service: &str, environment: &str) -> String {
+    template::site(service, environment)
+}
+
+/// The output of [`site`]'s template with the name of the bucket.
+pub const SITE_BUCKET: &str = "Site";
+
+/// The output of [`site`]'s template with the site's address, which `delivery.toml` calls `Url`.
+pub const SITE_URL: &str = "SiteUrl";
+
 /// Renders the templates.
 ///
 /// # Errors

@@ -59,6 +59,12 @@ pub(crate) fn render(plan: &Plan<'_>, pipeline: &Pipeline) -> BTreeMap<String, S
     files
 }
 
+/// The template of a site in an environment that has no stage.
+pub(crate) fn site(service: &str, environment: &str) -> String {
+    let context = application::site(service, environment);
+    fill(&engine(), "application.yaml", &context)
+}
+
 fn engine() -> Environment<'static> {
     let mut syntax = SyntaxConfig::builder();
     // `${<< service.id >>Site}` can be read, `{${{ service.id }}Site}` cannot.

@@ -61,6 +61,15 @@ fn output(
         // Reported where the file is checked.
         return Ok(Piece::text(""));
     };
+    if let Some(other) = environment.target.settings.share.get(name) {
+        let here = environment.name();
+        let what = format!(
+            "`${{{name}.{output}}}` is an output of `{}` in `{here}`, which deploys no `{name}` of its own",
+            other.value.value
+        );
+        let next = "only a stack's parameters can have it: deploy the service there too, or give the value by hand";
+        return Err((what, next.to_owned()));
+    }
     let outputs: &[&str] = match service.kind {
         Kind::Stack => {
             let namespace = stack_namespace(service, environment);

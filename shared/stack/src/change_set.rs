@@ -20,12 +20,19 @@ use tokio::time::sleep;
 use crate::NESTED_STACK;
 use crate::description::{self, Description};
 use crate::parameters::{self, Value};
+use crate::state::State;
 
 pub use changes::{Change, ResourceAction};
 use changes::{drop_empty_stacks, read_change};
 
 /// How CloudFormation describes a change set without changes: it has no status for it.
 const NO_CHANGES: [&str; 2] = ["didn't contain changes", "No updates are to be performed"];
+
+/// Polling interval for the end of an empty stack.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The limit of looks, a minute in all: the stack is empty.
+const MOST_LOOKS: u32 = 60;
 
 /// A template as a call takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -371,6 +378,51 @@ pub async fn delete(client: &Client, stack: &str, name: &str) -> Result<(), Call
             if gone { Ok(()) } else { Err(error) }
         }
     }
+}
+
+/// Deletes a stack that contains nothing. A stack that someone else has started to create stays, and so does
+/// one with another change set.
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn delete_empty_stack(client: &Client, stack: &str) -> Result<(), CallError> {
+    for asked in 0..MOST_LOOKS {
+        match description::describe(client, stack).await? {
+            Some(found) if found.state() == State::Review => {
+                // Only once: someone may create a stack of this name after the deletion.
+                if asked == 0 && !is_empty(client, &found.id).await? {
+                    return Ok(());
+                }
+                if asked == 0 {
+                    let deleted = client.delete_stack().stack_name(&found.id).send().await;
+                    deleted.map_err(|error| {
+                        CallError::new("cloudformation:DeleteStack", stack, &error)
+                    })?;
+                }
+            }
+            Some(found) if found.state() == State::Deleting => {}
+            _ => return Ok(()),
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+async fn is_empty(client: &Client, stack: &str) -> Result<bool, CallError> {
+    let mut pages = client
+        .list_change_sets()
+        .stack_name(stack)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| CallError::new("cloudformation:ListChangeSets", stack, &error))?;
+        if !page.summaries().is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether the change set does not exist: deleted, or removed because another one was executed.

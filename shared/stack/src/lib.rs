@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod change_set;
+pub mod deployment;
 pub mod description;
 pub mod events;
 pub mod failure;
 pub mod package;
 pub mod parameters;
+pub mod service;
 pub mod state;
 pub mod template;
 pub mod yaml;

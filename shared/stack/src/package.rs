@@ -22,8 +22,9 @@ use crate::template::Template;
 
 pub use blobs::Blobs;
 pub use error::{PackageError, Place};
+pub(crate) use files::folder_of;
+use files::resolve;
 pub use files::{DiskError, FileKind, Files, Folder};
-use files::{folder_of, resolve};
 use locations::{Content, Form, Location, find};
 
 /// The longest template that a call can have in it, in bytes (`CloudFormation` User Guide, "Quotas").
@@ -31,6 +32,9 @@ pub const MAX_BODY_BYTES: usize = 51_200;
 
 /// The longest template, in bytes: that of an object in S3 (`CloudFormation` User Guide, "Quotas": 1 MB).
 pub const MAX_TEMPLATE_BYTES: usize = 1_000_000;
+
+/// Git's own in a folder: a directory, or a file in a worktree.
+const GIT: &str = ".git";
 
 /// The first bytes of every zip file with an entry (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
@@ -223,7 +227,8 @@ fn archive(
             let only = [name.to_string_lossy().into_owned()];
             Creation::of(folder).only(&only).write_file(to)
         }
-        _ => Creation::of(whole).write_file(to),
+        // Git's own changes with each commit.
+        _ => Creation::of(whole).without(GIT).write_file(to),
     }
 }
 

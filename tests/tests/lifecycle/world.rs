@@ -30,9 +30,14 @@ impl World {
     /// Starts a local AWS for the example application, whose stack gets this name.
     pub(crate) async fn start(stack: &str) -> Self {
         let greeter = Application::example("greeter").unwrap();
+        settings(&greeter, stack);
+        Self::of(greeter).await
+    }
+
+    /// Starts a local AWS for an application.
+    pub(crate) async fn of(greeter: Application) -> Self {
         let home = pipeline_tests::home::home();
         packages::write(&home.path().join("packages"));
-        settings(&greeter, stack);
         let here = Program::new(greeter.path(), home.path());
         let (started, lines) = here
             .json(&["local", "start", "--repository", REPOSITORY])

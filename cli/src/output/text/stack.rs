@@ -1,5 +1,6 @@
 //! Messages of a stack's commands as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -46,10 +47,31 @@ pub(super) fn line(message: &StackMessage) -> Option<String> {
             deleted,
             done,
         } => emptying_line(bucket, *deleted, *done),
+        StackMessage::Service {
+            service,
+            stack,
+            changed,
+            outputs,
+            ..
+        } => service_line(service, stack, *changed, outputs),
         StackMessage::BucketDeleted { bucket } => format!("{GOOD}✓{GOOD:#} deleted s3://{bucket}"),
         // The command prints these as its data or as its error.
         StackMessage::Published { .. } | StackMessage::StackFailure { .. } => return None,
     })
+}
+
+fn service_line(
+    service: &str,
+    stack: &str,
+    changed: bool,
+    outputs: &BTreeMap<String, String>,
+) -> String {
+    let what = if changed { "deployed" } else { "unchanged" };
+    let outputs = outputs
+        .iter()
+        .map(|(name, value)| format!("\n    {name}: {value}"));
+    let outputs: String = outputs.collect();
+    format!("{GOOD}✓ {what:<9}{GOOD:#} {service} {DIM}{stack}{DIM:#}{outputs}")
 }
 
 fn object_line(key: &str, size: u64, uploaded: bool) -> String {

@@ -55,8 +55,7 @@ section! {
         /// Services that are not deployed here; those of another environment are used.
         share: Map<Located<String>> = Key::new("share")
             .default("none")
-            .example("{ database = \"int\" }")
-            .not_yet();
+            .example("{ database = \"int\" }");
         /// The AWS account, if it is another than the pipeline's.
         account: Option<Account> = Key::new("account")
             .default("the pipeline's")

@@ -109,6 +109,15 @@ fn members_have_the_settings_of_their_family() {
     assert_eq!(preview.settings.name, "pr");
 }
 
+#[test]
+fn an_environment_of_a_developer_need_not_be_in_the_file() {
+    for definition in [Definition::default(), definition_of_nothing()] {
+        let anna = definition.environment("dev-anna").unwrap();
+        assert_eq!(anna.name.as_str(), "dev-anna");
+        assert!(definition.environment("qa-anna").is_err());
+    }
+}
+
 #[test_case("prod", "there is no environment `prod`: did you mean `prd`?")]
 #[test_case(
     "staging",

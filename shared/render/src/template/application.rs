@@ -49,6 +49,25 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, service: &'a PlannedService<'_>) -
     }
 }
 
+/// A site of one environment without a pipeline.
+pub(super) fn site<'a>(service: &'a str, environment: &str) -> Context<'a> {
+    let description = format!("the site of {service} in {environment}");
+    Context {
+        description: quoted(&format!("Serverless Delivery: {description}")),
+        service,
+        is_app: false,
+        grants: false,
+        hosts: hosts(1),
+        environments: vec![Environment {
+            id: String::new(),
+            name: environment.to_owned(),
+            word: environment.to_owned(),
+            holds_data: false,
+            is_tested: false,
+        }],
+    }
+}
+
 fn environment(environment: &PlannedEnvironment<'_>) -> Environment {
     Environment {
         id: environment.id.clone(),

@@ -20,6 +20,9 @@ pub trait Files: Sync {
     /// What is at a path; `None` where nothing is.
     fn kind(&self, path: &str) -> Option<FileKind>;
 
+    /// The names of the files right in a folder.
+    fn files_in(&self, folder: &str) -> Vec<String>;
+
     /// Brings a file or folder onto the disk, if it is not there, and returns where it is.
     fn fetch(
         &self,
@@ -41,6 +44,12 @@ impl Folder {
             root: root.to_owned(),
         }
     }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
 }
 
 impl Files for Folder {
@@ -51,6 +60,14 @@ impl Files for Folder {
         } else {
             FileKind::File
         })
+    }
+
+    fn files_in(&self, folder: &str) -> Vec<String> {
+        let entries = self.root.join(folder).read_dir();
+        let files = entries.into_iter().flatten().flatten();
+        let files = files.filter(|entry| entry.path().is_file());
+        let names = files.filter_map(|entry| entry.file_name().into_string().ok());
+        names.collect()
     }
 
     async fn fetch(&self, path: &str) -> Result<PathBuf, Box<dyn ActionError>> {

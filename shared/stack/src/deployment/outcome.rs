@@ -2,24 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use delivery_action::action::Completion;
 use delivery_action::aws::CallError;
-use delivery_stack::description::Description;
-use delivery_stack::events::latest_operation;
-use delivery_stack::failure::FirstFailure;
 
-use super::{Deployment, Turn};
-use crate::error::{DeployStackError, FailedDeployment};
+use super::{Deployed, Deployment, DeploymentError, FailedDeployment, Source, Turn};
+use crate::description::Description;
+use crate::events::latest_operation;
+use crate::failure::FirstFailure;
 
-impl Deployment<'_> {
+impl<S: Source> Deployment<'_, S> {
     pub(super) async fn complete(
         &self,
         stack: &Description,
         changed: bool,
-    ) -> Result<Turn, DeployStackError> {
+    ) -> Result<Turn, DeploymentError> {
         if self.subject.protected && !stack.protected {
             self.check.still_runs().await?;
-            let protect = self.client().update_termination_protection();
+            let protect = self.client.update_termination_protection();
             let protect = protect.stack_name(&stack.name);
             let sent = protect.enable_termination_protection(true).send().await;
             sent.map_err(|error| {
@@ -30,38 +28,25 @@ impl Deployment<'_> {
                 )
             })?;
         }
-        let mut variables: BTreeMap<String, String> = stack.outputs.clone();
-        variables.extend([
-            ("Changed".to_owned(), changed.to_string()),
-            ("Stack".to_owned(), stack.name.clone()),
-        ]);
-        let what = if changed {
-            "is deployed"
-        } else {
-            "is unchanged"
-        };
-        Ok(Turn::Complete(Completion {
-            summary: format!("{} {what} ({})", self.subject.name, stack.status),
-            variables,
+        Ok(Turn::Complete(Deployed {
+            subject: self.subject.name.clone(),
+            stack: stack.name.clone(),
+            status: stack.status.clone(),
+            changed,
+            outputs: stack.outputs.clone(),
         }))
     }
 
     pub(super) async fn failed(
         &self,
         stack: &Description,
-    ) -> Result<DeployStackError, DeployStackError> {
-        let operation = latest_operation(self.client(), &stack.id).await?;
-        let common = &self.params.common;
-        let commit = common
-            .revision
-            .as_ref()
-            .map(|name| format!("commit {name}"));
-        let digest = || common.digest.map(|digest| format!("the artifact {digest}"));
-        Ok(DeployStackError::Failed(Box::new(FailedDeployment {
+    ) -> Result<DeploymentError, DeploymentError> {
+        let operation = latest_operation(self.client, &stack.id).await?;
+        Ok(DeploymentError::Failed(Box::new(FailedDeployment {
             subject: self.subject.name.clone(),
             stack: stack.name.clone(),
             status: stack.status.clone(),
-            release: commit.or_else(digest),
+            release: self.options.release.clone(),
             first: FirstFailure::of(&operation),
         })))
     }
@@ -69,8 +54,8 @@ impl Deployment<'_> {
     pub(super) async fn stuck(
         &self,
         stack: &Description,
-    ) -> Result<DeployStackError, DeployStackError> {
-        let operation = latest_operation(self.client(), &stack.id).await?;
+    ) -> Result<DeploymentError, DeploymentError> {
+        let operation = latest_operation(self.client, &stack.id).await?;
         let failed = operation
             .iter()
             .filter(|event| event.is_failure() && !event.is_of_the_stack());
@@ -83,15 +68,15 @@ impl Deployment<'_> {
                 format!("`{}` in `{}` ({reason})", event.resource, event.stack),
             );
         }
-        Ok(DeployStackError::Stuck {
+        Ok(DeploymentError::Stuck {
             subject: self.subject.name.clone(),
             status: stack.status.clone(),
             resources: resources.into_values().collect(),
         })
     }
 
-    pub(super) fn broken(&self, stack: &Description) -> DeployStackError {
-        DeployStackError::Broken {
+    pub(super) fn broken(&self, stack: &Description) -> DeploymentError {
+        DeploymentError::Broken {
             subject: self.subject.name.clone(),
             stack: stack.name.clone(),
             status: stack.status.clone(),

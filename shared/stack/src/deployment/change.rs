@@ -1,22 +1,21 @@
 //! The change set of a deployment: made, looked at, and executed if nothing that holds data is at stake.
 
 use delivery_action::aws::CallError;
-use delivery_stack::change_set::{self, Change, ChangeSetRequest, Prepared, ResourceAction};
-use delivery_stack::description::{Description, is_absent};
-use delivery_stack::state::State;
 
-use super::{CHANGE, Deployment, Found, Subject, Turn};
-use crate::desired::{Desired, digits};
-use crate::error::DeployStackError;
+use super::desired::{Desired, digits};
+use super::{CHANGE, Deployment, DeploymentError, Found, Source, Subject, Turn};
+use crate::change_set::{self, Change, ChangeSetRequest, Prepared, ResourceAction};
+use crate::description::{Description, is_absent};
+use crate::state::State;
 
-impl Deployment<'_> {
+impl<S: Source> Deployment<'_, S> {
     /// Has the change worked out and executes it. `found` is the stack where it is updated.
-    pub(super) async fn change(&mut self, found: Option<Found>) -> Result<Turn, DeployStackError> {
+    pub(super) async fn change(&mut self, found: Option<Found>) -> Result<Turn, DeploymentError> {
         let desired = self.desired().await?;
         let name = change_set_name(&desired.entry, found.as_ref());
         let current = found.as_ref().map(|found| &found.stack);
         let stack = self.subject.stack.clone();
-        let prepared = match change_set::look(self.client(), &stack, &name, current).await {
+        let prepared = match change_set::look(self.client, &stack, &name, current).await {
             Err(error) if change_set::is_gone(&error) || is_absent(&error) => {
                 return self.create(&desired, &name, found).await;
             }
@@ -27,7 +26,7 @@ impl Deployment<'_> {
             None | Some(Prepared::Over) => self.waiting_for_change_set(),
             Some(Prepared::Ready { changes, .. }) => self.execute(&desired, &name, &changes).await,
             Some(Prepared::Nothing) => {
-                change_set::delete(self.client(), &stack, &name).await?;
+                change_set::delete(self.client, &stack, &name).await?;
                 match found {
                     Some(found) if found.stack.state() != State::LeftFailed => {
                         self.complete(&found.stack, false).await
@@ -36,16 +35,16 @@ impl Deployment<'_> {
                 }
             }
             Some(Prepared::Refused { reason }) => {
-                change_set::delete(self.client(), &stack, &name).await?;
+                change_set::delete(self.client, &stack, &name).await?;
                 Err(self.refused(&reason))
             }
         }
     }
 
-    fn waiting_for_change_set(&self) -> Result<Turn, DeployStackError> {
+    fn waiting_for_change_set(&self) -> Result<Turn, DeploymentError> {
         let Subject { name, .. } = &self.subject;
         if self.waited_enough() {
-            return Err(DeployStackError::TooSlow {
+            return Err(DeploymentError::TooSlow {
                 subject: name.clone(),
                 status: "waiting for its change set".to_owned(),
                 minutes: self.minutes(),
@@ -59,7 +58,7 @@ impl Deployment<'_> {
         desired: &Desired,
         name: &str,
         found: Option<Found>,
-    ) -> Result<Turn, DeployStackError> {
+    ) -> Result<Turn, DeploymentError> {
         let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
         let request = ChangeSetRequest {
             stack: &self.subject.stack,
@@ -68,12 +67,12 @@ impl Deployment<'_> {
             template: &desired.template,
             parameters: &desired.parameters,
             capabilities: &capabilities,
-            role_arn: Some(self.params.common.role.as_str()),
+            role_arn: self.options.role.as_deref(),
             tags: &desired.tags,
-            description: "deploy-stack",
+            description: self.options.by,
         };
         self.check.still_runs().await?;
-        let Err(error) = change_set::create(self.client(), &request).await else {
+        let Err(error) = change_set::create(self.client, &request).await else {
             tracing::info!(stack = request.stack, name, "made a change set");
             return Ok(Turn::Again);
         };
@@ -81,7 +80,7 @@ impl Deployment<'_> {
             return Ok(Turn::Again);
         }
         if error.is_code("InsufficientCapabilitiesException") {
-            return Err(DeployStackError::Capability {
+            return Err(DeploymentError::Capability {
                 subject: self.subject.name.clone(),
                 reason: error.message,
             });
@@ -108,19 +107,19 @@ impl Deployment<'_> {
         desired: &Desired,
         name: &str,
         changes: &[Change],
-    ) -> Result<Turn, DeployStackError> {
+    ) -> Result<Turn, DeploymentError> {
         let stack = self.subject.stack.clone();
         let at_stake = at_stake(changes, &desired.allow);
         if !at_stake.is_empty() {
-            change_set::delete(self.client(), &stack, name).await?;
-            return Err(DeployStackError::DataAtStake {
+            change_set::delete(self.client, &stack, name).await?;
+            return Err(DeploymentError::DataAtStake {
                 subject: self.subject.name.clone(),
                 resources: at_stake,
             });
         }
         let token = format!("{name}-{}", self.progress.job);
         self.check.still_runs().await?;
-        match change_set::execute(self.client(), &stack, name, &token).await {
+        match change_set::execute(self.client, &stack, name, &token).await {
             Ok(()) => {
                 tracing::info!(
                     stack,
@@ -136,8 +135,8 @@ impl Deployment<'_> {
         }
     }
 
-    fn refused(&self, reason: &str) -> DeployStackError {
-        DeployStackError::Refused {
+    pub(super) fn refused(&self, reason: &str) -> DeploymentError {
+        DeploymentError::Refused {
             subject: self.subject.name.clone(),
             reason: reason.to_owned(),
         }
@@ -167,7 +166,7 @@ fn comes_too_late(error: &CallError) -> bool {
 }
 
 /// The resources that hold data, are replaced or removed, and are not allowed to be.
-fn at_stake(changes: &[Change], allow: &[String]) -> Vec<String> {
+pub(super) fn at_stake(changes: &[Change], allow: &[String]) -> Vec<String> {
     let is_allowed = |path: &str| {
         let logical = path.rsplit('/').next().unwrap_or(path);
         allow.iter().any(|name| name == path || name == logical)

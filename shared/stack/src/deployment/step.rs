@@ -1,6 +1,6 @@
 //! What to do with a stack as it was found. Pure.
 
-use delivery_stack::state::State;
+use crate::state::State;
 
 /// Whose the stack's latest operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

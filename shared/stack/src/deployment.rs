@@ -10,24 +10,29 @@
 //! each invocation knows whose it is.
 
 mod change;
+mod desired;
+mod error;
 mod outcome;
+mod planned;
+mod progress;
+mod step;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
-use delivery_action::action::{Completion, Continuation, Outcome};
 use delivery_action::aws::CallError;
 use delivery_action::clock::Deadline;
-use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
-use delivery_stack::description::{Description, describe, is_absent};
-use delivery_stack::events::{self, StackEvent};
 
-use crate::desired::{Desired, Sources};
-use crate::error::DeployStackError;
-use crate::params::DeployStackParams;
-use crate::progress::DeployStackProgress;
-use crate::step::{Latest, Recovery, Step, step};
+use crate::description::{Description, describe, is_absent};
+use crate::events::{self, StackEvent};
+
+pub use desired::{Desired, Settings, Source};
+pub use error::{DeploymentError, FailedDeployment};
+pub use planned::Planned;
+pub use progress::DeploymentProgress;
+use step::{Latest, Recovery, Step, step};
 
 /// First polling interval; an unchanged stack is known after a second or two.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -77,24 +82,72 @@ impl Found {
 }
 
 /// What is deployed where.
-#[derive(Debug)]
-pub(crate) struct Subject {
+#[derive(Clone, Debug)]
+pub struct Subject {
     /// The stack's name.
-    pub(crate) stack: String,
+    pub stack: String,
     /// As messages name it.
-    pub(crate) name: String,
-    pub(crate) protected: bool,
-    pub(crate) removable: bool,
+    pub name: String,
+    /// Whether the stack must not be deleted.
+    pub protected: bool,
+    /// Whether nothing in it is worth keeping, so that a broken one is deleted and made anew.
+    pub removable: bool,
 }
 
-/// The part of a deployment that one job does.
-pub(crate) struct Deployment<'a> {
-    sources: Sources<'a>,
-    params: &'a DeployStackParams,
+/// How it is deployed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The ARN of the role that CloudFormation works with; the caller's rights where there is none.
+    pub role: Option<String>,
+    /// How long an operation is waited for, over all parts of the deployment.
+    pub wait: Duration,
+    /// Whether a rollback that failed is continued once.
+    pub continue_rollback: bool,
+    /// What is deployed, for messages: a commit, a digest.
+    pub release: Option<String>,
+    /// Who deploys, for the change set's description.
+    pub by: &'static str,
+}
+
+/// How one part of a deployment ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// It is deployed.
+    Deployed(Deployed),
+    /// The time for this part is over; another one goes on from here.
+    Unfinished {
+        /// Where it goes on.
+        progress: DeploymentProgress,
+        /// What goes on in the stack.
+        summary: String,
+    },
+}
+
+/// A stack that is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// As messages name it.
+    pub subject: String,
+    /// The stack's name.
+    pub stack: String,
+    /// CloudFormation's word.
+    pub status: String,
+    /// Whether this deployment changed it.
+    pub changed: bool,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// A deployment, or the part of one that a job does.
+#[derive(Debug)]
+pub struct Deployment<'a, S> {
+    client: &'a Client,
+    source: S,
+    options: &'a Options,
     subject: Subject,
     check: ExecutionCheck,
     stop_at: Deadline,
-    progress: DeployStackProgress,
+    progress: DeploymentProgress,
     desired: Option<Desired>,
     next_pause: Duration,
     surprises: u32,
@@ -106,21 +159,25 @@ enum Turn {
     Again,
     /// Something goes on: look again after a pause. The text says what goes on.
     Wait(String),
-    Complete(Completion),
+    Complete(Deployed),
 }
 
-impl<'a> Deployment<'a> {
-    pub(crate) fn new(
-        sources: Sources<'a>,
+impl<'a, S: Source> Deployment<'a, S> {
+    /// The deployment of what `source` says to the stack of `subject`, which has until `deadline` for its present part.
+    pub fn new(
+        client: &'a Client,
+        source: S,
         subject: Subject,
+        options: &'a Options,
         check: ExecutionCheck,
         deadline: Deadline,
-        progress: DeployStackProgress,
+        progress: DeploymentProgress,
     ) -> Self {
         let margin = CONTINUE_MARGIN.min(deadline.remaining() / LARGEST_MARGIN_PART);
         Self {
-            params: sources.params,
-            sources,
+            client,
+            source,
+            options,
             subject,
             check,
             stop_at: deadline
@@ -133,7 +190,12 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    pub(crate) async fn run(mut self) -> Result<Outcome, DeployStackError> {
+    /// Deploys, as far as the time allows.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be deployed, or failed.
+    pub async fn run(mut self) -> Result<Ended, DeploymentError> {
         // Before anything is waited for: what is wrong with the input is said at once.
         if self.progress.entry.is_none() {
             self.desired().await?;
@@ -145,15 +207,14 @@ impl<'a> Deployment<'a> {
                     self.next_pause = FIRST_PAUSE;
                     continue;
                 }
-                Turn::Complete(completion) => return Ok(Outcome::Complete(completion)),
+                Turn::Complete(deployed) => return Ok(Ended::Deployed(deployed)),
                 Turn::Wait(summary) => summary,
             };
             if self.stop_at.remaining().is_zero() {
-                return Ok(Outcome::Continue(Continuation {
-                    token: ContinuationToken::new(&self.progress)?,
+                return Ok(Ended::Unfinished {
+                    progress: self.progress,
                     summary,
-                    percent_complete: None,
-                }));
+                });
             }
             self.pause().await;
         }
@@ -164,16 +225,12 @@ impl<'a> Deployment<'a> {
         self.next_pause = LONGEST_PAUSE.min(self.next_pause * 2);
     }
 
-    fn client(&self) -> &'a Client {
-        self.sources.client
-    }
-
     /// What is deployed; worked out once in a job.
-    async fn desired(&mut self) -> Result<Desired, DeployStackError> {
+    async fn desired(&mut self) -> Result<Desired, DeploymentError> {
         if let Some(desired) = &self.desired {
             return Ok(desired.clone());
         }
-        let desired = self.sources.desired().await?;
+        let desired = self.source.desired().await?;
         self.progress.entry = Some(desired.entry.clone());
         self.desired = Some(desired.clone());
         Ok(desired)
@@ -181,12 +238,12 @@ impl<'a> Deployment<'a> {
 
     /// The stack's newest event, and then the stack. The other way round, an operation that began in between would look
     /// as if it had ended.
-    async fn read(&self) -> Result<Option<Found>, DeployStackError> {
-        let newest = match events::newest(self.client(), &self.subject.stack).await {
+    async fn read(&self) -> Result<Option<Found>, DeploymentError> {
+        let newest = match events::newest(self.client, &self.subject.stack).await {
             Err(error) if is_absent(&error) => None,
             newest => newest?,
         };
-        let found = describe(self.client(), &self.subject.stack).await?;
+        let found = describe(self.client, &self.subject.stack).await?;
         Ok(found.map(|stack| Found { stack, newest }))
     }
 
@@ -218,15 +275,14 @@ impl<'a> Deployment<'a> {
         Latest::Ours
     }
 
-    async fn turn(&mut self, found: Option<Found>) -> Result<Turn, DeployStackError> {
+    async fn turn(&mut self, found: Option<Found>) -> Result<Turn, DeploymentError> {
         let latest = found
             .as_ref()
             .map_or(Latest::BeforeOurs, |found| self.latest(found));
         let recovery = Recovery {
             delete_empty: !self.progress.deleted,
             delete_broken: !self.progress.deleted && self.subject.removable,
-            continue_rollback: !self.progress.continued
-                && self.params.common.continue_rollback.is_on(),
+            continue_rollback: !self.progress.continued && self.options.continue_rollback,
         };
         let state = found.as_ref().map(|found| found.stack.state());
         let next = step(state, latest, recovery);
@@ -249,17 +305,17 @@ impl<'a> Deployment<'a> {
             Step::Failed => Err(self.failed(stack).await?),
             Step::Stuck => Err(self.stuck(stack).await?),
             Step::Broken => Err(self.broken(stack)),
-            Step::Overtaken => Err(DeployStackError::Overtaken {
+            Step::Overtaken => Err(DeploymentError::Overtaken {
                 subject: self.subject.name.clone(),
                 status: stack.status.clone(),
             }),
         }
     }
 
-    fn follow(&self, stack: &Description) -> Result<Turn, DeployStackError> {
+    fn follow(&self, stack: &Description) -> Result<Turn, DeploymentError> {
         let Subject { name, .. } = &self.subject;
         if self.waited_enough() {
-            return Err(DeployStackError::TooSlow {
+            return Err(DeploymentError::TooSlow {
                 subject: name.clone(),
                 status: stack.status.clone(),
                 minutes: self.minutes(),
@@ -268,10 +324,10 @@ impl<'a> Deployment<'a> {
         Ok(Turn::Wait(format!("{name} is {}", stack.status)))
     }
 
-    fn wait_for_other(&self, stack: &Description) -> Result<Turn, DeployStackError> {
+    fn wait_for_other(&self, stack: &Description) -> Result<Turn, DeploymentError> {
         let Subject { name, .. } = &self.subject;
         if self.waited_enough() {
-            return Err(DeployStackError::OtherChange {
+            return Err(DeploymentError::OtherChange {
                 subject: name.clone(),
                 status: stack.status.clone(),
                 minutes: self.minutes(),
@@ -284,7 +340,7 @@ impl<'a> Deployment<'a> {
     }
 
     fn waited_enough(&self) -> bool {
-        self.progress.elapsed() > self.params.common.wait.0
+        self.progress.elapsed() > self.options.wait
     }
 
     fn minutes(&self) -> u64 {
@@ -292,10 +348,10 @@ impl<'a> Deployment<'a> {
     }
 
     /// Someone else came first; the stack says who.
-    fn surprised(&mut self) -> Result<Turn, DeployStackError> {
+    fn surprised(&mut self) -> Result<Turn, DeploymentError> {
         self.surprises += 1;
         if self.surprises > MAX_SURPRISES {
-            return Err(DeployStackError::Contended {
+            return Err(DeploymentError::Contended {
                 subject: self.subject.name.clone(),
             });
         }
@@ -305,10 +361,10 @@ impl<'a> Deployment<'a> {
         )))
     }
 
-    async fn delete(&mut self, stack: &Description) -> Result<Turn, DeployStackError> {
+    async fn delete(&mut self, stack: &Description) -> Result<Turn, DeploymentError> {
         self.check.still_runs().await?;
-        let delete = self.client().delete_stack().stack_name(&stack.id);
-        let delete = delete.role_arn(self.params.common.role.as_str());
+        let delete = self.client.delete_stack().stack_name(&stack.id);
+        let delete = delete.set_role_arn(self.options.role.clone());
         let token = recovery_token(&self.progress.job);
         let deleted = delete.client_request_token(token).send().await;
         deleted
@@ -325,13 +381,10 @@ impl<'a> Deployment<'a> {
         )))
     }
 
-    async fn continue_rollback(&mut self, stack: &Description) -> Result<Turn, DeployStackError> {
+    async fn continue_rollback(&mut self, stack: &Description) -> Result<Turn, DeploymentError> {
         self.check.still_runs().await?;
-        let go_on = self
-            .client()
-            .continue_update_rollback()
-            .stack_name(&stack.id);
-        let go_on = go_on.role_arn(self.params.common.role.as_str());
+        let go_on = self.client.continue_update_rollback().stack_name(&stack.id);
+        let go_on = go_on.set_role_arn(self.options.role.clone());
         let token = recovery_token(&self.progress.job);
         let sent = go_on.client_request_token(token).send().await;
         sent.map_err(|error| {

@@ -1,0 +1,137 @@
+//! What a job deploys: a template of its first artifact, or a service that a definition has.
+
+use aws_sdk_cloudformation::Client;
+use delivery_stack::deployment::{DeploymentError, Desired, Options, Settings, Source, Subject};
+use delivery_stack::package::{self, Blobs};
+use delivery_stack::service::{DefinedService, Overrides};
+
+use crate::error::DeployStackError;
+use crate::params::{DeployStackParams, TargetParams};
+use crate::source::ArtifactFiles;
+
+/// What is deployed.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A template, to a stack of this name.
+    Template { stack: String, path: String },
+    /// A service.
+    Service(Box<DefinedService>),
+}
+
+impl Target {
+    /// Finds it in the artifacts. `account` and `region` are the function's.
+    pub(crate) async fn find(
+        params: &DeployStackParams,
+        artifacts: &[ArtifactFiles<'_>],
+        account: &str,
+        region: &str,
+    ) -> Result<Self, DeployStackError> {
+        match &params.target {
+            TargetParams::Template { stack, template } => Ok(Self::Template {
+                stack: stack.clone(),
+                path: normal(template)?,
+            }),
+            TargetParams::Service {
+                environment,
+                service,
+                definition,
+            } => {
+                let found = DefinedService::read(artifacts, definition, environment, service);
+                let found = found.await?;
+                found.check(account, region)?;
+                Ok(Self::Service(Box::new(found)))
+            }
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Result<Subject, DeployStackError> {
+        match self {
+            Self::Service(service) => Ok(service.subject()?),
+            Self::Template { stack, .. } => Ok(Subject {
+                stack: stack.clone(),
+                name: format!("the stack `{stack}`"),
+                protected: false,
+                removable: false,
+            }),
+        }
+    }
+}
+
+/// What a job needs to work out what its stack is brought to.
+#[derive(Debug)]
+pub(crate) struct Sources<'a> {
+    pub(crate) params: &'a DeployStackParams,
+    pub(crate) target: Target,
+    pub(crate) artifacts: Vec<ArtifactFiles<'a>>,
+    pub(crate) client: &'a Client,
+    pub(crate) blobs: Blobs,
+}
+
+impl Source for Sources<'_> {
+    async fn desired(&self) -> Result<Desired, DeploymentError> {
+        let files = &self.artifacts[0];
+        let common = &self.params.common;
+        if let Some(digest) = common.digest {
+            files.check(digest).await?;
+        }
+        let role = Some(common.role.as_str().to_owned());
+        let capabilities = common.capabilities.as_ref().map(|given| given.0.clone());
+        let allow = common.allow.as_ref().map(|given| given.0.clone());
+        let path = match &self.target {
+            Target::Service(service) => {
+                let overrides = Overrides {
+                    parameters: self.params.parameters.clone(),
+                    capabilities,
+                    allow,
+                    role,
+                    boundary: common.boundary.clone(),
+                };
+                let desired = service.desired(files, &self.blobs, self.client, &overrides);
+                return desired.await;
+            }
+            Target::Template { path, .. } => path,
+        };
+        let settings = Settings {
+            parameters: self.params.parameters.clone(),
+            capabilities: capabilities.unwrap_or_else(Settings::default_capabilities),
+            allow: allow.unwrap_or_default(),
+            role,
+            boundary: common.boundary.clone(),
+            ..Settings::default()
+        };
+        let template = package::read(files, path).await?;
+        Desired::package(files, &self.blobs, path, &template, settings).await
+    }
+}
+
+/// How it is deployed.
+pub(crate) fn options(params: &DeployStackParams) -> Options {
+    let common = &params.common;
+    let commit = common.revision.as_ref();
+    let commit = commit.map(|name| format!("commit {name}"));
+    let digest = || common.digest.map(|digest| format!("the artifact {digest}"));
+    Options {
+        role: Some(common.role.as_str().to_owned()),
+        wait: common.wait.0,
+        continue_rollback: common.continue_rollback.is_on(),
+        release: commit.or_else(digest),
+        by: "deploy-stack",
+    }
+}
+
+/// A template's path without detours; archives have no others.
+fn normal(path: &str) -> Result<String, DeployStackError> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        let outside = || DeployStackError::Outside {
+            path: path.to_owned(),
+        };
+        match part {
+            "" if parts.is_empty() => return Err(outside()),
+            "" | "." => {}
+            ".." => drop(parts.pop().ok_or_else(outside)?),
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}

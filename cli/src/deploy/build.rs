@@ -1,0 +1,107 @@
+//! Builds of services in their own folders, as their developers run them: what is built is what is deployed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use delivery_definition::Service;
+use delivery_node::project::{self, Folder};
+use delivery_node::task;
+use tokio::process::Command;
+
+use super::error::DeployError;
+use crate::args::deploy::What;
+use crate::error::CliError;
+use crate::output::Reporter;
+use crate::settings::Settings;
+
+/// Ends a script at the first command that fails.
+const STRICT: &str = "set -e\n";
+
+/// Builds the services of a wave that have a build.
+pub(super) async fn build(
+    settings: &Settings,
+    wave: &[&Service],
+    what: &What,
+    reporter: &Reporter,
+) -> Result<(), CliError> {
+    if what.no_build {
+        return Ok(());
+    }
+    for service in wave {
+        let Some(script) = script(service, &settings.directory)? else {
+            continue;
+        };
+        let directory = super::work::directory(service);
+        reporter.notice(format!("building {} in `{directory}`", service.name));
+        run(service, &settings.directory.join(directory), &script).await?;
+    }
+    Ok(())
+}
+
+/// What builds a service; `None` where nothing does.
+fn script(service: &Service, repository: &Path) -> Result<Option<String>, DeployError> {
+    let Some(build) = &service.build else {
+        return Ok(None);
+    };
+    if let Some(commands) = &build.value.commands {
+        let commands: Vec<&str> = commands
+            .value
+            .iter()
+            .map(|one| one.value.as_str())
+            .collect();
+        return Ok(Some(format!("{STRICT}{}", commands.join("\n"))));
+    }
+    let Some(name) = &build.value.task else {
+        return Ok(None);
+    };
+    let folder = super::work::directory(service);
+    let folder = if folder == "." { "" } else { folder };
+    let files = Folder(repository);
+    let failed = |why: String| DeployError::NotBuildable {
+        service: service.name.clone(),
+        why,
+    };
+    let choice = task::choose(&files, folder, name, None);
+    let choice = choice.map_err(|error| failed(error.to_string()))?;
+    let run = choice.runner.command_line(name);
+    if repository.join(folder).join("node_modules").is_dir() {
+        return Ok(Some(format!("{STRICT}{run}")));
+    }
+    let installer = project::installer(&files, folder);
+    let installer = installer.map_err(|error| failed(error.to_string()))?;
+    let install = match installer.manager.program() {
+        "npm" => "npm ci".to_owned(),
+        program => format!("{program} install"),
+    };
+    Ok(Some(format!("{STRICT}{install}\n{run}")))
+}
+
+/// Runs a script in one shell. Its output goes to standard error: standard output is for data.
+async fn run(service: &Service, directory: &Path, script: &str) -> Result<(), DeployError> {
+    let environment = service.build.iter();
+    let environment = environment.filter_map(|build| build.value.environment.as_ref());
+    let environment = environment.flat_map(|variables| variables.value.iter());
+    let values = environment.map(|one| {
+        let text = one.value.value.resolve("", |_| None).unwrap_or_default();
+        (one.name.clone(), text)
+    });
+    let failed = |why: String| DeployError::Build {
+        service: service.name.clone(),
+        directory: directory.display().to_string(),
+        why,
+    };
+    let status = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(directory)
+        .envs(values)
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(|error| failed(format!("cannot start `sh`: {error}")))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(failed(format!("it ended with {status}")))
+}

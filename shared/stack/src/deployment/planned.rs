@@ -1,0 +1,93 @@
+//! What a deployment would change: a change set that is looked at and removed again.
+
+use std::time::Duration;
+
+use super::change::at_stake;
+use super::{Deployment, DeploymentError, Source};
+use crate::change_set::{self, Change, ChangeSetRequest, Prepared};
+use crate::description::{Description, describe};
+use crate::state::State;
+
+/// Polling interval for a change set, which is ready within some seconds.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the name of such a change set begins with.
+const PLAN: &str = "p-";
+
+/// What a deployment would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Whether the stack would be created.
+    pub creates: bool,
+    /// What would change; nothing where the stack is as it should be.
+    pub changes: Vec<Change>,
+    /// What holds data, would be replaced or removed, and is not allowed to be: the deployment would be refused.
+    pub at_stake: Vec<String>,
+}
+
+impl<S: Source> Deployment<'_, S> {
+    /// Has the change worked out, and leaves nothing of it behind.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be deployed, or someone else is changing the stack.
+    pub async fn plan(mut self) -> Result<Planned, DeploymentError> {
+        let desired = self.desired().await?;
+        let stack = self.subject.stack.clone();
+        let found = describe(self.client, &stack).await?;
+        let state = found.as_ref().map(Description::state);
+        if let (Some(found), true) = (&found, state.is_some_and(State::is_in_progress)) {
+            return Err(DeploymentError::OtherChange {
+                subject: self.subject.name.clone(),
+                status: found.status.clone(),
+                minutes: 0,
+            });
+        }
+        let is_new = matches!(
+            state,
+            None | Some(State::Gone | State::Review | State::NeverCreated)
+        );
+        let was_there = found.is_some() && state != Some(State::Gone);
+        if state == Some(State::NeverCreated) {
+            // It holds nothing, and takes no change set until it is deleted: everything would be created.
+            return Ok(Planned {
+                creates: true,
+                ..Planned::default()
+            });
+        }
+        let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
+        let name = format!("{PLAN}{}-{}", desired.entry, self.progress.job);
+        let request = ChangeSetRequest {
+            stack: &stack,
+            name: &name,
+            creates: is_new,
+            template: &desired.template,
+            parameters: &desired.parameters,
+            capabilities: &capabilities,
+            role_arn: self.options.role.as_deref(),
+            tags: &desired.tags,
+            description: self.options.by,
+        };
+        let current = found.as_ref().filter(|_| !is_new);
+        let prepared = match change_set::create(self.client, &request).await {
+            Ok(()) => change_set::prepared(self.client, &stack, &name, current, INTERVAL).await,
+            Err(error) => Err(error),
+        };
+        change_set::delete(self.client, &stack, &name).await?;
+        if is_new && !was_there {
+            change_set::delete_empty_stack(self.client, &stack).await?;
+        }
+        match prepared? {
+            Prepared::Ready { changes, .. } => Ok(Planned {
+                creates: is_new,
+                at_stake: at_stake(&changes, &desired.allow),
+                changes,
+            }),
+            Prepared::Nothing => Ok(Planned::default()),
+            Prepared::Over => Err(DeploymentError::Contended {
+                subject: self.subject.name.clone(),
+            }),
+            Prepared::Refused { reason } => Err(self.refused(&reason)),
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! A service of a definition in one of its environments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use aws_sdk_cloudformation::Client;
+use delivery_definition::names::EnvironmentName;
+use delivery_definition::{Definition, Folder, Kind, Reference, Service, Target, Text, kind_of};
+
+use crate::deployment::{DeploymentError, Desired, Settings, Subject};
+use crate::description::describe;
+use crate::package::{self, Blobs, FileKind, Files};
+use crate::template::{Template, nearest};
+
+/// The output of a site's own stack that the definition calls `Url`.
+const SITE_URL: &str = "SiteUrl";
+
+/// A service that is deployed to an environment.
+#[derive(Clone, Debug)]
+pub struct DefinedService {
+    definition: Definition,
+    /// The folder that the definition is in, seen from the tree's root: its paths begin there.
+    folder: String,
+    application: String,
+    environment: EnvironmentName,
+    service: String,
+}
+
+/// What whoever deploys a service says besides the definition.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Parameters of the template; they override all others.
+    pub parameters: BTreeMap<String, String>,
+    /// The capabilities, in CloudFormation's words; the definition's where there are none.
+    pub capabilities: Option<Vec<String>>,
+    /// The resources that hold data and may be replaced or removed; the definition's where there are none.
+    pub allow: Option<Vec<String>>,
+    /// The role that CloudFormation works with.
+    pub role: Option<String>,
+    /// The permissions boundary of the roles that the template makes.
+    pub boundary: Option<String>,
+}
+
+impl DefinedService {
+    /// Finds the definition in one of the trees, and the service and the environment in it.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not there, or the definition has mistakes.
+    pub async fn read(
+        trees: &[impl Files],
+        file: &str,
+        environment: &str,
+        service: &str,
+    ) -> Result<Self, DeploymentError> {
+        let mut trees = trees.iter();
+        let found = trees.find(|files| files.kind(file) == Some(FileKind::File));
+        let files = found.ok_or_else(|| DeploymentError::NoDefinition {
+            file: file.to_owned(),
+        })?;
+        let path = files
+            .fetch(file)
+            .await
+            .map_err(package::PackageError::Files)?;
+        let bytes = fs::read(&path).map_err(|source| DeploymentError::Disk { path, source })?;
+        let definition = delivery_definition::parse_bytes(&bytes, file)?;
+        let application = definition.application();
+        let application = application.ok_or_else(|| DeploymentError::NoApplication {
+            file: file.to_owned(),
+        })?;
+        let application = application.to_owned();
+        Self::new(definition, file, &application, environment, service)
+    }
+
+    /// A service of a definition, which is in this file of the tree.
+    ///
+    /// # Errors
+    ///
+    /// The definition has no such service or environment.
+    pub fn new(
+        definition: Definition,
+        file: &str,
+        application: &str,
+        environment: &str,
+        service: &str,
+    ) -> Result<Self, DeploymentError> {
+        let environment = definition.environment(environment)?.name;
+        if definition.services().get(service).is_none() {
+            let known = || definition.services().names();
+            return Err(DeploymentError::NoService {
+                service: service.to_owned(),
+                file: file.to_owned(),
+                meant: nearest(service, known()).map(str::to_owned),
+                known: known().map(str::to_owned).collect(),
+            });
+        }
+        Ok(Self {
+            application: application.to_owned(),
+            folder: package::folder_of(file).to_owned(),
+            environment,
+            service: service.to_owned(),
+            definition,
+        })
+    }
+
+    fn service(&self) -> &Service {
+        let service = self.definition.services().get(&self.service);
+        service.expect("the service was found when the definition was read")
+    }
+
+    fn target(&self) -> Target<'_> {
+        let target = self.definition.environment(self.environment.as_str());
+        target.expect("the environment was found when the definition was read")
+    }
+
+    /// Fails where the service is not deployed here.
+    ///
+    /// # Errors
+    ///
+    /// It is another environment's, or the environment is in another account or region.
+    pub fn check(&self, account: &str, region: &str) -> Result<(), DeploymentError> {
+        let (target, service) = (self.target(), self.service());
+        if let Some(other) = target.settings.share.get(&service.name) {
+            return Err(DeploymentError::Shared {
+                service: service.name.clone(),
+                environment: self.environment.to_string(),
+                other: other.value.value.clone(),
+            });
+        }
+        let settings = &target.settings;
+        let wanted_account = settings.account.as_ref().map(|one| one.0.as_str());
+        let wanted_region = settings.region.as_ref().map(|one| one.0.as_str());
+        let elsewhere = [(wanted_account, account), (wanted_region, region)]
+            .into_iter()
+            .find_map(|(wanted, here)| wanted.filter(|wanted| *wanted != here));
+        match elsewhere {
+            None => Ok(()),
+            Some(place) => Err(DeploymentError::Elsewhere {
+                environment: self.environment.to_string(),
+                place: place.to_owned(),
+            }),
+        }
+    }
+
+    /// Where it is deployed.
+    ///
+    /// # Errors
+    ///
+    /// The stack's name would be too long.
+    pub fn subject(&self) -> Result<Subject, DeploymentError> {
+        let Self {
+            service,
+            environment,
+            ..
+        } = self;
+        let stack = self.target().stack(&self.application, self.service())?;
+        let protected = self.target().settings.is_protected();
+        Ok(Subject {
+            name: format!("`{service}` in `{environment}` (stack `{stack}`)"),
+            stack,
+            protected,
+            removable: environment.family().is_some() && !protected,
+        })
+    }
+
+    /// What its stack is brought to.
+    ///
+    /// # Errors
+    ///
+    /// It has no template, the template cannot be packaged, or a parameter has no value.
+    pub async fn desired(
+        &self,
+        files: &impl Files,
+        blobs: &Blobs,
+        client: &Client,
+        overrides: &Overrides,
+    ) -> Result<Desired, DeploymentError> {
+        let path = self.template(files).await?;
+        let template = package::read(files, &path).await?;
+        let parameters = self.parameters(client, &template, &overrides.parameters);
+        let service = self.service();
+        let capabilities = service.capabilities().iter().map(ToString::to_string);
+        let given = (overrides.capabilities.clone(), overrides.allow.clone());
+        let settings = Settings {
+            parameters: parameters.await?,
+            capabilities: given.0.unwrap_or_else(|| capabilities.collect()),
+            allow: given.1.unwrap_or_else(|| self.allowed()),
+            tags: self.tags(),
+            role: overrides.role.clone(),
+            boundary: overrides.boundary.clone(),
+        };
+        Desired::package(files, blobs, &path, &template, settings).await
+    }
+
+    /// The resources that hold data and may be replaced or removed here: the service's, and this environment's.
+    fn allowed(&self) -> Vec<String> {
+        let of_service = format!("{}.", self.service);
+        let here = self.target().settings.allow.iter();
+        let here = here.filter_map(|name| name.value.strip_prefix(&of_service));
+        let always = self.service().allow.iter().map(String::as_str);
+        always.chain(here).map(str::to_owned).collect()
+    }
+
+    /// Values with the outputs of other services in place of their references; `names` say in messages which they are.
+    ///
+    /// # Errors
+    ///
+    /// A service that one refers to is not deployed, or has no such output.
+    pub async fn resolve<'a>(
+        &self,
+        client: &Client,
+        values: impl Iterator<Item = (&'a str, &'a Text)> + Clone,
+    ) -> Result<BTreeMap<String, String>, DeploymentError> {
+        let references = values.clone().flat_map(|(_, text)| text.references());
+        let services: BTreeSet<&str> = references.map(|one| one.service.as_str()).collect();
+        let outputs = self.outputs(client, services).await?;
+        let mut resolved = BTreeMap::new();
+        for (name, text) in values {
+            let output = |reference: &Reference| {
+                let outputs = outputs.get(&reference.service)?;
+                outputs.get(&reference.output).map(String::as_str)
+            };
+            let value = text.resolve(self.environment.as_str(), output);
+            let value = value.map_err(|reference| {
+                let known = outputs.get(&reference.service);
+                let known = known.into_iter().flat_map(BTreeMap::keys);
+                DeploymentError::NoOutput {
+                    parameter: name.to_owned(),
+                    known: known.cloned().collect(),
+                    output: reference.output,
+                    service: reference.service,
+                }
+            })?;
+            resolved.insert(name.to_owned(), value);
+        }
+        Ok(resolved)
+    }
+
+    /// The stack's tags. They say where it belongs and never which release it has: a tag that changes with each release
+    /// would change each resource that takes tags.
+    #[must_use]
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        [
+            ("delivery:application", self.application.as_str()),
+            ("delivery:environment", self.environment.as_str()),
+            ("delivery:service", self.service.as_str()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// The path of the service's template in the tree.
+    async fn template(&self, files: &impl Files) -> Result<String, DeploymentError> {
+        let service = self.service();
+        let directory = service.directory.as_ref();
+        let directory = directory.map_or(".", |directory| directory.value.as_str());
+        let parts = [self.folder.as_str(), directory].into_iter();
+        let parts: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
+        let folder = parts.join("/");
+        let listing = Listing::of(files, &folder).await?;
+        let detected = kind_of(service, &listing)?;
+        match detected.template.filter(|_| detected.kind == Kind::Stack) {
+            Some(template) if folder.is_empty() => Ok(template),
+            Some(template) => Ok(format!("{folder}/{template}")),
+            None => Err(DeploymentError::NotAStack {
+                service: service.name.clone(),
+                kind: detected.kind.to_string(),
+            }),
+        }
+    }
+
+    /// The template's parameters here; `own` are the caller's, which override all others.
+    async fn parameters(
+        &self,
+        client: &Client,
+        template: &Template,
+        own: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, DeploymentError> {
+        let declared = template.parameters();
+        let has = |name: &str| declared.iter().any(|one| one.name == name);
+        let mut parameters = self.target().parameters(self.service(), has);
+        parameters.retain(|name, _| !own.contains_key(name));
+        let texts = parameters.iter();
+        let texts = texts.map(|(name, parameter)| (name.as_str(), &parameter.value));
+        let mut values = self.resolve(client, texts).await?;
+        values.extend(own.clone());
+        Ok(values)
+    }
+
+    /// The outputs of services, from their stacks in this environment or in the one that shares its own.
+    async fn outputs(
+        &self,
+        client: &Client,
+        services: BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>, DeploymentError> {
+        let target = self.target();
+        let mut outputs = BTreeMap::new();
+        for name in services {
+            let Some(service) = self.definition.services().get(name) else {
+                continue; // the definition was checked: each reference has its service
+            };
+            let stack = match target.settings.share.get(name) {
+                Some(other) => {
+                    let other = self.definition.environment(&other.value.value)?;
+                    other.stack(&self.application, service)?
+                }
+                None => target.stack(&self.application, service)?,
+            };
+            let found = describe(client, &stack).await?;
+            let found = found.ok_or_else(|| DeploymentError::NoOtherStack {
+                service: name.to_owned(),
+                stack,
+            })?;
+            let mut found = found.outputs;
+            if let (Some(_), Some(url)) = (&service.site, found.get(SITE_URL).cloned()) {
+                found.insert("Url".to_owned(), url);
+            }
+            outputs.insert(name.to_owned(), found);
+        }
+        Ok(outputs)
+    }
+}
+
+/// What lies in a service's folder.
+#[derive(Debug)]
+struct Listing {
+    files: Vec<String>,
+    templates: BTreeSet<String>,
+}
+
+impl Listing {
+    /// Reads the files that can be the template.
+    async fn of(files: &impl Files, folder: &str) -> Result<Self, DeploymentError> {
+        let names = files.files_in(folder);
+        let mut templates = BTreeSet::new();
+        for name in ["template.yaml", "template.yml", "template.json"] {
+            if !names.iter().any(|found| found == name) {
+                continue;
+            }
+            let path = if folder.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{folder}/{name}")
+            };
+            match package::read(files, &path).await {
+                Ok(_) => {
+                    templates.insert(name.to_owned());
+                }
+                Err(package::PackageError::NotATemplate { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self {
+            files: names,
+            templates,
+        })
+    }
+}
+
+impl Folder for Listing {
+    fn files(&self) -> Vec<String> {
+        self.files.clone()
+    }
+
+    fn has_resources(&self, file: &str) -> bool {
+        self.templates.contains(file)
+    }
+
+    /// Only stacks are deployed here: whether it has the task decides nothing but the message.
+    fn has_package_task(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_lets_go_of_its_own_services_resources() {
+        let text = "application = \"shop\"\n[services]\n\
+            api = { directory = \"api\", allow = [\"Old\"] }\napi2 = \"api2\"\n[environments]\n\
+            int = { allow = [\"api.Table\", \"api2.Other\"] }\nprd = {}\n";
+        let definition = delivery_definition::parse_bytes(text.as_bytes(), "delivery.toml");
+        let definition = definition.unwrap();
+        let allowed = |environment: &str| {
+            let file = "delivery.toml";
+            let service = DefinedService::new(definition.clone(), file, "shop", environment, "api");
+            service.unwrap().allowed()
+        };
+        assert_eq!(allowed("int"), ["Old", "Table"]);
+        assert_eq!(allowed("prd"), ["Old"]);
+    }
+}
