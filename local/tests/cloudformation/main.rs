@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+mod accounts;
 mod changes;
 mod endings;
 mod functions;
 mod refusals;
+mod roles;
 mod sam;
 mod signing_in;
+mod stack_policies;
 mod templates;
 mod world;

@@ -27,7 +27,7 @@ async fn with_capabilities(
 }
 
 /// The reason of the first resource that failed.
-async fn first_failure(world: &World, stack: &str) -> String {
+pub(crate) async fn first_failure(world: &World, stack: &str) -> String {
     let events = world.events(stack).await;
     let failed = events.iter().find(|event| {
         let status = event.resource_status().unwrap();
@@ -213,30 +213,18 @@ Outputs:
         let failing = FAILING.replace("KEY", "none.zip");
         create.template_body(failing).send().await.unwrap();
         assert_eq!(world.execute("left", "one").await, "CREATE_FAILED");
-        let bucket = bucket_of(world, "left").await;
+        let bucket = world.stack_resource("left", "Bucket").await;
 
         let mended = FAILING.replace("KEY", "layer.zip");
         let made = world.change_set(ChangeSetType::Update, "left", "two", &mended, &[]);
         made.await.unwrap();
         assert_eq!(world.execute("left", "two").await, "UPDATE_COMPLETE");
         assert_eq!(
-            bucket_of(world, "left").await,
+            world.stack_resource("left", "Bucket").await,
             bucket,
             "what was made stays"
         );
     });
-}
-
-async fn bucket_of(world: &World, stack: &str) -> String {
-    let describe = world.cloudformation.describe_stack_resource();
-    let describe = describe.stack_name(stack).logical_resource_id("Bucket");
-    let described = describe
-        .send()
-        .await
-        .unwrap()
-        .stack_resource_detail
-        .unwrap();
-    described.physical_resource_id.unwrap()
 }
 
 #[test]

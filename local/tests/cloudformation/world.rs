@@ -18,6 +18,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::aws::LocalAws;
 use local::launch::SECRET_ACCESS_KEY;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 
@@ -43,7 +44,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(&'static World) -> F
 }
 
 pub(crate) struct World {
-    aws: LocalAws,
+    aws: &'static LocalAws,
     pub(crate) config: SdkConfig,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) s3: aws_sdk_s3::Client,
@@ -53,8 +54,19 @@ impl World {
     async fn start() -> Self {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
         let aws = LocalAws::start(home, REGION).await.unwrap();
-        let credentials =
-            Credentials::new(aws.access_key_id(), SECRET_ACCESS_KEY, None, None, "local");
+        let aws: &'static LocalAws = Box::leak(Box::new(aws));
+        let world = Self::signed_in(aws, aws.access_key_id());
+        world.s3.create_bucket().bucket(CODE).send().await.unwrap();
+        world
+    }
+
+    /// The same local AWS for whom a key belongs to.
+    pub(crate) fn as_key(&self, access_key_id: impl Into<String>) -> Self {
+        Self::signed_in(self.aws, access_key_id.into())
+    }
+
+    fn signed_in(aws: &'static LocalAws, access_key_id: String) -> Self {
+        let credentials = Credentials::new(access_key_id, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
             .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
@@ -62,13 +74,11 @@ impl World {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(aws.endpoint())
             .build();
-        let s3 = aws_sdk_s3::Client::new(&config);
-        s3.create_bucket().bucket(CODE).send().await.unwrap();
         Self {
             aws,
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            s3: aws_sdk_s3::Client::new(&config),
             config,
-            s3,
         }
     }
 
@@ -170,6 +180,20 @@ impl World {
         text(Request::get(url)).await.1
     }
 
+    /// What an operation of a service that speaks JSON answers.
+    pub(crate) async fn ask(&self, service: &str, target: &str, input: &Value) -> Value {
+        let key = self.access_key_id();
+        let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let request = Request::post(self.endpoint())
+            .header("authorization", authorization)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", target);
+        let (_, body) = answer(request, Body::from(input.to_string())).await;
+        serde_json::from_str(&body).unwrap_or(Value::String(body))
+    }
+
     /// The header fields and the body at an address, for a page of a local site.
     pub(crate) async fn get_from(&self, url: &str, origin: &str) -> (HeaderMap, String) {
         text(Request::get(url).header("origin", origin)).await
@@ -189,6 +213,14 @@ impl World {
         self.aws.access_key_id()
     }
 
+    /// The physical id of a resource.
+    pub(crate) async fn stack_resource(&self, stack: &str, logical_id: &str) -> String {
+        let describe = self.cloudformation.describe_stack_resource();
+        let describe = describe.stack_name(stack).logical_resource_id(logical_id);
+        let described = describe.send().await.unwrap().stack_resource_detail;
+        described.unwrap().physical_resource_id.unwrap()
+    }
+
     pub(crate) async fn output(&self, stack: &str, key: &str) -> String {
         let outputs = self.stack(stack).await.outputs.unwrap_or_default();
         let found = outputs
@@ -200,8 +232,12 @@ impl World {
 
 /// The answer's header fields and body.
 async fn text(request: axum::http::request::Builder) -> (HeaderMap, String) {
+    answer(request, Body::empty()).await
+}
+
+async fn answer(request: axum::http::request::Builder, body: Body) -> (HeaderMap, String) {
     let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
-    let request = request.body(Body::empty()).unwrap();
+    let request = request.body(body).unwrap();
     let (parts, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (parts.headers, String::from_utf8(body.to_vec()).unwrap())

@@ -70,6 +70,18 @@ Outputs:
   Arn: { Value: !GetAtt Probe.Arn }
 "#;
 
+/// The role that the stacks work as.
+const EXECUTION_ROLE: &str = "
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: cloudformation
+      AssumeRolePolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Action: 'sts:AssumeRole', Principal: { Service: cloudformation.amazonaws.com } }]
+";
+
 /// Never dropped: the supervisor ends everything when this process ends.
 static SHARED: LazyLock<(Runtime, Local)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
@@ -154,6 +166,11 @@ impl Local {
             endpoint,
             s3,
         };
+        let create = local.cloudformation.create_stack().stack_name("role");
+        let create = create.template_body(EXECUTION_ROLE);
+        let create = create.capabilities(Capability::CapabilityNamedIam);
+        create.send().await.unwrap();
+        assert_eq!(local.at_rest("role").await, "CREATE_COMPLETE");
         for name in ["probe", FRAGILE] {
             let name_of = Parameter::builder()
                 .parameter_key("Name")

@@ -6,19 +6,24 @@ from ministack.services.cloudformation import provisioners
 UPLOADED = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
 
 
+def why_missing(bucket, key):
+    """S3's code and message for an object that cannot be read; `None` for one that can."""
+    if bucket not in s3._buckets:
+        return "NoSuchBucket", "The specified bucket does not exist"
+    if key not in s3._buckets[bucket]["objects"]:
+        return "NoSuchKey", "The specified key does not exist."
+    return None
+
+
 def refuse_missing(kind, properties):
     place = properties.get(UPLOADED[kind]) or {}
     bucket, key = place.get("S3Bucket"), place.get("S3Key")
-    if not bucket or not key:
-        return
-    code, message = "NoSuchKey", "The specified key does not exist."
-    if bucket not in s3._buckets:
-        code, message = "NoSuchBucket", "The specified bucket does not exist"
-    elif key in s3._buckets[bucket]["objects"]:
-        return
-    raise ValueError(
-        f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message} (s3://{bucket}/{key})"
-    )
+    missing = why_missing(bucket, key) if bucket and key else None
+    if missing:
+        code, message = missing
+        raise ValueError(
+            f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message} (s3://{bucket}/{key})"
+        )
 
 
 def with_code(kind, function, position):
