@@ -109,7 +109,12 @@ impl Application {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies an application's folder, without what an installation or a build left there.
+///
+/// # Errors
+///
+/// Where a file cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -4,11 +4,14 @@
 //! Only ratios of one run count: machines differ and are noisy. No test asserts a time.
 
 pub mod archives;
+pub mod commands;
 pub mod contest;
+pub mod deploy;
 pub mod engine;
 pub mod figures;
 pub mod function;
 pub mod inputs;
+pub mod local_aws;
 pub mod machine;
 pub mod npm;
 pub mod peers;
@@ -70,8 +73,8 @@ impl Bench {
     }
 
     /// Which comparisons there are, by what the command line calls them.
-    pub const COMPARISONS: [&str; 9] = [
-        "extract", "create", "large", "npm", "site", "memory", "start", "size", "engine",
+    pub const COMPARISONS: [&str; 10] = [
+        "extract", "create", "large", "npm", "site", "deploy", "memory", "start", "size", "engine",
     ];
 
     /// Makes one comparison.
@@ -86,6 +89,7 @@ impl Bench {
             "large" => archives::large(self).await,
             "npm" => npm::compare(self).await,
             "site" => site::compare(self).await,
+            "deploy" => deploy::compare(self).await,
             "memory" => npm::memory(self).await,
             "start" => start::compare(self).await,
             "size" => size::table(self),

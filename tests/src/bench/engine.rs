@@ -40,12 +40,12 @@ const LISTING: usize = 4;
 /// What a page may take.
 const MOST_SECONDS: f64 = 0.020;
 
-/// Names the engine's key; the engine does not check the signature.
-const SIGNED: &str =
-    "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/codepipeline/aws4_request";
+/// The key of this comparison's engine.
+const KEY: &str = "bench";
 
 const REPOSITORY: &str = "octo/bench";
-const PIPELINE: &str = "bench";
+/// The pipeline's name.
+pub(super) const PIPELINE: &str = "bench";
 
 /// Builds a history of 4,000 actions through the API, then reads it.
 ///
@@ -56,8 +56,8 @@ pub async fn compare(bench: &Bench) -> io::Result<Vec<Section>> {
     let folder = bench.fresh("engine")?;
     std::fs::write(folder.join("file"), "content")?;
     let (sender, jobs) = mpsc::unbounded_channel();
-    let engine = start(&folder, sender).await?;
-    let api = Api::new(engine.endpoint());
+    let engine = start(&folder, KEY, sender).await?;
+    let api = Api::new(engine.endpoint(), KEY);
     let reporter = tokio::spawn(report(api.clone(), jobs));
     fill(&api).await?;
 
@@ -123,16 +123,21 @@ fn section(
     }
 }
 
-async fn start(folder: &Path, jobs: mpsc::UnboundedSender<String>) -> io::Result<EngineHandle> {
+/// Starts an engine without an AWS around it: its source is a folder, and its jobs' ids go to a channel.
+pub(super) async fn start(
+    folder: &Path,
+    key: &str,
+    jobs: mpsc::UnboundedSender<String>,
+) -> io::Result<EngineHandle> {
     let source = Source::open(folder).await.map_err(io::Error::other)?;
     let config = EngineConfig {
         region: "us-east-1".to_owned(),
         account_id: "000000000000".to_owned(),
         aws_endpoint: String::new(),
         credentials: Credentials {
-            access_key_id: "bench".to_owned(),
-            secret_access_key: "bench".to_owned(),
-            session_token: "bench".to_owned(),
+            access_key_id: key.to_owned(),
+            secret_access_key: key.to_owned(),
+            session_token: key.to_owned(),
         },
         durations: Durations::local(),
         clock: Clock::System,
@@ -153,7 +158,8 @@ async fn report(api: Api, mut jobs: mpsc::UnboundedReceiver<String>) -> io::Resu
     Ok(())
 }
 
-async fn fill(api: &Api) -> io::Result<()> {
+/// A pipeline of [`ACTIONS`] actions.
+pub(super) fn pipeline() -> Value {
     let kind = |category: &str, provider: &str| json!({"category": category, "owner": "AWS", "provider": provider, "version": "1"});
     let source = json!({"name": "Source", "actionTypeId": kind("Source", "CodeStarSourceConnection"),
         "configuration": {"ConnectionArn": "c", "FullRepositoryId": REPOSITORY, "BranchName": "main"},
@@ -164,12 +170,14 @@ async fn fill(api: &Api) -> io::Result<()> {
             "inputArtifacts": [{"name": "Source"}]})
     };
     let actions: Vec<_> = (1..ACTIONS).map(action).collect();
-    let pipeline = json!({"name": PIPELINE, "roleArn": "arn:aws:iam::000000000000:role/bench",
+    json!({"pipeline": {"name": PIPELINE, "roleArn": "arn:aws:iam::000000000000:role/bench",
         "pipelineType": "V2", "executionMode": "QUEUED",
         "artifactStore": {"type": "S3", "location": "store"},
-        "stages": [{"name": "Source", "actions": [source]}, {"name": "Work", "actions": actions}]});
-    api.call("CreatePipeline", &json!({"pipeline": pipeline}))
-        .await?;
+        "stages": [{"name": "Source", "actions": [source]}, {"name": "Work", "actions": actions}]}})
+}
+
+async fn fill(api: &Api) -> io::Result<()> {
+    api.call("CreatePipeline", &pipeline()).await?;
     let mut left = EXECUTIONS - 1; // the creation starts the first
     while left > 0 {
         let batch = left.min(BATCH);
@@ -202,22 +210,29 @@ async fn list(api: Api) -> io::Result<()> {
     }
 }
 
+/// The engine's API.
 #[derive(Clone)]
-struct Api {
+pub(super) struct Api {
     client: Client<HttpConnector, Full<Bytes>>,
     endpoint: String,
+    authorization: String,
 }
 
 impl Api {
-    fn new(endpoint: String) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, endpoint }
+    pub(super) fn new(endpoint: String, key: &str) -> Self {
+        // The engine looks at the key and does not check the signature.
+        let scope = format!("{key}/20260101/us-east-1/codepipeline/aws4_request");
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            endpoint,
+            authorization: format!("AWS4-HMAC-SHA256 Credential={scope}"),
+        }
     }
 
-    async fn call(&self, operation: &str, input: &Value) -> io::Result<Value> {
+    pub(super) async fn call(&self, operation: &str, input: &Value) -> io::Result<Value> {
         let request = Request::post(&self.endpoint)
             .header("x-amz-target", format!("CodePipeline_20150709.{operation}"))
-            .header("authorization", SIGNED)
+            .header("authorization", &self.authorization)
             .body(Full::from(input.to_string()))
             .map_err(io::Error::other)?;
         let response = self

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program, and how it is asked for its version.
-const KNOWN: [(&str, &[&str]); 10] = [
+const KNOWN: [(&str, &[&str]); 12] = [
     ("7zz", &[]),
     ("aws", &["--version"]),
     ("bsdtar", &["--version"]),
@@ -15,6 +15,8 @@ const KNOWN: [(&str, &[&str]); 10] = [
     ("rclone", &["version"]),
     ("ripunzip", &["--version"]),
     ("s5cmd", &["version"]),
+    ("sam", &["--version"]),
+    ("serverless", &["--version"]),
     ("unzip", &["-v"]),
     ("zip", &["-v"]),
 ];

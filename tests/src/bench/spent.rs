@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Add;
 use std::time::Instant;
 
 use tokio::process::Command;
@@ -22,29 +23,52 @@ pub struct Spent {
     pub cpu: f64,
 }
 
+impl Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            wall: self.wall + other.wall,
+            cpu: self.cpu + other.cpu,
+        }
+    }
+}
+
 /// Runs a program to its end.
 ///
 /// # Errors
 ///
 /// Where it cannot start, or does not end with 0: then with the last of what it said.
 pub async fn run(command: &mut Command) -> io::Result<Spent> {
+    run_and_read(command).await.map(|(spent, _)| spent)
+}
+
+/// Runs a program to its end, and returns what it printed, too.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_and_read(command: &mut Command) -> io::Result<(Spent, String)> {
     let before = ticks("self")?;
     let begun = Instant::now();
     let output = command.output().await?;
     let wall = begun.elapsed().as_secs_f64();
     let after = ticks("self")?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
         let last: Vec<&str> = said.lines().rev().take(5).collect();
         return Err(io::Error::other(format!(
             "{command:?} ended with {}: {last:?}",
             output.status
         )));
     }
-    Ok(Spent {
+    let spent = Spent {
         wall,
         cpu: after.children - before.children,
-    })
+    };
+    let printed = [output.stdout, output.stderr].concat();
+    Ok((spent, String::from_utf8_lossy(&printed).into_owned()))
 }
 
 /// Processor time so far, in seconds.

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use super::contest::{Contender, Rounds};
 use super::function::{program, search_path};
 use super::report::{Section, Target};
-use super::{Bench, spent};
+use super::{Bench, commands, spent};
 use crate::checkout;
 use crate::packages::FUNCTIONS;
 
@@ -19,12 +19,19 @@ const ROUNDS: usize = 30;
 /// Where `scripts/bench` puts packages of npm.
 const NODE_MODULES: &str = ".delivery/bench/npm/node_modules";
 
-/// Starts each function, and Node.js with what the original's handler loads first.
+/// Starts each function, and Node.js with what the original's handler loads first; then the command line.
 ///
 /// # Errors
 ///
-/// Where a function is not built or ends before it asks.
+/// Where a program is not built or fails.
 pub async fn compare(bench: &Bench) -> io::Result<Vec<Section>> {
+    Ok(vec![
+        functions(bench).await?,
+        commands::compare(bench).await?,
+    ])
+}
+
+async fn functions(bench: &Bench) -> io::Result<Section> {
     let mut contenders = Vec::new();
     for name in FUNCTIONS {
         contenders.push(Contender::new(name, ""));
@@ -66,7 +73,7 @@ pub async fn compare(bench: &Bench) -> io::Result<Vec<Section>> {
             .into_iter()
             .filter(|peer| !peer.wall.is_empty()),
     );
-    Ok(vec![Section {
+    Ok(Section {
         title: "Start".to_owned(),
         text: "From the start of the process until it asks for its first event (`GET \
                /2018-06-01/runtime/invocation/next`), in seconds. The handler of the Node.js original \
@@ -77,7 +84,7 @@ pub async fn compare(bench: &Bench) -> io::Result<Vec<Section>> {
         contenders,
         targets,
         ..Section::default()
-    }])
+    })
 }
 
 /// The slowest function, which stands first, against Node.js.
