@@ -1,6 +1,6 @@
 //! Input that cannot be deployed: each with its message, and nothing is changed.
 
-use crate::world::{failure, run, variables};
+use crate::world::run;
 
 #[test]
 fn what_cannot_be_deployed_says_so() {
@@ -44,11 +44,11 @@ fn what_cannot_be_deployed_says_so() {
         let mut messages = Vec::new();
         for (name, template, more) in cases {
             let key = local.artifact(&[("template.yaml", template)]).await;
-            let message = failure(local.deploy("input", &key, more).await);
+            let message = local.deploy("input", &key, more).await.failure();
             messages.push(format!("--- {name}\n{message}"));
         }
         let key = local.artifact(&[("other.yaml", role)]).await;
-        let message = failure(local.deploy("input", &key, "").await);
+        let message = local.deploy("input", &key, "").await.failure();
         messages.push(format!("--- absent\n{message}"));
         insta::assert_snapshot!(messages.join("\n\n"));
         let status = local.status("input").await;
@@ -70,7 +70,7 @@ fn a_template_over_the_size_of_a_call_is_deployed_from_the_bucket() {
         );
         assert!(template.len() > 51_200, "{}", template.len());
         let key = local.artifact(&[("template.yaml", &template)]).await;
-        variables(local.deploy("large", &key, "").await);
+        local.deploy("large", &key, "").await.variables();
         assert_eq!(local.status("large").await.unwrap(), "CREATE_COMPLETE");
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::world::{run, variables};
+use crate::world::run;
 
 #[test]
 fn there_and_back_and_the_same_again() {
@@ -15,7 +15,7 @@ fn there_and_back_and_the_same_again() {
         ];
         for (release, changed) in [(0, "true"), (1, "true"), (0, "true"), (0, "false")] {
             let found = local.deploy("releases", &releases[release], "").await;
-            assert_eq!(variables(found)["Changed"], changed);
+            assert_eq!(found.variables()["Changed"], changed);
         }
         assert_eq!(local.operations("releases").await, 3);
     });
@@ -40,7 +40,7 @@ fn deliveries_at_the_same_time_have_one_effect() {
             let time = Duration::from_mins(1);
             let ended = join_all(events.iter().map(|event| local.invoke(event, time))).await;
             for result in ended {
-                variables(result);
+                result.variables();
             }
         }
         assert_eq!(local.operations("at-once").await, 3);
@@ -88,9 +88,9 @@ Resources:
             revisions.sort();
             revisions
         };
-        variables(local.deploy("two-functions", &first, "").await);
+        local.deploy("two-functions", &first, "").await.variables();
         let before = revisions().await;
-        variables(local.deploy("two-functions", &second, "").await);
+        local.deploy("two-functions", &second, "").await.variables();
         let after = revisions().await;
         let changed: Vec<bool> = before.iter().zip(&after).map(|(a, b)| a != b).collect();
         assert_eq!(changed, [false, true], "{before:?} {after:?}");

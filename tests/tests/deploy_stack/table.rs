@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::types::{ChangeSetType, OnFailure};
 use delivery_testing::world::codepipeline::Reported;
 
-use crate::world::{Local, failure, run, variables};
+use crate::world::{Local, run};
 
 const OK: &[(&str, &str)] = &[("Version", "1")];
 
@@ -26,7 +26,7 @@ async fn failed_creation(
 fn no_stack_is_created() {
     run(async |local| {
         let key = local.custom(OK).await;
-        let found = variables(local.deploy("row-none", &key, "").await);
+        let found = local.deploy("row-none", &key, "").await.variables();
         assert_eq!((&*found["Changed"], &*found["Id"]), ("true", "Custom"));
         assert_eq!(local.status("row-none").await.unwrap(), "CREATE_COMPLETE");
     });
@@ -36,7 +36,7 @@ fn no_stack_is_created() {
 fn a_deleted_stack_is_created_again() {
     run(async |local| {
         let key = local.custom(OK).await;
-        variables(local.deploy("row-deleted", &key, "").await);
+        local.deploy("row-deleted", &key, "").await.variables();
         let delete = local
             .cloudformation
             .delete_stack()
@@ -49,7 +49,7 @@ fn a_deleted_stack_is_created_again() {
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        variables(local.deploy("row-deleted", &key, "").await);
+        local.deploy("row-deleted", &key, "").await.variables();
         assert_eq!(
             local.status("row-deleted").await.unwrap(),
             "CREATE_COMPLETE"
@@ -68,7 +68,7 @@ fn a_stack_under_review_is_created() {
         let create = create.template_body(local.template(OK));
         create.send().await.unwrap();
         let key = local.custom(OK).await;
-        variables(local.deploy("row-review", &key, "").await);
+        local.deploy("row-review", &key, "").await.variables();
         assert_eq!(local.status("row-review").await.unwrap(), "CREATE_COMPLETE");
     });
 }
@@ -86,7 +86,7 @@ fn a_complete_stack_is_updated_or_left_unchanged() {
             (&two, "true"),
             (&two, "false"),
         ] {
-            let found = variables(local.deploy("row-complete", key, "").await);
+            let found = local.deploy("row-complete", key, "").await.variables();
             assert_eq!(found["Changed"], changed);
         }
         let listed = local
@@ -106,17 +106,17 @@ fn a_complete_stack_is_updated_or_left_unchanged() {
 fn an_update_that_fails_is_taken_back_and_tried_again() {
     run(async |local| {
         let key = local.custom(OK).await;
-        variables(local.deploy("row-rolled-back", &key, "").await);
+        local.deploy("row-rolled-back", &key, "").await.variables();
         let bad = local.custom(&[("Version", "2"), ("Fail", "Update")]).await;
         let deploy = async || {
             let result = local.deploy("row-rolled-back", &bad, "&revision=daed1c4f");
-            failure(result.await)
+            result.await.failure()
         };
         let message = deploy().await;
         assert_eq!(deploy().await, message, "a second time");
         insta::assert_snapshot!(message);
         let good = local.custom(&[("Version", "3")]).await;
-        variables(local.deploy("row-rolled-back", &good, "").await);
+        local.deploy("row-rolled-back", &good, "").await.variables();
         assert_eq!(
             local.status("row-rolled-back").await.unwrap(),
             "UPDATE_COMPLETE"
@@ -131,11 +131,14 @@ fn a_creation_that_fails_is_taken_back_deleted_and_tried_again() {
         let result = local
             .deploy("row-never-created", &bad, "&revision=daed1c4f")
             .await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
         let status = local.status("row-never-created").await.unwrap();
         assert_eq!(status, "ROLLBACK_COMPLETE");
         let good = local.custom(OK).await;
-        variables(local.deploy("row-never-created", &good, "").await);
+        local
+            .deploy("row-never-created", &good, "")
+            .await
+            .variables();
         assert_eq!(
             local.status("row-never-created").await.unwrap(),
             "CREATE_COMPLETE"
@@ -151,7 +154,7 @@ fn a_creation_that_was_left_as_it_is_may_hold_something() {
         assert_eq!(status.await, "CREATE_FAILED");
         let key = local.custom(OK).await;
         let result = local.deploy("row-create-failed", &key, "").await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
     });
 }
 
@@ -171,7 +174,7 @@ fn a_rollback_of_a_creation_that_failed_may_leave_something() {
         assert_eq!(status.await, "ROLLBACK_FAILED");
         let key = local.custom(OK).await;
         let result = local.deploy("row-rollback-failed", &key, "").await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
     });
 }
 
@@ -179,7 +182,10 @@ fn a_rollback_of_a_creation_that_failed_may_leave_something() {
 fn a_deletion_that_failed_may_have_left_something() {
     run(async |local| {
         let key = local.custom(&[("Fail", "Delete")]).await;
-        variables(local.deploy("row-delete-failed", &key, "").await);
+        local
+            .deploy("row-delete-failed", &key, "")
+            .await
+            .variables();
         let delete = local
             .cloudformation
             .delete_stack()
@@ -187,7 +193,7 @@ fn a_deletion_that_failed_may_have_left_something() {
         delete.send().await.unwrap();
         assert_eq!(local.at_rest("row-delete-failed").await, "DELETE_FAILED");
         let result = local.deploy("row-delete-failed", &key, "").await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
     });
 }
 
@@ -208,7 +214,10 @@ fn a_removable_environment_is_made_anew() {
         let key = local.artifact(&files).await;
         let event = local.job("unused", &key, "");
         let parameters = "environment=dev-anna&service=main&bucket=packages&role=arn:aws:iam::000000000000:role/r";
-        variables(local.act(event.user_parameters(parameters)).await);
+        local
+            .act(event.user_parameters(parameters))
+            .await
+            .variables();
         assert_eq!(local.status(stack).await.unwrap(), "CREATE_COMPLETE");
     });
 }
@@ -218,21 +227,21 @@ fn a_rollback_that_failed_is_continued_only_where_that_is_allowed() {
     run(async |local| {
         let one = local.fragile(OK).await;
         let two = local.fragile(&[("Version", "2")]).await;
-        variables(local.deploy("row-stuck", &one, "").await);
+        local.deploy("row-stuck", &one, "").await.variables();
         local.break_probe(true).await;
         let result = local.deploy("row-stuck", &two, "&revision=daed1c4f").await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
         let result = local.deploy("row-stuck", &two, "").await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
         let result = local
             .deploy("row-stuck", &two, "&continue-rollback=on")
             .await;
-        insta::assert_snapshot!(failure(result));
+        insta::assert_snapshot!(result.failure());
         local.break_probe(false).await;
         let found = local
             .deploy("row-stuck", &two, "&continue-rollback=on")
             .await;
-        assert_eq!(variables(found)["Changed"], "true");
+        assert_eq!(found.variables()["Changed"], "true");
         assert_eq!(local.status("row-stuck").await.unwrap(), "UPDATE_COMPLETE");
     });
 }
@@ -241,7 +250,7 @@ fn a_rollback_that_failed_is_continued_only_where_that_is_allowed() {
 fn someone_elses_operation_is_waited_for_and_never_ended() {
     run(async |local| {
         let key = local.custom(OK).await;
-        variables(local.deploy("row-busy", &key, "").await);
+        local.deploy("row-busy", &key, "").await.variables();
         let slow = local.template(&[("Version", "2"), ("Wait", "4000")]);
         let update = local.cloudformation.update_stack().stack_name("row-busy");
         update.template_body(&slow).send().await.unwrap();
@@ -256,7 +265,7 @@ fn someone_elses_operation_is_waited_for_and_never_ended() {
         // A job that has waited for an hour.
         let token = r#"{"action":"deploy-stack","version":1,"content":{"job":"0","entry":"0","operation":null,"begun":false,"deleted":false,"continued":false,"began_seconds":1}}"#;
         let late = local.job("row-busy", &next, "").continuation_token(token);
-        let message = failure(local.invoke(&late, Duration::from_secs(2)).await);
+        let message = local.invoke(&late, Duration::from_secs(2)).await.failure();
         assert!(
             message.starts_with(
                 "RevisionOutOfSync: someone else has been changing the stack `row-busy` for "
@@ -264,7 +273,7 @@ fn someone_elses_operation_is_waited_for_and_never_ended() {
             "{message}"
         );
         assert_eq!(local.at_rest("row-busy").await, "UPDATE_COMPLETE");
-        assert_eq!(variables(local.act(event).await)["Changed"], "true");
+        assert_eq!(local.act(event).await.variables()["Changed"], "true");
     });
 }
 
@@ -275,7 +284,7 @@ fn the_first_failure_is_found_in_nested_stacks() {
         let inner = local.template(&[("Fail", "Create")]);
         let files = [("template.yaml", outer), ("inner.yaml", inner.as_str())];
         let key = local.artifact(&files).await;
-        let message = failure(local.deploy("row-nested", &key, "").await);
+        let message = local.deploy("row-nested", &key, "").await.failure();
         let first = message.lines().find(|line| line.contains("first failure"));
         let first = first.unwrap();
         assert!(
@@ -301,11 +310,17 @@ fn what_holds_data_is_neither_replaced_nor_removed_unless_that_is_allowed() {
         let two = local.artifact(&[("template.yaml", &table("b"))]).await;
         let none = "Resources:\n  Other: { Type: 'AWS::SNS::Topic' }\n";
         let none = local.artifact(&[("template.yaml", none)]).await;
-        variables(local.deploy("row-data", &one, "").await);
-        insta::assert_snapshot!(failure(local.deploy("row-data", &two, "").await));
-        insta::assert_snapshot!(failure(local.deploy("row-data", &none, "").await));
+        local.deploy("row-data", &one, "").await.variables();
+        insta::assert_snapshot!(local.deploy("row-data", &two, "").await.failure());
+        insta::assert_snapshot!(local.deploy("row-data", &none, "").await.failure());
         assert_eq!(local.status("row-data").await.unwrap(), "CREATE_COMPLETE");
-        variables(local.deploy("row-data", &two, "&allow=Table").await);
-        variables(local.deploy("row-data", &none, "&allow=Table").await);
+        local
+            .deploy("row-data", &two, "&allow=Table")
+            .await
+            .variables();
+        local
+            .deploy("row-data", &none, "&allow=Table")
+            .await
+            .variables();
     });
 }

@@ -329,25 +329,3 @@ impl Local {
         begun.count()
     }
 }
-
-/// The output variables of a success.
-pub(crate) fn variables(result: Reported) -> BTreeMap<String, String> {
-    match result {
-        Reported::Success { variables, .. } => variables,
-        other => panic!("no success: {other:?}"),
-    }
-}
-
-/// Failure type and message of a failure, the location of the log left out.
-pub(crate) fn failure(result: Reported) -> String {
-    match result {
-        Reported::Failure {
-            failure_type,
-            message,
-        } => {
-            let message = message.rsplit_once("\nlog: ").unwrap().0;
-            format!("{failure_type}: {message}")
-        }
-        other => panic!("no failure: {other:?}"),
-    }
-}

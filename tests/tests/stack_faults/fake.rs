@@ -237,3 +237,22 @@ pub(crate) fn change_set(status: &str, reason: &str, changes: &str) -> Answer {
     );
     result("DescribeChangeSet", &inner)
 }
+
+/// What launches the stack.
+pub(crate) const UP: [&str; 5] = ["up", "--template-url", TEMPLATE_URL, "-p", "Colour=red"];
+
+/// The calls that change something.
+const CHANGES: [&str; 4] = [
+    "CreateChangeSet",
+    "ExecuteChangeSet",
+    "DeleteStack",
+    "ContinueUpdateRollback",
+];
+
+/// The calls that changed something, in order.
+pub(crate) fn changed(fake: &Fake) -> Vec<String> {
+    let calls = fake.calls().into_iter();
+    calls
+        .filter(|call| CHANGES.contains(&call.as_str()))
+        .collect()
+}

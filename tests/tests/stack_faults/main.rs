@@ -2,5 +2,7 @@
 //! code, and nothing half done.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod down;
 mod fake;
-mod up_and_down;
+mod up;
+mod wait;

@@ -82,24 +82,12 @@ impl Frame {
 
     /// The output variables of a new job that has to succeed.
     pub(crate) async fn succeed(&self, parameters: &str) -> BTreeMap<String, String> {
-        match self.run(parameters).await {
-            Reported::Success { variables, .. } => variables,
-            other => panic!("{other:?}"),
-        }
+        self.run(parameters).await.variables()
     }
 
     /// Type and message of a new job that has to fail, the message without the place of the log.
     pub(crate) async fn fail(&self, parameters: &str) -> String {
-        match self.run(parameters).await {
-            Reported::Failure {
-                failure_type,
-                message,
-            } => {
-                let message = message.split("\nlog: ").next().unwrap_or_default();
-                format!("{failure_type}: {message}")
-            }
-            other => panic!("{other:?}"),
-        }
+        self.run(parameters).await.failure()
     }
 
     /// The names of calls that changed something, without those about jobs and artifacts.

@@ -56,10 +56,7 @@ pub(crate) async fn run_with(world: &World, event: JobEvent, config: SdkConfig) 
 
 /// The output variables of the last job, which succeeded.
 pub(crate) fn variables(world: &World) -> BTreeMap<String, String> {
-    match last(world) {
-        Reported::Success { variables, .. } => variables,
-        other => panic!("no success: {other:?}"),
-    }
+    last(world).variables()
 }
 
 /// Failure type and message of the last job, which failed.

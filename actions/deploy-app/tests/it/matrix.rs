@@ -1,11 +1,10 @@
 //! Each mutating call x each mishap x each second delivery, with the real binary.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use delivery_testing::events::JobEvent;
-use delivery_testing::matrix::{Scenario, run};
+use delivery_testing::matrix::{Scenario, run_all};
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;
 use delivery_testing::world::lambda::{Function, code_sha256};
@@ -115,24 +114,8 @@ impl Scenario for Deployment {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
-    let mut cells = 0;
-    for (alias, before) in [("prod", "1"), ("new", "2")] {
-        let summary = run(&Deployment { alias, before }).await;
-        assert_eq!(
-            summary.broken,
-            Vec::<String>::new(),
-            "{} cells",
-            summary.cells
-        );
-        // Not `println!`: the test harness would keep it to itself.
-        writeln!(
-            std::io::stderr(),
-            "deploy-app, alias `{alias}`: {} cells over {:?}",
-            summary.cells,
-            summary.calls
-        )
-        .expect("standard error can be written to");
-        cells += summary.cells;
-    }
-    assert_eq!(cells, 280);
+    let scenarios = [("prod", "1"), ("new", "2")];
+    let scenarios =
+        scenarios.map(|(alias, before)| (format!("alias `{alias}`"), Deployment { alias, before }));
+    assert_eq!(run_all("deploy-app", scenarios).await, 280);
 }

@@ -115,21 +115,12 @@ impl Frame {
 
     /// The output variables of a new job that has to succeed.
     pub(crate) async fn succeed(&self, parameters: &str) -> BTreeMap<String, String> {
-        succeeded(self.run(parameters).await)
+        self.run(parameters).await.variables()
     }
 
     /// Type and message of a new job that has to fail, the message without the place of the log.
     pub(crate) async fn fail(&self, parameters: &str) -> String {
-        match self.run(parameters).await {
-            Reported::Failure {
-                failure_type,
-                message,
-            } => {
-                let message = message.split("\nlog: ").next().unwrap_or_default();
-                format!("{failure_type}: {message}")
-            }
-            other => panic!("{other:?}"),
-        }
+        self.run(parameters).await.failure()
     }
 
     /// The keys in the site's bucket, without the manifest.
@@ -166,13 +157,6 @@ impl Frame {
                 )
             })
             .collect()
-    }
-}
-
-pub(crate) fn succeeded(reported: Reported) -> BTreeMap<String, String> {
-    match reported {
-        Reported::Success { variables, .. } => variables,
-        other => panic!("{other:?}"),
     }
 }
 

@@ -5,16 +5,14 @@ use std::time::Duration;
 use delivery_testing::world::codepipeline::{Report, Reported};
 use test_case::test_case;
 
-use crate::harness::{
-    PACKAGES, ROLE, changes, effects, event, failure, put, run, run_within, variables, world,
-};
+use crate::harness::{PACKAGES, ROLE, changes, effects, event, put, run, run_within, world};
 
 const EXECUTION: &str = "&pipeline=shop&execution=0a1b2c3d-1111";
 
 #[tokio::test]
 async fn a_stack_is_created_and_its_outputs_become_variables() {
     let world = world().await;
-    let found = variables(run(&world, event("r1", "")).await);
+    let found = run(&world, event("r1", "")).await.variables();
     assert_eq!(found["Stack"], "shop");
     assert_eq!(found["Changed"], "true");
     assert!(found.contains_key("TemplateLength"), "{found:?}");
@@ -38,7 +36,9 @@ async fn the_same_again_changes_nothing_and_says_so() {
     let world = world().await;
     run(&world, event("r1", "")).await;
     world.forget_calls();
-    let found = variables(run(&world, event("r1", "").id("22222222-1111")).await);
+    let found = run(&world, event("r1", "").id("22222222-1111"))
+        .await
+        .variables();
     assert_eq!(found["Changed"], "false");
     assert_eq!(changes(&world), ["CreateChangeSet", "DeleteChangeSet"]);
     assert_eq!(effects(&world), 1);
@@ -49,7 +49,7 @@ async fn releases_there_and_back_are_one_effect_each() {
     let world = world().await;
     for (place, release) in ["r1", "r2", "r1", "r1"].into_iter().enumerate() {
         let id = format!("{place}2222222-1111");
-        let found = variables(run(&world, event(release, "").id(&id)).await);
+        let found = run(&world, event(release, "").id(&id)).await.variables();
         assert_eq!(found["Changed"], (place < 3).to_string(), "{release}");
     }
     assert_eq!(effects(&world), 3);
@@ -92,7 +92,7 @@ async fn what_takes_longer_goes_on_in_later_jobs() {
         result = run_within(&world, next, Duration::from_secs(1)).await;
         jobs += 1;
     }
-    assert_eq!(variables(result)["Changed"], "true");
+    assert_eq!(result.variables()["Changed"], "true");
     assert!(jobs > 1, "one job was enough");
     assert_eq!(changes(&world), ["CreateChangeSet", "ExecuteChangeSet"]);
 }
@@ -105,7 +105,7 @@ async fn a_failure_names_what_failed_first_and_what_was_not_deployed() {
         .cloud_formation()
         .fail_operations("the code has no handler");
     let event = event("r2", "&revision=daed1c4f").id("22222222-1111");
-    insta::assert_snapshot!(failure(run(&world, event).await), @"
+    insta::assert_snapshot!(run(&world, event).await.failure(), @"
     JobFailed: the stack `shop` is as it was before (UPDATE_ROLLBACK_COMPLETE); commit daed1c4f was not deployed
       first failure: shop / Function (AWS::Lambda::Function), UPDATE_FAILED
       the code has no handler
@@ -119,7 +119,7 @@ async fn a_creation_that_failed_is_reported_once_and_tried_again_from_the_start(
     world
         .cloud_formation()
         .fail_operations("the code has no handler");
-    insta::assert_snapshot!(failure(run(&world, event("r1", "")).await), @"
+    insta::assert_snapshot!(run(&world, event("r1", "")).await.failure(), @"
     JobFailed: the stack `shop` was not created (ROLLBACK_COMPLETE)
       first failure: shop / Function (AWS::Lambda::Function), CREATE_FAILED
       the code has no handler
@@ -127,7 +127,7 @@ async fn a_creation_that_failed_is_reported_once_and_tried_again_from_the_start(
     ");
     // The same job again finds its own failure, and neither deletes nor creates.
     let before = changes(&world);
-    let again = failure(run(&world, event("r1", "")).await);
+    let again = run(&world, event("r1", "")).await.failure();
     assert!(
         again.starts_with("JobFailed: the stack `shop` was not created"),
         "{again}"
@@ -155,7 +155,9 @@ async fn someone_elses_change_is_waited_for_and_then_refused() {
     let old = token.split("\"began_seconds\":").next().unwrap();
     let token = format!("{old}\"began_seconds\":1}}}}");
     let later = mine.id("44444444-1111").continuation_token(&token);
-    let message = failure(run_within(&world, later, Duration::from_secs(1)).await);
+    let message = run_within(&world, later, Duration::from_secs(1))
+        .await
+        .failure();
     assert!(
         message
             .starts_with("RevisionOutOfSync: someone else has been changing the stack `shop` for "),
@@ -174,7 +176,7 @@ async fn two_executions_with_the_same_meet_in_one_change() {
         run_within(&world, event("r1", "").id("22222222-1111"), time),
     );
     // One that comes after the other's end finds nothing to change.
-    let changed = |report: &Report| variables(report.result.clone())["Changed"] == "true";
+    let changed = |report: &Report| report.result.clone().variables()["Changed"] == "true";
     assert!(world.code_pipeline().reports().iter().any(changed));
     assert_eq!(effects(&world), 1);
 }
@@ -194,7 +196,7 @@ async fn a_job_of_an_execution_that_has_ended_changes_nothing() {
         .invoke(built, delivery_testing::events::invocation())
         .await
         .unwrap();
-    let message = failure(crate::harness::last(&world));
+    let message = crate::harness::last(&world).failure();
     assert!(
         message.starts_with("RevisionOutOfSync: pipeline execution"),
         "{message}"
@@ -220,7 +222,7 @@ async fn the_roles_of_a_template_get_the_boundary() {
 async fn another_artifact_than_the_one_that_was_tested_is_refused() {
     let world = world().await;
     let digest = format!("&digest=sha256:{}", "0".repeat(64));
-    let message = failure(run(&world, event("r1", &digest)).await);
+    let message = run(&world, event("r1", &digest)).await.failure();
     assert!(
         message.starts_with("RevisionUnavailable: input artifact `BuildOutput`"),
         "{message}"
@@ -240,7 +242,7 @@ async fn a_missing_permission_is_named(action: &str) {
         .cloud_formation()
         .add_stack("shop", "an older template");
     world.deny(action);
-    let message = failure(run(&world, event("r1", "")).await);
+    let message = run(&world, event("r1", "")).await.failure();
     assert!(message.starts_with("PermissionError: "), "{message}");
     assert!(
         message.contains(&format!("hint: allow `{action}` on ")),

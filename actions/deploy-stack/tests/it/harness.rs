@@ -1,6 +1,5 @@
 //! What all modules need: a world with an artifact, and the action in it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use delivery_action::action::Host;
@@ -82,28 +81,6 @@ pub(crate) async fn run_within(world: &World, event: JobEvent, time: Duration) -
 pub(crate) fn last(world: &World) -> Reported {
     let pipeline = world.code_pipeline();
     pipeline.reports().last().unwrap().result.clone()
-}
-
-/// The output variables of a success.
-pub(crate) fn variables(result: Reported) -> BTreeMap<String, String> {
-    match result {
-        Reported::Success { variables, .. } => variables,
-        other => panic!("no success: {other:?}"),
-    }
-}
-
-/// Failure type and message of a failure, the location of the log left out.
-pub(crate) fn failure(result: Reported) -> String {
-    match result {
-        Reported::Failure {
-            failure_type,
-            message,
-        } => {
-            let message = message.rsplit_once("\nlog: ").unwrap().0;
-            format!("{failure_type}: {message}")
-        }
-        other => panic!("no failure: {other:?}"),
-    }
 }
 
 /// The operations that changed something at CloudFormation, in order.

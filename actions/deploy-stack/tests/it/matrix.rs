@@ -1,11 +1,10 @@
 //! Each mutating call x each mishap x each second delivery, with the real binary.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use delivery_testing::events::JobEvent;
-use delivery_testing::matrix::{Scenario, run};
+use delivery_testing::matrix::{Scenario, run_all};
 use delivery_testing::world::World;
 use delivery_testing::world::cloudformation::Deployed;
 use serde_json::Value;
@@ -90,24 +89,7 @@ impl Scenario for Deployment {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
-    let mut cells = 0;
-    for exists in [true, false] {
-        let summary = run(&Deployment { exists }).await;
-        assert_eq!(
-            summary.broken,
-            Vec::<String>::new(),
-            "{} cells",
-            summary.cells
-        );
-        // Not `println!`: the test harness would keep it to itself.
-        writeln!(
-            std::io::stderr(),
-            "deploy-stack, stack exists {exists}: {} cells over {:?}",
-            summary.cells,
-            summary.calls
-        )
-        .expect("standard error can be written to");
-        cells += summary.cells;
-    }
-    assert_eq!(cells, 280);
+    let scenarios =
+        [true, false].map(|exists| (format!("stack exists {exists}"), Deployment { exists }));
+    assert_eq!(run_all("deploy-stack", scenarios).await, 280);
 }

@@ -4,7 +4,7 @@ use delivery_testing::events::JobEvent;
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;
 
-use crate::harness::{PACKAGES, ROLE, STORE, failure, put, run, variables, world};
+use crate::harness::{PACKAGES, ROLE, STORE, put, run, world};
 
 const DEFINITION: &str = r#"
 application = "workshop"
@@ -66,8 +66,12 @@ async fn a_service_gets_its_parameters_by_precedence_and_the_outputs_of_others()
     let world = workshop().await;
     for (id, environment) in ["int", "prd"].into_iter().enumerate() {
         let id = u32::try_from(id).unwrap() * 2;
-        variables(deploy(&world, id, environment, "database").await);
-        let found = variables(deploy(&world, id + 1, environment, "restapi").await);
+        deploy(&world, id, environment, "database")
+            .await
+            .variables();
+        let found = deploy(&world, id + 1, environment, "restapi")
+            .await
+            .variables();
         assert_eq!(found["Stack"], format!("workshop-{environment}-restapi"));
     }
     let stacks = world.cloud_formation().snapshot();
@@ -107,7 +111,9 @@ async fn a_service_gets_its_parameters_by_precedence_and_the_outputs_of_others()
 async fn a_parameter_of_the_action_overrides_all_others() {
     let world = workshop().await;
     let more = "&Parameter.Level=trace&Parameter.TableLength=1";
-    variables(run(&world, job(1, "int", "restapi", more)).await);
+    run(&world, job(1, "int", "restapi", more))
+        .await
+        .variables();
     let stacks = world.cloud_formation().snapshot();
     let parameters = &stacks["workshop-int-restapi"].parameters;
     assert_eq!(
@@ -137,19 +143,19 @@ async fn what_is_wrong_with_the_definition_or_its_use_is_named() {
     for (id, (environment, service, more)) in jobs.into_iter().enumerate() {
         let id = u32::try_from(id).unwrap();
         let result = run(&world, job(id, environment, service, more)).await;
-        messages.push(failure(result));
+        messages.push(result.failure());
     }
-    variables(deploy(&world, 20, "int", "database").await);
+    deploy(&world, 20, "int", "database").await.variables();
     let other = DEFINITION.replace("database.TemplateLength", "database.Length");
     put(&world, "source", &[("delivery.toml", &other)]).await;
-    messages.push(failure(deploy(&world, 21, "int", "restapi").await));
+    messages.push(deploy(&world, 21, "int", "restapi").await.failure());
     put(
         &world,
         "source",
         &[("delivery.toml", "[services]\na = 1\n")],
     )
     .await;
-    messages.push(failure(deploy(&world, 22, "int", "restapi").await));
+    messages.push(deploy(&world, 22, "int", "restapi").await.failure());
     insta::assert_snapshot!(messages.join("\n\n"));
     assert_eq!(crate::harness::effects(&world), 1);
 }

@@ -91,6 +91,43 @@ pub enum Reported {
     },
 }
 
+impl Reported {
+    /// The output variables of a success.
+    ///
+    /// # Panics
+    ///
+    /// If it is something else.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "often it only matters that it is a success"
+    )]
+    pub fn variables(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Success { variables, .. } => variables,
+            other => panic!("no success: {other:?}"),
+        }
+    }
+
+    /// Failure type and message of a failure, as `TYPE: MESSAGE`, without the location of the log.
+    ///
+    /// # Panics
+    ///
+    /// If it is something else.
+    #[must_use]
+    pub fn failure(self) -> String {
+        match self {
+            Self::Failure {
+                failure_type,
+                message,
+            } => {
+                let message = message.split("\nlog: ").next().unwrap_or_default();
+                format!("{failure_type}: {message}")
+            }
+            other => panic!("no failure: {other:?}"),
+        }
+    }
+}
+
 impl CodePipeline {
     /// Hands out the job of an event. The execution that its `UserParameters` name is in progress.
     pub fn add_job(&mut self, event: &Value) {

@@ -1,28 +1,11 @@
-//! One test a fault.
+//! `delivery up`.
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::fake::{
-    Fake, STACK_ID, TEMPLATE_URL, beginning, change_set, delivery, ended, no_stack, refused,
-    result, stack, stack_of,
+    Fake, STACK_ID, TEMPLATE_URL, UP, beginning, change_set, changed, delivery, ended, no_stack,
+    refused, result, stack,
 };
-
-const UP: [&str; 5] = ["up", "--template-url", TEMPLATE_URL, "-p", "Colour=red"];
-
-/// The calls that change something.
-const CHANGES: [&str; 4] = [
-    "CreateChangeSet",
-    "ExecuteChangeSet",
-    "DeleteStack",
-    "ContinueUpdateRollback",
-];
-
-fn changed(fake: &Fake) -> Vec<String> {
-    let calls = fake.calls().into_iter();
-    calls
-        .filter(|call| CHANGES.contains(&call.as_str()))
-        .collect()
-}
 
 #[tokio::test]
 async fn expired_credentials_end_with_4_before_anything_is_changed() {
@@ -264,47 +247,6 @@ async fn nothing_to_change_is_a_success_and_leaves_no_change_set() {
 }
 
 #[tokio::test]
-async fn down_without_a_terminal_and_without_yes_deletes_nothing() {
-    let fake = Fake::start(|call, _| match call {
-        "DescribeStacks" => stack("CREATE_COMPLETE"),
-        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
-        _ => result(call, ""),
-    })
-    .await;
-    let (code, printed) = ended(fake.delivery(&["down"])).await;
-    assert_eq!(code, 1, "{printed}");
-    assert!(printed.contains("nothing was deleted"), "{printed}");
-    assert!(printed.contains("`--yes`"), "{printed}");
-    assert_eq!(changed(&fake), [""; 0]);
-}
-
-#[tokio::test]
-async fn waiting_for_a_stack_that_is_not_there_ends_with_5() {
-    let fake = Fake::start(|_, _| no_stack()).await;
-    let (code, printed) = ended(fake.delivery(&["wait"])).await;
-    assert_eq!(code, 5, "{printed}");
-    assert!(
-        printed.contains("no stack named `shop` in eu-west-1"),
-        "{printed}"
-    );
-}
-
-#[tokio::test]
-async fn waiting_ends_with_6_when_the_time_is_up() {
-    let fake = Fake::start(|call, _| match call {
-        "DescribeStackEvents" => beginning("CREATE_IN_PROGRESS"),
-        _ => stack("CREATE_IN_PROGRESS"),
-    })
-    .await;
-    let (code, printed) = ended(fake.delivery(&["wait", "--timeout", "1s"])).await;
-    assert_eq!(code, 6, "{printed}");
-    assert!(
-        printed.contains("still CREATE_IN_PROGRESS after 1s"),
-        "{printed}"
-    );
-}
-
-#[tokio::test]
 async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
     let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
                   <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
@@ -378,96 +320,6 @@ async fn an_operation_is_followed_through_an_outage_and_no_event_is_lost() {
         1,
         "{printed}"
     );
-}
-
-#[tokio::test]
-async fn a_stack_of_something_else_is_neither_replaced_nor_deleted() {
-    for state in ["CREATE_COMPLETE", "ROLLBACK_COMPLETE"] {
-        let fake = Fake::start(move |call, _| match call {
-            "DescribeStacks" => stack_of("Alerts", state),
-            "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
-            _ => result(call, ""),
-        })
-        .await;
-        let up: Vec<&str> = UP.iter().chain(&["--yes"]).copied().collect();
-        for arguments in [&up[..], &["down", "--yes", "--include-data"]] {
-            let (code, printed) = ended(fake.delivery(arguments)).await;
-            assert_eq!(code, 1, "{printed}");
-            assert!(
-                printed.contains("was not launched by Serverless Delivery"),
-                "{printed}"
-            );
-            assert!(printed.contains("`--adopt`"), "{printed}");
-        }
-        assert_eq!(changed(&fake), [""; 0]);
-    }
-}
-
-#[tokio::test]
-async fn the_buckets_of_a_deleted_stack_of_something_else_stay() {
-    let deleted = "<StackSummaries><member><StackName>shop</StackName><StackId>s-1</StackId>\
-                   <TemplateDescription>Billing</TemplateDescription><StackStatus>DELETE_COMPLETE</StackStatus>\
-                   <CreationTime>2026-01-01T00:00:00Z</CreationTime></member></StackSummaries>";
-    let fake = Fake::start(move |call, _| match call {
-        "DescribeStacks" => no_stack(),
-        "ListStacks" => result(call, deleted),
-        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
-        _ => result(call, ""),
-    })
-    .await;
-    let (code, printed) = ended(fake.delivery(&["down", "--yes"])).await;
-    assert_eq!(code, 0, "{printed}");
-    assert!(printed.contains("nothing to delete"), "{printed}");
-    assert!(!fake.was_asked("DescribeStackEvents"), "{:?}", fake.calls());
-}
-
-#[tokio::test]
-async fn a_deletion_that_someone_else_began_empties_no_bucket_unasked() {
-    let bucket = "<StackResourceSummaries><member><LogicalResourceId>Site</LogicalResourceId>\
-                  <PhysicalResourceId>shop-site</PhysicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
-                  <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member></StackResourceSummaries>";
-    let fake = Fake::start(move |call, _| match call {
-        "DescribeStacks" => stack("DELETE_IN_PROGRESS"),
-        "ListStackResources" => result(call, bucket),
-        "GetTemplate" => result(
-            call,
-            "<TemplateBody>Resources: {Site: {Type: AWS::S3::Bucket}}</TemplateBody>",
-        ),
-        "GetCallerIdentity" => result(call, "<Account>111122223333</Account>"),
-        _ => result(call, ""),
-    })
-    .await;
-    let (code, printed) = ended(fake.delivery(&["down"])).await;
-    assert_eq!(code, 1, "{printed}");
-    assert!(printed.contains("`--yes`"), "{printed}");
-    for call in ["ListObjectVersions", "DeleteObjects", "DeleteStack"] {
-        assert!(!fake.was_asked(call), "{:?}", fake.calls());
-    }
-}
-
-#[tokio::test]
-async fn a_named_profile_signs_in_whatever_the_environment_holds() {
-    let home = tempfile::tempdir().unwrap();
-    let credentials = home.path().join("credentials");
-    let text = "[prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = x\n";
-    std::fs::write(&credentials, text).unwrap();
-    let fake = Fake::start(|_, _| no_stack()).await;
-    let with_profile = |name: &str| {
-        let mut command = fake.delivery(&["--profile", name, "wait"]);
-        command.env("AWS_SHARED_CREDENTIALS_FILE", &credentials);
-        command
-    };
-    let (code, printed) = ended(with_profile("prod")).await;
-    assert_eq!(code, 5, "{printed}");
-    assert_eq!(fake.keys(), ["AKIAPROD".to_owned()].into());
-
-    let (code, printed) = ended(with_profile("prd")).await;
-    assert_eq!(code, 2, "{printed}");
-    assert!(
-        printed.contains("no profile `prd` in the AWS configuration; it has prod"),
-        "{printed}"
-    );
-    assert!(printed.contains("did you mean `prod`?"), "{printed}");
 }
 
 #[tokio::test]

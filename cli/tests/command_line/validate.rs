@@ -1,0 +1,95 @@
+//! `delivery validate`, and the same checks of other commands.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::program::{delivery, printed, repository, says};
+
+/// A function of the user's own that is complete but for what a test leaves out.
+fn add_function(root: &Path, settings: &str) {
+    let function = root.join("size-budget");
+    std::fs::create_dir_all(&function).unwrap();
+    std::fs::write(
+        function.join("Cargo.toml"),
+        "[package]\nname = \"size-budget\"\n",
+    )
+    .unwrap();
+    std::fs::write(
+        function.join("template.yaml"),
+        "Parameters:\n  MaxBytes: { Type: String, Default: '1' }\nResources: {}\n",
+    )
+    .unwrap();
+    std::fs::write(root.join("delivery.toml"), settings).unwrap();
+}
+
+/// Without cfn-lint, which takes seconds and knows nothing of settings.
+fn validate(root: &Path) -> Output {
+    let mut command = delivery(root);
+    command.env("PATH", "").arg("validate").output().unwrap()
+}
+
+/// `run`, `validate`, `up` and `publish` check the same settings: the last two only once somebody is signed in.
+#[test]
+fn settings_that_fit_no_template_are_refused_by_every_command_that_uses_them() {
+    let repository = repository();
+    let root = repository.path();
+    let cases = [
+        (
+            "[parameters]\nAcceptanceActoin = \"size-budget\"\n",
+            "`AcceptanceActoin` is not a parameter; did you mean `AcceptanceAction`?",
+        ),
+        (
+            "[parameters]\nAcceptanceAction = \"size-buget\"\n",
+            "`AcceptanceAction` is `size-buget`, but `[functions]` in `delivery.toml` has no such function; did you \
+             mean `size-budget`?",
+        ),
+        (
+            "[parameters]\nAcceptanceAction = \"size-budget\"\n\n[functions.size-budget.parameters]\nWebhookUrl = \"x\"\n",
+            "the template of the function `size-budget` has no parameter `WebhookUrl`",
+        ),
+    ];
+    for (settings, expected) in cases {
+        add_function(
+            root,
+            &format!("{settings}\n[functions.size-budget]\npath = \"size-budget\"\n"),
+        );
+        let message = says(root, &["run"], 2);
+        assert!(message.contains(expected), "{message}");
+        assert!(!root.join(".home").exists(), "nothing was started");
+        let output = validate(root);
+        assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
+        let found = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(found.contains(expected), "{found}");
+    }
+    add_function(root, "[parameters]\nAcceptanceActoin = \"size-budget\"\n");
+    let output = delivery(root)
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ])
+        .arg("publish")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
+}
+
+#[test]
+fn a_function_that_no_stage_uses_is_noted() {
+    let repository = repository();
+    let root = repository.path();
+    add_function(root, "[functions]\nsize-budget = \"size-budget\"\n");
+    let message = says(root, &["run", "-p", "Wrong=1"], 2);
+    assert!(
+        message.contains("note: no stage uses the function `size-budget`"),
+        "{message}"
+    );
+    let output = validate(root);
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        found.contains("warning: delivery.toml: no stage uses the function `size-budget`"),
+        "{found}"
+    );
+}
