@@ -125,6 +125,20 @@ impl Source {
         }
     }
 
+    /// The paths that differ between two commits; `None` for a folder without Git, of which only the newest state is known.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] if a commit does not exist any more.
+    pub async fn changed(&self, from: &str, to: &str) -> Result<Option<Vec<String>>, SourceError> {
+        match self {
+            Self::Repository { root, folder } => git::changed(root, folder.as_deref(), from, to)
+                .await
+                .map(Some),
+            Self::Folder(_) => Ok(None),
+        }
+    }
+
     /// Makes the archive of a branch's newest revision, or of a commit.
     ///
     /// # Errors

@@ -151,6 +151,30 @@ pub(super) async fn revision(
     })
 }
 
+/// The paths in a folder that differ between two commits, from the folder.
+pub(super) async fn changed(
+    root: &Path,
+    folder: Option<&str>,
+    from: &str,
+    to: &str,
+) -> Result<Vec<String>, SourceError> {
+    let relative = format!("--relative={}", folder.unwrap_or_default());
+    // Without renames: a file that moved changes the place that it left, too.
+    let difference = [
+        "diff",
+        "--name-only",
+        "-z",
+        "--no-renames",
+        &relative,
+        from,
+        to,
+        "--",
+    ];
+    let paths = require(root, "diff", &difference).await?;
+    let paths = paths.split('\0').filter(|path| !path.is_empty());
+    Ok(paths.map(str::to_owned).collect())
+}
+
 fn no_commit(root: &Path, commit: &str) -> SourceError {
     SourceError::NoCommit {
         root: root.to_owned(),

@@ -69,6 +69,28 @@ async fn a_folder_of_a_repository_is_the_root_of_its_archive() {
 }
 
 #[tokio::test]
+async fn the_paths_that_differ_between_commits_are_those_of_the_folder() {
+    let folder = repository();
+    let application = folder.path().join("examples/app");
+    fs::create_dir_all(application.join("old place")).unwrap();
+    fs::write(application.join("old place/é.json"), "{}").unwrap();
+    commit(folder.path(), "app");
+    let before = git(folder.path(), &["rev-parse", "HEAD"]);
+    fs::rename(application.join("old place"), application.join("new")).unwrap();
+    fs::write(folder.path().join("index.html"), "two").unwrap();
+    commit(folder.path(), "move");
+    let after = git(folder.path(), &["rev-parse", "HEAD"]);
+
+    let source = Source::open(&application).await.unwrap();
+    let changed = source.changed(&before, &after).await.unwrap().unwrap();
+    assert_eq!(changed, ["new/é.json", "old place/é.json"]);
+    let whole = source.whole_repository();
+    let changed = whole.changed(&before, &after).await.unwrap().unwrap();
+    assert_eq!(changed.len(), 3);
+    assert!(whole.changed(&"0".repeat(40), &after).await.is_err());
+}
+
+#[tokio::test]
 async fn a_folder_without_git_gives_what_is_not_ignored() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(".gitignore"), "node_modules/\n").unwrap();
