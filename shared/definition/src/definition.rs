@@ -20,6 +20,19 @@ pub type Service = Named<ServiceSettings>;
 /// An environment or a family of environments, under its name.
 pub type Environment = Named<EnvironmentSettings>;
 
+/// One of several pipelines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The line of its name, from 1.
+    pub line: usize,
+    /// Its services in the order of the file; there is at least one.
+    pub services: Vec<&'a Service>,
+    /// The names of the pipelines whose services its own need.
+    pub needs: BTreeSet<&'a str>,
+}
+
 /// What `delivery.toml` defines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
@@ -140,6 +153,47 @@ impl Definition {
         waves
             .into_iter()
             .map(|wave| wave.into_iter().map(|place| all[place]).collect())
+            .collect()
+    }
+
+    /// The pipelines in the order in which they deliver; none where one pipeline has all services.
+    #[must_use]
+    pub fn pipelines(&self) -> Vec<Pipeline<'_>> {
+        let all: Vec<_> = self
+            .file
+            .pipelines
+            .iter()
+            .flat_map(|key| &key.value)
+            .collect();
+        let place_of = |service: &str| {
+            all.iter()
+                .position(|one| one.value.value.iter().any(|name| name.value == service))
+        };
+        let services = |place: usize| {
+            self.services
+                .iter()
+                .filter(move |service| place_of(&service.name) == Some(place))
+        };
+        let needs: Vec<BTreeSet<usize>> = (0..all.len())
+            .map(|own| {
+                let needed = services(own).flat_map(|service| self.needs(service));
+                needed
+                    .filter_map(place_of)
+                    .filter(|other| *other != own)
+                    .collect()
+            })
+            .collect();
+        let order = Order::of(&needs).waves.into_iter().flatten();
+        order
+            .map(|place| Pipeline {
+                name: &all[place].name,
+                line: all[place].line,
+                services: services(place).collect(),
+                needs: needs[place]
+                    .iter()
+                    .map(|other| all[*other].name.as_str())
+                    .collect(),
+            })
             .collect()
     }
 

@@ -34,7 +34,7 @@ mod section;
 mod support;
 mod value;
 
-pub use definition::{Definition, Environment, Service, Target, UnknownEnvironment};
+pub use definition::{Definition, Environment, Pipeline, Service, Target, UnknownEnvironment};
 pub use file::environment::EnvironmentSettings;
 pub use file::functions::FunctionSettings;
 pub use file::previews::PreviewSettings;

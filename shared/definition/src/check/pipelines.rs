@@ -1,7 +1,8 @@
 //! Pipelines: each service is in exactly one.
 
-use super::Known;
 use super::names::report_bad_names;
+use super::services::needs;
+use super::{Known, Need, report_cycles};
 use crate::file::File;
 use crate::reader::Reader;
 
@@ -32,6 +33,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
             placed.push((name, &pipeline.name));
         }
     }
+    report_circles(file, &placed, reader);
     // A list that could not be read has no line; it was reported.
     if pipelines
         .value
@@ -49,4 +51,47 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
             );
         }
     }
+}
+
+/// Reports pipelines whose services need each other, although the services themselves have an order: none of the
+/// pipelines could deliver first. `placed` are the services, each with its pipeline.
+fn report_circles(file: &File, placed: &[(&str, &str)], reader: &mut Reader) {
+    let names: Vec<&str> = file
+        .pipelines
+        .iter()
+        .flat_map(|key| key.value.names())
+        .collect();
+    let environments = file.environments.as_ref().map(|key| &key.value);
+    let pipeline_of = |service: &str| {
+        let found = placed.iter().find(|(placed, _)| *placed == service);
+        found.map(|(_, pipeline)| *pipeline)
+    };
+    let services = file.services.iter().flat_map(|key| &key.value);
+    let all: Vec<_> = services
+        .filter_map(|service| Some((pipeline_of(&service.name)?, needs(service, environments))))
+        .collect();
+    let needs: Vec<Vec<Need<'_>>> = names
+        .iter()
+        .map(|own| {
+            let needs = all.iter().filter(|(pipeline, _)| pipeline == own);
+            let needs = needs.flat_map(|(_, needs)| needs);
+            let other = |need: &Need<'_>| pipeline_of(need.name).filter(|other| other != own);
+            needs
+                .filter_map(|need| {
+                    Some(Need {
+                        name: other(need)?,
+                        line: need.line,
+                    })
+                })
+                .collect()
+        })
+        .collect();
+    report_cycles(
+        "pipelines need each other",
+        "needs",
+        "move services between them, or put them into one pipeline: they have to deliver one after the other",
+        &names,
+        &needs,
+        reader,
+    );
 }

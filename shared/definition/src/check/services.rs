@@ -175,7 +175,7 @@ pub(super) fn report_text(
 }
 
 /// What a service needs, from its own keys and from those of the environments.
-fn needs<'a>(
+pub(super) fn needs<'a>(
     service: &'a Service,
     environments: Option<&'a Map<EnvironmentSettings>>,
 ) -> Vec<Need<'a>> {

@@ -54,7 +54,7 @@ impl TextForm for RepositoryPath {
     }
 }
 
-/// A pattern of paths in the repository: `shared/**`.
+/// A pattern of paths in the repository: `shared/**`; relative and normal, as a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(pub String);
 
@@ -62,7 +62,7 @@ impl TextForm for Pattern {
     const IS: &'static str = "a pattern of paths in the repository, such as `shared/**`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        RepositoryPath::parse(text).map(|_| Self(text.to_owned()))
+        RepositoryPath::parse(text).map(|path| Self(path.0))
     }
 }
 

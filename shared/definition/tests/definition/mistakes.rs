@@ -174,6 +174,15 @@ fn what_environments_say_of_services() {
 }
 
 #[test]
+fn pipelines_that_need_each_other() {
+    snapshot!(message(
+        "[services]\ntable = \"table\"\napi = { directory = \"api\", parameters = { Table = \"${table.Name}\" } }\n\
+         alarms = { directory = \"alarms\", needs = [\"api\"] }\n\
+         [pipelines]\ninfra = [\"table\", \"alarms\"]\napp = [\"api\"]\n"
+    ));
+}
+
+#[test]
 fn pipelines() {
     snapshot!(message(
         "[services]\na = \"a\"\nb = \"b\"\nc = \"c\"\n[pipelines]\none = [\"a\", \"b\"]\ntwo = [\"a\", \"x\"]\nthree = []\n"

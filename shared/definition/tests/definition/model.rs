@@ -284,6 +284,41 @@ fn the_files_of_the_examples_are_right() {
 }
 
 #[test]
+fn pipelines_are_in_the_order_of_their_services() {
+    let definition = definition(
+        "application = \"shop\"\n[services]\napi = { directory = \"api\", parameters = { T = \"${table.Name}\" } }\n\
+         site = { directory = \"site\", site = \".\" }\ntable = \"table\"\nalarms = { directory = \"alarms\", needs = [\"api\"] }\n\
+         [pipelines]\nwatch = [\"alarms\"]\napp = [\"site\", \"api\"]\ninfra = [\"table\"]\n",
+    );
+    let pipelines = definition.pipelines();
+    let shown: Vec<_> = pipelines
+        .iter()
+        .map(|one| {
+            let services: Vec<_> = one
+                .services
+                .iter()
+                .map(|service| service.name.as_str())
+                .collect();
+            format!(
+                "{}: {} after {:?}",
+                one.name,
+                services.join(", "),
+                one.needs
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "infra: table after {}",
+            "app: api, site after {\"infra\"}",
+            "watch: alarms after {\"app\"}"
+        ]
+    );
+    assert_eq!(Definition::default().pipelines(), []);
+}
+
+#[test]
 fn what_is_not_applied_yet_is_named_with_its_line() {
     let found: Vec<_> = workshop()
         .not_yet_supported()
