@@ -119,7 +119,6 @@ mod tests {
         let environment = |stage: &str, prefix: &str| RenderedEnvironment {
             name: prefix.to_lowercase(),
             stage: stage.to_owned(),
-            own_action: format!("{stage}Action"),
             site_urls: vec![format!("{prefix}SiteUrl")],
             api_urls: vec![format!("{prefix}ApiUrl")],
         };

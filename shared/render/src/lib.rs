@@ -3,6 +3,8 @@
 mod commit;
 mod deploy;
 mod limits;
+mod part;
+mod paths;
 mod pipeline;
 mod plan;
 mod query;
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 
 use delivery_definition::{Definition, Detected, Mistakes};
 
-use pipeline::Pipeline;
+use part::Part;
 use plan::Plan;
 
 /// What services and environments are rendered to.
@@ -22,10 +24,23 @@ pub struct Rendering {
     /// The templates by file name; `delivery.yaml` is the one that is launched. It also launches `actions.yaml`, which is
     /// the same for every application.
     pub templates: BTreeMap<String, String>,
+    /// The pipelines in the order in which they deliver; there is at least one.
+    pub pipelines: Vec<RenderedPipeline>,
     /// The environments in the order of their stages.
     pub environments: Vec<RenderedEnvironment>,
     /// The services whose dependencies npm-install installs.
     pub projects: Vec<NodeProject>,
+}
+
+/// A pipeline, as the stack has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedPipeline {
+    /// Its name in the file; none where it is the only one, with all services.
+    pub name: Option<String>,
+    /// The stack's output with its name.
+    pub output: String,
+    /// The patterns of the paths whose change starts it; every change does where there are none.
+    pub paths: Vec<String>,
 }
 
 /// A service with `package.json`.
@@ -44,9 +59,6 @@ pub struct RenderedEnvironment {
     pub name: String,
     /// The stage that deploys to it.
     pub stage: String,
-    /// The stack's parameter that names a function of the user's own; its name is also that of the two which end in
-    /// `Parameters` and `Input`.
-    pub own_action: String,
     /// The stack's outputs with the addresses of sites, in the order of the services.
     pub site_urls: Vec<String>,
     /// The stack's outputs with the addresses of APIs of apps, in the order of the services.
@@ -93,14 +105,15 @@ pub const SITE_URL: &str = "SiteUrl";
 pub fn render(request: &Request<'_>) -> Result<Rendering, Mistakes> {
     let mut mistakes = Vec::new();
     let plan = Plan::of(request, &mut mistakes);
-    let pipeline = Pipeline::of(&plan, &mut mistakes);
-    limits::check(&plan, &pipeline, &mut mistakes);
+    let parts = Part::all(&plan, &mut mistakes);
+    limits::check(&plan, &parts, &mut mistakes);
     if let Some(mistakes) = Mistakes::new(request.file, mistakes) {
         return Err(mistakes);
     }
     let environments = plan.environments.iter();
     Ok(Rendering {
-        templates: template::render(&plan, &pipeline),
+        templates: template::render(&plan, &parts),
+        pipelines: parts.iter().map(Part::rendered).collect(),
         environments: environments
             .map(|environment| environment.rendered(&plan))
             .collect(),

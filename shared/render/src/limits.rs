@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use delivery_definition::{Kind, Mistake};
 
+use crate::part::Part;
 use crate::pipeline::{Action, FUNCTIONS, Pipeline, Stage};
 use crate::plan::Plan;
 use crate::query::{LONGEST, Query};
@@ -24,14 +25,21 @@ const MOST_PARAMETERS: usize = 200;
 /// Parameters of `delivery.yaml` that there are for every application, rounded up.
 const OTHER_PARAMETERS: usize = 40;
 
-pub(crate) fn check(plan: &Plan<'_>, pipeline: &Pipeline, mistakes: &mut Vec<Mistake>) {
+pub(crate) fn check(plan: &Plan<'_>, parts: &[Part<'_>], mistakes: &mut Vec<Mistake>) {
     report_ids(plan, mistakes);
+    report_ids_of_pipelines(parts, mistakes);
     report_stacks(plan, mistakes);
-    report_parameters(plan, mistakes);
+    report_parameters(plan, parts.len(), mistakes);
     let line = plan
         .environments
         .last()
         .map_or(1, |environment| environment.target.settings.line);
+    for part in parts {
+        report_pipeline(&part.pipeline, line, mistakes);
+    }
+}
+
+fn report_pipeline(pipeline: &Pipeline, line: usize, mistakes: &mut Vec<Mistake>) {
     if pipeline.stages.len() + 1 > MOST_STAGES {
         let what = format!(
             "the pipeline would have {} stages; the limit is {MOST_STAGES}",
@@ -48,6 +56,21 @@ pub(crate) fn check(plan: &Plan<'_>, pipeline: &Pipeline, mistakes: &mut Vec<Mis
         for action in &stage.actions {
             report_names(stage, action, mistakes);
             report_user_parameters(stage, action, mistakes);
+        }
+    }
+}
+
+/// Two pipelines that would have the same names in templates.
+fn report_ids_of_pipelines(parts: &[Part<'_>], mistakes: &mut Vec<Mistake>) {
+    let mut known = BTreeMap::new();
+    for part in parts {
+        if let (Some(name), Some(other)) = (part.name, known.insert(&part.id, part.name).flatten())
+        {
+            let what = format!(
+                "the pipelines `{other}` and `{name}` would both be `{}` in templates",
+                part.id
+            );
+            mistakes.push(Mistake::new(part.line, &what, "rename one of them"));
         }
     }
 }
@@ -101,11 +124,11 @@ fn report_stacks(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-fn report_parameters(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
+fn report_parameters(plan: &Plan<'_>, pipelines: usize, mistakes: &mut Vec<Mistake>) {
     // A bucket, a distribution and two addresses for each site; three for each action of the user's own.
     let sites = 4 * plan.with_sites().count() * plan.environments.len();
-    let parameters =
-        OTHER_PARAMETERS + sites + 2 * plan.apps().count() + 3 * plan.environments.len();
+    let own_actions = 3 * plan.environments.len() * pipelines;
+    let parameters = OTHER_PARAMETERS + sites + 2 * plan.apps().count() + own_actions;
     if parameters > MOST_PARAMETERS {
         let line = plan
             .services

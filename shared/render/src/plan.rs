@@ -9,10 +9,12 @@ const NOT_YET: &str =
     "remove the service for now: services of the kinds `stack`, `site` and `app` are deployed";
 
 /// What is rendered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) request: Request<'a>,
     pub(crate) services: Vec<PlannedService<'a>>,
+    /// The services of other pipelines.
+    pub(crate) others: Vec<PlannedService<'a>>,
     pub(crate) environments: Vec<PlannedEnvironment<'a>>,
     /// Whether an approval, the application's folder and so on are parameters of the stack: there is no `[services]`.
     pub(crate) is_one_service: bool,
@@ -21,7 +23,7 @@ pub(crate) struct Plan<'a> {
 }
 
 /// A service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlannedService<'a> {
     pub(crate) service: &'a Service,
     pub(crate) kind: Kind,
@@ -32,7 +34,7 @@ pub(crate) struct PlannedService<'a> {
 }
 
 /// An environment that has a stage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PlannedEnvironment<'a> {
     pub(crate) target: Target<'a>,
     /// Its name in names of templates: `Int`.
@@ -97,9 +99,27 @@ impl<'a> Plan<'a> {
         Self {
             request: *request,
             services,
+            others: Vec::new(),
             environments: environments.collect(),
             is_one_service,
             has_default_environments,
+        }
+    }
+
+    /// The same with these services alone, and the environments that deploy any of them; the others are in other pipelines.
+    pub(crate) fn with_services(&self, names: &[&str]) -> Self {
+        let is_own = |one: &PlannedService<'_>| names.contains(&one.service.name.as_str());
+        let (services, others): (Vec<_>, _) = self.services.iter().cloned().partition(is_own);
+        let mut environments = self.environments.clone();
+        environments.retain(|environment| {
+            let mut services = services.iter();
+            services.any(|one| environment.target.deploys(one.service))
+        });
+        Self {
+            services,
+            others,
+            environments,
+            ..self.clone()
         }
     }
 
@@ -107,11 +127,14 @@ impl<'a> Plan<'a> {
         self.services.iter().find(|one| one.service.name == name)
     }
 
+    /// The services of all pipelines.
+    pub(crate) fn all_services(&self) -> impl Iterator<Item = &PlannedService<'a>> {
+        self.services.iter().chain(&self.others)
+    }
+
     /// The services that have a bucket for each environment.
     pub(crate) fn with_sites(&self) -> impl Iterator<Item = &PlannedService<'a>> {
-        self.services
-            .iter()
-            .filter(|one| matches!(one.kind, Kind::App | Kind::Site))
+        self.services.iter().filter(|one| one.has_sites())
     }
 
     /// The services with a function and an API.
@@ -139,6 +162,11 @@ impl<'a> Plan<'a> {
 }
 
 impl PlannedService<'_> {
+    /// Whether it has a bucket for each environment.
+    pub(crate) fn has_sites(&self) -> bool {
+        matches!(self.kind, Kind::App | Kind::Site)
+    }
+
     /// The name of an action for this service: `e2e-restapi`.
     pub(crate) fn action(&self, function: &str) -> String {
         if self.id.is_empty() {
@@ -206,7 +234,6 @@ impl PlannedEnvironment<'_> {
         RenderedEnvironment {
             name: self.name().to_owned(),
             stage: self.stage.clone(),
-            own_action: self.own_action(),
             site_urls: plan.with_sites().map(|one| url(one, "Site")).collect(),
             api_urls: plan.apps().map(|one| url(one, "Api")).collect(),
         }
@@ -235,7 +262,7 @@ fn is_family(name: &str) -> bool {
 }
 
 /// A name in the letters and digits that names in templates may have.
-fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut letters = word.chars();
         let first = letters.next().map(|first| first.to_ascii_uppercase());

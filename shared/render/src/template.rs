@@ -12,7 +12,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use crate::pipeline::Pipeline;
+use crate::part::Part;
 use crate::plan::Plan;
 
 /// The templates by name.
@@ -32,26 +32,18 @@ const TEMPLATES: [(&str, &str); 3] = [
 ];
 
 /// All templates by file name.
-pub(crate) fn render(plan: &Plan<'_>, pipeline: &Pipeline) -> BTreeMap<String, String> {
+pub(crate) fn render(plan: &Plan<'_>, parts: &[Part<'_>]) -> BTreeMap<String, String> {
     let engine = engine();
-    let names = names::Names::of(plan, pipeline);
+    let launched = delivery::context(plan, parts);
     let mut files = BTreeMap::new();
     files.insert(
         "delivery.yaml".to_owned(),
-        fill(
-            &engine,
-            "delivery.yaml",
-            &delivery::context(plan, pipeline, &names),
-        ),
+        fill(&engine, "delivery.yaml", &launched),
     );
-    files.insert(
-        "pipeline.yaml".to_owned(),
-        fill(
-            &engine,
-            "pipeline.yaml",
-            &stages::context(plan, pipeline, &names),
-        ),
-    );
+    for part in parts {
+        let context = stages::context(part);
+        files.insert(part.file(), fill(&engine, "pipeline.yaml", &context));
+    }
     for service in plan.with_sites() {
         let context = application::context(plan, service);
         files.insert(service.file(), fill(&engine, "application.yaml", &context));

@@ -44,7 +44,10 @@ pub(crate) fn pieces(
 /// Whether a value has outputs that no stack has, so that deploy-stack cannot look them up.
 pub(crate) fn needs_pipeline(plan: &Plan<'_>, text: &Text) -> bool {
     text.references()
-        .filter_map(|reference| plan.service(&reference.service))
+        .filter_map(|reference| {
+            plan.all_services()
+                .find(|service| service.service.name == reference.service)
+        })
         .any(|service| service.kind != Kind::Stack)
 }
 
@@ -57,7 +60,8 @@ fn output(
         service: name,
         output,
     } = reference;
-    let Some(service) = plan.service(name) else {
+    let mut services = plan.all_services();
+    let Some(service) = services.find(|service| service.service.name == *name) else {
         // Reported where the file is checked.
         return Ok(Piece::text(""));
     };
@@ -71,6 +75,8 @@ fn output(
         return Err((what, next.to_owned()));
     }
     let outputs: &[&str] = match service.kind {
+        // Variables belong to one pipeline, and of the actions only deploy-stack reads outputs from stacks themselves.
+        Kind::Stack if plan.service(name).is_none() => return Err(in_another_pipeline(reference)),
         Kind::Stack => {
             let namespace = stack_namespace(service, environment);
             return Ok(Piece::Variable(format!("{namespace}.{output}")));
@@ -97,4 +103,14 @@ fn output(
         service.kind
     );
     Err((what, format!("it has {}", outputs.join(" and "))))
+}
+
+fn in_another_pipeline(reference: &Reference) -> (String, String) {
+    let Reference { service, output } = reference;
+    let what = format!(
+        "`${{{service}.{output}}}` is an output of a stack in another pipeline, which a site, a test, or a value with the address of a site or an API \
+         cannot get"
+    );
+    let next = format!("put `{service}` and this service into one of the `pipelines`");
+    (what, next)
 }

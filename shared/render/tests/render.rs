@@ -136,6 +136,97 @@ fn an_app_in_environments_of_its_own() {
     insta::assert_snapshot!(shown(&rendering));
 }
 
+/// The workshop with a pipeline for its table and one for the rest, which may change what the services say.
+fn split(change: impl Fn(String) -> String) -> Result<Rendering, String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let text = std::fs::read_to_string(format!("{folder}/workshop/{FILE}")).unwrap();
+    let pipelines =
+        "\n[pipelines]\napp = [\"restapi\", \"tasks\", \"website\"]\ninfra = [\"database\"]\n";
+    let definition = parse(&change(text + pipelines), FILE).unwrap();
+    let kinds = [
+        ("database", Kind::Stack),
+        ("restapi", Kind::Stack),
+        ("tasks", Kind::Stack),
+        ("website", Kind::Site),
+    ];
+    rendered(&definition, &kinds)
+}
+
+#[test]
+fn several_pipelines_have_a_template_each() {
+    let rendering = split(|text| {
+        text.replace(
+            "tasks    = { directory",
+            "tasks    = { also = [\"shared/**\"], directory",
+        )
+    });
+    let rendering = rendering.unwrap();
+    insta::assert_snapshot!(format!("{:#?}\n{}", rendering.pipelines, shown(&rendering)));
+}
+
+#[test]
+fn outputs_of_stacks_in_another_pipeline() {
+    let test = "test = { task = \"t\", environment = { TABLE = \"${database.TableName}\" } }";
+    let refused = split(|text| {
+        text.replace(
+            "config = {",
+            "config = { table = \"${database.TableName}\",",
+        )
+        .replace("restapi  = {", &format!("restapi  = {{ {test},"))
+    });
+    insta::assert_snapshot!(refused.unwrap_err());
+}
+
+#[test]
+fn an_environment_that_deploys_nothing_of_a_pipeline_is_no_stage_of_it() {
+    let rendering = split(|text| {
+        text.replace(
+            "prd = {",
+            "stg = { share = { database = \"int\" } }\nprd = {",
+        )
+    });
+    let templates = rendering.unwrap().templates;
+    let has_stage = |file: &str| templates[file].contains("\n        - Name: stg\n");
+    assert!(has_stage("pipeline-app.yaml") && !has_stage("pipeline-infra.yaml"));
+    assert!(!templates["pipeline-infra.yaml"].contains("StgAction"));
+    assert!(!templates["delivery.yaml"].contains("InfraStgAction"));
+}
+
+#[test]
+fn the_address_of_a_site_in_another_pipeline_is_a_parameter() {
+    let text = "application = \"shop\"\n[environments]\nint = {}\n[services]\n\
+        web = { directory = \"web\", site = \".\" }\n\
+        api = { directory = \"api\", parameters = { Origin = \"${web.Url}\" } }\n\
+        [pipelines]\napp = [\"api\"]\nweb = [\"web\"]\n";
+    let kinds = [("web", Kind::Site), ("api", Kind::Stack)];
+    let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
+    let app = &rendering.templates["pipeline-app.yaml"];
+    assert!(app.contains("\n  WebIntSiteUrl:\n"));
+    assert!(app.contains("&Parameter.Origin=${WebIntSiteUrl}&"));
+    assert!(
+        !app.contains("\n  WebIntSite:\n"),
+        "its bucket is the other pipeline's"
+    );
+    let launched = &rendering.templates["delivery.yaml"];
+    let passed = "WebIntSiteUrl: !GetAtt WebApplication.Outputs.IntSiteUrl\n";
+    assert_eq!(launched.matches(passed).count(), 1);
+    assert!(launched.contains("    DependsOn: [WebPipeline]\n"));
+}
+
+#[test]
+fn an_app_in_a_pipeline_with_a_name() {
+    let text = "application = \"shop\"\n[pipelines]\nall = [\"main\"]\n";
+    let rendering = rendered(&parse(text, FILE).unwrap(), &[("main", Kind::App)]).unwrap();
+    assert!(
+        rendering.pipelines[0].paths.is_empty(),
+        "the root is every path"
+    );
+    let launched = &rendering.templates["delivery.yaml"];
+    assert!(launched.contains("        ApplicationDirectory: !Ref ApplicationDirectory\n"));
+    assert!(launched.contains("        AcceptanceAction: !Ref AllAcceptanceAction\n"));
+    assert!(!rendering.templates["pipeline-all.yaml"].contains("Triggers:"));
+}
+
 /// What is wrong with a definition in the one environment `int`.
 fn refused(services: &str, kinds: &[(&str, Kind)]) -> String {
     let text =
@@ -168,6 +259,11 @@ fn kinds_and_builds_that_cannot_be_deployed() {
 fn names_that_are_the_same_in_templates() {
     let services = "a-1b = \"one\"\na1b = \"two\"\n";
     let kinds = [("a-1b", Kind::Stack), ("a1b", Kind::Stack)];
+    let pipelines = "a = \"one\"\nb = \"two\"\n[pipelines]\na-1b = [\"a\"]\na1b = [\"b\"]\n";
+    insta::assert_snapshot!(refused(
+        pipelines,
+        &[("a", Kind::Stack), ("b", Kind::Stack)]
+    ));
     let app = refused("deploy = \"shop\"\n", &[("deploy", Kind::App)]);
     insta::assert_snapshot!(app);
     insta::assert_snapshot!(refused(services, &kinds));

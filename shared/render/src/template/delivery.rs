@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::names::Names;
-use crate::pipeline::Pipeline;
+use super::names::{Names, OwnAction};
+use crate::part::Part;
 use crate::plan::{Plan, PlannedService};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Context<'a> {
+    /// With the actions of the user's own in all pipelines, as this template calls them.
     #[serde(flatten)]
-    names: &'a Names,
-    pipeline: Used<'a>,
+    names: Names,
+    pipelines: Vec<Launched<'a>>,
     groups: Groups,
     /// The application's name, if stacks begin with it.
     application: Option<&'a str>,
@@ -20,13 +21,19 @@ pub(super) struct Context<'a> {
     hosts: &'static str,
 }
 
-/// What the pipeline's template has parameters for.
+/// A pipeline.
 #[derive(Debug, Serialize)]
-struct Used<'a> {
-    apps: &'a [super::names::App],
-    sites: &'a [super::names::Place],
-    site_urls: &'a [super::names::Place],
-    api_urls: &'a [super::names::Place],
+struct Launched<'a> {
+    name: Option<&'a str>,
+    id: &'a str,
+    resource: String,
+    file: String,
+    output: String,
+    /// The resources of the pipelines that deliver before it.
+    after: &'a [String],
+    /// What its template has parameters for.
+    #[serde(flatten)]
+    names: Names,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,15 +59,11 @@ struct Id {
     id: String,
 }
 
-pub(super) fn context<'a>(plan: &'a Plan<'_>, _: &Pipeline, names: &'a Names) -> Context<'a> {
+pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<'a> {
+    let mut names = Names::in_template(plan, parts);
+    names.environments = parts.iter().flat_map(own_actions).collect();
     Context {
-        names,
-        pipeline: Used {
-            apps: &names.apps,
-            sites: &names.sites,
-            site_urls: &names.site_urls,
-            api_urls: &names.api_urls,
-        },
+        pipelines: parts.iter().map(launched).collect(),
         groups: Groups {
             source: names.source_group(),
             release: names.release_group(),
@@ -74,7 +77,34 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, _: &Pipeline, names: &'a Names) ->
             .map(|service| template(plan, service))
             .collect(),
         hosts: hosts(names.sites.len()),
+        names,
     }
+}
+
+fn launched<'a>(part: &'a Part<'_>) -> Launched<'a> {
+    Launched {
+        name: part.name,
+        id: &part.id,
+        resource: part.resource(),
+        file: part.file(),
+        output: part.output(),
+        after: &part.after,
+        names: Names::of(part),
+    }
+}
+
+/// The actions of the user's own in a pipeline, as the template with all pipelines calls them.
+fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
+    let of_pipeline = part.name.map(|name| format!(" in the pipeline {name}"));
+    let of_pipeline = of_pipeline.unwrap_or_default();
+    let own_actions = Names::of(part).environments.into_iter();
+    own_actions
+        .map(|one| OwnAction {
+            name: format!("{}{of_pipeline}", one.name),
+            action: format!("{}{}", part.id, one.action),
+            ..one
+        })
+        .collect()
 }
 
 fn template(plan: &Plan<'_>, service: &PlannedService<'_>) -> Template {

@@ -1,8 +1,12 @@
 //! Functions, APIs and sites, as `delivery.yaml` and `pipeline.yaml` call them.
 
+use std::collections::BTreeSet;
+
+use delivery_definition::Kind;
 use serde::Serialize;
 
-use crate::pipeline::Pipeline;
+use crate::part::Part;
+use crate::pipeline::{FUNCTIONS, Pipeline};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
 
 /// What both templates have parameters, resources or outputs for.
@@ -20,7 +24,6 @@ pub(super) struct Names {
     pub(super) functions: Vec<Function>,
     pub(super) user_parameters: Vec<UserParameters>,
     pub(super) environments: Vec<OwnAction>,
-    pub(super) artifacts: Vec<String>,
     pub(super) deploys_stacks: bool,
     pub(super) directory_is_parameter: bool,
     pub(super) approval_is_parameter: bool,
@@ -61,44 +64,43 @@ pub(super) struct UserParameters {
 }
 
 /// The action of the user's own in a stage.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct OwnAction {
-    name: String,
+    pub(super) name: String,
     pub(super) action: String,
+    /// The artifacts that it can have as its input.
+    pub(super) artifacts: Vec<String>,
 }
 
 impl Names {
-    pub(super) fn of(plan: &Plan<'_>, pipeline: &Pipeline) -> Self {
-        let used = pipeline.parameters();
-        let sites: Vec<_> = places(plan, plan.with_sites(), site);
-        let apis: Vec<_> = places(plan, plan.apps(), api);
+    /// Those of one pipeline.
+    pub(super) fn of(part: &Part<'_>) -> Self {
+        Self::in_template(&part.plan, std::slice::from_ref(part))
+    }
+
+    /// Those of a template about `plan` and these pipelines.
+    pub(super) fn in_template(plan: &Plan<'_>, parts: &[Part<'_>]) -> Self {
+        let pipelines = || parts.iter().map(|part| &part.pipeline);
+        let used: BTreeSet<_> = pipelines().flat_map(Pipeline::parameters).collect();
+        let with_sites = plan.all_services().filter(|one| one.has_sites());
+        let sites_of_all = places(plan, with_sites, site);
+        let apps = plan.all_services().filter(|one| one.kind == Kind::App);
+        let apis_of_all = places(plan, apps, api);
         let is_used =
-            |place: &&Place, what: &str| used.contains(format!("{}{what}", place.id).as_str());
+            |place: &Place, what: &str| used.contains(format!("{}{what}", place.id).as_str());
+        let functions = FUNCTIONS
+            .into_iter()
+            .filter(|(id, _)| pipelines().any(|pipeline| pipeline.uses(id)));
+        let functions: Vec<_> = functions.map(|(id, name)| Function { id, name }).collect();
         Self {
-            site_urls: sites
-                .iter()
-                .filter(|one| is_used(one, "SiteUrl"))
-                .cloned()
-                .collect(),
-            api_urls: apis
-                .iter()
-                .filter(|one| is_used(one, "ApiUrl"))
-                .cloned()
-                .collect(),
+            site_urls: filtered(sites_of_all, |one| is_used(one, "SiteUrl")),
+            api_urls: filtered(apis_of_all, |one| is_used(one, "ApiUrl")),
             apps: plan.apps().map(app).collect(),
-            sites,
-            apis,
-            functions: pipeline
-                .functions()
-                .map(|(id, name)| Function { id, name })
-                .collect(),
-            user_parameters: user_parameters(plan, pipeline),
-            environments: plan.environments.iter().map(own_action).collect(),
-            artifacts: pipeline
-                .artifacts()
-                .into_iter()
-                .map(ToOwned::to_owned)
-                .collect(),
+            sites: places(plan, plan.with_sites(), site),
+            apis: places(plan, plan.apps(), api),
+            user_parameters: user_parameters(plan, &functions),
+            functions,
+            environments: parts.iter().flat_map(own_actions).collect(),
             deploys_stacks: plan.deploys_stacks(),
             directory_is_parameter: plan.is_one_app(),
             approval_is_parameter: plan.has_default_environments,
@@ -215,14 +217,30 @@ fn app(service: &PlannedService<'_>) -> App {
     }
 }
 
-fn own_action(environment: &PlannedEnvironment<'_>) -> OwnAction {
-    OwnAction {
-        name: environment.stage.clone(),
-        action: environment.own_action(),
-    }
+/// As the pipeline's own template calls them.
+fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
+    let artifacts: Vec<_> = part
+        .pipeline
+        .artifacts()
+        .into_iter()
+        .map(ToOwned::to_owned)
+        .collect();
+    let environments = part.plan.environments.iter();
+    environments
+        .map(|environment| OwnAction {
+            name: environment.stage.clone(),
+            action: environment.own_action(),
+            artifacts: artifacts.clone(),
+        })
+        .collect()
 }
 
-fn user_parameters(plan: &Plan<'_>, pipeline: &Pipeline) -> Vec<UserParameters> {
+fn filtered(mut places: Vec<Place>, is_kept: impl Fn(&Place) -> bool) -> Vec<Place> {
+    places.retain(is_kept);
+    places
+}
+
+fn user_parameters(plan: &Plan<'_>, functions: &[Function]) -> Vec<UserParameters> {
     let scope = if plan.environments.len() == 2 {
         ", in both stages"
     } else {
@@ -243,7 +261,9 @@ fn user_parameters(plan: &Plan<'_>, pipeline: &Pipeline) -> Vec<UserParameters> 
         ),
         ("E2e", "e2e", scope, "retries=2&timeout=5m"),
     ];
-    let used = all.into_iter().filter(|(id, ..)| pipeline.uses(id));
+    let used = all
+        .into_iter()
+        .filter(|(id, ..)| functions.iter().any(|function| function.id == *id));
     used.map(|(id, name, scope, example)| UserParameters {
         id,
         name,

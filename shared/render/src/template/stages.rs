@@ -4,14 +4,19 @@ use serde::Serialize;
 
 use super::names::Names;
 use super::quoted;
-use crate::pipeline::{self, Pipeline, Work};
-use crate::plan::Plan;
+use crate::part::Part;
+use crate::paths::PATTERNS_OF_A_FILTER;
+use crate::pipeline::{self, Work};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Context<'a> {
     #[serde(flatten)]
-    names: &'a Names,
+    names: Names,
+    /// Its name, where there are several.
+    name: Option<&'a str>,
     groups: Groups,
+    /// Patterns of the paths that start it, in filters of which one has to match; none where every commit starts it.
+    filters: Vec<Vec<String>>,
     stages: Vec<Stage>,
     runs_commands: bool,
     /// The condition under which approvers are told.
@@ -71,21 +76,28 @@ struct Variable {
     value: String,
 }
 
-pub(super) fn context<'a>(plan: &Plan<'_>, pipeline: &Pipeline, names: &'a Names) -> Context<'a> {
+pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
+    let names = Names::of(part);
+    let (plan, pipeline) = (&part.plan, &part.pipeline);
     let has_approval = pipeline.stages.iter().any(|stage| stage.approval.is_some());
     let functions = names
         .functions
         .iter()
         .map(|function| function.id.to_owned());
+    let filters = part.paths.chunks(PATTERNS_OF_A_FILTER);
     Context {
-        names,
+        name: part.name,
+        filters: filters
+            .map(|patterns| patterns.iter().map(|pattern| quoted(pattern)).collect())
+            .collect(),
         groups: Groups {
             source: names.source_group(),
             release: names.release_group(),
             functions: names.build_group().into_iter().chain(functions).collect(),
             own_actions: names.own_actions_group(),
-            targets: targets(names),
+            targets: targets(&names),
         },
+        names,
         stages: pipeline.stages.iter().map(stage).collect(),
         runs_commands: pipeline.runs_commands(),
         tells_approver: match (has_approval, plan.has_default_environments) {
