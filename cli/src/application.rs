@@ -142,6 +142,12 @@ impl Application {
         }
     }
 
+    /// The paths that differ between two revisions; `None` where that cannot be known.
+    pub(crate) async fn changed(&self, from: &str, to: &str) -> Option<Vec<String>> {
+        // Of a commit that is gone, after a rebase, the difference is not known.
+        self.source.changed(from, to).await.ok().flatten()
+    }
+
     /// The name of a stack for it: what of the directory's name a stack's name may hold.
     pub(crate) fn stack_name(&self) -> String {
         stack_name_of(&self.directory)

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 pub(crate) use log::LogLine;
 pub(crate) use run::{
-    ActionReport, Cause, Failure, Finding, ResultError, RunMessage, RunResult, Severity,
-    StageShape, StageUrls, Step,
+    ActionReport, Cause, Failure, Finding, PipelineResult, ResultError, RunMessage, RunResult,
+    Severity, StageShape, StageUrls, Step,
 };
 pub(crate) use stack::{Change, ResourceAction, StackMessage};
 

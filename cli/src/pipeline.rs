@@ -20,7 +20,7 @@ pub(crate) use status::status;
 pub(crate) use stop::stop;
 
 /// Names as a sentence lists them: `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [name] => name.clone(),

@@ -1,5 +1,6 @@
 //! `delivery run`: from the current commit to production, on this machine.
 
+mod deliveries;
 mod executions;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{Explainer, Location, Pipeline, Shape, round};
+use crate::follow::{Pipeline, round};
 use crate::interrupt::Interrupt;
 use crate::local_aws::environment::Environment;
 use crate::local_aws::launch::{Stack, launch};
@@ -135,59 +136,31 @@ async fn work(
     let stack = Stack {
         name: &name,
         templates: rendered.path(),
+        pipelines: &templates.pipelines,
         environments: &templates.environments,
         parameters,
         functions: &functions,
         custom,
         node_layer: node_layer.as_deref(),
     };
-    let (pipeline, created) = launch_stack(environment, stack, reporter, progress).await?;
+    let (pipelines, created) = launch_stack(environment, stack, reporter, progress).await?;
     environment.keep();
     if arguments.watch || arguments.keep {
         reporter.report(RunMessage::Addresses {
             urls: progress.urls.clone(),
         });
     }
-    let shape = shape(&pipeline, reporter).await?;
-    let begun = if created {
-        pipeline.begun_by_creation().await?
-    } else {
-        None
-    };
-    let explainer = explainer(pipeline, shape, environment, &name);
+    let launched = templates.pipelines.iter().zip(pipelines).collect();
+    let deliveries = deliveries::of(launched, created, environment, &name).await?;
     let reports_logs = global.verbose > 0;
-    let mut executions = Executions::new(explainer, arguments.timeout, reports_logs);
-    executions.begin(begun, progress).await?;
+    let mut executions = Executions::new(deliveries, arguments.timeout, reports_logs);
+    executions.await_all();
+    executions.begin(reporter, progress).await?;
     if arguments.watch {
         executions.watch(&application, reporter, progress).await
     } else {
         executions.once(reporter, progress).await
     }
-}
-
-/// Reads what stages the pipeline has, and says it.
-async fn shape(pipeline: &Pipeline, reporter: &Reporter) -> Result<Shape, CliError> {
-    let shape = pipeline.shape().await?;
-    reporter.report(RunMessage::Pipeline {
-        name: pipeline.name().to_owned(),
-        stages: shape.stages.clone(),
-    });
-    Ok(shape)
-}
-
-fn explainer(
-    pipeline: Pipeline,
-    shape: Shape,
-    environment: &Environment,
-    stack_name: &str,
-) -> Explainer {
-    let endpoints = environment.endpoints();
-    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
-    let location = Location::Local {
-        delivery: format!("{} --stack-name {stack_name}", endpoints.delivery()),
-        stays: environment.stays(),
-    };
-    Explainer::new(pipeline, shape, lambda, logs, location)
 }
 
 /// The template's parameters. Given last, one of the command line wins; of `delivery.toml` those count that name
@@ -402,14 +375,16 @@ async fn launch_stack(
     stack: Stack<'_>,
     reporter: &Reporter,
     progress: &mut Progress,
-) -> Result<(Pipeline, bool), CliError> {
+) -> Result<(Vec<Pipeline>, bool), CliError> {
     let name = stack.name;
     let step = Timed::begin(reporter, Step::Stack, format!("launching {name}"));
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;
     step.end(reporter, format!("{name} {}", launched.verb));
     let client = environment.endpoints().codepipeline();
-    Ok((Pipeline::new(client, launched.pipeline), launched.created))
+    let pipelines = launched.pipelines.into_iter();
+    let pipelines = pipelines.map(|name| Pipeline::new(client.clone(), name));
+    Ok((pipelines.collect(), launched.created))
 }
 
 /// A step of the preparation that is being taken.

@@ -7,6 +7,7 @@ mod down;
 mod failure;
 pub(crate) mod follow;
 pub(crate) mod parameters;
+pub(crate) mod pipelines;
 pub(crate) mod publish;
 pub(crate) mod question;
 pub(crate) mod resources;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use delivery_definition::names::ONLY_SERVICE;
 use delivery_definition::{Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
-use delivery_render::{NodeProject, RenderedEnvironment, Request, render};
+use delivery_render::{NodeProject, RenderedEnvironment, RenderedPipeline, Request, render};
 
 use crate::application;
 use crate::checkout;
@@ -30,6 +30,8 @@ const ACTIONS: &str = "actions.yaml";
 pub(crate) struct Templates {
     /// By file name.
     pub(crate) files: BTreeMap<String, String>,
+    /// The pipelines in the order in which they deliver; there is at least one.
+    pub(crate) pipelines: Vec<RenderedPipeline>,
     /// The environments in the order of their stages.
     pub(crate) environments: Vec<RenderedEnvironment>,
     /// The services whose dependencies npm-install installs.
@@ -111,12 +113,14 @@ impl Templates {
         let mut files = rendering.templates;
         files.insert(ACTIONS.to_owned(), actions()?);
         let is_app = kinds.values().any(|detected| detected.kind == Kind::App);
-        let is_one_app = is_app && definition.file().services.is_none();
+        let file = definition.file();
+        let is_one_app = is_app && file.services.is_none();
         Ok(Self {
+            is_default: is_one_app && file.environments.is_none() && file.pipelines.is_none(),
             files,
+            pipelines: rendering.pipelines,
             environments: rendering.environments,
             projects: rendering.projects,
-            is_default: is_one_app && definition.file().environments.is_none(),
             is_one_app,
         })
     }

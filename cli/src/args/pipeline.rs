@@ -11,6 +11,15 @@ use super::values::duration;
 /// another CI system that nobody approves ends the same day.
 const DEFAULT_WAIT: &str = "1h";
 
+/// Which of several pipelines a command is about.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PipelineChoice {
+    /// The pipeline, where `[pipelines]` makes several: its name there, or its whole name [default: the only one
+    /// that can be meant].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+}
+
 /// `delivery status`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Status {
@@ -22,6 +31,9 @@ pub(crate) struct Status {
 /// `delivery log`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Log {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// Show the function logs of this stage's actions instead of the stack's events.
     #[arg(long, value_name = "STAGE")]
     pub(crate) stage: Option<String>,
@@ -46,6 +58,9 @@ pub(crate) struct Log {
 /// `delivery start`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Start {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// Deliver this commit instead of the newest commit of the branch.
     #[arg(long, value_name = "COMMIT")]
     pub(crate) revision: Option<String>,
@@ -62,6 +77,9 @@ pub(crate) struct Start {
 /// `delivery approve` and `delivery reject`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Answer {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// The commit that you mean, or the beginning of its id: refused if another one is waiting. Without a
     /// terminal, either this or `--yes` is required.
     #[arg(value_name = "COMMIT")]
@@ -83,6 +101,9 @@ pub(crate) struct Answer {
 /// `delivery retry`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Retry {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// The stage [default: the one that failed].
     #[arg(value_name = "STAGE")]
     pub(crate) stage: Option<String>,
@@ -95,6 +116,9 @@ pub(crate) struct Retry {
 /// `delivery stop`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Stop {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// The execution [default: the one in progress, if there is only one].
     #[arg(value_name = "ID")]
     pub(crate) execution: Option<String>,

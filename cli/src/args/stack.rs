@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::pipeline::PipelineChoice;
 use super::values::{duration, parameter};
 
 /// How long a stack may take: its slowest resource, a CloudFront distribution, takes up to half of it.
@@ -101,6 +102,9 @@ pub(crate) struct Up {
 /// `delivery wait`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Wait {
+    #[command(flatten)]
+    pub(crate) choice: PipelineChoice,
+
     /// Also wait for an execution of the pipeline: its id, or `latest`.
     #[arg(long, value_name = "ID")]
     pub(crate) execution: Option<String>,

@@ -3,6 +3,7 @@
 use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::http::HttpResponse;
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_codepipeline::operation::stop_pipeline_execution::StopPipelineExecutionError;
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
     SourceRevisionOverride, TriggerType,
@@ -118,6 +119,29 @@ impl Pipeline {
         Ok(begun
             .and_then(|execution| execution.pipeline_execution_id())
             .map(str::to_owned))
+    }
+
+    /// Stops an execution and abandons its actions, unless it is over.
+    pub(crate) async fn abandon(&self, execution: &str, reason: &str) -> Result<(), CliError> {
+        let sent = self
+            .client
+            .stop_pipeline_execution()
+            .pipeline_name(&self.name)
+            .pipeline_execution_id(execution)
+            .abandon(true)
+            .reason(reason)
+            .send()
+            .await;
+        match sent {
+            Err(error)
+                if !error.as_service_error().is_some_and(
+                    StopPipelineExecutionError::is_pipeline_execution_not_stoppable_exception,
+                ) =>
+            {
+                Err(self.refused("codepipeline:StopPipelineExecution")(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The pipeline's stages and actions.

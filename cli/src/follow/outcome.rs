@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::Snapshot;
-use crate::message::{Cause, ResultError, RunResult, StageUrls};
+use crate::message::{ActionReport, Cause, PipelineResult, ResultError, RunResult, StageUrls};
 
 /// How following the pipeline ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// The execution that was started last, and how far it came.
     pub(crate) latest: Snapshot,
+    /// How far each pipeline came that began, where there are several, by its name.
+    pub(crate) pipelines: Vec<(String, Snapshot)>,
     /// What an interruption means, where it is not that everything ended.
     pub(crate) interrupted: Option<&'static str>,
     ended: Option<Exit>,
@@ -35,6 +37,24 @@ impl Progress {
     pub(crate) fn saw(&mut self, snapshot: &Snapshot) {
         self.latest.clone_from(snapshot);
         self.ended = ended(snapshot);
+    }
+
+    /// The same of the newest execution of one of several pipelines.
+    pub(crate) fn saw_of(&mut self, pipeline: &str, snapshot: &Snapshot) {
+        let known = self.pipelines.iter_mut().find(|(name, _)| name == pipeline);
+        match known {
+            Some((_, known)) => known.clone_from(snapshot),
+            None => self.pipelines.push((pipeline.to_owned(), snapshot.clone())),
+        }
+    }
+
+    /// What the actions did, in all pipelines.
+    fn reports(&self) -> Vec<ActionReport> {
+        if self.pipelines.is_empty() {
+            return self.latest.reports();
+        }
+        let all = self.pipelines.iter();
+        all.flat_map(|(_, snapshot)| snapshot.reports()).collect()
     }
 
     /// Whether an execution has begun and has not ended.
@@ -73,10 +93,20 @@ pub(crate) fn result(
         execution: Some(latest.execution.clone()).filter(|execution| !execution.is_empty()),
         revision: latest.revision.clone(),
         urls: progress.urls.clone(),
-        actions: latest.reports(),
+        actions: progress.reports(),
+        pipelines: progress.pipelines.iter().map(of_pipeline).collect(),
         seconds,
         error: error(outcome, latest, progress.interrupted),
         ..RunResult::new(exit(outcome, progress))
+    }
+}
+
+fn of_pipeline((name, snapshot): &(String, Snapshot)) -> PipelineResult {
+    PipelineResult {
+        name: name.clone(),
+        execution: snapshot.execution.clone(),
+        status: snapshot.status.clone(),
+        revision: snapshot.revision.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use delivery_render::RenderedEnvironment;
+use delivery_render::{RenderedEnvironment, RenderedPipeline};
 use local::launch::{Change, Request};
 
 use crate::action_functions::Function;
@@ -14,8 +14,8 @@ use crate::message::StageUrls;
 /// A stack that is complete.
 #[derive(Debug)]
 pub(crate) struct Launched {
-    /// The pipeline's name.
-    pub(crate) pipeline: String,
+    /// The names of the pipelines, in their order.
+    pub(crate) pipelines: Vec<String>,
     /// Where each stage answers.
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// Whether there was no such stack before.
@@ -31,6 +31,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) name: &'a str,
     /// The folder of the templates.
     pub(crate) templates: &'a Path,
+    /// The pipelines that they have.
+    pub(crate) pipelines: &'a [RenderedPipeline],
     /// The environments that they have.
     pub(crate) environments: &'a [RenderedEnvironment],
     /// The template's parameters.
@@ -72,11 +74,16 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             local::launch::Error::Function { stack, source } => CliError::Launch { stack, source },
             error => failed(error.into()),
         })?;
-    let Some(pipeline) = launched.outputs.get("Pipeline") else {
-        return Err(failed("the template has no output `Pipeline`".into()));
+    let pipeline = |one: &RenderedPipeline| {
+        let name = launched.outputs.get(&one.output).cloned();
+        name.ok_or_else(|| failed(format!("the template has no output `{}`", one.output).into()))
     };
     Ok(Launched {
-        pipeline: pipeline.clone(),
+        pipelines: stack
+            .pipelines
+            .iter()
+            .map(pipeline)
+            .collect::<Result<_, _>>()?,
         urls: urls(stack.environments, &launched.outputs),
         created: launched.change == Change::Created,
         verb: match launched.change {

@@ -239,11 +239,29 @@ pub(crate) struct RunResult {
     pub(crate) urls: BTreeMap<String, StageUrls>,
     /// What each action did and how long it took, in the order they began.
     pub(crate) actions: Vec<ActionReport>,
+    /// How each pipeline ended, where there are several, in the order in which they began; `execution` and `revision`
+    /// are the last one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pipelines: Vec<PipelineResult>,
     /// How long it took altogether.
     pub(crate) seconds: f64,
     /// What went wrong, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ResultError>,
+}
+
+/// How one of several pipelines ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct PipelineResult {
+    /// The pipeline's name.
+    pub(crate) name: String,
+    /// The execution.
+    pub(crate) execution: String,
+    /// CodePipeline's word for its status.
+    pub(crate) status: String,
+    /// The revision that it delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<String>,
 }
 
 /// What went wrong.
@@ -272,6 +290,7 @@ impl RunResult {
             revision: None,
             urls: BTreeMap::new(),
             actions: Vec::new(),
+            pipelines: Vec::new(),
             seconds: 0.0,
             error: None,
         }
@@ -313,6 +332,29 @@ pub(crate) mod tests {
             log: vec!["  1 failing".to_owned()],
             help: "fix it, commit, and run `delivery run` again".to_owned(),
         }
+    }
+
+    fn of_two_pipelines() -> RunMessage {
+        let executions = ["3f2a6c1e-0000-4000-8000-000000000000", "9c00a1b2-0000"];
+        let pipelines = ["shop-infra", "shop-app"].into_iter().zip(executions);
+        let deployed = |execution: &str| ActionReport {
+            execution: execution.to_owned(),
+            ..action("deploy-stack", "Succeeded", 2.0, None)
+        };
+        RunMessage::Result(RunResult {
+            execution: Some(executions[1].to_owned()),
+            actions: executions.map(deployed).into(),
+            pipelines: pipelines
+                .map(|(name, execution)| PipelineResult {
+                    name: name.to_owned(),
+                    execution: execution.to_owned(),
+                    status: "Succeeded".to_owned(),
+                    revision: Some("8130db3d2f6d0e78130db3d2f6d0e78130db3d2f".to_owned()),
+                })
+                .collect(),
+            seconds: 9.0,
+            ..RunResult::new(Exit::Success)
+        })
     }
 
     /// One message of each kind.
@@ -414,6 +456,7 @@ pub(crate) mod tests {
                 seconds: 3.0,
                 ..RunResult::new(Exit::Superseded)
             }),
+            of_two_pipelines(),
         ]
     }
 }

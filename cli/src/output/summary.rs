@@ -37,17 +37,24 @@ fn table() -> Table {
 
 fn actions(result: &RunResult) -> String {
     let mut table = table();
-    table.set_header(["STAGE", "ACTION", "STATUS", "TIME"]);
+    let columns = ["PIPELINE", "STAGE", "ACTION", "STATUS", "TIME"];
+    // One pipeline needs no name.
+    let hidden = usize::from(result.pipelines.is_empty());
+    table.set_header(&columns[hidden..]);
     for action in &result.actions {
+        let mut pipelines = result.pipelines.iter();
+        let pipeline = pipelines.find(|one| one.execution == action.execution);
         let status = anstream::adapter::strip_str(&mark(&action.status)).to_string();
-        table.add_row([
+        let row = [
+            pipeline.map(|one| one.name.clone()).unwrap_or_default(),
             action.stage.clone(),
             action.action.clone(),
             status.trim_end().to_owned(),
             duration(action.seconds),
-        ]);
+        ];
+        table.add_row(&row[hidden..]);
     }
-    if let Some(column) = table.column_mut(3) {
+    if let Some(column) = table.column_mut(columns.len() - 1 - hidden) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     trimmed(&table)

@@ -18,10 +18,11 @@ use crate::output::answer::{self, CommandAnswer};
 use crate::output::reporter::can_ask;
 use crate::output::text::short;
 use crate::output::write_stderr;
+use crate::stack::pipelines::Attempt;
 use crate::stack::question;
 
 use super::read;
-use super::state::{Revision, Waiting, short_form};
+use super::state::{PipelineState, Revision, Waiting, short_form};
 use super::target::Target;
 use choice::{AnswerError, choose};
 
@@ -82,18 +83,17 @@ async fn answer(
         _ => ("reject", "Rejected", "delivery status"),
     };
     let target = Target::find(global).await?;
-    let pipeline = target.needed_pipeline()?;
-    let state = read::state(&pipeline).await?;
-    let waiting = choose(
-        &state,
-        arguments.stage.as_deref(),
-        arguments.commit.as_deref(),
-    )?;
+    let mut shown = Vec::new();
+    for pipeline in target.meant(arguments.choice.pipeline.as_deref())? {
+        let state = read::state(&pipeline).await?;
+        shown.push((pipeline, state));
+    }
+    let (pipeline, waiting) = waiting(&target, &shown, arguments)?;
     if arguments.commit.is_none() && !arguments.yes {
         ask(global, verb, &waiting)?;
     }
     put(
-        &pipeline,
+        pipeline,
         &waiting,
         arguments.message.as_deref(),
         status,
@@ -110,6 +110,28 @@ async fn answer(
     };
     answer::print(global.json, &answered);
     Ok(Exit::Success)
+}
+
+/// The approval that is meant, and its pipeline.
+fn waiting<'a>(
+    target: &Target,
+    shown: &'a [(Pipeline, PipelineState)],
+    arguments: &Answer,
+) -> Result<(&'a Pipeline, Waiting<'a>), CliError> {
+    let attempts = shown.iter().map(|(pipeline, state)| {
+        let waiting = choose(
+            state,
+            arguments.stage.as_deref(),
+            arguments.commit.as_deref(),
+        );
+        Attempt {
+            pipeline: pipeline.name().to_owned(),
+            found: waiting.map(|waiting| (pipeline, waiting)),
+        }
+    });
+    target.only(attempts.collect(), |error| {
+        matches!(error, AnswerError::SeveralWait { .. })
+    })
 }
 
 /// Shows what waits and asks. Where nobody can be asked that is an error: what waits may be another commit

@@ -5,7 +5,9 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::Pipeline;
+use crate::stack::pipelines::Attempt;
 
+use super::target::Target;
 use super::{listed, read};
 
 /// The characters of a whole id.
@@ -17,11 +19,46 @@ pub(super) async fn resolve(pipeline: &Pipeline, given: &str) -> Result<String, 
         return Ok(given.to_owned());
     }
     let known = read::executions(pipeline).await?;
-    let ids: Vec<&str> = known
-        .iter()
-        .filter_map(PipelineExecutionSummary::pipeline_execution_id)
-        .collect();
-    Ok(choose(given, &ids)?)
+    Ok(choose(given, &ids(&known))?)
+}
+
+/// The execution that is meant, with its pipeline. In one of several pipelines it has to be.
+pub(super) async fn find(
+    target: &Target,
+    mut pipelines: Vec<Pipeline>,
+    given: &str,
+) -> Result<(Pipeline, String), CliError> {
+    if pipelines.len() == 1 {
+        let pipeline = pipelines.remove(0);
+        let execution = resolve(&pipeline, given).await?;
+        return Ok((pipeline, execution));
+    }
+    let mut attempts = Vec::new();
+    for pipeline in pipelines {
+        let found = if given.len() == ID_CHARS {
+            let execution = read::find(&pipeline, given).await?;
+            execution
+                .map(|_| given.to_owned())
+                .ok_or_else(|| Unresolved::Unknown {
+                    given: given.to_owned(),
+                })
+        } else {
+            choose(given, &ids(&read::executions(&pipeline).await?))
+        };
+        attempts.push(Attempt {
+            pipeline: pipeline.name().to_owned(),
+            found: found.map(|execution| (pipeline, execution)),
+        });
+    }
+    target.only(attempts, |error| {
+        matches!(error, Unresolved::Several { .. })
+    })
+}
+
+fn ids(executions: &[PipelineExecutionSummary]) -> Vec<&str> {
+    let ids = executions.iter();
+    ids.filter_map(PipelineExecutionSummary::pipeline_execution_id)
+        .collect()
 }
 
 fn choose(given: &str, known: &[&str]) -> Result<String, Unresolved> {

@@ -40,7 +40,8 @@ async fn show(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(
         (false, true, _) if stack_moves => events::follow(target, reporter).await,
         (_, true, _) => actions::follow(target, arguments, reporter).await,
         (true, false, _) => {
-            if actions::show(target, arguments, reporter).await? == 0 {
+            let pipelines = target.meant(arguments.choice.pipeline.as_deref())?;
+            if actions::show(target, pipelines, arguments, reporter).await? == 0 {
                 reporter.notice("none of these actions has failed");
             }
             Ok(())
@@ -54,8 +55,9 @@ async fn failed(target: &Target, arguments: &Log, reporter: &Reporter) -> Result
     if target.stack.state().is_failure() {
         shown += events::failures(target, reporter).await?;
     }
-    if target.pipeline().is_some() {
-        shown += actions::show(target, arguments, reporter).await?;
+    if !target.pipelines().is_empty() {
+        let pipelines = target.meant(arguments.choice.pipeline.as_deref())?;
+        shown += actions::show(target, pipelines, arguments, reporter).await?;
     }
     if shown == 0 {
         reporter.notice("no failures: neither in the stack nor in the pipeline");

@@ -9,8 +9,10 @@ use crate::args::Global;
 use crate::args::pipeline::Retry;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::follow::Pipeline;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
+use crate::stack::pipelines::Attempt;
 
 use super::state::{NoStage, PipelineState, Revision, StageState, short_form};
 use super::target::Target;
@@ -53,9 +55,19 @@ impl CommandAnswer for Retried {
 
 pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
-    let pipeline = target.needed_pipeline()?;
-    let shown = read::state(&pipeline).await?;
-    let (stage, execution) = choose(&shown, arguments.stage.as_deref())?;
+    let mut states = Vec::new();
+    for pipeline in target.meant(arguments.choice.pipeline.as_deref())? {
+        let state = read::state(&pipeline).await?;
+        states.push((pipeline, state));
+    }
+    keep_failed(&mut states, arguments.stage.as_deref());
+    let attempts = states.iter().map(|(pipeline, state)| Attempt {
+        pipeline: pipeline.name().to_owned(),
+        found: choose(state, arguments.stage.as_deref()).map(|chosen| (pipeline, chosen)),
+    });
+    let (pipeline, (stage, execution)) = target.only(attempts.collect(), |error| {
+        matches!(error, RetryError::SeveralFailed { .. })
+    })?;
     let mode = if arguments.all {
         StageRetryMode::AllActions
     } else {
@@ -97,6 +109,16 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
     };
     answer::print(global.json, &retried);
     Ok(Exit::Success)
+}
+
+/// Pipelines have stages of the same names: one that failed is meant, where there is one.
+fn keep_failed(states: &mut Vec<(Pipeline, PipelineState)>, stage: Option<&str>) {
+    let Some(name) = stage else { return };
+    let has_failed =
+        |(_, state): &(Pipeline, PipelineState)| state.stage(name).is_ok_and(StageState::is_failed);
+    if states.iter().any(has_failed) {
+        states.retain(has_failed);
+    }
 }
 
 /// The stage to retry, and its execution.

@@ -61,7 +61,7 @@ pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, Cl
         .into());
     }
     let target = Target::find(global).await?;
-    let pipeline = target.needed_pipeline()?;
+    let pipeline = target.the_only(arguments.choice.pipeline.as_deref())?;
     let revisions = match &arguments.revision {
         Some(commit) => Some(vec![overriding(&pipeline, commit).await?]),
         None => None,

@@ -28,8 +28,11 @@ use super::target::Target;
 pub(crate) struct StatusDocument {
     /// The stack.
     pub(crate) stack: StackState,
-    /// Its pipeline; `null` as long as there is none.
+    /// Its pipeline; `null` as long as there is none, and where there are several.
     pub(crate) pipeline: Option<PipelineState>,
+    /// Its pipelines, where there are several, in the order in which they deliver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pipelines: Vec<PipelineState>,
     /// What Source reads through.
     pub(crate) connection: Option<Connection>,
     /// The commands to go on with, the most urgent first.
@@ -68,12 +71,12 @@ impl From<&Description> for StackState {
 
 pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
-    let pipeline = target.pipeline();
-    let state = match &pipeline {
-        Some(pipeline) => Some(read::state(pipeline).await?),
-        None => None,
-    };
-    let connection = match connection::arn(&target.stack, pipeline.as_ref()).await? {
+    let pipelines = target.pipelines();
+    let mut looks = Vec::new();
+    for pipeline in &pipelines {
+        looks.push(read::state(pipeline).await?);
+    }
+    let connection = match connection::arn(&target.stack, pipelines.first()).await? {
         Some(arn) => {
             // Who may see the pipeline need not be allowed to see the connection.
             let found = find(&target.cloud.codeconnections(), &arn).await.ok();
@@ -84,7 +87,7 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
         }
         None => None,
     };
-    let shown = StatusDocument::new((&target.stack).into(), state, connection);
+    let shown = StatusDocument::new((&target.stack).into(), looks, connection);
     answer::print(global.json, &shown);
     Ok(if arguments.exit_status {
         shown.exit()
@@ -96,12 +99,17 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
 impl StatusDocument {
     pub(crate) fn new(
         stack: StackState,
-        pipeline: Option<PipelineState>,
+        mut pipelines: Vec<PipelineState>,
         connection: Option<Connection>,
     ) -> Self {
+        let pipeline = match pipelines.len() {
+            1 => pipelines.pop(),
+            _ => None,
+        };
         let mut shown = Self {
             stack,
             pipeline,
+            pipelines,
             connection,
             next: Vec::new(),
         };
@@ -131,61 +139,97 @@ impl StatusDocument {
         State::of(&self.stack.status).is_failure()
     }
 
+    /// The pipelines, whether there is one or several.
+    pub(super) fn all_pipelines(&self) -> impl Iterator<Item = &PipelineState> {
+        self.pipeline.iter().chain(&self.pipelines)
+    }
+
     fn failed_stages(&self) -> impl Iterator<Item = &StageState> {
-        let stages = self.pipeline.iter().flat_map(|pipeline| &pipeline.stages);
+        let stages = self.all_pipelines().flat_map(|pipeline| &pipeline.stages);
         stages.filter(|stage| stage.is_failed())
     }
 
     fn approvals_wait(&self) -> bool {
-        let pipeline = self.pipeline.as_ref();
-        pipeline.is_some_and(|pipeline| !pipeline.approvals().is_empty())
+        let mut pipelines = self.all_pipelines();
+        pipelines.any(|pipeline| !pipeline.approvals().is_empty())
     }
 
     fn next_commands(&self) -> Vec<String> {
         let mut next = Vec::new();
-        let mut add = |command: String| {
-            if !next.contains(&command) {
-                next.push(command);
-            }
-        };
         if State::of(&self.stack.status).is_in_progress() {
-            add("delivery wait".to_owned());
+            add(&mut next, "delivery wait".to_owned());
         }
         if self.stack_failed() {
-            add("delivery log --failed".to_owned());
-            add("delivery up".to_owned());
+            add(&mut next, "delivery log --failed".to_owned());
+            add(&mut next, "delivery up".to_owned());
         }
-        for stage in self.failed_stages() {
-            add("delivery log --failed".to_owned());
-            match stage.failure_code() {
-                Some("ConfigurationError") => {
-                    add("delivery up".to_owned());
-                    add("delivery start".to_owned());
-                }
-                Some(code) if !helps_to_retry(code) => add("delivery start".to_owned()),
-                _ => add(format!("delivery retry {}", stage.name)),
+        for pipeline in self.all_pipelines() {
+            self.next_of_failures(pipeline, &mut next);
+        }
+        for pipeline in self.all_pipelines() {
+            self.next_of_approvals(pipeline, &mut next);
+        }
+        for pipeline in self.all_pipelines() {
+            let mut running = pipeline.stages.iter().filter(|stage| stage.is_held());
+            let all_wait = running.all(|stage| {
+                let mut actions = stage.actions.iter();
+                actions.any(|action| action.waits_for_approval)
+            });
+            if !all_wait {
+                let choice = self.choice(pipeline);
+                add(&mut next, format!("delivery log --follow{choice}"));
             }
         }
-        for waiting in self.pipeline.iter().flat_map(PipelineState::approvals) {
-            if let Some(revision) = &waiting.stage.revision {
-                let id = crate::output::text::short(&revision.id);
-                add(format!("delivery approve {id}"));
-                add(format!("delivery reject {id}"));
-            }
-        }
-        let stages = self.pipeline.iter().flat_map(|pipeline| &pipeline.stages);
-        let mut running = stages.filter(|stage| stage.is_held());
-        let all_wait = running.all(|stage| {
-            let mut actions = stage.actions.iter();
-            actions.any(|action| action.waits_for_approval)
-        });
-        if !all_wait {
-            add("delivery log --follow".to_owned());
-        }
-        if next.is_empty() && self.pipeline.is_some() {
-            next.push("delivery start".to_owned());
+        if next.is_empty()
+            && let Some(pipeline) = self.all_pipelines().next()
+        {
+            next.push(format!("delivery start{}", self.choice(pipeline)));
         }
         next
+    }
+
+    fn next_of_failures(&self, pipeline: &PipelineState, next: &mut Vec<String>) {
+        let choice = self.choice(pipeline);
+        for stage in pipeline.stages.iter().filter(|stage| stage.is_failed()) {
+            add(next, "delivery log --failed".to_owned());
+            match stage.failure_code() {
+                Some("ConfigurationError") => {
+                    add(next, "delivery up".to_owned());
+                    add(next, format!("delivery start{choice}"));
+                }
+                Some(code) if !helps_to_retry(code) => add(next, format!("delivery start{choice}")),
+                _ => add(next, format!("delivery retry {}{choice}", stage.name)),
+            }
+        }
+    }
+
+    fn next_of_approvals(&self, pipeline: &PipelineState, next: &mut Vec<String>) {
+        let choice = self.choice(pipeline);
+        for waiting in pipeline.approvals() {
+            if let Some(revision) = &waiting.stage.revision {
+                let id = crate::output::text::short(&revision.id);
+                add(next, format!("delivery approve {id}{choice}"));
+                add(next, format!("delivery reject {id}{choice}"));
+            }
+        }
+    }
+
+    /// The option that names a pipeline, where there are several.
+    pub(super) fn choice(&self, pipeline: &PipelineState) -> String {
+        if self.pipelines.is_empty() {
+            return String::new();
+        }
+        let stack = &self.stack.name;
+        let name = pipeline.name.strip_prefix(stack.as_str());
+        let name = name.and_then(|name| name.strip_prefix('-'));
+        format!(" --pipeline {}", name.unwrap_or(&pipeline.name))
+    }
+}
+
+/// Adds a command once.
+fn add(next: &mut Vec<String>, command: String) {
+    if !next.contains(&command) {
+        next.push(command);
     }
 }
 
@@ -274,7 +318,7 @@ pub(crate) mod tests {
                 name: "greeter".to_owned(),
                 stages: vec![stage("Acceptance", "Failed", "b", vec![failed])],
             };
-            StatusDocument::new(stack("UPDATE_COMPLETE"), Some(pipeline), None).next
+            StatusDocument::new(stack("UPDATE_COMPLETE"), vec![pipeline], None).next
         };
         let log = "delivery log --failed";
         assert_eq!(
@@ -350,7 +394,7 @@ pub(crate) mod tests {
         };
         StatusDocument::new(
             stack("UPDATE_COMPLETE"),
-            Some(pipeline),
+            vec![pipeline],
             Some(connection("AVAILABLE")),
         )
     }
@@ -367,7 +411,7 @@ pub(crate) mod tests {
         };
         StatusDocument::new(
             stack("CREATE_COMPLETE"),
-            Some(pipeline),
+            vec![pipeline],
             Some(connection("AVAILABLE")),
         )
     }
@@ -387,11 +431,39 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn several_pipelines_are_shown_one_after_the_other_and_named_in_commands() {
+        let mut failed = action("deploy-stack-database", "Failed", "a", 3.0);
+        failed.error = Some(ActionFailure {
+            code: "JobFailed".to_owned(),
+            message: "the stack `shop-int-database` cannot be updated".to_owned(),
+        });
+        let mut approve = action("approve", "InProgress", "b", 125.0);
+        approve.waits_for_approval = true;
+        let pipeline = |name: &str, stages| PipelineState {
+            name: name.to_owned(),
+            stages,
+        };
+        let pipelines = vec![
+            pipeline(
+                "greeter-infra",
+                vec![stage("int", "Failed", "a", vec![failed])],
+            ),
+            pipeline(
+                "greeter-app",
+                vec![stage("approval-prd", "InProgress", "b", vec![approve])],
+            ),
+        ];
+        let document = StatusDocument::new(stack("UPDATE_COMPLETE"), pipelines, None);
+        assert_eq!(document.exit(), Exit::PipelineFailed);
+        insta::assert_snapshot!(shown(&document));
+    }
+
+    #[test]
     fn a_stack_without_a_pipeline_says_what_it_is() {
         let mut stack = stack("ROLLBACK_COMPLETE");
         stack.outputs.clear();
         stack.reason = Some("The following resource(s) failed to create: [Role].".to_owned());
-        let document = StatusDocument::new(stack, None, Some(connection("PENDING")));
+        let document = StatusDocument::new(stack, Vec::new(), Some(connection("PENDING")));
         insta::assert_snapshot!(shown(&document));
     }
 
@@ -404,10 +476,13 @@ pub(crate) mod tests {
             pipeline.stages.remove(1);
         }
         assert_eq!(waits.exit(), Exit::Pending);
-        let pending =
-            StatusDocument::new(stack("CREATE_COMPLETE"), None, Some(connection("PENDING")));
+        let pending = StatusDocument::new(
+            stack("CREATE_COMPLETE"),
+            Vec::new(),
+            Some(connection("PENDING")),
+        );
         assert_eq!(pending.exit(), Exit::Pending);
-        let rolled_back = StatusDocument::new(stack("UPDATE_ROLLBACK_COMPLETE"), None, None);
+        let rolled_back = StatusDocument::new(stack("UPDATE_ROLLBACK_COMPLETE"), Vec::new(), None);
         assert_eq!(rolled_back.exit(), Exit::PipelineFailed);
     }
 }

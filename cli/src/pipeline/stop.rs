@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::follow::Pipeline;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
+use crate::stack::pipelines::Attempt;
 
 use super::state::{Revision, short_form};
 use super::target::Target;
@@ -60,10 +61,10 @@ fn have(running: &[String]) -> String {
 
 pub(crate) async fn stop(global: &Global, arguments: &Stop) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
-    let pipeline = target.needed_pipeline()?;
-    let execution = match &arguments.execution {
-        Some(given) => executions::resolve(&pipeline, given).await?,
-        None => the_only_one(&read::executions(&pipeline).await?)?,
+    let pipelines = target.meant(arguments.choice.pipeline.as_deref())?;
+    let (pipeline, execution) = match &arguments.execution {
+        Some(given) => executions::find(&target, pipelines, given).await?,
+        None => running(&target, pipelines).await?,
     };
     let sent = pipeline
         .client()
@@ -115,6 +116,24 @@ async fn not_stoppable(pipeline: &Pipeline, execution: String) -> Result<CliErro
         }
         .into(),
         None => StopError::Unknown { execution }.into(),
+    })
+}
+
+/// The execution in progress, with its pipeline.
+async fn running(
+    target: &Target,
+    pipelines: Vec<Pipeline>,
+) -> Result<(Pipeline, String), CliError> {
+    let mut attempts = Vec::new();
+    for pipeline in pipelines {
+        let running = the_only_one(&read::executions(&pipeline).await?);
+        attempts.push(Attempt {
+            pipeline: pipeline.name().to_owned(),
+            found: running.map(|execution| (pipeline, execution)),
+        });
+    }
+    target.only(attempts, |error| {
+        matches!(error, StopError::SeveralRun { .. })
     })
 }
 

@@ -1,17 +1,14 @@
-//! The stack that a command is about, and the pipeline in it.
+//! The stack that a command is about, and the pipelines in it.
 
 use delivery_stack::description::Description;
 
 use crate::args::Global;
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
-use crate::exit::Exit;
 use crate::follow::Pipeline;
 use crate::settings::Settings;
 use crate::stack::description;
-
-/// The output of the stack that holds the pipeline's name.
-const PIPELINE_OUTPUT: &str = "Pipeline";
+use crate::stack::pipelines::{self, Attempt};
 
 /// A stack, and how AWS is reached.
 #[derive(Debug)]
@@ -30,47 +27,41 @@ impl Target {
         Ok(Self { cloud, stack })
     }
 
-    /// The stack's pipeline, once it has one.
-    pub(super) fn pipeline(&self) -> Option<Pipeline> {
-        let name = self.stack.outputs.get(PIPELINE_OUTPUT)?;
-        Some(Pipeline::new(self.cloud.codepipeline(), name))
+    /// The stack's pipelines in the order in which they deliver, once it has them.
+    pub(super) fn pipelines(&self) -> Vec<Pipeline> {
+        self.of_names(&pipelines::names(&self.stack))
     }
 
-    /// The stack's pipeline, which has to be there.
-    pub(super) fn needed_pipeline(&self) -> Result<Pipeline, CliError> {
-        self.pipeline().ok_or_else(|| {
-            NoPipeline {
-                stack: self.stack.name.clone(),
-                status: self.stack.status.clone(),
-            }
-            .into()
-        })
-    }
-}
-
-/// The stack has no pipeline (yet).
-#[derive(Debug, thiserror::Error)]
-#[error("the stack `{stack}` ({status}) has no output `{PIPELINE_OUTPUT}` that names its pipeline")]
-struct NoPipeline {
-    stack: String,
-    status: String,
-}
-
-impl Explained for NoPipeline {
-    fn exit(&self) -> Exit {
-        Exit::NotFound
+    /// The pipeline of that name, else all of them; at least one.
+    pub(super) fn meant(&self, given: Option<&str>) -> Result<Vec<Pipeline>, CliError> {
+        Ok(self.of_names(&pipelines::meant(&self.stack, given)?))
     }
 
-    fn kind(&self) -> &'static str {
-        "no-pipeline"
+    /// The pipeline of that name, else the only one.
+    pub(super) fn the_only(&self, given: Option<&str>) -> Result<Pipeline, CliError> {
+        let names = pipelines::meant(&self.stack, given)?;
+        pipelines::the_only(&self.stack, &names)?;
+        Ok(Pipeline::new(self.cloud.codepipeline(), &names[0]))
     }
 
-    fn hint(&self) -> Option<String> {
-        Some(if self.status.ends_with("_IN_PROGRESS") {
-            "wait until it is complete: `delivery wait`".to_owned()
-        } else {
-            "see what failed with `delivery log --failed`, then launch it again with `delivery up`"
-                .to_owned()
-        })
+    /// What fits, where it does in one pipeline only.
+    pub(super) fn only<T, E: Explained + 'static>(
+        &self,
+        attempts: Vec<Attempt<T, E>>,
+        is_ambiguous: impl Fn(&E) -> bool,
+    ) -> Result<T, CliError> {
+        pipelines::only(&self.stack, attempts, is_ambiguous)
+    }
+
+    /// A pipeline's name as `delivery.toml` has it.
+    pub(super) fn short<'a>(&self, pipeline: &'a Pipeline) -> &'a str {
+        pipelines::short(&self.stack, pipeline.name())
+    }
+
+    fn of_names(&self, names: &[String]) -> Vec<Pipeline> {
+        let names = names.iter();
+        names
+            .map(|name| Pipeline::new(self.cloud.codepipeline(), name))
+            .collect()
     }
 }

@@ -7,9 +7,11 @@ use crate::application::Application;
 use crate::error::CliError;
 use crate::follow::outage::Outage;
 use crate::follow::outcome::{Outcome, Progress};
-use crate::follow::{ActionSnapshot, Explainer, HEARTBEAT_INTERVAL, Snapshot};
+use crate::follow::{ActionSnapshot, HEARTBEAT_INTERVAL, Snapshot};
 use crate::message::RunMessage;
 use crate::output::Reporter;
+
+use super::deliveries::Delivery;
 
 /// How often the source is checked for a new revision: each check starts a process.
 const REVISION_INTERVAL: Duration = Duration::from_secs(1);
@@ -19,7 +21,13 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The executions of a run.
 pub(super) struct Executions {
-    explainer: Explainer,
+    deliveries: Vec<Delivery>,
+    /// The pipelines that are still to begin, by their places.
+    awaited: BTreeSet<usize>,
+    /// Those that did not begin since one before them failed: the next commit has to bring their changes, too.
+    left_out: BTreeSet<usize>,
+    /// The pipeline whose stages were reported last.
+    shown: Option<usize>,
     timeout: Duration,
     outage: Outage,
     followed: Vec<Followed>,
@@ -31,15 +39,21 @@ pub(super) struct Executions {
 
 /// An execution that is not over.
 struct Followed {
+    /// The place of its pipeline.
+    delivery: usize,
     snapshot: Snapshot,
     since: Instant,
 }
 
 impl Executions {
-    pub(super) fn new(explainer: Explainer, timeout: Duration, reports_logs: bool) -> Self {
+    /// `deliveries`: at least one.
+    pub(super) fn new(deliveries: Vec<Delivery>, timeout: Duration, reports_logs: bool) -> Self {
         Self {
-            outage: Outage::new(explainer.outage_limit()),
-            explainer,
+            outage: Outage::new(deliveries[0].explainer.outage_limit()),
+            deliveries,
+            awaited: BTreeSet::new(),
+            left_out: BTreeSet::new(),
+            shown: None,
             timeout,
             followed: Vec::new(),
             last_report: Instant::now(),
@@ -48,26 +62,103 @@ impl Executions {
         }
     }
 
-    /// Follows an execution that has begun already, else starts one.
+    /// Lets all pipelines deliver, one after the other.
+    pub(super) fn await_all(&mut self) {
+        self.awaited = (0..self.deliveries.len()).collect();
+    }
+
+    /// Lets those pipelines deliver that a new revision concerns, and those that a failure left out.
+    fn await_changed(&mut self, changed: Option<&[String]>) {
+        self.awaited.append(&mut self.left_out);
+        let all = self.deliveries.iter().enumerate();
+        let concerned = all.filter(|(_, delivery)| delivery.concerns(changed));
+        self.awaited.extend(concerned.map(|(place, _)| place));
+    }
+
+    /// Starts each awaited pipeline for which no other one before it is in progress: it may read what that deploys.
     pub(super) async fn begin(
         &mut self,
-        begun: Option<String>,
+        reporter: &Reporter,
         progress: &mut Progress,
     ) -> Result<(), CliError> {
-        let execution = match begun {
+        while let Some(place) = self.awaited.first().copied() {
+            if self
+                .followed
+                .iter()
+                .any(|followed| followed.delivery < place)
+            {
+                break;
+            }
+            self.awaited.remove(&place);
+            self.begin_one(place, reporter, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows an execution that has begun already, else starts one.
+    async fn begin_one(
+        &mut self,
+        place: usize,
+        reporter: &Reporter,
+        progress: &mut Progress,
+    ) -> Result<(), CliError> {
+        self.show(place, reporter);
+        let delivery = &mut self.deliveries[place];
+        let execution = match delivery.begun.take() {
             Some(execution) => execution,
-            None => self.explainer.pipeline().start(None).await?,
+            None => delivery.explainer.pipeline().start(None).await?,
         };
         let snapshot = Snapshot {
             execution,
             ..Snapshot::default()
         };
+        saw(delivery, &snapshot, progress);
         progress.saw(&snapshot);
         self.followed.push(Followed {
+            delivery: place,
             snapshot,
             since: Instant::now(),
         });
         Ok(())
+    }
+
+    /// Says which pipeline delivers, and what stages it has.
+    fn show(&mut self, place: usize, reporter: &Reporter) {
+        if self.shown.replace(place) == Some(place) {
+            return;
+        }
+        let delivery = &self.deliveries[place];
+        if let Some(name) = &delivery.name {
+            let message = format!("the pipeline {name} delivers");
+            reporter.report(RunMessage::Notice { message });
+        }
+        reporter.report(RunMessage::Pipeline {
+            name: delivery.explainer.pipeline().name().to_owned(),
+            stages: delivery.stages.clone(),
+        });
+    }
+
+    /// What an ended execution means for the pipelines that wait for it.
+    fn ended(&mut self, place: usize, status: &str, reporter: &Reporter) {
+        let is_in_progress = self
+            .followed
+            .iter()
+            .any(|followed| followed.delivery == place);
+        if status == "Succeeded" || is_in_progress || self.awaited.is_empty() {
+            return;
+        }
+        let mut left_out = self.awaited.split_off(&(place + 1));
+        let name = |place: &usize| self.deliveries[*place].name.clone().unwrap_or_default();
+        let names: Vec<_> = left_out.iter().map(name).collect();
+        let message = format!(
+            "not started, since the pipeline {} did not succeed: {}",
+            name(&place),
+            names.join(", ")
+        );
+        if !names.is_empty() {
+            reporter.report(RunMessage::Notice { message });
+        }
+        self.left_out.append(&mut left_out);
     }
 
     /// Follows what has begun to its end.
@@ -81,7 +172,7 @@ impl Executions {
             if self.is_late() {
                 return Ok(Outcome::TimedOut);
             }
-            tokio::time::sleep(self.explainer.interval()).await;
+            tokio::time::sleep(self.interval()).await;
         }
         Ok(Outcome::Over)
     }
@@ -109,15 +200,26 @@ impl Executions {
                 asked = Instant::now();
                 let now = application.revision().await?;
                 if now != revision {
+                    let changed = application.changed(&revision, &now).await;
                     revision = now;
                     for finding in application.left_out().await {
                         reporter.report(RunMessage::Finding(finding));
                     }
-                    self.begin(None, progress).await?;
+                    self.await_changed(changed.as_deref());
+                    self.begin(reporter, progress).await?;
+                    if self.followed.is_empty() {
+                        let message =
+                            "the commit changes nothing that a pipeline delivers".to_owned();
+                        reporter.report(RunMessage::Notice { message });
+                    }
                 }
             }
-            tokio::time::sleep(self.explainer.interval()).await;
+            tokio::time::sleep(self.interval()).await;
         }
+    }
+
+    fn interval(&self) -> Duration {
+        self.deliveries[0].explainer.interval()
     }
 
     fn is_late(&self) -> bool {
@@ -127,7 +229,13 @@ impl Executions {
     }
 
     /// Reports new log lines of the actions that are in progress or have just ended.
-    async fn report_logs(&mut self, before: &Snapshot, now: &Snapshot, reporter: &Reporter) {
+    async fn report_logs(
+        &mut self,
+        place: usize,
+        before: &Snapshot,
+        now: &Snapshot,
+        reporter: &Reporter,
+    ) {
         let Some(seen) = &mut self.logged else {
             return;
         };
@@ -141,7 +249,7 @@ impl Executions {
                 continue;
             }
             self.asked_for_logs = Instant::now();
-            let entries = self.explainer.logged(action).await;
+            let entries = self.deliveries[place].explainer.logged(action).await;
             let news = entries
                 .into_iter()
                 .filter(|entry| seen.insert(entry.id.clone()));
@@ -158,19 +266,22 @@ impl Executions {
 
     async fn look(&mut self, reporter: &Reporter, progress: &mut Progress) -> Result<(), CliError> {
         for index in 0..self.followed.len() {
+            let place = self.followed[index].delivery;
             let before = self.followed[index].snapshot.clone();
-            let looked = self.explainer.pipeline().look(&before.execution).await;
+            let explainer = self.deliveries[place].explainer.clone();
+            let looked = explainer.pipeline().look(&before.execution).await;
             let Some(now) = self.outage.tolerate(looked)? else {
                 return Ok(());
             };
-            self.report_logs(&before, &now, reporter).await;
-            for event in self.explainer.explained(&before, &now).await {
+            self.report_logs(place, &before, &now, reporter).await;
+            for event in explainer.explained(&before, &now).await {
                 self.last_report = Instant::now();
                 reporter.report(event);
             }
             if progress.latest.execution == now.execution {
                 progress.saw(&now);
             }
+            saw(&self.deliveries[place], &now, progress);
             self.followed[index].snapshot = now;
         }
         if self.last_report.elapsed() >= HEARTBEAT_INTERVAL
@@ -183,8 +294,19 @@ impl Executions {
                 seconds,
             });
         }
-        self.followed
-            .retain(|followed| !followed.snapshot.is_over());
-        Ok(())
+        let is_over = |followed: &mut Followed| followed.snapshot.is_over();
+        let over: Vec<_> = self.followed.extract_if(.., is_over).collect();
+        for one in over {
+            self.ended(one.delivery, &one.snapshot.status, reporter);
+        }
+        self.begin(reporter, progress).await
     }
+}
+
+/// Remembers how far one of several pipelines came, by its newest execution.
+fn saw(delivery: &Delivery, snapshot: &Snapshot, progress: &mut Progress) {
+    if delivery.name.is_none() {
+        return;
+    }
+    progress.saw_of(delivery.explainer.pipeline().name(), snapshot);
 }

@@ -14,8 +14,8 @@ use delivery_stack::events::{Follower, latest_operation};
 use delivery_stack::state::State;
 use tokio::time::{sleep, sleep_until};
 
-use super::description;
 use super::follow::{Followed, WaitLimits, conclude, follow};
+use super::{description, pipelines};
 use crate::args::Global;
 use crate::args::stack::Wait;
 use crate::cloud::Cloud;
@@ -32,18 +32,9 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Stands for the pipeline's newest execution.
 const LATEST: &str = "latest";
 
-/// The output that names the pipeline.
-const PIPELINE: &str = "Pipeline";
-
 /// Why waiting for an execution did not end well.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WaitError {
-    /// The stack's template names no pipeline.
-    #[error("the stack `{stack}` has no output `{PIPELINE}`")]
-    NoPipeline {
-        /// The stack's name.
-        stack: String,
-    },
     /// The pipeline never ran, or does not know the execution.
     #[error("the pipeline `{pipeline}` has no execution{}", .id.as_ref().map(|id| format!(" `{id}`")).unwrap_or_default())]
     NoExecution {
@@ -81,7 +72,7 @@ pub(crate) enum WaitError {
 impl Explained for WaitError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoPipeline { .. } | Self::NoExecution { .. } => Exit::NotFound,
+            Self::NoExecution { .. } => Exit::NotFound,
             Self::Failed { status, .. } if status == "Superseded" => Exit::Superseded,
             Self::Failed { .. } => Exit::PipelineFailed,
             Self::TimedOut { .. } => Exit::TimedOut,
@@ -90,7 +81,7 @@ impl Explained for WaitError {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::NoPipeline { .. } | Self::NoExecution { .. } => "not-found",
+            Self::NoExecution { .. } => "not-found",
             Self::Failed { status, .. } if status == "Superseded" => "superseded",
             Self::Failed { .. } => "pipeline",
             Self::TimedOut { .. } => "timeout",
@@ -99,9 +90,6 @@ impl Explained for WaitError {
 
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::NoPipeline { .. } => {
-                "use a stack that `delivery up` launched: `--stack-name NAME`"
-            }
             Self::NoExecution { .. } => {
                 "start one with `delivery start`; `delivery status` shows the newest"
             }
@@ -140,7 +128,12 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
         Followed::Interrupted => return Ok(Exit::Interrupted),
     };
     match &arguments.execution {
-        Some(id) => execution(&cloud.codepipeline(), &reporter, &stack, id, &mut limits).await,
+        Some(id) => {
+            let client = cloud.codepipeline();
+            let given = arguments.choice.pipeline.as_deref();
+            let pipeline = pipeline_of(&client, &stack, given, id).await?;
+            execution(&client, &reporter, &pipeline, id, &mut limits).await
+        }
         None => Ok(Exit::Success),
     }
 }
@@ -160,20 +153,34 @@ async fn ended(
     follow(client, reporter, &mut follower, &found.id, limits).await
 }
 
+/// The pipeline that is meant: of several the one that has the execution.
+async fn pipeline_of(
+    client: &Pipelines,
+    stack: &Description,
+    given: Option<&str>,
+    id: &str,
+) -> Result<String, CliError> {
+    let mut names = pipelines::meant(stack, given)?;
+    if id == LATEST {
+        pipelines::the_only(stack, &names)?;
+    }
+    while let [first, _, ..] = names.as_slice() {
+        match look(client, first, id).await {
+            Err(error) if error.exit() == Exit::NotFound => drop(names.remove(0)),
+            _ => names.truncate(1),
+        }
+    }
+    Ok(names.remove(0))
+}
+
 /// Waits for an execution.
 async fn execution(
     client: &Pipelines,
     reporter: &Reporter,
-    stack: &Description,
+    pipeline: &str,
     id: &str,
     limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
-    let pipeline = stack
-        .outputs
-        .get(PIPELINE)
-        .ok_or_else(|| WaitError::NoPipeline {
-            stack: stack.name.clone(),
-        })?;
     let id = if id == LATEST {
         latest(client, pipeline).await?
     } else {
@@ -206,7 +213,7 @@ async fn execution(
             () = sleep_until(limits.deadline()), if shown.is_some() => {
                 let Some(Now { status, .. }) = shown else { continue };
                 reporter.clear_progress();
-                let (pipeline, after) = (pipeline.clone(), limits.timeout);
+                let (pipeline, after) = (pipeline.to_owned(), limits.timeout);
                 return Err(WaitError::TimedOut { pipeline, id, status, after }.into());
             }
             () = limits.interrupt.received() => {

@@ -194,6 +194,69 @@ async fn what_is_missing_is_told_apart() {
     assert_eq!(source["source"], "flag");
 }
 
+/// The stack `several` has two pipelines, with the same stages and the same commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_pipelines_the_one_that_is_meant_is_found_or_has_to_be_named() {
+    let mut world = World::start().await;
+    let job = world.job_of("package").await;
+    world.create("shop-app").await;
+    let _of_the_other = world.job_of("package").await;
+    let stack = ["--stack-name", "several"];
+
+    let status = world.json(&[&["status"], &stack[..]].concat()).await;
+    assert_eq!(status.code, 0, "{}", status.printed);
+    let document = &status.documents[0];
+    assert_eq!(document["pipeline"], Value::Null);
+    let pipelines = document["pipelines"].as_array().unwrap();
+    let names: Vec<_> = pipelines.iter().map(|one| text(&one["name"])).collect();
+    assert_eq!(names, ["shop-Delivery-1", "shop-app"]);
+
+    let both = "more than one pipeline can be meant: Delivery-1 and app";
+    let latest = ["wait", "--execution", "latest"];
+    for command in [&["start"][..], &["stop"], &["log", "--follow"], &latest] {
+        let refused = world.json(&[command, &stack].concat()).await;
+        assert_eq!(refused.code, 2, "{command:?}: {}", refused.printed);
+        let error = &refused.documents.last().unwrap()["error"];
+        assert!(
+            text(&error["message"]).starts_with(both),
+            "{command:?}: {error}"
+        );
+    }
+    let unknown = ["start", "--pipeline", "ap"];
+    assert_eq!(world.run(&[&unknown, &stack[..]].concat()).await.code, 5);
+
+    // One failed: it is retried, also by the name of a stage that both have.
+    let mut job = job;
+    for retry in [&["retry"][..], &["retry", "Commit"]] {
+        world.fail(&job, "1 test failed: greets").await;
+        world.until_stage("Commit", "Failed").await;
+        let retried = world.json(&[retry, &stack].concat()).await;
+        assert_eq!(retried.code, 0, "{}", retried.printed);
+        job = world.job_of("package").await;
+    }
+
+    // One waits: it is approved.
+    world.succeed(&job).await;
+    world.until_waiting("Approval").await;
+    let commit = world.commit.clone();
+    let approved = world
+        .json(&[&["approve", &commit], &stack[..]].concat())
+        .await;
+    assert_eq!(approved.code, 0, "{}", approved.printed);
+    let _deploys = world.job_of("deploy").await;
+
+    let stopped = ["stop", "--pipeline", "app", "--abandon"];
+    let stopped = world.json(&[&stopped, &stack[..]].concat()).await;
+    assert_eq!(stopped.code, 0, "{}", stopped.printed);
+    let execution = text(&stopped.documents[0]["execution"]);
+    let wait = ["wait", "--execution", execution];
+    let ended = world.json(&[&wait, &stack[..]].concat()).await;
+    assert_eq!(ended.code, 3, "{}", ended.printed);
+    let left = world.json(&[&["stop"], &stack[..]].concat()).await;
+    assert_eq!(left.code, 0, "{}", left.printed);
+    assert_eq!(left.documents[0]["running"], json!(["Production / deploy"]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_is_no_failure() {
     let world = World::start().await;

@@ -125,22 +125,34 @@ fn query(body: &str, pipeline: &str) -> Response {
         return refused("ValidationError", "Stack with id absent does not exist");
     }
     if has("Action=DescribeStacks") {
-        let output = format!(
-            "<member><OutputKey>Pipeline</OutputKey><OutputValue>{pipeline}</OutputValue></member>"
-        );
-        let outputs = if has("StackName=empty") { "" } else { &output };
-        let stack = format!(
-            "<Stacks><member><StackName>shop</StackName><StackId>{STACK}</StackId>\
-             <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-21T09:00:00Z</CreationTime>\
-             <Outputs>{outputs}</Outputs><Parameters><member><ParameterKey>ConnectionArn</ParameterKey>\
-             <ParameterValue>{CONNECTION}</ParameterValue></member></Parameters></member></Stacks>"
-        );
-        return xml("DescribeStacks", &stack);
+        return described(body, pipeline);
     }
     refused(
         "AccessDenied",
         "the services of this test do not know the call",
     )
+}
+
+/// The stack `shop`; under other names it has two pipelines, or none.
+fn described(body: &str, pipeline: &str) -> Response {
+    let output = format!(
+        "<member><OutputKey>Pipeline</OutputKey><OutputValue>{pipeline}</OutputValue></member>"
+    );
+    let several = format!(
+        "<member><OutputKey>Pipelines</OutputKey><OutputValue>{pipeline},shop-app</OutputValue></member>"
+    );
+    let outputs = match () {
+        () if body.contains("StackName=empty") => "",
+        () if body.contains("StackName=several") => &several,
+        () => &output,
+    };
+    let stack = format!(
+        "<Stacks><member><StackName>shop</StackName><StackId>{STACK}</StackId>\
+         <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-21T09:00:00Z</CreationTime>\
+         <Outputs>{outputs}</Outputs><Parameters><member><ParameterKey>ConnectionArn</ParameterKey>\
+         <ParameterValue>{CONNECTION}</ParameterValue></member></Parameters></member></Stacks>"
+    );
+    xml("DescribeStacks", &stack)
 }
 
 fn answered(body: &Value) -> Response {

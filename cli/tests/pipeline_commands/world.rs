@@ -132,12 +132,12 @@ impl World {
             folder,
             schema: jsonschema::validator_for(&schema).unwrap(),
         };
-        world.create().await;
+        world.create(PIPELINE).await;
         world
     }
 
-    /// Creates the pipeline, which runs at once.
-    async fn create(&self) {
+    /// Creates a pipeline, which runs at once.
+    pub(crate) async fn create(&self, name: &str) {
         let store = sdk::ArtifactStore::builder()
             .r#type(sdk::ArtifactStoreType::S3)
             .location("artifact-store")
@@ -154,7 +154,7 @@ impl World {
         .output_artifacts(sdk::OutputArtifact::builder().name("Code").build().unwrap());
         let approve = action("approve", sdk::ActionCategory::Approval, "Manual");
         let declaration = sdk::PipelineDeclaration::builder()
-            .name(PIPELINE)
+            .name(name)
             .role_arn("arn:aws:iam::000000000000:role/pipeline")
             .pipeline_type(sdk::PipelineType::V2)
             .artifact_store(store)

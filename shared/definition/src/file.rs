@@ -46,11 +46,11 @@ section! {
             .default("none")
             .example("{ base = [\"main\"] }")
             .not_yet();
-        /// Several pipelines, each with its services. Each service is in exactly one.
+        /// Several pipelines, each with its services. Each service is in exactly one. A commit starts those pipelines
+        /// whose services it concerns: by their folders and `also`; a change of `delivery.toml` concerns all.
         pipelines: Option<Located<Map<Located<Vec<Located<String>>>>>> = Key::new("pipelines")
             .default("one pipeline with all services")
-            .example("{ infra = [\"database\"], app = [\"restapi\", \"website\"] }")
-            .not_yet();
+            .example("{ infra = [\"database\"], app = [\"restapi\", \"website\"] }");
         /// The name of the stack that holds the pipeline.
         stack_name: Option<String> = Key::new("stack-name")
             .default("the name of the file's folder")

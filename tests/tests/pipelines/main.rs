@@ -7,6 +7,7 @@ mod kept;
 mod leaks;
 mod one_service;
 mod services;
+mod split;
 mod story;
 mod superseding;
 mod workshop;

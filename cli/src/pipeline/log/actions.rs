@@ -13,7 +13,7 @@ use crate::function_log::{self, Entry, LogPlace};
 use crate::message::LogLine;
 use crate::output::text::short;
 use crate::output::{Reporter, reader_is_gone};
-use crate::pipeline::state::ActionFailure;
+use crate::pipeline::state::{ActionFailure, StageState};
 use crate::pipeline::target::Target;
 use crate::pipeline::{executions, read};
 
@@ -26,6 +26,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Reads the logs of one pipeline's actions.
 struct Reader {
     pipeline: Pipeline,
+    /// The other pipelines of the stack, which have the same functions.
+    others: Vec<Pipeline>,
     shape: Shape,
     lambda: aws_sdk_lambda::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
@@ -35,15 +37,72 @@ struct Reader {
 /// Shows the selected runs, and returns their number.
 pub(super) async fn show(
     target: &Target,
+    pipelines: Vec<Pipeline>,
     arguments: &Log,
     reporter: &Reporter,
 ) -> Result<usize, CliError> {
-    let mut reader = Reader::new(target).await?;
-    let runs = reader.runs(arguments).await?;
-    for (execution, action) in &runs {
-        reader.show(execution, action, reporter).await?;
+    let names_pipelines = pipelines.len() > 1;
+    let pipelines = match &arguments.execution {
+        Some(given) => vec![executions::find(target, pipelines, given).await?.0],
+        None => with_the_named(pipelines, named(arguments)).await?,
+    };
+    let mut shown = 0;
+    for pipeline in pipelines {
+        let mut reader = Reader::new(target, pipeline).await?;
+        let runs = reader.runs(arguments).await?;
+        if names_pipelines && !runs.is_empty() {
+            reporter.notice(format!("pipeline {}:", target.short(&reader.pipeline)));
+        }
+        for (execution, action) in &runs {
+            reader.show(execution, action, reporter).await?;
+        }
+        shown += runs.len();
     }
-    Ok(runs.len())
+    Ok(shown)
+}
+
+/// The pipelines that have the stage and the action which are named; at least one.
+async fn with_the_named(
+    mut pipelines: Vec<Pipeline>,
+    named: Named<'_>,
+) -> Result<Vec<Pipeline>, CliError> {
+    if pipelines.len() == 1 {
+        return Ok(pipelines); // it is checked where its state is read
+    }
+    let mut wrong = None;
+    for place in (0..pipelines.len()).rev() {
+        let state = read::state(&pipelines[place]).await?;
+        if let Err(error) = named.check(&state) {
+            pipelines.remove(place);
+            wrong = Some(error);
+        }
+    }
+    match wrong {
+        Some(error) if pipelines.is_empty() => Err(error.into()),
+        _ => Ok(pipelines),
+    }
+}
+
+/// The pipeline whose execution is followed: the one that was named, else the only one in which something is in progress.
+async fn followed(target: &Target, arguments: &Log) -> Result<Pipeline, CliError> {
+    let mut pipelines = target.meant(arguments.choice.pipeline.as_deref())?;
+    if pipelines.len() == 1 {
+        return Ok(pipelines.remove(0));
+    }
+    if let Some(given) = &arguments.execution {
+        return Ok(executions::find(target, pipelines, given).await?.0);
+    }
+    let mut busy = Vec::new();
+    for pipeline in pipelines {
+        let state = read::state(&pipeline).await?;
+        if state.stages.iter().any(StageState::is_held) {
+            busy.push(pipeline);
+        }
+    }
+    match busy.len() {
+        1 => Ok(busy.remove(0)),
+        _ => target.the_only(None),
+    }
 }
 
 /// Shows what the actions of an execution log as it comes, until the execution is over.
@@ -52,7 +111,7 @@ pub(super) async fn follow(
     arguments: &Log,
     reporter: &Reporter,
 ) -> Result<(), CliError> {
-    let mut reader = Reader::new(target).await?;
+    let mut reader = Reader::new(target, followed(target, arguments).await?).await?;
     let execution = reader.execution(arguments).await?;
     let named = named(arguments);
     let mut seen = Seen::default();
@@ -104,9 +163,11 @@ fn named(arguments: &Log) -> Named<'_> {
 }
 
 impl Reader {
-    async fn new(target: &Target) -> Result<Self, CliError> {
-        let pipeline = target.needed_pipeline()?;
+    async fn new(target: &Target, pipeline: Pipeline) -> Result<Self, CliError> {
+        let mut others = target.pipelines();
+        others.retain(|other| other.name() != pipeline.name());
         Ok(Self {
+            others,
             shape: pipeline.shape().await?,
             pipeline,
             lambda: target.cloud.lambda(),
@@ -273,12 +334,16 @@ impl Reader {
         let entries = function_log::read(&self.logs, place, action).await?;
         let function = self.shape.function(&action.stage, &action.action);
         let others = self.pipeline.newest_actions().await?;
-        let others = others
+        let mut others: BTreeSet<_> = others
             .into_iter()
             .filter(|other| other.id != action.id)
             .filter(|other| self.shape.function(&other.stage, &other.action) == function)
             .filter_map(|other| other.request)
             .collect();
+        for pipeline in &self.others {
+            let actions = pipeline.newest_actions().await?;
+            others.extend(actions.into_iter().filter_map(|other| other.request));
+        }
         Ok(function_log::attributed(entries, &others))
     }
 }

@@ -24,10 +24,13 @@ const SIGNS: [(&str, Style); 6] = [
 
 pub(super) fn text(shown: &StatusDocument) -> String {
     let mut text = head(shown);
-    if let Some(pipeline) = &shown.pipeline {
+    for pipeline in shown.all_pipelines() {
+        if !shown.pipelines.is_empty() {
+            let _infallible = write!(text, "\npipeline {}", pipeline.name);
+        }
         let _infallible = writeln!(text, "\n{}", coloured(&table(pipeline)));
         for stage in &pipeline.stages {
-            text.push_str(&notes(&pipeline.name, stage));
+            text.push_str(&notes(pipeline, &shown.choice(pipeline), stage));
         }
     }
     if let Some(connection) = shown.connection.as_ref().filter(|found| found.is_pending()) {
@@ -59,7 +62,7 @@ fn head(shown: &StatusDocument) -> String {
     let status = format!("{sign} {}", stack.status);
     let changed = stack.changed.clone().unwrap_or_default();
     table.add_row(["stack", &stack.name, &status, &changed]);
-    if let Some(pipeline) = &shown.pipeline {
+    for pipeline in shown.all_pipelines() {
         table.add_row(["pipeline", &pipeline.name, "", ""]);
     }
     if let Some(connection) = &shown.connection {
@@ -149,7 +152,7 @@ fn word(status: Option<&str>) -> String {
 }
 
 /// Why a stage does not go on, and what to do.
-fn notes(pipeline: &str, stage: &StageState) -> String {
+fn notes(pipeline: &PipelineState, choice: &str, stage: &StageState) -> String {
     let mut text = String::new();
     let name = &stage.name;
     for action in &stage.actions {
@@ -167,7 +170,7 @@ fn notes(pipeline: &str, stage: &StageState) -> String {
             );
         }
         if action.waits_for_approval {
-            text.push_str(&waits(stage, action));
+            text.push_str(&waits(stage, action, choice));
         }
     }
     for inbound in &stage.inbound {
@@ -194,15 +197,16 @@ fn notes(pipeline: &str, stage: &StageState) -> String {
         let _infallible = writeln!(
             text,
             "\n{name} is closed to executions{}{}: {reason}\n  open it: aws codepipeline \
-             enable-stage-transition --pipeline-name {pipeline} --stage-name {name} --transition-type Inbound",
+             enable-stage-transition --pipeline-name {} --stage-name {name} --transition-type Inbound",
             since.unwrap_or_default(),
             by.unwrap_or_default(),
+            pipeline.name,
         );
     }
     text
 }
 
-fn waits(stage: &StageState, action: &ActionState) -> String {
+fn waits(stage: &StageState, action: &ActionState, choice: &str) -> String {
     let since = action.changed.as_ref();
     let since = since.map(|since| format!(" since {since}"));
     let mut text = format!(
@@ -216,7 +220,7 @@ fn waits(stage: &StageState, action: &ActionState) -> String {
         let id = short(&revision.id);
         let _infallible = writeln!(
             text,
-            "  approve it: delivery approve {id}\n  reject it: delivery reject {id}"
+            "  approve it: delivery approve {id}{choice}\n  reject it: delivery reject {id}{choice}"
         );
     }
     text

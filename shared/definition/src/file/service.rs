@@ -83,8 +83,9 @@ section! {
         build: Option<Located<BuildSettings>> = Key::new("build")
             .default("an `app` by the task `package`; others are not built")
             .example("{ task = \"package\" }");
-        /// Patterns of paths outside of its folder. A change there counts as a change of the service.
-        also: Vec<Pattern> = Key::new("also").default("none").example("[\"shared/**\"]").not_yet();
+        /// Patterns of paths outside of its folder, from the root of the repository. A change there counts as a change of the
+        /// service. It matters with `[pipelines]` only: the one pipeline of an application starts with every commit.
+        also: Vec<Pattern> = Key::new("also").default("none").example("[\"shared/**\"]");
         /// How the deployed service is tested.
         test: Option<Located<TestSettings>> = Key::new("test")
             .default("it is not tested")

@@ -1,0 +1,88 @@
+//! The pipelines that a run delivers through, in their order.
+
+use delivery_action::glob::Glob;
+use delivery_render::RenderedPipeline;
+
+use crate::error::CliError;
+use crate::follow::{Explainer, Location, Pipeline};
+use crate::local_aws::environment::Environment;
+use crate::message::StageShape;
+
+/// Why an execution was stopped that began with its pipeline's creation.
+const HELD_BACK: &str = "`delivery run` starts this pipeline after the ones before it";
+
+/// A pipeline, and what a run needs to know of it.
+pub(super) struct Delivery {
+    /// Its name in `delivery.toml`, where there are several.
+    pub(super) name: Option<String>,
+    pub(super) explainer: Explainer,
+    pub(super) stages: Vec<StageShape>,
+    /// The execution that its creation began.
+    pub(super) begun: Option<String>,
+    /// The paths whose change it delivers; all where there are none.
+    paths: Vec<Glob>,
+}
+
+impl Delivery {
+    /// Whether it delivers a change of these paths; `None` where they are not known.
+    pub(super) fn concerns(&self, changed: Option<&[String]>) -> bool {
+        let Some(changed) = changed else { return true };
+        self.paths.is_empty()
+            || changed
+                .iter()
+                .any(|path| self.paths.iter().any(|pattern| pattern.is_match(path)))
+    }
+}
+
+/// The launched pipelines. Each began with its creation; those that have to wait for others are stopped.
+pub(super) async fn of(
+    launched: Vec<(&RenderedPipeline, Pipeline)>,
+    created: bool,
+    environment: &Environment,
+    stack_name: &str,
+) -> Result<Vec<Delivery>, CliError> {
+    let several = launched.len() > 1;
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    for (rendered, pipeline) in launched {
+        // An update of the stack creates pipelines, too, where there was one before.
+        let mut begun = if created || several {
+            pipeline.begun_by_creation().await?
+        } else {
+            None
+        };
+        if !deliveries.is_empty()
+            && let Some(execution) = begun.take()
+        {
+            pipeline.abandon(&execution, HELD_BACK).await?;
+        }
+        let shape = pipeline.shape().await?;
+        let paths = rendered.paths.iter();
+        deliveries.push(Delivery {
+            name: rendered.name.clone(),
+            stages: shape.stages.clone(),
+            explainer: explainer(pipeline, shape, environment, stack_name),
+            begun,
+            // A pattern that cannot be read here may match there: the pipeline starts too often rather than not.
+            paths: paths
+                .map(|pattern| Glob::new(pattern))
+                .collect::<Result<_, _>>()
+                .unwrap_or_default(),
+        });
+    }
+    Ok(deliveries)
+}
+
+fn explainer(
+    pipeline: Pipeline,
+    shape: crate::follow::Shape,
+    environment: &Environment,
+    stack_name: &str,
+) -> Explainer {
+    let endpoints = environment.endpoints();
+    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
+    let location = Location::Local {
+        delivery: format!("{} --stack-name {stack_name}", endpoints.delivery()),
+        stays: environment.stays(),
+    };
+    Explainer::new(pipeline, shape, lambda, logs, location)
+}
