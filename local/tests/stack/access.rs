@@ -153,6 +153,14 @@ async fn what_was_signed_beforehand_and_what_was_handed_out_opens_the_gateway() 
         "{status} {body}"
     );
 
+    let trust = r#"{"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "000000000000"}}]}"#;
+    let create = [
+        ("Action", "CreateRole"),
+        ("RoleName", "any"),
+        ("AssumeRolePolicyDocument", trust),
+        ("Version", "2010-05-08"),
+    ];
+    world.form("iam", &create).await;
     let assume = [
         ("Action", "AssumeRole"),
         ("RoleArn", "arn:aws:iam::000000000000:role/any"),

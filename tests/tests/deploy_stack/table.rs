@@ -213,7 +213,7 @@ fn a_removable_environment_is_made_anew() {
         ];
         let key = local.artifact(&files).await;
         let event = local.job("unused", &key, "");
-        let parameters = "environment=dev-anna&service=main&bucket=packages&role=arn:aws:iam::000000000000:role/r";
+        let parameters = "environment=dev-anna&service=main&bucket=packages&role=arn:aws:iam::000000000000:role/cloudformation";
         local
             .act(event.user_parameters(parameters))
             .await
