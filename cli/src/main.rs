@@ -49,14 +49,28 @@ use output::{write_stderr, write_stdout};
 
 fn main() -> ExitCode {
     protect();
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let exit = if line.get(1).is_some_and(|verb| verb == background::VERB) {
+        with_threads(run_in_background(&line[1..]))
+    } else {
+        match Cli::try_parse_from(&line) {
+            Ok(cli) => with_threads(enter(cli)),
+            // Help and the version are among these, and need no threads.
+            Err(error) => advice::print(error, &line),
+        }
+    };
+    exit.into()
+}
+
+fn with_threads(work: impl Future<Output = Exit>) -> Exit {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .expect("the system gives threads");
-    let exit = runtime.block_on(enter());
+    let exit = runtime.block_on(work);
     // Blocking threads may still be at work, for example on an archive: do not wait for them.
     runtime.shutdown_background();
-    exit.into()
+    exit
 }
 
 /// Hides this process's memory and environment, where the developer's credentials are, from other processes
@@ -66,15 +80,7 @@ fn protect() {
     let _a_kernel_without_it_runs_too = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-async fn enter() -> Exit {
-    let line: Vec<OsString> = std::env::args_os().collect();
-    if line.get(1).is_some_and(|verb| verb == background::VERB) {
-        return run_in_background(&line[1..]).await;
-    }
-    let cli = match Cli::try_parse_from(&line) {
-        Ok(cli) => cli,
-        Err(error) => return advice::print(error, &line),
-    };
+async fn enter(cli: Cli) -> Exit {
     prepare(&cli.global);
     let ended = match change_directory(&cli.global) {
         Ok(()) => obey(&cli).await,

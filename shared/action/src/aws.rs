@@ -4,6 +4,8 @@
 //! (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, ...), so nothing here depends on whether AWS or a local substitute
 //! answers.
 
+mod http;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -16,15 +18,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
-};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::app_name::AppName;
 use aws_types::os_shim_internal::{Env, Fs};
@@ -33,6 +28,8 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 /// The configuration of AWS clients, re-exported: an action needs no dependency on `aws-config` for it.
 pub use aws_config::SdkConfig;
+
+pub use http::http_client;
 
 use crate::env;
 use crate::failure::{ActionError, FailureType};
@@ -46,39 +43,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time until the first byte of a response. The slowest calls are API Gateway's imports, which take some seconds.
 pub const READ_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// The HTTP client that all clients of a configuration share, with its connections and root certificates, which are
-/// read when the first TLS connection is made.
-#[must_use]
-pub fn http_client() -> SharedHttpClient {
-    SharedHttpClient::new(Unprepared(
-        aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https(),
-    ))
-}
-
-/// An HTTP client that is not initialised before its first use.
-///
-/// The SDK's client validates itself whenever a service client is constructed: it builds a TLS connector, parses all
-/// root certificates, and discards both. A job constructs several service clients. This wrapper does not forward the
-/// validation.
-#[derive(Debug)]
-struct Unprepared(SharedHttpClient);
-
-impl HttpClient for Unprepared {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        self.0.http_connector(settings, components)
-    }
-
-    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.0.connector_metadata()
-    }
-}
 
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS)
