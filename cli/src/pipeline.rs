@@ -2,6 +2,7 @@
 
 mod approval;
 pub(crate) mod connection;
+mod environments;
 mod executions;
 mod log;
 mod read;
@@ -32,6 +33,7 @@ pub(crate) fn listed(names: &[String]) -> String {
 #[cfg(test)]
 pub(crate) mod printed {
     pub(crate) use super::approval::Answered;
+    pub(crate) use super::environments::Environments;
     pub(crate) use super::retry::Retried;
     pub(crate) use super::start::Started;
     pub(crate) use super::status::StatusDocument;

@@ -82,6 +82,12 @@ impl Settings {
         self.file.definition()
     }
 
+    /// The application's name: the file's, else that of the folder.
+    pub(crate) fn application(&self) -> String {
+        let named = self.definition().application().map(str::to_owned);
+        named.unwrap_or_else(|| application::stack_name_of(&self.directory))
+    }
+
     /// The settings file, where there is one.
     pub(crate) fn file_path(&self) -> Option<PathBuf> {
         self.file_path.clone()

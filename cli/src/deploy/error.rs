@@ -22,6 +22,9 @@ pub(crate) enum DeployError {
         service: String,
         source: Box<DeploySiteError>,
     },
+    /// The time was over before the site was uploaded.
+    #[error("the time is over before the site of `{service}` is complete: {summary}")]
+    Timeout { service: String, summary: String },
     /// Several services failed at the same time.
     #[error("{} services failed:{}", .0.len(), messages(.0))]
     Several(Vec<CliError>),
@@ -97,7 +100,9 @@ impl Explained for DeployError {
     fn exit(&self) -> Exit {
         match self {
             Self::Several(errors) => errors[0].exit(),
-            Self::Deployment(DeploymentError::TooSlow { .. }) => Exit::TimedOut,
+            Self::Deployment(DeploymentError::TooSlow { .. }) | Self::Timeout { .. } => {
+                Exit::TimedOut
+            }
             Self::Deployment(error) => exit_of(error),
             Self::Site { source, .. } => exit_of(&**source),
             Self::Environment(_) | Self::NoService { .. } | Self::NoSite { .. } => Exit::NotFound,
@@ -112,7 +117,9 @@ impl Explained for DeployError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Deployment(_) | Self::Several(_) => "stack",
-            Self::Site { .. } | Self::NoSite { .. } | Self::Pack { .. } => "site",
+            Self::Site { .. } | Self::Timeout { .. } | Self::NoSite { .. } | Self::Pack { .. } => {
+                "site"
+            }
             Self::Environment(_) | Self::NoService { .. } => "not-found",
             Self::NotOwn { .. } | Self::Shared { .. } | Self::Kind { .. } => "settings",
             Self::NotBuildable { .. } | Self::Build { .. } => "build",
@@ -124,6 +131,9 @@ impl Explained for DeployError {
         Some(match self {
             Self::Deployment(error) => return error.hint(),
             Self::Site { source, .. } => return source.hint(),
+            Self::Timeout { .. } => {
+                "deploy again: what is uploaded is not uploaded twice; or give it more time: `--timeout`".to_owned()
+            }
             Self::Several(_) | Self::Signals(_) => return None,
             Self::Environment(_) => {
                 "use a name of your own, such as `dev-anna`, or one of `[environments]`".to_owned()

@@ -1,9 +1,11 @@
 //! A site: its bucket is a stack of its own, and its files are uploaded by the action deploy-site itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use delivery_action::action::{Action as _, Outcome};
 use delivery_action::blocking;
+use delivery_action::clock::Deadline;
 use delivery_action::env::LogLocation;
 use delivery_action::job::{Artifact, Invocation, Job, JobId};
 use delivery_archive::Creation;
@@ -22,6 +24,9 @@ use crate::message::StackMessage;
 /// Keys of `config.json` that deploy-site has parameters of their own for.
 const API: &str = "apiBaseurl";
 const VERSION: &str = "version";
+
+/// How long files are uploaded before it is looked whether the command's time is over, as a function's time is.
+const PART: Duration = Duration::from_secs(30);
 
 /// The path of a site's template; it is in no folder.
 const TEMPLATE: &str = "site.yaml";
@@ -102,6 +107,7 @@ impl Work<'_> {
         let mut job = self.job(self.pack(service).await?);
         let action = DeploySite::new(self.cloud.config());
         loop {
+            job.invocation.deadline = Deadline::after(PART);
             let ended = Box::pin(action.run(&job, params.clone())).await;
             let ended = ended.map_err(|source| DeployError::Site {
                 service: service.name.clone(),
@@ -109,6 +115,13 @@ impl Work<'_> {
             })?;
             match ended {
                 Outcome::Complete(completion) => return Ok(completion),
+                Outcome::Continue(next) if self.deadline.remaining().is_zero() => {
+                    return Err(DeployError::Timeout {
+                        service: service.name.clone(),
+                        summary: next.summary,
+                    }
+                    .into());
+                }
                 Outcome::Continue(next) => {
                     self.reporter.show_progress(&next.summary);
                     job.continuation_token = Some(next.token.as_str().to_owned());

@@ -16,7 +16,6 @@ use delivery_stack::template::nearest;
 
 use super::error::DeployError;
 use super::place::Place;
-use crate::application;
 use crate::args::deploy::What;
 use crate::cloud::Cloud;
 use crate::error::CliError;
@@ -100,13 +99,11 @@ impl<'a> Services<'a> {
                 .into());
             }
         }
-        let application = definition.application().map(str::to_owned);
         Ok(Self {
             definition,
             kinds,
             chosen,
-            application: application
-                .unwrap_or_else(|| application::stack_name_of(&settings.directory)),
+            application: settings.application(),
             environment,
             is_own: target.name.family() == Some(OWN),
         })
@@ -162,7 +159,6 @@ pub(super) struct Work<'a> {
     /// Tells this deployment from others.
     pub(super) id: String,
     pub(super) deadline: Deadline,
-    timeout: Duration,
 }
 
 impl<'a> Work<'a> {
@@ -187,7 +183,6 @@ impl<'a> Work<'a> {
             blobs: Blobs::new(cloud.s3(), &place.bucket, cloud.region()),
             id: uuid::Uuid::new_v4().to_string(),
             deadline: Deadline::after(timeout),
-            timeout,
             cloud,
             place,
         })
@@ -204,7 +199,7 @@ impl<'a> Work<'a> {
     pub(super) fn options(&self) -> Options {
         Options {
             role: self.place.role.clone(),
-            wait: self.timeout,
+            wait: self.deadline.remaining(),
             // Nothing in an environment of one's own is worth keeping it stuck.
             continue_rollback: self.services.is_own,
             release: None,

@@ -27,6 +27,7 @@ pub(crate) fn schema() -> Value {
         answer::<Rendered>(&mut generator),
         answer::<DeploymentPlan>(&mut generator),
         answer::<printed::StatusDocument>(&mut generator),
+        answer::<printed::Environments>(&mut generator),
         answer::<printed::Started>(&mut generator),
         answer::<printed::Answered>(&mut generator),
         answer::<printed::Retried>(&mut generator),

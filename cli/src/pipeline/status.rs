@@ -11,13 +11,16 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::args::pipeline::Status;
+use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
+use crate::settings::Settings;
 use crate::stack::connection::find;
 
 use super::connection::{self, Connection};
+use super::environments::{self, EnvironmentState, Environments};
 use super::read;
 use super::state::{PipelineState, StageState};
 use super::target::Target;
@@ -33,6 +36,9 @@ pub(crate) struct StatusDocument {
     /// Its pipelines, where there are several, in the order in which they deliver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pipelines: Vec<PipelineState>,
+    /// The environments that have stacks of services, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) environments: Vec<EnvironmentState>,
     /// What Source reads through.
     pub(crate) connection: Option<Connection>,
     /// The commands to go on with, the most urgent first.
@@ -70,7 +76,15 @@ impl From<&Description> for StackState {
 }
 
 pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, CliError> {
-    let target = Target::find(global).await?;
+    let settings = Settings::load(global)?;
+    let (target, environments) = match Target::of(&settings).await {
+        Ok(target) => {
+            let client = target.cloud.cloudformation();
+            let environments = environments::find(&client, &settings.application()).await?;
+            (target, environments)
+        }
+        Err(error) => return without_pipeline(global, &settings, error).await,
+    };
     let pipelines = target.pipelines();
     let mut looks = Vec::new();
     for pipeline in &pipelines {
@@ -87,13 +101,37 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
         }
         None => None,
     };
-    let shown = StatusDocument::new((&target.stack).into(), looks, connection);
+    let mut shown = StatusDocument::new((&target.stack).into(), looks, connection);
+    shown.environments = environments;
     answer::print(global.json, &shown);
     Ok(if arguments.exit_status {
         shown.exit()
     } else {
         Exit::Success
     })
+}
+
+/// The environments of developers, where there is no stack with a pipeline; else the error that says so.
+async fn without_pipeline(
+    global: &Global,
+    settings: &Settings,
+    error: CliError,
+) -> Result<Exit, CliError> {
+    if error.exit() != Exit::NotFound {
+        return Err(error);
+    }
+    let cloud = Cloud::connect(settings).await?;
+    let application = settings.application();
+    let environments = environments::find(&cloud.cloudformation(), &application).await?;
+    if environments.is_empty() {
+        return Err(error);
+    }
+    let shown = Environments {
+        application,
+        environments,
+    };
+    answer::print(global.json, &shown);
+    Ok(Exit::Success)
 }
 
 impl StatusDocument {
@@ -110,6 +148,7 @@ impl StatusDocument {
             stack,
             pipeline,
             pipelines,
+            environments: Vec::new(),
             connection,
             next: Vec::new(),
         };

@@ -20,8 +20,12 @@ pub(super) struct Target {
 impl Target {
     /// The stack that the settings name.
     pub(super) async fn find(global: &Global) -> Result<Self, CliError> {
-        let settings = Settings::load(global)?;
-        let cloud = Cloud::connect(&settings).await?;
+        Self::of(&Settings::load(global)?).await
+    }
+
+    /// The same.
+    pub(super) async fn of(settings: &Settings) -> Result<Self, CliError> {
+        let cloud = Cloud::connect(settings).await?;
         let client = cloud.cloudformation();
         let stack = description::find(&client, &settings.stack_name, cloud.region()).await?;
         Ok(Self { cloud, stack })

@@ -206,6 +206,7 @@ fn gone(stack_id: &str) -> Description {
         reason: None,
         description: None,
         outputs: std::collections::BTreeMap::new(),
+        tags: std::collections::BTreeMap::new(),
         parameters: std::collections::BTreeMap::new(),
         protected: false,
         created: None,

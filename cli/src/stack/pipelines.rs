@@ -185,6 +185,7 @@ mod tests {
             id: String::new(),
             reason: None,
             description: None,
+            tags: BTreeMap::new(),
             parameters: BTreeMap::new(),
             protected: false,
             created: None,

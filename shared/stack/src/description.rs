@@ -28,6 +28,8 @@ pub struct Description {
     pub outputs: BTreeMap<String, String>,
     /// The values of its parameters; those of parameters with `NoEcho` are asterisks.
     pub parameters: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// Whether it is protected from being deleted.
     pub protected: bool,
     /// When it was created.
@@ -52,7 +54,10 @@ impl From<Stack> for Description {
             let (key, value) = (output.output_key.as_ref(), output.output_value.as_ref());
             (text(key), text(value))
         });
+        let tags = stack.tags().iter();
+        let tags = tags.map(|tag| (text(tag.key.as_ref()), text(tag.value.as_ref())));
         Self {
+            tags: tags.collect(),
             outputs: outputs.collect(),
             parameters: parameters::values_of(stack.parameters()),
             name: text(stack.stack_name.as_ref()),
@@ -92,6 +97,25 @@ pub async fn describe(client: &Client, stack: &str) -> Result<Option<Description
             Err(error)
         }
     }
+}
+
+/// All stacks of the account and region that are there, without those nested in others.
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn list(client: &Client) -> Result<Vec<Description>, CallError> {
+    let mut pages = client.describe_stacks().into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page =
+            page.map_err(|error| CallError::new("cloudformation:DescribeStacks", "*", &error))?;
+        let stacks = page.stacks.unwrap_or_default().into_iter();
+        let stacks = stacks.filter(|stack| stack.parent_id.is_none());
+        found.extend(stacks.map(Description::from));
+    }
+    found.retain(|stack| stack.state() != State::Gone);
+    Ok(found)
 }
 
 /// Whether a call was refused because the stack is not there: CloudFormation has no error code for it.

@@ -12,6 +12,15 @@ use crate::description::describe;
 use crate::package::{self, Blobs, FileKind, Files};
 use crate::template::{Template, nearest};
 
+/// The tag of a service's stack with the application's name.
+pub const APPLICATION_TAG: &str = "delivery:application";
+
+/// That with the environment's.
+pub const ENVIRONMENT_TAG: &str = "delivery:environment";
+
+/// That with the service's.
+pub const SERVICE_TAG: &str = "delivery:service";
+
 /// The output of a site's own stack that the definition calls `Url`.
 const SITE_URL: &str = "SiteUrl";
 
@@ -241,9 +250,9 @@ impl DefinedService {
     #[must_use]
     pub fn tags(&self) -> BTreeMap<String, String> {
         [
-            ("delivery:application", self.application.as_str()),
-            ("delivery:environment", self.environment.as_str()),
-            ("delivery:service", self.service.as_str()),
+            (APPLICATION_TAG, self.application.as_str()),
+            (ENVIRONMENT_TAG, self.environment.as_str()),
+            (SERVICE_TAG, self.service.as_str()),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()

@@ -106,6 +106,15 @@ async fn a_folder_is_deployed_as_it_is_and_again_only_where_it_changed() {
     third.expect(0);
     let expected = all.map(|name| (name, name == "tasks"));
     assert_eq!(services(&lines), expected);
+
+    // Without a pipeline, the environments are what there is to see.
+    let (status, lines) = world.delivery.json(&["status"]).await;
+    status.expect(0);
+    let found = &lines[0]["environments"][0];
+    assert_eq!(found["name"], "dev-anna");
+    let names = found["services"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, all);
     world.stop().await;
 }
 

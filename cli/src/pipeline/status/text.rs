@@ -10,6 +10,7 @@ use super::StatusDocument;
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
 use crate::output::text::{duration, short};
 use crate::pipeline::connection::Connection;
+use crate::pipeline::environments;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
 
 /// The signs of the table, and how each is coloured with the word behind it.
@@ -32,6 +33,9 @@ pub(super) fn text(shown: &StatusDocument) -> String {
         for stage in &pipeline.stages {
             text.push_str(&notes(pipeline, &shown.choice(pipeline), stage));
         }
+    }
+    if !shown.environments.is_empty() {
+        let _infallible = write!(text, "\n{}", environments::text(&shown.environments));
     }
     if let Some(connection) = shown.connection.as_ref().filter(|found| found.is_pending()) {
         text.push_str(&pending(connection));
