@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use aws_sdk_cloudformation::types::StackStatus;
 use local::aws::LocalAws;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -142,7 +143,7 @@ async fn stack(aws: &LocalAws) -> io::Result<()> {
             .stacks()
             .first()
             .and_then(|stack| stack.stack_status());
-        match status.map(|status| status.as_str()) {
+        match status.map(StackStatus::as_str) {
             Some("CREATE_COMPLETE") => return Ok(()),
             Some("CREATE_IN_PROGRESS") => tokio::time::sleep(Duration::from_millis(50)).await,
             other => return Err(io::Error::other(format!("the stack is {other:?}"))),

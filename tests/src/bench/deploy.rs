@@ -61,16 +61,16 @@ async fn deployers(bench: &Bench, aws: &LocalAws) -> io::Result<Vec<Deployer>> {
 async fn unchanged(
     bench: &Bench,
     deployers: &[Deployer],
-    deployed: &Deployed,
+    stacks: &Deployed,
 ) -> io::Result<Section> {
     let mut turns = turns(deployers);
     hold(bench.rounds(ROUNDS), &mut turns, async |deployer, _, _| {
-        let before = deployed.state(deployer).await?;
+        let before = stacks.state(deployer).await?;
         let (spent, printed) = deployer.deploy().await?;
         if !printed.contains(deployer.says_unchanged()) {
             return Err(deployer.failed("does not say that nothing changed", &printed));
         }
-        if deployed.state(deployer).await? != before {
+        if stacks.state(deployer).await? != before {
             return Err(deployer.failed("changed the stack", &printed));
         }
         Ok(spent)
@@ -88,11 +88,7 @@ async fn unchanged(
     ))
 }
 
-async fn changed(
-    bench: &Bench,
-    deployers: &[Deployer],
-    deployed: &Deployed,
-) -> io::Result<Section> {
+async fn changed(bench: &Bench, deployers: &[Deployer], stacks: &Deployed) -> io::Result<Section> {
     let mut turns = turns(deployers);
     hold(
         bench.rounds(ROUNDS),
@@ -100,7 +96,7 @@ async fn changed(
         async |deployer, _, round| {
             let edition = format!("{}", round + 1);
             write_edition(deployer.folder(), &edition)?;
-            deploy_edition(deployer, deployed, &edition).await
+            deploy_edition(deployer, stacks, &edition).await
         },
     )
     .await?;
@@ -118,16 +114,16 @@ async fn changed(
 
 async fn deploy_edition(
     deployer: &Deployer,
-    deployed: &Deployed,
+    stacks: &Deployed,
     edition: &str,
 ) -> io::Result<Spent> {
-    let before = deployed.state(deployer).await?;
+    let before = stacks.state(deployer).await?;
     let (spent, printed) = deployer.deploy().await?;
-    let after = deployed.state(deployer).await?;
+    let after = stacks.state(deployer).await?;
     if after.updated == before.updated || after.code == before.code {
         return Err(deployer.failed("did not deploy the change", &printed));
     }
-    let answer = deployed.call(deployer).await?;
+    let answer = stacks.call(deployer).await?;
     if !answer.contains(&format!(r#"\"edition\":\"{edition}\""#)) {
         return Err(deployer.failed("left a function that answers otherwise", &answer));
     }
