@@ -181,6 +181,14 @@ fn not_committed(left_out: &Uncommitted) -> Option<Finding> {
     })
 }
 
+/// Whether a directory's name holds what can be the name of an application.
+pub(crate) fn has_usable_name(directory: &Path) -> bool {
+    stack_name_of(directory) != DEFAULT_STACK_NAME
+        || directory
+            .file_name()
+            .is_some_and(|name| name == DEFAULT_STACK_NAME)
+}
+
 /// The name of a stack for the application in a directory.
 pub(crate) fn stack_name_of(directory: &Path) -> String {
     stack_name(&directory.file_name().unwrap_or_default().to_string_lossy())

@@ -46,8 +46,17 @@ pub(crate) async fn deploy(global: &Global, arguments: &Deploy) -> Result<Exit, 
                 bucket: work.place.bucket.clone(),
             });
         }
+        let timeout = arguments.timeout;
+        build::build(
+            &settings,
+            services.all(),
+            &arguments.what,
+            &reporter,
+            timeout,
+        )
+        .await?;
+        work.check_sites()?;
         for wave in services.waves() {
-            build::build(&settings, &wave, &arguments.what, &reporter).await?;
             work.deploy(&wave).await?;
         }
         Ok(Exit::Success)
@@ -57,7 +66,7 @@ pub(crate) async fn deploy(global: &Global, arguments: &Deploy) -> Result<Exit, 
         () = interrupt.received() => {
             reporter.clear_progress();
             reporter.notice(format!(
-                "interrupted; what CloudFormation has begun goes on: `delivery deploy {}` follows it",
+                "interrupted; if CloudFormation has begun something, it goes on: `delivery deploy {}` follows it",
                 arguments.environment
             ));
             Ok(Exit::Interrupted)
@@ -78,24 +87,43 @@ pub(crate) async fn plan(global: &Global, arguments: &Plan) -> Result<Exit, CliE
     };
     let environment = arguments.environment.clone().unwrap_or_else(first);
     let services = Services::find(&settings, &environment, &arguments.what)?;
-    let work = Work::new(&settings, &services, &reporter, DEADLINE).await?;
-    let mut planned = Vec::new();
-    for wave in services.waves() {
-        build::build(&settings, &wave, &arguments.what, &reporter).await?;
-        for service in wave {
+    let mut interrupt = Interrupt::listen().map_err(DeployError::Signals)?;
+    let planning = async {
+        let work = Work::new(&settings, &services, &reporter, DEADLINE).await?;
+        build::build(
+            &settings,
+            services.all(),
+            &arguments.what,
+            &reporter,
+            DEADLINE,
+        )
+        .await?;
+        work.check_sites()?;
+        let mut planned = Vec::new();
+        for service in services.waves().into_iter().flatten() {
             reporter.show_progress(&format!("computing the changes of {}", service.name));
             planned.push(work.plan(service).await?);
         }
-    }
+        Ok(planned)
+    };
+    let planned: Result<_, CliError> = tokio::select! {
+        planned = planning => planned,
+        () = interrupt.received() => {
+            reporter.clear_progress();
+            return Ok(Exit::Interrupted);
+        }
+    };
     reporter.clear_progress();
-    output::print(
-        global.json,
-        &DeploymentPlan {
-            environment,
-            services: planned,
-        },
-    );
-    Ok(Exit::Success)
+    let plan = DeploymentPlan {
+        environment,
+        services: planned?,
+    };
+    output::print(global.json, &plan);
+    Ok(if plan.is_refused() {
+        Exit::Failed
+    } else {
+        Exit::Success
+    })
 }
 
 impl Work<'_> {
@@ -122,7 +150,7 @@ impl Work<'_> {
             .desired(&self.files, &self.blobs, &self.client, &self.overrides())
             .await;
         let desired = desired.map_err(DeployError::Deployment)?;
-        let subject = defined.subject().map_err(DeployError::Deployment)?;
+        let subject = work::subject(&defined)?;
         let deployed = self.bring(&service.name, desired, subject).await?;
         self.reporter.report(StackMessage::Service {
             environment: self.services.environment.clone(),
@@ -136,24 +164,17 @@ impl Work<'_> {
 
     async fn plan(&self, service: &Service) -> Result<PlannedService, CliError> {
         let nothing = PlannedService::new(&service.name);
+        let defined = self.services.defined(service)?;
         if !self.services.is_stack(service) {
-            let note = "its files are compared when they are uploaded";
-            return Ok(nothing.with_note(note));
+            return self.plan_site(&defined, service).await;
         }
-        let defined: DefinedService = self.services.defined(service)?;
         let desired = defined
             .desired(&self.files, &self.blobs, &self.client, &self.overrides())
             .await;
-        let subject = defined.subject().map_err(DeployError::Deployment)?;
+        let subject = work::subject(&defined)?;
         let desired = match desired {
             Ok(desired) => desired,
-            Err(DeploymentError::NoOtherStack { service, .. }) => {
-                let note = format!(
-                    "created after `{service}`, which is not deployed yet and whose outputs it needs"
-                );
-                return Ok(nothing.with_note(&note));
-            }
-            Err(error) => return Err(DeployError::Deployment(error).into()),
+            Err(error) => return self.not_planned(&service.name, error),
         };
         let stack = subject.stack.clone();
         let options = self.options();
@@ -179,5 +200,40 @@ impl Work<'_> {
             refused: at_stake,
             ..nothing
         })
+    }
+
+    async fn plan_site(
+        &self,
+        defined: &DefinedService,
+        service: &Service,
+    ) -> Result<PlannedService, CliError> {
+        let values = service.config.iter();
+        let values = values.map(|one| (one.name.as_str(), &one.value.value));
+        match defined.resolve(&self.client, values).await {
+            Ok(_) => Ok(PlannedService::new(&service.name)
+                .with_note("its files are compared when they are uploaded")),
+            Err(error) => self.not_planned(&service.name, error),
+        }
+    }
+
+    /// What cannot be worked out yet, because a service that is deployed before is not there.
+    fn not_planned(
+        &self,
+        service: &str,
+        error: DeploymentError,
+    ) -> Result<PlannedService, CliError> {
+        match error {
+            DeploymentError::NoOtherStack {
+                service: other,
+                environment,
+                ..
+            } if environment == self.services.environment && self.services.has(&other) => {
+                let note = format!(
+                    "would be deployed after `{other}`, which is not there yet and whose outputs it needs"
+                );
+                Ok(PlannedService::new(service).with_note(&note))
+            }
+            error => Err(DeployError::Deployment(error).into()),
+        }
     }
 }

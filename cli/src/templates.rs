@@ -46,7 +46,7 @@ pub(crate) struct Templates {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TemplatesError {
     /// What the file says cannot be a pipeline.
-    #[error("`{FILE_NAME}` cannot be a pipeline:\n{0}")]
+    #[error("what `{FILE_NAME}` says cannot be deployed:\n{0}")]
     Mistakes(Mistakes),
     /// It is not known what the repository is deployed as.
     #[error(transparent)]
@@ -152,6 +152,19 @@ impl Templates {
     }
 }
 
+/// What is wrong with parameters and references to outputs, as far as the templates say it.
+pub(crate) fn check_references(
+    settings: &Settings,
+    kinds: &BTreeMap<String, Detected>,
+) -> Result<(), TemplatesError> {
+    let file = settings
+        .file_path()
+        .unwrap_or_else(|| settings.directory.join(FILE_NAME));
+    let wrong = references::mistakes(settings.definition(), &settings.directory, kinds);
+    Mistakes::new(&file.display().to_string(), wrong)
+        .map_or(Ok(()), |mistakes| Err(TemplatesError::Mistakes(mistakes)))
+}
+
 /// What each service is deployed as.
 pub(crate) fn kinds(
     settings: &Settings,
@@ -183,6 +196,14 @@ pub(crate) fn kinds(
             ServiceFolder::new(folder, directory).without(functions.map(|one| one.template));
         match kind_of(service, &files) {
             Ok(detected) => drop(kinds.insert(service.name.clone(), detected)),
+            Err(UnknownKind::None { .. }) if files.broken_template().is_some() => {
+                let (template, why) = files.broken_template().unwrap_or_default();
+                let what = format!(
+                    "`{template}` of the service `{}` cannot be read: {why}",
+                    service.name
+                );
+                mistakes.push(Mistake::new(service.line, &what, "correct the template"));
+            }
             // What an app lacks is said where the application is looked at.
             Err(UnknownKind::None { .. }) if is_one_service => {
                 let app = Detected {

@@ -62,7 +62,7 @@ impl PlannedService {
     fn summary(&self) -> String {
         match (&self.note, self.creates, self.changes.len()) {
             (Some(note), _, _) => note.clone(),
-            (None, true, _) => "created".to_owned(),
+            (None, true, _) => "the stack would be created".to_owned(),
             (None, false, 0) => "unchanged".to_owned(),
             (None, false, 1) => "1 change".to_owned(),
             (None, false, count) => format!("{count} changes"),
@@ -70,11 +70,18 @@ impl PlannedService {
     }
 }
 
+impl DeploymentPlan {
+    /// Whether a deployment would be refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.services.iter().any(|one| !one.refused.is_empty())
+    }
+}
+
 impl CommandAnswer for DeploymentPlan {
     const TYPE: &'static str = "plan";
 
     fn text(&self) -> String {
-        let mut lines = String::new();
+        let mut lines = format!("a deployment of this folder to {}:\n", self.environment);
         for service in &self.services {
             let _infallible = writeln!(lines, "{}: {}", service.service, service.summary());
             for change in &service.changes {

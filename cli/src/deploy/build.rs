@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use delivery_action::clock::Deadline;
 use delivery_definition::Service;
 use delivery_node::project::{self, Folder};
 use delivery_node::task;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use super::error::DeployError;
@@ -17,23 +20,31 @@ use crate::settings::Settings;
 /// Ends a script at the first command that fails.
 const STRICT: &str = "set -e\n";
 
-/// Builds the services of a wave that have a build.
+/// Builds the services that have a build.
 pub(super) async fn build(
     settings: &Settings,
-    wave: &[&Service],
+    services: &[&Service],
     what: &What,
     reporter: &Reporter,
+    timeout: Duration,
 ) -> Result<(), CliError> {
     if what.no_build {
         return Ok(());
     }
-    for service in wave {
+    let deadline = Deadline::after(timeout);
+    for service in services {
         let Some(script) = script(service, &settings.directory)? else {
             continue;
         };
         let directory = super::work::directory(service);
         reporter.notice(format!("building {} in `{directory}`", service.name));
-        run(service, &settings.directory.join(directory), &script).await?;
+        let directory = settings.directory.join(directory);
+        let built = run(service, &directory, &script);
+        let built = tokio::time::timeout(deadline.remaining(), built).await;
+        built.map_err(|_elapsed| DeployError::BuildTimeout {
+            service: service.name.clone(),
+            seconds: timeout.as_secs(),
+        })??;
     }
     Ok(())
 }
@@ -76,6 +87,18 @@ fn script(service: &Service, repository: &Path) -> Result<Option<String>, Deploy
     Ok(Some(format!("{STRICT}{install}\n{run}")))
 }
 
+/// The processes of a build. They are ended with it, whether it ended by itself, at a timeout or by Ctrl-C.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let leader = self.0.and_then(|id| i32::try_from(id).ok());
+        if let Some(leader) = leader.and_then(Pid::from_raw) {
+            let _already_gone = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
 /// Runs a script in one shell. Its output goes to standard error: standard output is for data.
 async fn run(service: &Service, directory: &Path, script: &str) -> Result<(), DeployError> {
     let environment = service.build.iter();
@@ -90,16 +113,19 @@ async fn run(service: &Service, directory: &Path, script: &str) -> Result<(), De
         directory: directory.display().to_string(),
         why,
     };
-    let status = Command::new("sh")
+    let mut child = Command::new("sh")
         .args(["-c", script])
         .current_dir(directory)
         .envs(values)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
-        .kill_on_drop(true)
-        .status()
-        .await
+        .process_group(0)
+        .spawn()
         .map_err(|error| failed(format!("cannot start `sh`: {error}")))?;
+    let group = Group(child.id());
+    let status = child.wait().await;
+    drop(group);
+    let status = status.map_err(|error| failed(format!("it cannot be waited for: {error}")))?;
     if status.success() {
         return Ok(());
     }

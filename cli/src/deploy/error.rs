@@ -50,6 +50,12 @@ pub(crate) enum DeployError {
         environment: String,
         other: String,
     },
+    /// The application's name is that of the folder, which holds nothing that can be a name.
+    #[error("the folder's name cannot be the name of the application: `{folder}`")]
+    NoName { folder: String },
+    /// The folder has nothing that is deployed.
+    #[error("nothing in `{folder}` can be deployed: it has no `template.yaml` with `Resources`")]
+    Nothing { folder: String },
     /// A service of this kind is not deployed from a folder.
     #[error("the service `{service}` is of the kind `{kind}`, which only the pipeline deploys")]
     Kind { service: String, kind: String },
@@ -59,6 +65,9 @@ pub(crate) enum DeployError {
     /// What builds it is not there.
     #[error("the build of `{service}` cannot be run: {why}")]
     NotBuildable { service: String, why: String },
+    /// The build takes longer than it may.
+    #[error("the build of `{service}` takes longer than {seconds} s, and was ended")]
+    BuildTimeout { service: String, seconds: u64 },
     /// The build failed.
     #[error("the build of `{service}` in `{directory}` failed: {why}")]
     Build {
@@ -100,13 +109,15 @@ impl Explained for DeployError {
     fn exit(&self) -> Exit {
         match self {
             Self::Several(errors) => errors[0].exit(),
-            Self::Deployment(DeploymentError::TooSlow { .. }) | Self::Timeout { .. } => {
-                Exit::TimedOut
-            }
+            Self::Deployment(DeploymentError::TooSlow { .. })
+            | Self::Timeout { .. }
+            | Self::BuildTimeout { .. } => Exit::TimedOut,
             Self::Deployment(error) => exit_of(error),
             Self::Site { source, .. } => exit_of(&**source),
             Self::Environment(_) | Self::NoService { .. } | Self::NoSite { .. } => Exit::NotFound,
             Self::NotOwn { .. }
+            | Self::Nothing { .. }
+            | Self::NoName { .. }
             | Self::Kind { .. }
             | Self::Shared { .. }
             | Self::NotBuildable { .. } => Exit::Usage,
@@ -121,8 +132,12 @@ impl Explained for DeployError {
                 "site"
             }
             Self::Environment(_) | Self::NoService { .. } => "not-found",
-            Self::NotOwn { .. } | Self::Shared { .. } | Self::Kind { .. } => "settings",
-            Self::NotBuildable { .. } | Self::Build { .. } => "build",
+            Self::NotOwn { .. }
+            | Self::Nothing { .. }
+            | Self::NoName { .. }
+            | Self::Shared { .. }
+            | Self::Kind { .. } => "settings",
+            Self::NotBuildable { .. } | Self::Build { .. } | Self::BuildTimeout { .. } => "build",
             Self::Signals(_) => "host",
         }
     }
@@ -147,14 +162,25 @@ impl Explained for DeployError {
                 || "name one of them".to_owned(),
                 |meant| format!("did you mean `{meant}`?"),
             ),
+            Self::NoName { .. } => {
+                "name it in `delivery.toml`, for example: application = \"shop\"".to_owned()
+            }
+            Self::Nothing { .. } => {
+                "change to the folder of the application, or name the folders of its services in `delivery.toml` (`delivery \
+                 init`)"
+                    .to_owned()
+            }
             Self::Shared { other, .. } => format!(
-                "deploy it to `{other}`, or remove it from `share` of the environment"
+                "leave it out: the one of `{other}` is used; or remove it from `share` of the environment"
             ),
             Self::Kind { .. } => {
                 "deploy the other services with `--service NAME`, or commit and run the pipeline: `delivery run`".to_owned()
             }
             Self::NoSite { .. } => {
                 "build it (`build` in `delivery.toml` does that here too), or correct `site`".to_owned()
+            }
+            Self::BuildTimeout { .. } => {
+                "give it more time: `--timeout`; `--no-build` takes what was built before".to_owned()
             }
             Self::NotBuildable { .. } => "correct the service's `build`".to_owned(),
             Self::Build { .. } => {

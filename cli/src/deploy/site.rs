@@ -17,7 +17,7 @@ use delivery_stack::template::Template;
 use deploy_site::{Delete, DeploySite, DeploySiteParams, Immutable};
 
 use super::error::DeployError;
-use super::work::{Work, directory};
+use super::work::{Work, subject};
 use crate::error::CliError;
 use crate::message::StackMessage;
 
@@ -37,7 +37,7 @@ impl Work<'_> {
         let defined = self.services.defined(service)?;
         let (desired, subject) = (
             self.site_stack(&defined, service).await?,
-            defined.subject().map_err(DeployError::Deployment)?,
+            subject(&defined)?,
         );
         let deployed = self.bring(&service.name, desired, subject).await?;
         let output = |name: &str| deployed.outputs.get(name).cloned().unwrap_or_default();
@@ -132,16 +132,7 @@ impl Work<'_> {
 
     /// Puts the site's files into the bucket for packages, as one archive.
     async fn pack(&self, service: &Service) -> Result<Artifact, CliError> {
-        let site = service.site.as_ref();
-        let site = site.map_or(".", |site| site.value.as_str());
-        let folder = self.files.root().join(directory(service)).join(site);
-        if !folder.is_dir() {
-            return Err(DeployError::NoSite {
-                service: service.name.clone(),
-                folder: format!("{}/{site}", directory(service)),
-            }
-            .into());
-        }
+        let folder = self.site_folder(service)?;
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| DeployError::Pack {
             service: service.name.clone(),
             source,

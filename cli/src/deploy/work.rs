@@ -1,6 +1,7 @@
 //! The services that are deployed, and what deploys them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_sdk_cloudformation::Client;
@@ -16,12 +17,13 @@ use delivery_stack::template::nearest;
 
 use super::error::DeployError;
 use super::place::Place;
+use crate::application;
 use crate::args::deploy::What;
 use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::output::Reporter;
 use crate::settings::{FILE_NAME, Settings};
-use crate::templates::kinds;
+use crate::templates::{check_references, kinds};
 
 /// How long a change may be worked out.
 pub(super) const DEADLINE: Duration = Duration::from_mins(10);
@@ -36,6 +38,28 @@ const OWN: &str = "dev";
 pub(super) fn directory(service: &Service) -> &str {
     let directory = service.directory.as_ref();
     directory.map_or(".", |directory| directory.value.as_str())
+}
+
+/// Fails for what is not deployed from a folder.
+fn check_kind(service: &Service, kind: Kind, folder: &Path) -> Result<(), DeployError> {
+    match kind {
+        Kind::Stack | Kind::Site => Ok(()),
+        Kind::App if !folder.join("package.json").is_file() => Err(DeployError::Nothing {
+            folder: folder.display().to_string(),
+        }),
+        kind => Err(DeployError::Kind {
+            service: service.name.clone(),
+            kind: kind.to_string(),
+        }),
+    }
+}
+
+/// Where a service is deployed. A stack that can only be deleted is left to its developer: something may be in it.
+pub(super) fn subject(service: &DefinedService) -> Result<Subject, DeployError> {
+    Ok(Subject {
+        removable: false,
+        ..service.subject()?
+    })
 }
 
 /// The services that are deployed, and the environment.
@@ -58,6 +82,11 @@ impl<'a> Services<'a> {
         what: &What,
     ) -> Result<Self, CliError> {
         let definition = settings.definition();
+        if definition.application().is_none() && !application::has_usable_name(&settings.directory)
+        {
+            let folder = settings.directory.display().to_string();
+            return Err(DeployError::NoName { folder }.into());
+        }
         let target = definition.environment(environment);
         let target = target.map_err(DeployError::Environment)?;
         let file = settings.file_path();
@@ -89,15 +118,10 @@ impl<'a> Services<'a> {
             let here = definition.services().iter();
             chosen.extend(here.filter(|service| target.deploys(service)));
         }
+        check_references(settings, &kinds)?;
         for service in &chosen {
-            let kind = kinds[&service.name].kind;
-            if !matches!(kind, Kind::Stack | Kind::Site) {
-                return Err(DeployError::Kind {
-                    service: service.name.clone(),
-                    kind: kind.to_string(),
-                }
-                .into());
-            }
+            let folder = settings.directory.join(directory(service));
+            check_kind(service, kinds[&service.name].kind, &folder)?;
         }
         Ok(Self {
             definition,
@@ -119,10 +143,20 @@ impl<'a> Services<'a> {
         })
     }
 
+    /// Those that are deployed.
+    pub(super) fn all(&self) -> &[&'a Service] {
+        &self.chosen
+    }
+
+    /// Whether a service is among them.
+    pub(super) fn has(&self, service: &str) -> bool {
+        self.chosen.iter().any(|one| one.name == service)
+    }
+
     /// Those that are deployed, in waves.
     pub(super) fn waves(&self) -> Vec<Vec<&'a Service>> {
         let waves = self.definition.waves().into_iter();
-        let is_chosen = |one: &&Service| self.chosen.iter().any(|other| other.name == one.name);
+        let is_chosen = |one: &&Service| self.has(&one.name);
         waves
             .map(|wave| wave.into_iter().filter(is_chosen).collect())
             .collect()
@@ -210,6 +244,27 @@ impl<'a> Work<'a> {
     /// No pipeline execution stands behind a deployment of a folder.
     pub(super) fn check(&self) -> ExecutionCheck {
         ExecutionCheck::new(self.cloud.config(), None)
+    }
+
+    /// Fails where a site is not there, before anything is changed.
+    pub(super) fn check_sites(&self) -> Result<(), DeployError> {
+        let sites = self.services.all().iter();
+        let mut sites = sites.filter(|one| !self.services.is_stack(one));
+        sites.try_for_each(|service| self.site_folder(service).map(drop))
+    }
+
+    /// The folder of a built site.
+    pub(super) fn site_folder(&self, service: &Service) -> Result<PathBuf, DeployError> {
+        let site = service.site.as_ref();
+        let site = site.map_or(".", |site| site.value.as_str());
+        let folder = self.files.root().join(directory(service)).join(site);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        Err(DeployError::NoSite {
+            service: service.name.clone(),
+            folder: format!("{}/{site}", directory(service)),
+        })
     }
 
     /// Brings a stack to what it should be, and says meanwhile what goes on.

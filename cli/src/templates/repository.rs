@@ -9,6 +9,9 @@ use delivery_stack::yaml;
 /// What builds an app.
 const PACKAGE: &str = "package";
 
+/// Names of templates.
+const TEMPLATES: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
+
 /// A folder of the repository.
 #[derive(Debug)]
 pub(crate) struct ServiceFolder<'a> {
@@ -31,6 +34,17 @@ impl<'a> ServiceFolder<'a> {
         let templates = templates.filter_map(|template| template.canonicalize().ok());
         self.others = templates.collect();
         self
+    }
+
+    /// The first template that is no YAML, and why.
+    pub(crate) fn broken_template(&self) -> Option<(String, String)> {
+        let templates = self.files().into_iter();
+        let mut templates = templates.filter(|file| TEMPLATES.contains(&file.as_str()));
+        templates.find_map(|file| {
+            let text = std::fs::read_to_string(self.path().join(&file)).ok()?;
+            let error = yaml::parse(&text).err()?;
+            Some((file, error.to_string()))
+        })
     }
 
     fn path(&self) -> PathBuf {

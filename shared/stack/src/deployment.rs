@@ -27,6 +27,7 @@ use delivery_action::execution::ExecutionCheck;
 
 use crate::description::{Description, describe, is_absent};
 use crate::events::{self, StackEvent};
+use crate::service::APPLICATION_TAG;
 
 pub use desired::{Desired, Settings, Source};
 pub use error::{DeploymentError, FailedDeployment};
@@ -296,8 +297,16 @@ impl<'a, S: Source> Deployment<'a, S> {
         }
         match next {
             Step::Create => self.change(None).await,
-            Step::Update => self.change(Some(found)).await,
-            Step::Delete => self.delete(stack).await,
+            Step::Update => {
+                let desired = self.desired().await?;
+                self.check_owner(&desired, stack)?;
+                self.change(Some(found)).await
+            }
+            Step::Delete => {
+                let desired = self.desired().await?;
+                self.check_owner(&desired, stack)?;
+                self.delete(stack).await
+            }
             Step::ContinueRollback => self.continue_rollback(stack).await,
             Step::Follow => self.follow(stack),
             Step::WaitForOther => self.wait_for_other(stack),
@@ -337,6 +346,23 @@ impl<'a, S: Source> Deployment<'a, S> {
             "waiting for someone else's change of {name}, which is {}",
             stack.status
         )))
+    }
+
+    /// Fails where the stack is another application's or no application's: what is in it would be replaced.
+    fn check_owner(&self, desired: &Desired, stack: &Description) -> Result<(), DeploymentError> {
+        let Some(own) = desired.tags.get(APPLICATION_TAG) else {
+            return Ok(()); // The action names the stack itself.
+        };
+        let owner = stack.tags.get(APPLICATION_TAG);
+        if owner == Some(own) {
+            return Ok(());
+        }
+        Err(DeploymentError::Foreign {
+            subject: self.subject.name.clone(),
+            stack: stack.name.clone(),
+            application: own.clone(),
+            owner: owner.cloned(),
+        })
     }
 
     fn waited_enough(&self) -> bool {

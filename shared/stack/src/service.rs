@@ -308,16 +308,15 @@ impl DefinedService {
             let Some(service) = self.definition.services().get(name) else {
                 continue; // the definition was checked: each reference has its service
             };
-            let stack = match target.settings.share.get(name) {
-                Some(other) => {
-                    let other = self.definition.environment(&other.value.value)?;
-                    other.stack(&self.application, service)?
-                }
-                None => target.stack(&self.application, service)?,
+            let place = match target.settings.share.get(name) {
+                Some(other) => self.definition.environment(&other.value.value)?,
+                None => self.target(),
             };
+            let stack = place.stack(&self.application, service)?;
             let found = describe(client, &stack).await?;
             let found = found.ok_or_else(|| DeploymentError::NoOtherStack {
                 service: name.to_owned(),
+                environment: place.name.to_string(),
                 stack,
             })?;
             let mut found = found.outputs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{ChangeSetType, OnFailure};
+use aws_sdk_cloudformation::types::{ChangeSetType, OnFailure, Tag};
 use delivery_testing::world::codepipeline::Reported;
 
 use crate::world::{Local, run};
@@ -18,6 +18,8 @@ async fn failed_creation(
 ) -> String {
     let create = local.cloudformation.create_stack().stack_name(stack);
     let create = create.template_body(template).on_failure(on_failure);
+    let owner = Tag::builder().key("delivery:application").value("row");
+    let create = create.tags(owner.build());
     create.send().await.unwrap();
     local.at_rest(stack).await
 }

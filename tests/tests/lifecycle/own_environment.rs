@@ -137,7 +137,9 @@ async fn what_is_not_for_a_folder_is_refused_and_a_plan_leaves_nothing() {
     assert_eq!(plan[0]["environment"], "int");
     assert_eq!(plan[0]["services"][0]["creates"], true);
     let note = plan[0]["services"][1]["note"].as_str().unwrap();
-    assert!(note.contains("created after `database`"), "{note}");
+    assert!(note.contains("after `database`"), "{note}");
+    let changes = plan[0]["services"][0]["changes"].as_array().unwrap();
+    assert_eq!(changes[0]["resourceType"], "AWS::DynamoDB::Table");
     let stacks = world.aws.ask(&["cloudformation", "list-stacks"]).await;
     let stacks = stacks["StackSummaries"].as_array().unwrap();
     let mut left = stacks.iter();
@@ -180,8 +182,10 @@ async fn a_service_that_is_shared_is_used_and_not_deployed() {
 
     let (alone, _) = world.deploy("dev-anna").await;
 
-    let missing = "has no stack `workshop-int-database`";
+    let missing = "help: deploy `database` to `int` first";
     assert!(alone.expect(2).stderr.contains(missing), "{}", alone.stderr);
+    let planned = world.delivery.call(&["plan", "dev-anna"]).await;
+    assert!(planned.expect(2).stderr.contains(missing));
     let template = world.greeter.path().join("backend-database/template.yaml");
     let template = template.to_str().unwrap();
     let int = ["--stack-name", "workshop-int-database"];
@@ -230,11 +234,50 @@ async fn what_is_built_here_is_what_is_deployed() {
     unbuilt.expect(0);
     assert!(services(&lines).iter().all(|(_, changed)| !changed));
 
+    // All builds come before the first deployment.
     built_by("exit 7");
-    let (failed, lines) = world.deploy("dev-anna").await;
+    let (failed, lines) = world.deploy("dev-bob").await;
     let text = &failed.expect(1).stderr;
     assert!(text.contains("the build of `tasks` in `"), "{text}");
     assert!(text.contains("exit status: 7"), "{text}");
-    assert!(services(&lines).iter().all(|(_, changed)| !changed));
+    assert!(services(&lines).is_empty(), "{lines:?}");
+    built_by("sleep 600");
+    let hangs = ["deploy", "dev-bob", "--timeout", "1s"];
+    let ended = world.delivery.call(&hangs).await;
+    let text = &ended.expect(6).stderr;
+    assert!(text.contains("takes longer than 1 s"), "{text}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_someone_else_is_not_touched() {
+    let world = World::of(Application::example("workshop").unwrap()).await;
+    let template = world.greeter.path().join("backend-database/template.yaml");
+    let by_hand = [
+        "cloudformation",
+        "deploy",
+        "--template-file",
+        template.to_str().unwrap(),
+        "--stack-name",
+        "workshop-dev-anna-database",
+    ];
+    world.aws.ask(&by_hand).await;
+
+    for command in ["deploy", "plan"] {
+        let refused = world.delivery.call(&[command, "dev-anna"]).await;
+
+        let text = &refused.expect(2).stderr;
+        assert!(text.contains("nothing was changed in `database`"), "{text}");
+        assert!(text.contains("it was not made by `delivery`"), "{text}");
+    }
+
+    // What is known to be wrong is said before anything is changed.
+    world.edit("delivery.toml", |text| {
+        text.replace("${restapi.Url}", "${restapi.Address}")
+    });
+    let mistaken = world.delivery.call(&["deploy", "dev-bob"]).await;
+    let text = &mistaken.expect(2).stderr;
+    assert!(text.contains("`Address`"), "{text}");
+    assert!(!text.contains('✓'), "{text}");
     world.stop().await;
 }

@@ -20,7 +20,7 @@ const DELIVERIES: usize = 1_000;
 const RELEASES: [&str; 8] = ["r1", "r2", "r1", "r1", "r3", "r2", "r3", "r1"];
 
 /// So little time that most operations go on in a later job.
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(5);
 
 /// Delivers events at the same time; each has a result, accepted or not.
 async fn deliver(world: &World, events: Vec<Value>) {

@@ -91,6 +91,21 @@ const HOLDS_DATA: [&str; 30] = [
     "AWS::Timestream::Table",
 ];
 
+impl Change {
+    /// The creation of a resource.
+    pub(crate) fn creation(path: &str, resource_type: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            resource_type: resource_type.to_owned(),
+            action: ResourceAction::Add,
+            physical_id: None,
+            properties: Vec::new(),
+            holds_data: HOLDS_DATA.contains(&resource_type),
+            loses_data: false,
+        }
+    }
+}
+
 /// A change as CloudFormation describes it. `prefix` is the path of its stack.
 pub(crate) fn read_change(prefix: &str, change: &ResourceChange) -> Change {
     let kind = change.resource_type().unwrap_or_default().to_owned();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::DeploymentError;
-use crate::change_set::TemplateSource;
+use super::{DeploymentError, Planned};
+use crate::change_set::{Change, TemplateSource};
 use crate::package::{self, Blobs, Files, MAX_BODY_BYTES};
 use crate::parameters::Value;
 use crate::template::{Template, nearest};
@@ -32,6 +32,8 @@ pub struct Desired {
     pub(super) capabilities: Vec<String>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) allow: Vec<String>,
+    /// The template's resources and their types.
+    resources: Vec<(String, String)>,
     /// All of it in few digits: equal digits, equal stacks.
     pub(super) entry: String,
 }
@@ -116,6 +118,12 @@ impl Desired {
             boundary: _,
         } = settings;
         let all = json!([text, parameters, capabilities, tags, role]);
+        let resources = template.section("Resources");
+        let resources = resources.map(|(name, resource)| {
+            let kind = resource["Type"].as_str().unwrap_or_default();
+            (name.clone(), kind.to_owned())
+        });
+        let resources = resources.collect();
         let template = if text.len() <= MAX_BODY_BYTES {
             TemplateSource::Body(text)
         } else {
@@ -129,8 +137,23 @@ impl Desired {
             capabilities,
             tags,
             allow,
+            resources,
             entry: digits(&all.to_string()),
         })
+    }
+}
+
+impl Desired {
+    /// What is planned where the stack is not there.
+    pub(super) fn planned_creation(&self) -> Planned {
+        let resources = self.resources.iter();
+        Planned {
+            creates: true,
+            changes: resources
+                .map(|(name, kind)| Change::creation(name, kind))
+                .collect(),
+            at_stake: Vec::new(),
+        }
     }
 }
 

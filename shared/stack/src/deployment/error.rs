@@ -8,6 +8,7 @@ use delivery_definition::{Mistakes, UnknownEnvironment, UnknownKind};
 
 use crate::failure::FirstFailure;
 use crate::package::PackageError;
+use crate::service::APPLICATION_TAG;
 
 /// Why a stack could not be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,8 @@ pub enum DeploymentError {
     NoOtherStack {
         /// The service.
         service: String,
+        /// The environment that it would be in.
+        environment: String,
         /// Its stack.
         stack: String,
     },
@@ -132,6 +135,18 @@ pub enum DeploymentError {
         output: String,
         /// The outputs that it has.
         known: Vec<String>,
+    },
+    /// The stack was made by someone else.
+    #[error("nothing was changed in {subject}: the stack is {}", whose(.owner.as_deref()))]
+    Foreign {
+        /// What is deployed.
+        subject: String,
+        /// The stack.
+        stack: String,
+        /// The application that is deployed.
+        application: String,
+        /// The application that it is of, if any.
+        owner: Option<String>,
     },
     /// The template needs a capability that was not given.
     #[error("CloudFormation did not take the template of {subject}: {reason}")]
@@ -199,7 +214,7 @@ pub enum DeploymentError {
     },
     /// Someone else changed the stack after this action.
     #[error(
-        "someone else changed {subject} after this action, and it is {status}, so what is there now is not this deployment"
+        "someone else changed {subject} after this deployment began, and it is {status}, so what is there now is not this deployment"
     )]
     Overtaken {
         /// What is deployed.
@@ -274,6 +289,13 @@ impl FailedDeployment {
     }
 }
 
+fn whose(owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("of the application `{owner}`"),
+        None => "of no application: it was not made by `delivery`".to_owned(),
+    }
+}
+
 /// What is meant, or which there are.
 fn next(meant: Option<&str>, known: &[String]) -> String {
     match meant {
@@ -311,6 +333,7 @@ impl ActionError for DeploymentError {
             | Self::Value { .. }
             | Self::NoOtherStack { .. }
             | Self::NoOutput { .. }
+            | Self::Foreign { .. }
             | Self::Capability { .. } => FailureType::ConfigurationError,
             Self::Disk { .. }
             | Self::Refused { .. }
@@ -357,7 +380,19 @@ impl ActionError for DeploymentError {
                 "declare it under `Parameters` of the template, or remove it"
             }
             Self::Value { .. } => "correct the value where it is given",
-            Self::NoOtherStack { .. } => "deploy that service to this environment first",
+            Self::NoOtherStack {
+                service,
+                environment,
+                ..
+            } => return Some(format!("deploy `{service}` to `{environment}` first")),
+            Self::Foreign {
+                stack, application, ..
+            } => {
+                return Some(format!(
+                    "choose another `application` in `delivery.toml`; or, if `{stack}` is meant, give it the tag \
+                     `{APPLICATION_TAG}` with the value `{application}`"
+                ));
+            }
             Self::NoOutput { .. } => {
                 "add the output to that service's template, or correct the reference"
             }
@@ -366,11 +401,11 @@ impl ActionError for DeploymentError {
             }
             Self::Refused { .. } => "correct what the reason names",
             Self::DataAtStake { .. } => {
-                "keep the resource as it is, or name it in `allow` of the service, or of the action, to let it go with its data"
+                "keep the resource as it is, or name it in `allow` of the service, or of the environment as `SERVICE.NAME`, to let it go with its data"
             }
             Self::Failed(_) => "correct what the first failure names, then deploy again",
             Self::Stuck { .. } => {
-                "correct what failed, then deploy again with `continue-rollback=on`; no resource is ever skipped"
+                "correct what failed, then deploy again, in a pipeline with `continue-rollback=on`; no resource is ever skipped"
             }
             Self::Broken { stack, .. } => {
                 return Some(format!(
@@ -383,9 +418,7 @@ impl ActionError for DeploymentError {
                 "check which release should be there; to have this one, deploy it again"
             }
             Self::Contended { .. } => "stop the other deployments of this stack, then deploy again",
-            Self::TooSlow { .. } => {
-                "deploy again to follow it further, or give it more time by `wait`"
-            }
+            Self::TooSlow { .. } => "deploy again to follow it further, or give it more time",
         };
         Some(hint.to_owned())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change::at_stake;
 use super::{Deployment, DeploymentError, Source};
 use crate::change_set::{self, Change, ChangeSetRequest, Prepared};
-use crate::description::{Description, describe};
+use crate::description::describe;
 use crate::state::State;
 
 /// Polling interval for a change set, which is ready within some seconds.
@@ -19,7 +19,8 @@ const PLAN: &str = "p-";
 pub struct Planned {
     /// Whether the stack would be created.
     pub creates: bool,
-    /// What would change; nothing where the stack is as it should be.
+    /// What would change; nothing where the stack is as it should be. Of a stack that would be created, the resources of the
+    /// template, before its transforms.
     pub changes: Vec<Change>,
     /// What holds data, would be replaced or removed, and is not allowed to be: the deployment would be refused.
     pub at_stake: Vec<String>,
@@ -35,32 +36,31 @@ impl<S: Source> Deployment<'_, S> {
         let desired = self.desired().await?;
         let stack = self.subject.stack.clone();
         let found = describe(self.client, &stack).await?;
-        let state = found.as_ref().map(Description::state);
-        if let (Some(found), true) = (&found, state.is_some_and(State::is_in_progress)) {
-            return Err(DeploymentError::OtherChange {
-                subject: self.subject.name.clone(),
-                status: found.status.clone(),
-                minutes: 0,
-            });
-        }
-        let is_new = matches!(
-            state,
-            None | Some(State::Gone | State::Review | State::NeverCreated)
-        );
-        let was_there = found.is_some() && state != Some(State::Gone);
-        if state == Some(State::NeverCreated) {
-            // It holds nothing, and takes no change set until it is deleted: everything would be created.
-            return Ok(Planned {
-                creates: true,
-                ..Planned::default()
-            });
+        let Some(found) = found else {
+            return Ok(desired.planned_creation());
+        };
+        match found.state() {
+            // No change set of a stack that is not there: CloudFormation would make the stack for it, and whoever removes
+            // that again may meet a deployment that has just begun with it.
+            State::Gone | State::Review | State::NeverCreated => {
+                return Ok(desired.planned_creation());
+            }
+            State::Broken => return Err(self.broken(&found)),
+            state if state.is_in_progress() => {
+                return Err(DeploymentError::OtherChange {
+                    subject: self.subject.name.clone(),
+                    status: found.status.clone(),
+                    minutes: 0,
+                });
+            }
+            _ => self.check_owner(&desired, &found)?,
         }
         let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
         let name = format!("{PLAN}{}-{}", desired.entry, self.progress.job);
         let request = ChangeSetRequest {
             stack: &stack,
             name: &name,
-            creates: is_new,
+            creates: false,
             template: &desired.template,
             parameters: &desired.parameters,
             capabilities: &capabilities,
@@ -68,18 +68,15 @@ impl<S: Source> Deployment<'_, S> {
             tags: &desired.tags,
             description: self.options.by,
         };
-        let current = found.as_ref().filter(|_| !is_new);
+        let current = Some(&found);
         let prepared = match change_set::create(self.client, &request).await {
             Ok(()) => change_set::prepared(self.client, &stack, &name, current, INTERVAL).await,
             Err(error) => Err(error),
         };
         change_set::delete(self.client, &stack, &name).await?;
-        if is_new && !was_there {
-            change_set::delete_empty_stack(self.client, &stack).await?;
-        }
         match prepared? {
             Prepared::Ready { changes, .. } => Ok(Planned {
-                creates: is_new,
+                creates: false,
                 at_stake: at_stake(&changes, &desired.allow),
                 changes,
             }),
