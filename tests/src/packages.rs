@@ -139,7 +139,7 @@ fn pinned(pins: &str, package: &str) -> io::Result<String> {
 }
 
 /// This machine's way to the registry, as an `.npmrc`.
-fn network() -> io::Result<String> {
+pub(crate) fn network() -> io::Result<String> {
     let mut text = String::new();
     for setting in NETWORK {
         let output = Command::new("npm")
