@@ -29,11 +29,15 @@ fn sample() -> BTreeMap<String, Node> {
     ])
 }
 
+/// Java reads names by the locale, and has only ASCII where none is set.
+const LOCALE: (&str, &str) = ("LC_ALL", "C.UTF-8");
+
 /// Runs a tool in a directory; false where it is not installed.
 fn ran(directory: &Path, command: &str, arguments: &[&str]) -> bool {
     match Command::new(command)
         .args(arguments)
         .current_dir(directory)
+        .env(LOCALE.0, LOCALE.1)
         .output()
     {
         Ok(output) => {
@@ -319,6 +323,7 @@ fn archives_of_real_writers_are_accepted_byte_for_byte() {
         let output = Command::new("sh")
             .args(["-c", &script])
             .current_dir(trial.source())
+            .env(LOCALE.0, LOCALE.1)
             .output()
             .unwrap();
         if output.status.code() == Some(127) {
