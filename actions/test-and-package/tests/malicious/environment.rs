@@ -20,15 +20,15 @@ const NOBODY: &str = "65534";
 /// Builds what Lambda has: a read-only package, a small `/tmp`; and what every Linux has besides.
 const LAMBDA: &str = r#"
 set -e
-mount -t tmpfs -o size=96m,nr_inodes=60000,mode=1777 tmpfs /tmp
-mount -t tmpfs -o size=8m,mode=1777 tmpfs /dev/shm
-[ ! -d /dev/mqueue ] || mount -t mqueue none /dev/mqueue
 mount -t tmpfs -o size=8m,mode=755 tmpfs /var
 mkdir -m 1777 /var/tmp
 mkdir /var/task
 touch /var/task/bootstrap
-mount --bind "$1" /var/task/bootstrap
+mount --bind "$1" /var/task/bootstrap # before /tmp, where the checkout may be
 mount -o remount,bind,ro /var/task/bootstrap
+mount -t tmpfs -o size=96m,nr_inodes=60000,mode=1777 tmpfs /tmp
+mount -t tmpfs -o size=8m,mode=1777 tmpfs /dev/shm
+[ ! -d /dev/mqueue ] || mount -t mqueue none /dev/mqueue
 echo ready
 exec cat
 "#;
