@@ -40,7 +40,7 @@ pub struct KeySuffix(String);
 
 impl KeySuffix {
     /// How many characters it has: those of a random UUID, which cannot be guessed.
-    const LENGTH: usize = 32;
+    pub(crate) const LENGTH: usize = 32;
 
     /// A new environment's suffix.
     #[must_use]

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 
 use axum::http::{Request, header};
 
+use crate::access::KeySuffix;
+
 /// Names the file that requests are appended to.
 const FILE_VARIABLE: &str = "DELIVERY_RECORD_CALLS";
 
-/// Where keys of sessions begin so, the engine hands them out: to itself and to jobs, as what the pipeline's role
-/// may do.
+/// What keys of sessions begin with.
 const SESSION_KEY: &str = "ASIA";
 
 /// Writes a request down, where it is one of an action's function or of the pipeline.
@@ -47,7 +48,7 @@ fn line<B>(request: &Request<B>) -> Option<String> {
     let agents = [text("x-amz-user-agent"), text(header::USER_AGENT.as_str())];
     let mut parts = agents.iter().flat_map(|agent| agent.split(' '));
     let function = parts.find_map(|part| part.strip_prefix("app/"));
-    let by = if key.starts_with(SESSION_KEY) {
+    let by = if is_of_the_engine(key) {
         "pipeline"
     } else {
         function?
@@ -57,6 +58,13 @@ fn line<B>(request: &Request<B>) -> Option<String> {
         request.uri().path_and_query()?.as_str(),
     );
     Some([by, service, method, uri, text("x-amz-target")].join("\t"))
+}
+
+/// Whether the engine handed a key out: to itself and to jobs, as what the pipeline's role may do. Keys of other sessions, such
+/// as those of functions, have something between the prefix and the environment's suffix.
+fn is_of_the_engine(key: &str) -> bool {
+    let rest = key.strip_prefix(SESSION_KEY);
+    rest.is_some_and(|rest| rest.len() == KeySuffix::LENGTH)
 }
 
 #[cfg(test)]
@@ -78,7 +86,12 @@ mod tests {
         let function = "d-Actions-1-E2e-2\ts3\tGET\t/b/k?partNumber=1\t";
         assert_eq!(asked("000000000000", agent).as_deref(), Some(function));
         let pipeline = "pipeline\ts3\tGET\t/b/k?partNumber=1\t";
-        assert_eq!(asked("ASIA0123", agent).as_deref(), Some(pipeline));
+        let suffix = "0123456789ABCDEF0123456789ABCDEF";
+        let engine = format!("ASIA{suffix}");
+        assert_eq!(asked(&engine, agent).as_deref(), Some(pipeline));
+        let session = format!("ASIA0123456789ABCDEF{suffix}");
+        assert_eq!(asked(&session, agent).as_deref(), Some(function));
+        assert_eq!(asked(&session, "aws-sdk-js"), None);
         assert_eq!(asked("test", "aws-cli/1.46.2"), None);
     }
 }
