@@ -88,35 +88,36 @@ pub(crate) async fn plan(global: &Global, arguments: &Plan) -> Result<Exit, CliE
     let environment = arguments.environment.clone().unwrap_or_else(first);
     let services = Services::find(&settings, &environment, &arguments.what)?;
     let mut interrupt = Interrupt::listen().map_err(DeployError::Signals)?;
-    let planning = async {
+    let preparing = async {
         let work = Work::new(&settings, &services, &reporter, DEADLINE).await?;
-        build::build(
-            &settings,
-            services.all(),
-            &arguments.what,
-            &reporter,
-            DEADLINE,
-        )
-        .await?;
+        let (all, what) = (services.all(), &arguments.what);
+        build::build(&settings, all, what, &reporter, DEADLINE).await?;
         work.check_sites()?;
-        let mut planned = Vec::new();
-        for service in services.waves().into_iter().flatten() {
-            reporter.show_progress(&format!("computing the changes of {}", service.name));
-            planned.push(work.plan(service).await?);
-        }
-        Ok(planned)
+        Ok::<_, CliError>(work)
     };
-    let planned: Result<_, CliError> = tokio::select! {
-        planned = planning => planned,
-        () = interrupt.received() => {
-            reporter.clear_progress();
-            return Ok(Exit::Interrupted);
-        }
+    let work = tokio::select! {
+        work = preparing => work?,
+        () = interrupt.received() => return Ok(Exit::Interrupted),
     };
+    let mut planned = Vec::new();
+    for service in services.waves().into_iter().flatten() {
+        reporter.show_progress(&format!("computing the changes of {}", service.name));
+        let mut planning = Box::pin(work.plan(service));
+        let one = tokio::select! {
+            one = &mut planning => one,
+            () = interrupt.received() => {
+                // To its end, so that its change set is removed.
+                let _not_asked_for_any_more = planning.await;
+                reporter.clear_progress();
+                return Ok(Exit::Interrupted);
+            }
+        };
+        planned.push(one?);
+    }
     reporter.clear_progress();
     let plan = DeploymentPlan {
         environment,
-        services: planned?,
+        services: planned,
     };
     output::print(global.json, &plan);
     Ok(if plan.is_refused() {

@@ -36,13 +36,6 @@ pub(crate) enum DeployError {
         "`{environment}` is deployed by the pipeline; from a folder only environments of developers are deployed"
     )]
     NotOwn { environment: String },
-    /// There is no such service.
-    #[error("there is no service `{service}`; there are {}", .known.join(", "))]
-    NoService {
-        service: String,
-        known: Vec<String>,
-        meant: Option<String>,
-    },
     /// The environment uses this service of another one.
     #[error("`{service}` is not deployed to `{environment}`, which uses that of `{other}`")]
     Shared {
@@ -112,9 +105,11 @@ impl Explained for DeployError {
             Self::Deployment(DeploymentError::TooSlow { .. })
             | Self::Timeout { .. }
             | Self::BuildTimeout { .. } => Exit::TimedOut,
+            Self::Deployment(DeploymentError::NoService { .. })
+            | Self::Environment(_)
+            | Self::NoSite { .. } => Exit::NotFound,
             Self::Deployment(error) => exit_of(error),
             Self::Site { source, .. } => exit_of(&**source),
-            Self::Environment(_) | Self::NoService { .. } | Self::NoSite { .. } => Exit::NotFound,
             Self::NotOwn { .. }
             | Self::Nothing { .. }
             | Self::NoName { .. }
@@ -131,7 +126,7 @@ impl Explained for DeployError {
             Self::Site { .. } | Self::Timeout { .. } | Self::NoSite { .. } | Self::Pack { .. } => {
                 "site"
             }
-            Self::Environment(_) | Self::NoService { .. } => "not-found",
+            Self::Environment(_) => "not-found",
             Self::NotOwn { .. }
             | Self::Nothing { .. }
             | Self::NoName { .. }
@@ -158,10 +153,6 @@ impl Explained for DeployError {
                  change"
                     .to_owned()
             }
-            Self::NoService { meant, .. } => meant.as_ref().map_or_else(
-                || "name one of them".to_owned(),
-                |meant| format!("did you mean `{meant}`?"),
-            ),
             Self::NoName { .. } => {
                 "name it in `delivery.toml`, for example: application = \"shop\"".to_owned()
             }

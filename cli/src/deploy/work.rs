@@ -9,11 +9,10 @@ use delivery_action::clock::Deadline;
 use delivery_action::execution::ExecutionCheck;
 use delivery_definition::{Definition, Detected, Kind, Service};
 use delivery_stack::deployment::{
-    Deployed, Deployment, DeploymentProgress, Desired, Ended, Options, Subject,
+    Deployed, Deployment, DeploymentError, DeploymentProgress, Desired, Ended, Options, Subject,
 };
 use delivery_stack::package::{Blobs, Folder};
 use delivery_stack::service::{DefinedService, Overrides};
-use delivery_stack::template::nearest;
 
 use super::error::DeployError;
 use super::place::Place;
@@ -97,13 +96,11 @@ impl<'a> Services<'a> {
         for name in &what.services {
             let found = definition.services().get(name);
             let service = found.ok_or_else(|| {
-                let known = || definition.services().names();
-                DeployError::NoService {
-                    service: name.clone(),
-                    known: known().map(|one| format!("`{one}`")).collect(),
-                    meant: nearest(name, known()).map(str::to_owned),
-                }
+                DeployError::Deployment(DeploymentError::no_service(definition, FILE_NAME, name))
             })?;
+            if chosen.iter().any(|one: &&Service| one.name == *name) {
+                continue;
+            }
             if let Some(other) = target.settings.share.get(name) {
                 return Err(DeployError::Shared {
                     service: name.clone(),

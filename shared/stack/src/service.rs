@@ -10,7 +10,7 @@ use delivery_definition::{Definition, Folder, Kind, Reference, Service, Target, 
 use crate::deployment::{DeploymentError, Desired, Settings, Subject};
 use crate::description::describe;
 use crate::package::{self, Blobs, FileKind, Files};
-use crate::template::{Template, nearest};
+use crate::template::Template;
 
 /// The tag of a service's stack with the application's name.
 pub const APPLICATION_TAG: &str = "delivery:application";
@@ -95,13 +95,7 @@ impl DefinedService {
     ) -> Result<Self, DeploymentError> {
         let environment = definition.environment(environment)?.name;
         if definition.services().get(service).is_none() {
-            let known = || definition.services().names();
-            return Err(DeploymentError::NoService {
-                service: service.to_owned(),
-                file: file.to_owned(),
-                meant: nearest(service, known()).map(str::to_owned),
-                known: known().map(str::to_owned).collect(),
-            });
+            return Err(DeploymentError::no_service(&definition, file, service));
         }
         Ok(Self {
             application: application.to_owned(),

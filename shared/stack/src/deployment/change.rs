@@ -59,34 +59,16 @@ impl<S: Source> Deployment<'_, S> {
         name: &str,
         found: Option<Found>,
     ) -> Result<Turn, DeploymentError> {
-        let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
-        let request = ChangeSetRequest {
-            stack: &self.subject.stack,
-            name,
-            creates: found.is_none(),
-            template: &desired.template,
-            parameters: &desired.parameters,
-            capabilities: &capabilities,
-            role_arn: self.options.role.as_deref(),
-            tags: &desired.tags,
-            description: self.options.by,
-        };
         self.check.still_runs().await?;
-        let Err(error) = change_set::create(self.client, &request).await else {
-            tracing::info!(stack = request.stack, name, "made a change set");
+        let Err(error) = self.ask(desired, name, found.is_none()).await else {
+            tracing::info!(stack = self.subject.stack, name, "made a change set");
             return Ok(Turn::Again);
         };
         if error.is_code("AlreadyExistsException") {
             return Ok(Turn::Again);
         }
-        if error.is_code("InsufficientCapabilitiesException") {
-            return Err(DeploymentError::Capability {
-                subject: self.subject.name.clone(),
-                reason: error.message,
-            });
-        }
         if !error.is_code("ValidationError") {
-            return Err(error.into());
+            return Err(self.rejected(error));
         }
         // The template's fault, unless the stack is another one by now.
         let now = self.read().await?;
@@ -99,7 +81,43 @@ impl<S: Source> Deployment<'_, S> {
         if has_changed {
             return self.surprised();
         }
-        Err(self.refused(&error.message))
+        Err(self.rejected(error))
+    }
+
+    /// Asks for a change set.
+    pub(super) async fn ask(
+        &self,
+        desired: &Desired,
+        name: &str,
+        creates: bool,
+    ) -> Result<(), CallError> {
+        let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
+        let request = ChangeSetRequest {
+            stack: &self.subject.stack,
+            name,
+            creates,
+            template: &desired.template,
+            parameters: &desired.parameters,
+            capabilities: &capabilities,
+            role_arn: self.options.role.as_deref(),
+            tags: &desired.tags,
+            description: self.options.by,
+        };
+        change_set::create(self.client, &request).await
+    }
+
+    /// Why CloudFormation makes no change set.
+    pub(super) fn rejected(&self, error: CallError) -> DeploymentError {
+        if error.is_code("InsufficientCapabilitiesException") {
+            return DeploymentError::Capability {
+                subject: self.subject.name.clone(),
+                reason: error.message,
+            };
+        }
+        if error.is_code("ValidationError") {
+            return self.refused(&error.message);
+        }
+        error.into()
     }
 
     async fn execute(

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_definition::names::NameTooLong;
-use delivery_definition::{Mistakes, UnknownEnvironment, UnknownKind};
+use delivery_definition::{Definition, Mistakes, UnknownEnvironment, UnknownKind};
 
 use crate::failure::FirstFailure;
 use crate::package::PackageError;
 use crate::service::APPLICATION_TAG;
+use crate::template::nearest;
 
 /// Why a stack could not be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -253,6 +254,20 @@ pub struct FailedDeployment {
     pub release: Option<String>,
     /// What failed first.
     pub first: Option<FirstFailure>,
+}
+
+impl DeploymentError {
+    /// A definition, which is in this file, has no service of this name.
+    #[must_use]
+    pub fn no_service(definition: &Definition, file: &str, service: &str) -> Self {
+        let known = || definition.services().names();
+        Self::NoService {
+            service: service.to_owned(),
+            file: file.to_owned(),
+            meant: nearest(service, known()).map(str::to_owned),
+            known: known().map(str::to_owned).collect(),
+        }
+    }
 }
 
 impl FailedDeployment {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::change::at_stake;
 use super::{Deployment, DeploymentError, Source};
-use crate::change_set::{self, Change, ChangeSetRequest, Prepared};
+use crate::change_set::{self, Change, Prepared};
 use crate::description::describe;
 use crate::state::State;
 
@@ -55,26 +55,18 @@ impl<S: Source> Deployment<'_, S> {
             }
             _ => self.check_owner(&desired, &found)?,
         }
-        let capabilities: Vec<&str> = desired.capabilities.iter().map(String::as_str).collect();
         let name = format!("{PLAN}{}-{}", desired.entry, self.progress.job);
-        let request = ChangeSetRequest {
-            stack: &stack,
-            name: &name,
-            creates: false,
-            template: &desired.template,
-            parameters: &desired.parameters,
-            capabilities: &capabilities,
-            role_arn: self.options.role.as_deref(),
-            tags: &desired.tags,
-            description: self.options.by,
-        };
+        let asked = self.ask(&desired, &name, false).await;
+        asked.map_err(|error| self.rejected(error))?;
         let current = Some(&found);
-        let prepared = match change_set::create(self.client, &request).await {
-            Ok(()) => change_set::prepared(self.client, &stack, &name, current, INTERVAL).await,
-            Err(error) => Err(error),
-        };
+        let prepared = change_set::prepared(self.client, &stack, &name, current, INTERVAL).await;
         change_set::delete(self.client, &stack, &name).await?;
-        match prepared? {
+        let prepared = match prepared {
+            // Someone else's change was executed meanwhile, and CloudFormation removed this one.
+            Err(error) if change_set::is_gone(&error) => Prepared::Over,
+            prepared => prepared?,
+        };
+        match prepared {
             Prepared::Ready { changes, .. } => Ok(Planned {
                 creates: false,
                 at_stake: at_stake(&changes, &desired.allow),
