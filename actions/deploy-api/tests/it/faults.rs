@@ -220,6 +220,34 @@ async fn a_deployment_of_another_import_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_another_job_removed_is_made_again() {
+    let frame = Frame::start().await;
+    let world = frame.world.clone();
+    let removal: Hook = Arc::new(move || {
+        let mut apis = world.api_gateway();
+        let api = apis.api_mut(API);
+        let served: Vec<_> = api
+            .stages
+            .values()
+            .map(|one| one.deployment.clone())
+            .collect();
+        api.deployments.retain(|id, _| served.contains(id));
+        Box::pin(std::future::ready(()))
+    });
+    let rule = Rule::once("apigateway:UpdateStage", Fault::Before(removal));
+    let reported = run_with(&frame, vec![rule]).await;
+    assert!(matches!(reported, Reported::Success { .. }), "{reported:?}");
+    let calls = frame.world.calls();
+    let look = calls
+        .iter()
+        .any(|call| call.operation.action() == "apigateway:GetDeployment");
+    assert!(look, "the refusal alone does not tell that it is gone");
+    let apis = frame.world.api_gateway();
+    let served = apis.served(API, "test").unwrap();
+    assert!(served["paths"]["/greeting"].is_object(), "{served}");
+}
+
+#[tokio::test]
 async fn others_who_import_again_and_again_end_the_job() {
     let (frame, reported) = with_foreign_imports(usize::MAX).await;
     let Reported::Failure {
