@@ -149,6 +149,7 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
         uploaded,
         unchanged,
         removed,
+        is_changed,
     } = counts;
     Completion {
         summary: format!(
@@ -160,6 +161,7 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
             ("Uploaded".to_owned(), uploaded.to_string()),
             ("Unchanged".to_owned(), unchanged.to_string()),
             ("Removed".to_owned(), removed.to_string()),
+            ("Changed".to_owned(), is_changed.to_string()),
         ]),
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Counts {
     pub(crate) uploaded: usize,
     pub(crate) unchanged: usize,
     pub(crate) removed: usize,
+    /// Whether the bucket served another release before, or not all of this one.
+    pub(crate) is_changed: bool,
 }
 
 /// Brings a release into a bucket; `early` is the bucket's state, read before the release was known.
@@ -143,6 +145,9 @@ impl Publication<'_> {
             uploaded: plan.uploads.len(),
             unchanged: plan.unchanged.len(),
             removed,
+            is_changed: removed > 0
+                || !plan.uploads.is_empty()
+                || stored.manifest.release != self.digest,
         };
         let manifest = self
             .complete(stored, progress.files, &plan.removals)

@@ -17,6 +17,7 @@ async fn a_first_release_is_uploaded_whole() {
     let variables = frame.succeed(PARAMETERS).await;
     assert_eq!(numbers(&variables), ["7", "0", "0"]);
     assert_eq!(variables["Version"], "v1");
+    assert_eq!(variables["Changed"], "true");
     assert_eq!(
         frame.keys().await,
         [
@@ -77,7 +78,20 @@ async fn the_same_release_again_changes_nothing() {
     frame.world.forget_calls();
     let variables = frame.succeed(PARAMETERS).await;
     assert_eq!(numbers(&variables), ["0", "7", "0"]);
+    assert_eq!(variables["Changed"], "false");
     assert_eq!(frame.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_release_with_fewer_files_is_a_change_though_nothing_is_uploaded() {
+    let frame = Frame::start().await;
+    frame.succeed(PARAMETERS).await;
+    frame.release(&FIRST[..5]).await;
+    for changed in ["true", "false"] {
+        let variables = frame.succeed(PARAMETERS).await;
+        assert_eq!(numbers(&variables), ["0", "6", "0"]);
+        assert_eq!(variables["Changed"], changed);
+    }
 }
 
 #[tokio::test]
