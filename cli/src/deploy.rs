@@ -25,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::message::{Change, StackMessage};
 use crate::output::Reporter;
 use crate::output::answer as output;
+use crate::pipeline::environments;
 use crate::settings::Settings;
 
 pub(crate) use answer::DeploymentPlan;
@@ -114,6 +115,9 @@ pub(crate) async fn plan(global: &Global, arguments: &Plan) -> Result<Exit, CliE
         };
         planned.push(one?);
     }
+    if arguments.what.services.is_empty() {
+        planned.extend(work.left(&settings).await?);
+    }
     reporter.clear_progress();
     let plan = DeploymentPlan {
         environment,
@@ -151,7 +155,7 @@ impl Work<'_> {
             .desired(&self.files, &self.blobs, &self.client, &self.overrides())
             .await;
         let desired = desired.map_err(DeployError::Deployment)?;
-        let subject = work::subject(&defined)?;
+        let subject = self.services.subject(&defined)?;
         let deployed = self.bring(&service.name, desired, subject).await?;
         self.reporter.report(StackMessage::Service {
             environment: self.services.environment.clone(),
@@ -172,7 +176,7 @@ impl Work<'_> {
         let desired = defined
             .desired(&self.files, &self.blobs, &self.client, &self.overrides())
             .await;
-        let subject = work::subject(&defined)?;
+        let subject = self.services.subject(&defined)?;
         let desired = match desired {
             Ok(desired) => desired,
             Err(error) => return self.not_planned(&service.name, error),
@@ -201,6 +205,21 @@ impl Work<'_> {
             refused: at_stake,
             ..nothing
         })
+    }
+
+    /// Services that were renamed or removed in the file.
+    async fn left(&self, settings: &Settings) -> Result<Vec<PlannedService>, CliError> {
+        let environments = environments::find(&self.client, settings).await?;
+        let here = environments.into_iter();
+        let here = here.filter(|one| one.name == self.services.environment);
+        let services = here.flat_map(|one| one.services);
+        let left = services
+            .filter(|one| one.is_left)
+            .map(|one| PlannedService {
+                stack: Some(one.stack.name),
+                ..PlannedService::new(&one.name).with_note(environments::LEFT)
+            });
+        Ok(left.collect())
     }
 
     async fn plan_site(

@@ -89,12 +89,23 @@ async fn enter(cli: Cli) -> Exit {
     if cli.global.json && (cli.command.reports_messages() || ended.is_err()) {
         Ending::of(&ended).print();
     }
-    match ended {
+    let exit = match ended {
         Ok(exit) => exit,
         Err(error) => {
             write_stderr(&format!("error: {}", error.message()));
             error.exit()
         }
+    };
+    match output::lost() {
+        Some(error) => {
+            write_stderr(&format!("error: cannot write to standard output: {error}"));
+            if exit == Exit::Success {
+                Exit::Failed
+            } else {
+                exit
+            }
+        }
+        None => exit,
     }
 }
 

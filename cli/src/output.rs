@@ -12,7 +12,8 @@ pub(crate) mod style;
 mod summary;
 pub(crate) mod text;
 
-use std::io::{ErrorKind, Write};
+use std::io::{Error, ErrorKind, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use reporter::Reporter;
@@ -20,14 +21,28 @@ pub(crate) use reporter::Reporter;
 /// Whether the reader of standard output has gone away (`| head`).
 static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
 
+/// Why something that was written is lost: a full disk, for example.
+static LOST: OnceLock<Error> = OnceLock::new();
+
 /// Writes data. A reader that has gone away (`| head`) is not an error; commands that would go on only for
-/// that reader ask [`reader_is_gone`].
+/// that reader ask [`reader_is_gone`]. What is lost otherwise makes the command fail in the end ([`lost`]).
 pub(crate) fn write_stdout(text: &str) {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        READER_IS_GONE.store(true, Ordering::Relaxed);
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            READER_IS_GONE.store(true, Ordering::Relaxed);
+        }
+        Err(error) => {
+            let _the_first_says_enough = LOST.set(error);
+        }
     }
+}
+
+/// Why something that was written to standard output is lost.
+pub(crate) fn lost() -> Option<&'static Error> {
+    LOST.get()
 }
 
 /// Whether the reader of standard output has gone away.

@@ -2,7 +2,7 @@
 
 mod approval;
 pub(crate) mod connection;
-mod environments;
+pub(crate) mod environments;
 mod executions;
 mod log;
 mod read;

@@ -1,5 +1,6 @@
 //! The templates of an application's pipeline: rendered from its `delivery.toml` and from what its services are.
 
+mod names;
 mod references;
 pub(crate) mod repository;
 
@@ -97,10 +98,7 @@ impl Templates {
             .file_path()
             .unwrap_or_else(|| folder.join(FILE_NAME));
         let kinds = kinds(settings, folder, &file)?;
-        let wrong = references::mistakes(definition, folder, &kinds);
-        if let Some(mistakes) = Mistakes::new(&file.display().to_string(), wrong) {
-            return Err(TemplatesError::Mistakes(mistakes).into());
-        }
+        check_templates(settings, folder, &definition.longest_environment(), &kinds)?;
         let application = application::stack_name_of(folder);
         let request = Request {
             definition,
@@ -152,15 +150,29 @@ impl Templates {
     }
 }
 
-/// What is wrong with parameters and references to outputs, as far as the templates say it.
-pub(crate) fn check_references(
+/// Fails where the file does not fit the services' templates: parameters, references to outputs, and the names that
+/// resources would have in this environment.
+pub(crate) fn check_templates(
     settings: &Settings,
+    folder: &Path,
+    environment: &str,
     kinds: &BTreeMap<String, Detected>,
 ) -> Result<(), TemplatesError> {
-    let file = settings
-        .file_path()
-        .unwrap_or_else(|| settings.directory.join(FILE_NAME));
-    let wrong = references::mistakes(settings.definition(), &settings.directory, kinds);
+    let definition = settings.definition();
+    let mut wrong = references::mistakes(definition, folder, kinds);
+    if let Ok(target) = definition.environment(environment) {
+        let application = application::stack_name_of(folder);
+        let application = definition.application().unwrap_or(&application);
+        wrong.extend(names::mistakes(
+            &target,
+            definition,
+            application,
+            folder,
+            kinds,
+        ));
+    }
+    let file = settings.file_path();
+    let file = file.unwrap_or_else(|| folder.join(FILE_NAME));
     Mistakes::new(&file.display().to_string(), wrong)
         .map_or(Ok(()), |mistakes| Err(TemplatesError::Mistakes(mistakes)))
 }

@@ -52,6 +52,7 @@ impl Target {
                 name: format!("the stack `{stack}`"),
                 protected: false,
                 removable: false,
+                later: Vec::new(),
             }),
         }
     }

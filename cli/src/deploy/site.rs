@@ -17,7 +17,7 @@ use delivery_stack::template::Template;
 use deploy_site::{Delete, DeploySite, DeploySiteParams, Immutable};
 
 use super::error::DeployError;
-use super::work::{Work, subject};
+use super::work::Work;
 use crate::error::CliError;
 use crate::message::StackMessage;
 
@@ -37,7 +37,7 @@ impl Work<'_> {
         let defined = self.services.defined(service)?;
         let (desired, subject) = (
             self.site_stack(&defined, service).await?,
-            subject(&defined)?,
+            self.services.subject(&defined)?,
         );
         let deployed = self.bring(&service.name, desired, subject).await?;
         let output = |name: &str| deployed.outputs.get(name).cloned().unwrap_or_default();
@@ -45,14 +45,12 @@ impl Work<'_> {
             .show_progress(&format!("uploading the site of {}", service.name));
         let completion = self.upload(&defined, service, output(SITE_BUCKET)).await?;
         let outputs = BTreeMap::from([("Url".to_owned(), output(SITE_URL))]);
-        let uploaded = completion.variables.get("Uploaded");
-        let removed = completion.variables.get("Removed");
-        let is_some = |count: Option<&String>| count.is_some_and(|count| count != "0");
+        let is_changed = completion.variables["Changed"] == "true";
         self.reporter.report(StackMessage::Service {
             environment: self.services.environment.clone(),
             service: service.name.clone(),
             stack: deployed.stack,
-            changed: deployed.changed || is_some(uploaded) || is_some(removed),
+            changed: deployed.changed || is_changed,
             outputs,
         });
         Ok(())

@@ -22,7 +22,7 @@ use crate::cloud::Cloud;
 use crate::error::CliError;
 use crate::output::Reporter;
 use crate::settings::{FILE_NAME, Settings};
-use crate::templates::{check_references, kinds};
+use crate::templates::{check_templates, kinds};
 
 /// How long a change may be worked out.
 pub(super) const DEADLINE: Duration = Duration::from_mins(10);
@@ -51,14 +51,6 @@ fn check_kind(service: &Service, kind: Kind, folder: &Path) -> Result<(), Deploy
             kind: kind.to_string(),
         }),
     }
-}
-
-/// Where a service is deployed. A stack that can only be deleted is left to its developer: something may be in it.
-pub(super) fn subject(service: &DefinedService) -> Result<Subject, DeployError> {
-    Ok(Subject {
-        removable: false,
-        ..service.subject()?
-    })
 }
 
 /// The services that are deployed, and the environment.
@@ -115,7 +107,7 @@ impl<'a> Services<'a> {
             let here = definition.services().iter();
             chosen.extend(here.filter(|service| target.deploys(service)));
         }
-        check_references(settings, &kinds)?;
+        check_templates(settings, &settings.directory, &environment, &kinds)?;
         for service in &chosen {
             let folder = settings.directory.join(directory(service));
             check_kind(service, kinds[&service.name].kind, &folder)?;
@@ -174,6 +166,14 @@ impl<'a> Services<'a> {
             &service.name,
         );
         Ok(defined?)
+    }
+
+    /// Where a service is deployed. A stack that can only be deleted is left to its developer: something may be in it.
+    pub(super) fn subject(&self, service: &DefinedService) -> Result<Subject, DeployError> {
+        let mut subject = service.subject()?;
+        subject.removable = false;
+        subject.later.retain(|service| self.has(service));
+        Ok(subject)
     }
 }
 

@@ -15,6 +15,10 @@ use serde::Serialize;
 use super::status::StackState;
 use crate::output::answer::CommandAnswer;
 use crate::output::style::{BAD, DIM, GOOD, WAITING};
+use crate::settings::Settings;
+
+/// What is said of a service that was renamed or removed in the file.
+pub(crate) const LEFT: &str = "not in delivery.toml any more; it stays until its stack is deleted";
 
 /// An environment with stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -34,6 +38,8 @@ pub(crate) struct ServiceState {
     pub(crate) name: String,
     /// Its stack.
     pub(crate) stack: StackState,
+    /// Whether `delivery.toml` has no such service any more. It stays deployed until its stack is deleted.
+    pub(crate) is_left: bool,
 }
 
 /// The environments where no pipeline is launched.
@@ -59,10 +65,13 @@ impl CommandAnswer for Environments {
 }
 
 /// The environments that have stacks of an application. Who may see a pipeline need not be allowed to list stacks.
-pub(super) async fn find(
+pub(crate) async fn find(
     client: &Client,
-    application: &str,
+    settings: &Settings,
 ) -> Result<Vec<EnvironmentState>, CallError> {
+    let application = settings.application();
+    let services = settings.definition().services();
+    let is_left = |service: &str| settings.file_path().is_some() && services.get(service).is_none();
     let stacks = match list(client).await {
         Ok(stacks) => stacks,
         Err(error) if error.kind == CallErrorKind::Denied => return Ok(Vec::new()),
@@ -71,12 +80,13 @@ pub(super) async fn find(
     let mut found: BTreeMap<String, Vec<ServiceState>> = BTreeMap::new();
     for stack in stacks {
         let tag = |key: &str| stack.tags.get(key).cloned();
-        let is_of_application = tag(APPLICATION_TAG).as_deref() == Some(application);
+        let is_of_application = stack.tags.get(APPLICATION_TAG) == Some(&application);
         let (Some(environment), Some(service)) = (tag(ENVIRONMENT_TAG), tag(SERVICE_TAG)) else {
             continue;
         };
         if is_of_application && stack.state() != State::Review {
             found.entry(environment).or_default().push(ServiceState {
+                is_left: is_left(&service),
                 name: service,
                 stack: StackState::from(&stack),
             });
@@ -98,16 +108,26 @@ pub(super) fn text(environments: &[EnvironmentState]) -> String {
         let width = services().map(|one| one.name.len()).max();
         let statuses = services().map(|one| one.stack.status.len()).max();
         let (width, statuses) = (width.unwrap_or_default(), statuses.unwrap_or_default());
-        for ServiceState { name, stack } in &environment.services {
+        for ServiceState {
+            name,
+            stack,
+            is_left,
+        } in &environment.services
+        {
             let (sign, style) = match State::of(&stack.status) {
                 State::Complete => ("✓", GOOD),
                 state if state.is_failure() => ("✗", BAD),
                 _ => ("•", WAITING),
             };
             let changed = stack.changed.as_deref().unwrap_or_default();
+            let left = if *is_left {
+                format!("  {LEFT}")
+            } else {
+                String::new()
+            };
             let _infallible = writeln!(
                 text,
-                "  {style}{sign}{style:#} {name:<width$}  {:<statuses$}  {DIM}{changed}  {}{DIM:#}",
+                "  {style}{sign}{style:#} {name:<width$}  {:<statuses$}  {DIM}{changed}  {}{DIM:#}{left}",
                 stack.status, stack.name
             );
         }
@@ -123,6 +143,7 @@ mod tests {
     fn a_service_is_a_line_with_the_state_of_its_stack() {
         let service = |name: &str, status: &str| ServiceState {
             name: name.to_owned(),
+            is_left: name == "tasks",
             stack: StackState {
                 name: format!("workshop-dev-anna-{name}"),
                 status: status.to_owned(),
@@ -144,7 +165,7 @@ mod tests {
         environment dev-anna
           ✓ api       UPDATE_COMPLETE           2026-11-21T09:00:00Z  workshop-dev-anna-api
           ✗ database  UPDATE_ROLLBACK_COMPLETE  2026-11-21T09:00:00Z  workshop-dev-anna-database
-          • tasks     CREATE_IN_PROGRESS        2026-11-21T09:00:00Z  workshop-dev-anna-tasks
+          • tasks     CREATE_IN_PROGRESS        2026-11-21T09:00:00Z  workshop-dev-anna-tasks  not in delivery.toml any more; it stays until its stack is deleted
         ");
     }
 }

@@ -82,7 +82,7 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
     let (target, environments) = match Target::of(&settings).await {
         Ok(target) => {
             let client = target.cloud.cloudformation();
-            let environments = environments::find(&client, &settings.application()).await?;
+            let environments = environments::find(&client, &settings).await?;
             (target, environments)
         }
         Err(error) => return without_pipeline(global, &settings, error).await,
@@ -123,13 +123,12 @@ async fn without_pipeline(
         return Err(error);
     }
     let cloud = Cloud::connect(settings).await?;
-    let application = settings.application();
-    let environments = environments::find(&cloud.cloudformation(), &application).await?;
+    let environments = environments::find(&cloud.cloudformation(), settings).await?;
     if environments.is_empty() {
         return Err(error);
     }
     let shown = Environments {
-        application,
+        application: settings.application(),
         environments,
     };
     answer::print(global.json, &shown);

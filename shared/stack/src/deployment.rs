@@ -93,6 +93,8 @@ pub struct Subject {
     pub protected: bool,
     /// Whether nothing in it is worth keeping, so that a broken one is deleted and made anew.
     pub removable: bool,
+    /// What is deployed after it, and not if it fails.
+    pub later: Vec<String>,
 }
 
 /// How it is deployed.

@@ -163,7 +163,25 @@ impl DefinedService {
             stack,
             protected,
             removable: environment.family().is_some() && !protected,
+            later: self.later(),
         })
+    }
+
+    /// The services that the same pipeline deploys here after this one.
+    fn later(&self) -> Vec<String> {
+        let pipelines = self.definition.pipelines();
+        let own = pipelines
+            .iter()
+            .find(|one| one.services.iter().any(|other| other.name == self.service));
+        let is_in_own = |service: &Service| {
+            own.is_none_or(|own| own.services.iter().any(|other| other.name == service.name))
+        };
+        let target = self.target();
+        let waves = self.definition.waves().into_iter();
+        let waves = waves.skip_while(|wave| wave.iter().all(|one| one.name != self.service));
+        let later = waves.skip(1).flatten();
+        let later = later.filter(|one| is_in_own(one) && target.deploys(one));
+        later.map(|one| one.name.clone()).collect()
     }
 
     /// What its stack is brought to.

@@ -60,6 +60,28 @@ impl World {
         }
         count
     }
+
+    /// A service that is taken out of the file stays deployed, and that is said.
+    async fn remove_from_file(&self, service: &str) {
+        self.edit("delivery.toml", |text| {
+            let lines = text.split_inclusive('\n');
+            lines
+                .filter(|line| !line.starts_with(&format!("{service} ")))
+                .collect()
+        });
+        let (status, lines) = self.delivery.json(&["status"]).await;
+        status.expect(0);
+        let found = lines[0]["environments"][0]["services"].as_array().unwrap();
+        let left = found.iter().filter(|one| one["isLeft"] == true);
+        let left: Vec<_> = left.map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(left, [service]);
+        let (planned, plan) = self.delivery.json(&["plan", "dev-anna"]).await;
+        planned.expect(0);
+        let last = plan[0]["services"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["service"], service);
+        let note = last["note"].as_str().unwrap();
+        assert!(note.contains("not in delivery.toml any more"), "{note}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +137,8 @@ async fn a_folder_is_deployed_as_it_is_and_again_only_where_it_changed() {
     let names = found["services"].as_array().unwrap().iter();
     let names: Vec<_> = names.map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, all);
+
+    world.remove_from_file("tasks").await;
     world.stop().await;
 }
 
@@ -165,6 +189,7 @@ async fn a_deployment_that_failed_says_why_and_the_next_one_succeeds() {
         "{text}"
     );
     assert!(text.contains("/ Wrong (Custom::Wrong)"), "{text}");
+    assert!(text.contains("not tried after it: `website`"), "{text}");
     world.edit(API, |text| text.replace(BROKEN, ""));
     let (mended, lines) = world.deploy("dev-anna").await;
     mended.expect(0);

@@ -174,7 +174,7 @@ pub enum DeploymentError {
         resources: Vec<String>,
     },
     /// The deployment failed, and CloudFormation took it back or could not.
-    #[error("{}{}{}", .0.outcome(), .0.not_deployed(), .0.first_failure())]
+    #[error("{}{}{}{}", .0.outcome(), .0.not_deployed(), .0.first_failure(), .0.not_tried())]
     Failed(Box<FailedDeployment>),
     /// The stack's rollback failed.
     #[error(
@@ -254,6 +254,8 @@ pub struct FailedDeployment {
     pub release: Option<String>,
     /// What failed first.
     pub first: Option<FirstFailure>,
+    /// What would have been deployed after it.
+    pub not_tried: Vec<String>,
 }
 
 impl DeploymentError {
@@ -301,6 +303,13 @@ impl FailedDeployment {
             reason,
         } = first;
         format!("\n  first failure: {stack} / {resource} ({kind}), {status}\n  {reason}")
+    }
+
+    fn not_tried(&self) -> String {
+        match self.not_tried.as_slice() {
+            [] => String::new(),
+            names => format!("\n  not tried after it: {}", listed(names)),
+        }
     }
 }
 
@@ -476,6 +485,7 @@ mod tests {
                 status: "CREATE_FAILED".to_owned(),
                 release: None,
                 first: None,
+                not_tried: vec!["tasks".to_owned(), "website".to_owned()],
             })),
             DeploymentError::Overtaken {
                 subject: subject(),

@@ -47,6 +47,7 @@ impl<S: Source> Deployment<'_, S> {
             stack: stack.name.clone(),
             status: stack.status.clone(),
             release: self.options.release.clone(),
+            not_tried: self.subject.later.clone(),
             first: FirstFailure::of(&operation),
         })))
     }

@@ -1,0 +1,184 @@
+//! Names that templates give to resources themselves, held against AWS's limits: for the longest name that an environment can
+//! have, so that `int` does not work where `dev-christopher` fails.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use delivery_definition::names::{NameOf, stack};
+use delivery_definition::{Definition, Detected, Mistake, Service, Target};
+use delivery_stack::template::Template;
+use serde_json::Value;
+
+/// The properties that name a resource.
+const NAMES: [(&str, &str, NameOf); 4] = [
+    ("AWS::S3::Bucket", "BucketName", NameOf::Bucket),
+    ("AWS::Lambda::Function", "FunctionName", NameOf::Function),
+    (
+        "AWS::Serverless::Function",
+        "FunctionName",
+        NameOf::Function,
+    ),
+    ("AWS::IAM::Role", "RoleName", NameOf::Role),
+];
+
+/// As long as an account's id.
+const ACCOUNT: &str = "111122223333";
+
+/// A region's name; the longest have two letters more, and are few.
+const REGION: &str = "ap-southeast-1";
+
+/// The names in this environment that are too long, or cannot be names. A value that is not known here counts as no
+/// character.
+pub(super) fn mistakes(
+    target: &Target<'_>,
+    definition: &Definition,
+    application: &str,
+    folder: &Path,
+    kinds: &BTreeMap<String, Detected>,
+) -> Vec<Mistake> {
+    let services = definition.services().iter();
+    let of_service = |service: &Service| {
+        let template = kinds.get(&service.name)?.template.as_ref()?;
+        let directory = service.directory.as_ref()?.value.as_str();
+        let text = std::fs::read_to_string(folder.join(directory).join(template)).ok()?;
+        let template = Template::read(&text).ok()?;
+        let stack = stack(application, &target.name, &service.name).unwrap_or_default();
+        let known = values(target, service, &template, &stack);
+        let resources = template.section("Resources");
+        let wrong = resources.filter_map(|(id, resource)| {
+            let (what, next) = wrong(id, resource, target.name.as_str(), &known)?;
+            Some(Mistake::new(service.line, &what, &next))
+        });
+        Some(wrong.collect::<Vec<_>>())
+    };
+    services.filter_map(of_service).flatten().collect()
+}
+
+/// What a template can refer to in a name, as far as it is known before a deployment: an output of another service is not.
+fn values(
+    target: &Target<'_>,
+    service: &Service,
+    template: &Template,
+    stack: &str,
+) -> BTreeMap<String, String> {
+    let pseudo = [
+        ("AWS::StackName", stack),
+        ("AWS::AccountId", ACCOUNT),
+        ("AWS::Region", REGION),
+    ];
+    let mut values =
+        BTreeMap::from(pseudo.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let declared = template.parameters();
+    let defaults = declared.iter();
+    values.extend(defaults.filter_map(|one| Some((one.name.clone(), one.default.clone()?))));
+    let has = |name: &str| declared.iter().any(|one| one.name == name);
+    for (name, parameter) in target.parameters(service, has) {
+        let value = parameter.value.resolve(target.name.as_str(), |_| None);
+        values.insert(name, value.unwrap_or_default());
+    }
+    values
+}
+
+/// What is wrong with a resource's name, and what to do.
+fn wrong(
+    id: &str,
+    resource: &Value,
+    environment: &str,
+    known: &BTreeMap<String, String>,
+) -> Option<(String, String)> {
+    let kind = resource.get("Type")?.as_str()?;
+    let (_, property, of) = NAMES.iter().find(|(named, ..)| *named == kind)?;
+    let value = resource.get("Properties")?.get(property)?;
+    let reference = value.get("Ref").and_then(Value::as_str);
+    let reference = reference.map(|name| format!("${{{name}}}"));
+    let substituted = || value.get("Fn::Sub")?.as_str();
+    let text = reference
+        .as_deref()
+        .or_else(|| value.as_str())
+        .or_else(substituted)?;
+    let name = expand(text, known);
+    if *of == NameOf::Bucket && text_outside(text).contains(|one: char| one.is_ascii_uppercase()) {
+        let what = format!("the bucket `{id}` has upper-case letters in its name: `{text}`");
+        return Some((what, "write it in lower case".to_owned()));
+    }
+    let limit = of.limit();
+    (name.len() > limit).then(|| {
+        let what = format!(
+            "the {of} `{id}` would have a name of {} characters in an environment with a name like `{environment}`: `{name}`; \
+             the limit is {limit} ({})",
+            name.len(),
+            of.source()
+        );
+        (what, format!("shorten `{property}`: `{text}`"))
+    })
+}
+
+/// A text with the references that are known replaced, and the others gone.
+fn expand(text: &str, known: &BTreeMap<String, String>) -> String {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, reference)) = rest.split_once("${") {
+        expanded.push_str(before);
+        let Some((name, after)) = reference.split_once('}') else {
+            break;
+        };
+        expanded.push_str(known.get(name.trim()).map_or("", String::as_str));
+        rest = after;
+    }
+    expanded + rest
+}
+
+/// A text without its references.
+fn text_outside(text: &str) -> String {
+    expand(text, &BTreeMap::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(kind: &str, property: &str, name: &Value) -> Option<String> {
+        let resource = json!({ "Type": kind, "Properties": { property: name } });
+        let known = [
+            ("Environment", "dev-xxxxxxxxxxxxxxxx"),
+            ("AWS::Region", REGION),
+        ];
+        let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        wrong("Files", &resource, "dev-xxxxxxxxxxxxxxxx", &known.into()).map(|(what, _)| what)
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_for_the_longest_environment_is_refused() {
+        let bucket = |name: &Value| said("AWS::S3::Bucket", "BucketName", name);
+        assert_eq!(
+            bucket(&json!({ "Fn::Sub": "files-${Environment}-${Other}" })),
+            None
+        );
+        assert_eq!(bucket(&json!({ "Ref": "Name" })), None);
+        let long =
+            json!({ "Fn::Sub": "the-files-of-the-workshop-${Environment}-${AWS::Region}-xy" });
+        let what = bucket(&long).unwrap();
+        assert!(
+            what.starts_with("the bucket `Files` would have a name of 64"),
+            "{what}"
+        );
+        let function = said(
+            "AWS::Serverless::Function",
+            "FunctionName",
+            &json!("x".repeat(65)),
+        );
+        assert!(function.unwrap().contains("65 characters"));
+    }
+
+    #[test]
+    fn a_bucket_with_upper_case_letters_is_refused() {
+        let what = said(
+            "AWS::S3::Bucket",
+            "BucketName",
+            &json!({ "Fn::Sub": "Files-${Environment}" }),
+        );
+        assert!(what.unwrap().contains("upper-case"));
+    }
+}
