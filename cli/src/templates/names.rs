@@ -24,8 +24,11 @@ const NAMES: [(&str, &str, NameOf); 4] = [
 /// As long as an account's id.
 const ACCOUNT: &str = "111122223333";
 
-/// A region's name; the longest have two letters more, and are few.
-const REGION: &str = "ap-southeast-1";
+/// The shortest name of a region, where the environment does not say which: nothing that works somewhere is refused.
+const REGION: &str = "us-east-1";
+
+/// Begins a value that CloudFormation looks up; how long that is, is not known here.
+const LOOKED_UP: &str = "{{resolve:";
 
 /// The names in this environment that are too long, or cannot be names. A value that is not known here counts as no
 /// character.
@@ -61,10 +64,11 @@ fn values(
     template: &Template,
     stack: &str,
 ) -> BTreeMap<String, String> {
+    let region = target.settings.region.as_ref();
     let pseudo = [
         ("AWS::StackName", stack),
         ("AWS::AccountId", ACCOUNT),
-        ("AWS::Region", REGION),
+        ("AWS::Region", region.map_or(REGION, |region| &region.0)),
     ];
     let mut values =
         BTreeMap::from(pseudo.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -75,6 +79,13 @@ fn values(
     for (name, parameter) in target.parameters(service, has) {
         let value = parameter.value.resolve(target.name.as_str(), |_| None);
         values.insert(name, value.unwrap_or_default());
+    }
+    // Such a parameter's value is the name of what holds it.
+    for (name, parameter) in template.section("Parameters") {
+        let kind = parameter.get("Type").and_then(Value::as_str);
+        if kind.is_some_and(|kind| kind.starts_with("AWS::SSM::Parameter::Value<")) {
+            values.remove(name);
+        }
     }
     values
 }
@@ -97,6 +108,9 @@ fn wrong(
         .or_else(|| value.as_str())
         .or_else(substituted)?;
     let name = expand(text, known);
+    if name.contains(LOOKED_UP) {
+        return None;
+    }
     if *of == NameOf::Bucket && text_outside(text).contains(|one: char| one.is_ascii_uppercase()) {
         let what = format!("the bucket `{id}` has upper-case letters in its name: `{text}`");
         return Some((what, "write it in lower case".to_owned()));
@@ -143,7 +157,7 @@ mod tests {
         let resource = json!({ "Type": kind, "Properties": { property: name } });
         let known = [
             ("Environment", "dev-xxxxxxxxxxxxxxxx"),
-            ("AWS::Region", REGION),
+            ("AWS::Region", "ap-southeast-1"),
         ];
         let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
         wrong("Files", &resource, "dev-xxxxxxxxxxxxxxxx", &known.into()).map(|(what, _)| what)
@@ -157,6 +171,9 @@ mod tests {
             None
         );
         assert_eq!(bucket(&json!({ "Ref": "Name" })), None);
+        assert!(bucket(&json!({ "Ref": "Environment" })).is_none());
+        let looked_up = format!("{{{{resolve:ssm:/Names/{}}}}}", "x".repeat(64));
+        assert_eq!(bucket(&json!(looked_up)), None);
         let long =
             json!({ "Fn::Sub": "the-files-of-the-workshop-${Environment}-${AWS::Region}-xy" });
         let what = bucket(&long).unwrap();
@@ -180,5 +197,26 @@ mod tests {
             &json!({ "Fn::Sub": "Files-${Environment}" }),
         );
         assert!(what.unwrap().contains("upper-case"));
+    }
+
+    #[test]
+    fn what_is_looked_up_and_the_region_count_as_little_as_they_can() {
+        let file = "application = \"shop\"\n\n[services]\nfiles = \".\"\n\n[environments.int]\nregion = \"eu-central-1\"\n\n[environments.prd]\n";
+        let definition =
+            delivery_definition::parse_bytes(file.as_bytes(), "delivery.toml").unwrap();
+        let service = definition.services().get("files").unwrap();
+        let path = "/names/of/the/bucket";
+        let template = format!(
+            "Parameters:\n  Name: {{ Type: 'AWS::SSM::Parameter::Value<String>', Default: {path} }}\n  Prefix: {{ Type: String, Default: a }}\n"
+        );
+        let template = Template::read(&template).unwrap();
+        let of = |environment: &str| {
+            let target = definition.environment(environment).unwrap();
+            values(&target, service, &template, "stack")
+        };
+        assert_eq!(of("int")["AWS::Region"], "eu-central-1");
+        assert_eq!(of("prd")["AWS::Region"], REGION);
+        assert_eq!(of("prd")["Prefix"], "a");
+        assert_eq!(of("prd").get("Name"), None);
     }
 }

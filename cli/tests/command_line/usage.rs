@@ -1,5 +1,7 @@
 //! The command line itself: help, verbs, variables.
 
+use std::process::Stdio;
+
 use crate::program::{delivery, printed, says};
 
 #[test]
@@ -96,29 +98,21 @@ fn the_host_s_verb_is_nobody_s_command() {
 #[test]
 fn output_that_is_lost_is_an_error_and_a_reader_that_has_gone_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    let mut command = delivery(folder.path());
-    let output = command
-        .args(["completions", "bash"])
-        .stdout(full)
-        .output()
-        .unwrap();
-    let message = printed(&output);
-    assert_eq!(output.status.code(), Some(1), "{message}");
+    let completions = |stdout: Stdio| {
+        let mut command = delivery(folder.path());
+        command.args(["completions", "bash"]).stdout(stdout);
+        command.output().unwrap()
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let lost = completions(full.unwrap().into());
+    let message = printed(&lost);
+    assert_eq!(lost.status.code(), Some(1), "{message}");
     assert!(
         message.contains("cannot write to standard output: No space left"),
         "{message}"
     );
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut command = delivery(folder.path());
-    let output = command
-        .args(["completions", "bash"])
-        .stdout(writer)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let gone = completions(writer.into());
+    assert_eq!(gone.status.code(), Some(0), "{}", printed(&gone));
 }

@@ -93,3 +93,30 @@ fn a_function_that_no_stage_uses_is_noted() {
         "{found}"
     );
 }
+
+#[test]
+fn a_name_that_is_too_long_in_one_of_the_environments_is_refused() {
+    let repository = repository();
+    let root = repository.path();
+    std::fs::create_dir(root.join("files")).unwrap();
+    let template = |name: &str| {
+        let text = format!(
+            "Parameters:\n  Environment: {{ Type: String }}\nResources:\n  Files:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: !Sub \"{name}-${{Environment}}\"\n"
+        );
+        std::fs::write(root.join("files/template.yaml"), text).unwrap();
+    };
+    let environment = "production";
+    let file = format!(
+        "application = \"shop\"\n\n[services]\nfiles = \"files\"\n\n[environments]\nint = {{}}\n{environment} = {{ after = \"int\" }}\n"
+    );
+    std::fs::write(root.join("delivery.toml"), file).unwrap();
+    let fits = "f".repeat(63 - "-".len() - environment.len());
+    template(&fits);
+    let said = says(root, &["render", "--out", "templates"], 0);
+    template(&format!("{fits}f"));
+    let refused = says(root, &["render", "--out", "templates"], 2);
+    assert!(
+        refused.contains("the bucket `Files` would have a name of 64 characters"),
+        "{said}{refused}"
+    );
+}
