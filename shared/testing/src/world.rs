@@ -190,6 +190,8 @@ impl Inner {
         record::request(&parts);
         let denied = lock(&self.denied).contains(&operation.action());
         let response = if denied {
+            // An answer before the request is read closes the connection, and the reset can overtake the answer.
+            while let Some(Ok(_)) = body.frame().await {}
             Answer::denied(&operation).into_response()
         } else if operation.service == "s3" {
             self.objects.answer(Request::from_parts(parts, body)).await
