@@ -2,15 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use delivery_definition::Folder;
+use delivery_definition::{Folder, TEMPLATES};
 use delivery_node::project::{self, Expected};
 use delivery_stack::yaml;
 
 /// What builds an app.
 const PACKAGE: &str = "package";
-
-/// Names of templates.
-const TEMPLATES: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
 
 /// A folder of the repository.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use crate::file::service::Kind;
 use crate::nearest::list;
 
 /// Names of templates, where the service names none.
-const TEMPLATES: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
+pub const TEMPLATES: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
 
 /// A folder of the repository. Paths begin in it.
 pub trait Folder {
@@ -103,7 +103,7 @@ pub fn kind_of(service: &Service, folder: &impl Folder) -> Result<Detected, Unkn
             }),
             None => Err(UnknownKind::NoTemplate {
                 service: service.name.clone(),
-                directory: directory(service),
+                directory: service.folder().to_owned(),
             }),
         },
         (Some(kind), template) => Ok(Detected { kind, template }),
@@ -133,7 +133,7 @@ fn by_files(service: &Service, folder: &impl Folder) -> Result<Detected, Unknown
     match &found[..] {
         [first, second, ..] => Err(UnknownKind::Several {
             service: service.name.clone(),
-            directory: directory(service),
+            directory: service.folder().to_owned(),
             first: first.clone(),
             second: second.clone(),
         }),
@@ -149,7 +149,7 @@ fn by_files(service: &Service, folder: &impl Folder) -> Result<Detected, Unknown
         }
         [] => Err(UnknownKind::None {
             service: service.name.clone(),
-            directory: directory(service),
+            directory: service.folder().to_owned(),
         }),
     }
 }
@@ -164,16 +164,9 @@ fn template(service: &Service, folder: &impl Folder) -> Result<Option<String>, U
         [template] => Ok(Some(template.to_owned())),
         [first, ..] => Err(UnknownKind::SeveralTemplates {
             service: service.name.clone(),
-            directory: directory(service),
+            directory: service.folder().to_owned(),
             templates: list(templates.iter().copied()).unwrap_or_default(),
             first: first.to_owned(),
         }),
     }
-}
-
-fn directory(service: &Service) -> String {
-    let directory = service.directory.as_ref();
-    directory
-        .map_or(".", |directory| directory.value.as_str())
-        .to_owned()
 }

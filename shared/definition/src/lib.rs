@@ -41,7 +41,7 @@ pub use file::previews::PreviewSettings;
 pub use file::service::{BuildSettings, Capability, Kind, ServiceSettings, TestSettings};
 pub use file::{Architecture, File};
 pub use form::{Located, Number, Scalar};
-pub use kind::{Detected, Folder, UnknownKind, kind_of};
+pub use kind::{Detected, Folder, TEMPLATES, UnknownKind, kind_of};
 pub use map::{Map, Named};
 pub use mistake::{Mistake, Mistakes};
 pub use parameters::{Parameter, Source};

@@ -24,8 +24,7 @@ const EVERYTHING: &str = "**";
 pub(crate) fn of(services: &[&Service]) -> Vec<String> {
     let mut patterns = vec![FILE.to_owned()];
     for service in services {
-        let directory = service.directory.as_ref();
-        patterns.push(below(directory.map_or(".", |path| path.value.as_str())));
+        patterns.push(below(service.folder()));
         for pattern in &service.also {
             patterns.extend(also(&pattern.0));
         }

@@ -177,8 +177,7 @@ impl PlannedService<'_> {
 
     /// The folder, from the root of the repository.
     pub(crate) fn directory(&self) -> &str {
-        let directory = self.service.directory.as_ref();
-        directory.map_or(".", |directory| directory.value.as_str())
+        self.service.folder()
     }
 
     /// A path in the service's folder, from the root of the repository.
@@ -192,8 +191,7 @@ impl PlannedService<'_> {
 
     /// The folder of the built site, from the service's.
     pub(crate) fn site(&self) -> &str {
-        let site = self.service.site.as_ref();
-        site.map_or(".", |site| site.value.as_str())
+        self.service.site_folder()
     }
 
     /// The resource of the template that makes what an app or a site needs.

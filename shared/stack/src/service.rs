@@ -1,16 +1,20 @@
 //! A service of a definition in one of its environments.
 
+mod listing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use aws_sdk_cloudformation::Client;
 use delivery_definition::names::EnvironmentName;
-use delivery_definition::{Definition, Folder, Kind, Reference, Service, Target, Text, kind_of};
+use delivery_definition::{Definition, Kind, Reference, Service, Target, Text, kind_of};
 
 use crate::deployment::{DeploymentError, Desired, Settings, Subject};
 use crate::description::describe;
 use crate::package::{self, Blobs, FileKind, Files};
 use crate::template::Template;
+
+use listing::Listing;
 
 /// The tag of a service's stack with the application's name.
 pub const APPLICATION_TAG: &str = "delivery:application";
@@ -273,9 +277,7 @@ impl DefinedService {
     /// The path of the service's template in the tree.
     async fn template(&self, files: &impl Files) -> Result<String, DeploymentError> {
         let service = self.service();
-        let directory = service.directory.as_ref();
-        let directory = directory.map_or(".", |directory| directory.value.as_str());
-        let parts = [self.folder.as_str(), directory].into_iter();
+        let parts = [self.folder.as_str(), service.folder()].into_iter();
         let parts: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
         let folder = parts.join("/");
         let listing = Listing::of(files, &folder).await?;
@@ -338,57 +340,6 @@ impl DefinedService {
             outputs.insert(name.to_owned(), found);
         }
         Ok(outputs)
-    }
-}
-
-/// What lies in a service's folder.
-#[derive(Debug)]
-struct Listing {
-    files: Vec<String>,
-    templates: BTreeSet<String>,
-}
-
-impl Listing {
-    /// Reads the files that can be the template.
-    async fn of(files: &impl Files, folder: &str) -> Result<Self, DeploymentError> {
-        let names = files.files_in(folder);
-        let mut templates = BTreeSet::new();
-        for name in ["template.yaml", "template.yml", "template.json"] {
-            if !names.iter().any(|found| found == name) {
-                continue;
-            }
-            let path = if folder.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{folder}/{name}")
-            };
-            match package::read(files, &path).await {
-                Ok(_) => {
-                    templates.insert(name.to_owned());
-                }
-                Err(package::PackageError::NotATemplate { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(Self {
-            files: names,
-            templates,
-        })
-    }
-}
-
-impl Folder for Listing {
-    fn files(&self) -> Vec<String> {
-        self.files.clone()
-    }
-
-    fn has_resources(&self, file: &str) -> bool {
-        self.templates.contains(file)
-    }
-
-    /// Only stacks are deployed here: whether it has the task decides nothing but the message.
-    fn has_package_task(&self) -> bool {
-        true
     }
 }
 

@@ -98,6 +98,20 @@ section! {
 }
 
 impl ServiceSettings {
+    /// Its folder, from that of the file; `.` is that folder itself.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        let directory = self.directory.as_ref();
+        directory.map_or(".", |directory| directory.value.as_str())
+    }
+
+    /// The folder of the built site, from its own.
+    #[must_use]
+    pub fn site_folder(&self) -> &str {
+        let site = self.site.as_ref();
+        site.map_or(".", |site| site.value.as_str())
+    }
+
     /// What CloudFormation lets the template do.
     #[must_use]
     pub fn capabilities(&self) -> &[Capability] {
