@@ -41,9 +41,9 @@ pub(crate) fn actions(
         }
         run_order = next(&actions);
     }
-    let tests = plan
-        .services
-        .iter()
+    let deployed = plan.services.iter();
+    let tests = deployed
+        .filter(|one| environment.target.deploys(one.service))
         .filter_map(|service| deployment.test(service, run_order));
     actions.extend(tests.collect::<Vec<_>>());
     actions

@@ -112,7 +112,7 @@ fn report_stacks(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
         .iter()
         .filter(|service| service.kind == Kind::Stack)
     {
-        for environment in &plan.environments {
+        for environment in plan.environments_of(service) {
             if let Err(error) = environment
                 .target
                 .stack(plan.application(), service.service)

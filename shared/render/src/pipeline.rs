@@ -240,7 +240,8 @@ fn approval(
         .map_or("Commit", |before| before.stage.as_str())
         .to_owned();
     let link = before.and_then(|before| {
-        let site = plan.with_sites().next()?;
+        let mut sites = plan.with_sites();
+        let site = sites.find(|one| before.target.deploys(one.service))?;
         Some((before, format!("{}SiteUrl", site.in_environment(before))))
     });
     let shown = link

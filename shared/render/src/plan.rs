@@ -76,9 +76,14 @@ impl<'a> Plan<'a> {
         let services: Vec<_> = services.collect();
         let has_default_environments = definition.file().environments.is_none();
         let stages = definition.stages();
+        // A stage needs an action: where all services are another environment's there is none.
+        let deploys_any = |environment: &Environment| {
+            let mut services = services.iter();
+            services.any(|one| environment.share.get(&one.service.name).is_none())
+        };
         let stages: Vec<_> = stages
             .into_iter()
-            .filter(|one| !is_family(&one.name))
+            .filter(|one| !is_family(&one.name) && deploys_any(one))
             .collect();
         let count = stages.len();
         let environments = stages
@@ -130,6 +135,15 @@ impl<'a> Plan<'a> {
     /// The services of all pipelines.
     pub(crate) fn all_services(&self) -> impl Iterator<Item = &PlannedService<'a>> {
         self.services.iter().chain(&self.others)
+    }
+
+    /// The environments that a service is deployed to; there is at least one.
+    pub(crate) fn environments_of(
+        &self,
+        service: &PlannedService<'_>,
+    ) -> impl Iterator<Item = &PlannedEnvironment<'a>> {
+        let all = self.environments.iter();
+        all.filter(|environment| environment.target.deploys(service.service))
     }
 
     /// The services that have a bucket for each environment.
@@ -229,11 +243,20 @@ impl PlannedEnvironment<'_> {
         let url = |service: &PlannedService<'_>, what: &str| {
             format!("{}{what}Url", service.in_environment(self))
         };
+        let is_here = |one: &&PlannedService<'_>| self.target.deploys(one.service);
         RenderedEnvironment {
             name: self.name().to_owned(),
             stage: self.stage.clone(),
-            site_urls: plan.with_sites().map(|one| url(one, "Site")).collect(),
-            api_urls: plan.apps().map(|one| url(one, "Api")).collect(),
+            site_urls: plan
+                .with_sites()
+                .filter(is_here)
+                .map(|one| url(one, "Site"))
+                .collect(),
+            api_urls: plan
+                .apps()
+                .filter(is_here)
+                .map(|one| url(one, "Api"))
+                .collect(),
         }
     }
 }

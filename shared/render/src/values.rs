@@ -68,10 +68,10 @@ fn output(
     if let Some(other) = environment.target.settings.share.get(name) {
         let here = environment.name();
         let what = format!(
-            "`${{{name}.{output}}}` is an output of `{}` in `{here}`, which deploys no `{name}` of its own",
+            "in `{here}`, `${{{name}.{output}}}` would be an output of `{name}` in `{}`, since `{here}` deploys none of its own",
             other.value.value
         );
-        let next = "only a stack's parameters can have it: deploy the service there too, or give the value by hand";
+        let next = "only parameters of stacks can have it: deploy the service there too, or write the value itself";
         return Err((what, next.to_owned()));
     }
     let outputs: &[&str] = match service.kind {

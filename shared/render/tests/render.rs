@@ -193,6 +193,30 @@ fn an_environment_that_deploys_nothing_of_a_pipeline_is_no_stage_of_it() {
 }
 
 #[test]
+fn an_environment_has_nothing_of_the_services_that_it_shares() {
+    let text = "application = \"shop\"\n[services]\n\
+        api = { directory = \"api\", build = { task = \"b\" }, test = { task = \"t\" } }\n\
+        web = { directory = \"web\", site = \".\", build = { task = \"b\" }, test = { task = \"t\" } }\n\
+        [environments]\nint = {}\nstg = { after = \"int\", share = { web = \"int\" } }\n\
+        old = { after = \"int\", share = { api = \"int\", web = \"int\" } }\n\
+        prd = { after = \"stg\", approval = true }\n";
+    let kinds = [("api", Kind::Stack), ("web", Kind::Site)];
+    let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
+    let environments = rendering.environments.iter();
+    let sites: Vec<_> = environments
+        .map(|one| (one.name.as_str(), one.site_urls.len()))
+        .collect();
+    assert_eq!(sites, [("int", 1), ("stg", 0), ("prd", 1)]);
+    for (name, text) in &rendering.templates {
+        assert!(!text.contains("StgSite"), "{name}");
+    }
+    let pipeline = &rendering.templates["pipeline.yaml"];
+    let count = |action: &str| pipeline.matches(&format!("- Name: {action}\n")).count();
+    assert_eq!([count("deploy-stack-api"), count("e2e-api")], [3, 3]);
+    assert_eq!([count("deploy-site-web"), count("e2e-web")], [2, 2]);
+}
+
+#[test]
 fn the_address_of_a_site_in_another_pipeline_is_a_parameter() {
     let text = "application = \"shop\"\n[environments]\nint = {}\n[services]\n\
         web = { directory = \"web\", site = \".\" }\n\

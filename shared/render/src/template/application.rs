@@ -39,13 +39,14 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, service: &'a PlannedService<'_>) -
         }
         (false, _) => format!("the sites of {name}, one for each environment"),
     };
+    let environments: Vec<_> = plan.environments_of(service).map(environment).collect();
     Context {
         description: quoted(&format!("Serverless Delivery: {description}")),
         service: name,
         is_app,
         grants: grants(plan),
-        hosts: hosts(plan.environments.len()),
-        environments: plan.environments.iter().map(environment).collect(),
+        hosts: hosts(environments.len()),
+        environments,
     }
 }
 

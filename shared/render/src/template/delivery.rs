@@ -114,8 +114,7 @@ fn template(plan: &Plan<'_>, service: &PlannedService<'_>) -> Template {
         file: service.file(),
         is_app: service.kind == delivery_definition::Kind::App,
         environments: plan
-            .environments
-            .iter()
+            .environments_of(service)
             .map(|one| Id { id: one.id.clone() })
             .collect(),
     }

@@ -146,8 +146,7 @@ where
 {
     services
         .flat_map(|service| {
-            plan.environments
-                .iter()
+            plan.environments_of(service)
                 .map(|environment| place(service, environment))
                 .collect::<Vec<_>>()
         })
