@@ -12,6 +12,7 @@
 mod change;
 mod desired;
 mod error;
+mod failed;
 mod outcome;
 mod planned;
 mod progress;
@@ -30,7 +31,8 @@ use crate::events::{self, StackEvent};
 use crate::service::APPLICATION_TAG;
 
 pub use desired::{Desired, Settings, Source};
-pub use error::{DeploymentError, FailedDeployment};
+pub use error::DeploymentError;
+pub use failed::FailedDeployment;
 pub use planned::Planned;
 pub use progress::DeploymentProgress;
 use step::{Latest, Recovery, Step, step};

@@ -6,7 +6,7 @@ use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_definition::names::NameTooLong;
 use delivery_definition::{Definition, Mistakes, UnknownEnvironment, UnknownKind};
 
-use crate::failure::FirstFailure;
+use super::FailedDeployment;
 use crate::package::PackageError;
 use crate::service::APPLICATION_TAG;
 use crate::template::nearest;
@@ -241,23 +241,6 @@ pub enum DeploymentError {
     },
 }
 
-/// A deployment that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedDeployment {
-    /// What was deployed.
-    pub subject: String,
-    /// The stack.
-    pub stack: String,
-    /// CloudFormation's word for how it ended.
-    pub status: String,
-    /// The commit or the digest that was not deployed.
-    pub release: Option<String>,
-    /// What failed first.
-    pub first: Option<FirstFailure>,
-    /// What would have been deployed after it.
-    pub not_tried: Vec<String>,
-}
-
 impl DeploymentError {
     /// A definition, which is in this file, has no service of this name.
     #[must_use]
@@ -268,47 +251,6 @@ impl DeploymentError {
             file: file.to_owned(),
             meant: nearest(service, known()).map(str::to_owned),
             known: known().map(str::to_owned).collect(),
-        }
-    }
-}
-
-impl FailedDeployment {
-    fn outcome(&self) -> String {
-        let Self {
-            subject, status, ..
-        } = self;
-        match status.as_str() {
-            "UPDATE_ROLLBACK_COMPLETE" => format!("{subject} is as it was before ({status})"),
-            "ROLLBACK_COMPLETE" => format!("{subject} was not created ({status})"),
-            _ => format!("{subject} is {status}"),
-        }
-    }
-
-    fn not_deployed(&self) -> String {
-        let release = self.release.as_ref();
-        release.map_or_else(String::new, |release| {
-            format!("; {release} was not deployed")
-        })
-    }
-
-    fn first_failure(&self) -> String {
-        let Some(first) = &self.first else {
-            return String::new();
-        };
-        let FirstFailure {
-            stack,
-            resource,
-            kind,
-            status,
-            reason,
-        } = first;
-        format!("\n  first failure: {stack} / {resource} ({kind}), {status}\n  {reason}")
-    }
-
-    fn not_tried(&self) -> String {
-        match self.not_tried.as_slice() {
-            [] => String::new(),
-            names => format!("\n  not tried after it: {}", listed(names)),
         }
     }
 }
@@ -328,7 +270,7 @@ fn next(meant: Option<&str>, known: &[String]) -> String {
     }
 }
 
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
