@@ -270,7 +270,7 @@ fn someone_elses_operation_is_waited_for_and_never_ended() {
         let message = local.invoke(&late, Duration::from_secs(2)).await.failure();
         assert!(
             message.starts_with(
-                "RevisionOutOfSync: someone else has been changing the stack `row-busy` for "
+                "RevisionOutOfSync: someone else is changing the stack `row-busy`, which is still "
             ),
             "{message}"
         );

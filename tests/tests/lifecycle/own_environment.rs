@@ -293,7 +293,7 @@ async fn a_stack_of_someone_else_is_not_touched() {
 
         let text = &refused.expect(2).stderr;
         assert!(text.contains("nothing was changed in `database`"), "{text}");
-        assert!(text.contains("it was not made by `delivery`"), "{text}");
+        assert!(text.contains("`delivery` did not make it"), "{text}");
     }
 
     // What is known to be wrong is said before anything is changed.

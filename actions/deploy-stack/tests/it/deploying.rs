@@ -160,7 +160,7 @@ async fn someone_elses_change_is_waited_for_and_then_refused() {
         .failure();
     assert!(
         message
-            .starts_with("RevisionOutOfSync: someone else has been changing the stack `shop` for "),
+            .starts_with("RevisionOutOfSync: someone else is changing the stack `shop`, which is still UPDATE_IN_PROGRESS after "),
         "{message}"
     );
     assert_eq!(changes(&world), [""; 0]);

@@ -70,7 +70,7 @@ pub enum DeploymentError {
     },
     /// The environment is in another account or region.
     #[error(
-        "`{environment}` is in {place}, and only the account and region that the credentials are of can be deployed to"
+        "`{environment}` is in {place}, and only the account and region of the credentials can be deployed to"
     )]
     Elsewhere {
         /// The environment.
@@ -137,8 +137,8 @@ pub enum DeploymentError {
         /// The outputs that it has.
         known: Vec<String>,
     },
-    /// The stack was made by someone else.
-    #[error("nothing was changed in {subject}: the stack is {}", whose(.owner.as_deref()))]
+    /// The stack belongs to someone else.
+    #[error("nothing was changed in {subject}: the stack belongs to {}", whose(.owner.as_deref()))]
     Foreign {
         /// What is deployed.
         subject: String,
@@ -146,7 +146,7 @@ pub enum DeploymentError {
         stack: String,
         /// The application that is deployed.
         application: String,
-        /// The application that it is of, if any.
+        /// The application that it belongs to, if any.
         owner: Option<String>,
     },
     /// The template needs a capability that was not given.
@@ -202,15 +202,13 @@ pub enum DeploymentError {
         reason: Option<String>,
     },
     /// Someone else is changing the stack.
-    #[error(
-        "someone else has been changing {subject} for {minutes} minutes, and it is still {status}; nothing was changed"
-    )]
+    #[error("someone else is changing {subject}, which is {}; nothing was changed", still(.status, *.minutes))]
     OtherChange {
         /// What is deployed.
         subject: String,
         /// CloudFormation's word.
         status: String,
-        /// How long the action waited.
+        /// How long the action waited for that; 0 where it did not.
         minutes: u64,
     },
     /// Someone else changed the stack after this action.
@@ -257,8 +255,17 @@ impl DeploymentError {
 
 fn whose(owner: Option<&str>) -> String {
     match owner {
-        Some(owner) => format!("of the application `{owner}`"),
-        None => "of no application: it was not made by `delivery`".to_owned(),
+        Some(owner) => format!("the application `{owner}`"),
+        None => "no application: `delivery` did not make it".to_owned(),
+    }
+}
+
+/// A status, and for how long someone waited for its end.
+fn still(status: &str, minutes: u64) -> String {
+    match minutes {
+        0 => status.to_owned(),
+        1 => format!("still {status} after 1 minute"),
+        minutes => format!("still {status} after {minutes} minutes"),
     }
 }
 
