@@ -6,7 +6,7 @@
 //! Solution: what counts is the stack, which is read before each write; the continuation token is only a hint. The name of a change
 //! set follows from what is deployed and from the stack's latest event, so that any number of invocations meet in one change
 //! set, and the same template after another one is a change set of its own. CloudFormation executes it once, and removes the
-//! others of the stack. The operation bears a token with the same digits and those of the job, by which
+//! others of the stack. The operation carries a token with the same digits and those of the job, by which
 //! each invocation knows whose it is.
 
 mod change;
@@ -43,7 +43,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest polling interval: CloudFormation itself takes seconds for each resource.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// How long one invocation follows an operation. A minute of Lambda costs less than a job more, and the console shows a
+/// How long one invocation follows an operation. A minute of Lambda costs less than another job, and the console shows a
 /// new status about once a minute.
 const MAX_POLLING: Duration = Duration::from_secs(45);
 
@@ -93,7 +93,7 @@ pub struct Subject {
     pub name: String,
     /// Whether the stack must not be deleted.
     pub protected: bool,
-    /// Whether nothing in it is worth keeping, so that a broken one is deleted and made anew.
+    /// Whether nothing in it is worth keeping, so that a broken one is deleted and created again.
     pub removable: bool,
     /// What is deployed after it, and not if it fails.
     pub later: Vec<String>,
@@ -299,18 +299,14 @@ impl<'a, S: Source> Deployment<'a, S> {
         if latest == Latest::Ours && !found.is_settled() {
             return self.follow(stack);
         }
+        if next.is_about_what_is_there() {
+            let desired = self.desired().await?;
+            self.check_owner(&desired, stack)?;
+        }
         match next {
             Step::Create => self.change(None).await,
-            Step::Update => {
-                let desired = self.desired().await?;
-                self.check_owner(&desired, stack)?;
-                self.change(Some(found)).await
-            }
-            Step::Delete => {
-                let desired = self.desired().await?;
-                self.check_owner(&desired, stack)?;
-                self.delete(stack).await
-            }
+            Step::Update => self.change(Some(found)).await,
+            Step::Delete => self.delete(stack).await,
             Step::ContinueRollback => self.continue_rollback(stack).await,
             Step::Follow => self.follow(stack),
             Step::WaitForOther => self.wait_for_other(stack),
@@ -326,14 +322,10 @@ impl<'a, S: Source> Deployment<'a, S> {
     }
 
     fn follow(&self, stack: &Description) -> Result<Turn, DeploymentError> {
-        let Subject { name, .. } = &self.subject;
         if self.waited_enough() {
-            return Err(DeploymentError::TooSlow {
-                subject: name.clone(),
-                status: stack.status.clone(),
-                minutes: self.minutes(),
-            });
+            return Err(self.too_slow(&stack.status));
         }
+        let Subject { name, .. } = &self.subject;
         Ok(Turn::Wait(format!("{name} is {}", stack.status)))
     }
 
@@ -371,6 +363,14 @@ impl<'a, S: Source> Deployment<'a, S> {
 
     fn waited_enough(&self) -> bool {
         self.progress.elapsed() > self.options.wait
+    }
+
+    fn too_slow(&self, status: &str) -> DeploymentError {
+        DeploymentError::TooSlow {
+            subject: self.subject.name.clone(),
+            status: status.to_owned(),
+            minutes: self.minutes(),
+        }
     }
 
     fn minutes(&self) -> u64 {

@@ -182,6 +182,25 @@ async fn two_executions_with_the_same_meet_in_one_change() {
 }
 
 #[tokio::test]
+async fn a_change_set_that_reads_do_not_show_yet_is_waited_for() {
+    let world = world().await;
+    world.cloud_formation().hide_change_sets(3);
+    run(&world, event("r1", "")).await.variables();
+    assert_eq!(effects(&world), 1);
+    // For ever: the job ends all the same, and has not asked as fast as it could.
+    world.cloud_formation().hide_change_sets(u32::MAX);
+    world.forget_calls();
+    let next = event("r2", "").id("22222222-1111");
+    let result = run_within(&world, next, Duration::from_secs(1)).await;
+    let Reported::Continuation { summary, .. } = result else {
+        panic!("{result:?}")
+    };
+    let computing = "computing the change of the stack `shop`";
+    assert!(summary.starts_with(computing), "{summary}");
+    assert!(changes(&world).len() < 10, "{:?}", changes(&world));
+}
+
+#[tokio::test]
 async fn a_job_of_an_execution_that_has_ended_changes_nothing() {
     let world = world().await;
     run(&world, event("r1", "")).await;

@@ -3,8 +3,9 @@
 use delivery_testing::events::JobEvent;
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;
+use test_case::test_case;
 
-use crate::harness::{PACKAGES, ROLE, STORE, put, run, world};
+use crate::harness::{PACKAGES, ROLE, STORE, changes, put, run, world};
 
 const DEFINITION: &str = r#"
 application = "workshop"
@@ -120,6 +121,43 @@ async fn a_parameter_of_the_action_overrides_all_others() {
         (&*parameters["Level"], &*parameters["TableLength"]),
         ("trace", "1")
     );
+}
+
+#[test_case("CREATE_COMPLETE")]
+#[test_case("UPDATE_ROLLBACK_COMPLETE")]
+#[test_case("UPDATE_ROLLBACK_FAILED")]
+#[test_case("ROLLBACK_COMPLETE")]
+#[test_case("DELETE_FAILED")]
+#[tokio::test]
+async fn a_stack_of_someone_else_is_not_touched(status: &str) {
+    let world = workshop().await;
+    let stack = "workshop-int-database";
+    world
+        .cloud_formation()
+        .add_stack(stack, "an older template");
+    world.cloud_formation().set_status(stack, status);
+    let job = job(1, "int", "database", "&continue-rollback=on");
+    let message = run(&world, job).await.failure();
+    assert!(
+        message.contains("the stack belongs to no application"),
+        "{message}"
+    );
+    assert_eq!(changes(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_applications_own_stack_is_updated() {
+    let world = workshop().await;
+    deploy(&world, 1, "int", "database").await.variables();
+    let other = DATABASE.replace("Table:", "Bookings:");
+    put(
+        &world,
+        "built",
+        &[("backend-database/template.yaml", other.as_str())],
+    )
+    .await;
+    let found = deploy(&world, 2, "int", "database").await.variables();
+    assert_eq!(found["Changed"], "true");
 }
 
 #[tokio::test]

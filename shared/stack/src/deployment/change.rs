@@ -8,6 +8,9 @@ use crate::change_set::{self, Change, ChangeSetRequest, Prepared, ResourceAction
 use crate::description::{Description, is_absent};
 use crate::state::State;
 
+/// What a stack is while CloudFormation computes its change, as a message says it.
+pub(super) const WAITING_FOR_CHANGE_SET: &str = "waiting for its change set";
+
 impl<S: Source> Deployment<'_, S> {
     /// Has the change worked out and executes it. `found` is the stack where it is updated.
     pub(super) async fn change(&mut self, found: Option<Found>) -> Result<Turn, DeploymentError> {
@@ -42,14 +45,10 @@ impl<S: Source> Deployment<'_, S> {
     }
 
     fn waiting_for_change_set(&self) -> Result<Turn, DeploymentError> {
-        let Subject { name, .. } = &self.subject;
         if self.waited_enough() {
-            return Err(DeploymentError::TooSlow {
-                subject: name.clone(),
-                status: "waiting for its change set".to_owned(),
-                minutes: self.minutes(),
-            });
+            return Err(self.too_slow(WAITING_FOR_CHANGE_SET));
         }
+        let Subject { name, .. } = &self.subject;
         Ok(Turn::Wait(format!("computing the change of {name}")))
     }
 
@@ -65,7 +64,8 @@ impl<S: Source> Deployment<'_, S> {
             return Ok(Turn::Again);
         };
         if error.is_code("AlreadyExistsException") {
-            return Ok(Turn::Again);
+            // Another job made it, and reads do not show it yet: with a pause, or this would ask as fast as it can.
+            return self.waiting_for_change_set();
         }
         if !error.is_code("ValidationError") {
             return Err(self.rejected(error));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::change::at_stake;
-use super::{Deployment, DeploymentError, Source};
+use super::change::{WAITING_FOR_CHANGE_SET, at_stake};
+use super::{Deployment, DeploymentError, Desired, Source};
 use crate::change_set::{self, Change, Prepared};
-use crate::description::describe;
+use crate::description::{Description, describe};
 use crate::state::State;
 
 /// Polling interval for a change set, which is ready within some seconds.
@@ -39,12 +39,15 @@ impl<S: Source> Deployment<'_, S> {
         let Some(found) = found else {
             return Ok(desired.planned_creation());
         };
-        match found.state() {
-            // No change set of a stack that is not there: CloudFormation would make the stack for it, and whoever removes
-            // that again may meet a deployment that has just begun with it.
-            State::Gone | State::Review | State::NeverCreated => {
-                return Ok(desired.planned_creation());
-            }
+        let state = found.state();
+        // No change set of a stack that is not there: CloudFormation would make the stack for it, and whoever removes
+        // that again may meet a deployment that has just begun with it.
+        if matches!(state, State::Gone | State::Review) {
+            return Ok(desired.planned_creation());
+        }
+        self.check_owner(&desired, &found)?;
+        match state {
+            State::NeverCreated => return Ok(desired.planned_creation()),
             State::Broken => return Err(self.broken(&found)),
             state if state.is_in_progress() => {
                 return Err(DeploymentError::OtherChange {
@@ -53,19 +56,14 @@ impl<S: Source> Deployment<'_, S> {
                     minutes: 0,
                 });
             }
-            _ => self.check_owner(&desired, &found)?,
+            _ => {}
         }
         let name = format!("{PLAN}{}-{}", desired.entry, self.progress.job);
-        let asked = self.ask(&desired, &name, false).await;
-        asked.map_err(|error| self.rejected(error))?;
-        let current = Some(&found);
-        let prepared = change_set::prepared(self.client, &stack, &name, current, INTERVAL).await;
-        change_set::delete(self.client, &stack, &name).await?;
-        let prepared = match prepared {
-            // Someone else's change was executed meanwhile, and CloudFormation removed this one.
-            Err(error) if change_set::is_gone(&error) => Prepared::Over,
-            prepared => prepared?,
-        };
+        let computed = self.compute(&desired, &name, &found).await;
+        // Also where that failed: the change set may be there, and the reply to its creation is lost.
+        let deleted = change_set::delete(self.client, &stack, &name).await;
+        let prepared = computed?;
+        deleted?;
         match prepared {
             Prepared::Ready { changes, .. } => Ok(Planned {
                 creates: false,
@@ -77,6 +75,29 @@ impl<S: Source> Deployment<'_, S> {
                 subject: self.subject.name.clone(),
             }),
             Prepared::Refused { reason } => Err(self.refused(&reason)),
+        }
+    }
+
+    /// Has the change worked out by a change set of this name.
+    async fn compute(
+        &self,
+        desired: &Desired,
+        name: &str,
+        found: &Description,
+    ) -> Result<Prepared, DeploymentError> {
+        match self.ask(desired, name, false).await {
+            Ok(()) => {}
+            // No one else has this name: the first reply was lost, and the call repeated.
+            Err(error) if error.is_code("AlreadyExistsException") => {}
+            Err(error) => return Err(self.rejected(error)),
+        }
+        let stack = &self.subject.stack;
+        let prepared = change_set::prepared(self.client, stack, name, Some(found), INTERVAL);
+        match tokio::time::timeout(self.options.wait, prepared).await {
+            Err(_elapsed) => Err(self.too_slow(WAITING_FOR_CHANGE_SET)),
+            // Someone else's change was executed in the meantime, and CloudFormation removed this one.
+            Ok(Err(error)) if change_set::is_gone(&error) => Ok(Prepared::Over),
+            Ok(prepared) => Ok(prepared?),
         }
     }
 }

@@ -53,6 +53,16 @@ pub(crate) enum Step {
     Broken,
 }
 
+impl Step {
+    /// Whether it changes a stack that is there, or says how to: that has to be the application's own.
+    pub(crate) fn is_about_what_is_there(self) -> bool {
+        matches!(
+            self,
+            Self::Update | Self::Delete | Self::ContinueRollback | Self::Stuck | Self::Broken
+        )
+    }
+}
+
 /// The step for a stack in a state; `None` where there is no stack.
 pub(crate) fn step(state: Option<State>, latest: Latest, recovery: Recovery) -> Step {
     let Some(state) = state else {

@@ -22,6 +22,8 @@ pub struct CloudFormation {
     polls: u32,
     /// How many reads an operation takes.
     operation_polls: u32,
+    /// How many reads do not show a change set yet.
+    hidden_reads: u32,
     /// How many ids and times were given.
     count: u32,
     /// Why operations fail from now on.
@@ -87,6 +89,11 @@ impl CloudFormation {
         self.operation_polls = count;
     }
 
+    /// Has this many reads show no change set, though there is one: reads may lag behind writes.
+    pub fn hide_change_sets(&mut self, reads: u32) {
+        self.hidden_reads = reads;
+    }
+
     /// Has each operation fail from now on, with this reason of its resource.
     pub fn fail_operations(&mut self, reason: &str) {
         self.failing = Some(reason.to_owned());
@@ -105,6 +112,16 @@ impl CloudFormation {
             ..Stack::default()
         };
         self.stacks.insert(name.to_owned(), stack);
+    }
+
+    /// Puts a stack that is there into a status.
+    ///
+    /// # Panics
+    ///
+    /// There is no such stack.
+    pub fn set_status(&mut self, name: &str, status: &str) {
+        let stack = self.stacks.get_mut(name).expect("the stack is there");
+        status.clone_into(&mut stack.now.status);
     }
 
     /// The stacks as they are, each operation at its end.
@@ -232,6 +249,10 @@ impl CloudFormation {
         fields: &BTreeMap<String, String>,
     ) -> Result<String, Refusal> {
         let name = text(fields, "ChangeSetName");
+        if let Some(left) = self.hidden_reads.checked_sub(1) {
+            self.hidden_reads = left;
+            return Err(gone(name));
+        }
         let stack = self.stack(fields)?;
         let (id, now) = (stack.id.clone(), stack.now.clone());
         let change_set = stack.change_sets.get_mut(name).ok_or_else(|| gone(name))?;
@@ -322,13 +343,24 @@ impl CloudFormation {
             id, now, updated, ..
         } = stack;
         let Deployed {
-            status, protected, ..
+            status,
+            protected,
+            tags,
+            ..
         } = now;
         let output = now.template.len();
+        let tags = tags.iter().fold(String::new(), |mut text, (key, value)| {
+            let (key, value) = (escape(key), escape(value));
+            let _infallible = write!(
+                text,
+                "<member><Key>{key}</Key><Value>{value}</Value></member>"
+            );
+            text
+        });
         Ok(format!(
             "<Stacks><member><StackId>{id}</StackId><StackName>{name}</StackName><StackStatus>{status}</StackStatus>\
              <CreationTime>2026-01-01T00:00:00Z</CreationTime><LastUpdatedTime>{}</LastUpdatedTime>\
-             <EnableTerminationProtection>{protected}</EnableTerminationProtection><Outputs><member>\
+             <EnableTerminationProtection>{protected}</EnableTerminationProtection><Tags>{tags}</Tags><Outputs><member>\
              <OutputKey>TemplateLength</OutputKey><OutputValue>{output}</OutputValue></member></Outputs></member></Stacks>",
             time(*updated)
         ))
