@@ -27,10 +27,15 @@ impl Target {
         region: &str,
     ) -> Result<Self, DeployStackError> {
         match &params.target {
-            TargetParams::Template { stack, template } => Ok(Self::Template {
-                stack: stack.clone(),
-                path: normal(template)?,
-            }),
+            TargetParams::Template { stack, template } => {
+                let path = package::resolve("", template);
+                Ok(Self::Template {
+                    stack: stack.clone(),
+                    path: path.ok_or_else(|| DeployStackError::Outside {
+                        path: template.clone(),
+                    })?,
+                })
+            }
             TargetParams::Service {
                 environment,
                 service,
@@ -118,21 +123,4 @@ pub(crate) fn options(params: &DeployStackParams) -> Options {
         release: commit.or_else(digest),
         by: "deploy-stack",
     }
-}
-
-/// A template's path without detours; archives have no others.
-fn normal(path: &str) -> Result<String, DeployStackError> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        let outside = || DeployStackError::Outside {
-            path: path.to_owned(),
-        };
-        match part {
-            "" if parts.is_empty() => return Err(outside()),
-            "" | "." => {}
-            ".." => drop(parts.pop().ok_or_else(outside)?),
-            part => parts.push(part),
-        }
-    }
-    Ok(parts.join("/"))
 }

@@ -23,8 +23,7 @@ use crate::template::Template;
 pub use blobs::Blobs;
 pub use error::{PackageError, Place};
 pub(crate) use files::folder_of;
-use files::resolve;
-pub use files::{DiskError, FileKind, Files, Folder};
+pub use files::{DiskError, FileKind, Files, Folder, resolve};
 use locations::{Content, Form, Location, find};
 
 /// The longest template that a call can have in it, in bytes (`CloudFormation` User Guide, "Quotas").

@@ -237,6 +237,21 @@ async fn the_roles_of_a_template_get_the_boundary() {
     assert_eq!(stacks["shop"].template, expected);
 }
 
+#[test_case("../template.yaml")]
+#[test_case("/template.yaml")]
+#[test_case("a/../../template.yaml")]
+#[tokio::test]
+async fn a_template_outside_of_the_artifact_is_refused(template: &str) {
+    let world = world().await;
+    let parameters = format!("stack=shop&template={template}&bucket={PACKAGES}&role={ROLE}");
+    let job = event("r1", "").user_parameters(&parameters);
+    let message = run(&world, job).await.failure();
+    let expected =
+        format!("ConfigurationError: the template `{template}` is outside of the input artifact");
+    assert!(message.starts_with(&expected), "{message}");
+    assert_eq!(changes(&world), [""; 0]);
+}
+
 #[tokio::test]
 async fn another_artifact_than_the_one_that_was_tested_is_refused() {
     let world = world().await;

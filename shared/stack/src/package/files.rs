@@ -103,8 +103,9 @@ impl ActionError for DiskError {
     }
 }
 
-/// A path of a file in the tree, seen from a folder of it; `None` where it leaves the tree.
-pub(crate) fn resolve(folder: &str, path: &str) -> Option<String> {
+/// A path seen from a folder of the tree, as [`Files`] take it; `None` where it leaves the tree.
+#[must_use]
+pub fn resolve(folder: &str, path: &str) -> Option<String> {
     if path.starts_with(['/', '~']) || path.contains('\\') {
         return None;
     }
