@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use delivery_definition::names::ONLY_SERVICE;
-use delivery_definition::{Detected, Kind, Mistake, Mistakes, UnknownKind, kind_of};
+use delivery_definition::{Detected, Kind, Mistake, Mistakes, Service, UnknownKind, kind_of};
 use delivery_render::{NodeProject, RenderedEnvironment, RenderedPipeline, Request, render};
 
 use crate::application;
@@ -98,7 +98,7 @@ impl Templates {
             .file_path()
             .unwrap_or_else(|| folder.join(FILE_NAME));
         let kinds = kinds(settings, folder, &file)?;
-        check_templates(settings, folder, &definition.longest_environment(), &kinds)?;
+        check_templates(settings, folder, None, &kinds)?;
         let application = application::stack_name_of(folder);
         let request = Request {
             definition,
@@ -151,30 +151,39 @@ impl Templates {
 }
 
 /// Fails where the file does not fit the services' templates: parameters, references to outputs, and the names that
-/// resources would have in this environment.
+/// resources would have in this environment, or else in the one with the longest name.
 pub(crate) fn check_templates(
     settings: &Settings,
     folder: &Path,
-    environment: &str,
+    environment: Option<&str>,
     kinds: &BTreeMap<String, Detected>,
 ) -> Result<(), TemplatesError> {
     let definition = settings.definition();
     let mut wrong = references::mistakes(definition, folder, kinds);
-    if let Ok(target) = definition.environment(environment) {
-        let application = application::stack_name_of(folder);
-        let application = definition.application().unwrap_or(&application);
-        wrong.extend(names::mistakes(
-            &target,
-            definition,
-            application,
-            folder,
-            kinds,
-        ));
+    let application = application::stack_name_of(folder);
+    let application = definition.application().unwrap_or(&application);
+    for service in definition.services() {
+        let environment = match environment {
+            Some(environment) => Some(environment.to_owned()),
+            None => definition.longest_environment(service),
+        };
+        let target = environment.and_then(|name| definition.environment(&name).ok());
+        let target = target.filter(|target| target.deploys(service));
+        if let (Some(target), Some(kind)) = (target, kinds.get(&service.name)) {
+            wrong.extend(names::mistakes(&target, service, application, folder, kind));
+        }
     }
     let file = settings.file_path();
     let file = file.unwrap_or_else(|| folder.join(FILE_NAME));
     Mistakes::new(&file.display().to_string(), wrong)
         .map_or(Ok(()), |mistakes| Err(TemplatesError::Mistakes(mistakes)))
+}
+
+/// A service's template; `None` where it has none, or none that can be read: a build may write it later.
+fn read(folder: &Path, service: &Service, kind: &Detected) -> Option<Template> {
+    let template = kind.template.as_ref()?;
+    let path = folder.join(service.folder()).join(template);
+    Template::read(&std::fs::read_to_string(path).ok()?).ok()
 }
 
 /// What each service is deployed as.
@@ -188,8 +197,7 @@ pub(crate) fn kinds(
     let mut mistakes = Vec::new();
     let is_one_service = definition.file().services.is_none();
     for service in definition.services() {
-        let directory = service.directory.as_ref();
-        let directory = directory.map_or(".", |directory| directory.value.as_str());
+        let directory = service.folder();
         let path = folder.join(directory);
         if !path.is_dir() {
             let what = format!(
@@ -206,10 +214,14 @@ pub(crate) fn kinds(
         let functions = settings.custom_functions().into_iter();
         let files =
             ServiceFolder::new(folder, directory).without(functions.map(|one| one.template));
-        match kind_of(service, &files) {
-            Ok(detected) => drop(kinds.insert(service.name.clone(), detected)),
-            Err(UnknownKind::None { .. }) if files.broken_template().is_some() => {
-                let (template, why) = files.broken_template().unwrap_or_default();
+        let found = kind_of(service, &files);
+        let broken = match &found {
+            Err(UnknownKind::None { .. }) => files.broken_template(),
+            _ => None,
+        };
+        match (found, broken) {
+            (Ok(detected), _) => drop(kinds.insert(service.name.clone(), detected)),
+            (Err(_), Some((template, why))) => {
                 let what = format!(
                     "`{template}` of the service `{}` cannot be read: {why}",
                     service.name
@@ -217,15 +229,15 @@ pub(crate) fn kinds(
                 mistakes.push(Mistake::new(service.line, &what, "correct the template"));
             }
             // What an app lacks is said where the application is looked at.
-            Err(UnknownKind::None { .. }) if is_one_service => {
+            (Err(UnknownKind::None { .. }), None) if is_one_service => {
                 let app = Detected {
                     kind: Kind::App,
                     template: None,
                 };
                 kinds.insert(service.name.clone(), app);
             }
-            Err(error) if is_one_service => return Err(error.into()),
-            Err(error) => {
+            (Err(error), None) if is_one_service => return Err(error.into()),
+            (Err(error), None) => {
                 let next = "a service's `kind`, `template` and `site` say what its files do not";
                 mistakes.push(Mistake::new(service.line, &error.to_string(), next));
             }
@@ -306,6 +318,33 @@ mod tests {
         let error = templates(&files).unwrap_err();
         assert!(
             error.contains("delivery.toml:3: `api/template.yaml` needs the parameter `TableName`: it has no default, and no value in `prd`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_service_is_held_against_the_environments_that_deploy_it() {
+        // With `dev-` and 16 more characters, and in `stg`, its bucket and its parameter would be mistakes.
+        let text = "application = \"shop\"\n[services]\nfiles = \"files\"\nother = \"other\"\n\
+            [environments]\ndev = { share = { files = \"int\" } }\nint = { parameters = { Zone = \"x\" } }\n\
+            stg = { after = \"int\", share = { files = \"int\" } }\n";
+        let bucket = format!("{}-${{Environment}}", "x".repeat(59));
+        let files = format!(
+            "Parameters:\n  Environment: {{ Type: String }}\n  Zone: {{ Type: String }}\nResources:\n  \
+             Files: {{ Type: AWS::S3::Bucket, Properties: {{ BucketName: !Sub \"{bucket}\" }} }}\n"
+        );
+        let all = |text: &str| {
+            templates(&[
+                ("delivery.toml", text),
+                ("files/template.yaml", &files),
+                ("other/template.yaml", TEMPLATE),
+            ])
+        };
+        all(text).unwrap();
+        let deployed = text.replace("dev = { share = { files = \"int\" } }", "dev = {}");
+        let error = all(&deployed).unwrap_err();
+        assert!(
+            error.contains("would have a name of 80 characters"),
             "{error}"
         );
     }

@@ -107,7 +107,7 @@ impl<'a> Services<'a> {
             let here = definition.services().iter();
             chosen.extend(here.filter(|service| target.deploys(service)));
         }
-        check_templates(settings, &settings.directory, &environment, &kinds)?;
+        check_templates(settings, &settings.directory, Some(&environment), &kinds)?;
         for service in &chosen {
             let folder = settings.directory.join(directory(service));
             check_kind(service, kinds[&service.name].kind, &folder)?;

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use delivery_definition::names::{NameOf, stack};
-use delivery_definition::{Definition, Detected, Mistake, Service, Target};
+use delivery_definition::names::NameOf;
+use delivery_definition::{Detected, Mistake, Service, Target};
 use delivery_stack::template::Template;
 use serde_json::Value;
+
+use super::read;
 
 /// The properties that name a resource.
 const NAMES: [(&str, &str, NameOf); 4] = [
@@ -30,31 +32,26 @@ const REGION: &str = "us-east-1";
 /// Begins a value that CloudFormation looks up; how long that is, is not known here.
 const LOOKED_UP: &str = "{{resolve:";
 
-/// The names in this environment that are too long, or cannot be names. A value that is not known here counts as no
-/// character.
+/// The names of a service's resources in this environment that are too long, or cannot be names. A value that is not
+/// known here counts as no character.
 pub(super) fn mistakes(
     target: &Target<'_>,
-    definition: &Definition,
+    service: &Service,
     application: &str,
     folder: &Path,
-    kinds: &BTreeMap<String, Detected>,
+    kind: &Detected,
 ) -> Vec<Mistake> {
-    let services = definition.services().iter();
-    let of_service = |service: &Service| {
-        let template = kinds.get(&service.name)?.template.as_ref()?;
-        let directory = service.directory.as_ref()?.value.as_str();
-        let text = std::fs::read_to_string(folder.join(directory).join(template)).ok()?;
-        let template = Template::read(&text).ok()?;
-        let stack = stack(application, &target.name, &service.name).unwrap_or_default();
-        let known = values(target, service, &template, &stack);
-        let resources = template.section("Resources");
-        let wrong = resources.filter_map(|(id, resource)| {
-            let (what, next) = wrong(id, resource, target.name.as_str(), &known)?;
-            Some(Mistake::new(service.line, &what, &next))
-        });
-        Some(wrong.collect::<Vec<_>>())
+    let Some(template) = read(folder, service, kind) else {
+        return Vec::new();
     };
-    services.filter_map(of_service).flatten().collect()
+    let stack = target.stack(application, service).unwrap_or_default();
+    let known = values(target, service, &template, &stack);
+    let resources = template.section("Resources");
+    let wrong = resources.filter_map(|(id, resource)| {
+        let (what, next) = wrong(id, resource, target.name.as_str(), &known)?;
+        Some(Mistake::new(service.line, &what, &next))
+    });
+    wrong.collect()
 }
 
 /// What a template can refer to in a name, as far as it is known before a deployment: an output of another service is not.
@@ -99,19 +96,12 @@ fn wrong(
 ) -> Option<(String, String)> {
     let kind = resource.get("Type")?.as_str()?;
     let (_, property, of) = NAMES.iter().find(|(named, ..)| *named == kind)?;
-    let value = resource.get("Properties")?.get(property)?;
-    let reference = value.get("Ref").and_then(Value::as_str);
-    let reference = reference.map(|name| format!("${{{name}}}"));
-    let substituted = || value.get("Fn::Sub")?.as_str();
-    let text = reference
-        .as_deref()
-        .or_else(|| value.as_str())
-        .or_else(substituted)?;
-    let name = expand(text, known);
+    let text = as_text(resource.get("Properties")?.get(property)?);
+    let name = expand(&text, known);
     if name.contains(LOOKED_UP) {
         return None;
     }
-    if *of == NameOf::Bucket && text_outside(text).contains(|one: char| one.is_ascii_uppercase()) {
+    if *of == NameOf::Bucket && text_outside(&text).contains(|one: char| one.is_ascii_uppercase()) {
         let what = format!("the bucket `{id}` has upper-case letters in its name: `{text}`");
         return Some((what, "write it in lower case".to_owned()));
     }
@@ -125,6 +115,36 @@ fn wrong(
         );
         (what, format!("shorten `{property}`: `{text}`"))
     })
+}
+
+/// A value as the text that `Fn::Sub` would take for it; empty where it is the result of another function.
+fn as_text(value: &Value) -> String {
+    if let Some(text) = value.as_str() {
+        return text.to_owned();
+    }
+    if let Some(name) = value.get("Ref").and_then(Value::as_str) {
+        return format!("${{{name}}}");
+    }
+    match (value.get("Fn::Sub"), value.get("Fn::Join")) {
+        (Some(Value::String(text)), _) => text.clone(),
+        (Some(Value::Array(sub)), _) => match &sub[..] {
+            [Value::String(text), Value::Object(variables)] => {
+                let replace = |text: String, (name, value): (&String, &Value)| {
+                    text.replace(&format!("${{{name}}}"), &as_text(value))
+                };
+                variables.iter().fold(text.clone(), replace)
+            }
+            _ => String::new(),
+        },
+        (_, Some(Value::Array(join))) => match &join[..] {
+            [Value::String(between), Value::Array(parts)] => {
+                let parts: Vec<String> = parts.iter().map(as_text).collect();
+                parts.join(between.as_str())
+            }
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
 }
 
 /// A text with the references that are known replaced, and the others gone.
@@ -187,6 +207,22 @@ mod tests {
             &json!("x".repeat(65)),
         );
         assert!(function.unwrap().contains("65 characters"));
+    }
+
+    #[test]
+    fn names_that_are_joined_or_have_variables_are_expanded() {
+        let role = |name: &Value| said("AWS::IAM::Role", "RoleName", name);
+        let environment = json!({ "Ref": "Environment" });
+        let long = "x".repeat(42);
+        let joined = json!({ "Fn::Join": ["-", [long, environment, { "Ref": "Other" }]] });
+        assert_eq!(role(&joined), None, "64, and one that is not known");
+        let joined = json!({ "Fn::Join": ["-", [long, environment, "y"]] });
+        assert!(role(&joined).unwrap().contains("65 characters"));
+        let text = format!("{long}-${{Where}}-${{Other}}-y");
+        let substituted = json!({ "Fn::Sub": [text, { "Where": environment }] });
+        assert!(role(&substituted).unwrap().contains("66 characters"));
+        let chosen = json!({ "Fn::If": ["IsShort", "a", "x".repeat(99)] });
+        assert_eq!(role(&chosen), None);
     }
 
     #[test]

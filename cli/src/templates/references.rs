@@ -6,6 +6,8 @@ use std::path::Path;
 use delivery_definition::{Definition, Detected, Located, Map, Mistake, Service, Target, Text};
 use delivery_stack::template::{Template, nearest};
 
+use super::read;
+
 /// What a template declares; `None` of a section that a transform writes.
 struct Declared {
     template: String,
@@ -25,8 +27,8 @@ pub(super) fn mistakes(
         .services()
         .iter()
         .filter_map(|service| {
-            let template = kinds.get(&service.name)?.template.as_ref()?;
-            Some((service.name.as_str(), read(folder, service, template)?))
+            let kind = kinds.get(&service.name)?;
+            Some((service.name.as_str(), declared(folder, service, kind)?))
         })
         .collect();
     let mut mistakes = Vec::new();
@@ -64,17 +66,18 @@ fn parameters<'a>(
         .collect()
 }
 
-fn read(folder: &Path, service: &Service, template: &str) -> Option<Declared> {
-    let directory = service.directory.as_ref()?.value.as_str();
-    let text = std::fs::read_to_string(folder.join(directory).join(template)).ok()?;
-    let read = Template::read(&text).ok()?;
+fn declared(folder: &Path, service: &Service, kind: &Detected) -> Option<Declared> {
+    let read = read(folder, service, kind)?;
     let section = |name: &str| {
         let names: BTreeSet<String> = read.section(name).map(|(name, _)| name.clone()).collect();
         let is_written = names.iter().any(|name| name.starts_with("Fn::"));
         (!is_written).then_some(names)
     };
     Some(Declared {
-        template: Path::new(directory).join(template).display().to_string(),
+        template: Path::new(service.folder())
+            .join(kind.template.as_ref()?)
+            .display()
+            .to_string(),
         parameters: section("Parameters"),
         required: required(&read),
         outputs: section("Outputs"),
@@ -87,7 +90,7 @@ fn required(template: &Template) -> Vec<String> {
     without_default.map(|one| one.name).collect()
 }
 
-/// The parameters without a default that have no value in an environment that is a stage.
+/// The parameters without a default that have no value in an environment that is a stage and deploys the service.
 fn missing(definition: &Definition, service: &Service, declared: &Declared) -> Vec<Mistake> {
     let is_known = |name: &str| {
         let known = declared.parameters.as_ref();
@@ -97,6 +100,7 @@ fn missing(definition: &Definition, service: &Service, declared: &Declared) -> V
     let targets: Vec<_> = stages
         .iter()
         .filter_map(|stage| definition.environment(&stage.name).ok())
+        .filter(|target| target.deploys(service))
         .collect();
     let of_parameter = |name: &String| {
         let lacks = |target: &&Target<'_>| {

@@ -268,10 +268,15 @@ impl Definition {
             .collect()
     }
 
-    /// The longest name that one of the environments can have, for those who check the names that templates make of it.
+    /// The longest name that an environment can have to which a service is deployed, for those who check the names that
+    /// templates make of it; `None` where each uses the service of another.
     #[must_use]
-    pub fn longest_environment(&self) -> String {
-        names::longest_environment(self.environments.names())
+    pub fn longest_environment(&self, service: &Service) -> Option<String> {
+        let all = self.environments.iter();
+        let deploying = all.filter(|one| one.share.get(&service.name).is_none());
+        let mut names = deploying.map(|one| one.name.as_str()).peekable();
+        names.peek()?;
+        Some(names::longest_environment(names))
     }
 
     /// The environment of a name, in whatever case: one of the file, or a member of one of its families. Those of

@@ -371,10 +371,19 @@ fn stacks_are_named_by_application_environment_and_service() {
 
 #[test]
 fn the_longest_name_is_that_of_a_member() {
-    assert_eq!(workshop().longest_environment(), "dev-xxxxxxxxxxxxxxxx");
-    let words = definition("application = \"a\"\n[environments]\nint = {}\nproduction = {}\n");
-    assert_eq!(words.longest_environment(), "production");
-    assert_eq!(Definition::default().longest_environment(), "prod");
+    let of = |definition: &Definition, service: &str| {
+        let service = definition.services().get(service).unwrap();
+        definition.longest_environment(service)
+    };
+    let member = Some("dev-xxxxxxxxxxxxxxxx".to_owned());
+    assert_eq!(of(&workshop(), "restapi"), member);
+    // The family `dev` uses the database of another environment, and its names are not made there.
+    assert_ne!(of(&workshop(), "database"), member);
+    let words = definition(
+        "application = \"a\"\n[services]\na = \"a\"\n[environments]\nint = {}\nproduction = {}\n",
+    );
+    assert_eq!(of(&words, "a"), Some("production".to_owned()));
+    assert_eq!(of(&Definition::default(), "main"), Some("prod".to_owned()));
 }
 
 #[test_case(NameOf::Stack, 128)]
