@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use delivery_action::clock::Deadline;
 use delivery_definition::Service;
-use delivery_node::project::{self, Folder};
+use delivery_node::project::{self, Folder, Manager};
 use delivery_node::task;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
@@ -80,11 +80,18 @@ fn script(service: &Service, repository: &Path) -> Result<Option<String>, Deploy
     }
     let installer = project::installer(&files, folder);
     let installer = installer.map_err(|error| failed(error.to_string()))?;
-    let install = match installer.manager.program() {
-        "npm" => "npm ci".to_owned(),
-        program => format!("{program} install"),
-    };
+    let install = install(installer.manager);
     Ok(Some(format!("{STRICT}{install}\n{run}")))
+}
+
+/// Installs what the lock file has, and fails where it is not up to date, as npm-install does in the pipeline.
+fn install(manager: Manager) -> &'static str {
+    match manager {
+        Manager::Npm => "npm ci",
+        Manager::Pnpm => "pnpm install --frozen-lockfile",
+        Manager::YarnClassic => "yarn install --frozen-lockfile",
+        Manager::Yarn => "yarn install --immutable",
+    }
 }
 
 /// The processes of a build. They are ended with it, whether it ended by itself, at a timeout or by Ctrl-C.
@@ -130,4 +137,51 @@ async fn run(service: &Service, directory: &Path, script: &str) -> Result<(), De
         return Ok(());
     }
     Err(failed(format!("it ended with {status}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The script of a service in `api` with this lock file, before and after its dependencies are installed.
+    fn scripts(lock: &str, text: &str) -> [String; 2] {
+        let repository = tempfile::tempdir().unwrap();
+        let folder = repository.path().join("api");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join(lock), text).unwrap();
+        let manifest = r#"{ "scripts": { "package": "true" } }"#;
+        std::fs::write(folder.join("package.json"), manifest).unwrap();
+        let file = "application = \"a\"\n[services]\napi = { directory = \"api\", build = { task = \"package\" } }\n";
+        let definition = delivery_definition::parse(file, "delivery.toml").unwrap();
+        let service = definition.services().get("api").unwrap();
+        let lines = || script(service, repository.path()).unwrap().unwrap();
+        let before = lines();
+        std::fs::create_dir(folder.join("node_modules")).unwrap();
+        [before, lines()]
+    }
+
+    #[test]
+    fn a_task_runs_after_what_its_lock_file_has_is_installed() {
+        let classic = "# yarn lockfile v1\n";
+        let locks = [
+            ("package-lock.json", "{ \"lockfileVersion\": 3 }", "npm ci"),
+            (
+                "pnpm-lock.yaml",
+                "lockfileVersion: '9.0'\n",
+                "pnpm install --frozen-lockfile",
+            ),
+            ("yarn.lock", classic, "yarn install --frozen-lockfile"),
+            (
+                "yarn.lock",
+                "__metadata:\n  version: 8\n",
+                "yarn install --immutable",
+            ),
+        ];
+        for (lock, text, install) in locks {
+            let [before, after] = scripts(lock, text);
+            let run = after.strip_prefix(STRICT).unwrap();
+            assert_eq!(before, format!("{STRICT}{install}\n{run}"));
+            assert!(run.ends_with("run package"), "{run}");
+        }
+    }
 }
