@@ -18,7 +18,7 @@ pub(crate) struct Deploy {
     pub(crate) environment: String,
 
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) options: ServiceOptions,
 
     /// How long it may take (for example 90s, 20m). CloudFormation goes on afterwards.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = DEFAULT_TIMEOUT, env = "DELIVERY_TIMEOUT")]
@@ -33,12 +33,12 @@ pub(crate) struct Plan {
     pub(crate) environment: Option<String>,
 
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) options: ServiceOptions,
 }
 
-/// Which services, and how they come about.
+/// Which services, and whether they are built.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct What {
+pub(crate) struct ServiceOptions {
     /// Only this service; can be repeated.
     #[arg(long = "service", value_name = "NAME")]
     pub(crate) services: Vec<String>,

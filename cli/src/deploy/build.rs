@@ -12,7 +12,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use super::error::DeployError;
-use crate::args::deploy::What;
 use crate::error::CliError;
 use crate::output::Reporter;
 use crate::settings::Settings;
@@ -24,19 +23,15 @@ const STRICT: &str = "set -e\n";
 pub(super) async fn build(
     settings: &Settings,
     services: &[&Service],
-    what: &What,
     reporter: &Reporter,
     timeout: Duration,
 ) -> Result<(), CliError> {
-    if what.no_build {
-        return Ok(());
-    }
     let deadline = Deadline::after(timeout);
     for service in services {
         let Some(script) = script(service, &settings.directory)? else {
             continue;
         };
-        let directory = super::work::directory(service);
+        let directory = service.folder();
         reporter.notice(format!("building {} in `{directory}`", service.name));
         let directory = settings.directory.join(directory);
         let built = run(service, &directory, &script);
@@ -65,7 +60,7 @@ fn script(service: &Service, repository: &Path) -> Result<Option<String>, Deploy
     let Some(name) = &build.value.task else {
         return Ok(None);
     };
-    let folder = super::work::directory(service);
+    let folder = service.folder();
     let folder = if folder == "." { "" } else { folder };
     let files = Folder(repository);
     let failed = |why: String| DeployError::NotBuildable {
@@ -132,7 +127,7 @@ async fn run(service: &Service, directory: &Path, script: &str) -> Result<(), De
     let group = Group(child.id());
     let status = child.wait().await;
     drop(group);
-    let status = status.map_err(|error| failed(format!("it cannot be waited for: {error}")))?;
+    let status = status.map_err(|error| failed(format!("cannot wait for it: {error}")))?;
     if status.success() {
         return Ok(());
     }

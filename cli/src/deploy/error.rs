@@ -22,8 +22,8 @@ pub(crate) enum DeployError {
         service: String,
         source: Box<DeploySiteError>,
     },
-    /// The time was over before the site was uploaded.
-    #[error("the time is over before the site of `{service}` is complete: {summary}")]
+    /// The time ran out before the site was uploaded.
+    #[error("the time ran out before the site of `{service}` was complete: {summary}")]
     Timeout { service: String, summary: String },
     /// Several services failed at the same time.
     #[error("{} services failed:{}", .0.len(), messages(.0))]
@@ -31,6 +31,9 @@ pub(crate) enum DeployError {
     /// There is no such environment.
     #[error(transparent)]
     Environment(#[from] UnknownEnvironment),
+    /// None is named, and the pipeline has none either.
+    #[error("the pipeline has no environment whose deployment could be planned")]
+    NoStage,
     /// The environment has a stage in the pipeline.
     #[error(
         "`{environment}` is deployed by the pipeline; from a folder only environments of developers are deployed"
@@ -58,8 +61,8 @@ pub(crate) enum DeployError {
     /// What builds it is not there.
     #[error("the build of `{service}` cannot be run: {why}")]
     NotBuildable { service: String, why: String },
-    /// The build takes longer than it may.
-    #[error("the build of `{service}` takes longer than {seconds} s, and was ended")]
+    /// The build took longer than it may.
+    #[error("the build of `{service}` took longer than {seconds} s and was ended")]
     BuildTimeout { service: String, seconds: u64 },
     /// The build failed.
     #[error("the build of `{service}` in `{directory}` failed: {why}")]
@@ -74,7 +77,7 @@ pub(crate) enum DeployError {
         service: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Ctrl-C could not be listened for.
+    /// Signals cannot be listened for.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
 }
@@ -110,7 +113,8 @@ impl Explained for DeployError {
             | Self::NoSite { .. } => Exit::NotFound,
             Self::Deployment(error) => exit_of(error),
             Self::Site { source, .. } => exit_of(&**source),
-            Self::NotOwn { .. }
+            Self::NoStage
+            | Self::NotOwn { .. }
             | Self::Nothing { .. }
             | Self::NoName { .. }
             | Self::Kind { .. }
@@ -127,7 +131,8 @@ impl Explained for DeployError {
                 "site"
             }
             Self::Environment(_) => "not-found",
-            Self::NotOwn { .. }
+            Self::NoStage
+            | Self::NotOwn { .. }
             | Self::Nothing { .. }
             | Self::NoName { .. }
             | Self::Shared { .. }
@@ -148,6 +153,7 @@ impl Explained for DeployError {
             Self::Environment(_) => {
                 "use a name of your own, such as `dev-anna`, or one of `[environments]`".to_owned()
             }
+            Self::NoStage => "name one: `delivery plan dev-anna`".to_owned(),
             Self::NotOwn { .. } => {
                 "use a name of your own, such as `dev-anna`; `delivery plan ENVIRONMENT` shows what the pipeline would \
                  change"

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use delivery_action::action::{Action as _, Outcome};
+use delivery_action::action::{Action as _, Completion, Outcome};
 use delivery_action::blocking;
 use delivery_action::clock::Deadline;
 use delivery_action::env::LogLocation;
 use delivery_action::job::{Artifact, Invocation, Job, JobId};
 use delivery_archive::Creation;
-use delivery_definition::{Service, Text};
+use delivery_definition::Service;
 use delivery_render::{SITE_BUCKET, SITE_URL};
 use delivery_stack::deployment::{Desired, Settings};
 use delivery_stack::service::DefinedService;
@@ -79,9 +79,9 @@ impl Work<'_> {
         defined: &DefinedService,
         service: &Service,
         bucket: String,
-    ) -> Result<delivery_action::action::Completion, CliError> {
+    ) -> Result<Completion, CliError> {
         let values = service.config.iter();
-        let values = values.map(|one| (one.name.as_str(), &one.value.value as &Text));
+        let values = values.map(|one| (one.name.as_str(), &one.value.value));
         let config = defined.resolve(&self.client, values).await;
         let mut config = config.map_err(DeployError::Deployment)?;
         let params = DeploySiteParams {

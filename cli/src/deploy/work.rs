@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_cloudformation::Client;
 use delivery_action::clock::Deadline;
 use delivery_action::execution::ExecutionCheck;
+use delivery_definition::names::Family;
 use delivery_definition::{Definition, Detected, Kind, Service};
 use delivery_stack::deployment::{
     Deployed, Deployment, DeploymentError, DeploymentProgress, Desired, Ended, Options, Subject,
@@ -17,27 +18,21 @@ use delivery_stack::service::{DefinedService, Overrides};
 use super::error::DeployError;
 use super::place::Place;
 use crate::application;
-use crate::args::deploy::What;
 use crate::cloud::Cloud;
 use crate::error::CliError;
+use crate::message::StackMessage;
 use crate::output::Reporter;
 use crate::settings::{FILE_NAME, Settings};
 use crate::templates::{check_templates, kinds};
 
-/// How long a change may be worked out.
+/// How long `delivery plan` may build, and how long CloudFormation may compute a change for it.
 pub(super) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// How long the stack is followed before the line that says what goes on is written again.
 const PART: Duration = Duration::from_secs(4);
 
 /// The family whose members are deployed from a folder.
-const OWN: &str = "dev";
-
-/// A service's folder, from the root of the repository.
-pub(super) fn directory(service: &Service) -> &str {
-    let directory = service.directory.as_ref();
-    directory.map_or(".", |directory| directory.value.as_str())
-}
+const OWN: &str = Family::Developer.word();
 
 /// Fails for what is not deployed from a folder.
 fn check_kind(service: &Service, kind: Kind, folder: &Path) -> Result<(), DeployError> {
@@ -66,11 +61,12 @@ pub(super) struct Services<'a> {
 }
 
 impl<'a> Services<'a> {
-    /// Finds what is deployed; whatever is wrong with it is said before anything is changed.
+    /// Finds what is deployed: the services of these names, all where there are none. Whatever is wrong with it is said before
+    /// anything is changed.
     pub(super) fn find(
         settings: &'a Settings,
         environment: &str,
-        what: &What,
+        only: &[String],
     ) -> Result<Self, CliError> {
         let definition = settings.definition();
         if definition.application().is_none() && !application::has_usable_name(&settings.directory)
@@ -85,7 +81,7 @@ impl<'a> Services<'a> {
         let kinds = kinds(settings, &settings.directory, &file)?;
         let environment = target.name.as_str().to_owned();
         let mut chosen = Vec::new();
-        for name in &what.services {
+        for name in only {
             let found = definition.services().get(name);
             let service = found.ok_or_else(|| {
                 DeployError::Deployment(DeploymentError::no_service(definition, FILE_NAME, name))
@@ -103,13 +99,13 @@ impl<'a> Services<'a> {
             }
             chosen.push(service);
         }
-        if what.services.is_empty() {
+        if only.is_empty() {
             let here = definition.services().iter();
             chosen.extend(here.filter(|service| target.deploys(service)));
         }
         check_templates(settings, &settings.directory, Some(&environment), &kinds)?;
         for service in &chosen {
-            let folder = settings.directory.join(directory(service));
+            let folder = settings.directory.join(service.folder());
             check_kind(service, kinds[&service.name].kind, &folder)?;
         }
         Ok(Self {
@@ -201,6 +197,11 @@ impl<'a> Work<'a> {
     ) -> Result<Self, CliError> {
         let cloud = Cloud::connect(settings).await?;
         let place = Place::find(settings, &cloud).await?;
+        if place.is_new {
+            reporter.report(StackMessage::BucketMade {
+                bucket: place.bucket.clone(),
+            });
+        }
         for service in &services.chosen {
             let defined = services.defined(service)?;
             let here = defined.check(&place.account, cloud.region());
@@ -252,15 +253,14 @@ impl<'a> Work<'a> {
 
     /// The folder of a built site.
     pub(super) fn site_folder(&self, service: &Service) -> Result<PathBuf, DeployError> {
-        let site = service.site.as_ref();
-        let site = site.map_or(".", |site| site.value.as_str());
-        let folder = self.files.root().join(directory(service)).join(site);
+        let site = service.site_folder();
+        let folder = self.files.root().join(service.folder()).join(site);
         if folder.is_dir() {
             return Ok(folder);
         }
         Err(DeployError::NoSite {
             service: service.name.clone(),
-            folder: format!("{}/{site}", directory(service)),
+            folder: format!("{}/{site}", service.folder()),
         })
     }
 

@@ -48,6 +48,14 @@ impl Reporter {
         }
     }
 
+    /// A reporter for a command whose answer is all that standard output gets: messages are text, with `--json` too.
+    pub(crate) fn for_answer(global: &Global) -> Self {
+        Self {
+            json: false,
+            ..Self::new(global)
+        }
+    }
+
     /// From now on each action's line names its execution.
     pub(crate) fn name_executions(&mut self) {
         self.names_executions = true;

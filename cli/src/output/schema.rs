@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::answer::CommandAnswer;
 use super::ending::Ending;
 use super::json::FORMAT_VERSION;
-use crate::deploy::DeploymentPlan;
+use crate::deploy::answer::DeploymentPlan;
 use crate::doctor::Diagnosis;
 use crate::init::Initialized;
 use crate::message::Message;

@@ -99,6 +99,18 @@ pub(crate) async fn find(
     Ok(environments.collect())
 }
 
+/// The services of an environment that `delivery.toml` does not have any more.
+pub(crate) async fn left(
+    client: &Client,
+    settings: &Settings,
+    environment: &str,
+) -> Result<Vec<ServiceState>, CallError> {
+    let mut all = find(client, settings).await?;
+    all.retain(|one| one.name == environment);
+    let services = all.into_iter().flat_map(|one| one.services);
+    Ok(services.filter(|one| one.is_left).collect())
+}
+
 /// A line for each service.
 pub(super) fn text(environments: &[EnvironmentState]) -> String {
     let mut text = String::new();

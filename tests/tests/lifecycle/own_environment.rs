@@ -61,7 +61,7 @@ impl World {
         count
     }
 
-    /// A service that is taken out of the file stays deployed, and that is said.
+    /// A service that is taken out of the file stays deployed, and each command says so.
     async fn remove_from_file(&self, service: &str) {
         self.edit("delivery.toml", |text| {
             let lines = text.split_inclusive('\n');
@@ -81,6 +81,15 @@ impl World {
         assert_eq!(last["service"], service);
         let note = last["note"].as_str().unwrap();
         assert!(note.contains("not in delivery.toml any more"), "{note}");
+        let (deployed, lines) = self.deploy("dev-anna").await;
+        deployed.expect(0);
+        let said = format!(
+            "{service} (workshop-dev-anna-{service}): not in delivery.toml any more; it stays until its stack is deleted"
+        );
+        assert_eq!(
+            lines.iter().filter(|line| line["message"] == said).count(),
+            1
+        );
     }
 }
 
@@ -157,7 +166,8 @@ async fn what_is_not_for_a_folder_is_refused_and_a_plan_leaves_nothing() {
     );
 
     let (planned, plan) = world.delivery.json(&["plan"]).await;
-    planned.expect(0);
+    // The bucket for packages was not there.
+    assert!(planned.expect(0).stderr.contains("bucket delivery-"));
     assert_eq!(plan[0]["environment"], "int");
     assert_eq!(plan[0]["services"][0]["creates"], true);
     let note = plan[0]["services"][1]["note"].as_str().unwrap();
@@ -258,6 +268,10 @@ async fn what_is_built_here_is_what_is_deployed() {
     let (unbuilt, lines) = world.delivery.json(&unbuilt).await;
     unbuilt.expect(0);
     assert!(services(&lines).iter().all(|(_, changed)| !changed));
+    // A plan builds, too, and prints nothing but its answer.
+    let (planned, lines) = world.delivery.json(&["plan", "dev-anna"]).await;
+    assert!(planned.expect(0).stderr.contains("building tasks in `"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
 
     // All builds come before the first deployment.
     built_by("exit 7");
@@ -270,7 +284,7 @@ async fn what_is_built_here_is_what_is_deployed() {
     let hangs = ["deploy", "dev-bob", "--timeout", "1s"];
     let ended = world.delivery.call(&hangs).await;
     let text = &ended.expect(6).stderr;
-    assert!(text.contains("takes longer than 1 s"), "{text}");
+    assert!(text.contains("took longer than 1 s"), "{text}");
     world.stop().await;
 }
 
