@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use aws_sdk_codepipeline::primitives::DateTime;
+use delivery_action::clock;
+
 use crate::action_functions::{self, Function};
 use crate::application::Application;
 use crate::args::Global;
@@ -143,7 +146,8 @@ async fn work(
         custom,
         node_layer: node_layer.as_deref(),
     };
-    let (pipelines, created) = launch_stack(environment, stack, reporter, progress).await?;
+    let launched_at = DateTime::from(clock::now());
+    let pipelines = launch_stack(environment, stack, reporter, progress).await?;
     environment.keep();
     if arguments.watch || arguments.keep {
         reporter.report(RunMessage::Addresses {
@@ -151,7 +155,7 @@ async fn work(
         });
     }
     let launched = templates.pipelines.iter().zip(pipelines).collect();
-    let deliveries = deliveries::of(launched, created, environment, &name).await?;
+    let deliveries = deliveries::of(launched, launched_at, environment, &name).await?;
     let reports_logs = global.verbose > 0;
     let mut executions = Executions::new(deliveries, arguments.timeout, reports_logs);
     executions.await_all();
@@ -375,7 +379,7 @@ async fn launch_stack(
     stack: Stack<'_>,
     reporter: &Reporter,
     progress: &mut Progress,
-) -> Result<(Vec<Pipeline>, bool), CliError> {
+) -> Result<Vec<Pipeline>, CliError> {
     let name = stack.name;
     let step = Timed::begin(reporter, Step::Stack, format!("launching {name}"));
     let launched = launch(environment.endpoints(), stack).await?;
@@ -384,7 +388,7 @@ async fn launch_stack(
     let client = environment.endpoints().codepipeline();
     let pipelines = launched.pipelines.into_iter();
     let pipelines = pipelines.map(|name| Pipeline::new(client.clone(), name));
-    Ok((pipelines.collect(), launched.created))
+    Ok(pipelines.collect())
 }
 
 /// A step of the preparation that is being taken.

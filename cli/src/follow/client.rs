@@ -4,6 +4,7 @@ use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::http::HttpResponse;
 use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::stop_pipeline_execution::StopPipelineExecutionError;
+use aws_sdk_codepipeline::primitives::DateTime;
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
     SourceRevisionOverride, TriggerType,
@@ -96,9 +97,12 @@ impl Pipeline {
             .to_owned())
     }
 
-    /// The execution that the pipeline's creation started, if it is in progress: a pipeline that is
-    /// created runs at once.
-    pub(crate) async fn begun_by_creation(&self) -> Result<Option<String>, CliError> {
+    /// The execution that the pipeline's creation started, if that was not before this time and is in progress: a
+    /// pipeline that is created runs at once.
+    pub(crate) async fn begun_by_creation(
+        &self,
+        since: DateTime,
+    ) -> Result<Option<String>, CliError> {
         let listed = self
             .client
             .list_pipeline_executions()
@@ -111,6 +115,7 @@ impl Pipeline {
             .iter()
             .find(|execution| {
                 execution.status() == Some(&PipelineExecutionStatus::InProgress)
+                    && execution.start_time().is_some_and(|time| *time >= since)
                     && execution
                         .trigger()
                         .and_then(|trigger| trigger.trigger_type())
@@ -275,9 +280,7 @@ impl Pipeline {
 }
 
 fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {
-    let seconds = |time: Option<&aws_sdk_codepipeline::primitives::DateTime>| {
-        time.map_or(0.0, aws_sdk_codepipeline::primitives::DateTime::as_secs_f64)
-    };
+    let seconds = |time: Option<&DateTime>| time.map_or(0.0, DateTime::as_secs_f64);
     let status = detail
         .status()
         .map_or("", |status| status.as_str())

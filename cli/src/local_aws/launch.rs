@@ -18,8 +18,6 @@ pub(crate) struct Launched {
     pub(crate) pipelines: Vec<String>,
     /// Where each stage answers.
     pub(crate) urls: BTreeMap<String, StageUrls>,
-    /// Whether there was no such stack before.
-    pub(crate) created: bool,
     /// What the launch did, for messages.
     pub(crate) verb: &'static str,
 }
@@ -85,7 +83,6 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             .map(pipeline)
             .collect::<Result<_, _>>()?,
         urls: urls(stack.environments, &launched.outputs),
-        created: launched.change == Change::Created,
         verb: match launched.change {
             Change::Created => "launched",
             Change::Updated => "updated",

@@ -1,5 +1,6 @@
 //! The pipelines that a run delivers through, in their order.
 
+use aws_sdk_codepipeline::primitives::DateTime;
 use delivery_action::glob::Glob;
 use delivery_render::RenderedPipeline;
 
@@ -34,22 +35,18 @@ impl Delivery {
     }
 }
 
-/// The launched pipelines. Each began with its creation; those that have to wait for others are stopped.
+/// The pipelines. One that was created after this time began to deliver at once; those that have to wait for others are
+/// stopped.
 pub(super) async fn of(
     launched: Vec<(&RenderedPipeline, Pipeline)>,
-    created: bool,
+    launched_at: DateTime,
     environment: &Environment,
     stack_name: &str,
 ) -> Result<Vec<Delivery>, CliError> {
-    let several = launched.len() > 1;
     let mut deliveries: Vec<Delivery> = Vec::new();
     for (rendered, pipeline) in launched {
-        // An update of the stack creates pipelines, too, where there was one before.
-        let mut begun = if created || several {
-            pipeline.begun_by_creation().await?
-        } else {
-            None
-        };
+        // Of a pipeline that was there before, such an execution delivers an older commit.
+        let mut begun = pipeline.begun_by_creation(launched_at).await?;
         if !deliveries.is_empty()
             && let Some(execution) = begun.take()
         {

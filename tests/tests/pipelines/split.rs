@@ -1,5 +1,7 @@
 //! The workshop in two pipelines: one for its table, one for what reads it.
 
+use std::path::Path;
+
 use pipeline_tests::application::Application;
 use pipeline_tests::aws::Aws;
 use pipeline_tests::checkout;
@@ -176,6 +178,57 @@ async fn a_commit_starts_the_pipelines_that_it_concerns() {
         revisions,
         expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>()
     );
+}
+
+/// Runs until an event that is wanted, then interrupts the run, and returns the event.
+async fn interrupted_at(
+    workshop: &Application,
+    home: &Path,
+    is_wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    let mut child = Command::new(checkout::programs().join("delivery"))
+        .args(["run", "--keep", "--json", "--home"])
+        .arg(home)
+        .arg("--functions")
+        .arg(checkout::programs())
+        .arg(workshop.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut wanted = None;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if wanted.is_none() && is_wanted(&event) {
+            interrupt(child.id().unwrap());
+            wanted = Some(event);
+        }
+    }
+    assert_eq!(child.wait().await.unwrap().code(), Some(130));
+    wanted.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_delivers_its_own_commit_while_the_first_one_waits() {
+    let workshop = split_workshop();
+    workshop
+        .replace("delivery.toml", "int = {}", "int = { approval = true }")
+        .unwrap();
+    workshop.commit("Ask before int").unwrap();
+    let home = home();
+    let delivery = Delivery::silently(workshop.path(), home.path());
+    let _kept = delivery.ends_with_this();
+    interrupted_at(&workshop, home.path(), |event| event["type"] == "approval").await;
+
+    // What the creation of the pipeline began is in progress for ever, with the first commit.
+    commit_page(&workshop);
+    let second = interrupted_at(&workshop, home.path(), |event| {
+        event["type"] == "execution" && event["revision"].is_string()
+    });
+
+    assert_eq!(second.await["revision"], workshop.head().unwrap().as_str());
 }
 
 /// No service has the pages at the root.
