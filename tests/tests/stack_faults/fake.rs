@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -103,6 +104,25 @@ pub(crate) fn delivery(endpoint: &str, arguments: &[&str]) -> Command {
 /// What the program ended with, and what it told people.
 pub(crate) async fn ended(mut command: Command) -> (i32, String) {
     let output = command.spawn().unwrap().wait_with_output().await.unwrap();
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), printed)
+}
+
+/// The same of one that is interrupted as soon as a call was made so many times.
+pub(crate) async fn interrupted(
+    fake: &Fake,
+    arguments: &[&str],
+    call: &str,
+    times: usize,
+) -> (i32, String) {
+    let child = fake.delivery(arguments).spawn().unwrap();
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    let count = || fake.calls().iter().filter(|name| *name == call).count();
+    while count() < times {
+        tokio::task::yield_now().await;
+    }
+    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code().unwrap_or(-1), printed)
 }
@@ -236,6 +256,14 @@ pub(crate) fn change_set(status: &str, reason: &str, changes: &str) -> Answer {
          <Changes>{changes}</Changes>"
     );
     result("DescribeChangeSet", &inner)
+}
+
+/// The change of the one resource, in a change set: `action` is what happens to it, `more` are further elements.
+pub(crate) fn resource_change(action: &str, more: &str) -> String {
+    format!(
+        "<member><Type>Resource</Type><ResourceChange><Action>{action}</Action><LogicalResourceId>Site</LogicalResourceId>\
+         <ResourceType>AWS::S3::Bucket</ResourceType>{more}</ResourceChange></member>"
+    )
 }
 
 /// What launches the stack.

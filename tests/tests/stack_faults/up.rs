@@ -1,10 +1,8 @@
 //! `delivery up`.
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::fake::{
-    Fake, STACK_ID, TEMPLATE_URL, UP, beginning, change_set, changed, delivery, ended, no_stack,
-    refused, result, stack,
+    Fake, STACK_ID, TEMPLATE_URL, UP, beginning, change_set, changed, delivery, ended, interrupted,
+    no_stack, refused, resource_change, result, stack,
 };
 
 #[tokio::test]
@@ -119,15 +117,8 @@ async fn an_interrupted_up_takes_away_what_it_made() {
         _ => result(call, ""),
     })
     .await;
-    let child = fake.delivery(&UP).spawn().unwrap();
-    let id = i32::try_from(child.id().unwrap()).unwrap();
-    while !fake.was_asked("DescribeChangeSet") {
-        tokio::task::yield_now().await;
-    }
-    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
-    let output = child.wait_with_output().await.unwrap();
-    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{printed}");
+    let (code, printed) = interrupted(&fake, &UP, "DescribeChangeSet", 1).await;
+    assert_eq!(code, 130, "{printed}");
     assert!(
         printed.contains("nothing was changed, and everything created for it was removed"),
         "{printed}"
@@ -155,13 +146,11 @@ async fn a_stack_that_is_being_changed_is_left_alone() {
 
 #[tokio::test]
 async fn somebody_who_was_quicker_is_noticed() {
-    let add = "<member><Type>Resource</Type><ResourceChange><Action>Add</Action>\
-               <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
-               </ResourceChange></member>";
+    let add = resource_change("Add", "");
     let fake = Fake::start(move |call, _| match call {
         "DescribeStacks" => stack("UPDATE_COMPLETE"),
         "DescribeStackEvents" => beginning("UPDATE_IN_PROGRESS"),
-        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", add),
+        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", &add),
         "ExecuteChangeSet" => refused(404, "ChangeSetNotFound", "ChangeSet does not exist"),
         _ => result(call, ""),
     })
@@ -176,12 +165,10 @@ async fn somebody_who_was_quicker_is_noticed() {
 
 #[tokio::test]
 async fn nothing_that_holds_data_is_removed_unasked() {
-    let remove = "<member><Type>Resource</Type><ResourceChange><Action>Remove</Action>\
-                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
-                  <PolicyAction>Delete</PolicyAction></ResourceChange></member>";
+    let remove = resource_change("Remove", "<PolicyAction>Delete</PolicyAction>");
     let fake = Fake::start(move |call, _| match call {
         "DescribeStacks" => stack("CREATE_COMPLETE"),
-        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", remove),
+        "DescribeChangeSet" => change_set("CREATE_COMPLETE", "", &remove),
         _ => result(call, ""),
     })
     .await;
@@ -248,34 +235,19 @@ async fn nothing_to_change_is_a_success_and_leaves_no_change_set() {
 
 #[tokio::test]
 async fn an_up_that_is_interrupted_while_aws_is_at_work_says_that_it_goes_on() {
-    let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
-                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
-                  <Replacement>False</Replacement></ResourceChange></member>";
+    let change = resource_change("Modify", "<Replacement>False</Replacement>");
     let fake = Fake::start(move |call, times| match (call, times) {
         ("DescribeStacks", 1) => stack("CREATE_COMPLETE"),
         ("DescribeStacks", _) => stack("UPDATE_IN_PROGRESS"),
         // Before the change set is executed there is nothing new.
         ("DescribeStackEvents", 1) => result(call, ""),
         ("DescribeStackEvents", _) => beginning("UPDATE_IN_PROGRESS"),
-        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", change),
+        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", &change),
         _ => result(call, ""),
     })
     .await;
-    let child = fake.delivery(&UP).spawn().unwrap();
-    let id = i32::try_from(child.id().unwrap()).unwrap();
-    while fake
-        .calls()
-        .iter()
-        .filter(|call| *call == "DescribeStackEvents")
-        .count()
-        < 2
-    {
-        tokio::task::yield_now().await;
-    }
-    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
-    let output = child.wait_with_output().await.unwrap();
-    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{printed}");
+    let (code, printed) = interrupted(&fake, &UP, "DescribeStackEvents", 2).await;
+    assert_eq!(code, 130, "{printed}");
     assert!(
         printed.contains("CloudFormation continues: `delivery wait` follows it"),
         "{printed}"
@@ -296,9 +268,7 @@ async fn an_operation_is_followed_through_an_outage_and_no_event_is_lost() {
          <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-01-01T00:00:01Z</Timestamp>\
          <ResourceStatus>UPDATE_IN_PROGRESS</ResourceStatus></member></StackEvents>"
     );
-    let change = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action>\
-                  <LogicalResourceId>Site</LogicalResourceId><ResourceType>AWS::S3::Bucket</ResourceType>\
-                  <Replacement>False</Replacement></ResourceChange></member>";
+    let change = resource_change("Modify", "<Replacement>False</Replacement>");
     let fake = Fake::start(move |call, times| match (call, times) {
         ("DescribeStacks", 1) => stack("CREATE_COMPLETE"),
         ("DescribeStacks", _) => stack("UPDATE_COMPLETE"),
@@ -309,7 +279,7 @@ async fn an_operation_is_followed_through_an_outage_and_no_event_is_lost() {
             refused(503, "ServiceUnavailable", "try again")
         }
         ("DescribeStackEvents", times) if times == 3 + ATTEMPTS => result(call, &nested),
-        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", change),
+        ("DescribeChangeSet", _) => change_set("CREATE_COMPLETE", "", &change),
         _ => result(call, ""),
     })
     .await;
