@@ -20,6 +20,7 @@ use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
 use crate::settings::Settings;
 use crate::stack::connection::find;
+use crate::stack::pipelines::short;
 
 use super::connection::{self, Connection};
 use super::environments::{self, EnvironmentState, Environments};
@@ -259,10 +260,7 @@ impl StatusDocument {
         if self.pipelines.is_empty() {
             return String::new();
         }
-        let stack = &self.stack.name;
-        let name = pipeline.name.strip_prefix(stack.as_str());
-        let name = name.and_then(|name| name.strip_prefix('-'));
-        format!(" --pipeline {}", name.unwrap_or(&pipeline.name))
+        format!(" --pipeline {}", short(&self.stack.name, &pipeline.name))
     }
 }
 

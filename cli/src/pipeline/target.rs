@@ -59,7 +59,7 @@ impl Target {
 
     /// A pipeline's name as `delivery.toml` has it.
     pub(super) fn short<'a>(&self, pipeline: &'a Pipeline) -> &'a str {
-        pipelines::short(&self.stack, pipeline.name())
+        pipelines::short(&self.stack.name, pipeline.name())
     }
 
     fn of_names(&self, names: &[String]) -> Vec<Pipeline> {

@@ -39,9 +39,9 @@ pub(crate) fn meant(
     };
     let known = names
         .iter()
-        .map(|name| short(stack, name).to_owned())
+        .map(|name| short(&stack.name, name).to_owned())
         .collect();
-    names.retain(|name| name == given || short(stack, name) == given);
+    names.retain(|name| name == given || short(&stack.name, name) == given);
     if names.is_empty() {
         return Err(PipelineError::Unknown {
             given: given.to_owned(),
@@ -52,8 +52,8 @@ pub(crate) fn meant(
 }
 
 /// A pipeline's name as `delivery.toml` has it: without the stack's.
-pub(crate) fn short<'a>(stack: &Description, name: &'a str) -> &'a str {
-    let rest = name.strip_prefix(stack.name.as_str());
+pub(crate) fn short<'a>(stack: &str, name: &'a str) -> &'a str {
+    let rest = name.strip_prefix(stack);
     rest.and_then(|rest| rest.strip_prefix('-')).unwrap_or(name)
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn only<T, E: Explained + 'static>(
     };
     let fitting = attempts.iter().filter(|one| fits(one));
     let pipelines: Vec<_> = fitting
-        .map(|one| short(stack, &one.pipeline).to_owned())
+        .map(|one| short(&stack.name, &one.pipeline).to_owned())
         .collect();
     if pipelines.len() > 1 {
         return Err(PipelineError::Several { pipelines }.into());
@@ -96,12 +96,12 @@ pub(crate) fn only<T, E: Explained + 'static>(
     Ok(best.found?)
 }
 
-/// The only pipeline, where a command cannot find out which is meant.
+/// Fails where there are several pipelines, for a command that cannot find out which is meant.
 pub(crate) fn the_only(stack: &Description, names: &[String]) -> Result<(), PipelineError> {
     if names.len() < 2 {
         return Ok(());
     }
-    let pipelines = names.iter().map(|name| short(stack, name).to_owned());
+    let pipelines = names.iter().map(|name| short(&stack.name, name).to_owned());
     Err(PipelineError::Several {
         pipelines: pipelines.collect(),
     })
