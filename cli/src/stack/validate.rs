@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use delivery_stack::template::Template;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tempfile::TempDir;
 
 use crate::action_functions::custom;
 use crate::args::Global;
@@ -23,8 +22,6 @@ use crate::settings::Settings;
 use crate::settings::check::{Purpose, SettingsCheck};
 use crate::state_folder::StateFolder;
 use crate::templates::{ROOT, Templates};
-
-use lint::Lint;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -113,22 +110,15 @@ fn count(number: usize, word: &str) -> String {
 pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
     let checked = Checked::of(&settings, &arguments.templates)?;
-    let paths = &checked.paths;
     let mut findings = Vec::new();
     let mut of_settings = Vec::new();
     let mut templates = Vec::new();
-    for path in paths {
-        let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
-            verb: "read",
-            path: path.clone(),
-            source,
-        })?;
-        let file = checked.shown(path);
-        findings.extend(rules::size(&file, &text));
-        match Template::read(&text) {
-            Ok(template) => templates.push((file, template)),
+    for (file, text) in &checked.files {
+        findings.extend(rules::size(file, text));
+        match Template::read(text) {
+            Ok(template) => templates.push((file.clone(), template)),
             Err(error) => findings.push(Finding {
-                file,
+                file: file.clone(),
                 severity: Severity::Error,
                 message: error.to_string(),
                 help: None,
@@ -143,21 +133,18 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         findings.extend(of_settings.clone());
     }
     let home = StateFolder::find(global.home.as_deref());
-    let lint = lint::run(home.path(), paths).await?;
-    let cfn_lint = lint.is_some();
-    let linted = lint.map(|Lint(findings)| findings).unwrap_or_default();
-    findings.extend(linted.into_iter().map(|finding| Finding {
-        file: checked.shown(Path::new(&finding.file)),
-        ..finding
-    }));
+    let lint = lint::program(home.path());
+    if let Some(program) = &lint {
+        findings.extend(checked.lint(program).await?);
+    }
     let exit = match (errors(&findings), errors(&of_settings)) {
         (0, _) => Exit::Success,
         (all, of_settings) if all == of_settings => Exit::Usage, // as the commands that read the settings end
         _ => Exit::Failed,
     };
     let validation = Validation {
-        files: paths.iter().map(|path| checked.shown(path)).collect(),
-        cfn_lint,
+        files: checked.files.into_iter().map(|(file, _)| file).collect(),
+        cfn_lint: lint.is_some(),
         findings,
     };
     answer::print(global.json, &validation);
@@ -171,19 +158,17 @@ fn errors(findings: &[Finding]) -> usize {
 
 /// The templates that are checked.
 struct Checked {
-    paths: Vec<PathBuf>,
-    /// What they were rendered into.
-    rendered: Option<TempDir>,
+    /// What each is called, and its text.
+    files: Vec<(String, String)>,
+    /// Whether the names are paths of files, and not of renderings.
+    are_on_disk: bool,
 }
 
 impl Checked {
     /// The files that were named, else what the application is rendered to.
     fn of(settings: &Settings, named: &[PathBuf]) -> Result<Self, CliError> {
         if !named.is_empty() {
-            return Ok(Self {
-                paths: named.to_vec(),
-                rendered: None,
-            });
+            return Self::read(named.to_vec());
         }
         let templates = Templates::of(settings)?;
         if templates.is_default
@@ -191,28 +176,59 @@ impl Checked {
         {
             // They are files already, which can be opened.
             let folder = checkout.join("cloudformation");
-            let paths = templates.files.keys().map(|name| folder.join(name));
-            return Ok(Self {
-                paths: paths.collect(),
-                rendered: None,
-            });
+            return Self::read(
+                templates
+                    .files
+                    .keys()
+                    .map(|name| folder.join(name))
+                    .collect(),
+            );
         }
-        let folder = tempfile::tempdir().map_err(|source| CliError::File {
-            verb: "write",
-            path: std::env::temp_dir(),
-            source,
-        })?;
         Ok(Self {
-            paths: templates.write(folder.path())?,
-            rendered: Some(folder),
+            files: templates.files.into_iter().collect(),
+            are_on_disk: false,
         })
     }
 
-    /// What a file is called in messages.
-    fn shown(&self, path: &Path) -> String {
-        let rendered = self.rendered.as_ref().map(TempDir::path);
-        let name = rendered.and_then(|folder| path.strip_prefix(folder).ok());
-        name.unwrap_or(path).display().to_string()
+    fn read(paths: Vec<PathBuf>) -> Result<Self, CliError> {
+        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path.display().to_string(), text)),
+            Err(source) => Err(CliError::File {
+                verb: "read",
+                path,
+                source,
+            }),
+        };
+        Ok(Self {
+            files: paths.into_iter().map(read).collect::<Result<_, _>>()?,
+            are_on_disk: true,
+        })
+    }
+
+    /// What cfn-lint finds. It reads files only, so renderings become some.
+    async fn lint(&self, program: &Path) -> Result<Vec<Finding>, CliError> {
+        if self.are_on_disk {
+            let paths: Vec<PathBuf> = self.files.iter().map(|(file, _)| file.into()).collect();
+            return lint::run(program, &paths).await;
+        }
+        let failed = |path: PathBuf, source| CliError::File {
+            verb: "write",
+            path,
+            source,
+        };
+        let folder = tempfile::tempdir().map_err(|source| failed(std::env::temp_dir(), source))?;
+        let mut paths = Vec::new();
+        for (file, text) in &self.files {
+            let path = folder.path().join(file);
+            std::fs::write(&path, text).map_err(|source| failed(path.clone(), source))?;
+            paths.push(path);
+        }
+        let found = lint::run(program, &paths).await?;
+        let named = found.into_iter().map(|finding| Finding {
+            file: file_name(&finding.file).to_owned(),
+            ..finding
+        });
+        Ok(named.collect())
     }
 }
 

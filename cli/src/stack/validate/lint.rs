@@ -8,12 +8,9 @@ use tokio::process::Command;
 
 use super::{Finding, Severity};
 use crate::error::CliError;
+use crate::preflight::is_on_path;
 
 const PROGRAM: &str = "cfn-lint";
-
-/// What it found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lint(pub(super) Vec<Finding>);
 
 /// A match as cfn-lint writes it.
 #[derive(Deserialize)]
@@ -44,34 +41,31 @@ struct Place {
     line_number: u32,
 }
 
-/// Runs it: the one that is installed with the local AWS, else the one on the path. `None` where there is
-/// none.
-pub(super) async fn run(home: &Path, templates: &[PathBuf]) -> Result<Option<Lint>, CliError> {
+/// The one that is installed with the local AWS, else the one on the path.
+pub(super) fn program(home: &Path) -> Option<PathBuf> {
     let installed = home.join("tools/bin").join(PROGRAM);
-    let program = if installed.exists() {
-        installed
-    } else {
-        PathBuf::from(PROGRAM)
-    };
+    if installed.exists() {
+        return Some(installed);
+    }
+    // Looked for, because an attempt to start what is not there costs a copy of this process.
+    is_on_path(PROGRAM).then(|| PROGRAM.into())
+}
+
+/// Runs it on these files.
+pub(super) async fn run(program: &Path, templates: &[PathBuf]) -> Result<Vec<Finding>, CliError> {
     let output = Command::new(program)
         .args(["--format", "json", "--"])
         .args(templates)
         .stdin(Stdio::null())
         .output()
         .await;
-    let output = match output {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(CliError::Program {
-                program: PROGRAM,
-                source,
-            });
-        }
-    };
+    let output = output.map_err(|source| CliError::Program {
+        program: PROGRAM,
+        source,
+    })?;
     // It ends with another code for what it found, and then prints it all the same.
     match read(&output.stdout) {
-        Some(lint) => Ok(Some(lint)),
+        Some(findings) => Ok(findings),
         None => Err(CliError::Program {
             program: PROGRAM,
             source: std::io::Error::other(
@@ -81,7 +75,7 @@ pub(super) async fn run(home: &Path, templates: &[PathBuf]) -> Result<Option<Lin
     }
 }
 
-fn read(printed: &[u8]) -> Option<Lint> {
+fn read(printed: &[u8]) -> Option<Vec<Finding>> {
     if printed.trim_ascii().is_empty() {
         return None;
     }
@@ -99,7 +93,7 @@ fn read(printed: &[u8]) -> Option<Lint> {
         file: one.filename,
         help: None,
     };
-    Some(Lint(matches.into_iter().map(finding).collect()))
+    Some(matches.into_iter().map(finding).collect())
 }
 
 #[cfg(test)]
@@ -110,7 +104,7 @@ mod tests {
     fn what_it_prints_is_read() {
         let printed = br#"[{"Filename":"a.yaml","Level":"Error","Message":"no such type","Rule":{"Id":"E3006"},
             "Location":{"Start":{"LineNumber":3,"ColumnNumber":1},"End":{"LineNumber":3,"ColumnNumber":9}}}]"#;
-        let found = read(printed).unwrap().0;
+        let found = read(printed).unwrap();
         assert_eq!(
             found,
             [Finding {
@@ -120,7 +114,7 @@ mod tests {
                 help: None,
             }]
         );
-        assert_eq!(read(b"[]").unwrap(), Lint(Vec::new()));
+        assert_eq!(read(b"[]").unwrap(), []);
         assert_eq!(read(b""), None);
     }
 }
