@@ -51,7 +51,6 @@ pub use support::NotYet;
 pub use value::duration::Span;
 pub use value::path::{Pattern, RepositoryPath};
 pub use value::place::{Account, Region, Role, TimeZone};
-pub use value::rollout::{Rollout, Step};
 pub use value::text::{Part, Reference, Text};
 pub use value::ttl::Ttl;
 

@@ -1,11 +1,12 @@
 //! `[environments]`: where services are deployed to.
 
+use delivery_rollout::Strategy;
+
 use crate::form::Located;
 use crate::map::Map;
 use crate::section::{Key, section};
 use crate::value::duration::Span;
 use crate::value::place::{Account, Region, Role, TimeZone};
-use crate::value::rollout::Rollout;
 use crate::value::text::Text;
 use crate::value::ttl::Ttl;
 
@@ -31,7 +32,7 @@ section! {
         allow: Vec<Located<String>> = Key::new("allow").default("none").example("[\"database.OldTable\"]");
         /// How traffic moves to a new version: `canary:10@5m` gives it 10 % for 5 minutes, then all; `linear:10@1m`
         /// 10 % more each minute; `steps:1@10m,50@1h` as listed.
-        rollout: Option<Rollout> = Key::new("rollout")
+        rollout: Option<Strategy> = Key::new("rollout")
             .default("`all-at-once`")
             .example("\"canary:10@5m\"")
             .not_yet();

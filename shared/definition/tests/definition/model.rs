@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use delivery_definition::names::{EnvironmentName, Family, NameOf, slug};
 use delivery_definition::{
-    Architecture, Capability, Definition, Scalar, Source, Step, Text, UnknownEnvironment, parse,
+    Architecture, Capability, Definition, Scalar, Source, Text, UnknownEnvironment, parse,
 };
 use test_case::test_case;
 
@@ -332,11 +331,8 @@ fn what_is_not_applied_yet_is_named_with_its_line() {
 fn a_rollout_is_its_steps() {
     let definition = workshop();
     let prd = definition.environment("prd").unwrap();
-    let step = Step {
-        permille: 100,
-        wait: Duration::from_mins(5),
-    };
-    assert_eq!(prd.settings.rollout.as_ref().unwrap().steps, [step]);
+    let strategy = "canary:10@5m".parse().unwrap();
+    assert_eq!(prd.settings.rollout, Some(strategy));
     assert!(prd.settings.is_approved_by_hand());
     assert!(prd.settings.is_protected());
 }

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod decision;
+mod description;
+mod evidence;
+mod failure;
+mod intervention;
+mod plan;
+mod standing;
+mod strategy;
+
+pub use decision::{Change, Decision, Hint, Hook, Progress, Seen, began, decide, give_up};
+pub use description::{Description, End, Marker, Phase};
+pub use evidence::{Alarm, AlarmState, Evidence, Missing, Requests, Traffic, Unreadable, Verdict};
+pub use failure::Failure;
+pub use intervention::{abort, finish, put_back_unwatched, under_way};
+pub use plan::{OnNoData, Plan, Rollout, Watch};
+pub use standing::{Alias, Provisioning, Standing, is_watched, stable_version};
+pub use strategy::{LONGEST, Share, Step, Strategy, StrategyError};
