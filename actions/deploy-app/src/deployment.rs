@@ -14,17 +14,19 @@ use std::time::Duration;
 use aws_sdk_lambda::Client;
 use delivery_action::action::{Completion, Continuation, Outcome};
 use delivery_action::aws::CallErrorKind;
-use delivery_action::clock::Deadline;
+use delivery_action::clock::{self, Deadline};
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::failure::JobError;
 use delivery_action::job::Artifact;
+use delivery_alias::{Found, FunctionAlias};
+use delivery_rollout::{Change, Description, Failure, Hint, Provisioning, Rollout, is_watched};
 
-use crate::alias::{self, AliasState};
 use crate::error::DeployAppError;
 use crate::function::{self, Condition, Snapshot};
 use crate::params::DeployAppParams;
-use crate::progress::DeployAppProgress;
+use crate::progress::{DeployAppProgress, RolloutProgress};
+use crate::rollout::{End, RolloutRun};
 use crate::versions;
 
 /// First polling interval while a function is being updated. Updating a zip takes seconds.
@@ -50,6 +52,8 @@ const MAX_UPDATES: u32 = 3;
 /// The part of a deployment that one job does.
 pub(crate) struct Deployment<'a> {
     lambda: &'a Client,
+    cloud_watch: &'a aws_sdk_cloudwatch::Client,
+    alias: FunctionAlias,
     params: &'a DeployAppParams,
     artifact: &'a Artifact,
     check: ExecutionCheck,
@@ -76,7 +80,7 @@ struct AliasMove {
 
 impl<'a> Deployment<'a> {
     pub(crate) fn new(
-        lambda: &'a Client,
+        (lambda, cloud_watch): (&'a Client, &'a aws_sdk_cloudwatch::Client),
         params: &'a DeployAppParams,
         artifact: &'a Artifact,
         check: ExecutionCheck,
@@ -86,6 +90,8 @@ impl<'a> Deployment<'a> {
         let margin = CONTINUE_MARGIN.min(deadline.remaining() / LARGEST_MARGIN_PART);
         Self {
             lambda,
+            cloud_watch,
+            alias: params.alias(lambda),
             params,
             artifact,
             check,
@@ -102,6 +108,9 @@ impl<'a> Deployment<'a> {
         };
         if let Step::OutOfTime = self.settle(Some(&version)).await? {
             return self.continue_later();
+        }
+        if let Some(rollout) = self.progress.rollout.clone() {
+            return self.roll_out(version, rollout).await;
         }
         match self.move_alias(&version).await? {
             Step::Done(moved) => Ok(self.complete(&version, moved)),
@@ -235,23 +244,31 @@ impl<'a> Deployment<'a> {
             if self.stop_at.remaining().is_zero() {
                 return Ok(Step::OutOfTime);
             }
-            let found = alias::read(self.lambda, self.params).await?;
-            if let Some(found) = found.as_ref().filter(|found| !found.weights.is_empty()) {
+            let found = self.alias.read().await?;
+            self.check_that_nobody_watches(found.as_ref(), version)
+                .await?;
+            if let Some(found) = found
+                .as_ref()
+                .filter(|found| !found.alias.weights.is_empty())
+            {
                 self.wait_for_provisioning(found, version).await?;
                 continue;
             }
-            let previous = found.as_ref().map(|found| found.version.clone());
-            if let Some(found) = found.as_ref().filter(|found| found.is_wholly_on(version)) {
+            let previous = found.as_ref().map(|found| found.alias.version.clone());
+            if let Some(found) = found
+                .as_ref()
+                .filter(|found| found.alias.is_wholly_on(version))
+            {
                 return Ok(Step::Done(by_this_job.unwrap_or(AliasMove {
-                    previous: found.previous_version().map(str::to_owned),
+                    previous: found.alias.description.before.clone(),
                     by_this_job: false,
                 })));
             }
             let sent = self.send_move(found, version).await?;
             match sent {
-                Ok(moved) if moved.version == version => {
+                Ok(moved) if moved.alias.version == version => {
                     // With provisioned concurrency Lambda itself sets weights now; wait for it above.
-                    if moved.is_wholly_on(version) {
+                    if moved.alias.is_wholly_on(version) {
                         return Ok(Step::Done(AliasMove {
                             previous,
                             by_this_job: true,
@@ -262,14 +279,14 @@ impl<'a> Deployment<'a> {
                         by_this_job: true,
                     });
                 }
-                Ok(moved) => return Err(self.alias_moved(&moved.version, version)),
+                Ok(moved) => return Err(self.alias_moved(&moved.alias.version, version)),
                 // The call may have moved the alias although its answer was lost.
                 Err(DeployAppError::Job(JobError::Call(error)))
                     if error.outcome_unknown && may_look_again =>
                 {
                     may_look_again = false;
-                    let seen = alias::read(self.lambda, self.params).await?;
-                    if !seen.is_some_and(|seen| seen.is_wholly_on(version)) {
+                    let seen = self.alias.read().await?;
+                    if !seen.is_some_and(|seen| seen.alias.is_wholly_on(version)) {
                         return Err(DeployAppError::Job(JobError::Call(error)));
                     }
                 }
@@ -285,48 +302,142 @@ impl<'a> Deployment<'a> {
     /// Asks Lambda for the move, from the version that the alias had when the action began.
     async fn send_move(
         &mut self,
-        found: Option<AliasState>,
+        found: Option<Found>,
         version: &str,
-    ) -> Result<Result<AliasState, DeployAppError>, DeployAppError> {
+    ) -> Result<Result<Found, DeployAppError>, DeployAppError> {
         if let Some(found) = &found {
             let at_start = self.progress.alias.as_ref();
-            if at_start.is_none_or(|at_start| at_start.version != found.version) {
-                return Err(self.alias_moved(&found.version, version));
+            if at_start.is_none_or(|at_start| at_start.version != found.alias.version) {
+                return Err(self.alias_moved(&found.alias.version, version));
             }
         }
         // After the alias was read, so that no gap is left: whoever moves it from here on changes
         // its revision, and the update is refused.
         self.check.still_runs().await?;
-        let sent = match &found {
-            None => alias::create(self.lambda, self.params, version).await,
-            Some(found) => alias::update(self.lambda, self.params, found, version).await,
+        let description = Description {
+            marker: None,
+            revision: self.params.revision.clone(),
+            before: found.as_ref().map(|found| found.alias.version.clone()),
         };
-        if sent.as_ref().is_ok_and(|moved| moved.version == version) {
-            tracing::info!(
-                alias = alias::resource(self.params),
-                version,
-                "moved the alias"
-            );
+        let sent = match &found {
+            None => self.alias.create(version, &description).await,
+            Some(found) => {
+                let change = Change {
+                    version: version.to_owned(),
+                    share: None,
+                    description,
+                };
+                self.alias.change(found, &change).await
+            }
+        };
+        if sent
+            .as_ref()
+            .is_ok_and(|moved| moved.alias.version == version)
+        {
+            tracing::info!(alias = self.alias.resource(), version, "moved the alias");
         }
-        Ok(sent)
+        Ok(sent.map_err(DeployAppError::from))
+    }
+
+    /// Fails if another deployment's version has all traffic and is still watched: putting it back would take this
+    /// one away.
+    async fn check_that_nobody_watches(
+        &self,
+        found: Option<&Found>,
+        version: &str,
+    ) -> Result<(), DeployAppError> {
+        let Some(found) = found.filter(|found| found.alias.weights.is_empty()) else {
+            return Ok(()); // Split traffic is looked at by itself.
+        };
+        let Some(marker) = is_watched(clock::timestamp(), &found.alias, None) else {
+            return Ok(());
+        };
+        let good = self.alias.good().read().await?;
+        if good.is_some_and(|good| good.alias.version == found.alias.version) {
+            return Ok(());
+        }
+        Err(DeployAppError::Rollout {
+            alias: self.alias.resource(),
+            version: version.to_owned(),
+            failure: Failure::Busy(Box::new(marker.clone())),
+        })
+    }
+
+    /// Moves the alias step by step, or watches it, or asks hooks.
+    async fn roll_out(
+        mut self,
+        version: String,
+        progress: RolloutProgress,
+    ) -> Result<Outcome, DeployAppError> {
+        let rollout = Rollout {
+            id: progress.id,
+            execution: self
+                .params
+                .execution
+                .as_ref()
+                .map(|execution| execution.id().to_owned()),
+            stable: progress.stable,
+            new: version,
+            revision: self.params.revision.clone(),
+        };
+        let hint = Hint {
+            began: self.progress.began(),
+            before_hook: progress.before_hook_passed.then_some(Ok(())),
+            after_hook: progress.after_hook_passed.then_some(Ok(())),
+        };
+        let run = RolloutRun::new(
+            (self.lambda, self.cloud_watch),
+            self.params,
+            &self.check,
+            self.stop_at,
+            rollout.clone(),
+            hint,
+        );
+        match run.run().await? {
+            End::Complete => {
+                let previous = rollout.stable.filter(|stable| *stable != rollout.new);
+                let moved = AliasMove {
+                    by_this_job: previous.is_some(),
+                    previous,
+                };
+                Ok(self.complete(&rollout.new, moved))
+            }
+            End::Continue {
+                hint,
+                summary,
+                percent,
+            } => {
+                self.progress.rollout = Some(RolloutProgress {
+                    id: rollout.id,
+                    stable: rollout.stable,
+                    before_hook_passed: hint.before_hook == Some(Ok(())),
+                    after_hook_passed: hint.after_hook == Some(Ok(())),
+                });
+                Ok(Outcome::Continue(Continuation {
+                    token: ContinuationToken::new(&self.progress)?,
+                    summary,
+                    percent_complete: percent,
+                }))
+            }
+        }
     }
 
     /// Pauses if Lambda itself splits the alias's traffic, as it does while it moves provisioned concurrency. If somebody
     /// else's rollout splits it, the deployment fails and leaves the rollout alone.
     async fn wait_for_provisioning(
         &mut self,
-        found: &AliasState,
+        found: &Found,
         version: &str,
     ) -> Result<(), DeployAppError> {
-        let alias = || alias::resource(self.params);
-        if !alias::is_provisioning(self.lambda, self.params).await? {
+        let alias = || self.alias.resource();
+        if self.alias.provisioning().await? != Provisioning::Moving {
             // It may have finished since the alias was read.
-            let seen = alias::read(self.lambda, self.params).await?;
-            if seen.is_some_and(|seen| !seen.weights.is_empty()) {
+            let seen = self.alias.read().await?;
+            if seen.is_some_and(|seen| !seen.alias.weights.is_empty()) {
                 return Err(DeployAppError::AliasShared {
                     alias: alias(),
-                    found: found.version.clone(),
-                    weights: found.weights_text(),
+                    found: found.alias.version.clone(),
+                    weights: found.alias.weights_text(),
                     version: version.to_owned(),
                 });
             }
@@ -335,7 +446,7 @@ impl<'a> Deployment<'a> {
         if self.progress.elapsed() > MAX_WAIT {
             return Err(DeployAppError::ProvisioningNeverEnds {
                 alias: alias(),
-                found: found.version.clone(),
+                found: found.alias.version.clone(),
                 minutes: MAX_WAIT.as_secs() / 60,
             });
         }
@@ -356,7 +467,7 @@ impl<'a> Deployment<'a> {
 
     fn alias_moved(&self, found: &str, version: &str) -> DeployAppError {
         DeployAppError::AliasMoved {
-            alias: alias::resource(self.params),
+            alias: self.alias.resource(),
             began: self
                 .progress
                 .alias
@@ -368,7 +479,7 @@ impl<'a> Deployment<'a> {
     }
 
     fn complete(self, version: &str, moved: AliasMove) -> Outcome {
-        let alias = alias::resource(self.params);
+        let alias = self.alias.resource();
         let revision = self.params.revision.as_deref();
         let of_revision = revision
             .map(|name| format!(" (revision {name})"))

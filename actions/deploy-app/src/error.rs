@@ -3,6 +3,7 @@
 use delivery_action::aws::CallError;
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::job::Artifact;
+use delivery_rollout::Failure;
 
 /// Why a function could not be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,31 @@ pub enum DeployAppError {
         /// How long the action waited.
         minutes: u64,
     },
+    /// A rollout failed; the alias is as its text says.
+    #[error("the rollout of version {version} to alias `{alias}` failed: {failure}")]
+    Rollout {
+        /// `function:alias`.
+        alias: String,
+        /// The version that this action deploys.
+        version: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// A rollout failed, and Lambda does not let it be put back.
+    #[error(
+        "alias `{alias}` still gives traffic to the version that failed, because it could not be put back on version \
+         {stable}: {why}"
+    )]
+    NotPutBack {
+        /// `function:alias`.
+        alias: String,
+        /// The version that should have all traffic.
+        stable: String,
+        /// Why it should be put back.
+        why: String,
+        /// What Lambda said.
+        source: Box<CallError>,
+    },
     /// Lambda published a version and returned no number.
     #[error("Lambda published a version of function `{function}` but returned no version number")]
     NoVersion {
@@ -122,6 +148,8 @@ impl ActionError for DeployAppError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Job(error) => error.failure_type(),
+            Self::Rollout { failure, .. } => type_of(failure),
+            Self::NotPutBack { source, .. } => source.failure_type(),
             Self::NotAZip { .. } | Self::CodeRefused { .. } | Self::NotReady { .. } => {
                 FailureType::JobFailed
             }
@@ -185,7 +213,57 @@ impl ActionError for DeployAppError {
                  says `READY`"
                     .to_owned(),
             ),
+            Self::Rollout { failure, .. } => Some(hint_of(failure).to_owned()),
+            Self::NotPutBack { alias, stable, .. } => {
+                let (function, name) = alias.rsplit_once(':').unwrap_or((alias, "ALIAS"));
+                Some(format!(
+                    "put it back yourself: `aws lambda update-alias --function-name {function} --name {name} \
+                     --function-version {stable} --routing-config AdditionalVersionWeights={{}}`"
+                ))
+            }
             Self::NoVersion { .. } => Some("retry the stage".to_owned()),
+        }
+    }
+}
+
+fn type_of(failure: &Failure) -> FailureType {
+    match failure {
+        Failure::PutBack { .. }
+        | Failure::PutBackByGuard { .. }
+        | Failure::Aborted { .. }
+        | Failure::Hook { .. }
+        | Failure::Alarm(_) => FailureType::JobFailed,
+        Failure::NoAlarm(_) => FailureType::ConfigurationError,
+        Failure::Unreadable(_) | Failure::Provisioning(_) => FailureType::SystemUnavailable,
+        Failure::Busy(_) | Failure::Split { .. } | Failure::Changed { .. } => {
+            FailureType::RevisionOutOfSync
+        }
+    }
+}
+
+fn hint_of(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::PutBack { .. } | Failure::PutBackByGuard { .. } => {
+            "correct what the reason names and release again; a retry of the stage begins the rollout anew"
+        }
+        Failure::Aborted { .. } => {
+            "release again when the reason is gone; a retry of the stage begins the rollout anew"
+        }
+        Failure::Hook { .. } => "correct what the hook found and release again",
+        Failure::Alarm(_) => {
+            "wait until the alarm is quiet and retry the stage, or deploy the release that mends it with `fix-forward=on`"
+        }
+        Failure::NoAlarm(_) => "correct `alarms` in `UserParameters`, or create the alarm",
+        Failure::Unreadable(_) => {
+            "allow `cloudwatch:DescribeAlarms` and `cloudwatch:GetMetricData` for this function's role, then retry the stage"
+        }
+        Failure::Provisioning(_) => {
+            "retry the stage when `aws lambda get-provisioned-concurrency-config` for the alias says `READY`"
+        }
+        Failure::Busy(_) => "wait until that rollout is over, or end it, then retry the stage",
+        Failure::Split { .. } => "finish or stop what splits the traffic, then retry the stage",
+        Failure::Changed { .. } => {
+            "check which release the alias should serve; retry the stage to roll this one out"
         }
     }
 }

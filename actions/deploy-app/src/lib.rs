@@ -9,26 +9,30 @@ use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
 
-mod alias;
 mod code;
 mod deployment;
 mod error;
 mod function;
 mod params;
 mod progress;
+mod rollout;
 mod versions;
 
 pub use error::DeployAppError;
-pub use params::{AliasName, DeployAppParams, FunctionName, Strategy};
+pub use params::{
+    AliasName, Compare, DeployAppParams, ErrorRate, FunctionName, HookFunction, NoData,
+};
 pub use progress::DeployAppProgress;
 
 use deployment::Deployment;
+use progress::RolloutProgress;
 
 /// Publishes a version of a function and moves an alias to it.
 #[derive(Debug)]
 pub struct DeployApp {
     config: SdkConfig,
     lambda: Client,
+    cloud_watch: aws_sdk_cloudwatch::Client,
 }
 
 impl DeployApp {
@@ -38,6 +42,7 @@ impl DeployApp {
         Self {
             config: config.clone(),
             lambda: Client::new(config),
+            cloud_watch: aws_sdk_cloudwatch::Client::new(config),
         }
     }
 
@@ -50,12 +55,23 @@ impl DeployApp {
         if let Some(token) = &job.continuation_token {
             return Ok(ContinuationToken::read(token)?);
         }
-        let alias = alias::read(&self.lambda, params).await?;
+        let alias = params.alias(&self.lambda);
+        let found = alias.read().await?;
+        let rollout = if params.is_rollout() {
+            let good = alias.good().read().await?;
+            Some(RolloutProgress::begin(
+                job.id.as_str(),
+                found.as_ref(),
+                good.as_ref(),
+            ))
+        } else {
+            None
+        };
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
         let artifact = job.only_input()?;
         let code_sha256 = code::hash(&store, artifact, params.digest, &workspace).await?;
-        Ok(DeployAppProgress::new(code_sha256, alias))
+        Ok(DeployAppProgress::new(code_sha256, found.as_ref(), rollout))
     }
 }
 
@@ -70,8 +86,15 @@ impl Action for DeployApp {
         let progress = self.progress(job, &params).await?;
         let deadline = job.invocation.deadline;
         let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
-        Deployment::new(&self.lambda, &params, artifact, check, deadline, progress)
-            .run()
-            .await
+        Deployment::new(
+            (&self.lambda, &self.cloud_watch),
+            &params,
+            artifact,
+            check,
+            deadline,
+            progress,
+        )
+        .run()
+        .await
     }
 }

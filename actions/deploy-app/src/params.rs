@@ -1,9 +1,14 @@
 //! The action's `UserParameters`.
 
+use std::time::Duration;
+
+use aws_sdk_lambda::Client;
 use delivery_action::artifact::Digest;
 use delivery_action::execution::Execution;
 use delivery_action::job::Job;
-use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_action::parameters::{HumanDuration, ParametersError, Params, Switch, UserParameters};
+use delivery_alias::FunctionAlias;
+use delivery_rollout::{LONGEST, OnNoData, Plan, Strategy, StrategyError, Watch};
 use serde::{Deserialize, Deserializer, de};
 
 /// Longest name, partial ARN or ARN of a function, in characters (`API_UpdateFunctionCode`).
@@ -11,6 +16,18 @@ const MAX_FUNCTION_CHARS: usize = 140;
 
 /// Longest name of an alias, in characters (`API_CreateAlias`, `Name`).
 const MAX_ALIAS_CHARS: usize = 128;
+
+/// Alarms of one rollout, as many as AWS's own action takes (CodePipeline User Guide, "AWS Lambda deploy action").
+const MOST_ALARMS: usize = 10;
+
+/// Longest name of an alarm, in characters (`API_PutMetricAlarm`, `AlarmName`).
+const MAX_ALARM_CHARS: usize = 255;
+
+/// How long a step is held for data, if nothing is said: two periods of the console's alarms.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// How late a metric may be, if nothing is said: Lambda sends its metrics every minute.
+const METRICS_DELAY: Duration = Duration::from_mins(1);
 
 /// The parameters of `deploy-app`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,8 +40,33 @@ pub struct DeployAppParams {
     /// The source revision, for the version's description.
     pub revision: Option<String>,
     /// How traffic moves.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strategy")]
     pub strategy: Strategy,
+    /// How long the new version is watched with all traffic.
+    pub bake: Option<HumanDuration>,
+    /// Alarms that put the rollout back.
+    #[serde(default, deserialize_with = "alarms")]
+    pub alarms: Vec<String>,
+    /// The most errors of the new version.
+    pub max_error_rate: Option<ErrorRate>,
+    /// Whether the new version's errors are compared with the old one's.
+    pub compare: Option<Compare>,
+    /// Requests that the new version must have served.
+    #[serde(default)]
+    pub min_requests: u32,
+    /// How long a step is held for data.
+    pub patience: Option<HumanDuration>,
+    /// What happens after that.
+    #[serde(default)]
+    pub on_no_data: NoData,
+    /// Alarms that ring at the start do not count until they have been quiet.
+    pub fix_forward: Option<Switch>,
+    /// A function that says whether the new version may get traffic.
+    pub pre_traffic: Option<HookFunction>,
+    /// A function that says whether it may keep it.
+    pub post_traffic: Option<HookFunction>,
+    /// How late CloudWatch's metrics may be.
+    pub metrics_delay: Option<HumanDuration>,
     /// The digest of the artifact that was built and tested; any other artifact is refused.
     #[serde(default, deserialize_with = "Digest::deserialize_whole")]
     pub digest: Option<Digest>,
@@ -39,10 +81,63 @@ impl Params for DeployAppParams {
         _job: &Job,
     ) -> Result<Self, ParametersError> {
         let execution = Execution::take(&mut parameters)?;
-        Ok(Self {
+        let params = Self {
             execution,
             ..parameters.deserialize()?
-        })
+        };
+        let plan = params.plan();
+        let steps = u32::try_from(plan.strategy.steps.len()).unwrap_or(u32::MAX);
+        let longest = plan.patience.saturating_mul(steps.saturating_add(1));
+        if plan.strategy.lasts() + plan.bake + longest > LONGEST {
+            return Err(ParametersError::Invalid {
+                key: "strategy".to_owned(),
+                expected: "steps, `bake` and a `patience` for each of at most 20 hours together"
+                    .to_owned(),
+            });
+        }
+        Ok(params)
+    }
+}
+
+impl DeployAppParams {
+    /// The alias to move.
+    pub(crate) fn alias(&self, lambda: &Client) -> FunctionAlias {
+        FunctionAlias::new(lambda, self.function.as_str(), self.alias.as_str())
+    }
+
+    /// Whether traffic moves in steps, or anything is watched or asked on the way. Otherwise one call moves it.
+    #[must_use]
+    pub(crate) fn is_rollout(&self) -> bool {
+        let plan = self.plan();
+        let is_watched = plan.watch.is_any() || !plan.bake.is_zero();
+        !plan.strategy.steps.is_empty() || is_watched || plan.before_hook || plan.after_hook
+    }
+
+    /// What the rollout does.
+    pub(crate) fn plan(&self) -> Plan {
+        let is_gradual = !self.strategy.steps.is_empty();
+        let watch = Watch {
+            alarms: self.alarms.clone(),
+            max_error_permille: self.max_error_rate.map(|ErrorRate(permille)| permille),
+            compare: self
+                .compare
+                .map_or(is_gradual, |compare| compare == Compare::Errors),
+            min_requests: self.min_requests.into(),
+        };
+        Plan {
+            strategy: self.strategy.clone(),
+            bake: self.bake.map_or(Duration::ZERO, |bake| bake.0),
+            watch,
+            patience: self.patience.map_or(PATIENCE, |patience| patience.0),
+            on_no_data: match self.on_no_data {
+                NoData::Rollback => OnNoData::Rollback,
+                NoData::Proceed => OnNoData::Proceed,
+            },
+            fix_forward: self.fix_forward.is_some_and(Switch::is_on),
+            metrics_delay: self.metrics_delay.map_or(METRICS_DELAY, |delay| delay.0),
+            before_hook: self.pre_traffic.is_some(),
+            after_hook: self.post_traffic.is_some(),
+        }
     }
 }
 
@@ -111,21 +206,90 @@ impl<'de> Deserialize<'de> for AliasName {
 }
 
 /// How traffic moves to the new version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// All of it, in one call.
-    #[default]
-    AllAtOnce,
+fn strategy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strategy, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| match error {
+        StrategyError::Form => de::Error::custom(Strategy::FORM),
+        error => de::Error::custom(format!("{}; {error}", Strategy::FORM)),
+    })
 }
 
-impl<'de> Deserialize<'de> for Strategy {
+/// Names of alarms with commas between them.
+fn alarms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    let fits = |name: &String| (1..=MAX_ALARM_CHARS).contains(&name.chars().count());
+    if names.len() > MOST_ALARMS || !names.iter().all(fits) {
+        return Err(de::Error::custom(
+            "names of at most 10 alarms, with commas between them",
+        ));
+    }
+    Ok(names)
+}
+
+/// The share of requests that may fail, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorRate(u32);
+
+impl<'de> Deserialize<'de> for ErrorRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "all-at-once" => Ok(Self::AllAtOnce),
-            name if name.starts_with("canary:") || name.starts_with("linear:") => Err(
-                de::Error::custom("`all-at-once`; `canary` and `linear` are not available yet"),
-            ),
-            _ => Err(de::Error::custom("`all-at-once`")),
+        let text = String::deserialize(deserializer)?;
+        let (whole, tenths) = text.split_once('.').unwrap_or((&text, "0"));
+        let number = |text: &str, most: usize| {
+            let fits = (1..=most).contains(&text.len());
+            (fits && text.bytes().all(|byte| byte.is_ascii_digit()))
+                .then(|| text.parse::<u32>().ok())?
+        };
+        number(whole, 2)
+            .zip(number(tenths, 1))
+            .map(|(whole, tenths)| Self(whole * 10 + tenths))
+            .ok_or_else(|| de::Error::custom("a percentage from 0 to 99.9, such as `1` or `0.5`"))
+    }
+}
+
+/// What is compared between the new and the old version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compare {
+    /// How many of their requests fail.
+    Errors,
+    /// Nothing.
+    Off,
+}
+
+/// What becomes of a rollout whose data does not come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoData {
+    /// It is put back.
+    #[default]
+    Rollback,
+    /// It goes on.
+    Proceed,
+}
+
+/// The function of a hook: `FUNCTION` or `FUNCTION:QUALIFIER`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookFunction(String);
+
+impl HookFunction {
+    /// As Lambda takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for HookFunction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '$');
+        let short = name.chars().count() <= MAX_FUNCTION_CHARS + MAX_ALIAS_CHARS;
+        if name.is_empty() || !short || !name.chars().all(known) {
+            return Err(de::Error::custom(
+                "the name or ARN of a function, with `:ALIAS` or `:VERSION` after it if one is meant",
+            ));
         }
+        Ok(Self(name))
     }
 }

@@ -62,6 +62,12 @@ impl Execution {
         }
         Ok(Some(Self { pipeline, id }))
     }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// Asks CodePipeline whether an execution is still running.

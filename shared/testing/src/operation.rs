@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, Uri};
 /// One operation on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`, `cloudformation`.
+    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`, `cloudformation`, `cloudwatch`.
     pub service: String,
     /// The operation, such as `UpdateAlias`; the method and path where it is not known.
     pub name: String,
@@ -28,12 +28,18 @@ impl Operation {
     /// Reads what a request is.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
-        let service = credential(parts, 3).unwrap_or_else(|| "s3".to_owned());
+        let service = match credential(parts, 3) {
+            Some(service) if service == "monitoring" => "cloudwatch".to_owned(),
+            Some(service) => service,
+            None => "s3".to_owned(),
+        };
         let path = segments(&parts.uri);
         let (name, resource) = match service.as_str() {
             "lambda" => lambda(&parts.method, &path),
             "codepipeline" => (target(parts), String::new()),
             "cloudformation" => (target(parts), stack(parts)),
+            // `/service/NAME/operation/DescribeAlarms`.
+            "cloudwatch" => (path.last().cloned().unwrap_or_default(), String::new()),
             "apigateway" => api_gateway(&parts.method, &path),
             "cloudfront" => cloud_front(&parts.method, &path),
             _ => s3(parts, &path),

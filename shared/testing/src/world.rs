@@ -24,6 +24,7 @@ mod answer;
 pub mod apigateway;
 pub mod cloudformation;
 pub mod cloudfront;
+pub mod cloudwatch;
 pub mod codepipeline;
 pub mod lambda;
 mod run;
@@ -58,6 +59,7 @@ struct Inner {
     api_gateway: Mutex<apigateway::ApiGateway>,
     cloud_front: Mutex<cloudfront::CloudFront>,
     cloud_formation: Mutex<cloudformation::CloudFormation>,
+    cloud_watch: Mutex<cloudwatch::CloudWatch>,
 }
 
 impl World {
@@ -167,6 +169,11 @@ impl World {
     pub fn cloud_formation(&self) -> MutexGuard<'_, cloudformation::CloudFormation> {
         lock(&self.inner.cloud_formation)
     }
+
+    /// The alarms and metrics. Do not hold the guard across an `await`.
+    pub fn cloud_watch(&self) -> MutexGuard<'_, cloudwatch::CloudWatch> {
+        lock(&self.inner.cloud_watch)
+    }
 }
 
 /// A test that panicked elsewhere does not make the state unreadable.
@@ -222,6 +229,7 @@ impl Inner {
             "codepipeline" => lock(&self.code_pipeline).route(request),
             "apigateway" => lock(&self.api_gateway).route(request),
             "cloudfront" => lock(&self.cloud_front).route(request),
+            "cloudwatch" => lock(&self.cloud_watch).route(request),
             "cloudformation" => lock(&self.cloud_formation).route(request),
             service => Answer::error(404, "UnknownService", &format!("no service `{service}`")),
         }

@@ -3,6 +3,7 @@
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::failure::Failure;
 use delivery_action::job::Artifact;
+use delivery_rollout::{Failure as RolloutFailure, Hook, Marker, Phase};
 use deploy_app::DeployAppError;
 use test_case::test_case;
 
@@ -30,6 +31,14 @@ fn call(
         message: message.to_owned(),
         request_id: Some("r-1".to_owned()),
         outcome_unknown: false,
+    }
+}
+
+fn rollout(failure: RolloutFailure) -> DeployAppError {
+    DeployAppError::Rollout {
+        alias: "greeter:prod".to_owned(),
+        version: "7".to_owned(),
+        failure,
     }
 }
 
@@ -79,6 +88,32 @@ fn update(kind: CallErrorKind, code: &str, message: &str) -> CallError {
     alias: "greeter:prod".to_owned(),
     found: "7".to_owned(),
     minutes: 10,
+})]
+#[test_case("rollout-put-back", &rollout(RolloutFailure::PutBack { why: "alarm `errors` is in ALARM since 2026-11-26T11:05:00Z: 5 > 1".to_owned(), stable: "6".to_owned() }))]
+#[test_case("rollout-put-back-by-guard", &rollout(RolloutFailure::PutBackByGuard { why: "nobody has watched it since 2026-11-26T11:05:00Z".to_owned(), stable: "6".to_owned() }))]
+#[test_case("rollout-aborted", &rollout(RolloutFailure::Aborted { by: "Anna".to_owned(), why: "orders fail".to_owned(), stable: "6".to_owned() }))]
+#[test_case("rollout-hook", &rollout(RolloutFailure::Hook { hook: Hook::BeforeTraffic, message: "no table".to_owned() }))]
+#[test_case("rollout-alarm", &rollout(RolloutFailure::Alarm("alarm `errors` is in ALARM since 2026-11-26T11:05:00Z: 5 > 1".to_owned())))]
+#[test_case("rollout-no-alarm", &rollout(RolloutFailure::NoAlarm("errors".to_owned())))]
+#[test_case("rollout-unreadable", &rollout(RolloutFailure::Unreadable("the alarms cannot be read: access denied".to_owned())))]
+#[test_case("rollout-provisioning", &rollout(RolloutFailure::Provisioning("provisioned concurrency is not ready after 600 seconds".to_owned())))]
+#[test_case("rollout-busy", &rollout(RolloutFailure::Busy(Box::new(Marker {
+    id: "7f3a91c2e0".to_owned(),
+    execution: Some("9f8e7d6c".to_owned()),
+    new: "8".to_owned(),
+    stable: "6".to_owned(),
+    phase: Phase::Bake {
+        since: "2026-11-26T11:05:00Z".parse().unwrap(),
+        watched_until: "2026-11-26T11:41:00Z".parse().unwrap(),
+    },
+}))))]
+#[test_case("rollout-split", &rollout(RolloutFailure::Split { version: "6".to_owned(), weights: "10 % on version 8".to_owned() }))]
+#[test_case("rollout-changed", &rollout(RolloutFailure::Changed { version: "8".to_owned(), weights: String::new() }))]
+#[test_case("not-put-back", &DeployAppError::NotPutBack {
+    alias: "greeter:prod".to_owned(),
+    stable: "6".to_owned(),
+    why: "version 7 fails too often".to_owned(),
+    source: Box::new(call("lambda:UpdateAlias", "greeter:prod", CallErrorKind::Denied, "AccessDeniedException", "no policy allows it")),
 })]
 #[test_case("no-version", &DeployAppError::NoVersion { function: "greeter".to_owned() })]
 #[test_case("call", &DeployAppError::from(call("lambda:UpdateAlias", "greeter:prod", CallErrorKind::Denied, "AccessDeniedException", "no policy allows it")))]

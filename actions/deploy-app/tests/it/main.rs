@@ -8,4 +8,5 @@ mod faults;
 mod harness;
 mod matrix;
 mod parameters;
+mod rollout;
 mod strictness;

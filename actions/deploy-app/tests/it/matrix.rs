@@ -112,6 +112,65 @@ impl Scenario for Deployment {
     }
 }
 
+/// A rollout: the same calls, the share, and the alias of the good version.
+struct Rollout;
+
+impl Rollout {
+    fn release(revision: &str, execution: &str, event: JobEvent) -> Value {
+        let parameters = format!(
+            "function=greeter&alias=prod&revision={revision}&pipeline=greeter&execution={execution}&strategy=canary:10@1s\
+             &metrics-delay=1s"
+        );
+        event.user_parameters(&parameters).build()
+    }
+}
+
+impl Scenario for Rollout {
+    type State = (String, BTreeMap<String, u32>, Option<String>);
+
+    fn binary(&self) -> &Path {
+        Path::new(env!("CARGO_BIN_EXE_deploy-app"))
+    }
+
+    fn event(&self) -> Value {
+        Self::release("1a2b3c4", "0a1b2c3d-1111", event())
+    }
+
+    async fn seed(&self, world: &World) {
+        seed(world).await;
+    }
+
+    async fn snapshot(&self, world: &World) -> Self::State {
+        let mut lambda = world.lambda();
+        let aliases = &lambda.function("greeter").aliases;
+        let good = aliases
+            .get("prod-good")
+            .map(|good| good.version().to_owned());
+        let prod = &aliases["prod"];
+        // Before the rollout moves anything, the stable version may be named already.
+        let good = good.filter(|good| good != "1");
+        (prod.version().to_owned(), prod.weights().clone(), good)
+    }
+
+    fn mends_what_passes(&self) -> bool {
+        true
+    }
+
+    fn check(&self, world: &World) -> Result<(), String> {
+        let lambda = world.lambda();
+        match lambda.alias_events().iter().find(|event| !event.served) {
+            None => Ok(()),
+            Some(event) => Err(format!("an alias was not served: {event:?}")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mishap_of_a_rollout_ends_on_one_version() {
+    let scenarios = [("rollout".to_owned(), Rollout)];
+    assert_eq!(run_all("deploy-app rollout", scenarios).await, 147);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_mishap_ends_in_the_state_before_or_the_fault_free_one() {
     let scenarios = [("prod", "1"), ("new", "2")];

@@ -27,6 +27,18 @@ pub struct Lambda {
     polls: u32,
     store_error: Option<&'static str>,
     failing_code: Option<String>,
+    answers: BTreeMap<String, Vec<Invocation>>,
+}
+
+/// How a function answers an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What it returns.
+    pub payload: String,
+    /// `Unhandled`, if it failed.
+    pub error: Option<&'static str>,
+    /// The end of its log.
+    pub log: String,
 }
 
 /// One function.
@@ -163,6 +175,11 @@ impl Lambda {
         self.failing_code = Some(reason.to_owned());
     }
 
+    /// A function that answers its invocations like this, one after the other, and then always as the last time.
+    pub fn answer_invocations(&mut self, function: &str, answers: Vec<Invocation>) {
+        self.answers.insert(function.to_owned(), answers);
+    }
+
     /// Every state that any alias has been in, in order.
     #[must_use]
     pub fn alias_events(&self) -> &[AliasEvent] {
@@ -189,6 +206,11 @@ impl Lambda {
 
     pub(super) fn route(&mut self, request: &ApiRequest, store: &Objects) -> Answer {
         let name = function_name(request.segment(2)).to_owned();
+        if request.operation.name == "Invoke"
+            && let Some(answers) = self.answers.get_mut(&name)
+        {
+            return invoked(answers);
+        }
         if !self.functions.contains_key(&name) {
             let message = format!("Function not found: {}", arn(&name));
             return Answer::error(404, "ResourceNotFoundException", &message);
@@ -352,6 +374,28 @@ impl Lambda {
             shown["NextMarker"] = (start + page.len()).to_string().into();
         }
         shown
+    }
+}
+
+fn invoked(answers: &mut Vec<Invocation>) -> Answer {
+    let answer = if answers.len() > 1 {
+        answers.remove(0)
+    } else {
+        answers[0].clone()
+    };
+    let mut headers = vec![
+        ("x-amz-log-result", BASE64_STANDARD.encode(&answer.log)),
+        ("x-amz-executed-version", "$LATEST".to_owned()),
+    ];
+    headers.extend(
+        answer
+            .error
+            .map(|error| ("x-amz-function-error", error.to_owned())),
+    );
+    Answer {
+        status: 200,
+        headers,
+        body: answer.payload.into_bytes(),
     }
 }
 
