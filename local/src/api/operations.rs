@@ -32,6 +32,7 @@ pub(super) async fn call(driver: &Arc<Driver>, operation: &str, input: Value) ->
         "StartPipelineExecution" => executions::start(driver, input),
         "StopPipelineExecution" => executions::stop(driver, input),
         "RetryStageExecution" => executions::retry(driver, input),
+        "RollbackStage" => executions::roll_back(driver, input),
         "GetPipelineExecution" => executions::get(driver, input),
         "ListPipelineExecutions" => executions::list(driver, input),
         "ListActionExecutions" => executions::list_actions(driver, input),

@@ -40,6 +40,8 @@ pub(crate) struct Execution {
     pub(crate) halt: Option<Halt>,
     /// The reason given with the last stop.
     pub(crate) stop_reason: Option<String>,
+    /// The execution whose revisions and artifacts it has again; such an execution runs one stage only.
+    pub(crate) rollback_target: Option<ExecutionId>,
 }
 
 impl Execution {
@@ -58,6 +60,14 @@ impl Execution {
             self.status,
             ExecutionStatus::InProgress | ExecutionStatus::Stopping
         )
+    }
+
+    /// `ExecutionType`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.rollback_target {
+            None => "STANDARD",
+            Some(_) => "ROLLBACK",
+        }
     }
 
     pub(crate) fn is_parallel(&self) -> bool {
@@ -153,6 +163,8 @@ pub enum TriggerType {
     StartPipelineExecution,
     /// A source changed.
     WebhookV2,
+    /// Someone rolled a stage back.
+    ManualRollback,
 }
 
 /// What one source action brought.

@@ -37,6 +37,12 @@ pub(crate) enum Event {
         execution: ExecutionId,
         mode: RetryMode,
     },
+    RollBack {
+        pipeline: String,
+        stage: String,
+        target: ExecutionId,
+        trigger_detail: String,
+    },
     DisableTransition {
         pipeline: String,
         stage: String,
@@ -260,6 +266,12 @@ pub(crate) enum Refusal {
     DuplicatedStop(ExecutionId),
     #[error("{0}")]
     StageNotRetryable(&'static str),
+    #[error("the stage cannot be rolled back: {0}")]
+    UnableToRollBack(&'static str),
+    #[error(
+        "execution `{0}` cannot be rolled back to: the pipeline has been updated since it started"
+    )]
+    ExecutionOutdated(ExecutionId),
     #[error("a later execution than `{0}` has entered the stage")]
     NotLatestExecution(ExecutionId),
     #[error("the approval token does not belong to the waiting action")]
@@ -303,6 +315,8 @@ impl Refusal {
             Self::NotStoppable(_) => "PipelineExecutionNotStoppableException",
             Self::DuplicatedStop(_) => "DuplicatedStopRequestException",
             Self::StageNotRetryable(_) => "StageNotRetryableException",
+            Self::UnableToRollBack(_) => "UnableToRollbackStageException",
+            Self::ExecutionOutdated(_) => "PipelineExecutionOutdatedException",
             Self::NotLatestExecution(_) => "NotLatestPipelineExecutionException",
             Self::InvalidApprovalToken => "InvalidApprovalTokenException",
             Self::ApprovalCompleted => "ApprovalAlreadyCompletedException",

@@ -12,6 +12,7 @@ mod lifecycle;
 #[cfg(test)]
 mod properties;
 mod retry;
+mod rollback;
 mod stage_lock;
 mod stage_progress;
 
@@ -65,6 +66,12 @@ impl<'s> Step<'s> {
                 execution,
                 mode,
             } => self.retry(&pipeline, &stage, &execution, mode),
+            Event::RollBack {
+                pipeline,
+                stage,
+                target,
+                trigger_detail,
+            } => self.roll_back(&pipeline, &stage, &target, trigger_detail),
             Event::DisableTransition {
                 pipeline,
                 stage,

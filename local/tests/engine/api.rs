@@ -247,6 +247,11 @@ async fn what_does_not_exist_has_its_own_error() {
             "StageNotFoundException",
         ),
         (
+            "RollbackStage",
+            json!({"pipelineName": "p", "stageName": "x", "targetPipelineExecutionId": id}),
+            "StageNotFoundException",
+        ),
+        (
             "TagResource",
             json!({"resourceArn": "arn:aws:codepipeline:us-east-1:000000000000:q",
             "tags": []}),

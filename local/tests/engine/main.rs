@@ -19,5 +19,6 @@ mod jobs;
 mod modes;
 mod ports;
 mod protocols;
+mod rollback;
 mod source;
 mod test_engine;

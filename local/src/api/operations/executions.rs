@@ -127,6 +127,25 @@ pub(super) fn retry(driver: &Arc<Driver>, input: Value) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct RollbackInput {
+    pipeline_name: String,
+    stage_name: String,
+    target_pipeline_execution_id: ExecutionId,
+}
+
+pub(super) fn roll_back(driver: &Arc<Driver>, input: Value) -> Answer {
+    let input: RollbackInput = read(input)?;
+    let event = Event::RollBack {
+        pipeline: input.pipeline_name,
+        stage: input.stage_name,
+        target: input.target_pipeline_execution_id,
+        trigger_detail: driver.state().caller_arn(),
+    };
+    Ok(Some(execution_id(driver.apply(event)?)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct GetInput {
     pipeline_name: String,
     pipeline_execution_id: ExecutionId,

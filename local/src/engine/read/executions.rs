@@ -57,7 +57,8 @@ impl State {
             "variables": Some(variables).filter(|all| !all.is_empty()),
             "trigger": execution.trigger,
             "executionMode": execution.mode,
-            "executionType": "STANDARD",
+            "executionType": execution.kind(),
+            "rollbackMetadata": rollback(execution),
         })))
     }
 
@@ -210,8 +211,15 @@ fn summary(execution: &Execution) -> Value {
         "trigger": execution.trigger,
         "stopTrigger": execution.stop_reason.as_ref().map(|reason| json!({"reason": reason})),
         "executionMode": execution.mode,
-        "executionType": "STANDARD",
+        "executionType": execution.kind(),
+        "rollbackMetadata": rollback(execution),
     }))
+}
+
+/// `PipelineRollbackMetadata`.
+fn rollback(execution: &Execution) -> Option<Value> {
+    let target = execution.rollback_target.as_ref()?;
+    Some(json!({"rollbackTargetPipelineExecutionId": target}))
 }
 
 fn locations(artifacts: &[StoredArtifact]) -> Value {

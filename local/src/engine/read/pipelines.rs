@@ -5,7 +5,7 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use crate::engine::declaration::{PipelineDeclaration, Tag};
-use crate::engine::execution::{ActionExecution, StageRun, StageStatus};
+use crate::engine::execution::{ActionExecution, Execution, StageRun, StageStatus};
 use crate::engine::identity::ExecutionId;
 use crate::engine::message::Refusal;
 use crate::engine::pipeline::{Pipeline, StageState};
@@ -89,7 +89,10 @@ impl State {
         stage: &str,
         current: &StageState,
     ) -> Value {
-        let inbound = |id: &ExecutionId| stage_execution(id, StageStatus::InProgress);
+        let inbound = |id: &ExecutionId| {
+            let kind = self.executions.get(id).map_or("STANDARD", Execution::kind);
+            stage_execution(id, kind, StageStatus::InProgress)
+        };
         let latest = current
             .latest
             .as_ref()
@@ -120,7 +123,7 @@ impl State {
                 "disabledReason": transition.disabled_reason,
             })),
             "actionStates": actions,
-            "latestExecution": latest.zip(run).map(|((id, _), run)| stage_execution(id, run.status)),
+            "latestExecution": latest.zip(run).map(|((id, execution), run)| stage_execution(id, execution.kind(), run.status)),
             "retryStageMetadata": run.and_then(retry_metadata),
         }))
     }
@@ -183,8 +186,8 @@ fn summary(pipeline: &Pipeline) -> Value {
     })
 }
 
-fn stage_execution(id: &ExecutionId, status: StageStatus) -> Value {
-    json!({"pipelineExecutionId": id, "status": status, "type": "STANDARD"})
+fn stage_execution(id: &ExecutionId, kind: &str, status: StageStatus) -> Value {
+    json!({"pipelineExecutionId": id, "status": status, "type": kind})
 }
 
 fn retry_metadata(run: &StageRun) -> Option<Value> {

@@ -52,6 +52,7 @@ impl Step<'_> {
             actions: Vec::new(),
             halt: None,
             stop_reason: None,
+            rollback_target: None,
         };
         self.state.executions.insert(id.clone(), execution);
         let pipeline = self.pipeline_mut(&start.pipeline);

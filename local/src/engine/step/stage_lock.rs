@@ -74,7 +74,7 @@ impl Step<'_> {
             .map(|execution| execution.id.clone())
     }
 
-    fn enter_stage(&mut self, id: &ExecutionId) {
+    pub(super) fn enter_stage(&mut self, id: &ExecutionId) {
         self.leave_entrance(id);
         let execution = self.execution_mut(id);
         let Position::Waiting(index) = execution.position else {

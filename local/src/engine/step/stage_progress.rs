@@ -113,7 +113,8 @@ impl Step<'_> {
         let stage = self.end_stage(id, StageStatus::Succeeded);
         let execution = self.execution_mut(id);
         let pipeline = execution.pipeline.clone();
-        if index + 1 < execution.declaration.stages.len() {
+        let is_last = index + 1 == execution.declaration.stages.len();
+        if !is_last && execution.rollback_target.is_none() {
             self.arrive_at_stage(id, index + 1);
         } else {
             execution.position = Position::Done;
