@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod new_action;
 pub(crate) mod pipeline;
+pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod stack;
 mod values;
@@ -23,6 +24,7 @@ use help::{Completions, Help};
 use local::Local;
 use new_action::NewAction;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
+use rollout::{Resume, Rollback, Rollout};
 use run::Run;
 use stack::{Down, Publish, Up, Validate, Wait};
 use values::boolean;
@@ -167,6 +169,19 @@ pub(crate) enum Command {
 
     /// Stop an execution of the pipeline.
     Stop(Stop),
+
+    /// Show a rollout that is under way, finish it, or take it back.
+    Rollout(Rollout),
+
+    /// Bring back what an environment had before, and hold its pipeline.
+    ///
+    /// Aborts a rollout that is under way. Else the function's alias goes back in one call, and the stage runs again with
+    /// the artifacts of the earlier execution, which brings back API stage, site and stacks. Nothing is delivered to the
+    /// environment until `delivery resume`.
+    Rollback(Rollback),
+
+    /// Let the pipeline deliver to an environment again after a rollback.
+    Resume(Resume),
 
     /// Delete the stack and the contents of its buckets, and verify that nothing is left.
     Down(Down),

@@ -2,11 +2,15 @@
 
 mod approval;
 pub(crate) mod connection;
+mod delivered;
 pub(crate) mod environments;
 mod executions;
 mod log;
 mod read;
+mod resume;
 mod retry;
+mod rollback;
+mod rollout;
 mod start;
 pub(crate) mod state;
 mod status;
@@ -15,7 +19,10 @@ mod target;
 
 pub(crate) use approval::{approve, reject};
 pub(crate) use log::log;
+pub(crate) use resume::resume;
 pub(crate) use retry::retry;
+pub(crate) use rollback::rollback;
+pub(crate) use rollout::rollout;
 pub(crate) use start::start;
 pub(crate) use status::status;
 pub(crate) use stop::stop;
@@ -34,7 +41,10 @@ pub(crate) fn listed(names: &[String]) -> String {
 pub(crate) mod printed {
     pub(crate) use super::approval::Answered;
     pub(crate) use super::environments::Environments;
+    pub(crate) use super::resume::Resumed;
     pub(crate) use super::retry::Retried;
+    pub(crate) use super::rollback::RolledBack;
+    pub(crate) use super::rollout::{Intervened, RolloutDocument};
     pub(crate) use super::start::Started;
     pub(crate) use super::status::StatusDocument;
     pub(crate) use super::stop::Stopping;

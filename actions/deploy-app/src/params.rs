@@ -77,9 +77,20 @@ pub struct DeployAppParams {
 
 impl Params for DeployAppParams {
     fn from_user_parameters(
-        mut parameters: UserParameters,
+        parameters: UserParameters,
         _job: &Job,
     ) -> Result<Self, ParametersError> {
+        Self::read(parameters)
+    }
+}
+
+impl DeployAppParams {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`ParametersError`] if one is missing, unknown or not valid.
+    pub fn read(mut parameters: UserParameters) -> Result<Self, ParametersError> {
         let execution = Execution::take(&mut parameters)?;
         let params = Self {
             execution,
@@ -97,9 +108,7 @@ impl Params for DeployAppParams {
         }
         Ok(params)
     }
-}
 
-impl DeployAppParams {
     /// The alias to move.
     pub(crate) fn alias(&self, lambda: &Client) -> FunctionAlias {
         FunctionAlias::new(lambda, self.function.as_str(), self.alias.as_str())
@@ -114,7 +123,8 @@ impl DeployAppParams {
     }
 
     /// What the rollout does.
-    pub(crate) fn plan(&self) -> Plan {
+    #[must_use]
+    pub fn plan(&self) -> Plan {
         let is_gradual = !self.strategy.steps.is_empty();
         let watch = Watch {
             alarms: self.alarms.clone(),

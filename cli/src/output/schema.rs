@@ -32,6 +32,10 @@ pub(crate) fn schema() -> Value {
         answer::<printed::Answered>(&mut generator),
         answer::<printed::Retried>(&mut generator),
         answer::<printed::Stopping>(&mut generator),
+        answer::<printed::RolloutDocument>(&mut generator),
+        answer::<printed::Intervened>(&mut generator),
+        answer::<printed::RolledBack>(&mut generator),
+        answer::<printed::Resumed>(&mut generator),
         answer::<Diagnosis>(&mut generator),
         answer::<Written>(&mut generator),
     ];

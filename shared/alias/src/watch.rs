@@ -1,5 +1,6 @@
 //! Alarms and requests, from CloudWatch.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
@@ -49,7 +50,7 @@ impl Watcher {
         began: Option<Timestamp>,
         now: Timestamp,
     ) -> Evidence {
-        let alarms = self.alarms(plan).await;
+        let alarms = self.alarms(&plan.alarm_names()).await;
         let traffic = match (began, rollout.stable.as_deref()) {
             (Some(began), Some(stable)) if plan.watch.needs_traffic() => {
                 self.traffic(stable, &rollout.new, began, now).await
@@ -62,8 +63,12 @@ impl Watcher {
         }
     }
 
-    async fn alarms(&self, plan: &Plan) -> Result<Vec<Alarm>, CallError> {
-        let names = plan.alarm_names();
+    /// The alarms of these names.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if CloudWatch does not say.
+    pub async fn alarms(&self, names: &BTreeSet<&str>) -> Result<Vec<Alarm>, CallError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -82,7 +87,11 @@ impl Watcher {
     }
 
     /// The requests by version since the minute in which the rollout began.
-    async fn traffic(
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] if CloudWatch does not say.
+    pub async fn traffic(
         &self,
         stable: &str,
         new: &str,

@@ -1,0 +1,88 @@
+//! `delivery resume`: lets the pipeline deliver to an environment again.
+
+use aws_sdk_codepipeline::types::StageTransitionType;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::rollout::Resume;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::answer::{self, CommandAnswer};
+
+use super::delivered::place;
+use super::read;
+use super::state::{Revision, short_form};
+use super::target::Target;
+
+/// A stage that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Resumed {
+    /// The environment.
+    environment: String,
+    /// The stage.
+    stage: String,
+    /// Whether it was open already.
+    was_open: bool,
+    /// What waited to be delivered.
+    waiting: Vec<Option<Revision>>,
+    /// The command to go on with.
+    next: &'static str,
+}
+
+impl CommandAnswer for Resumed {
+    const TYPE: &'static str = "resume";
+
+    fn text(&self) -> String {
+        let mut text = match self.was_open {
+            true => format!("• {} was open already\n", self.stage),
+            false => format!("✓ {} is delivered to again\n", self.environment),
+        };
+        for revision in &self.waiting {
+            text.push_str(&format!(
+                "• {} waited, and goes on now\n",
+                short_form(revision.as_ref())
+            ));
+        }
+        text.push_str(&format!("next: {}\n", self.next));
+        text
+    }
+}
+
+pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, CliError> {
+    let target = Target::find(global).await?;
+    let pipeline = arguments.choice.pipeline.as_deref();
+    let place = place::the_only(&target, pipeline, &arguments.environment).await?;
+    let state = read::state(&place.pipeline).await?;
+    let stage = state.stages.iter().find(|stage| stage.name == place.stage);
+    let was_open = stage.is_none_or(|stage| stage.closed.is_none());
+    let waiting = stage
+        .into_iter()
+        .filter(|_| !was_open)
+        .flat_map(|stage| &stage.inbound);
+    let waiting: Vec<_> = waiting.map(|one| one.revision.clone()).collect();
+    let sent = place
+        .pipeline
+        .client()
+        .enable_stage_transition()
+        .pipeline_name(place.pipeline.name())
+        .stage_name(&place.stage)
+        .transition_type(StageTransitionType::Inbound)
+        .send()
+        .await;
+    sent.map_err(place.pipeline.refused("codepipeline:EnableStageTransition"))?;
+    let resumed = Resumed {
+        environment: arguments.environment.clone(),
+        stage: place.stage,
+        was_open,
+        next: if waiting.is_empty() {
+            "delivery start"
+        } else {
+            "delivery log --follow"
+        },
+        waiting,
+    };
+    answer::print(global.json, &resumed);
+    Ok(Exit::Success)
+}

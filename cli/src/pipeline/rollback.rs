@@ -1,0 +1,365 @@
+//! `delivery rollback`: brings back what an environment had before, and keeps the pipeline from delivering there until
+//! `delivery resume`.
+//!
+//! Its order matters. The transition is closed first, so that no execution that waits overtakes the rollback. Then one call
+//! for each function gives the old version the traffic, which ends the harm. Then the stage runs again with the earlier
+//! execution's artifacts, which brings back API stages, sites and stacks, too.
+
+mod choice;
+
+use aws_sdk_codepipeline::operation::rollback_stage::RollbackStageError;
+use aws_sdk_codepipeline::types::StageTransitionType;
+use delivery_rollout::{Change, Description, abort};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::rollout::Rollback;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::answer::{self, CommandAnswer};
+use crate::output::reporter::can_ask;
+use crate::output::text::short;
+use crate::output::write_stderr;
+use crate::stack::question;
+
+use super::delivered::history::{self, Delivery};
+use super::delivered::place::{self, Place};
+use super::rollout::{Look, caller, changed_meanwhile};
+use super::state::Revision;
+use super::target::Target;
+use choice::{RollbackError, choose};
+
+/// The reason where none is given.
+const NO_REASON: &str = "no reason given";
+
+/// Longest reason for a closed transition, in characters (`API_DisableStageTransition`, `reason`).
+const MAX_REASON_CHARS: usize = 300;
+
+/// What a rollback did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RolledBack {
+    /// The environment.
+    environment: String,
+    /// The commit that it goes back to; `null` where rollouts were aborted, or only a function went back.
+    revision: Option<Revision>,
+    /// Its functions, and the versions that have all traffic now.
+    functions: Vec<FunctionBack>,
+    /// The execution that brings back everything else in the stage.
+    execution: Option<String>,
+    /// Why nothing but the functions goes back, where that is so.
+    only_functions: Option<String>,
+    /// The stage that nothing is delivered to until `delivery resume`.
+    held: String,
+    /// The commands to go on with.
+    next: Vec<String>,
+}
+
+/// A function that went back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct FunctionBack {
+    /// The function and its alias.
+    alias: String,
+    /// The version that has all traffic now.
+    version: String,
+    /// The version that had it.
+    from: String,
+}
+
+impl CommandAnswer for RolledBack {
+    const TYPE: &'static str = "rollback";
+
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        if let Some(revision) = &self.revision {
+            let environment = &self.environment;
+            lines.push(format!(
+                "✓ {environment} goes back to {}",
+                revision.short_form()
+            ));
+        }
+        for FunctionBack {
+            alias,
+            version,
+            from,
+        } in &self.functions
+        {
+            lines.push(format!(
+                "✓ {alias}: version {version} has all traffic, version {from} none"
+            ));
+        }
+        match (&self.execution, &self.only_functions) {
+            (Some(execution), _) => lines.push(format!(
+                "• execution {} of {} brings back the rest of it",
+                short(execution),
+                self.held
+            )),
+            (None, Some(why)) => lines.push(format!("✗ only functions went back: {why}")),
+            (None, None) => {}
+        }
+        lines.push(format!(
+            "■ nothing is delivered to {} until it is resumed",
+            self.held
+        ));
+        lines.push(format!("next: {}\n", self.next.join("\n      ")));
+        lines.join("\n")
+    }
+}
+
+pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Exit, CliError> {
+    let target = Target::find(global).await?;
+    let environment = &arguments.environment;
+    let pipeline = arguments.choice.pipeline.as_deref();
+    let place = place::the_only(&target, pipeline, environment).await?;
+    let lambda = target.cloud.lambda();
+    let mut looks = Vec::new();
+    for app in &place.apps {
+        looks.push(Look::at(&lambda, app).await?);
+    }
+    let is_under_way = looks.iter().any(|look| look.under_way().is_some());
+    let plan = if is_under_way && arguments.to.is_none() {
+        RollbackPlan::Abort
+    } else {
+        let deliveries = history::deliveries(&place).await?;
+        let now = looks.iter().map(|look| look.found.alias.version.as_str());
+        let now = place.apps.iter().map(|app| app.action.as_str()).zip(now);
+        choose(
+            &deliveries,
+            &now.collect(),
+            environment,
+            arguments.to.as_deref(),
+            arguments.force,
+        )?
+    };
+    ask(global, arguments, &place, &looks, &plan)?;
+    let by = caller(&target.cloud).await?;
+    hold(&place, arguments, &by).await?;
+    let functions = functions_back(&place, &looks, &plan, arguments, &by).await?;
+    let (execution, only_functions) = match &plan {
+        RollbackPlan::Delivery(delivery) => stage_back(&place, delivery).await?,
+        // The release's API stage and site come after its function: a rollout that is under way has not brought them.
+        RollbackPlan::Abort => (None, None),
+        RollbackPlan::Version(_) => (
+            None,
+            Some("no delivery of this environment brought that version".to_owned()),
+        ),
+    };
+    let mut next = vec![format!("delivery resume {environment}")];
+    if execution.is_some() {
+        next.insert(0, "delivery log --follow".to_owned());
+    }
+    let rolled_back = RolledBack {
+        environment: environment.clone(),
+        revision: match &plan {
+            RollbackPlan::Delivery(delivery) => delivery.revision.clone(),
+            RollbackPlan::Abort | RollbackPlan::Version(_) => None,
+        },
+        functions,
+        only_functions,
+        execution,
+        held: place.stage.clone(),
+        next,
+    };
+    answer::print(global.json, &rolled_back);
+    Ok(match &rolled_back.only_functions {
+        Some(_) if !arguments.force => Exit::Failed,
+        _ => Exit::Success,
+    })
+}
+
+/// What an environment goes back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum RollbackPlan {
+    /// The rollouts that are under way are aborted.
+    Abort,
+    /// What this execution brought.
+    Delivery(Delivery),
+    /// A version of the only function, which the history does not know.
+    Version(String),
+}
+
+fn ask(
+    global: &Global,
+    arguments: &Rollback,
+    place: &Place,
+    looks: &[Look],
+    plan: &RollbackPlan,
+) -> Result<(), RollbackError> {
+    if arguments.yes {
+        return Ok(());
+    }
+    if global.json || !can_ask() {
+        return Err(RollbackError::CannotAsk);
+    }
+    for (app, look) in place.apps.iter().zip(looks) {
+        let version = &look.found.alias.version;
+        let to = match (plan, look.under_way()) {
+            (RollbackPlan::Abort, Some(marker)) => {
+                format!("rollout of version {} is aborted", marker.new)
+            }
+            (RollbackPlan::Abort, None) => format!("version {version} stays"),
+            (RollbackPlan::Version(to), _) => format!("version {version} → {to}"),
+            (RollbackPlan::Delivery(delivery), _) => match delivery.versions.get(&app.action) {
+                Some(to) => format!("version {version} → {to}"),
+                None => format!("version {version} stays"),
+            },
+        };
+        write_stderr(&format!("  {}: {to}", look.alias.resource()));
+    }
+    if let RollbackPlan::Delivery(delivery) = plan {
+        let revision = super::state::short_form(delivery.revision.as_ref());
+        write_stderr(&format!("  {} runs again with {revision}", place.stage));
+    }
+    let question = format!(
+        "Roll {} back, and hold its pipeline?",
+        arguments.environment
+    );
+    match question::confirm(&question) {
+        question::Answer::Yes => Ok(()),
+        question::Answer::No => Err(RollbackError::Declined),
+        question::Answer::Interrupted => Err(RollbackError::Interrupted),
+        question::Answer::NotATerminal => Err(RollbackError::CannotAsk),
+    }
+}
+
+/// Closes the transition into the stage.
+async fn hold(place: &Place, arguments: &Rollback, by: &str) -> Result<(), CliError> {
+    let why = arguments.message.as_deref().unwrap_or(NO_REASON);
+    let environment = &arguments.environment;
+    let reason = format!("rolled back by {by}: {why}; `delivery resume {environment}` opens it");
+    // The service takes no line breaks.
+    let reason = delivery_action::text::one_line(&reason);
+    let sent = place
+        .pipeline
+        .client()
+        .disable_stage_transition()
+        .pipeline_name(place.pipeline.name())
+        .stage_name(&place.stage)
+        .transition_type(StageTransitionType::Inbound)
+        .reason(reason.chars().take(MAX_REASON_CHARS).collect::<String>())
+        .send()
+        .await;
+    sent.map(drop).map_err(
+        place
+            .pipeline
+            .refused("codepipeline:DisableStageTransition"),
+    )
+}
+
+/// Gives the old version of each function all traffic, in one call each.
+async fn functions_back(
+    place: &Place,
+    looks: &[Look],
+    plan: &RollbackPlan,
+    arguments: &Rollback,
+    by: &str,
+) -> Result<Vec<FunctionBack>, CliError> {
+    let why = arguments.message.as_deref().unwrap_or(NO_REASON);
+    let mut back = Vec::new();
+    for (app, look) in place.apps.iter().zip(looks) {
+        let (change, revision) = match plan {
+            RollbackPlan::Abort => (abort(&look.found.alias, look.good_version(), by, why), None),
+            RollbackPlan::Version(version) => (
+                Some(version.clone()).map(|to| to_version(look, &to, None)),
+                None,
+            ),
+            RollbackPlan::Delivery(delivery) => {
+                let revision = delivery
+                    .revision
+                    .as_ref()
+                    .map(|revision| revision.id.clone());
+                let to = delivery.versions.get(&app.action);
+                (to.map(|to| to_version(look, to, revision)), Some(()))
+            }
+        };
+        let Some(change) = change.filter(|change| !look.found.alias.is_wholly_on(&change.version))
+        else {
+            continue;
+        };
+        let from = look
+            .under_way()
+            .map_or(&look.found.alias.version, |marker| &marker.new);
+        let changed = look.alias.change(&look.found, &change).await;
+        changed.map_err(|error| changed_meanwhile(&look.alias, error))?;
+        if revision.is_some() {
+            keep(look, &change.version).await?;
+        }
+        back.push(FunctionBack {
+            alias: look.alias.resource(),
+            version: change.version.clone(),
+            from: from.clone(),
+        });
+    }
+    Ok(back)
+}
+
+fn to_version(look: &Look, version: &str, revision: Option<String>) -> Change {
+    Change {
+        version: version.to_owned(),
+        share: None,
+        description: Description {
+            marker: None,
+            revision,
+            before: Some(look.found.alias.version.clone()),
+        },
+    }
+}
+
+/// What was delivered here once is the last good version now: nobody can delete it, and the guard goes back to it.
+async fn keep(look: &Look, version: &str) -> Result<(), CliError> {
+    if look.good_version() == Some(version) {
+        return Ok(());
+    }
+    let good = look.alias.good();
+    let kept = match &look.good {
+        Some(found) => {
+            let before = Some(found.alias.version.clone());
+            good.keep(Some(found), version, before).await
+        }
+        None => return Ok(()), // No rollout was ever made here, so nothing looks at it.
+    };
+    kept.map(drop)
+        .map_err(|error| changed_meanwhile(&good, error))
+}
+
+/// Runs the stage again with what an execution had: its id, or why that is not possible.
+async fn stage_back(
+    place: &Place,
+    delivery: &Delivery,
+) -> Result<(Option<String>, Option<String>), CliError> {
+    let sent = place
+        .pipeline
+        .client()
+        .rollback_stage()
+        .pipeline_name(place.pipeline.name())
+        .stage_name(&place.stage)
+        .target_pipeline_execution_id(&delivery.execution)
+        .send()
+        .await;
+    let error = match sent {
+        Ok(begun) => return Ok((Some(begun.pipeline_execution_id), None)),
+        Err(error) => error,
+    };
+    let why = match error.as_service_error() {
+        Some(RollbackStageError::PipelineExecutionOutdatedException(_)) => {
+            "the pipeline has been updated since then, and CodePipeline runs a stage again only with the same pipeline; \
+             deliver the commit anew: `delivery start --revision COMMIT`"
+                .to_owned()
+        }
+        Some(
+            RollbackStageError::UnableToRollbackStageException(_)
+            | RollbackStageError::ConflictException(_),
+        ) => {
+            let said = error.as_service_error().map(ToString::to_string);
+            let said = crate::output::foreign::line(&said.unwrap_or_default());
+            format!(
+                "CodePipeline does not run the stage again ({said}); if it is running, stop it with `delivery stop` and \
+                 roll back once more"
+            )
+        }
+        _ => return Err(place.pipeline.refused("codepipeline:RollbackStage")(error)),
+    };
+    Ok((None, Some(why)))
+}
