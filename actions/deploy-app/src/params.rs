@@ -8,7 +8,9 @@ use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{HumanDuration, ParametersError, Params, Switch, UserParameters};
 use delivery_alias::FunctionAlias;
-use delivery_rollout::{LONGEST, OnNoData, Plan, Strategy, StrategyError, Watch};
+use delivery_rollout::{
+    LONGEST, MAX_ALARM_CHARS, MOST_ALARMS, OnNoData, PATIENCE, Plan, Strategy, StrategyError, Watch,
+};
 use serde::{Deserialize, Deserializer, de};
 
 /// Longest name, partial ARN or ARN of a function, in characters (`API_UpdateFunctionCode`).
@@ -16,15 +18,6 @@ const MAX_FUNCTION_CHARS: usize = 140;
 
 /// Longest name of an alias, in characters (`API_CreateAlias`, `Name`).
 const MAX_ALIAS_CHARS: usize = 128;
-
-/// Alarms of one rollout, as many as AWS's own action takes (CodePipeline User Guide, "AWS Lambda deploy action").
-const MOST_ALARMS: usize = 10;
-
-/// Longest name of an alarm, in characters (`API_PutMetricAlarm`, `AlarmName`).
-const MAX_ALARM_CHARS: usize = 255;
-
-/// How long a step is held for data, if nothing is said: two periods of the console's alarms.
-const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How late a metric may be, if nothing is said: Lambda sends its metrics every minute.
 const METRICS_DELAY: Duration = Duration::from_mins(1);
@@ -97,9 +90,7 @@ impl DeployAppParams {
             ..parameters.deserialize()?
         };
         let plan = params.plan();
-        let steps = u32::try_from(plan.strategy.steps.len()).unwrap_or(u32::MAX);
-        let longest = plan.patience.saturating_mul(steps.saturating_add(1));
-        if plan.strategy.lasts() + plan.bake + longest > LONGEST {
+        if plan.strategy.lasts_at_most(plan.bake, plan.patience) > LONGEST {
             return Err(ParametersError::Invalid {
                 key: "strategy".to_owned(),
                 expected: "steps, `bake` and a `patience` for each of at most 20 hours together"

@@ -14,6 +14,8 @@ pub use description::{Description, End, Marker, Phase};
 pub use evidence::{Alarm, AlarmState, Evidence, Missing, Requests, Traffic, Unreadable, Verdict};
 pub use failure::Failure;
 pub use intervention::{abort, finish, put_back_unwatched, under_way};
-pub use plan::{OnNoData, Plan, Rollout, Watch};
+pub use plan::{MAX_ALARM_CHARS, MOST_ALARMS, OnNoData, PATIENCE, Plan, Rollout, Watch};
 pub use standing::{Alias, Provisioning, Standing, is_watched, stable_version};
-pub use strategy::{LONGEST, Share, Step, Strategy, StrategyError};
+pub use strategy::{
+    LONGEST, Share, Step, Strategy, StrategyError, duration_in_words, short_duration,
+};

@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use crate::strategy::{Share, Step, Strategy};
 
+/// Alarms of one rollout, as many as AWS's own action takes (CodePipeline User Guide, "AWS Lambda deploy action").
+pub const MOST_ALARMS: usize = 10;
+
+/// Longest name of an alarm, in characters (`API_PutMetricAlarm`, `AlarmName`).
+pub const MAX_ALARM_CHARS: usize = 255;
+
+/// How long a step is held for data, if nothing is said: two periods of the console's alarms.
+pub const PATIENCE: Duration = Duration::from_mins(10);
+
 /// What becomes of a rollout whose evidence does not come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnNoData {

@@ -98,6 +98,114 @@ impl Strategy {
     pub fn lasts(&self) -> Duration {
         self.steps.iter().map(|step| step.lasts).sum()
     }
+
+    /// How long a rollout may take: its steps and `bake`, each of them held for `patience`.
+    #[must_use]
+    pub fn lasts_at_most(&self, bake: Duration, patience: Duration) -> Duration {
+        let held = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        let held = patience.saturating_mul(held.saturating_add(1));
+        self.lasts().saturating_add(bake).saturating_add(held)
+    }
+
+    /// What it does, for people: `canary 10 % for 5 minutes`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.form() {
+            Form::AllAtOnce => "all at once".to_owned(),
+            Form::Canary(step) => {
+                format!(
+                    "canary {} for {}",
+                    step.share,
+                    duration_in_words(step.lasts)
+                )
+            }
+            Form::Linear(step) => {
+                format!("linear {} more every {}", step.share, every(step.lasts))
+            }
+            Form::Steps(steps) => {
+                let steps = steps
+                    .iter()
+                    .map(|step| format!("{} for {}", step.share, duration_in_words(step.lasts)));
+                format!("steps {}", steps.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn form(&self) -> Form<'_> {
+        match self.steps[..] {
+            [] => Form::AllAtOnce,
+            [step] => Form::Canary(step),
+            [first, ..] if self.steps == linear(first) => Form::Linear(first),
+            _ => Form::Steps(&self.steps),
+        }
+    }
+}
+
+/// The shortest way to write a strategy.
+enum Form<'a> {
+    AllAtOnce,
+    Canary(Step),
+    Linear(Step),
+    Steps(&'a [Step]),
+}
+
+/// As it is parsed.
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.form() {
+            Form::AllAtOnce => f.write_str("all-at-once"),
+            Form::Canary(step) => write!(f, "canary:{step}"),
+            Form::Linear(step) => write!(f, "linear:{step}"),
+            Form::Steps(steps) => {
+                let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
+                write!(f, "steps:{}", steps.join(","))
+            }
+        }
+    }
+}
+
+/// As it is parsed: `10@5m`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = f64::from(self.share.permille()) / 10.0;
+        write!(f, "{percent}@{}", short_duration(self.lasts))
+    }
+}
+
+/// Seconds, minutes and hours: short, and in words.
+const UNITS: [(u64, &str, &str); 3] =
+    [(3600, "h", "hour"), (60, "m", "minute"), (1, "s", "second")];
+
+/// A whole number of the largest unit that it is a multiple of.
+fn in_unit(duration: Duration) -> (u64, &'static str, &'static str) {
+    let seconds = duration.as_secs();
+    let fits = |(unit, ..): &&(u64, &str, &str)| seconds >= *unit && seconds.is_multiple_of(*unit);
+    let unit = UNITS.iter().find(fits);
+    let (unit, letter, word) = unit.copied().unwrap_or((1, "s", "second"));
+    (seconds / unit, letter, word)
+}
+
+/// `minute`, `2 minutes`.
+fn every(duration: Duration) -> String {
+    match in_unit(duration) {
+        (1, _, word) => word.to_owned(),
+        _ => duration_in_words(duration),
+    }
+}
+
+/// A duration as parameters have it: `90s`, `5m`, `1h`.
+#[must_use]
+pub fn short_duration(duration: Duration) -> String {
+    let (number, letter, _) = in_unit(duration);
+    format!("{number}{letter}")
+}
+
+/// A duration for people: `90 seconds`, `1 minute`.
+#[must_use]
+pub fn duration_in_words(duration: Duration) -> String {
+    let (number, _, word) = in_unit(duration);
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{end}")
 }
 
 impl FromStr for Strategy {
@@ -218,6 +326,24 @@ mod tests {
     #[test_case("steps:1@10m,50@1h", &[(10, 10), (500, 60)])]
     fn strategies_are_steps(text: &str, steps: &[(u16, u64)]) {
         assert_eq!(text.parse(), Ok(minutes(steps)));
+    }
+
+    #[test_case("all-at-once", "all at once")]
+    #[test_case("canary:10@5m", "canary 10 % for 5 minutes")]
+    #[test_case("canary:0.5@90s", "canary 0.5 % for 90 seconds"; "half a per cent")]
+    #[test_case("linear:10@1h", "linear 10 % more every hour")]
+    #[test_case("steps:1@10m,50@1h", "steps 1 % for 10 minutes, 50 % for 1 hour")]
+    fn a_strategy_is_written_as_it_is_read(text: &str, words: &str) {
+        let strategy: Strategy = text.parse().unwrap();
+        assert_eq!(strategy.to_string(), text);
+        assert_eq!(strategy.in_words(), words);
+    }
+
+    #[test]
+    fn each_step_may_be_held_as_long_as_the_bake() {
+        let strategy: Strategy = "steps:10@1m,20@2m".parse().unwrap();
+        let most = strategy.lasts_at_most(Duration::from_mins(4), Duration::from_mins(10));
+        assert_eq!(most, Duration::from_mins(37));
     }
 
     #[test_case("blue-green", StrategyError::Form)]
