@@ -123,6 +123,7 @@ mod tests {
         let environment = |stage: &str, prefix: &str| RenderedEnvironment {
             name: prefix.to_lowercase(),
             stage: stage.to_owned(),
+            rollout: None,
             site_urls: vec![format!("{prefix}SiteUrl")],
             api_urls: vec![format!("{prefix}ApiUrl")],
         };

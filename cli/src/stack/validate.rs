@@ -18,6 +18,7 @@ use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::message;
 use crate::output::answer::{self, CommandAnswer};
+use crate::render::{EnvironmentStage, rollouts};
 use crate::settings::Settings;
 use crate::settings::check::{Purpose, SettingsCheck};
 use crate::state_folder::StateFolder;
@@ -33,6 +34,9 @@ pub(crate) struct Validation {
     cfn_lint: bool,
     /// What is wrong.
     findings: Vec<Finding>,
+    /// The environments in the order of their stages, where the files are what `delivery.toml` is rendered to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environments: Vec<EnvironmentStage>,
 }
 
 /// One thing that is wrong.
@@ -97,7 +101,7 @@ impl CommandAnswer for Validation {
             count(self.files.len(), "file"),
             count(self.findings.len(), "finding")
         );
-        text
+        text + &rollouts(&self.environments)
     }
 }
 
@@ -146,6 +150,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
         files: checked.files.into_iter().map(|(file, _)| file).collect(),
         cfn_lint: lint.is_some(),
         findings,
+        environments: checked.environments,
     };
     answer::print(global.json, &validation);
     Ok(exit)
@@ -162,6 +167,8 @@ struct Checked {
     files: Vec<(String, String)>,
     /// Whether the names are paths of files, and not of renderings.
     are_on_disk: bool,
+    /// The environments of a rendering.
+    environments: Vec<EnvironmentStage>,
 }
 
 impl Checked {
@@ -184,9 +191,11 @@ impl Checked {
                     .collect(),
             );
         }
+        let environments = templates.environments.into_iter();
         Ok(Self {
             files: templates.files.into_iter().collect(),
             are_on_disk: false,
+            environments: environments.map(EnvironmentStage::from).collect(),
         })
     }
 
@@ -202,6 +211,7 @@ impl Checked {
         Ok(Self {
             files: paths.into_iter().map(read).collect::<Result<_, _>>()?,
             are_on_disk: true,
+            environments: Vec::new(),
         })
     }
 

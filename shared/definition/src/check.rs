@@ -4,6 +4,7 @@ mod build;
 mod environments;
 mod names;
 mod pipelines;
+mod rollouts;
 mod services;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@ use crate::commit::{self, Built, app_artifact, build_namespace, built, installed
 use crate::pipeline::{Action, COMMIT, SOURCE, Work, with_execution};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
 use crate::query::{Piece, Query};
+use crate::rollout;
 use crate::values::{needs_pipeline, pieces, stack_namespace};
 
 /// Keys of a site's `config.json` that deploy-site has parameters of their own for.
@@ -161,6 +162,7 @@ impl Deployment<'_, '_> {
                 "digest",
                 &format!("{}.{artifact}Digest", build_namespace(service)),
             );
+        let parameters = rollout::add(parameters, self.environment.target.settings);
         let name = service.action("deploy-app");
         Action::of_function(
             "DeployApp",

@@ -8,6 +8,7 @@ mod paths;
 mod pipeline;
 mod plan;
 mod query;
+mod rollout;
 mod template;
 mod values;
 
@@ -59,6 +60,8 @@ pub struct RenderedEnvironment {
     pub name: String,
     /// The stage that deploys to it.
     pub stage: String,
+    /// How traffic moves to a new version there, for people; none where the file says nothing about it.
+    pub rollout: Option<String>,
     /// The stack's outputs with the addresses of sites, in the order of the services.
     pub site_urls: Vec<String>,
     /// The stack's outputs with the addresses of APIs of apps, in the order of the services.
@@ -106,6 +109,7 @@ pub fn render(request: &Request<'_>) -> Result<Rendering, Mistakes> {
     let mut mistakes = Vec::new();
     let plan = Plan::of(request, &mut mistakes);
     let parts = Part::all(&plan, &mut mistakes);
+    rollout::report_without_app(&plan, &mut mistakes);
     limits::check(&plan, &parts, &mut mistakes);
     if let Some(mistakes) = Mistakes::new(request.file, mistakes) {
         return Err(mistakes);

@@ -191,8 +191,14 @@ fn report_user_parameters(stage: &Stage, action: &Action, mistakes: &mut Vec<Mis
             "the action `{}` of the stage `{}` could have {longest} characters of `UserParameters`; CodePipeline takes {LONGEST}",
             action.name, stage.name
         );
-        let next =
-            "shorten `config`, `test.environment` or the parameters with outputs of sites and apps";
+        let next = match action.function() {
+            Some("DeployApp") => {
+                "name fewer `alarms`, such as a composite alarm instead of several, or fewer steps in `rollout`"
+            }
+            _ => {
+                "shorten `config`, `test.environment` or the parameters with outputs of sites and apps"
+            }
+        };
         mistakes.push(Mistake::new(action.line, &what, next));
     }
 }

@@ -247,6 +247,7 @@ impl PlannedEnvironment<'_> {
         RenderedEnvironment {
             name: self.name().to_owned(),
             stage: self.stage.clone(),
+            rollout: self.target.settings.rollout_in_words(),
             site_urls: plan
                 .with_sites()
                 .filter(is_here)

@@ -136,6 +136,72 @@ fn an_app_in_environments_of_its_own() {
     insta::assert_snapshot!(shown(&rendering));
 }
 
+#[test]
+fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
+    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\ntable = \"table\"\n\
+        [environments.int]\npre-traffic = \"check\"\n\
+        [environments.prd]\nafter = \"int\"\nrollout = \"Canary10Percent5Minutes\"\nbake = \"10m\"\n\
+        alarms = [\"errors & more\", \"slow\"]\npre-traffic = \"check\"\npost-traffic = \"look:live\"\n";
+    let kinds = [("shop", Kind::App), ("table", Kind::Stack)];
+    let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
+    let pipeline = &rendering.templates["pipeline.yaml"];
+    let of_deploy_app = pipeline
+        .lines()
+        .filter(|line| line.contains("UserParameters") && line.contains("&alias="))
+        .map(str::trim);
+    let policy = &rendering.templates["application-shop.yaml"];
+    let policy: Vec<_> = policy
+        .lines()
+        .skip_while(|line| !line.contains("Sid: CallHooks"))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let of_deploy_app: Vec<_> = of_deploy_app.collect();
+    let environments = rendering.environments.iter();
+    let words: Vec<_> = environments
+        .map(|one| format!("{}: {:?}", one.name, one.rollout))
+        .collect();
+    insta::assert_snapshot!(format!(
+        "{}\n\n{}\n\n{}",
+        of_deploy_app.join("\n"),
+        policy.join("\n"),
+        words.join("\n")
+    ));
+}
+
+#[test]
+fn the_functions_of_an_environment_without_the_app_may_not_be_called() {
+    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\ncart = \"cart\"\n\
+        [environments.int]\n[environments.prd]\nshare = { cart = \"int\" }\npre-traffic = \"check\"\n";
+    let kinds = [("shop", Kind::App), ("cart", Kind::App)];
+    let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
+    assert!(rendering.templates["application-shop.yaml"].contains("function:check\""));
+    assert!(!rendering.templates["application-cart.yaml"].contains("Sid: CallHooks"));
+}
+
+#[test]
+fn a_rollout_needs_an_app() {
+    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\napi = \"api\"\n\
+        [environments.int]\nrollout = \"canary:10@5m\"\n\
+        [environments.prd]\nshare = { shop = \"int\" }\nrollout = \"canary:10@5m\"\npost-traffic = \"check\"\n\
+        [environments.old]\nshare = { shop = \"int\", api = \"int\" }\nbake = \"5m\"\nalarms = [\"x\"]\n";
+    let kinds = [("shop", Kind::App), ("api", Kind::Stack)];
+    let refused = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap_err();
+    insta::assert_snapshot!(refused);
+}
+
+#[test]
+fn alarms_that_are_too_long_together() {
+    let alarms: Vec<_> = (0..10)
+        .map(|number| format!("\"{number}{}\"", "x".repeat(99)))
+        .collect();
+    let text = format!(
+        "application = \"shop\"\n[services]\nshop = \"shop\"\n[environments.int]\nbake = \"5m\"\nalarms = [{}]\n",
+        alarms.join(", ")
+    );
+    let refused = rendered(&parse(&text, FILE).unwrap(), &[("shop", Kind::App)]).unwrap_err();
+    insta::assert_snapshot!(refused);
+}
+
 /// The workshop with a pipeline for its table and one for the rest, which may change what the services say.
 fn split(change: impl Fn(String) -> String) -> Result<Rendering, String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");

@@ -135,7 +135,14 @@ pub(crate) fn busy() -> StatusDocument {
                 "InProgress",
                 "d",
                 vec![
-                    action("deploy-app", "InProgress", "d", 3.0),
+                    ActionState {
+                        percent_complete: Some(4),
+                        summary: Some(
+                            "`greeter:prod`: 10 % on version 8 for 12 of 300 s (step 1 of 1)"
+                                .to_owned(),
+                        ),
+                        ..action("deploy-app", "InProgress", "d", 3.0)
+                    },
                     action("deploy-site", "Succeeded", "a", 4.0),
                     ActionState {
                         name: "e2e".to_owned(),

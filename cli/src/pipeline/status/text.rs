@@ -175,6 +175,11 @@ fn notes(pipeline: &PipelineState, choice: &str, stage: &StageState) -> String {
         }
         if action.waits_for_approval {
             text.push_str(&waits(stage, action, choice));
+        } else if action.status.as_deref() == Some("InProgress")
+            && let Some(summary) = &action.summary
+        {
+            // How far a rollout is, or whatever else is worked on through several jobs.
+            let _infallible = writeln!(text, "\n{name} / {}: {summary}", action.name);
         }
     }
     for inbound in &stage.inbound {

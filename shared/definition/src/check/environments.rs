@@ -1,5 +1,6 @@
 //! Environments: names, order, and what they say of services.
 
+use super::rollouts;
 use super::services::report_text;
 use super::{Known, Need, report_cycles};
 use crate::Environment;
@@ -9,9 +10,6 @@ use crate::map::Map;
 use crate::names::{FAMILIES, Family, word};
 use crate::reader::Reader;
 use crate::support::NotYet;
-
-/// As many as `CodeDeploy` takes: <https://docs.aws.amazon.com/codedeploy/latest/APIReference/API_AlarmConfiguration.html>.
-const MOST_ALARMS: usize = 10;
 
 pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
     let Some(environments) = &file.environments else {
@@ -31,7 +29,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
         report_parameters(environment, known, reader);
         report_allow(environment, known, reader);
         report_share(environment, &environments.value, known, reader);
-        report_alarms(environment, reader);
+        rollouts::check(environment, reader);
     }
     let needs: Vec<Vec<_>> = environments
         .value
@@ -62,23 +60,6 @@ fn note_families(environment: &Environment, reader: &mut Reader) {
     if families.contains(&environment.name.as_str()) {
         let key = format!("environments.{}", environment.name);
         reader.not_yet.push(NotYet::new(environment.line, key));
-    }
-}
-
-fn report_alarms(environment: &Environment, reader: &mut Reader) {
-    if let Some(alarms) = &environment.alarms
-        && alarms.value.len() > MOST_ALARMS
-    {
-        let what = format!(
-            "`environments.{}.alarms` has {} alarms; the limit is {MOST_ALARMS}",
-            environment.name,
-            alarms.value.len()
-        );
-        reader.report(
-            alarms.line,
-            what,
-            "combine some in a composite alarm, and name that one",
-        );
     }
 }
 

@@ -1,11 +1,13 @@
 //! `[environments]`: where services are deployed to.
 
-use delivery_rollout::Strategy;
+use delivery_rollout::{Strategy, duration_in_words};
 
 use crate::form::Located;
 use crate::map::Map;
 use crate::section::{Key, section};
+use crate::value::alarm::AlarmName;
 use crate::value::duration::Span;
+use crate::value::hook::HookFunction;
 use crate::value::place::{Account, Region, Role, TimeZone};
 use crate::value::text::Text;
 use crate::value::ttl::Ttl;
@@ -30,17 +32,29 @@ section! {
             .example("{ restapi = { Memory = 512 } }");
         /// Resources that hold data and may be replaced or removed here: `SERVICE.LOGICAL-NAME`.
         allow: Vec<Located<String>> = Key::new("allow").default("none").example("[\"database.OldTable\"]");
-        /// How traffic moves to a new version: `canary:10@5m` gives it 10 % for 5 minutes, then all; `linear:10@1m`
-        /// 10 % more each minute; `steps:1@10m,50@1h` as listed.
-        rollout: Option<Strategy> = Key::new("rollout")
+        /// How traffic moves to a new version of each app: `canary:10@5m` gives it 10 % for 5 minutes, then all;
+        /// `linear:10@1m` 10 % more each minute; `steps:1@10m,50@1h` as listed. While both versions have traffic, their
+        /// errors are compared; when something is wrong, the old version gets all traffic back.
+        rollout: Option<Located<Strategy>> = Key::new("rollout")
             .default("`all-at-once`")
-            .example("\"canary:10@5m\"")
-            .not_yet();
-        /// CloudWatch alarms that end a deployment and put back what was there: at most 10.
-        alarms: Option<Located<Vec<String>>> = Key::new("alarms")
+            .example("\"canary:10@5m\"");
+        /// How long a new version is watched once it has all traffic. With a `rollout` in steps or `alarms` only: without
+        /// them nothing is watched.
+        bake: Option<Located<Span>> = Key::new("bake").default("none").example("\"10m\"");
+        /// CloudWatch alarms: one that rings while a new version is watched puts the old one back, one that rings before
+        /// keeps the rollout from beginning. At most 10; with a `rollout` in steps or `bake` only.
+        alarms: Option<Located<Vec<AlarmName>>> = Key::new("alarms")
             .default("none")
-            .example("[\"checkout-errors\"]")
-            .not_yet();
+            .example("[\"checkout-errors\"]");
+        /// A function that says whether a new version may get traffic: its name, in the pipeline's account and region. It must
+        /// exist before.
+        pre_traffic: Option<Located<HookFunction>> = Key::new("pre-traffic")
+            .default("none")
+            .example("\"check-release\"");
+        /// A function that says whether a new version may keep all traffic. It must exist before.
+        post_traffic: Option<Located<HookFunction>> = Key::new("post-traffic")
+            .default("none")
+            .example("\"check-production:live\"");
         /// When it is removed by itself: so long after its last deployment (`4h`), or at a time of day (`20:00`).
         ttl: Option<Ttl> = Key::new("ttl").default("it stays").example("\"20:00\"").not_yet();
         /// The time zone of a `ttl` that is a time of day.
@@ -91,5 +105,59 @@ impl EnvironmentSettings {
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.protected.unwrap_or(false)
+    }
+    /// The keys of a rollout that are set, with their lines.
+    #[must_use]
+    pub fn rollout_keys(&self) -> Vec<(&'static str, usize)> {
+        fn line<T>(key: Option<&Located<T>>) -> Option<usize> {
+            key.map(|key| key.line)
+        }
+        let keys = [
+            ("rollout", line(self.rollout.as_ref())),
+            ("bake", line(self.bake.as_ref())),
+            ("alarms", line(self.alarms.as_ref())),
+            ("pre-traffic", line(self.pre_traffic.as_ref())),
+            ("post-traffic", line(self.post_traffic.as_ref())),
+        ];
+        let set = keys.into_iter();
+        set.filter_map(|(key, line)| line.map(|line| (key, line)))
+            .collect()
+    }
+
+    /// Whether traffic moves in steps.
+    #[must_use]
+    pub fn moves_in_steps(&self) -> bool {
+        let strategy = self.rollout.as_ref();
+        strategy.is_some_and(|strategy| !strategy.value.steps.is_empty())
+    }
+
+    /// The names of the alarms.
+    pub fn alarm_names(&self) -> impl Iterator<Item = &str> {
+        let alarms = self.alarms.iter().flat_map(|alarms| &alarms.value);
+        alarms.map(|alarm| alarm.0.as_str())
+    }
+
+    /// How traffic moves to a new version, for people; `None` where nothing is set.
+    #[must_use]
+    pub fn rollout_in_words(&self) -> Option<String> {
+        if self.rollout_keys().is_empty() {
+            return None;
+        }
+        let strategy = self.rollout.as_ref().map(|strategy| &strategy.value);
+        let mut words = vec![strategy.cloned().unwrap_or_default().in_words()];
+        if let Some(bake) = &self.bake {
+            words.push(format!("bake {}", duration_in_words(bake.value.0)));
+        }
+        let alarms: Vec<_> = self.alarm_names().collect();
+        if !alarms.is_empty() {
+            words.push(format!("alarms {}", alarms.join(", ")));
+        }
+        if let Some(hook) = &self.pre_traffic {
+            words.push(format!("{} before traffic", hook.value.0));
+        }
+        if let Some(hook) = &self.post_traffic {
+            words.push(format!("{} after traffic", hook.value.0));
+        }
+        Some(words.join("; "))
     }
 }

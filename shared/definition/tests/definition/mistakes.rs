@@ -169,7 +169,26 @@ fn what_environments_say_of_services() {
         "[services]\ndatabase = \"database\"\n[environments]\nint = { share = { database = \"pp\" } }\n\
          pp = { share = { database = \"prd\", queue = \"prd\" } }\nqa = { share = { database = \"qa\" } }\nown = { share = { database = \"own\" } }\n\
          prd = { allow = [\"Table\", \"databse.Table\"] }\n\
-         [environments.loud]\nalarms = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\"]\n"
+         [environments.loud]\nbake = \"5m\"\nalarms = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\", \"10\", \"11\"]\n"
+    ));
+}
+
+#[test]
+fn rollouts_that_say_nothing_or_too_much() {
+    snapshot!(message(
+        "[environments.a]\nbake = \"10m\"\n[environments.b]\nbake = \"10m\"\nrollout = \"all-at-once\"\nalarms = []\n\
+         [environments.c]\nalarms = [\"errors\"]\n[environments.d]\nrollout = \"linear:1@5m\"\nbake = \"1h\"\n\
+         [environments.e]\nalarms = [\"errors\"]\nbake = \"2d\"\n\
+         [environments.dev]\nrollout = \"canary:10@5m\"\npre-traffic = \"check\"\n"
+    ));
+}
+
+#[test]
+fn values_of_rollouts_without_the_right_form() {
+    snapshot!(message(
+        "[environments.prd]\nrollout = \"canary:10/5m\"\nbake = \"10 min\"\nalarms = [\"a\", \"b, c\"]\n\
+         pre-traffic = \"arn:aws:lambda:eu-west-1:111111111111:function:check\"\npost-traffic = [\"check\"]\nbaked = \"1m\"\n\
+         [environments.int]\nrollout = { canary = 10 }\nalarms = \"errors\"\npre_traffic = \"check\"\n"
     ));
 }
 

@@ -331,10 +331,36 @@ fn what_is_not_applied_yet_is_named_with_its_line() {
 fn a_rollout_is_its_steps() {
     let definition = workshop();
     let prd = definition.environment("prd").unwrap();
-    let strategy = "canary:10@5m".parse().unwrap();
-    assert_eq!(prd.settings.rollout, Some(strategy));
+    let rollout = prd.settings.rollout.as_ref().unwrap();
+    assert_eq!(rollout.value.to_string(), "canary:10@5m");
+    assert_eq!(
+        prd.settings.rollout_in_words().as_deref(),
+        Some("canary 10 % for 5 minutes")
+    );
     assert!(prd.settings.is_approved_by_hand());
     assert!(prd.settings.is_protected());
+}
+
+#[test]
+fn a_rollout_in_words() {
+    let words = |keys: &str| {
+        let text = format!("application = \"a\"\n[environments.prd]\n{keys}\n");
+        let definition = definition(&text);
+        let prd = definition.environment("prd").unwrap();
+        prd.settings.rollout_in_words()
+    };
+    assert_eq!(words(""), None);
+    let all = "rollout = \"Linear10PercentEvery1Minute\"\nbake = \"1h\"\nalarms = [\"errors\", \"slow\"]\n\
+        pre-traffic = \"check\"\npost-traffic = \"check:live\"";
+    assert_eq!(
+        words(all).unwrap(),
+        "linear 10 % more every minute; bake 1 hour; alarms errors, slow; check before traffic; check:live after traffic"
+    );
+    assert_eq!(
+        words("pre-traffic = \"check\"").unwrap(),
+        "all at once; check before traffic"
+    );
+    assert_eq!(words("rollout = \"all-at-once\"").unwrap(), "all at once");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What fills the template of an app or a site in.
 
+use std::collections::BTreeSet;
+
 use delivery_definition::Kind;
 use serde::Serialize;
 
 use super::delivery::{grants, hosts};
 use super::quoted;
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+use crate::rollout;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Context<'a> {
@@ -13,6 +16,8 @@ pub(super) struct Context<'a> {
     service: &'a str,
     is_app: bool,
     grants: bool,
+    /// The functions that deploy-app may ask.
+    hooks: BTreeSet<&'a str>,
     hosts: &'static str,
     environments: Vec<Environment>,
 }
@@ -45,6 +50,7 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, service: &'a PlannedService<'_>) -
         service: name,
         is_app,
         grants: grants(plan),
+        hooks: rollout::hooks(plan, service),
         hosts: hosts(environments.len()),
         environments,
     }
@@ -58,6 +64,7 @@ pub(super) fn site<'a>(service: &'a str, environment: &str) -> Context<'a> {
         service,
         is_app: false,
         grants: false,
+        hooks: BTreeSet::new(),
         hosts: hosts(1),
         environments: vec![Environment {
             id: String::new(),
