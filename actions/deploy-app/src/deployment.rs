@@ -23,7 +23,7 @@ use delivery_alias::{Found, FunctionAlias};
 use delivery_rollout::{Change, Description, Failure, Hint, Provisioning, Rollout, is_watched};
 
 use crate::error::DeployAppError;
-use crate::function::{self, Condition, Snapshot};
+use crate::function::{self, Condition, PLACEHOLDER, Snapshot};
 use crate::params::DeployAppParams;
 use crate::progress::{DeployAppProgress, RolloutProgress};
 use crate::rollout::{End, RolloutRun};
@@ -363,6 +363,16 @@ impl<'a> Deployment<'a> {
         })
     }
 
+    /// Whether the alias is still on the version that the template made.
+    async fn replaces_placeholder(&self, rollout: &Rollout) -> Result<bool, DeployAppError> {
+        let stable = rollout.stable.as_deref();
+        let Some(stable) = stable.filter(|stable| *stable != rollout.new) else {
+            return Ok(false);
+        };
+        let stable = function::read(self.lambda, self.params, Some(stable)).await?;
+        Ok(stable.description == PLACEHOLDER)
+    }
+
     /// Moves the alias step by step, or watches it, or asks hooks.
     async fn roll_out(
         mut self,
@@ -393,6 +403,11 @@ impl<'a> Deployment<'a> {
             rollout.clone(),
             hint,
         );
+        let run = if self.replaces_placeholder(&rollout).await? {
+            run.at_once()
+        } else {
+            run
+        };
         match run.run().await? {
             End::Complete => {
                 let previous = rollout.stable.filter(|stable| *stable != rollout.new);

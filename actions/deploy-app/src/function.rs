@@ -8,11 +8,16 @@ use delivery_action::job::Artifact;
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;
 
+/// The description of the version that `application.yaml` makes for the aliases to begin on. It answers every request with
+/// 503, so no traffic is to stay on it.
+pub(crate) const PLACEHOLDER: &str = "The placeholder until the first deployment";
+
 /// A function, or one of its versions, as it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) code_sha256: String,
     pub(crate) revision_id: String,
+    pub(crate) description: String,
     pub(crate) condition: Condition,
 }
 
@@ -58,6 +63,7 @@ pub(crate) async fn read(
     Ok(Snapshot {
         code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
         revision_id: output.revision_id().unwrap_or_default().to_owned(),
+        description: output.description().unwrap_or_default().to_owned(),
         condition: condition(
             output.state(),
             output.last_update_status(),
@@ -208,4 +214,15 @@ fn description(revision: &str) -> String {
         .chars()
         .take(MAX_DESCRIPTION_CHARS)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PLACEHOLDER;
+
+    #[test]
+    fn the_placeholder_is_that_of_the_template() {
+        let template = include_str!("../../../cloudformation/application.yaml");
+        assert!(template.contains(&format!("      Description: {PLACEHOLDER}\n")));
+    }
 }

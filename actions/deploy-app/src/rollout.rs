@@ -95,6 +95,12 @@ impl<'a> RolloutRun<'a> {
         }
     }
 
+    /// The same with all traffic at once, and nothing to watch: there is no old version that traffic could stay on.
+    pub(crate) fn at_once(mut self) -> Self {
+        self.plan = self.plan.at_once();
+        self
+    }
+
     pub(crate) async fn run(mut self) -> Result<End, DeployAppError> {
         loop {
             let look = self.look().await?;

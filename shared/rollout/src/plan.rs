@@ -90,6 +90,17 @@ pub struct Rollout {
 }
 
 impl Plan {
+    /// All traffic at once, without anything that is watched: the hooks alone decide.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self {
+            strategy: Strategy::default(),
+            bake: Duration::ZERO,
+            watch: Watch::default(),
+            ..self
+        }
+    }
+
     pub(crate) fn step(&self, index: usize) -> Option<Step> {
         self.strategy.steps.get(index).copied()
     }

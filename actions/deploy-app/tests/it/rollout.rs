@@ -120,6 +120,29 @@ async fn a_good_version_gets_all_traffic_and_is_kept() {
     );
 }
 
+/// The placeholder answers no request, and an alarm that rings because of it must not keep the first release out.
+#[tokio::test]
+async fn a_placeholder_gives_its_traffic_to_the_first_release_at_once() {
+    let world = world().await;
+    let placeholder = "The placeholder until the first deployment";
+    if let Some(version) = world.lambda().function(FUNCTION).versions.get_mut(&1) {
+        placeholder.clone_into(&mut version.description);
+    }
+    let watched = "strategy=canary:10@1h&bake=1h&alarms=no-such-alarm&min-requests=5";
+    let reported = roll(&world, watched).await;
+    assert!(matches!(reported, Reported::Success { .. }), "{reported:?}");
+    assert_eq!(alias(&world, "prod"), "2");
+    assert_eq!(alias(&world, "prod-good"), "2");
+    assert!(
+        world
+            .lambda()
+            .alias_events()
+            .iter()
+            .filter_map(|event| event.state.as_ref())
+            .all(|state| state.weights().is_empty())
+    );
+}
+
 #[tokio::test]
 async fn a_version_that_fails_is_put_back() {
     let world = world().await;
