@@ -7,7 +7,7 @@ mod stack;
 use crate::message::Message;
 use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
 
-pub(crate) use run::action_line;
+pub(crate) use run::{action_line, short_summary};
 
 /// As many characters of an id or a commit as tell one from another.
 const SHORT_ID: usize = 8;

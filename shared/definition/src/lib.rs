@@ -110,6 +110,7 @@ fn read(bytes: &[u8], reader: &mut Reader) -> Option<File> {
     let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
     let file = File::read(&value, reader)?;
     let forms: Vec<_> = reader.mistakes.drain(..).collect();
+    reader.values_are_missing = !forms.is_empty();
     check::check(&file, reader);
     // What the checks find on a line that could not be read may only follow from that.
     reader

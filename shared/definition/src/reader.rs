@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     path: Vec<Place>,
     /// All that is wrong so far.
     pub(crate) mistakes: Vec<Mistake>,
+    /// Whether some of them are values that could not be read: what is checked then may lack them.
+    pub(crate) values_are_missing: bool,
     /// The keys that are read and not applied.
     pub(crate) not_yet: Vec<NotYet>,
 }
@@ -44,6 +46,7 @@ impl Reader {
             lines: Lines::of(text),
             path: Vec::new(),
             mistakes: Vec::new(),
+            values_are_missing: false,
             not_yet: Vec::new(),
         }
     }

@@ -26,7 +26,7 @@ build = { commands = ["mkdir out", "cp page.html out/index.html"], files = ["out
 
 [environments]
 int = {}
-prd = { after = "int" }
+prd = { after = "int", rollout = "canary:10@5m", bake = "5m" }
 "#;
 
 /// The greeter becomes one of three services.

@@ -93,7 +93,7 @@ pub(crate) fn action_line(action: &ActionReport, execution: Option<&str>) -> Str
         let _infallible = write!(text, " {DIM}{}{DIM:#}", duration(action.seconds));
     }
     if action.status != "Failed"
-        && let Some(summary) = action.summary.as_deref().and_then(short_form)
+        && let Some(summary) = action.summary.as_deref().and_then(short_summary)
     {
         let _infallible = write!(text, "  {DIM}{summary}{DIM:#}");
     }
@@ -136,12 +136,9 @@ fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {
 }
 
 /// A summary's first line, without the place of the log that ends it.
-fn short_form(summary: &str) -> Option<&str> {
+pub(crate) fn short_summary(summary: &str) -> Option<&str> {
     let line = summary.lines().next()?;
-    Some(
-        line.rsplit_once(" (log: ")
-            .map_or(line, |(short_form, _)| short_form),
-    )
+    Some(line.rsplit_once(" (log: ").map_or(line, |(short, _)| short))
 }
 
 /// Each thing once: the cause, what the program wrote (or, where it wrote nothing, the end of the action's

@@ -138,7 +138,7 @@ pub(crate) fn busy() -> StatusDocument {
                     ActionState {
                         percent_complete: Some(4),
                         summary: Some(
-                            "`greeter:prod`: 10 % on version 8 for 12 of 300 s (step 1 of 1)"
+                            "`greeter:prod`: 10 % on version 8 for 12 of 300 s (step 1 of 1) (log: g s)"
                                 .to_owned(),
                         ),
                         ..action("deploy-app", "InProgress", "d", 3.0)

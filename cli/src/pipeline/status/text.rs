@@ -8,7 +8,7 @@ use delivery_stack::state::State;
 
 use super::StatusDocument;
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
-use crate::output::text::{duration, short};
+use crate::output::text::{duration, short, short_summary};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::environments;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
@@ -176,7 +176,7 @@ fn notes(pipeline: &PipelineState, choice: &str, stage: &StageState) -> String {
         if action.waits_for_approval {
             text.push_str(&waits(stage, action, choice));
         } else if action.status.as_deref() == Some("InProgress")
-            && let Some(summary) = &action.summary
+            && let Some(summary) = action.summary.as_deref().and_then(short_summary)
         {
             // How far a rollout is, or whatever else is worked on through several jobs.
             let _infallible = writeln!(text, "\n{name} / {}: {summary}", action.name);

@@ -46,7 +46,8 @@ fn report_alarms(environment: &Environment, reader: &mut Reader) {
 
 /// Who sets one of these keys believes to be protected.
 fn report_nothing_to_watch(environment: &Environment, reader: &mut Reader) {
-    if environment.moves_in_steps() {
+    // A `rollout` that could not be read may have been one in steps.
+    if environment.moves_in_steps() || reader.values_are_missing {
         return;
     }
     let name = &environment.name;

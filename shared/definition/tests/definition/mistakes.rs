@@ -188,7 +188,7 @@ fn values_of_rollouts_without_the_right_form() {
     snapshot!(message(
         "[environments.prd]\nrollout = \"canary:10/5m\"\nbake = \"10 min\"\nalarms = [\"a\", \"b, c\"]\n\
          pre-traffic = \"arn:aws:lambda:eu-west-1:111111111111:function:check\"\npost-traffic = [\"check\"]\nbaked = \"1m\"\n\
-         [environments.int]\nrollout = { canary = 10 }\nalarms = \"errors\"\npre_traffic = \"check\"\n"
+         [environments.int]\nrollout = { canary = 10 }\nbake = \"10m\"\nalarms = \"errors\"\npre_traffic = \"check\"\n"
     ));
 }
 
