@@ -1,5 +1,6 @@
 //! The local AWS: `MiniStack` with the gateway in front of it.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,25 @@ impl LocalAws {
     ///
     /// When `MiniStack` cannot be installed or started; the error says what to do.
     pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
+        let seed = delivery_action::env::var_os(ministack::ROUTING_SEED);
+        Self::start_with(home, region, seed).await
+    }
+
+    /// As [`start`](Self::start); each alias with weights draws the same versions in the same order in every run with
+    /// the same seed.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_seeded(home: PathBuf, region: &str, seed: &str) -> Result<Self, Error> {
+        Self::start_with(home, region, Some(seed.into())).await
+    }
+
+    async fn start_with(
+        home: PathBuf,
+        region: &str,
+        routing_seed: Option<OsString>,
+    ) -> Result<Self, Error> {
         let bound = Bound::new().await.map_err(Error::Port)?;
         let endpoint = bound.endpoint();
         let keys = KeySuffix::new();
@@ -43,6 +63,7 @@ impl LocalAws {
             endpoint,
             region: region.to_owned(),
             keys: keys.clone(),
+            routing_seed,
         };
         let ministack = Ministack::start(&options).await?;
         let gateway = bound.serve(ministack.address(), ministack.secret(), keys.clone(), home);

@@ -8,6 +8,7 @@ mod install;
 mod leftovers;
 pub(crate) mod node_sdk;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -39,6 +40,9 @@ const START: &str = include_str!("ministack/start.py");
 /// The caller's variable that says what functions of a custom runtime get as their `PATH`, where it is
 /// not to be that of this machine.
 pub const FUNCTION_PATH: &str = "DELIVERY_FUNCTION_PATH";
+
+/// The caller's variable that makes the draws of weighted aliases the same in every run.
+pub const ROUTING_SEED: &str = "DELIVERY_ROUTING_SEED";
 
 /// How long `MiniStack` may take to answer: a first start compiles its Python modules (8 s measured on
 /// two busy cores).
@@ -149,6 +153,8 @@ pub struct Options {
     pub region: String,
     /// What the access keys end with that it hands out.
     pub keys: KeySuffix,
+    /// What the draws of weighted aliases begin with; without it they differ in every run.
+    pub routing_seed: Option<OsString>,
 }
 
 /// What `MiniStack` answers to: its own port is as open to web pages and other users as any, so it takes only
@@ -387,6 +393,9 @@ fn command(
         .process_group(0); // Ctrl-C in the terminal is handled by this process
     if let Some(path) = delivery_action::env::var_os(FUNCTION_PATH) {
         command.env(FUNCTION_PATH, path);
+    }
+    if let Some(seed) = &options.routing_seed {
+        command.env(ROUTING_SEED, seed);
     }
     Ok(command)
 }

@@ -63,6 +63,7 @@ const GAPS: &[Module] = &modules![
     "template_errors",
     "template_urls",
     "nested_transforms",
+    "weighted_aliases",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -13,4 +13,5 @@ mod sam;
 mod signing_in;
 mod stack_policies;
 mod templates;
+mod weights;
 mod world;
