@@ -64,6 +64,8 @@ const GAPS: &[Module] = &modules![
     "template_urls",
     "nested_transforms",
     "weighted_aliases",
+    "function_metrics",
+    "reserved_concurrency",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -7,6 +7,7 @@ mod accounts;
 mod changes;
 mod endings;
 mod functions;
+mod metrics;
 mod refusals;
 mod roles;
 mod sam;

@@ -14,6 +14,7 @@ use aws_sdk_lambda::types::{
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::metrics::Metric;
 use crate::world::{WITHIN, World, package, run};
 
 /// How many requests come by each way.
@@ -162,6 +163,22 @@ fn each_way_in_draws_the_version_by_the_weights_of_its_alias() {
                 .map(|(version, count)| ((alias.to_owned(), version.to_owned()), count))
         });
         assert_eq!(runs, drawn.into_iter().flatten().collect());
+        for (alias, second) in DRAWN {
+            let requests = Metric::of(function).called(alias);
+            assert_eq!(
+                requests.sum(world, "Invocations").await,
+                Some(20.0),
+                "{alias}"
+            );
+            for (version, count) in [("1", REQUESTS - second), ("2", second)] {
+                let requests = requests.clone().ran(version);
+                let counted = requests.sum(world, "Invocations").await.unwrap_or(0.0);
+                assert!(
+                    (counted - count as f64).abs() < f64::EPSILON,
+                    "{alias}: {counted} of version {version}"
+                );
+            }
+        }
     });
 }
 
