@@ -66,6 +66,7 @@ const GAPS: &[Module] = &modules![
     "weighted_aliases",
     "function_metrics",
     "reserved_concurrency",
+    "alarm_states",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -11,7 +11,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     AliasRoutingConfiguration, Environment, FunctionCode, InvocationType, Runtime,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::metrics::Metric;
@@ -42,7 +42,7 @@ import os
 def handler(event, context):
     alias, version = context.invoked_function_arn.rpartition(':')[2], context.function_version
     print('called by', alias, 'as', version, flush=True)
-    if version in os.environ.get('FAILING', '').split(','):
+    if version in os.environ.get('FAILING', '').split(',') or version == event.get('failing'):
         raise RuntimeError('this version fails')
     return {'statusCode': 200, 'body': version}
 ";
@@ -86,16 +86,29 @@ pub(crate) async fn weighted(world: &World, function: &str, alias: &str, share: 
 
 /// Invokes an alias and waits for the answer; gives back the version that ran, by what Lambda says.
 pub(crate) async fn invoked(world: &World, function: &str, alias: &str) -> String {
+    invoked_with(world, function, alias, &json!({})).await
+}
+
+/// As [`invoked`]; an event with `failing` names a version that is to fail.
+pub(crate) async fn invoked_with(
+    world: &World,
+    function: &str,
+    alias: &str,
+    event: &Value,
+) -> String {
     let invoke = aws_sdk_lambda::Client::new(&world.config).invoke();
     let invoke = invoke.function_name(function).qualifier(alias);
-    let answer = invoke.send().await.unwrap();
+    let answer = invoke
+        .payload(Blob::new(event.to_string()))
+        .send()
+        .await
+        .unwrap();
     let version = answer.executed_version.unwrap();
-    let payload: serde_json::Value =
-        serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap();
+    let payload: Value = serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap();
     if answer.function_error.is_none() {
+        let ran = payload["body"].as_str().unwrap();
         assert_eq!(
-            payload["body"],
-            version.as_str(),
+            ran, version,
             "the version that is named is the one that ran"
         );
     }
