@@ -67,6 +67,8 @@ const GAPS: &[Module] = &modules![
     "function_metrics",
     "reserved_concurrency",
     "alarm_states",
+    "math_alarms",
+    "composite_alarms",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -1,5 +1,7 @@
 //! Alarms: what state they are in, and who is told.
 
+mod computed;
+
 use std::time::{Duration, Instant};
 
 use aws_sdk_cloudformation::types::ChangeSetType;
