@@ -1,0 +1,88 @@
+//! Whole rollouts on one machine: the program deploy-app in the local Lambda, run by the engine, with visitors whose
+//! requests come by the alias, metrics of what they got, and an alarm on them.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
+mod world;
+
+use aws_sdk_codepipeline::types::PipelineExecutionStatus;
+use world::{Service, run};
+
+/// A rollout in seconds: metrics are there at once on one machine.
+const FAST: &str = "strategy=steps:20@3s,50@3s&metrics-delay=1s&min-requests=3&patience=30s";
+
+/// Fails every request.
+const BAD: &str = "raise RuntimeError('this release is broken')";
+
+/// That the alias gives all to this version, and the last good version is this.
+async fn is_wholly_on(service: &Service, version: &str) {
+    let alias = service.alias("prod").await;
+    assert_eq!(alias.function_version(), Some(version), "{alias:?}");
+    let weights = alias
+        .routing_config()
+        .and_then(|routing| routing.additional_version_weights());
+    assert!(
+        weights.is_none_or(std::collections::HashMap::is_empty),
+        "{alias:?}"
+    );
+    let good = service.alias("prod-good").await;
+    assert_eq!(good.function_version(), Some(version), "{good:?}");
+}
+
+#[test]
+fn a_good_release_gets_more_and_more_requests_and_then_all() {
+    run(async |world| {
+        let service = world.service("good", FAST).await;
+        let visitor = service.visited();
+        let (status, said) = service.release("second", "pass").await;
+        let seen = visitor.end().await.unwrap();
+        assert_eq!(status, PipelineExecutionStatus::Succeeded, "{said}");
+        assert!(seen.failures.is_empty(), "{:?}", seen.failures);
+        // Both answered in turns while the weights were between none and all.
+        assert!(seen.versions.len() > 4, "{:?}", seen.versions);
+        assert_eq!(seen.versions.first().unwrap().1, "first");
+        is_wholly_on(&service, "2").await;
+        service.answers(20, "second").await;
+    });
+}
+
+#[test]
+fn a_release_that_fails_more_often_than_the_old_one_is_taken_back() {
+    run(async |world| {
+        let service = world.service("worse", FAST).await;
+        let visitor = service.visited();
+        let (status, said) = service.release("second", BAD).await;
+        let seen = visitor.end().await.unwrap();
+        assert_eq!(status, PipelineExecutionStatus::Failed, "{said}");
+        assert!(
+            said.contains("version 2 fails more often than version 1"),
+            "{said}"
+        );
+        assert!(seen.failures.len() >= 3, "{:?}", seen.failures);
+        assert!(
+            seen.failures.len() < seen.requests / 2,
+            "{} of {}",
+            seen.failures.len(),
+            seen.requests
+        );
+        is_wholly_on(&service, "1").await;
+        service.answers(20, "first").await;
+    });
+}
+
+#[test]
+fn a_release_for_which_an_alarm_rings_is_taken_back() {
+    run(async |world| {
+        let strategy = format!("{FAST}&compare=off&alarms=ringing-failing");
+        let service = world.service("ringing", &strategy).await;
+        let visitor = service.visited();
+        let (status, said) = service.release("second", BAD).await;
+        visitor.end().await.unwrap();
+        assert_eq!(status, PipelineExecutionStatus::Failed, "{said}");
+        assert!(
+            said.contains("alarm `ringing-failing` is in ALARM"),
+            "{said}"
+        );
+        is_wholly_on(&service, "1").await;
+    });
+}
