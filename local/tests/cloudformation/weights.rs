@@ -18,13 +18,13 @@ use crate::metrics::Metric;
 use crate::world::{WITHIN, World, package, run};
 
 /// How many requests come by each way.
-const REQUESTS: usize = 20;
+const REQUESTS: u32 = 20;
 
 /// What version 2 gets of them.
 const SHARE: f64 = 0.3;
 
 /// How many of the requests the seed of these tests gives to version 2, by alias: each alias draws a sequence of its own.
-const DRAWN: [(&str, usize); 9] = [
+const DRAWN: [(&str, u32); 9] = [
     ("asked", 1),
     ("async", 10),
     ("event", 4),
@@ -116,7 +116,7 @@ pub(crate) async fn invoked_with(
 }
 
 /// How often the function's log says that a version ran, by alias and version.
-async fn runs(world: &World, function: &str) -> BTreeMap<(String, String), usize> {
+async fn runs(world: &World, function: &str) -> BTreeMap<(String, String), u32> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&world.config);
     let pages = logs
         .filter_log_events()
@@ -158,10 +158,10 @@ fn each_way_in_draws_the_version_by_the_weights_of_its_alias() {
         knock(world, function).await;
 
         let deadline = Instant::now() + WITHIN;
-        let all = DRAWN.len() * REQUESTS;
+        let all: u32 = DRAWN.map(|_| REQUESTS).iter().sum();
         let runs = loop {
             let runs = runs(world, function).await;
-            let count: usize = runs.values().sum();
+            let count: u32 = runs.values().sum();
             if count >= all {
                 break runs;
             }
@@ -187,7 +187,7 @@ fn each_way_in_draws_the_version_by_the_weights_of_its_alias() {
                 let requests = requests.clone().ran(version);
                 let counted = requests.sum(world, "Invocations").await.unwrap_or(0.0);
                 assert!(
-                    (counted - count as f64).abs() < f64::EPSILON,
+                    (counted - f64::from(count)).abs() < f64::EPSILON,
                     "{alias}: {counted} of version {version}"
                 );
             }

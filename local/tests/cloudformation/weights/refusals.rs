@@ -5,6 +5,18 @@ use aws_sdk_lambda::types::AliasRoutingConfiguration;
 use super::{two_versions, weighted};
 use crate::world::{World, run, said};
 
+/// An alias with weights of one and the same version.
+const TEMPLATE: &str = "
+Resources:
+  Alias:
+    Type: AWS::Lambda::Alias
+    Properties:
+      FunctionName: FUNCTION
+      Name: made
+      FunctionVersion: '1'
+      RoutingConfig: { AdditionalVersionWeights: [{ FunctionVersion: '1', FunctionWeight: 0.1 }] }
+";
+
 /// What Lambda says to an alias of this version with these weights.
 async fn refusal(world: &World, function: &str, primary: &str, weights: &[(&str, f64)]) -> String {
     let routing = weights.iter().fold(
@@ -75,33 +87,40 @@ fn weights_that_lambda_refuses_are_refused() {
             let said = refusal(world, function, primary, weights).await;
             assert!(said.contains(words), "{primary} and {weights:?}: {said}");
         }
+    });
+}
 
+#[test]
+fn an_alias_with_weights_gets_no_provisioned_concurrency() {
+    run(async |world| {
+        let function = "provisioned";
+        two_versions(world, function, "").await;
         weighted(world, function, "both", 0.5).await;
-        let put = lambda
-            .put_provisioned_concurrency_config()
-            .function_name(function);
-        let put = put.qualifier("both").provisioned_concurrent_executions(1);
+        let put = aws_sdk_lambda::Client::new(&world.config).put_provisioned_concurrency_config();
+        let put = put.function_name(function).qualifier("both");
+        let put = put.provisioned_concurrent_executions(1);
         let refused = said(&put.send().await.unwrap_err());
         assert!(
             refused.contains("can not be used with Provisioned Concurrency"),
             "{refused}"
         );
-        let template = format!(
-            "Resources: {{ Alias: {{ Type: AWS::Lambda::Alias, Properties: {{ FunctionName: {function}, Name: made, \
-             FunctionVersion: '1', RoutingConfig: {{ AdditionalVersionWeights: [{{ FunctionVersion: '1', FunctionWeight: 0.1 }}] }} }} }} }}"
-        );
+    });
+}
+
+#[test]
+fn a_template_is_told_what_lambda_refuses() {
+    run(async |world| {
+        let function = "templated";
+        two_versions(world, function, "").await;
+        let template = TEMPLATE.replace("FUNCTION", function);
         assert_eq!(
             world.create("refusing", &template).await,
             "ROLLBACK_COMPLETE"
         );
         let events = world.events("refusing").await;
-        let reasons = events
+        let mut reasons = events
             .iter()
             .filter_map(|event| event.resource_status_reason());
-        assert!(
-            reasons
-                .into_iter()
-                .any(|reason| reason.contains("must be different"))
-        );
+        assert!(reasons.any(|reason| reason.contains("must be different")));
     });
 }
