@@ -224,13 +224,33 @@ fn ask(
     }
 }
 
+/// Begins the command in a closed transition's reason.
+const RESUME: &str = "delivery resume ";
+
+/// Why a transition is closed. The person's words come last: they may be cut, and lose the characters that the service
+/// does not take (`API_DisableStageTransition`, `reason`: a pattern without colons and quotes).
+fn reason(by: &str, environment: &str, why: &str) -> String {
+    let reason = format!("rolled back by {by} ({RESUME}{environment} opens it) {why}");
+    let taken = |c: char| c.is_ascii_alphanumeric() || "!@ ().*?-".contains(c);
+    let reason = reason.chars().map(|c| if taken(c) { c } else { ' ' });
+    reason.take(MAX_REASON_CHARS).collect()
+}
+
+/// The command that opens a transition which a rollback closed for this reason.
+pub(super) fn resume_command(reason: &str) -> Option<String> {
+    let (_, rest) = reason.split_once(&format!("({RESUME}"))?;
+    let (environment, _) = rest.split_once(" opens it)")?;
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    environment
+        .chars()
+        .all(known)
+        .then(|| format!("{RESUME}{environment}"))
+}
+
 /// Closes the transition into the stage.
 async fn hold(place: &Place, arguments: &Rollback, by: &str) -> Result<(), CliError> {
     let why = arguments.message.as_deref().unwrap_or(NO_REASON);
-    let environment = &arguments.environment;
-    let reason = format!("rolled back by {by}: {why}; `delivery resume {environment}` opens it");
-    // The service takes no line breaks.
-    let reason = delivery_action::text::one_line(&reason);
+    let reason = reason(by, &arguments.environment, why);
     let sent = place
         .pipeline
         .client()
@@ -238,7 +258,7 @@ async fn hold(place: &Place, arguments: &Rollback, by: &str) -> Result<(), CliEr
         .pipeline_name(place.pipeline.name())
         .stage_name(&place.stage)
         .transition_type(StageTransitionType::Inbound)
-        .reason(reason.chars().take(MAX_REASON_CHARS).collect::<String>())
+        .reason(reason)
         .send()
         .await;
     sent.map(drop).map_err(

@@ -210,6 +210,11 @@ impl StatusDocument {
         for pipeline in self.all_pipelines() {
             self.next_of_approvals(pipeline, &mut next);
         }
+        let stages = self.all_pipelines().flat_map(|pipeline| &pipeline.stages);
+        let reasons = stages.filter_map(|stage| stage.closed.as_ref()?.reason.as_deref());
+        for command in reasons.filter_map(super::rollback::resume_command) {
+            add(&mut next, command);
+        }
         for pipeline in self.all_pipelines() {
             let mut running = pipeline.stages.iter().filter(|stage| stage.is_held());
             let all_wait = running.all(|stage| {

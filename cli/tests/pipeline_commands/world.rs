@@ -37,6 +37,13 @@ struct Functions(Mutex<mpsc::UnboundedSender<Job>>);
 pub(crate) struct Job {
     function: String,
     id: String,
+    user_parameters: Option<String>,
+}
+
+impl Job {
+    pub(crate) fn user_parameters(&self) -> &str {
+        self.user_parameters.as_deref().unwrap_or_default()
+    }
 }
 
 impl FunctionInvoker for Functions {
@@ -46,9 +53,12 @@ impl FunctionInvoker for Functions {
         event: Vec<u8>,
     ) -> PortFuture<'a, Result<(), PortError>> {
         let event: Value = serde_json::from_slice(&event).unwrap();
+        let data = &event["CodePipeline.job"]["data"];
+        let configuration = &data["actionConfiguration"]["configuration"];
         let job = Job {
             function: function.to_owned(),
             id: event["CodePipeline.job"]["id"].as_str().unwrap().to_owned(),
+            user_parameters: configuration["UserParameters"].as_str().map(str::to_owned),
         };
         let _the_test_may_be_over = self.0.lock().unwrap().send(job);
         Box::pin(async { Ok(()) })
@@ -88,6 +98,8 @@ pub(crate) struct World {
     jobs: mpsc::UnboundedReceiver<Job>,
     engine: EngineHandle,
     services: String,
+    /// The endpoints of further services.
+    pub(crate) endpoints: Vec<(&'static str, String)>,
     folder: TempDir,
     schema: Validator,
 }
@@ -128,6 +140,7 @@ impl World {
             client: Client::from_conf(client),
             jobs,
             services: services::serve(PIPELINE).await,
+            endpoints: Vec::new(),
             engine,
             folder,
             schema: jsonschema::validator_for(&schema).unwrap(),
@@ -191,6 +204,44 @@ impl World {
             })
         })
         .await;
+    }
+
+    /// Lets `deploy-app` deploy the function `greeter` to `prod` after `Commit`, with nobody who approves.
+    pub(crate) async fn deploy_a_function(&self) {
+        let found = self.client.get_pipeline().name(PIPELINE).send().await;
+        let mut declaration = found.unwrap().pipeline.unwrap();
+        let parameters = "function=greeter&alias=prod&revision=#{SourceVariables.CommitId}\
+            &strategy=canary:10@5m&alarms=errors";
+        let deploy = function("deploy-app").configuration("UserParameters", parameters);
+        declaration.stages.truncate(2);
+        declaration.stages[0].actions[0].namespace = Some("SourceVariables".to_owned());
+        declaration.stages.push(stage("Production", deploy));
+        let update = self.client.update_pipeline().pipeline(declaration);
+        update.send().await.unwrap();
+    }
+
+    /// Starts an execution of a new commit that brings a version of the function, and returns its id.
+    pub(crate) async fn deliver(&mut self, version: &str) -> String {
+        git(
+            self.folder.path(),
+            &["commit", "--quiet", "--allow-empty", "--message", version],
+        );
+        self.commit = git(self.folder.path(), &["rev-parse", "HEAD"]);
+        let start = self.client.start_pipeline_execution().name(PIPELINE);
+        let started = start.send().await.unwrap();
+        let job = self.job_of("package").await;
+        self.succeed(&job).await;
+        let job = self.job_of("deploy-app").await;
+        self.bring(&job, version).await;
+        started.pipeline_execution_id.unwrap()
+    }
+
+    /// Reports a job as deploy-app does.
+    pub(crate) async fn bring(&self, job: &Job, version: &str) {
+        let report = self.client.put_job_success_result().job_id(&job.id);
+        let report = report.output_variables("FunctionVersion", version);
+        report.send().await.unwrap();
+        self.until_stage("Production", "Succeeded").await;
     }
 
     /// The next job, which has to be that of this function.
@@ -341,6 +392,7 @@ impl World {
             .env("DELIVERY", env!("CARGO_BIN_EXE_delivery"))
             .env("AWS_ENDPOINT_URL", &self.services)
             .env("AWS_ENDPOINT_URL_CODEPIPELINE", self.engine.endpoint())
+            .envs(self.endpoints.iter().map(|(name, url)| (name, url)))
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")

@@ -14,6 +14,9 @@ use super::RollbackPlan;
 /// Deliveries that a message names.
 const MOST_NAMED: usize = 5;
 
+/// The shortest beginning of a commit's id that Git prints.
+const SHORTEST_COMMIT: usize = 7;
+
 /// The delivery that is meant: the newest before the present one, or the newest with what was given. `now` are the
 /// versions that have the traffic, by the actions that deploy them.
 pub(super) fn choose(
@@ -33,16 +36,22 @@ pub(super) fn choose(
             }
         });
     };
-    let is_meant = |one: &&Delivery| {
-        let of_revision =
-            |revision: &crate::pipeline::state::Revision| revision.id.starts_with(given);
-        one.revision.as_ref().is_some_and(of_revision)
-            || one.versions.values().any(|version| version == given)
+    let is_version = is_version(given);
+    let is_meant = |one: &&Delivery| match is_version {
+        true => one.versions.values().any(|version| version == given),
+        false => id(one).is_some_and(|id| id.starts_with(given)),
     };
+    let mut commits: Vec<_> = possible().filter(is_meant).filter_map(id).collect();
+    commits.dedup();
+    if commits.len() > 1 && !is_version {
+        return Err(RollbackError::Ambiguous {
+            given: given.to_owned(),
+            commits: commits.into_iter().map(str::to_owned).collect(),
+        });
+    }
     if let Some(found) = possible().find(is_meant) {
         return Ok(RollbackPlan::Delivery(found.clone()));
     }
-    let is_version = given.bytes().all(|byte| byte.is_ascii_digit());
     if force && is_version && now.len() == 1 {
         return Ok(RollbackPlan::Version(given.to_owned()));
     }
@@ -69,6 +78,17 @@ pub(super) fn choose(
     })
 }
 
+/// Whether a version of a function is meant, and no commit: the beginning of a commit's id has at least seven characters
+/// wherever Git or `delivery status` print it.
+fn is_version(given: &str) -> bool {
+    given.len() < SHORTEST_COMMIT && given.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The commit that a delivery brought.
+fn id(one: &Delivery) -> Option<&str> {
+    one.revision.as_ref().map(|revision| revision.id.as_str())
+}
+
 /// The newest delivery of another commit that came before what is there now.
 fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<&'a Delivery> {
     let is_now = |one: &Delivery| {
@@ -81,7 +101,6 @@ fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<
         false => deliveries.iter().position(is_now).unwrap_or_default(),
     };
     let present = deliveries.get(at)?;
-    let id = |one: &Delivery| one.revision.as_ref().map(|revision| revision.id.clone());
     // After a rollback the present commit was delivered before, too, and what came in between was taken back.
     let oldest = deliveries.iter().rposition(|one| {
         !one.is_rollback && id(one) == id(present) && one.versions == present.versions
@@ -104,6 +123,8 @@ pub(super) enum RollbackError {
         known: Vec<String>,
         is_version: bool,
     },
+    #[error("several commits that were delivered begin with `{given}`: {}", listed(.commits))]
+    Ambiguous { given: String, commits: Vec<String> },
     #[error("cannot ask whether to roll back: not a terminal")]
     CannotAsk,
     #[error("nothing was changed")]
@@ -123,7 +144,7 @@ impl Explained for RollbackError {
     fn exit(&self) -> Exit {
         match self {
             Self::NothingBefore { .. } | Self::NeverDelivered { .. } => Exit::NotFound,
-            Self::CannotAsk => Exit::Usage,
+            Self::CannotAsk | Self::Ambiguous { .. } => Exit::Usage,
             Self::Declined => Exit::Failed,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -132,7 +153,7 @@ impl Explained for RollbackError {
     fn kind(&self) -> &'static str {
         match self {
             Self::NothingBefore { .. } | Self::NeverDelivered { .. } => "not-found",
-            Self::CannotAsk => "usage",
+            Self::CannotAsk | Self::Ambiguous { .. } => "usage",
             Self::Declined => "declined",
             Self::Interrupted => "interrupted",
         }
@@ -147,6 +168,7 @@ impl Explained for RollbackError {
                 "to give this version of the function the traffic all the same, without API stage and site: `--force`"
                     .to_owned()
             }),
+            Self::Ambiguous { .. } => Some("give more of its id".to_owned()),
             Self::CannotAsk => Some("to answer yes: `--yes`".to_owned()),
             Self::Declined | Self::Interrupted => None,
         }
