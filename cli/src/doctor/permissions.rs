@@ -22,7 +22,7 @@ enum On {
 
 /// The calls of each command, on what they are made. What CloudFormation itself does as the caller while
 /// it launches is not here: it depends on the template, and `docs/security.md` lists it.
-const CALLS: [(&str, On, &[&str]); 13] = [
+const CALLS: [(&str, On, &[&str]); 15] = [
     (
         "up",
         On::Stack,
@@ -79,6 +79,26 @@ const CALLS: [(&str, On, &[&str]); 13] = [
         "stop",
         On::Pipeline,
         &["codepipeline:StopPipelineExecution"],
+    ),
+    (
+        "rollback",
+        On::Pipeline,
+        &[
+            "codepipeline:DisableStageTransition",
+            "codepipeline:EnableStageTransition",
+            "codepipeline:RollbackStage",
+        ],
+    ),
+    (
+        "rollout",
+        On::Anything,
+        &[
+            "lambda:GetAlias",
+            "lambda:UpdateAlias",
+            "lambda:ListVersionsByFunction",
+            "cloudwatch:DescribeAlarms",
+            "cloudwatch:GetMetricData",
+        ],
     ),
     ("doctor", On::Anything, &["codeconnections:ListConnections"]),
     ("publish", On::Anything, &["s3:PutObject", "s3:GetObject"]),

@@ -35,18 +35,20 @@ impl CommandAnswer for Resumed {
     const TYPE: &'static str = "resume";
 
     fn text(&self) -> String {
-        let mut text = match self.was_open {
-            true => format!("• {} was open already\n", self.stage),
-            false => format!("✓ {} is delivered to again\n", self.environment),
-        };
-        for revision in &self.waiting {
-            text.push_str(&format!(
-                "• {} waited, and goes on now\n",
+        let mut lines = vec![if self.was_open {
+            format!("• {} was open already", self.stage)
+        } else {
+            format!("✓ {} is delivered to again", self.environment)
+        }];
+        let waited = |revision: &Option<Revision>| {
+            format!(
+                "• {} waited, and goes on now",
                 short_form(revision.as_ref())
-            ));
-        }
-        text.push_str(&format!("next: {}\n", self.next));
-        text
+            )
+        };
+        lines.extend(self.waiting.iter().map(waited));
+        lines.push(format!("next: {}\n", self.next));
+        lines.join("\n")
     }
 }
 
@@ -54,8 +56,8 @@ pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, 
     let target = Target::find(global).await?;
     let pipeline = arguments.choice.pipeline.as_deref();
     let place = place::the_only(&target, pipeline, &arguments.environment).await?;
-    let state = read::state(&place.pipeline).await?;
-    let stage = state.stages.iter().find(|stage| stage.name == place.stage);
+    let found = read::state(&place.pipeline).await?;
+    let stage = found.stages.iter().find(|stage| stage.name == place.stage);
     let was_open = stage.is_none_or(|stage| stage.closed.is_none());
     let waiting = stage
         .into_iter()

@@ -1,5 +1,7 @@
 //! Rollouts and rollbacks: what a person does when a release is bad.
 
+use std::time::Duration;
+
 use aws_sdk_lambda::Client;
 use delivery_alias::FunctionAlias;
 use delivery_rollout::{Change, Description, End, Marker, Phase, Share};
@@ -57,7 +59,7 @@ impl Shop {
                         index: 0,
                         count: 1,
                         since: now,
-                        watched_until: now + std::time::Duration::from_secs(1800),
+                        watched_until: now + Duration::from_mins(30),
                     },
                 }),
                 revision: None,
@@ -81,6 +83,7 @@ impl Shop {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a story")]
 async fn a_rollout_is_shown_and_ended_by_a_person() {
     let mut shop = Shop::start().await;
     shop.set_alias("2");
@@ -102,8 +105,8 @@ async fn a_rollout_is_shown_and_ended_by_a_person() {
         let mut watch = shop.aws.cloud_watch();
         watch.count_requests("greeter:prod", "3", 9, 3);
         watch.count_requests("greeter:prod", "2", 80, 0);
-        let day = std::time::Duration::from_secs(86_400);
-        watch.set_alarm("errors", "OK", day, std::time::Duration::from_secs(60));
+        let day = Duration::from_hours(24);
+        watch.set_alarm("errors", "OK", day, Duration::from_mins(1));
     }
 
     let shown = shop.world.json(&["rollout", "show", "prod"]).await;
@@ -183,6 +186,7 @@ async fn a_rollout_is_shown_and_ended_by_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a story")]
 async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
     let mut shop = Shop::start().await;
     shop.set_alias("1");

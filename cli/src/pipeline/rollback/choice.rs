@@ -37,9 +37,12 @@ pub(super) fn choose(
         });
     };
     let is_version = is_version(given);
-    let is_meant = |one: &&Delivery| match is_version {
-        true => one.versions.values().any(|version| version == given),
-        false => id(one).is_some_and(|id| id.starts_with(given)),
+    let is_meant = |one: &&Delivery| {
+        if is_version {
+            one.versions.values().any(|version| version == given)
+        } else {
+            id(one).is_some_and(|id| id.starts_with(given))
+        }
     };
     let mut commits: Vec<_> = possible().filter(is_meant).filter_map(id).collect();
     commits.dedup();
@@ -96,10 +99,7 @@ fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<
         versions.any(|(action, version)| now.get(action.as_str()) == Some(&version.as_str()))
     };
     // What is there was brought by the newest delivery with its versions. Where nobody has a function, that is the newest.
-    let at = match now.is_empty() {
-        true => 0,
-        false => deliveries.iter().position(is_now).unwrap_or_default(),
-    };
+    let at = deliveries.iter().position(is_now).unwrap_or_default();
     let present = deliveries.get(at)?;
     // After a rollback the present commit was delivered before, too, and what came in between was taken back.
     let oldest = deliveries.iter().rposition(|one| {

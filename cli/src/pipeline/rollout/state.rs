@@ -64,7 +64,7 @@ pub(super) struct RolloutState {
     pub(super) seconds: i64,
     /// Seconds that this step takes, if nothing holds it.
     pub(super) planned_seconds: Option<u64>,
-    /// When the guard takes it back, if nobody changes it until then (RFC 3339).
+    /// Until when the action watches it; after that the next release takes it back (RFC 3339).
     pub(super) watched_until: String,
     /// Its alarms.
     pub(super) alarms: Vec<AlarmView>,

@@ -83,8 +83,8 @@ fn under_way(rollout: &RolloutState) -> String {
     let _infallible = writeln!(text, "  {DIM}{action}{DIM:#}");
     let _infallible = writeln!(
         text,
-        "  {DIM}without news by {} version {} gets all traffic back{DIM:#}",
-        rollout.watched_until, rollout.old.version
+        "  {DIM}watched until {}{DIM:#}",
+        rollout.watched_until
     );
     text
 }
