@@ -140,17 +140,24 @@ fn apps(stage: &StageDeclaration, environment: &str) -> Vec<App> {
     stage.actions().iter().filter_map(app).collect()
 }
 
-/// Why it is not known where a command is about.
+fn or_none(known: &[String]) -> String {
+    if known.is_empty() {
+        return "none".to_owned();
+    }
+    listed(known)
+}
+
+/// Why it is not known what a command is about.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::pipeline) enum PlaceError {
     /// Nothing is delivered there.
-    #[error("no stage delivers to an environment `{environment}`; the pipeline delivers to {}", if .known.is_empty() { "none".to_owned() } else { listed(.known) })]
+    #[error("no stage delivers to an environment `{environment}`; the pipeline delivers to {}", or_none(.known))]
     NoEnvironment {
         environment: String,
         known: Vec<String>,
     },
     /// Several pipelines deliver there.
-    #[error("{} deliver to `{environment}`", listed(.pipelines))]
+    #[error("more than one pipeline delivers to `{environment}`: {}", listed(.pipelines))]
     Several {
         environment: String,
         pipelines: Vec<String>,

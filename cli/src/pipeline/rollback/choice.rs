@@ -99,7 +99,12 @@ fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<
         versions.any(|(action, version)| now.get(action.as_str()) == Some(&version.as_str()))
     };
     // What is there was brought by the newest delivery with its versions. Where nobody has a function, that is the newest.
-    let at = deliveries.iter().position(is_now).unwrap_or_default();
+    let at = match deliveries.iter().position(is_now) {
+        Some(at) => at,
+        None if now.is_empty() => 0,
+        // A person or another tool gave the traffic to a version that was never delivered here.
+        None => return deliveries.iter().find(|one| !one.is_rollback),
+    };
     let present = deliveries.get(at)?;
     // After a rollback the present commit was delivered before, too, and what came in between was taken back.
     let oldest = deliveries.iter().rposition(|one| {
@@ -213,6 +218,8 @@ mod tests {
             delivery("e2", "bbbb", "2"),
         ];
         assert_eq!(chosen(&all, "4", None).unwrap(), "e3");
+        // Version 5 was never delivered here.
+        assert_eq!(chosen(&all, "5", None).unwrap(), "e4");
         // Version 4 was put back when it had been delivered: a person, or its alias by another tool.
         assert_eq!(chosen(&all, "3", None).unwrap(), "e2");
         assert_eq!(
