@@ -117,7 +117,7 @@ mod tests {
             };
             assert!(named.iter().all(|name| MODEL.shapes.contains_key(*name)));
         }
-        assert_eq!(MODEL.operations.len(), 21);
+        assert_eq!(MODEL.operations.len(), 22);
         for name in MODEL.operations.keys() {
             assert!(input(name).is_some());
         }
@@ -125,6 +125,6 @@ mod tests {
             .operations
             .keys()
             .filter(|name| output(name).is_some());
-        assert_eq!(with_output.count(), 16);
+        assert_eq!(with_output.count(), 17);
     }
 }
