@@ -167,6 +167,12 @@ async fn work(
     }
 }
 
+/// The template's parameter that says how late metrics may be, where a rollout is watched.
+const METRICS_DELAY: &str = "MetricsDelay";
+
+/// The local AWS counts a request when it has answered it. A second is the least that deploy-app takes.
+const LOCAL_METRICS_DELAY: &str = "1s";
+
 /// The template's parameters. Given last, one of the command line wins; of `delivery.toml` those count that name
 /// actions of the user's own.
 fn parameters(
@@ -181,9 +187,17 @@ fn parameters(
     {
         parameters.insert(preflight::DIRECTORY.to_owned(), folder.to_owned());
     }
+    if declares(templates, METRICS_DELAY) {
+        parameters.insert(METRICS_DELAY.to_owned(), LOCAL_METRICS_DELAY.to_owned());
+    }
     parameters.extend(settings.custom_actions());
     parameters.extend(arguments.parameters.iter().cloned());
     parameters
+}
+
+fn declares(templates: &Templates, parameter: &str) -> bool {
+    let declared = templates.parameters();
+    declared.iter().any(|one| one.name == parameter)
 }
 
 /// The templates of the application: services are where `delivery.toml` is.

@@ -117,12 +117,13 @@ impl Query {
 
 /// The most characters of a parameter's value, by what the end of its name says that it is.
 fn longest_value(name: &str) -> usize {
-    /// `pipeline.yaml` says so itself of directories, of more parameters and of the pipeline's name; the others are the
-    /// lengths of names of functions, APIs, buckets and distributions, and of addresses and ARNs made of them.
-    const LONGEST_VALUES: [(&str, usize); 11] = [
+    /// `pipeline.yaml` says so itself of directories, of more parameters, of the pipeline's name and of the delay of
+    /// metrics; the others are the lengths of names of functions, APIs, buckets and distributions, and of addresses and ARNs made of them.
+    const LONGEST_VALUES: [(&str, usize); 12] = [
         ("ApplicationDirectory", 100),
         ("Parameters", 300),
         ("PipelineName", 100),
+        ("MetricsDelay", 5),
         ("Function", 64),
         ("Api", 10),
         ("Site", 63),

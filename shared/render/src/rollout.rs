@@ -8,6 +8,10 @@ use delivery_rollout::short_duration;
 use crate::plan::{Plan, PlannedService};
 use crate::query::Query;
 
+/// The template's parameter for how late metrics may be. It is a property of where the pipeline runs, so it is no key of
+/// `delivery.toml`.
+pub(crate) const METRICS_DELAY: &str = "MetricsDelay";
+
 /// Adds what the environment says. What it does not say is left to deploy-app.
 pub(crate) fn add(query: Query, settings: &EnvironmentSettings) -> Query {
     let mut query = query;
@@ -22,6 +26,9 @@ pub(crate) fn add(query: Query, settings: &EnvironmentSettings) -> Query {
     let alarms: Vec<_> = settings.alarm_names().collect();
     if !alarms.is_empty() {
         query = query.text("alarms", &alarms.join(","));
+    }
+    if settings.is_watched() {
+        query = query.parameter("metrics-delay", METRICS_DELAY);
     }
     for (key, hook) in [
         ("pre-traffic", &settings.pre_traffic),

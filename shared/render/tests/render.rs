@@ -149,6 +149,9 @@ fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
         .lines()
         .filter(|line| line.contains("UserParameters") && line.contains("&alias="))
         .map(str::trim);
+    let launch = rendering.templates["delivery.yaml"].lines();
+    let delay = launch.filter(|line| line.contains("MetricsDelay"));
+    let delay: Vec<_> = delay.map(str::trim).collect();
     let policy = &rendering.templates["application-shop.yaml"];
     let policy: Vec<_> = policy
         .lines()
@@ -161,11 +164,32 @@ fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
         .map(|one| format!("{}: {:?}", one.name, one.rollout))
         .collect();
     insta::assert_snapshot!(format!(
-        "{}\n\n{}\n\n{}",
+        "{}\n\n{}\n\n{}\n\n{}",
         of_deploy_app.join("\n"),
+        delay.join("\n"),
         policy.join("\n"),
         words.join("\n")
     ));
+}
+
+#[test]
+fn how_late_metrics_are_is_a_parameter_only_of_pipelines_that_watch() {
+    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\ncart = \"cart\"\n\
+        [environments.int]\n[environments.prd]\nafter = \"int\"\npre-traffic = \"check\"\nSET";
+    let kinds = [("shop", Kind::App), ("cart", Kind::App)];
+    for (keys, is_there) in [
+        ("", false),
+        ("rollout = \"all-at-once\"\n", false),
+        ("rollout = \"canary:10@5m\"\n", true),
+        ("bake = \"5m\"\nalarms = [\"slow\"]\n", true),
+    ] {
+        let text = text.replace("SET", keys);
+        let rendering = rendered(&parse(&text, FILE).unwrap(), &kinds).unwrap();
+        for file in ["delivery.yaml", "pipeline.yaml"] {
+            let has = rendering.templates[file].contains("MetricsDelay");
+            assert_eq!(has, is_there, "{file} with `{keys}`");
+        }
+    }
 }
 
 #[test]

@@ -137,6 +137,12 @@ impl EnvironmentSettings {
         alarms.map(|alarm| alarm.0.as_str())
     }
 
+    /// Whether a new version is watched: by alarms, or in steps by its errors.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.moves_in_steps() || self.alarm_names().next().is_some()
+    }
+
     /// How traffic moves to a new version, for people; `None` where nothing is set.
     #[must_use]
     pub fn rollout_in_words(&self) -> Option<String> {

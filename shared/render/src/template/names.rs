@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::part::Part;
 use crate::pipeline::{FUNCTIONS, Pipeline};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+use crate::rollout::METRICS_DELAY;
 
 /// What both templates have parameters, resources or outputs for.
 #[derive(Debug, Serialize)]
@@ -27,6 +28,7 @@ pub(super) struct Names {
     pub(super) deploys_stacks: bool,
     pub(super) directory_is_parameter: bool,
     pub(super) approval_is_parameter: bool,
+    pub(super) watches_rollouts: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,6 +106,7 @@ impl Names {
             deploys_stacks: plan.deploys_stacks(),
             directory_is_parameter: plan.is_one_app(),
             approval_is_parameter: plan.has_default_environments,
+            watches_rollouts: used.contains(METRICS_DELAY),
         }
     }
 
@@ -119,7 +122,9 @@ impl Names {
 
     pub(super) fn release_group(&self) -> Vec<&'static str> {
         let approval = self.approval_is_parameter.then_some("ManualApproval");
-        approval.into_iter().chain(["NotificationEmail"]).collect()
+        let delay = self.watches_rollouts.then_some(METRICS_DELAY);
+        let group = approval.into_iter().chain(["NotificationEmail"]);
+        group.chain(delay).collect()
     }
 
     pub(super) fn build_group(&self) -> Vec<String> {
