@@ -49,6 +49,15 @@ impl Application {
         &self.path
     }
 
+    /// Writes a file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn write(&self, file: &str, text: &str) -> io::Result<()> {
+        fs::write(self.path.join(file), text)
+    }
+
     /// Replaces text in a file, which must hold it.
     ///
     /// # Errors

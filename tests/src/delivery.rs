@@ -232,6 +232,15 @@ impl Run {
         found["summary"].as_str().map(str::to_owned)
     }
 
+    /// What an action in a stage reported of its failure; `None` where it did not fail.
+    #[must_use]
+    pub fn failure(&self, stage: &str, action: &str) -> Option<String> {
+        let actions = self.result()["actions"].as_array()?;
+        let is_it = |found: &&Value| found["stage"] == stage && found["action"] == action;
+        let found = actions.iter().find(is_it)?;
+        found["failure"]["message"].as_str().map(str::to_owned)
+    }
+
     /// Where a stage answers: its API and its site.
     ///
     /// # Errors

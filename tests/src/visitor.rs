@@ -60,8 +60,18 @@ impl Visitor {
     ///
     /// Where no answer comes.
     pub async fn get(&self, url: &str) -> io::Result<Answer> {
+        self.get_in(url, "en").await
+    }
+
+    /// Fetches a URL in a language.
+    ///
+    /// # Errors
+    ///
+    /// Where no answer comes.
+    pub async fn get_in(&self, url: &str, language: &str) -> io::Result<Answer> {
         let request = Request::get(url)
             .header(header::USER_AGENT, "delivery-demo")
+            .header(header::ACCEPT_LANGUAGE, language)
             .body(Empty::new())
             .map_err(io::Error::other)?;
         let answer = async {

@@ -1,61 +1,13 @@
-//! `scripts/demo`: takes the greeter from a commit to production, twice, and looks at the result.
-//!
-//! With `--packages`, the functions are the packages for Lambda, which find what they find there.
-#![expect(clippy::print_stderr, reason = "a demo tells what it does")]
+//! Two good commits: production moves from the first to the second while it is visited.
 
 use std::io;
-use std::process::ExitCode;
 
 use pipeline_tests::application::Application;
 use pipeline_tests::delivery::{Delivery, Run};
 use pipeline_tests::packages::Packages;
 use pipeline_tests::visitor::Visitor;
 
-/// What everything in the demo's local AWS is called after.
-const STACK: &str = "greeter";
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    match demo().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("demo: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn demo() -> io::Result<()> {
-    let greeter = Application::example("greeter")?;
-    say(&format!(
-        "the application is a copy of examples/greeter: {}",
-        greeter.path().display()
-    ));
-    let mut delivery = Delivery::of(greeter.path());
-    let packages = packages()?;
-    if let Some(packages) = &packages {
-        packages.guard(&greeter)?;
-        delivery = delivery.on(packages);
-    }
-    let outcome = tokio::select! {
-        outcome = deliver_twice(&greeter, &delivery, packages.as_ref()) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(io::Error::other("interrupted")),
-    };
-    say("ending what was started");
-    delivery.stop().await?;
-    outcome
-}
-
-/// The packages, where they were asked for.
-fn packages() -> io::Result<Option<Packages>> {
-    match std::env::args().nth(1).as_deref() {
-        None => Ok(None),
-        Some("--packages") => Packages::built().map(Some),
-        Some(other) => Err(io::Error::other(format!(
-            "`{other}` is not known; usage: demo [--packages]"
-        ))),
-    }
-}
+use crate::{deliver, say};
 
 /// Fails unless npm-install ran the layer's own programs.
 fn ran_the_layer(run: &Run, packages: &Packages) -> io::Result<()> {
@@ -72,7 +24,7 @@ fn ran_the_layer(run: &Run, packages: &Packages) -> io::Result<()> {
     Ok(())
 }
 
-async fn deliver_twice(
+pub(crate) async fn show(
     greeter: &Application,
     delivery: &Delivery,
     packages: Option<&Packages>,
@@ -126,26 +78,6 @@ async fn deliver_twice(
     Ok(())
 }
 
-async fn deliver(delivery: &Delivery) -> io::Result<Run> {
-    let run = delivery.run(&["--keep", "--stack-name", STACK]).await?;
-    if run.exit_code != 0 {
-        return Err(io::Error::other(format!(
-            "`delivery run` ended with {}",
-            run.exit_code
-        )));
-    }
-    for (stage, action, status) in run.actions() {
-        if status != "Succeeded" {
-            return Err(io::Error::other(format!("{action} in {stage} is {status}")));
-        }
-    }
-    say(&format!(
-        "{} actions, every one Succeeded",
-        run.actions().len()
-    ));
-    Ok(run)
-}
-
 async fn answers(visitor: &Visitor, url: &str, version: &str) -> io::Result<()> {
     let answer = visitor.get(url).await?;
     if answer.version().as_deref() != Some(version) {
@@ -171,8 +103,4 @@ fn moved_once(versions: &[(String, String)], url: &str, expected: [&String; 2]) 
     Err(io::Error::other(format!(
         "{url} answered the versions {seen:?} and not {expected:?}"
     )))
-}
-
-fn say(text: &str) {
-    eprintln!("demo: {text}");
 }
