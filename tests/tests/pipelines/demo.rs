@@ -19,3 +19,23 @@ async fn the_demo_delivers_twice_and_no_visitor_notices() {
         "{printed}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_commit_is_found_out_with_a_tenth_of_the_requests_and_taken_back() {
+    let output = Command::new(checkout::programs().join("demo"))
+        .arg("--rollback")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    for said in [
+        "fails more often than",
+        "s from the first bad answer until the alias was wholly on version",
+        "and none of its requests failed",
+        "the next commit, has all requests",
+    ] {
+        assert!(printed.contains(said), "`{said}` is not in:\n{printed}");
+    }
+}

@@ -138,3 +138,117 @@ fn share<'a>(visits: impl Iterator<Item = &'a Visit>) -> Share {
 fn as_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use delivery_rollout::{Alias, Requests};
+
+    use super::*;
+
+    struct Shown {
+        began: Instant,
+        visits: Vec<Visit>,
+        seen: Vec<Seen>,
+        counted: Traffic,
+    }
+
+    /// A canary from the second 10 to 14, with bad answers at 11 and 13.
+    fn shown() -> Shown {
+        let began = Instant::now();
+        let at = |second| began + Duration::from_secs(second);
+        let visit = |second, answer: Result<&str, &str>| Visit {
+            at: at(second),
+            answer: answer.map(str::to_owned).map_err(str::to_owned),
+        };
+        let seen = |second, weights: &[(&str, u16)]| {
+            let weights = weights
+                .iter()
+                .map(|(name, share)| ((*name).to_owned(), *share));
+            let alias = Alias {
+                version: "2".to_owned(),
+                weights: weights.collect(),
+                ..Alias::default()
+            };
+            Seen {
+                at: at(second),
+                alias,
+            }
+        };
+        let requests = |served, failed| Requests { served, failed };
+        Shown {
+            began,
+            visits: vec![
+                visit(1, Ok("good")),
+                visit(11, Err("502")),
+                visit(12, Ok("bad")),
+                visit(13, Err("502")),
+                visit(20, Ok("good")),
+            ],
+            seen: vec![seen(0, &[]), seen(10, &[("3", 100)]), seen(14, &[])],
+            counted: Traffic {
+                new: requests(3, 2),
+                stable: requests(2, 0),
+            },
+        }
+    }
+
+    fn numbers(shown: &Shown) -> Result<Numbers, String> {
+        TakenBack {
+            visits: &shown.visits,
+            seen: &shown.seen,
+            stable: ("2", "good"),
+            bad: ("3", "bad"),
+            counted: shown.counted,
+        }
+        .numbers()
+    }
+
+    #[test]
+    fn the_time_is_that_from_the_first_bad_answer_until_the_alias_is_back() {
+        let numbers = numbers(&shown()).unwrap();
+        assert_eq!(numbers.all, Share { failed: 2, of: 5 });
+        assert_eq!(numbers.during, Share { failed: 2, of: 3 });
+        assert_eq!(numbers.back_after, Duration::from_secs(3));
+        assert_eq!(numbers.last_bad_after, Duration::from_secs(2));
+        assert_eq!(
+            numbers.during.to_string(),
+            "2 of 3 requests failed (66.6 %)"
+        );
+    }
+
+    #[test]
+    fn an_error_of_the_stable_version_is_reported() {
+        let mut shown = shown();
+        shown.counted.stable.failed = 1;
+        assert!(
+            numbers(&shown)
+                .unwrap_err()
+                .contains("the stable version failed")
+        );
+    }
+
+    #[test]
+    fn a_failure_that_is_not_the_bad_versions_is_reported() {
+        let mut shown = shown();
+        let at = shown.began + Duration::from_secs(21);
+        shown.visits.push(Visit {
+            at,
+            answer: Err("502".to_owned()),
+        });
+        assert!(
+            numbers(&shown)
+                .unwrap_err()
+                .contains("visitors saw 3 failures")
+        );
+    }
+
+    #[test]
+    fn more_than_a_tenth_and_an_alias_that_stays_are_reported() {
+        let mut too_much = shown();
+        too_much.seen[1].alias.weights.insert("3".to_owned(), 500);
+        assert!(numbers(&too_much).unwrap_err().contains("more than 10 %"));
+        let mut stays = shown();
+        stays.seen.pop();
+        assert!(numbers(&stays).unwrap_err().contains("all again"));
+    }
+}
