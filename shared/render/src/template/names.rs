@@ -12,6 +12,10 @@ use crate::rollout::METRICS_DELAY;
 
 /// What both templates have parameters, resources or outputs for.
 #[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a condition of the templates by itself"
+)]
 pub(super) struct Names {
     pub(super) apps: Vec<App>,
     /// Sites by service and environment.
