@@ -128,9 +128,16 @@ mod tests {
     use crate::failure::FailureType;
     use crate::logging::Secrets;
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("the password s3cr3t-and-long is wrong")]
+    #[derive(Debug)]
     struct Wrong;
+
+    impl std::fmt::Display for Wrong {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the password s3cr3t-and-long is wrong")
+        }
+    }
+
+    impl std::error::Error for Wrong {}
 
     impl ActionError for Wrong {
         fn failure_type(&self) -> FailureType {
