@@ -256,7 +256,6 @@ fn commands(
         }),
         inputs: vec![SOURCE.to_owned()],
         outputs: vec![built(service).artifact],
-        moves: None,
         line: service.service.line,
     }
 }

@@ -172,7 +172,6 @@ impl Deployment<'_, '_> {
             service.service.line,
         )
         .namespace(self.id(service, "AppVariables"))
-        .moves(format!("{}Function", service.id), self.environment.name())
         .reads(vec![artifact])
     }
 
