@@ -6,8 +6,8 @@ use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::stop_pipeline_execution::StopPipelineExecutionError;
 use aws_sdk_codepipeline::primitives::DateTime;
 use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, PipelineDeclaration, PipelineExecutionStatus,
-    SourceRevisionOverride, TriggerType,
+    ActionExecutionDetail, ActionExecutionFilter, PipelineExecutionStatus, SourceRevisionOverride,
+    StageDeclaration, TriggerType,
 };
 use delivery_action::aws::CallError;
 
@@ -149,8 +149,8 @@ impl Pipeline {
         }
     }
 
-    /// The pipeline's stages and actions.
-    pub(crate) async fn shape(&self) -> Result<Shape, CliError> {
+    /// The pipeline's stages as they are declared.
+    pub(crate) async fn stages(&self) -> Result<Vec<StageDeclaration>, CliError> {
         let answer = self
             .client
             .get_pipeline()
@@ -158,12 +158,16 @@ impl Pipeline {
             .send()
             .await
             .map_err(self.refused("codepipeline:GetPipeline"))?;
+        Ok(answer
+            .pipeline
+            .map(|found| found.stages)
+            .unwrap_or_default())
+    }
+
+    /// The pipeline's stages and actions.
+    pub(crate) async fn shape(&self) -> Result<Shape, CliError> {
         let mut shape = Shape::default();
-        for stage in answer
-            .pipeline()
-            .map(PipelineDeclaration::stages)
-            .unwrap_or_default()
-        {
+        for stage in self.stages().await? {
             let mut actions: Vec<_> = stage.actions().iter().collect();
             actions.sort_by_key(|action| action.run_order());
             for action in &actions {

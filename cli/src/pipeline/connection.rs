@@ -50,18 +50,8 @@ pub(crate) async fn arn(
     let Some(pipeline) = pipeline else {
         return Ok(None);
     };
-    let answer = pipeline
-        .client()
-        .get_pipeline()
-        .name(pipeline.name())
-        .send()
-        .await
-        .map_err(pipeline.refused("codepipeline:GetPipeline"))?;
-    let stages = answer
-        .pipeline()
-        .map(aws_sdk_codepipeline::types::PipelineDeclaration::stages);
+    let stages = pipeline.stages().await?;
     let mut actions = stages
-        .unwrap_or_default()
         .iter()
         .flat_map(aws_sdk_codepipeline::types::StageDeclaration::actions);
     Ok(actions.find_map(|action| action.configuration()?.get(KEY).cloned()))

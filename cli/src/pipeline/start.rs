@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_codepipeline::types::{
-    ActionCategory, PipelineDeclaration, SourceRevisionOverride, SourceRevisionType,
-    StageDeclaration,
+    ActionCategory, SourceRevisionOverride, SourceRevisionType, StageDeclaration,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -117,18 +116,8 @@ async fn wait(
 
 /// What makes Source fetch this commit.
 async fn overriding(pipeline: &Pipeline, commit: &str) -> Result<SourceRevisionOverride, CliError> {
-    let answer = pipeline
-        .client()
-        .get_pipeline()
-        .name(pipeline.name())
-        .send()
-        .await
-        .map_err(pipeline.refused("codepipeline:GetPipeline"))?;
-    let stages = answer.pipeline().map(PipelineDeclaration::stages);
-    let mut actions = stages
-        .unwrap_or_default()
-        .iter()
-        .flat_map(StageDeclaration::actions);
+    let stages = pipeline.stages().await?;
+    let mut actions = stages.iter().flat_map(StageDeclaration::actions);
     let source = actions.find(|action| {
         let id = action.action_type_id();
         id.is_some_and(|id| *id.category() == ActionCategory::Source)

@@ -44,7 +44,7 @@ pub(in crate::pipeline) async fn places(
     let mut places = Vec::new();
     let mut known = Vec::new();
     for pipeline in pipelines {
-        for stage in stages(&pipeline).await? {
+        for stage in pipeline.stages().await? {
             let Some(name) = environment_of(&stage) else {
                 continue;
             };
@@ -82,20 +82,6 @@ pub(in crate::pipeline) async fn the_only(
         .into());
     }
     Ok(places.remove(0))
-}
-
-async fn stages(pipeline: &Pipeline) -> Result<Vec<StageDeclaration>, CliError> {
-    let answer = pipeline
-        .client()
-        .get_pipeline()
-        .name(pipeline.name())
-        .send()
-        .await
-        .map_err(pipeline.refused("codepipeline:GetPipeline"))?;
-    Ok(answer
-        .pipeline
-        .map(|found| found.stages)
-        .unwrap_or_default())
 }
 
 /// What an action's `UserParameters` say, if they can be read.

@@ -154,10 +154,10 @@ pub(in crate::pipeline) fn changed_meanwhile(alias: &FunctionAlias, error: CallE
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum SubjectError {
     /// There is none.
-    #[error("there is no alias `{alias}`")]
+    #[error("the alias `{alias}` does not exist")]
     NoAlias { alias: String },
     /// It is not as it was shown.
-    #[error("somebody else has changed `{alias}` since it was read; nothing was changed")]
+    #[error("somebody else has changed `{alias}` since it was read, so it was left as it is")]
     Changed { alias: String },
 }
 
@@ -182,7 +182,9 @@ impl Explained for SubjectError {
                 "the first deployment makes it; `delivery status` shows how far that is".to_owned()
             }
             Self::Changed { .. } => {
-                "see what it serves now: `delivery rollout show ENV`, and decide again".to_owned()
+                "see what it serves now: `delivery rollout show ENV`, and decide again; a rollback that was begun holds its \
+                 pipeline until `delivery resume ENV`"
+                    .to_owned()
             }
         })
     }
