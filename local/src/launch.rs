@@ -21,8 +21,8 @@ pub use custom::CustomFunction;
 pub use stack::Change;
 
 /// The functions that the template needs, each named as its package: the folders of `actions/`, against which a test of
-/// `tests/tests/documentation/action_lists.rs` holds this list and every other.
-pub const FUNCTIONS: [&str; 7] = [
+/// `tests/tests/documentation/action_lists.rs` holds this list and every other. `guard` is the one that is no action.
+pub const FUNCTIONS: [&str; 8] = [
     "npm-install",
     "test-and-package",
     "deploy-app",
@@ -30,6 +30,7 @@ pub const FUNCTIONS: [&str; 7] = [
     "deploy-site",
     "deploy-stack",
     "e2e",
+    "guard",
 ];
 
 /// The logical id of an action's function in `actions.yaml`: `NpmInstall` of `npm-install`.

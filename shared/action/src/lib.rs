@@ -51,6 +51,7 @@
 //! | module | for |
 //! |-|-|
 //! | [`action`] | the trait, [`serve`](action::serve), and the one place that reports results |
+//! | [`event`] | the same for a function of events, which is no action |
 //! | [`job`] | what CodePipeline hands over: artifacts, credentials, time |
 //! | [`parameters`] | `UserParameters` into your own struct, whose field names serde decides (`rename_all`) |
 //! | [`failure`] | errors as the console shows them: type, cause, hint, output; this crate's own as one [`JobError`](failure::JobError) |
@@ -90,6 +91,7 @@ mod blocking;
 pub mod clock;
 pub mod continuation;
 pub mod env;
+pub mod event;
 pub mod execution;
 pub mod failure;
 pub mod glob;

@@ -256,6 +256,7 @@ fn commands(
         }),
         inputs: vec![SOURCE.to_owned()],
         outputs: vec![built(service).artifact],
+        moves: None,
         line: service.service.line,
     }
 }

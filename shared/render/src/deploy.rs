@@ -172,6 +172,7 @@ impl Deployment<'_, '_> {
             service.service.line,
         )
         .namespace(self.id(service, "AppVariables"))
+        .moves(format!("{}Function", service.id), self.environment.name())
         .reads(vec![artifact])
     }
 

@@ -25,6 +25,13 @@ const MOST_PARAMETERS: usize = 200;
 /// Parameters of `delivery.yaml` that there are for every application, rounded up.
 const OTHER_PARAMETERS: usize = 40;
 
+/// The most bytes of a function's environment variables, with their names
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>: 4 KB).
+const LONGEST_VARIABLES: usize = 4_000;
+
+/// The longest name of a function (<https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html>).
+const LONGEST_FUNCTION: usize = 64;
+
 pub(crate) fn check(plan: &Plan<'_>, parts: &[Part<'_>], mistakes: &mut Vec<Mistake>) {
     report_ids(plan, mistakes);
     report_ids_of_pipelines(parts, mistakes);
@@ -51,11 +58,31 @@ fn report_pipeline(pipeline: &Pipeline, line: usize, mistakes: &mut Vec<Mistake>
             "remove environments, or approvals",
         ));
     }
+    report_watched(pipeline, mistakes);
     for stage in &pipeline.stages {
         report_actions(stage, line, mistakes);
         for action in &stage.actions {
             report_names(stage, action, mistakes);
             report_user_parameters(stage, action, mistakes);
+        }
+    }
+}
+
+/// The guard has its aliases in a variable.
+fn report_watched(pipeline: &Pipeline, mistakes: &mut Vec<Mistake>) {
+    let mut bytes = "WATCHED_ALIASES".len();
+    for (action, watched) in pipeline.watched() {
+        let function = action
+            .moves
+            .as_ref()
+            .map_or(0, |moved| moved.function.len());
+        let reference = function + "${}".len();
+        bytes += watched.len() - reference + LONGEST_FUNCTION + ",".len();
+        if bytes > LONGEST_VARIABLES {
+            let what = "the aliases of all apps in all environments are more than the guard of the pipeline can watch";
+            let next = "put some of the apps into another one of the `pipelines`";
+            mistakes.push(Mistake::new(action.line, what, next));
+            return;
         }
     }
 }

@@ -64,8 +64,18 @@ pub(crate) struct Action {
     pub(crate) work: Work,
     pub(crate) inputs: Vec<String>,
     pub(crate) outputs: Vec<String>,
+    /// What it moves traffic of, which the guard watches.
+    pub(crate) moves: Option<Moved>,
     /// The line of its service.
     pub(crate) line: usize,
+}
+
+/// An alias whose traffic an action moves.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    /// The parameter with the function's name.
+    pub(crate) function: String,
+    pub(crate) alias: String,
 }
 
 /// What an action does.
@@ -112,8 +122,18 @@ impl Action {
             },
             inputs: Vec::new(),
             outputs: Vec::new(),
+            moves: None,
             line,
         }
+    }
+
+    /// It moves the traffic of this alias.
+    pub(crate) fn moves(mut self, function: String, alias: &str) -> Self {
+        self.moves = Some(Moved {
+            function,
+            alias: alias.to_owned(),
+        });
+        self
     }
 
     pub(crate) fn namespace(mut self, namespace: String) -> Self {
@@ -190,6 +210,17 @@ impl Pipeline {
 
     pub(crate) fn uses(&self, function: &str) -> bool {
         self.functions().any(|(id, _)| id == function)
+    }
+
+    /// What the guard watches, for `!Sub`: `${Function}:prod=Production/deploy-app`, with the action that moves it.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = (&Action, String)> {
+        self.stages.iter().flat_map(|stage| {
+            stage.actions.iter().filter_map(|action| {
+                let Moved { function, alias } = action.moves.as_ref()?;
+                let (stage, name) = (&stage.name, &action.name);
+                Some((action, format!("${{{function}}}:{alias}={stage}/{name}")))
+            })
+        })
     }
 
     pub(crate) fn runs_commands(&self) -> bool {

@@ -1,5 +1,6 @@
-//! The folders of `actions/` are the one list of actions. Every other place that has to name all of them is held against
-//! it here, so that a change of the list shows every place that must follow, all at once.
+//! The folders of `actions/` are the one list of functions, and those with an `Action` the one list of actions. Every
+//! other place that has to name all of them is held against it here, so that a change of the list shows every place that
+//! must follow, all at once.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,19 +24,22 @@ type Place = (String, Names);
 
 #[test]
 fn every_list_of_actions_names_the_folders_of_actions() {
-    let folders = folders();
-    let places = [code(), templates(), documents()].concat();
-    let differences =
-        places.iter().flat_map(|(place, listed)| {
-            let missing = folders.difference(listed);
-            let unknown = listed.difference(&folders);
-            let missing = missing.map(move |name| format!("{place} lacks `{name}`"));
-            missing.chain(unknown.map(move |name| {
-                format!("{place} has `{name}`, which is not a folder of actions/")
-            }))
-        });
-    let differences: Vec<_> = differences.collect();
-    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+    let of_actions = [code(), templates(), documents()].concat();
+    let mut found = differences(&actions(), &of_actions);
+    found.extend(differences(&folders(), &of_functions()));
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+fn differences(expected: &Names, places: &[Place]) -> Vec<String> {
+    let differences = places.iter().flat_map(|(place, listed)| {
+        let missing = expected.difference(listed);
+        let unknown = listed.difference(expected);
+        let missing = missing.map(move |name| format!("{place} lacks `{name}`"));
+        missing.chain(
+            unknown.map(move |name| format!("{place} has `{name}`, which actions/ does not have")),
+        )
+    });
+    differences.collect()
 }
 
 fn folders() -> Names {
@@ -44,6 +48,40 @@ fn folders() -> Names {
     folders
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect()
+}
+
+/// The places that name every function, whether it is an action or not.
+fn of_functions() -> Vec<Place> {
+    let [actions, pipeline] = ["actions", "pipeline"]
+        .map(|name| yaml::parse(&text(&format!("cloudformation/{name}.yaml"))).unwrap());
+    let mut packaged = packages(&actions);
+    packaged.extend(packages(&pipeline));
+    vec![
+        place("FUNCTIONS of local/src/launch.rs", FUNCTIONS),
+        place("the packages in cloudformation/", packaged),
+        place(
+            "the first table of docs/security.md",
+            first_column("docs/security.md"),
+        ),
+    ]
+}
+
+/// The folders whose function is an action: a function of events is none, and no pipeline has it.
+fn actions() -> Names {
+    let is_action = |name: &String| {
+        let folder = checkout::root().join("actions").join(name).join("src");
+        let sources = fs::read_dir(folder).unwrap().flatten();
+        sources
+            .filter(|source| source.path().is_file())
+            .any(|source| {
+                fs::read_to_string(source.path())
+                    .unwrap()
+                    .contains("impl Action for ")
+            })
+    };
+    let mut folders = folders();
+    folders.retain(is_action);
+    folders
 }
 
 fn place(name: &str, listed: impl IntoIterator<Item = impl Into<String>>) -> Place {
@@ -64,7 +102,6 @@ fn code() -> Vec<Place> {
         .map(|(name, _)| name);
     vec![
         place("tests/Cargo.toml", actions),
-        place("FUNCTIONS of local/src/launch.rs", FUNCTIONS),
         place(
             "ACTIONS of tests/tests/documentation/actions.rs",
             ACTIONS.map(|(name, _)| name),
@@ -153,13 +190,7 @@ fn documents() -> Vec<Place> {
     let pages = fs::read_dir(checkout::root().join("docs/actions")).unwrap();
     let pages = pages.flatten().map(|page| page.path());
     let pages = pages.map(|page| page.file_stem().unwrap().to_str().unwrap().to_owned());
-    let mut places = vec![
-        place("docs/actions", pages),
-        place(
-            "the first table of docs/security.md",
-            first_column("docs/security.md"),
-        ),
-    ];
+    let mut places = vec![place("docs/actions", pages)];
     for path in ["README.md", "docs/README.md", "docs/troubleshooting.md"] {
         places.push(place(&format!("the links of {path}"), linked(path)));
     }

@@ -8,6 +8,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use aws_sdk_codepipeline::types::PipelineExecutionStatus;
+use aws_sdk_lambda::types::AliasRoutingConfiguration;
 use world::{Service, run};
 
 /// A rollout in seconds: metrics are there at once on one machine.
@@ -103,4 +104,31 @@ fn an_alarm_that_stays_quiet_lets_a_release_pass_and_one_that_rings_takes_it_bac
         is_wholly_on(&service, "2").await;
         service.answers(20, "second").await;
     });
+}
+
+#[test]
+fn a_rollout_whose_execution_is_abandoned_is_put_back_by_the_guard() {
+    run(async |world| {
+        let slow = "strategy=steps:20@10m&metrics-delay=1s&patience=10m";
+        let service = world.service("abandoned", slow).await;
+        let execution = service.start("second", "pass").await;
+        service
+            .wait_for_alias(|alias| alias.routing_config().is_some_and(has_weights))
+            .await;
+        service.abandon(&execution).await;
+        let by_guard = "put back by guard: its pipeline execution ended without it";
+        service
+            .wait_for_alias(|alias| {
+                let says = alias.description().unwrap_or_default();
+                says.contains(by_guard)
+            })
+            .await;
+        is_wholly_on(&service, "1").await;
+        service.answers(20, "first").await;
+    });
+}
+
+fn has_weights(routing: &AliasRoutingConfiguration) -> bool {
+    let weights = routing.additional_version_weights();
+    weights.is_some_and(|weights| !weights.is_empty())
 }

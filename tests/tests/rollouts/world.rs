@@ -27,11 +27,14 @@ const REGION: &str = "us-east-1";
 /// What the draws of the aliases begin with.
 const SEED: &str = "1";
 
-/// The bucket with the package of deploy-app.
+/// The functions of the template.
+const FUNCTIONS: [&str; 2] = ["deploy-app", "guard"];
+
+/// The bucket with their packages.
 const CODE: &str = "code";
 
 /// The services of the tests: the engine has to know their sources when it starts.
-const SERVICES: [&str; 3] = ["good", "worse", "ringing"];
+const SERVICES: [&str; 4] = ["good", "worse", "ringing", "abandoned"];
 
 /// How long a rollout of a test may take; each takes about ten seconds on a machine that is not busy.
 const WITHIN: Duration = Duration::from_mins(2);
@@ -91,7 +94,7 @@ impl World {
         let address = engine.endpoint();
         aws.route_codepipeline(address.trim_start_matches("http://").parse().unwrap());
         let config = config(&aws);
-        put_deploy_app(&aws_sdk_s3::Client::new(&config)).await;
+        put_functions(&aws_sdk_s3::Client::new(&config)).await;
         Self {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             codepipeline: aws_sdk_codepipeline::Client::new(&config),
@@ -161,19 +164,22 @@ fn config(aws: &LocalAws) -> SdkConfig {
         .build()
 }
 
-/// Uploads the program as it was built, as a package of a custom runtime.
-async fn put_deploy_app(s3: &aws_sdk_s3::Client) {
+/// Uploads the programs as they were built, as packages of a custom runtime.
+async fn put_functions(s3: &aws_sdk_s3::Client) {
     let folder = tempfile::tempdir().unwrap();
-    let content = folder.path().join("content");
-    std::fs::create_dir(&content).unwrap();
-    let program = checkout::programs().join("deploy-app");
-    std::fs::copy(program, content.join("bootstrap")).unwrap();
-    let package = folder.path().join("deploy-app.zip");
-    delivery_archive::create_file(&content, &package).unwrap();
     s3.create_bucket().bucket(CODE).send().await.unwrap();
-    let body = std::fs::read(package).unwrap();
-    let put = s3.put_object().bucket(CODE).key("deploy-app.zip");
-    put.body(body.into()).send().await.unwrap();
+    for function in FUNCTIONS {
+        let content = folder.path().join(function);
+        std::fs::create_dir(&content).unwrap();
+        let program = checkout::programs().join(function);
+        std::fs::copy(program, content.join("bootstrap")).unwrap();
+        let key = format!("{function}.zip");
+        let package = folder.path().join(&key);
+        delivery_archive::create_file(&content, &package).unwrap();
+        let body = std::fs::read(package).unwrap();
+        let put = s3.put_object().bucket(CODE).key(key);
+        put.body(body.into()).send().await.unwrap();
+    }
 }
 
 /// An application with its pipeline.
@@ -206,16 +212,42 @@ impl Service {
         }
     }
 
+    /// Begins to deliver a release; gives back the execution's id.
+    pub(crate) async fn start(&self, release: &str, statement: &str) -> String {
+        self.write(release, statement);
+        let start = self.world.codepipeline.start_pipeline_execution();
+        let started = start.name(self.name).send().await.unwrap();
+        started.pipeline_execution_id.unwrap()
+    }
+
+    /// Ends an execution as `delivery stop --abandon` does: its actions are not waited for.
+    pub(crate) async fn abandon(&self, execution: &str) {
+        let stop = self.world.codepipeline.stop_pipeline_execution();
+        let stop = stop.pipeline_name(self.name).abandon(true);
+        let stop = stop.pipeline_execution_id(execution);
+        stop.send().await.unwrap();
+    }
+
+    /// Looks at the alias `prod` until it is as expected.
+    pub(crate) async fn wait_for_alias(&self, expected: impl Fn(&GetAliasOutput) -> bool) {
+        let began = Instant::now();
+        loop {
+            let alias = self.alias("prod").await;
+            if expected(&alias) {
+                return;
+            }
+            assert!(began.elapsed() < WITHIN, "{alias:?}");
+            sleep(LOOK).await;
+        }
+    }
+
     /// Delivers a release; gives back how the execution ended, and what the action said.
     pub(crate) async fn release(
         &self,
         release: &str,
         statement: &str,
     ) -> (PipelineExecutionStatus, String) {
-        self.write(release, statement);
-        let start = self.world.codepipeline.start_pipeline_execution();
-        let started = start.name(self.name).send().await.unwrap();
-        let id = started.pipeline_execution_id.unwrap();
+        let id = self.start(release, statement).await;
         let status = self.end_of(&id).await;
         let list = self.world.codepipeline.list_action_executions();
         let listed = list.pipeline_name(self.name).send().await.unwrap();

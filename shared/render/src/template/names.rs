@@ -30,6 +30,8 @@ pub(super) struct Names {
     pub(super) user_parameters: Vec<UserParameters>,
     pub(super) environments: Vec<OwnAction>,
     pub(super) deploys_stacks: bool,
+    /// Whether there are aliases for a guard to watch.
+    pub(super) has_guard: bool,
     pub(super) directory_is_parameter: bool,
     pub(super) approval_is_parameter: bool,
     pub(super) watches_rollouts: bool,
@@ -108,6 +110,7 @@ impl Names {
             functions,
             environments: parts.iter().flat_map(own_actions).collect(),
             deploys_stacks: plan.deploys_stacks(),
+            has_guard: pipelines().any(|pipeline| pipeline.watched().next().is_some()),
             directory_is_parameter: plan.is_one_app(),
             approval_is_parameter: plan.has_default_environments,
             watches_rollouts: used.contains(METRICS_DELAY),

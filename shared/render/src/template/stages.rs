@@ -1,5 +1,7 @@
 //! What fills `pipeline.yaml` in.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::names::Names;
@@ -7,6 +9,14 @@ use super::quoted;
 use crate::part::Part;
 use crate::paths::PATTERNS_OF_A_FILTER;
 use crate::pipeline::{self, Work};
+
+/// The parameters with which the pipeline's template makes the guard.
+const OF_GUARD: [&str; 4] = [
+    "CodeBucket",
+    "ActionsPrefix",
+    "Architecture",
+    "LogRetentionDays",
+];
 
 #[derive(Debug, Serialize)]
 pub(super) struct Context<'a> {
@@ -19,6 +29,10 @@ pub(super) struct Context<'a> {
     filters: Vec<Vec<String>>,
     stages: Vec<Stage>,
     runs_commands: bool,
+    /// What the guard watches.
+    watched: Vec<String>,
+    /// The actions that move what the guard watches.
+    watched_actions: BTreeSet<String>,
     /// The condition under which approvers are told.
     tells_approver: Option<&'static str>,
 }
@@ -84,6 +98,7 @@ pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
         .functions
         .iter()
         .map(|function| function.id.to_owned());
+    let of_guard = OF_GUARD.into_iter().filter(|_| names.has_guard);
     let filters = part.paths.chunks(PATTERNS_OF_A_FILTER);
     Context {
         name: part.name,
@@ -93,13 +108,23 @@ pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
         groups: Groups {
             source: names.source_group(),
             release: names.release_group(),
-            functions: names.build_group().into_iter().chain(functions).collect(),
+            functions: names
+                .build_group()
+                .into_iter()
+                .chain(functions)
+                .chain(of_guard.map(ToOwned::to_owned))
+                .collect(),
             own_actions: names.own_actions_group(),
             targets: targets(&names),
         },
         names,
         stages: pipeline.stages.iter().map(stage).collect(),
         runs_commands: pipeline.runs_commands(),
+        watched: pipeline.watched().map(|(_, one)| quoted(&one)).collect(),
+        watched_actions: pipeline
+            .watched()
+            .map(|(action, _)| action.name.clone())
+            .collect(),
         tells_approver: match (has_approval, plan.has_default_environments) {
             (false, _) => None,
             (true, true) => Some("TellsApprover"),
