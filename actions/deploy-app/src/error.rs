@@ -217,8 +217,9 @@ impl ActionError for DeployAppError {
             Self::NotPutBack { alias, stable, .. } => {
                 let (function, name) = alias.rsplit_once(':').unwrap_or((alias, "ALIAS"));
                 Some(format!(
-                    "put it back yourself: `aws lambda update-alias --function-name {function} --name {name} \
-                     --function-version {stable} --routing-config AdditionalVersionWeights={{}}`"
+                    "the stack's guard tries again within 5 minutes; put it back yourself with `delivery rollout abort ENV` or \
+                     `aws lambda update-alias --function-name {function} --name {name} --function-version {stable} \
+                     --routing-config AdditionalVersionWeights={{}}`"
                 ))
             }
             Self::NoVersion { .. } => Some("retry the stage".to_owned()),
