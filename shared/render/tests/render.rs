@@ -414,3 +414,21 @@ fn limits_of_codepipeline_are_known_before() {
     let shop = format!("{name} = {{ directory = \"shop\", test = {{ task = \"t\" }} }}\n");
     insta::assert_snapshot!(refused(&shop, &[(&name, Kind::App)]));
 }
+
+/// With names as long as these, 30 aliases are more than the variables of one function can hold.
+#[test]
+fn more_aliases_than_a_guard_can_watch() {
+    let names: Vec<_> = (0..10)
+        .map(|number| format!("{}{number}", "s".repeat(50)))
+        .collect();
+    let mut text = "application = \"shop\"\n[environments]\n".to_owned();
+    text.extend((0..3).map(|number| format!("e{number} = {{}}\n")));
+    text.push_str("[services]\n");
+    text.extend(names.iter().map(|name| format!("{name} = \"{name}\"\n")));
+    let kinds: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Kind::App))
+        .collect();
+    let definition = parse(&text, FILE).unwrap();
+    insta::assert_snapshot!(rendered(&definition, &kinds).unwrap_err());
+}

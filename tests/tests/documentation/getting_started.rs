@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use local::launch::FUNCTIONS;
 use pipeline_tests::checkout;
 
-use crate::actions::ACTIONS;
 use crate::commands::{RUN_ELSEWHERE, commands, is_for_aws_only, is_shell};
 use crate::markdown::{Block, Document, read};
 
@@ -102,7 +102,7 @@ fn packages(folder: &Path) {
     let folder = folder.join(ARCHITECTURE);
     std::fs::create_dir_all(&folder).unwrap();
     let programs = checkout::programs();
-    for (name, _) in ACTIONS {
+    for name in FUNCTIONS {
         zip(&folder, name, "bootstrap", &programs.join(name));
     }
     zip(
