@@ -133,6 +133,23 @@ fn began() -> Timestamp {
 
 /// A world whose `greeter:prod` is in a rollout, which is watched still or not any more.
 pub(crate) async fn left(phase: Left, comes: Comes) -> World {
+    let world = with_two_versions().await;
+    let until = match comes {
+        Comes::Late => clock::timestamp() - SignedDuration::from_secs(1),
+        _ => clock::timestamp() + SignedDuration::from_hours(1),
+    };
+    let prod = alias(&world, "prod");
+    if let Some(good) = phase.good() {
+        let description = Description::default();
+        prod.good().create(good, &description).await.unwrap();
+    }
+    let from = prod.read().await.unwrap().unwrap();
+    prod.change(&from, &phase.change(until)).await.unwrap();
+    world.forget_calls();
+    world
+}
+
+async fn with_two_versions() -> World {
     let world = World::start().await;
     {
         let mut lambda = world.lambda();
@@ -142,76 +159,61 @@ pub(crate) async fn left(phase: Left, comes: Comes) -> World {
         function.versions.insert(2, new);
         function.last_version = 2;
     }
-    let until = match comes {
-        Comes::Late => clock::timestamp() - SignedDuration::from_secs(1),
-        _ => clock::timestamp() + SignedDuration::from_hours(1),
-    };
-    let since = began();
-    let prod = alias(&world, "prod");
-    if phase == Left::Kept {
-        prod.good()
-            .create(NEW, &Description::default())
-            .await
-            .unwrap();
-    } else if phase == Left::BakeProvisioned {
-        prod.good()
-            .create(STABLE, &Description::default())
-            .await
-            .unwrap();
-    }
-    let share = Share::from_permille(100).unwrap();
-    let (version, other, phase) = match phase {
-        Left::Step => {
-            let step = Phase::Step {
-                index: 0,
-                count: 2,
-                since,
-                watched_until: until,
-            };
-            (STABLE, Some(NEW), step)
-        }
-        Left::Bake | Left::Kept => (
-            NEW,
-            None,
-            Phase::Bake {
-                since,
-                watched_until: until,
-            },
-        ),
-        Left::BakeProvisioned => (
-            NEW,
-            Some(STABLE),
-            Phase::Bake {
-                since,
-                watched_until: until,
-            },
-        ),
-        Left::Ended => (
-            STABLE,
-            Some(NEW),
-            Phase::Ended(End::PutBack("errors".to_owned())),
-        ),
-    };
-    let marker = Marker {
-        id: "7f3a91c2e0".to_owned(),
-        execution: Some(EXECUTION.to_owned()),
-        new: NEW.to_owned(),
-        stable: STABLE.to_owned(),
-        phase,
-    };
-    let change = Change {
-        version: version.to_owned(),
-        share: other.map(|other| (other.to_owned(), share)),
-        description: Description {
-            marker: Some(marker),
-            revision: Some("1a2b3c4".to_owned()),
-            before: None,
-        },
-    };
-    let from = prod.read().await.unwrap().unwrap();
-    prod.change(&from, &change).await.unwrap();
-    world.forget_calls();
     world
+}
+
+impl Left {
+    /// The version that was kept as the last good one.
+    fn good(self) -> Option<&'static str> {
+        match self {
+            Self::Kept => Some(NEW),
+            Self::BakeProvisioned => Some(STABLE),
+            Self::Step | Self::Bake | Self::Ended => None,
+        }
+    }
+
+    /// The change of the alias with which the rollout came this far.
+    fn change(self, watched_until: Timestamp) -> Change {
+        let since = began();
+        let bake = Phase::Bake {
+            since,
+            watched_until,
+        };
+        let (version, other, phase) = match self {
+            Self::Step => {
+                let step = Phase::Step {
+                    index: 0,
+                    count: 2,
+                    since,
+                    watched_until,
+                };
+                (STABLE, Some(NEW), step)
+            }
+            Self::Bake | Self::Kept => (NEW, None, bake),
+            Self::BakeProvisioned => (NEW, Some(STABLE), bake),
+            Self::Ended => {
+                let ended = Phase::Ended(End::PutBack("errors".to_owned()));
+                (STABLE, Some(NEW), ended)
+            }
+        };
+        let marker = Marker {
+            id: "7f3a91c2e0".to_owned(),
+            execution: Some(EXECUTION.to_owned()),
+            new: NEW.to_owned(),
+            stable: STABLE.to_owned(),
+            phase,
+        };
+        let share = Share::from_permille(100).unwrap();
+        Change {
+            version: version.to_owned(),
+            share: other.map(|other| (other.to_owned(), share)),
+            description: Description {
+                marker: Some(marker),
+                revision: Some("1a2b3c4".to_owned()),
+                before: None,
+            },
+        }
+    }
 }
 
 pub(crate) fn alias(world: &World, name: &str) -> FunctionAlias {
