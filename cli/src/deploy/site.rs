@@ -12,6 +12,7 @@ use delivery_archive::Creation;
 use delivery_definition::Service;
 use delivery_render::{SITE_BUCKET, SITE_URL};
 use delivery_stack::deployment::{Desired, Settings};
+use delivery_stack::package::LEFT_OUT;
 use delivery_stack::service::DefinedService;
 use delivery_stack::template::Template;
 use deploy_site::{Delete, DeploySite, DeploySiteParams, Immutable};
@@ -137,7 +138,7 @@ impl Work<'_> {
         };
         let zip = tempfile::NamedTempFile::new().map_err(|error| failed(error.into()))?;
         let to = zip.path().to_owned();
-        let made = blocking(move || Creation::of(&folder).without(".git").write_file(&to)).await;
+        let made = blocking(move || Creation::of(&folder).without(&LEFT_OUT).write_file(&to)).await;
         made.map_err(|error| failed(error.into()))?;
         let key = self.blobs.put_file(zip.path()).await;
         let key = key.map_err(|error| DeployError::Deployment(error.into()))?;

@@ -32,8 +32,9 @@ pub const MAX_BODY_BYTES: usize = 51_200;
 /// The longest template, in bytes: that of an object in S3 (`CloudFormation` User Guide, "Quotas": 1 MB).
 pub const MAX_TEMPLATE_BYTES: usize = 1_000_000;
 
-/// Git's own in a folder: a directory, or a file in a worktree.
-const GIT: &str = ".git";
+/// What of a folder is in no package: both change although no code has. `.git` is Git's own directory, or its file in a worktree; Python
+/// writes what it compiled, with the time of the source, into `__pycache__`.
+pub const LEFT_OUT: [&str; 2] = [".git", "__pycache__"];
 
 /// The first bytes of every zip file with an entry (APPNOTE.TXT 4.3.7).
 const ZIP_SIGNATURE: [u8; 4] = *b"PK\x03\x04";
@@ -226,8 +227,7 @@ fn archive(
             let only = [name.to_string_lossy().into_owned()];
             Creation::of(folder).only(&only).write_file(to)
         }
-        // Git's own changes with each commit.
-        _ => Creation::of(whole).without(GIT).write_file(to),
+        _ => Creation::of(whole).without(&LEFT_OUT).write_file(to),
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Creation<'a> {
     threads: usize,
     fingerprints: bool,
     only: Option<&'a [String]>,
-    without: Option<&'a str>,
+    without: &'a [&'a str],
 }
 
 impl<'a> Creation<'a> {
@@ -91,7 +91,7 @@ impl<'a> Creation<'a> {
             threads: processors.min(MAX_THREADS),
             fingerprints: false,
             only: None,
-            without: None,
+            without: &[],
         }
     }
 
@@ -101,9 +101,9 @@ impl<'a> Creation<'a> {
         self
     }
 
-    /// Leaves out the files, links and directories of this name, at any depth, such as `.git`.
-    pub fn without(mut self, name: &'a str) -> Self {
-        self.without = Some(name);
+    /// Leaves out the files, links and directories of these names, at any depth, such as `.git`.
+    pub fn without(mut self, names: &'a [&'a str]) -> Self {
+        self.without = names;
         self
     }
 

@@ -98,10 +98,10 @@ impl<'a> SourceDirectory<'a> {
     /// Everything below the directory, sorted by the bytes of the names. Directories are listed only if they are
     /// empty; the others are implied by their contents.
     /// What is called `without` is left out, at any depth.
-    pub(crate) fn list(&self, without: Option<&str>) -> Result<Vec<SourceItem>, ArchiveError> {
+    pub(crate) fn list(&self, without: &[&str]) -> Result<Vec<SourceItem>, ArchiveError> {
         let mut listing = Listing {
             root: self,
-            without: without.unwrap_or_default(),
+            without,
             items: Vec::new(),
             directories: vec![String::new()],
         };
@@ -158,8 +158,8 @@ fn link(
 /// A listing in progress.
 struct Listing<'r> {
     root: &'r SourceDirectory<'r>,
-    /// A name that is left out; none where it is empty.
-    without: &'r str,
+    /// Names that are left out.
+    without: &'r [&'r str],
     items: Vec<SourceItem>,
     /// Directories still to list: paths below the root that end with `/`.
     directories: Vec<String>,
@@ -180,7 +180,8 @@ impl Listing<'_> {
         while let Some(entry) = entries.read() {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") && name != self.without.as_bytes() {
+            let is_left_out = || self.without.iter().any(|one| one.as_bytes() == name);
+            if !matches!(name, b"." | b"..") && !is_left_out() {
                 empty = false;
                 self.add_entry(directory, &entries, &entry)?;
             }

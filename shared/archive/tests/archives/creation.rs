@@ -222,7 +222,13 @@ fn a_directory_that_is_missing_is_named() {
 #[test]
 fn what_has_a_name_that_is_left_out_is_nowhere_in_the_archive() {
     let source = tempfile::tempdir().unwrap();
-    for path in ["a/.git/config", ".git/HEAD", "a/.gitignore", "b/.git"] {
+    for path in [
+        "a/.git/config",
+        ".git/HEAD",
+        "a/.gitignore",
+        "b/.git",
+        "a/__pycache__/a.cpython-313.pyc",
+    ] {
         let file = source.path().join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, "x").unwrap();
@@ -230,7 +236,7 @@ fn what_has_a_name_that_is_left_out_is_nowhere_in_the_archive() {
     let zip = source.path().with_extension("zip");
 
     Creation::of(source.path())
-        .without(".git")
+        .without(&[".git", "__pycache__"])
         .write_file(&zip)
         .unwrap();
 

@@ -70,8 +70,12 @@ async fn equal_code_is_uploaded_once_and_never_again() {
         serde_json::json!({ "S3Bucket": BUCKET, "S3Key": keys_before[0] })
     );
 
-    // Another tree, other times, the same content: the same template, and nothing is sent.
-    let second = tree(&[("api/src/index.js", "1"), ("api/template.yaml", FUNCTION)]);
+    // Another tree, other times, the same content: the same template, and nothing is sent. What Python compiled is no content.
+    let second = tree(&[
+        ("api/src/index.js", "1"),
+        ("api/src/__pycache__/index.cpython-313.pyc", "2"),
+        ("api/template.yaml", FUNCTION),
+    ]);
     let sent = s3.objects().bytes();
     let again = packaged(&s3, second.path(), "api/template.yaml")
         .await
