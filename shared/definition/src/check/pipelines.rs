@@ -6,6 +6,10 @@ use super::{Known, Need, report_cycles};
 use crate::file::File;
 use crate::reader::Reader;
 
+/// The longest name of a pipeline in the file: of CodePipeline's 100 characters (`API_PipelineDeclaration`) the stack's name, 40 unless
+/// it was given another, and the `-` after it take their part.
+const PIPELINE_CHARACTERS: usize = 100 - 40 - 1;
+
 pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
     let Some(pipelines) = &file.pipelines else {
         return;
@@ -14,6 +18,14 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
     let mut placed: Vec<(&str, &str)> = Vec::new();
     for pipeline in &pipelines.value {
         let place = format!("`pipelines.{}`", pipeline.name);
+        let characters = pipeline.name.len();
+        if characters > PIPELINE_CHARACTERS {
+            reader.report(
+                pipeline.line,
+                format!("{place} has a name of {characters} characters; the limit is {PIPELINE_CHARACTERS}"),
+                "shorten it: in CodePipeline the stack's name comes before it",
+            );
+        }
         let services = &pipeline.value;
         if services.value.is_empty() {
             let next = "add its services, or remove it";

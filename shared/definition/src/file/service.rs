@@ -75,7 +75,8 @@ section! {
             .example("[\"CAPABILITY_NAMED_IAM\", \"CAPABILITY_AUTO_EXPAND\"]");
         /// The folder with the built site, from the service's folder: its files go into the environment's bucket.
         site: Option<Located<RepositoryPath>> = Key::new("site").default("none").example("\"build\"");
-        /// Values for the site's code, written to its `config.json` at deployment; references as in `parameters`.
+        /// Values for the site's code, written to its `config.json` at deployment; references as in
+        /// `parameters`, but only to services of the same one of the `pipelines`.
         config: Map<Located<Text>> = Key::new("config")
             .default("none")
             .example("{ apiBaseurl = \"${restapi.Url}\" }");
@@ -157,7 +158,8 @@ section! {
     pub struct TestSettings {
         /// The npm script or gulp task that tests it.
         task: Option<String> = Key::new("task").required().example("\"test-functional\"");
-        /// Environment variables of the tests; references as in `parameters`.
+        /// Environment variables of the tests; references as in `parameters`, but only to services of the same one of
+        /// the `pipelines`.
         environment: Map<Located<Text>> = Key::new("environment")
             .default("none")
             .example("{ TARGET_URL = \"${restapi.Url}\" }");

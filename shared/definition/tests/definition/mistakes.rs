@@ -203,9 +203,10 @@ fn pipelines_that_need_each_other() {
 
 #[test]
 fn pipelines() {
-    snapshot!(message(
-        "[services]\na = \"a\"\nb = \"b\"\nc = \"c\"\n[pipelines]\none = [\"a\", \"b\"]\ntwo = [\"a\", \"x\"]\nthree = []\n"
-    ));
+    let long = "l".repeat(60);
+    snapshot!(message(&format!(
+        "[services]\na = \"a\"\nb = \"b\"\nc = \"c\"\n[pipelines]\none = [\"a\", \"b\"]\ntwo = [\"a\", \"x\"]\n{long} = []\n"
+    )));
 }
 
 #[test]

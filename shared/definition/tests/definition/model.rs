@@ -10,7 +10,7 @@ use delivery_definition::{
 };
 use test_case::test_case;
 
-const WORKSHOP: &str = include_str!("../../src/example.toml");
+const WORKSHOP: &str = include_str!("workshop.toml");
 
 fn workshop() -> Definition {
     definition(WORKSHOP)

@@ -47,7 +47,7 @@ fn text() -> impl Strategy<Value = String> {
 
 /// The example without some of its lines, and with some of its bytes changed.
 fn near_the_example() -> impl Strategy<Value = Vec<u8>> {
-    let example = include_str!("../../src/example.toml");
+    let example = include_str!("workshop.toml");
     let lines = prop::collection::vec(prop::bool::weighted(0.9), example.lines().count());
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
     (lines, changes).prop_map(|(kept, changes)| {
