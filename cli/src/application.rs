@@ -24,6 +24,8 @@ pub(crate) struct Application {
     pub(crate) branch: String,
     /// Files and folders that are used as they are, so that they need not be committed.
     pub(crate) in_effect: Vec<PathBuf>,
+    /// One of them that is read at the commit, too.
+    pub(crate) in_effect_in_part: Option<PathBuf>,
     source: Source,
 }
 
@@ -50,23 +52,55 @@ impl Application {
             directory,
             branch,
             in_effect: Vec::new(),
+            in_effect_in_part: None,
             source,
         })
     }
 
     /// What of the directory as it is now is not delivered, and what is delivered that AWS would not have.
     pub(crate) async fn left_out(&self) -> Vec<Finding> {
-        let below = self
-            .in_effect
+        let in_effect: Vec<&Path> = self.in_effect.iter().map(PathBuf::as_path).collect();
+        let Some(left_out) = self.uncommitted(&in_effect).await else {
+            // Whatever is wrong with the repository, reading the commit says it.
+            return Vec::new();
+        };
+        let in_part = self.uncommitted_in_part(&in_effect, &left_out).await;
+        not_committed(&left_out)
+            .into_iter()
+            .chain(in_part)
+            .collect()
+    }
+
+    async fn uncommitted(&self, except: &[&Path]) -> Option<Uncommitted> {
+        let below = except
             .iter()
             .filter_map(|path| path.strip_prefix(&self.directory).ok())
             .filter(|path| !path.as_os_str().is_empty());
         let below: Vec<&Path> = below.collect();
-        let Ok(left_out) = self.source.uncommitted(&below).await else {
-            // Whatever is wrong with the repository, reading the commit says it.
-            return Vec::new();
-        };
-        not_committed(&left_out).into_iter().collect()
+        self.source.uncommitted(&below).await.ok()
+    }
+
+    /// The note on a file of which one part is in effect as it is here, and the other as it was committed.
+    async fn uncommitted_in_part(
+        &self,
+        in_effect: &[&Path],
+        left_out: &Uncommitted,
+    ) -> Option<Finding> {
+        let file = self.in_effect_in_part.as_deref()?;
+        let others = in_effect.iter().copied().filter(|path| *path != file);
+        let with_it = self.uncommitted(&others.collect::<Vec<_>>()).await?;
+        let counted = |found: &Uncommitted| (found.changed, found.untracked);
+        (counted(&with_it) != counted(left_out)).then(|| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            Finding {
+                severity: Severity::Note,
+                message: format!(
+                    "`{name}` is not committed: stages, approvals and builds are those of the file as it is here, and the \
+                     services' parameters are those of the commit"
+                ),
+                help: Some("commit it, so that both are the same".to_owned()),
+            }
+        })
     }
 
     /// What is wrong with the project itself, as the actions would find it.
@@ -247,6 +281,42 @@ mod tests {
         assert_eq!(
             printed(1, 3).unwrap(),
             "1 changed file and 3 untracked files are not committed and are not delivered"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_in_effect_in_part_is_told_by_what_follows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.arg("-C").arg(folder.path()).args(arguments);
+            assert!(git.output().unwrap().status.success(), "{arguments:?}");
+        };
+        let file = folder.path().join("delivery.toml");
+        std::fs::write(&file, "").unwrap();
+        std::fs::write(folder.path().join("index.js"), "").unwrap();
+        git(&["init", "--quiet"]);
+        git(&["add", "."]);
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        git(&[&who[..], &["commit", "--quiet", "--message=first"]].concat());
+
+        let mut application = Application::find(folder.path()).await.unwrap();
+        let file = file.canonicalize().unwrap();
+        application.in_effect = vec![file.clone()];
+        application.in_effect_in_part = Some(file.clone());
+        assert_eq!(application.left_out().await, []);
+
+        std::fs::write(&file, "# another").unwrap();
+        std::fs::write(folder.path().join("index.js"), "// another").unwrap();
+        let notes = application.left_out().await;
+        let notes: Vec<_> = notes.iter().map(|note| note.message.as_str()).collect();
+        assert_eq!(
+            notes,
+            [
+                "`index.js` is not committed and is not delivered",
+                "`delivery.toml` is not committed: stages, approvals and builds are those of the file as it is here, and \
+                 the services' parameters are those of the commit"
+            ]
         );
     }
 

@@ -114,6 +114,7 @@ async fn work(
     let home = StateFolder::find(global.home.as_deref());
     let settings = Settings::load_from(global, &application.directory)?;
     application.in_effect = settings.in_effect();
+    application.in_effect_in_part = settings.in_effect_in_part();
     let custom = settings.custom_functions();
     action_functions::custom::check_here(&custom)?;
     let templates = templates(&application, &settings)?;

@@ -161,11 +161,14 @@ impl Settings {
     pub(crate) fn in_effect(&self) -> Vec<PathBuf> {
         let functions = self.custom_functions().into_iter();
         let functions = functions.flat_map(|one| [one.path, one.template]);
-        // deploy-stack reads the services' parameters from the commit.
-        let has_services = self.file.definition().file().services.is_some();
-        let file = self.file_path.iter().filter(|_| !has_services).cloned();
-        let all = file.chain(functions);
+        let all = self.file_path.iter().cloned().chain(functions);
         all.filter_map(|path| path.canonicalize().ok()).collect()
+    }
+
+    /// `delivery.toml`, where the pipelines are made from it as it is and deploy-stack reads it at the commit.
+    pub(crate) fn in_effect_in_part(&self) -> Option<PathBuf> {
+        self.file.definition().file().services.as_ref()?;
+        self.file_path.as_ref()?.canonicalize().ok()
     }
 
     /// All of the template's parameters that `delivery.toml` sets.

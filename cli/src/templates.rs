@@ -371,6 +371,27 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_of_an_environment_is_declared_by_a_template() {
+        let text = "application = \"shop\"\n[services]\napi = \"api\"\ntable = \"table\"\n\
+            [environments.int]\nparameters = { LogLevl = \"warn\", Memory = 512 }\n";
+        let api = format!("Parameters:\n  LogLevel: {{ Type: String, Default: info }}\n{TEMPLATE}");
+        let table = format!("Parameters:\n  Memory: {{ Type: Number, Default: 1 }}\n{TEMPLATE}");
+        let files = |api: &str| {
+            templates(&[
+                ("delivery.toml", text),
+                ("api/template.yaml", api),
+                ("table/template.yaml", &table),
+            ])
+        };
+        assert_eq!(
+            files(&api).unwrap_err(),
+            "what `delivery.toml` says cannot be deployed:\nHOME/delivery.toml:6: no service's template declares the parameter `LogLevl`\n  did you mean `LogLevel`?"
+        );
+        // Whatever a transform of the whole section makes of it may declare it.
+        files(&api.replace("LogLevel: {", "Fn::Transform: {")).unwrap();
+    }
+
+    #[test]
     fn the_template_of_a_function_makes_no_stack() {
         let file = ("delivery.toml", "[functions]\nnotify-chat = \".\"\n");
         let files = [file, ("template.yaml", TEMPLATE)];

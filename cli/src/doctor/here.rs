@@ -82,6 +82,7 @@ pub(super) async fn application(global: &Global, settings: &Settings) -> Vec<Che
         }
     };
     application.in_effect = settings.in_effect();
+    application.in_effect_in_part = settings.in_effect_in_part();
     let home = StateFolder::find(global.home.as_deref());
     let found = preflight::look(&Planned {
         application: &application,

@@ -224,8 +224,12 @@ fn help(shape: &Shape, now: &Snapshot, repair: String) -> String {
         .collect();
     match untouched.as_slice() {
         [] => repair,
-        [stage] => format!("{stage} is untouched; {repair}"),
-        [stages @ .., last] => format!("{} and {last} are untouched; {repair}", stages.join(", ")),
+        // Another pipeline may have delivered the same commit there.
+        [stage] => format!("{stage} is untouched by this pipeline; {repair}"),
+        [stages @ .., last] => {
+            let stages = stages.join(", ");
+            format!("{stages} and {last} are untouched by this pipeline; {repair}")
+        }
     }
 }
 
@@ -275,8 +279,8 @@ mod tests {
             delivery: "delivery".to_owned(),
             stays,
         };
-        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; with `--keep` the whole log remains");
-        insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
-        insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched; try again with `delivery retry Source`, or fix it, commit and push; the whole log: `delivery log --failed`");
+        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; with `--keep` the whole log remains");
+        insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
+        insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched by this pipeline; try again with `delivery retry Source`, or fix it, commit and push; the whole log: `delivery log --failed`");
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use delivery_definition::{Definition, Detected, Located, Map, Mistake, Service, Target, Text};
+use delivery_definition::{
+    Definition, Detected, Kind, Located, Map, Mistake, Named, Service, Target, Text,
+};
 use delivery_stack::template::{Template, nearest};
 
 use super::read;
@@ -50,7 +52,33 @@ pub(super) fn mistakes(
         let texts = parameters.iter().map(|(_, text)| *text).chain(others);
         mistakes.extend(texts.flat_map(|text| outputs(&declared, text)));
     }
+    let stacks = kinds.values().filter(|one| one.kind == Kind::Stack).count();
+    // A template that a build writes may declare anything.
+    if declared.len() == stacks {
+        mistakes.extend(of_environments(definition, &declared));
+    }
     mistakes
+}
+
+/// The parameters of environments that no template declares. They are for each service that declares them.
+fn of_environments(definition: &Definition, declared: &BTreeMap<&str, Declared>) -> Vec<Mistake> {
+    let sections = declared.values().map(|one| one.parameters.as_ref());
+    let Some(sections) = sections.collect::<Option<Vec<_>>>() else {
+        return Vec::new();
+    };
+    let known: BTreeSet<String> = sections.into_iter().flatten().cloned().collect();
+    let environments = definition.environments().iter();
+    let named = environments.flat_map(|environment| environment.value.parameters.iter());
+    let unknown = named.filter(|one| !known.contains(&one.name));
+    let mistake = |one: &Named<Located<Text>>| {
+        let what = format!(
+            "no service's template declares the parameter `{}`",
+            one.name
+        );
+        let next = advice(&one.name, &known, "declare it in one, or remove it here");
+        Mistake::new(one.value.line, &what, &next)
+    };
+    unknown.map(mistake).collect()
 }
 
 /// The parameters of a service, in each environment.
