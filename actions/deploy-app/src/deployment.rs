@@ -106,7 +106,7 @@ impl<'a> Deployment<'a> {
         let Step::Done(version) = self.publish().await? else {
             return self.continue_later();
         };
-        if let Step::OutOfTime = self.settle(Some(&version)).await? {
+        let Step::Done(new) = self.settle(Some(&version)).await? else {
             return self.continue_later();
         }
         if let Some(rollout) = self.progress.rollout.clone() {
@@ -363,8 +363,8 @@ impl<'a> Deployment<'a> {
         })
     }
 
-    /// Whether the alias is still on the version that the template made.
-    async fn replaces_placeholder(&self, rollout: &Rollout) -> Result<bool, DeployAppError> {
+    /// The version that has the traffic, if there is another one than the new one.
+    async fn stable(&self, rollout: &Rollout) -> Result<Option<Snapshot>, DeployAppError> {
         let stable = rollout.stable.as_deref();
         let Some(stable) = stable.filter(|stable| *stable != rollout.new) else {
             return Ok(false);
@@ -382,6 +382,7 @@ impl<'a> Deployment<'a> {
         let rollout = Rollout {
             id: progress.id,
             execution: self
+        new: &Snapshot,
                 .params
                 .execution
                 .as_ref()
@@ -403,10 +404,11 @@ impl<'a> Deployment<'a> {
             rollout.clone(),
             hint,
         );
-        let run = if self.replaces_placeholder(&rollout).await? {
-            run.at_once()
-        } else {
-            run
+        let run = match self.stable(&rollout).await? {
+            // The alias is still on the version that the template made.
+            Some(stable) if stable.description == PLACEHOLDER => run.at_once(),
+            Some(stable) => run.between(new.settings.differences_from(&stable.settings)),
+            None => run,
         };
         match run.run().await? {
             End::Complete => {

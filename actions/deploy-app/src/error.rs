@@ -234,7 +234,7 @@ fn type_of(failure: &Failure) -> FailureType {
         | Failure::Aborted { .. }
         | Failure::Hook { .. }
         | Failure::Alarm(_) => FailureType::JobFailed,
-        Failure::NoAlarm(_) => FailureType::ConfigurationError,
+        Failure::NoAlarm(_) | Failure::Unlike { .. } => FailureType::ConfigurationError,
         Failure::Unreadable(_) | Failure::Provisioning(_) => FailureType::SystemUnavailable,
         Failure::Busy(_) | Failure::Split { .. } | Failure::Changed { .. } => {
             FailureType::RevisionOutOfSync
@@ -255,6 +255,10 @@ fn hint_of(failure: &Failure) -> &'static str {
             "wait until the alarm is quiet and retry the stage, or deploy the release that mends it with `fix-forward=on`"
         }
         Failure::NoAlarm(_) => "correct `alarms` in `UserParameters`, or create the alarm",
+        Failure::Unlike { .. } => {
+            "release the new role or queue first, with the old code and all traffic at once (`strategy=all-at-once`, or no \
+             `rollout` in `delivery.toml`), and then the new code in steps; or release both at once"
+        }
         Failure::Unreadable(_) => {
             "allow `cloudwatch:DescribeAlarms` and `cloudwatch:GetMetricData` for this function's role, then retry the stage"
         }

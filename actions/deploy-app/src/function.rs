@@ -4,6 +4,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::job::Artifact;
+use delivery_rollout::Settings;
 
 use crate::error::DeployAppError;
 use crate::params::DeployAppParams;
@@ -18,6 +19,7 @@ pub(crate) struct Snapshot {
     pub(crate) code_sha256: String,
     pub(crate) revision_id: String,
     pub(crate) description: String,
+    pub(crate) settings: Settings,
     pub(crate) condition: Condition,
 }
 
@@ -64,6 +66,14 @@ pub(crate) async fn read(
         code_sha256: output.code_sha256().unwrap_or_default().to_owned(),
         revision_id: output.revision_id().unwrap_or_default().to_owned(),
         description: output.description().unwrap_or_default().to_owned(),
+        settings: Settings {
+            role: output.role().map(str::to_owned),
+            dead_letter_queue: output
+                .dead_letter_config()
+                .and_then(|config| config.target_arn())
+                .filter(|arn| !arn.is_empty())
+                .map(str::to_owned),
+        },
         condition: condition(
             output.state(),
             output.last_update_status(),

@@ -11,8 +11,8 @@ use delivery_action::clock::{self, Deadline};
 use delivery_action::execution::ExecutionCheck;
 use delivery_alias::{Found, FunctionAlias, HookCall, Watcher, call_hook};
 use delivery_rollout::{
-    Change, Decision, Failure, Hint, Hook, Plan, Progress, Provisioning, Rollout, Seen, began,
-    decide, give_up,
+    Change, Decision, Difference, Failure, Hint, Hook, Plan, Progress, Provisioning, Rollout, Seen,
+    began, decide, give_up,
 };
 
 use crate::error::DeployAppError;
@@ -46,6 +46,7 @@ pub(crate) struct RolloutRun<'a> {
     hint: Hint,
     /// Why this job put the rollout back: the alias has room for a part of it only.
     why: Option<String>,
+    differences: Vec<Difference>,
     conflicts: u32,
 }
 
@@ -93,6 +94,7 @@ impl<'a> RolloutRun<'a> {
             why: None,
             conflicts: 0,
         }
+            differences: Vec::new(),
     }
 
     /// The same with all traffic at once, and nothing to watch: there is no old version that traffic could stay on.
@@ -105,6 +107,12 @@ impl<'a> RolloutRun<'a> {
         loop {
             let look = self.look().await?;
             let decision = decide(
+    /// The same between versions with these differences. Versions do not change, so they are compared once a job.
+    pub(crate) fn between(mut self, differences: Vec<Difference>) -> Self {
+        self.differences = differences;
+        self
+    }
+
                 clock::timestamp(),
                 &self.plan,
                 &self.rollout,
@@ -182,6 +190,7 @@ impl<'a> RolloutRun<'a> {
             return Ok(());
         };
         let call = HookCall {
+            differences: self.differences.clone(),
             hook_function: function.as_str(),
             hook,
             function: self.params.function.as_str(),

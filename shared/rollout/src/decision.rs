@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::description::{Description, End, Marker, Phase};
+use crate::difference::Difference;
 use crate::evidence::{AlarmState, Evidence, Missing, Unreadable, Verdict};
 use crate::failure::Failure;
 use crate::intervention::back;
@@ -55,6 +56,8 @@ pub struct Seen {
     pub good: Option<Alias>,
     /// The alias's provisioned concurrency.
     pub provisioning: Provisioning,
+    /// Why Lambda would not split traffic between the two versions.
+    pub differences: Vec<Difference>,
     /// Alarms and requests.
     pub evidence: Evidence,
 }
@@ -219,6 +222,14 @@ impl Look<'_> {
 
     /// Why it cannot begin.
     fn refusal(&self) -> Option<Decision> {
+        let is_gradual = !self.plan.strategy.steps.is_empty() && !self.was_good();
+        if is_gradual && !self.seen.differences.is_empty() {
+            return Some(Decision::Fail(Failure::Unlike {
+                stable: self.stable().to_owned(),
+                new: self.rollout.new.clone(),
+                differences: self.seen.differences.clone(),
+            }));
+        }
         let failure = match &self.seen.evidence.alarms {
             Err(Unreadable(why)) => {
                 Failure::Unreadable(format!("the alarms cannot be read: {why}"))

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::decision::Hook;
 use crate::description::Marker;
+use crate::difference::{self, Difference};
 
 /// Why a rollout fails. The texts name the versions; who reports them adds the function and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,6 +49,20 @@ pub enum Failure {
     /// One of its alarms is not there.
     #[error("it did not begin: there is no alarm `{0}`")]
     NoAlarm(String),
+    /// Lambda would not split traffic between the two versions.
+    #[error(
+        "it did not begin: {}; an alias can split its traffic only between versions with the same execution role and dead \
+         letter queue",
+        difference::listed(.differences, .new, .stable)
+    )]
+    Unlike {
+        /// The version that has the traffic.
+        stable: String,
+        /// The version that was to get a share of it.
+        new: String,
+        /// What is not the same.
+        differences: Vec<Difference>,
+    },
     /// What it needs to see cannot be read.
     #[error("it did not begin: {0}")]
     Unreadable(String),

@@ -2,6 +2,7 @@
 
 mod decision;
 mod description;
+mod difference;
 mod evidence;
 mod failure;
 mod intervention;
@@ -11,6 +12,7 @@ mod strategy;
 
 pub use decision::{Change, Decision, Hint, Hook, Progress, Seen, began, decide, give_up};
 pub use description::{Description, End, Marker, Phase};
+pub use difference::{Difference, Setting, Settings};
 pub use evidence::{Alarm, AlarmState, Evidence, Missing, Requests, Traffic, Unreadable, Verdict};
 pub use failure::Failure;
 pub use intervention::{abort, finish, put_back_unwatched, under_way};

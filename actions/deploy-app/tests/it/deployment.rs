@@ -223,8 +223,7 @@ async fn a_version_is_found_behind_many_others_and_with_its_configuration_alone(
     let version = |code: &[u8], configuration: &str| Version {
         code_sha256: code_sha256(code),
         configuration: configuration.to_owned(),
-        description: String::new(),
-        pending: 0,
+        ..Version::default()
     };
     {
         let mut lambda = world.lambda();

@@ -3,7 +3,7 @@
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::failure::Failure;
 use delivery_action::job::Artifact;
-use delivery_rollout::{Failure as RolloutFailure, Hook, Marker, Phase};
+use delivery_rollout::{Difference, Failure as RolloutFailure, Hook, Marker, Phase, Setting};
 use deploy_app::DeployAppError;
 use test_case::test_case;
 
@@ -95,6 +95,22 @@ fn update(kind: CallErrorKind, code: &str, message: &str) -> CallError {
 #[test_case("rollout-hook", &rollout(RolloutFailure::Hook { hook: Hook::BeforeTraffic, message: "no table".to_owned() }))]
 #[test_case("rollout-alarm", &rollout(RolloutFailure::Alarm("alarm `errors` is in ALARM since 2026-11-26T11:05:00Z: 5 > 1".to_owned())))]
 #[test_case("rollout-no-alarm", &rollout(RolloutFailure::NoAlarm("errors".to_owned())))]
+#[test_case("rollout-unlike", &rollout(RolloutFailure::Unlike {
+    stable: "6".to_owned(),
+    new: "7".to_owned(),
+    differences: vec![
+        Difference {
+            setting: Setting::Role,
+            stable: Some("arn:aws:iam::111122223333:role/reader".to_owned()),
+            new: Some("arn:aws:iam::111122223333:role/writer".to_owned()),
+        },
+        Difference {
+            setting: Setting::DeadLetterQueue,
+            stable: None,
+            new: Some("arn:aws:sqs:eu-west-1:111122223333:failed".to_owned()),
+        },
+    ],
+}))]
 #[test_case("rollout-unreadable", &rollout(RolloutFailure::Unreadable("the alarms cannot be read: access denied".to_owned())))]
 #[test_case("rollout-provisioning", &rollout(RolloutFailure::Provisioning("provisioned concurrency is not ready after 600 seconds".to_owned())))]
 #[test_case("rollout-busy", &rollout(RolloutFailure::Busy(Box::new(Marker {

@@ -25,6 +25,7 @@ fn no_history_breaks_an_invariant() {
         plan(),
         any::<(bool, bool)>(),
         start(),
+        proptest::bool::weighted(0.2),
         proptest::collection::vec(op(), 0..MOST_OPERATIONS),
         any::<bool>(),
     );
@@ -33,8 +34,8 @@ fn no_history_breaks_an_invariant() {
         ..Config::with_cases(HISTORIES)
     };
     let mut runner = TestRunner::new(config);
-    let run = runner.run(&history, |(plan, hooks, start, ops, dies)| {
-        let mut world = World::new(plan, hooks, start);
+    let run = runner.run(&history, |(plan, hooks, start, has_new_role, ops, dies)| {
+        let mut world = World::new(plan, hooks, start, has_new_role);
         world.start(false);
         for op in ops {
             world.apply(op);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use delivery_rollout::{
-    Alarm, AlarmState, Alias, Change, Decision, Description, Evidence, Failure, Hint, Hook, Marker,
-    Phase, Plan, Provisioning, Requests, Rollout, Seen, Traffic, Unreadable, abort, decide, finish,
-    put_back_unwatched, stable_version,
+    Alarm, AlarmState, Alias, Change, Decision, Description, Difference, Evidence, Failure, Hint,
+    Hook, Marker, Phase, Plan, Provisioning, Requests, Rollout, Seen, Settings, Traffic,
+    Unreadable, abort, decide, finish, put_back_unwatched, stable_version,
 };
 use jiff::Timestamp;
 
@@ -38,6 +38,7 @@ pub(crate) struct World {
     readable: bool,
     traffic: Traffic,
     provisioning: Provisioning,
+    differences: Vec<Difference>,
     token: Option<(Rollout, Hint)>,
     jobs: Vec<Job>,
     /// What this rollout wrote last, or found.
@@ -59,8 +60,12 @@ fn alias(version: &str) -> Alias {
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, hooks: (bool, bool), start: Start) -> Self {
+    pub(crate) fn new(plan: Plan, hooks: (bool, bool), start: Start, has_new_role: bool) -> Self {
         let now = at(1_000_000);
+        let new = Settings {
+            role: has_new_role.then(|| "other".to_owned()),
+            ..Settings::default()
+        };
         let (found, good) = match start {
             Start::Nothing => (None, None),
             Start::Stable => (Some(alias(STABLE)), None),
@@ -81,6 +86,7 @@ impl World {
             readable: true,
             traffic: Traffic::default(),
             provisioning: Provisioning::Ready,
+            differences: new.differences_from(&Settings::default()),
             token: None,
             jobs: Vec::new(),
             own: None,
@@ -103,6 +109,7 @@ impl World {
             alias: self.alias.clone(),
             good: self.good.clone(),
             provisioning: self.provisioning.clone(),
+            differences: self.differences.clone(),
             evidence: Evidence {
                 alarms: if self.readable {
                     Ok(alarms.collect())

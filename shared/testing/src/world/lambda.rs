@@ -48,6 +48,8 @@ pub struct Function {
     pub code_sha256: String,
     /// What else a version is made of; a change of it makes another version.
     pub configuration: String,
+    /// What it may do and where its failed events go; a change of it makes another version, too.
+    pub identity: Identity,
     /// Changes with every change of `$LATEST`.
     pub revision_id: String,
     /// How often the update in progress will still be seen.
@@ -62,13 +64,24 @@ pub struct Function {
     pub last_version: u64,
 }
 
+/// What the two versions of a weighted alias must share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Another execution role than the one with the function's name.
+    pub role: Option<String>,
+    /// The dead letter queue.
+    pub dead_letter_queue: Option<String>,
+}
+
 /// One published version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// Its code.
     pub code_sha256: String,
     /// What else it is made of.
     pub configuration: String,
+    /// Its role and queue.
+    pub identity: Identity,
     /// Its description.
     pub description: String,
     /// How often it will still be seen `Pending`.
@@ -93,8 +106,7 @@ impl Lambda {
         let version = Version {
             code_sha256: sha.clone(),
             configuration: "c1".to_owned(),
-            description: String::new(),
-            pending: 0,
+            ..Version::default()
         };
         let function = Function {
             code_sha256: sha,
@@ -135,6 +147,14 @@ impl Lambda {
         let revision_id = self.next_revision();
         let function = self.function(name);
         configuration.clone_into(&mut function.configuration);
+        function.revision_id = revision_id;
+    }
+
+    /// Gives `$LATEST` another role or dead letter queue, as a stack update would.
+    pub fn change_identity(&mut self, name: &str, identity: Identity) {
+        let revision_id = self.next_revision();
+        let function = self.function(name);
+        function.identity = identity;
         function.revision_id = revision_id;
     }
 
@@ -339,6 +359,7 @@ impl Lambda {
         if let Some((&number, last)) = current.versions.last_key_value()
             && last.code_sha256 == current.code_sha256
             && last.configuration == current.configuration
+            && last.identity == current.identity
         {
             return Ok(published(name, number, last));
         }
@@ -349,6 +370,7 @@ impl Lambda {
         let version = Version {
             code_sha256: current.code_sha256,
             configuration: current.configuration,
+            identity: current.identity,
             description: request.text("Description").to_owned(),
             pending: polls,
         };
@@ -430,6 +452,22 @@ fn check_idle(name: &str, function: &Function) -> Result<(), Refused> {
     Err(Answer::error(409, "ResourceConflictException", &message))
 }
 
+impl Identity {
+    fn role_arn(&self, function: &str) -> String {
+        let role = self.role.as_deref().unwrap_or(function);
+        format!("arn:aws:iam::{ACCOUNT_ID}:role/{role}")
+    }
+
+    fn dead_letter_config(&self) -> Value {
+        match &self.dead_letter_queue {
+            Some(queue) => {
+                json!({"TargetArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")})
+            }
+            None => Value::Null,
+        }
+    }
+}
+
 fn latest(name: &str, function: &Function) -> Value {
     let mut shown = json!({
         "FunctionName": name,
@@ -440,6 +478,8 @@ fn latest(name: &str, function: &Function) -> Value {
         "RevisionId": function.revision_id,
         "State": "Active",
         "LastUpdateStatus": "Successful",
+        "Role": function.identity.role_arn(name),
+        "DeadLetterConfig": function.identity.dead_letter_config(),
     });
     if function.in_progress > 0 {
         shown["LastUpdateStatus"] = "InProgress".into();
@@ -462,5 +502,7 @@ fn published(name: &str, number: u64, version: &Version) -> Value {
         "RevisionId": format!("version-{number}"),
         "State": if version.pending > 0 { "Pending" } else { "Active" },
         "LastUpdateStatus": "Successful",
+        "Role": version.identity.role_arn(name),
+        "DeadLetterConfig": version.identity.dead_letter_config(),
     })
 }

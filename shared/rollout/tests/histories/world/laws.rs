@@ -81,6 +81,7 @@ impl World {
     ) {
         let stable = rollout.stable.as_ref();
         assert_eq!(Some(&change.version), stable, "I2: the primary");
+        assert_eq!(seen.differences, [], "I2: Lambda refuses the share");
         let share = self.plan.strategy.steps[index].share;
         assert_eq!(change.share, Some((NEW.to_owned(), share)), "I2: the share");
         match before {

@@ -274,6 +274,14 @@ impl Lambda {
                 return Err(Answer::error(404, "ResourceNotFoundException", &message));
             }
         }
+        let found = |version: &String| owner.versions.get(&version.parse().ok()?);
+        let identity = |version| found(version).map(|found| &found.identity);
+        let first = identity(&state.version);
+        if state.weights.keys().any(|other| identity(other) != first) {
+            return Err(invalid(
+                "Specified versions must be associated with the same execution role and dead letter queue configuration",
+            ));
+        }
         Ok(())
     }
 }
