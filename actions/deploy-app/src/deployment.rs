@@ -58,6 +58,8 @@ pub(crate) struct Deployment<'a> {
     artifact: &'a Artifact,
     check: ExecutionCheck,
     stop_at: Deadline,
+    /// The whole time of this job, until `stop_at`.
+    job_time: Duration,
     progress: DeployAppProgress,
     next_pause: Duration,
     updates: u32,
@@ -88,6 +90,7 @@ impl<'a> Deployment<'a> {
         progress: DeployAppProgress,
     ) -> Self {
         let margin = CONTINUE_MARGIN.min(deadline.remaining() / LARGEST_MARGIN_PART);
+        let stop_at = deadline.earlier_by(margin);
         Self {
             lambda,
             cloud_watch,
@@ -95,7 +98,8 @@ impl<'a> Deployment<'a> {
             params,
             artifact,
             check,
-            stop_at: deadline.earlier_by(margin),
+            stop_at,
+            job_time: stop_at.remaining(),
             progress,
             next_pause: FIRST_PAUSE,
             updates: 0,
@@ -108,9 +112,9 @@ impl<'a> Deployment<'a> {
         };
         let Step::Done(new) = self.settle(Some(&version)).await? else {
             return self.continue_later();
-        }
+        };
         if let Some(rollout) = self.progress.rollout.clone() {
-            return self.roll_out(version, rollout).await;
+            return self.roll_out(version, &new, rollout).await;
         }
         match self.move_alias(&version).await? {
             Step::Done(moved) => Ok(self.complete(&version, moved)),
@@ -367,22 +371,23 @@ impl<'a> Deployment<'a> {
     async fn stable(&self, rollout: &Rollout) -> Result<Option<Snapshot>, DeployAppError> {
         let stable = rollout.stable.as_deref();
         let Some(stable) = stable.filter(|stable| *stable != rollout.new) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let stable = function::read(self.lambda, self.params, Some(stable)).await?;
-        Ok(stable.description == PLACEHOLDER)
+        function::read(self.lambda, self.params, Some(stable))
+            .await
+            .map(Some)
     }
 
     /// Moves the alias step by step, or watches it, or asks hooks.
     async fn roll_out(
         mut self,
         version: String,
+        new: &Snapshot,
         progress: RolloutProgress,
     ) -> Result<Outcome, DeployAppError> {
         let rollout = Rollout {
             id: progress.id,
             execution: self
-        new: &Snapshot,
                 .params
                 .execution
                 .as_ref()
@@ -400,7 +405,7 @@ impl<'a> Deployment<'a> {
             (self.lambda, self.cloud_watch),
             self.params,
             &self.check,
-            self.stop_at,
+            (self.stop_at, self.job_time),
             rollout.clone(),
             hint,
         );
@@ -412,9 +417,15 @@ impl<'a> Deployment<'a> {
         };
         match run.run().await? {
             End::Complete => {
-                let previous = rollout.stable.filter(|stable| *stable != rollout.new);
+                let at_start = self.progress.alias.as_ref();
+                let is_new = at_start.is_none();
+                // An alias on `$LATEST` has no stable version.
+                let before = rollout
+                    .stable
+                    .or_else(|| at_start.map(|alias| alias.version.clone()));
+                let previous = before.filter(|before| *before != rollout.new);
                 let moved = AliasMove {
-                    by_this_job: previous.is_some(),
+                    by_this_job: is_new || previous.is_some(),
                     previous,
                 };
                 Ok(self.complete(&rollout.new, moved))

@@ -29,8 +29,9 @@ const SOON: Duration = Duration::from_secs(25);
 /// the other has made.
 const MOST_CONFLICTS: u32 = 5;
 
-/// A hook may take this long at most when nothing of the job's time is left for it.
-const SHORTEST_HOOK: Duration = Duration::from_secs(1);
+/// A hook is called only while this part of the job's time is left, and by the next job otherwise: it must not fail because
+/// publishing the version took long.
+const PART_FOR_A_HOOK: u32 = 2;
 
 /// The part of a rollout that one job does.
 pub(crate) struct RolloutRun<'a> {
@@ -38,15 +39,17 @@ pub(crate) struct RolloutRun<'a> {
     params: &'a DeployAppParams,
     check: &'a ExecutionCheck,
     stop_at: Deadline,
+    /// The whole time of this job.
+    job_time: Duration,
     alias: FunctionAlias,
     good: FunctionAlias,
     watcher: Watcher,
     plan: Plan,
     rollout: Rollout,
+    differences: Vec<Difference>,
     hint: Hint,
     /// Why this job put the rollout back: the alias has room for a part of it only.
     why: Option<String>,
-    differences: Vec<Difference>,
     conflicts: u32,
 }
 
@@ -74,7 +77,7 @@ impl<'a> RolloutRun<'a> {
         (lambda, cloud_watch): (&'a Client, &aws_sdk_cloudwatch::Client),
         params: &'a DeployAppParams,
         check: &'a ExecutionCheck,
-        stop_at: Deadline,
+        (stop_at, job_time): (Deadline, Duration),
         rollout: Rollout,
         hint: Hint,
     ) -> Self {
@@ -85,16 +88,17 @@ impl<'a> RolloutRun<'a> {
             params,
             check,
             stop_at,
+            job_time,
             good: alias.good(),
             alias,
             watcher: Watcher::new(cloud_watch, function, name),
             plan: params.plan(),
             rollout,
+            differences: Vec::new(),
             hint,
             why: None,
             conflicts: 0,
         }
-            differences: Vec::new(),
     }
 
     /// The same with all traffic at once, and nothing to watch: there is no old version that traffic could stay on.
@@ -103,16 +107,16 @@ impl<'a> RolloutRun<'a> {
         self
     }
 
-    pub(crate) async fn run(mut self) -> Result<End, DeployAppError> {
-        loop {
-            let look = self.look().await?;
-            let decision = decide(
     /// The same between versions with these differences. Versions do not change, so they are compared once a job.
     pub(crate) fn between(mut self, differences: Vec<Difference>) -> Self {
         self.differences = differences;
         self
     }
 
+    pub(crate) async fn run(mut self) -> Result<End, DeployAppError> {
+        loop {
+            let look = self.look().await?;
+            let decision = decide(
                 clock::timestamp(),
                 &self.plan,
                 &self.rollout,
@@ -120,6 +124,9 @@ impl<'a> RolloutRun<'a> {
                 &look.seen,
             );
             match decision {
+                Decision::Call(_) if !self.has_time_for_a_hook() => {
+                    return Ok(self.continue_soon());
+                }
                 Decision::Call(hook) => self.call(&look, hook).await?,
                 Decision::Set(change) => self.set(&look, &change).await?,
                 Decision::PutBack(change, why) => self.put_back(&look, &change, why).await?,
@@ -140,14 +147,21 @@ impl<'a> RolloutRun<'a> {
                     }
                 }
             }
-            if self.is_out_of_time() {
-                return Ok(End::Continue {
-                    summary: format!("rollout of `{}` under way", self.alias.resource()),
-                    percent: None,
-                    hint: self.hint,
-                });
+            // A hook that failed may have taken all the time. The next job would call it again, so this one ends the rollout.
+            if self.is_out_of_time() && !self.has_failed_hook() {
+                return Ok(self.continue_soon());
             }
         }
+    }
+
+    fn has_time_for_a_hook(&self) -> bool {
+        self.stop_at.remaining() >= self.job_time / PART_FOR_A_HOOK
+    }
+
+    fn has_failed_hook(&self) -> bool {
+        let said = [&self.hint.before_hook, &self.hint.after_hook];
+        said.into_iter()
+            .any(|said| said.as_ref().is_some_and(Result::is_err))
     }
 
     fn is_out_of_time(&self) -> bool {
@@ -176,6 +190,7 @@ impl<'a> RolloutRun<'a> {
             alias,
             good: good.as_ref().map(|good| good.alias.clone()),
             provisioning,
+            differences: self.differences.clone(),
             evidence,
         };
         Ok(Look { found, good, seen })
@@ -190,14 +205,13 @@ impl<'a> RolloutRun<'a> {
             return Ok(());
         };
         let call = HookCall {
-            differences: self.differences.clone(),
             hook_function: function.as_str(),
             hook,
             function: self.params.function.as_str(),
             alias: self.params.alias.as_str(),
             rollout: &self.rollout,
         };
-        let time = self.stop_at.remaining().max(SHORTEST_HOOK);
+        let time = self.stop_at.remaining();
         let said = match call_hook(self.lambda, call, time).await {
             Ok(said) => said,
             Err(error) => return self.give_up(look, error.into()).await,
@@ -319,6 +333,14 @@ impl<'a> RolloutRun<'a> {
             alias: self.alias.resource(),
             version: self.rollout.new,
             failure,
+        }
+    }
+
+    fn continue_soon(self) -> End {
+        End::Continue {
+            summary: format!("rollout of `{}` under way", self.alias.resource()),
+            percent: None,
+            hint: self.hint,
         }
     }
 

@@ -218,7 +218,10 @@ fn state(value: Option<&StateValue>, since: Option<&DateTime>, reason: Option<&s
             since: since
                 .and_then(|since| Timestamp::from_second(since.secs()).ok())
                 .unwrap_or_default(),
-            reason: reason.unwrap_or("CloudWatch gave no reason").to_owned(),
+            reason: reason
+                .unwrap_or("CloudWatch gave no reason")
+                .trim_end_matches('.')
+                .to_owned(),
         },
         _ => AlarmState::NoData,
     }

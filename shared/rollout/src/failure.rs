@@ -10,7 +10,7 @@ use crate::difference::{self, Difference};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
     /// It was put back.
-    #[error("{why}; all traffic is on version {stable} again")]
+    #[error("{}", put_back(.why, .stable))]
     PutBack {
         /// What was seen.
         why: String,
@@ -88,4 +88,11 @@ pub enum Failure {
         /// `, with 10 % on version 8`, or nothing.
         weights: String,
     },
+}
+
+/// The first line of a reason says all; what follows is the log of a hook.
+fn put_back(why: &str, stable: &str) -> String {
+    let (first, log) = why.split_once('\n').unwrap_or((why, ""));
+    let end = if log.is_empty() { "" } else { "\n" };
+    format!("{first}; all traffic is on version {stable} again{end}{log}")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use delivery_action::action::Host;
 use delivery_action::aws::SdkConfig;
+use delivery_action::job::Invocation;
 use delivery_testing::events::{JobEvent, invocation};
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;
@@ -46,10 +47,20 @@ pub(crate) async fn run(world: &World, event: JobEvent) {
 }
 
 pub(crate) async fn run_with(world: &World, event: JobEvent, config: SdkConfig) {
+    run_in(world, event, config, invocation()).await;
+}
+
+/// The same in an invocation of one's own.
+pub(crate) async fn run_in(
+    world: &World,
+    event: JobEvent,
+    config: SdkConfig,
+    invocation: Invocation,
+) {
     let event: Value = event.build();
     world.code_pipeline().add_job(&event);
     Host::new(DeployApp::new, config)
-        .invoke(event, invocation())
+        .invoke(event, invocation)
         .await
         .expect("the result is reported");
 }

@@ -8,5 +8,6 @@ mod faults;
 mod harness;
 mod matrix;
 mod parameters;
+mod reasons;
 mod rollout;
 mod strictness;
