@@ -18,6 +18,9 @@ use crate::strategy::Share;
 /// minutes, and gives up a job after twenty.
 const WATCHED_LONGER: Duration = Duration::from_mins(20);
 
+/// Who finishes a rollout that was watched to its end.
+const ACTION: &str = "deploy-app";
+
 /// A function of the application that says whether the rollout may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -375,10 +378,34 @@ impl Look<'_> {
                 }
             }
         }
+        if self.is_promoted() {
+            return self.finish();
+        }
         if self.good_version() == Some(&self.rollout.new) {
             return Decision::Done;
         }
         self.keep(&self.rollout.new)
+    }
+
+    /// Whether the alias still says that this rollout gave all traffic to the new version.
+    fn is_promoted(&self) -> bool {
+        self.marker().is_some_and(|marker| {
+            marker.id == self.rollout.id && matches!(marker.phase, Phase::Bake { .. })
+        })
+    }
+
+    /// Ends the rollout on its own alias first. Only this call is refused if the guard or a person has ended it meanwhile: the
+    /// alias of the last good version does not change with that, and would name what was taken back.
+    fn finish(&self) -> Decision {
+        let end = End::Finished {
+            by: ACTION.to_owned(),
+        };
+        let marker = self.own(Phase::Ended(end));
+        Decision::Set(Change {
+            version: self.rollout.new.clone(),
+            share: None,
+            description: self.description(Some(marker), Some(self.stable().to_owned())),
+        })
     }
 
     /// Whether the alias is as this rollout left it.

@@ -56,10 +56,31 @@ pub trait Scenario: Sync {
         false
     }
 
+    /// Whether the job is refused: its fault-free run reports a failure, too.
+    fn is_refused(&self) -> bool {
+        false
+    }
+
     /// The event of another release: its own job id, `execution` and artifacts. Without one, the
     /// axis "another release between two attempts" is left out.
     fn other_release(&self) -> Option<Value> {
         None
+    }
+
+    /// Whether the cells without the other release are left out, because another scenario has them.
+    fn only_after_other(&self) -> bool {
+        false
+    }
+
+    /// What happens after the job's execution was abandoned and before the other release, such as what a guard does.
+    fn before_other(&self, world: &World) -> impl Future<Output = ()> + Send {
+        let _ = world;
+        async {}
+    }
+
+    /// Whether the other release is still under way when the late job comes: its job reports that it goes on.
+    fn other_goes_on(&self) -> bool {
+        false
     }
 
     /// What the other release made, wholly: equal before and after a late delivery of the job.
@@ -104,10 +125,13 @@ pub struct Summary {
 ///
 /// # Panics
 ///
-/// If the fault-free run does not succeed.
+/// If the fault-free run does not end as it should.
 pub async fn run<S: Scenario>(scenario: &S) -> Summary {
     let (before, expected, made) = fault_free(scenario).await;
-    let mut ways = AGAIN.to_vec();
+    let mut ways = Vec::new();
+    if !scenario.only_after_other() {
+        ways.extend(AGAIN);
+    }
     if scenario.other_release().is_some() {
         ways.extend(AGAIN_AFTER_OTHER);
     }

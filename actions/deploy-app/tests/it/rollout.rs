@@ -94,11 +94,12 @@ async fn a_good_version_gets_all_traffic_and_is_kept() {
     assert_eq!(variables["PreviousVersion"], "1");
     assert_eq!(alias(&world, "prod"), "2");
     assert_eq!(alias(&world, "prod-good"), "2");
-    // The stable version is named, a share, all traffic, the new version is named.
+    // The stable version is named, a share, all traffic, the rollout is over, the new version is named.
     assert_eq!(
         moves(&world),
         [
             "lambda:CreateAlias",
+            "lambda:UpdateAlias",
             "lambda:UpdateAlias",
             "lambda:UpdateAlias",
             "lambda:UpdateAlias"
@@ -115,8 +116,12 @@ async fn a_good_version_gets_all_traffic_and_is_kept() {
         .collect();
     let share = [("2".to_owned(), 100)].into();
     assert_eq!(
-        weights[weights.len() - 2..],
-        [("1".to_owned(), share), ("2".to_owned(), [].into())]
+        weights[weights.len() - 3..],
+        [
+            ("1".to_owned(), share),
+            ("2".to_owned(), [].into()),
+            ("2".to_owned(), [].into())
+        ]
     );
 }
 
@@ -389,8 +394,8 @@ async fn code_that_was_good_before_needs_no_canary() {
     );
     assert_eq!(
         moves(&world).len() - before,
-        2,
-        "all traffic, and the good version"
+        3,
+        "all traffic, the end, and the good version"
     );
     assert_eq!(
         (alias(&world, "prod"), alias(&world, "prod-good")),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use delivery_rollout::{
-    AlarmState, Alias, Change, Decision, Failure, Hook, Marker, OnNoData, Phase, Provisioning,
+    AlarmState, Alias, Change, Decision, End, Failure, Hook, Marker, OnNoData, Phase, Provisioning,
     Rollout, Seen, Verdict, under_way,
 };
 use jiff::Timestamp;
@@ -36,6 +36,18 @@ impl World {
                 self.check_step(rollout, change, seen, before, *index);
             }
             Some(Phase::Bake { .. }) => self.check_all_traffic(rollout, change, seen, before),
+            Some(Phase::Ended(End::Finished { .. })) => {
+                assert!(
+                    matches!(before, Some(Phase::Bake { .. })),
+                    "I8: finished after {before:?}"
+                );
+                assert!(
+                    seen.alias
+                        .as_ref()
+                        .is_some_and(|alias| alias.is_wholly_on(NEW))
+                );
+                assert_eq!((change.version.as_str(), &change.share), (NEW, &None));
+            }
             Some(Phase::Ended(_)) => check_end(rollout, change, why),
             None => assert!(seen.alias.is_none(), "I8: only a new alias has no marker"),
         }
