@@ -6,6 +6,7 @@
 //! execution's artifacts, which brings back API stages, sites and stacks, too.
 
 mod choice;
+mod partly;
 
 use aws_sdk_codepipeline::operation::rollback_stage::RollbackStageError;
 use aws_sdk_codepipeline::types::StageTransitionType;
@@ -24,11 +25,12 @@ use crate::output::write_stderr;
 use crate::stack::question;
 
 use super::delivered::history::{self, Delivery};
-use super::delivered::place::{self, Place};
+use super::delivered::place::{self, App, Place};
 use super::rollout::{Look, caller, changed_meanwhile};
 use super::state::Revision;
 use super::target::Target;
 use choice::{RollbackError, choose};
+use partly::{NotBack, PartlyBack};
 
 /// The reason where none is given.
 const NO_REASON: &str = "no reason given";
@@ -268,7 +270,8 @@ async fn hold(place: &Place, arguments: &Rollback, by: &str) -> Result<(), CliEr
     )
 }
 
-/// Gives the old version of each function all traffic, in one call each.
+/// Gives the old version of each function all traffic, in one call each. One that is refused does not keep the others
+/// from going back: each that is back harms nobody any more.
 async fn functions_back(
     place: &Place,
     looks: &[Look],
@@ -276,43 +279,62 @@ async fn functions_back(
     arguments: &Rollback,
     by: &str,
 ) -> Result<Vec<FunctionBack>, CliError> {
-    let why = arguments.message.as_deref().unwrap_or(NO_REASON);
-    let mut back = Vec::new();
+    let (mut back, mut not_back) = (Vec::new(), Vec::new());
     for (app, look) in place.apps.iter().zip(looks) {
-        let (change, revision) = match plan {
-            RollbackPlan::Abort => (abort(&look.found.alias, look.good_version(), by, why), None),
-            RollbackPlan::Version(version) => (
-                Some(version.clone()).map(|to| to_version(look, &to, None)),
-                None,
-            ),
-            RollbackPlan::Delivery(delivery) => {
-                let revision = delivery
-                    .revision
-                    .as_ref()
-                    .map(|revision| revision.id.clone());
-                let to = delivery.versions.get(&app.action);
-                (to.map(|to| to_version(look, to, revision)), Some(()))
-            }
-        };
-        let Some(change) = change.filter(|change| !look.found.alias.is_wholly_on(&change.version))
-        else {
-            continue;
-        };
-        let from = look
-            .under_way()
-            .map_or(&look.found.alias.version, |marker| &marker.new);
+        match function_back(app, look, plan, arguments, by).await {
+            Ok(gone_back) => back.extend(gone_back),
+            Err(error) if place.apps.len() == 1 => return Err(error),
+            Err(error) => not_back.push(NotBack::new(app, look, &error)),
+        }
+    }
+    if not_back.is_empty() {
+        return Ok(back);
+    }
+    Err(PartlyBack::new(arguments, plan, &back, &not_back).into())
+}
+
+/// `None` where the function is on the version that is meant already.
+async fn function_back(
+    app: &App,
+    look: &Look,
+    plan: &RollbackPlan,
+    arguments: &Rollback,
+    by: &str,
+) -> Result<Option<FunctionBack>, CliError> {
+    let why = arguments.message.as_deref().unwrap_or(NO_REASON);
+    let found = &look.found.alias;
+    let change = match plan {
+        RollbackPlan::Abort => abort(found, look.good_version(), by, why),
+        RollbackPlan::Version(version) => Some(to_version(look, version, None)),
+        RollbackPlan::Delivery(delivery) => {
+            let revision = delivery
+                .revision
+                .as_ref()
+                .map(|revision| revision.id.clone());
+            let to = delivery.versions.get(&app.action);
+            to.map(|to| to_version(look, to, revision))
+        }
+    };
+    let Some(change) = change else {
+        return Ok(None);
+    };
+    let is_there = found.is_wholly_on(&change.version);
+    if !is_there {
         let changed = look.alias.change(&look.found, &change).await;
         changed.map_err(|error| changed_meanwhile(&look.alias, error))?;
-        if revision.is_some() {
-            keep(look, &change.version).await?;
-        }
-        back.push(FunctionBack {
-            alias: look.alias.resource(),
-            version: change.version.clone(),
-            from: from.clone(),
-        });
     }
-    Ok(back)
+    // Also where it was there already: an earlier rollback may have ended in between.
+    if matches!(plan, RollbackPlan::Delivery(_)) {
+        keep(look, &change.version).await?;
+    }
+    let from = look
+        .under_way()
+        .map_or(&found.version, |marker| &marker.new);
+    Ok((!is_there).then(|| FunctionBack {
+        alias: look.alias.resource(),
+        version: change.version.clone(),
+        from: from.clone(),
+    }))
 }
 
 fn to_version(look: &Look, version: &str, revision: Option<String>) -> Change {

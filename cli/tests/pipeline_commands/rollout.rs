@@ -1,17 +1,19 @@
 //! Rollouts and rollbacks: what a person does when a release is bad.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use delivery_alias::FunctionAlias;
 use delivery_rollout::{Change, Description, End, Marker, Phase, Share};
+use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
 use delivery_testing::world::World as Aws;
 use serde_json::{Value, json};
 
 use crate::text;
 use crate::world::World;
 
-/// A pipeline that delivers the function `greeter`, which has three versions.
+/// A pipeline that delivers the function `greeter`, and others where there are more, with three versions each.
 struct Shop {
     world: World,
     aws: Aws,
@@ -19,13 +21,34 @@ struct Shop {
 
 impl Shop {
     async fn start() -> Self {
+        let shop = Self::with(&["greeter"]).await;
+        shop.world.deploy_a_function().await;
+        shop
+    }
+
+    /// A shop of several functions, each with an action of its own.
+    async fn of_several(functions: &[&str]) -> Self {
+        let shop = Self::with(functions).await;
+        let actions: Vec<String> = functions
+            .iter()
+            .map(|name| format!("deploy-app-{name}"))
+            .collect();
+        let actions = actions.iter().map(String::as_str);
+        let actions: Vec<_> = actions.zip(functions.iter().copied()).collect();
+        shop.world.deploy_functions(&actions).await;
+        shop
+    }
+
+    async fn with(functions: &[&str]) -> Self {
         let aws = Aws::start().await;
-        aws.lambda().add_function("greeter", b"one", &["prod"]);
         let lambda = Client::new(&aws.test_config());
-        for code in [b"two", b"tri"] {
-            aws.lambda().change_code("greeter", code);
-            let publish = lambda.publish_version().function_name("greeter");
-            publish.send().await.unwrap();
+        for name in functions {
+            aws.lambda().add_function(name, b"one", &["prod"]);
+            for code in [b"two", b"tri"] {
+                aws.lambda().change_code(name, code);
+                let publish = lambda.publish_version().function_name(*name);
+                publish.send().await.unwrap();
+            }
         }
         let mut world = World::start().await;
         for name in ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CLOUDWATCH"] {
@@ -33,17 +56,63 @@ impl Shop {
         }
         let _of_the_creation = world.job_of("package").await;
         world.run(&["stop", "--abandon"]).await;
-        world.deploy_a_function().await;
         Self { world, aws }
     }
 
+    /// Delivers a version of each function, and returns the commit.
+    async fn deliver_each(&mut self, functions: &[&str], version: &str) -> String {
+        for function in functions {
+            self.set_alias_of(function, version);
+        }
+        self.world.start_to_deploy(version).await;
+        self.world.bring_each(functions.len(), version).await;
+        self.world.commit.clone()
+    }
+
+    /// From now on somebody else gives a function's alias this version, once, just before the program changes it.
+    async fn be_overtaken(&mut self, function: &'static str, version: &'static str) -> Proxy {
+        let aws = self.aws.clone();
+        let overtake: Hook = Arc::new(move || {
+            aws.lambda().change_alias(function, "prod", version, &[]);
+            Box::pin(std::future::ready(()))
+        });
+        let rule = Rule {
+            resource: Some(format!("{function}/prod")),
+            ..Rule::once("lambda:UpdateAlias", Fault::Before(overtake))
+        };
+        self.through(rule).await
+    }
+
+    /// From now on Lambda refuses to change a function's alias.
+    async fn refuse(&mut self, function: &str) -> Proxy {
+        let rule = Rule {
+            resource: Some(format!("{function}/prod")),
+            ..Rule::always("lambda:UpdateAlias", Fault::Status(403))
+        };
+        self.through(rule).await
+    }
+
+    async fn through(&mut self, rule: Rule) -> Proxy {
+        let proxy = Proxy::start(&self.aws.url(), [rule]).await;
+        self.world.endpoints[0].1 = proxy.url();
+        proxy
+    }
+
     fn alias(&self) -> FunctionAlias {
-        FunctionAlias::new(&Client::new(&self.aws.test_config()), "greeter", "prod")
+        self.alias_of("greeter")
+    }
+
+    fn alias_of(&self, function: &str) -> FunctionAlias {
+        FunctionAlias::new(&Client::new(&self.aws.test_config()), function, "prod")
     }
 
     /// Puts the alias into a rollout of version 3 over 2, of this execution.
     async fn roll_out(&self, execution: &str) {
-        let alias = self.alias();
+        self.roll_out_of("greeter", execution).await;
+    }
+
+    async fn roll_out_of(&self, function: &str, execution: &str) {
+        let alias = self.alias_of(function);
         let found = alias.read().await.unwrap().unwrap();
         let now = delivery_action::clock::timestamp();
         let change = Change {
@@ -77,8 +146,23 @@ impl Shop {
     }
 
     fn set_alias(&self, version: &str) {
+        self.set_alias_of("greeter", version);
+    }
+
+    fn set_alias_of(&self, function: &str, version: &str) {
         let mut lambda = self.aws.lambda();
-        lambda.change_alias("greeter", "prod", version, &[]);
+        lambda.change_alias(function, "prod", version, &[]);
+    }
+
+    /// The versions with all traffic.
+    fn versions_of(&self, functions: &[&str]) -> Vec<String> {
+        let mut lambda = self.aws.lambda();
+        let aliases = functions.iter().map(|name| {
+            let alias = &lambda.function(name).aliases["prod"];
+            assert!(alias.weights().is_empty(), "{alias:?}");
+            alias.version().to_owned()
+        });
+        aliases.collect()
     }
 }
 
@@ -276,4 +360,151 @@ async fn a_rollback_during_a_rollout_aborts_it() {
     );
     assert_eq!(back.documents[0]["execution"], Value::Null);
     assert_eq!(shop.served().await.0, "2");
+}
+
+/// The arguments of the command that an error's help begins with.
+fn named_command(message: &str) -> Vec<String> {
+    let (_, help) = message.split_once("help: ").unwrap();
+    let command = help.split('`').nth(1).unwrap();
+    let arguments = command.strip_prefix("delivery ").unwrap().split(' ');
+    arguments.chain(["--yes"]).map(str::to_owned).collect()
+}
+
+/// Three functions of one environment: somebody changes the second before it goes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_says_which_functions_are_back_and_how_to_finish_it() {
+    let functions = ["greeter", "orders", "stock"];
+    let mut shop = Shop::of_several(&functions).await;
+    let first = shop.deliver_each(&functions, "1").await;
+    shop.deliver_each(&functions, "2").await;
+    let _proxy = shop.be_overtaken("orders", "2").await;
+    let partly = shop.world.json(&["rollback", "prod", "--yes"]).await;
+    assert_eq!(partly.code, 1, "{}", partly.printed);
+    let error = &partly.documents[0]["error"];
+    assert_eq!(error["type"], "partly-rolled-back");
+    insta::assert_snapshot!(
+        text(&error["message"]).replace(&first[..8], "COMMIT"),
+        @"
+    2 of 3 functions of `prod` went back:
+      `greeter:prod` is back: version 1 has all traffic, version 2 none
+      `stock:prod` is back: version 1 has all traffic, version 2 none
+      `orders:prod` is not back: somebody else has changed `orders:prod` since it was read, so it was left as it is
+      help: to bring back the rest: `delivery rollback prod COMMIT`; API stages, sites and stacks have not gone back yet, and the command brings them back, too; the pipeline is held until `delivery resume prod`
+    ",
+    );
+    assert_eq!(shop.versions_of(&functions), ["1", "2", "1"]);
+
+    // What it says next finishes it: the rest goes back, what is back stays, and the stage runs again.
+    let command = named_command(text(&error["message"]));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let finished = shop.world.json(&command).await;
+    assert_eq!(finished.code, 0, "{}", finished.printed);
+    assert_eq!(
+        finished.documents[0]["functions"],
+        json!([{"alias": "orders:prod", "version": "1", "from": "2"}])
+    );
+    assert_eq!(shop.versions_of(&functions), ["1", "1", "1"]);
+    assert_ne!(finished.documents[0]["execution"], Value::Null);
+    shop.world.bring_each(functions.len(), "1").await;
+}
+
+/// The same while rollouts are under way: the rest is aborted by name, since another rollback would go back further.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_of_several_rollouts_names_the_ones_that_are_left() {
+    let functions = ["greeter", "orders"];
+    let mut shop = Shop::of_several(&functions).await;
+    shop.deliver_each(&functions, "1").await;
+    shop.deliver_each(&functions, "2").await;
+    let execution = shop.world.start_to_deploy("3").await;
+    for function in functions {
+        shop.roll_out_of(function, &execution).await;
+    }
+    let proxy = shop.refuse("orders").await;
+    let partly = shop.world.json(&["rollback", "prod", "--yes"]).await;
+    assert_eq!(partly.code, 1, "{}", partly.printed);
+    let error = &partly.documents[0]["error"];
+    insta::assert_snapshot!(
+        text(&error["message"]),
+        @"
+    1 of 2 functions of `prod` went back:
+      `greeter:prod` is back: version 2 has all traffic, version 3 none
+      `orders:prod` is not back: `lambda:UpdateAlias` on `orders:prod` failed: AccessDeniedException: injected by a test (request id proxy-request)
+      help: to bring back the rest: `delivery rollout abort prod --service orders`; the pipeline is held until `delivery resume prod`
+    ",
+    );
+    drop(proxy);
+    let command = named_command(text(&error["message"]));
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    shop.world.endpoints[0].1 = shop.aws.url();
+    let aborted = shop.world.json(&command).await;
+    assert_eq!(aborted.code, 0, "{}", aborted.printed);
+    assert_eq!(shop.versions_of(&functions), ["2", "2"]);
+}
+
+/// Nobody reports for an execution that was stopped and abandoned, and its rollout is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rollout_of_an_abandoned_execution_is_aborted() {
+    let mut shop = Shop::start().await;
+    shop.set_alias("2");
+    shop.world.deliver("2").await;
+    let execution = shop.world.start_to_deploy("3").await;
+    let job = shop.world.job_of("deploy-app").await;
+    shop.roll_out(&execution).await;
+    let stopped = shop.world.json(&["stop", "--abandon"]).await;
+    assert_eq!(stopped.code, 0, "{}", stopped.printed);
+    shop.world.until_stage("Production", "Stopped").await;
+
+    let shown = shop.world.json(&["rollout", "show", "prod"]).await;
+    let rollout = &shown.documents[0]["rollout"];
+    assert_eq!(rollout["execution"], execution[..8]);
+    assert_eq!(rollout["action"], Value::Null, "no action is at work");
+    let arguments = ["rollout", "abort", "prod", "--yes", "-m", "stuck"];
+    let aborted = shop.world.json(&arguments).await;
+    assert_eq!(aborted.code, 0, "{}", aborted.printed);
+    let (version, description) = shop.served().await;
+    assert_eq!(version, "2");
+    let (by, why) = ("ann".to_owned(), "stuck".to_owned());
+    let ended = description.marker.unwrap().phase;
+    assert_eq!(ended, Phase::Ended(End::Aborted { by, why }));
+    assert!(!shop.world.still_takes(&job).await, "the job is over");
+    let again = shop.world.json(&arguments).await;
+    assert_eq!(again.code, 5, "{}", again.printed);
+    assert_eq!(again.documents[0]["error"]["type"], "no-rollout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_goes_back_from_an_abandoned_execution() {
+    let mut shop = Shop::start().await;
+    for version in ["1", "2"] {
+        shop.set_alias(version);
+        shop.world.deliver(version).await;
+    }
+    let second = shop.world.commit.clone();
+    let execution = shop.world.start_to_deploy("3").await;
+    let job = shop.world.job_of("deploy-app").await;
+    shop.roll_out(&execution).await;
+    shop.world.json(&["stop", "--abandon"]).await;
+    shop.world.until_stage("Production", "Stopped").await;
+
+    // In the middle of the rollout: it is aborted, and nothing else of the release was there.
+    let back = shop.world.json(&["rollback", "prod", "--yes"]).await;
+    assert_eq!(back.code, 0, "{}", back.printed);
+    let functions = json!([{"alias": "greeter:prod", "version": "2", "from": "3"}]);
+    assert_eq!(back.documents[0]["functions"], functions);
+    assert_eq!(back.documents[0]["execution"], Value::Null);
+    assert_eq!(shop.served().await.0, "2");
+    assert!(!shop.world.still_takes(&job).await, "the job is over");
+    let resumed = shop.world.json(&["resume", "prod"]).await;
+    assert_eq!(resumed.documents[0]["wasOpen"], false);
+
+    // After the rollout: the version has all traffic, and no execution ever succeeded with it.
+    shop.set_alias("3");
+    let back = shop.world.json(&["rollback", "prod", "--yes"]).await;
+    assert_eq!(back.code, 0, "{}", back.printed);
+    assert_eq!(back.documents[0]["functions"], functions);
+    assert_eq!(back.documents[0]["revision"]["id"], second);
+    assert_eq!(shop.served().await.0, "2");
+    let job = shop.world.job_of("deploy-app").await;
+    assert!(job.user_parameters().contains(&second));
+    shop.world.bring(&job, "2").await;
 }

@@ -208,40 +208,78 @@ impl World {
 
     /// Lets `deploy-app` deploy the function `greeter` to `prod` after `Commit`, with nobody who approves.
     pub(crate) async fn deploy_a_function(&self) {
+        self.deploy_functions(&[("deploy-app", "greeter")]).await;
+    }
+
+    /// Lets these actions deploy these functions.
+    pub(crate) async fn deploy_functions(&self, functions: &[(&str, &str)]) {
         let found = self.client.get_pipeline().name(PIPELINE).send().await;
         let mut declaration = found.unwrap().pipeline.unwrap();
-        let parameters = "function=greeter&alias=prod&revision=#{SourceVariables.CommitId}\
-            &strategy=canary:10@5m&alarms=errors";
-        let deploy = function("deploy-app").configuration("UserParameters", parameters);
+        let mut actions = functions.iter().map(|(action, name)| {
+            let parameters = format!(
+                "function={name}&alias=prod&revision=#{{SourceVariables.CommitId}}&strategy=canary:10@5m&alarms=errors"
+            );
+            function(action).configuration("UserParameters", parameters)
+        });
+        let mut production = stage("Production", actions.next().expect("a function"));
+        production
+            .actions
+            .extend(actions.map(|action| action.build().unwrap()));
         declaration.stages.truncate(2);
         declaration.stages[0].actions[0].namespace = Some("SourceVariables".to_owned());
-        declaration.stages.push(stage("Production", deploy));
+        declaration.stages.push(production);
         let update = self.client.update_pipeline().pipeline(declaration);
         update.send().await.unwrap();
     }
 
     /// Starts an execution of a new commit that brings a version of the function, and returns its id.
     pub(crate) async fn deliver(&mut self, version: &str) -> String {
+        let execution = self.start_to_deploy(version).await;
+        let job = self.job_of("deploy-app").await;
+        self.bring(&job, version).await;
+        execution
+    }
+
+    /// Starts an execution of a new commit; its functions are about to be deployed.
+    pub(crate) async fn start_to_deploy(&mut self, message: &str) -> String {
         git(
             self.folder.path(),
-            &["commit", "--quiet", "--allow-empty", "--message", version],
+            &["commit", "--quiet", "--allow-empty", "--message", message],
         );
         self.commit = git(self.folder.path(), &["rev-parse", "HEAD"]);
         let start = self.client.start_pipeline_execution().name(PIPELINE);
         let started = start.send().await.unwrap();
         let job = self.job_of("package").await;
         self.succeed(&job).await;
-        let job = self.job_of("deploy-app").await;
-        self.bring(&job, version).await;
         started.pipeline_execution_id.unwrap()
+    }
+
+    /// Lets each of so many functions be deployed with this version.
+    pub(crate) async fn bring_each(&mut self, functions: usize, version: &str) {
+        for _ in 0..functions {
+            let job = tokio::time::timeout(PATIENCE, self.jobs.recv()).await;
+            let job = job.expect("a function is invoked").unwrap();
+            self.bring_one(&job, version).await;
+        }
+        self.until_stage("Production", "Succeeded").await;
     }
 
     /// Reports a job as deploy-app does.
     pub(crate) async fn bring(&self, job: &Job, version: &str) {
+        self.bring_one(job, version).await;
+        self.until_stage("Production", "Succeeded").await;
+    }
+
+    async fn bring_one(&self, job: &Job, version: &str) {
         let report = self.client.put_job_success_result().job_id(&job.id);
         let report = report.output_variables("FunctionVersion", version);
         report.send().await.unwrap();
-        self.until_stage("Production", "Succeeded").await;
+    }
+
+    /// Whether the pipeline still takes a job's result.
+    pub(crate) async fn still_takes(&self, job: &Job) -> bool {
+        let report = self.client.put_job_success_result().job_id(&job.id);
+        report.send().await.is_ok()
     }
 
     /// The next job, which has to be that of this function.
