@@ -14,6 +14,7 @@ mod commands;
 mod cost;
 mod generated;
 mod getting_started;
+mod hooks;
 mod links;
 mod markdown;
 mod messages;

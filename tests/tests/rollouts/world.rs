@@ -34,7 +34,7 @@ const FUNCTIONS: [&str; 2] = ["deploy-app", "guard"];
 const CODE: &str = "code";
 
 /// The services of the tests: the engine has to know their sources when it starts.
-const SERVICES: [&str; 4] = ["good", "worse", "ringing", "abandoned"];
+const SERVICES: [&str; 5] = ["good", "worse", "ringing", "abandoned", "asked"];
 
 /// How long a rollout of a test may take; each takes about ten seconds on a machine that is not busy.
 const WITHIN: Duration = Duration::from_mins(2);
@@ -61,7 +61,7 @@ pub(crate) struct World {
     sources: TempDir,
     cloudformation: aws_sdk_cloudformation::Client,
     codepipeline: aws_sdk_codepipeline::Client,
-    lambda: aws_sdk_lambda::Client,
+    pub(crate) lambda: aws_sdk_lambda::Client,
 }
 
 impl World {
