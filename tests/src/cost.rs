@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::time::Duration;
 
+use delivery_rollout::Strategy;
 use delivery_stack::yaml;
 use serde_json::Value;
 
@@ -89,8 +91,48 @@ pub const LOGS: Price = Price {
     source: "https://aws.amazon.com/cloudwatch/pricing/",
 };
 
+/// A metric that is asked for; `GetMetricData` has no free tier.
+pub const METRIC: Price = Price {
+    what: "CloudWatch, GetMetricData",
+    unit: "metric",
+    dollars: 0.000_01,
+    source: "https://aws.amazon.com/cloudwatch/pricing/",
+};
+
+/// Another request to CloudWatch, such as `DescribeAlarms`.
+pub const CLOUDWATCH_REQUEST: Price = Price {
+    what: "CloudWatch, other requests",
+    unit: "request",
+    dollars: 0.000_01,
+    source: "https://aws.amazon.com/cloudwatch/pricing/",
+};
+
+/// An alarm whose periods are minutes.
+pub const ALARM: Price = Price {
+    what: "CloudWatch, alarm",
+    unit: "metric of an alarm and month",
+    dollars: 0.1,
+    source: "https://aws.amazon.com/cloudwatch/pricing/",
+};
+
+/// An alarm whose periods are 10 or 30 seconds.
+pub const FAST_ALARM: Price = Price {
+    what: "CloudWatch, alarm of high resolution",
+    unit: "metric of an alarm and month",
+    dollars: 0.3,
+    source: "https://aws.amazon.com/cloudwatch/pricing/",
+};
+
+/// An alarm on other alarms.
+pub const COMPOSITE_ALARM: Price = Price {
+    what: "CloudWatch, composite alarm",
+    unit: "alarm and month",
+    dollars: 0.5,
+    source: "https://aws.amazon.com/cloudwatch/pricing/",
+};
+
 /// Every price that is used.
-pub const PRICES: [Price; 8] = [
+pub const PRICES: [Price; 13] = [
     ACTION_MINUTE,
     LAMBDA_ARM,
     LAMBDA_X86,
@@ -99,6 +141,11 @@ pub const PRICES: [Price; 8] = [
     S3_WRITE,
     S3_READ,
     LOGS,
+    METRIC,
+    CLOUDWATCH_REQUEST,
+    ALARM,
+    FAST_ALARM,
+    COMPOSITE_ALARM,
 ];
 
 /// When the prices were read.
@@ -280,6 +327,52 @@ pub fn report(lines: &str) -> io::Result<String> {
         arm.total() * 1000.0,
     );
     Ok(text)
+}
+
+/// How far apart the looks of a rollout are, in seconds: as near as they can be, and as far as CodePipeline's jobs seem to be.
+const BETWEEN_LOOKS: [f64; 2] = [5.0, 30.0];
+
+/// A look of a rollout is a job, with a pause of two seconds in it.
+const SECONDS_OF_A_LOOK: f64 = 2.5;
+
+/// Requests and errors of both versions.
+const METRICS_OF_A_LOOK: f64 = 4.0;
+
+/// A Markdown table of rollouts: how long each takes, and what it costs on arm64. `rollouts` have what the keys of
+/// `delivery.toml` are, the steps, and for how long all traffic is watched after them.
+///
+/// # Errors
+///
+/// Where the template cannot be read.
+pub fn rollouts(rollouts: &[(&str, Strategy, Duration)]) -> io::Result<String> {
+    let size = sizes()?.get("deploy-app").copied();
+    let mut text = String::from(
+        "| rollout | takes | CodePipeline | looks | Lambda | CloudWatch | all |\n|---|---|---|---|---|---|---|\n",
+    );
+    for (keys, strategy, bake) in rollouts {
+        let seconds = (strategy.lasts() + *bake).as_secs_f64();
+        let pipeline = cost(seconds, None, LAMBDA_ARM).pipeline;
+        let [most, least] = BETWEEN_LOOKS.map(|between| seconds / between);
+        let function = cost(SECONDS_OF_A_LOOK, size, LAMBDA_ARM).function;
+        let watch = METRICS_OF_A_LOOK * METRIC.dollars + CLOUDWATCH_REQUEST.dollars;
+        let between = |one: f64| format!("{} to {}", cents(least * one), cents(most * one));
+        let all = |looks: f64| cents(pipeline + looks * (function + watch));
+        let _infallible = writeln!(
+            text,
+            "| `{keys}` | {:.0} minutes | {} | {least:.0} to {most:.0} | {} | {} | {} to {} |",
+            seconds / 60.0,
+            cents(pipeline),
+            between(function),
+            between(watch),
+            all(least),
+            all(most),
+        );
+    }
+    Ok(text)
+}
+
+fn cents(dollars: f64) -> String {
+    format!("{:.2} ¢", dollars * 100.0)
 }
 
 fn add(sum: &mut Cost, one: Cost) {
