@@ -152,13 +152,31 @@ impl FunctionAlias {
 
     /// Changes it, if it still is as in `from`.
     ///
-    /// Version and weights go in one call. `UpdateAlias` keeps weights that it is not given, so without them, or
-    /// with a second call for them, a part of the traffic would go to another version than is meant.
-    ///
     /// # Errors
     ///
     /// [`CallError`]: a conflict if somebody else has changed it.
     pub async fn change(&self, from: &Found, change: &Change) -> Result<Found, CallError> {
+        let description = Some(change.description.to_string());
+        self.update(from, change, description).await
+    }
+
+    /// Changes version and weights, if it still is as in `from`, and leaves the description as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]: a conflict if somebody else has changed it.
+    pub async fn route(&self, from: &Found, change: &Change) -> Result<Found, CallError> {
+        self.update(from, change, None).await
+    }
+
+    /// Version and weights go in one call. `UpdateAlias` keeps weights that it is not given, so without them, or
+    /// with a second call for them, a part of the traffic would go to another version than is meant.
+    async fn update(
+        &self,
+        from: &Found,
+        change: &Change,
+        description: Option<String>,
+    ) -> Result<Found, CallError> {
         let weights: HashMap<String, f64> = change
             .share
             .iter()
@@ -174,7 +192,7 @@ impl FunctionAlias {
             .name(&self.name)
             .function_version(&change.version)
             .routing_config(routing)
-            .description(change.description.to_string())
+            .set_description(description)
             .revision_id(&from.revision_id)
             .send()
             .await;
