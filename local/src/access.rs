@@ -86,7 +86,7 @@ impl std::fmt::Debug for KeySuffix {
 }
 
 /// The access key that a request is signed with: `SigV4`, `SigV4A` or, as old S3 clients do, version 2.
-fn access_key_id<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+pub(crate) fn access_key_id<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     let authorization = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

@@ -4,10 +4,55 @@ use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use crate::access::KeySuffix;
+use crate::codedeploy;
 use crate::gateway::{Bound, Gateway};
 use crate::ministack::{self, Ministack};
+
+/// The caller's variable that says how long a minute of CodeDeploy lasts: `1s`.
+pub const CODEDEPLOY_MINUTE: &str = "DELIVERY_CODEDEPLOY_MINUTE";
+
+/// What can be set of the local AWS.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the draws of weighted aliases begin with; without it they differ in every run.
+    pub routing_seed: Option<OsString>,
+    /// How long a minute of CodeDeploy's deployment configurations lasts.
+    pub codedeploy_minute: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            routing_seed: None,
+            codedeploy_minute: codedeploy::MINUTE,
+        }
+    }
+}
+
+impl Settings {
+    /// Those of the caller's variables.
+    fn of_variables() -> Result<Self, Error> {
+        let minute = match delivery_action::env::var(CODEDEPLOY_MINUTE) {
+            None => codedeploy::MINUTE,
+            Some(text) => minute(&text).ok_or(Error::CodeDeployMinute(text))?,
+        };
+        Ok(Self {
+            routing_seed: delivery_action::env::var_os(ministack::ROUTING_SEED),
+            codedeploy_minute: minute,
+        })
+    }
+}
+
+fn minute(text: &str) -> Option<Duration> {
+    let duration: SignedDuration = text.parse().ok()?;
+    let duration = Duration::try_from(duration).ok()?;
+    (!duration.is_zero()).then_some(duration)
+}
 
 /// Why the local AWS cannot start or stop.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +61,9 @@ pub enum Error {
     /// The gateway cannot listen.
     #[error("cannot listen on a port of the loopback interface")]
     Port(#[source] io::Error),
+    /// The length of CodeDeploy's minutes is not one.
+    #[error("`{CODEDEPLOY_MINUTE}` is `{0}`; it must be a duration such as `1s` or `500ms`")]
+    CodeDeployMinute(String),
     /// `MiniStack` failed.
     #[error(transparent)]
     Ministack(#[from] ministack::Error),
@@ -36,8 +84,7 @@ impl LocalAws {
     ///
     /// When `MiniStack` cannot be installed or started; the error says what to do.
     pub async fn start(home: PathBuf, region: &str) -> Result<Self, Error> {
-        let seed = delivery_action::env::var_os(ministack::ROUTING_SEED);
-        Self::start_with(home, region, seed).await
+        Self::start_with(home, region, Settings::of_variables()?).await
     }
 
     /// As [`start`](Self::start); each alias with weights draws the same versions in the same order in every run with
@@ -47,13 +94,22 @@ impl LocalAws {
     ///
     /// As [`start`](Self::start).
     pub async fn start_seeded(home: PathBuf, region: &str, seed: &str) -> Result<Self, Error> {
-        Self::start_with(home, region, Some(seed.into())).await
+        let settings = Settings {
+            routing_seed: Some(seed.into()),
+            ..Settings::default()
+        };
+        Self::start_with(home, region, settings).await
     }
 
-    async fn start_with(
+    /// As [`start`](Self::start), with these settings and not those of the caller's variables.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(
         home: PathBuf,
         region: &str,
-        routing_seed: Option<OsString>,
+        settings: Settings,
     ) -> Result<Self, Error> {
         let bound = Bound::new().await.map_err(Error::Port)?;
         let endpoint = bound.endpoint();
@@ -63,10 +119,16 @@ impl LocalAws {
             endpoint,
             region: region.to_owned(),
             keys: keys.clone(),
-            routing_seed,
+            routing_seed: settings.routing_seed,
         };
         let ministack = Ministack::start(&options).await?;
-        let gateway = bound.serve(ministack.address(), ministack.secret(), keys.clone(), home);
+        let gateway = bound.serve(
+            ministack.address(),
+            ministack.secret(),
+            keys.clone(),
+            home,
+            settings.codedeploy_minute,
+        );
         Ok(Self {
             gateway,
             ministack,
@@ -111,5 +173,19 @@ impl LocalAws {
     pub async fn stop(self) -> Result<(), Error> {
         drop(self.gateway);
         Ok(self.ministack.stop().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_is_a_duration_above_zero() {
+        assert_eq!(minute("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(minute("500ms"), Some(Duration::from_millis(500)));
+        for text in ["0s", "-1s", "1", "soon", ""] {
+            assert_eq!(minute(text), None, "{text}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The one endpoint of the local AWS: an HTTP server on the loopback interface, in front of `MiniStack`.
 //!
-//! It forwards every request to `MiniStack` unchanged, with two exceptions. Calls of the CodePipeline API go to the
-//! engine. What AWS does and `MiniStack` does not (a "gap") is done here, in one file for each gap, named after it.
+//! It forwards every request to `MiniStack` unchanged, with three exceptions. Calls of the CodePipeline API go to the
+//! engine, those of the CodeDeploy API to [`crate::codedeploy`]. What AWS does and `MiniStack` does not (a "gap") is done here, in one file for each gap, named after it.
 
 mod admin;
 mod authentication;
+mod codedeploy;
 mod connections;
 mod default_kms_key;
 mod forward;
@@ -19,6 +20,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::access::{self, KeySuffix};
+use crate::codedeploy::CodeDeploy;
 use crate::ministack::Secret;
 use crate::{api, listen};
 use forward::Upstream;
@@ -64,7 +67,7 @@ impl Bound {
     }
 
     /// Begins to answer those who have one of these keys, with `MiniStack` behind it. What is installed once goes into
-    /// `home`.
+    /// `home`; a minute of CodeDeploy lasts as long as said.
     #[must_use]
     pub fn serve(
         self,
@@ -72,20 +75,22 @@ impl Bound {
         secret: &Secret,
         keys: KeySuffix,
         home: PathBuf,
+        code_deploy_minute: Duration,
     ) -> Gateway {
+        let endpoint = self.endpoint();
         let shared = Arc::new(Shared {
             ministack: Upstream::new(ministack, vec![secret.header()]),
             secret: secret.clone(),
             keys,
             home,
             codepipeline: OnceLock::new(),
+            codedeploy: Arc::new(CodeDeploy::new(endpoint.clone(), code_deploy_minute)),
             snapshots: Snapshots::default(),
             websites: Websites::default(),
         });
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&shared));
-        let endpoint = self.endpoint();
         let task = tokio::spawn(listen::serve(self.listener, router));
         Gateway {
             endpoint,
@@ -122,6 +127,7 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.websites.close();
+        self.shared.codedeploy.close();
     }
 }
 
@@ -134,6 +140,7 @@ struct Shared {
     /// Where what is installed once is.
     home: PathBuf,
     codepipeline: OnceLock<Upstream>,
+    codedeploy: Arc<CodeDeploy>,
     snapshots: Snapshots,
     websites: Websites,
 }
@@ -143,6 +150,9 @@ struct Shared {
 enum Route {
     CodePipeline,
     CodeConnections {
+        operation: String,
+    },
+    CodeDeploy {
         operation: String,
     },
     Admin,
@@ -169,6 +179,9 @@ impl Route {
         }
         if let Some(operation) = connections::operation(request) {
             return Self::CodeConnections { operation };
+        }
+        if let Some(operation) = codedeploy::operation(request) {
+            return Self::CodeDeploy { operation };
         }
         let path = request.uri().path();
         if path.starts_with(ADMIN_PATH) {
@@ -240,6 +253,7 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
             None => api::unavailable(request.headers(), "no CodePipeline engine is running yet"),
         },
         Route::CodeConnections { operation } => connections::answer(&operation, request).await,
+        Route::CodeDeploy { operation } => codedeploy::answer(shared, &operation, request).await,
         Route::Admin => admin::answer(shared, request).await,
         Route::ListRestApis => stage_snapshots::list_rest_apis(shared, request).await,
         Route::PutRestApi { api } => put_rest_api::answer(shared, &api, request).await,

@@ -3,6 +3,7 @@
 pub mod access;
 mod api;
 pub mod aws;
+mod codedeploy;
 pub mod engine;
 pub mod gateway;
 pub mod launch;

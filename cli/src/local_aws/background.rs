@@ -28,7 +28,7 @@ pub(crate) const VERB: &str = "__host";
 /// The variables that the process inherits: those that install the local AWS and find programs, and the
 /// settings of this program. Not the others: every process of this user can read them as long as the
 /// process lives, and the developer's credentials may be among them.
-const PASSED_VARIABLES: [&str; 20] = [
+const PASSED_VARIABLES: [&str; 21] = [
     "HOME",
     "LANG",
     "LC_ALL",
@@ -49,6 +49,7 @@ const PASSED_VARIABLES: [&str; 20] = [
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
     "DELIVERY_FUNCTION_PATH",
+    "DELIVERY_CODEDEPLOY_MINUTE",
     "DELIVERY_ROUTING_SEED",
     // Where tests have the calls of functions written down.
     "DELIVERY_RECORD_CALLS",

@@ -6,6 +6,7 @@
 mod accounts;
 mod alarms;
 mod changes;
+mod codedeploy;
 mod endings;
 mod functions;
 mod metrics;

@@ -16,7 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use local::aws::LocalAws;
+use local::aws::{LocalAws, Settings};
 use local::launch::SECRET_ACCESS_KEY;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -29,6 +29,9 @@ pub(crate) const CODE: &str = "code";
 
 /// What the draws of weighted aliases begin with: a test knows what they come to.
 const SEED: &str = "1";
+
+/// A minute of CodeDeploy.
+pub(crate) const MINUTE: Duration = Duration::from_secs(1);
 
 /// How long a stack or a function of a test may take; each takes less than a second on a machine that is not busy.
 pub(crate) const WITHIN: Duration = Duration::from_mins(1);
@@ -48,6 +51,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(&'static World) -> F
 
 pub(crate) struct World {
     aws: &'static LocalAws,
+    key: String,
     pub(crate) config: SdkConfig,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) s3: aws_sdk_s3::Client,
@@ -56,7 +60,11 @@ pub(crate) struct World {
 impl World {
     async fn start() -> Self {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
-        let aws = LocalAws::start_seeded(home, REGION, SEED).await.unwrap();
+        let settings = Settings {
+            routing_seed: Some(SEED.into()),
+            codedeploy_minute: MINUTE,
+        };
+        let aws = LocalAws::start_with(home, REGION, settings).await.unwrap();
         let aws: &'static LocalAws = Box::leak(Box::new(aws));
         let world = Self::signed_in(aws, aws.access_key_id());
         world.s3.create_bucket().bucket(CODE).send().await.unwrap();
@@ -69,7 +77,7 @@ impl World {
     }
 
     fn signed_in(aws: &'static LocalAws, access_key_id: String) -> Self {
-        let credentials = Credentials::new(access_key_id, SECRET_ACCESS_KEY, None, None, "local");
+        let credentials = Credentials::new(&access_key_id, SECRET_ACCESS_KEY, None, None, "local");
         let config = SdkConfig::builder()
             .http_client(delivery_action::aws::http_client())
             .behavior_version(BehaviorVersion::latest())
@@ -79,6 +87,7 @@ impl World {
             .build();
         Self {
             aws,
+            key: access_key_id,
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             s3: aws_sdk_s3::Client::new(&config),
             config,
@@ -185,8 +194,7 @@ impl World {
 
     /// What an operation of a service that speaks JSON answers.
     pub(crate) async fn ask(&self, service: &str, target: &str, input: &Value) -> Value {
-        let key = self.access_key_id();
-        let scope = format!("{key}/20260101/{REGION}/{service}/aws4_request");
+        let scope = format!("{}/20260101/{REGION}/{service}/aws4_request", self.key);
         let authorization =
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let request = Request::post(self.endpoint())

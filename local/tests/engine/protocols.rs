@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use local::access::KeySuffix;
+use local::aws::Settings;
 use local::gateway::Bound;
 use local::ministack::Secret;
 use serde_json::{Value, json};
@@ -87,7 +88,8 @@ async fn every_operation_answers_the_same_in_both_protocols_at_engine_and_gatewa
     let nobody = "127.0.0.1:9".parse().unwrap();
     let keys = KeySuffix::of_key(&credentials().access_key_id);
     let bound = Bound::new().await.unwrap();
-    let gateway = bound.serve(nobody, &Secret::new(), keys, PathBuf::new());
+    let minute = Settings::default().codedeploy_minute;
+    let gateway = bound.serve(nobody, &Secret::new(), keys, PathBuf::new(), minute);
     let address = own.trim_start_matches("http://").parse().unwrap();
     gateway.route_codepipeline(address);
     let endpoint = gateway.endpoint().to_owned();
