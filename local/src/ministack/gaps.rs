@@ -69,6 +69,7 @@ const GAPS: &[Module] = &modules![
     "alarm_states",
     "math_alarms",
     "composite_alarms",
+    "codedeploy_types",
 ];
 
 /// Writes the package into a folder, and gives back the names of its gaps.

@@ -83,3 +83,24 @@ fn a_function_takes_the_code_of_another_account_where_its_bucket_lets_it() {
         removed.await.unwrap();
     });
 }
+
+#[test]
+fn what_codedeploy_has_is_its_accounts_own() {
+    const APPLICATION: &str = "\
+Resources:
+  Application:
+    Type: AWS::CodeDeploy::Application
+    Properties: { ApplicationName: of-the-team, ComputePlatform: Lambda }
+";
+    run(async |world| {
+        let (_, team) = member(world).await;
+        let status = team.create("codedeploy", APPLICATION).await;
+        assert_eq!(status, "CREATE_COMPLETE");
+        let input = json!({"applicationName": "of-the-team"});
+        let target = "CodeDeploy_20141006.GetApplication";
+        let found = team.ask("codedeploy", target, &input).await;
+        assert_eq!(found["application"]["applicationName"], "of-the-team");
+        let found = world.ask("codedeploy", target, &input).await;
+        assert_eq!(found["__type"], "ApplicationDoesNotExistException");
+    });
+}

@@ -1,5 +1,7 @@
 //! CodeDeploy for functions, by its API.
 
+mod stacks;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
