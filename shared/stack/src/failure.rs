@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::codedeploy;
 use crate::events::{StackEvent, first_failure};
 
 /// What failed first.
@@ -23,15 +24,16 @@ impl FirstFailure {
     /// Finds it in an operation's events; `None` where none of them tells of a failure.
     #[must_use]
     pub fn of(operation: &[StackEvent]) -> Option<Self> {
+        let reason = |event: &StackEvent| {
+            let reason = event.reason.as_deref()?;
+            codedeploy::explained(reason).or_else(|| Some(reason.to_owned()))
+        };
         first_failure(operation).map(|event| Self {
             stack: event.stack.clone(),
             resource: event.resource.clone(),
             kind: event.kind.clone(),
             status: event.status.clone(),
-            reason: event
-                .reason
-                .clone()
-                .unwrap_or_else(|| format!("{} without a reason", event.status)),
+            reason: reason(event).unwrap_or_else(|| format!("{} without a reason", event.status)),
         })
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod change_set;
+mod codedeploy;
 pub mod deployment;
 pub mod description;
 pub mod events;

@@ -9,4 +9,5 @@
 mod input;
 mod releases;
 mod table;
+mod traffic;
 mod world;

@@ -18,7 +18,7 @@ use delivery_testing::events::{JobEvent, invocation_of};
 use delivery_testing::world::World;
 use delivery_testing::world::codepipeline::Reported;
 use deploy_stack::DeployStack;
-use local::aws::LocalAws;
+use local::aws::{LocalAws, Settings};
 use local::launch::SECRET_ACCESS_KEY;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
@@ -27,6 +27,12 @@ const REGION: &str = "us-east-1";
 const STORE: &str = "artifact-store";
 pub(crate) const PACKAGES: &str = "packages";
 const ROLE: &str = "arn:aws:iam::000000000000:role/cloudformation";
+
+/// What the draws of weighted aliases begin with.
+const SEED: &str = "1";
+
+/// A minute of CodeDeploy.
+const MINUTE: Duration = Duration::from_secs(2);
 
 /// The function that one test breaks.
 const FRAGILE: &str = "fragile";
@@ -147,7 +153,11 @@ fn config(key: &str, endpoint: &str, world: &World) -> SdkConfig {
 impl Local {
     async fn start() -> Self {
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.delivery");
-        let aws = LocalAws::start(home, REGION).await.unwrap();
+        let settings = Settings {
+            routing_seed: Some(SEED.into()),
+            codedeploy_minute: MINUTE,
+        };
+        let aws = LocalAws::start_with(home, REGION, settings).await.unwrap();
         let world = World::start().await;
         let (key, endpoint) = (aws.access_key_id(), aws.endpoint().to_owned());
         let config = config(&key, &endpoint, &world);
