@@ -184,6 +184,8 @@ pub(crate) enum Command {
     Resume(Resume),
 
     /// Delete the stack and the contents of its buckets, and verify that nothing is left.
+    ///
+    /// It refuses while the stack of an environment works with the stack's role, and names the commands that delete it first.
     Down(Down),
 
     /// Deploy the folder as it is, before any commit, to an environment of your own.

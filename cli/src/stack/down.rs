@@ -6,6 +6,7 @@
 //! `down` finishes what an interrupted one began, even when the stack is gone.
 
 mod bucket;
+mod environments;
 mod error;
 mod leftovers;
 mod policies;
@@ -45,6 +46,7 @@ const BUCKET: &str = "AWS::S3::Bucket";
 /// What every step needs.
 struct Work<'a> {
     arguments: &'a Down,
+    settings: &'a Settings,
     name: &'a str,
     region: &'a str,
     account: String,
@@ -88,6 +90,7 @@ pub(crate) async fn down(global: &Global, arguments: &Down) -> Result<Exit, CliE
     let reporter = Reporter::new(global);
     let work = Work {
         arguments,
+        settings: &settings,
         name: &settings.stack_name,
         region: cloud.region(),
         account: publish::account(&cloud).await?,
@@ -118,6 +121,11 @@ async fn delete_stack(
     let mut policies = Policies::default();
     let resources = resources_to_delete(work, stack, &mut policies).await?;
     show(work, stack, &resources);
+    let begun = state == State::Deleting;
+    // A deletion that someone else started cannot be held any more.
+    if !begun {
+        environments::check(work, &resources).await?;
+    }
     if work.arguments.dry_run {
         work.reporter.notice("dry run: nothing was deleted");
         return Ok(Exit::Success);
@@ -128,7 +136,6 @@ async fn delete_stack(
         }
         .into());
     }
-    let begun = state == State::Deleting;
     let to_empty: Vec<&ResourceToDelete> = resources
         .iter()
         .filter(|one| one.is_emptied_first())

@@ -208,6 +208,7 @@ fn gone(stack_id: &str) -> Description {
         outputs: std::collections::BTreeMap::new(),
         tags: std::collections::BTreeMap::new(),
         parameters: std::collections::BTreeMap::new(),
+        role: None,
         protected: false,
         created: None,
         updated: None,

@@ -187,6 +187,7 @@ mod tests {
             description: None,
             tags: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            role: None,
             protected: false,
             created: None,
             updated: None,

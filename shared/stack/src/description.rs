@@ -30,6 +30,8 @@ pub struct Description {
     pub parameters: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The ARN of the role that CloudFormation works with; the caller's rights count where there is none.
+    pub role: Option<String>,
     /// Whether it is protected from being deleted.
     pub protected: bool,
     /// When it was created.
@@ -71,6 +73,7 @@ impl From<Stack> for Description {
                 .clone()
                 .filter(|text| !text.is_empty()),
             description: stack.description.clone(),
+            role: stack.role_arn.clone().filter(|role| !role.is_empty()),
             protected: stack.enable_termination_protection.unwrap_or_default(),
             created: stack.creation_time.as_ref().and_then(timestamp),
             updated: stack.last_updated_time.as_ref().and_then(timestamp),

@@ -2,6 +2,7 @@
 //! calls that AWS would get.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod environments;
 mod faults;
 mod own_environment;
 mod packages;

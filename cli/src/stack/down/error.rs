@@ -21,6 +21,14 @@ pub(crate) enum DownError {
         /// The stack's name.
         stack: String,
     },
+    /// Stacks of environments work with the role of the stack.
+    #[error("nothing was deleted: {} with the role of the stack `{stack}`, and cannot be changed or deleted without it", working(.stacks))]
+    InUse {
+        /// The stack's name.
+        stack: String,
+        /// Those that use it, the one that was deployed last first.
+        stacks: Vec<String>,
+    },
     /// CloudFormation would delete data of production.
     #[error(
         "nothing was deleted: deleting the stack would also delete `{bucket}`, which holds production data"
@@ -53,14 +61,34 @@ pub(crate) enum DownError {
     },
 }
 
+/// How many stacks of environments work.
+fn working(stacks: &[String]) -> String {
+    match stacks {
+        [one] => format!("the environment's stack `{one}` works"),
+        several => format!("{} stacks of environments work", several.len()),
+    }
+}
+
+/// The commands that delete stacks, each with the wait for its end: only then is the role free.
+fn commands(stacks: &[String]) -> String {
+    let commands = stacks.iter().map(|stack| {
+        format!(
+            "\n    aws cloudformation delete-stack --stack-name {stack} && \
+             aws cloudformation wait stack-delete-complete --stack-name {stack}"
+        )
+    });
+    commands.collect()
+}
+
 impl Explained for DownError {
     fn exit(&self) -> Exit {
         match self {
             Self::Left { .. } => Exit::PipelineFailed,
             Self::NotConfirmed { answer, .. } => answer.exit(),
-            Self::Protected { .. } | Self::TakesData { .. } | Self::NotDeleted { .. } => {
-                Exit::Failed
-            }
+            Self::Protected { .. }
+            | Self::InUse { .. }
+            | Self::TakesData { .. }
+            | Self::NotDeleted { .. } => Exit::Failed,
         }
     }
 
@@ -68,6 +96,7 @@ impl Explained for DownError {
         match self {
             Self::NotConfirmed { .. } => "not-confirmed",
             Self::Protected { .. } | Self::TakesData { .. } => "protected",
+            Self::InUse { .. } => "in-use",
             Self::NotDeleted { .. } => "bucket",
             Self::Left { .. } => "left",
         }
@@ -79,6 +108,11 @@ impl Explained for DownError {
             Self::Protected { stack } => format!(
                 "to delete it anyway, run `aws cloudformation update-termination-protection --stack-name {stack} \
                  --no-enable-termination-protection`, then `delivery down` again"
+            ),
+            Self::InUse { stacks, .. } => format!(
+                "to keep these environments, keep the stack; else delete theirs first, with their data, in this order, and \
+                 then run `delivery down` again:{}",
+                commands(stacks)
             ),
             Self::TakesData { .. } => {
                 "to delete the data too, run it again with `--include-data`".to_owned()
