@@ -10,9 +10,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
 
-use super::delivered::place;
+use super::delivered::place::{self, Place};
 use super::read;
-use super::state::{Revision, short_form};
+use super::state::{Revision, StageState, short_form};
 use super::target::Target;
 
 /// A stage that is open.
@@ -28,7 +28,7 @@ pub(crate) struct Resumed {
     /// What waited to be delivered.
     waiting: Vec<Option<Revision>>,
     /// The command to go on with.
-    next: &'static str,
+    next: String,
 }
 
 impl CommandAnswer for Resumed {
@@ -55,12 +55,10 @@ impl CommandAnswer for Resumed {
 pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
     let pipeline = arguments.choice.pipeline.as_deref();
-    let place = place::the_only(&target, pipeline, &arguments.environment).await?;
-    let found = read::state(&place.pipeline).await?;
-    let stage = found.stages.iter().find(|stage| stage.name == place.stage);
-    let was_open = stage.is_none_or(|stage| stage.closed.is_none());
+    let (place, stage) = find(&target, pipeline, &arguments.environment).await?;
+    let was_open = !is_held(stage.as_ref());
     let waiting = stage
-        .into_iter()
+        .iter()
         .filter(|_| !was_open)
         .flat_map(|stage| &stage.inbound);
     let waiting: Vec<_> = waiting.map(|one| one.revision.clone()).collect();
@@ -78,13 +76,46 @@ pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, 
         environment: arguments.environment.clone(),
         stage: place.stage,
         was_open,
-        next: if waiting.is_empty() {
-            "delivery start"
-        } else {
-            "delivery log --follow"
-        },
+        next: format!(
+            "delivery {}{}",
+            if waiting.is_empty() {
+                "start"
+            } else {
+                "log --follow"
+            },
+            target.choice(&place.pipeline)
+        ),
         waiting,
     };
     answer::print(global.json, &resumed);
     Ok(Exit::Success)
+}
+
+/// The stage that delivers to the environment. Of several pipelines the one whose stage is held is meant.
+async fn find(
+    target: &Target,
+    pipeline: Option<&str>,
+    environment: &str,
+) -> Result<(Place, Option<StageState>), CliError> {
+    let places = place::places(target.meant(pipeline)?, environment).await?;
+    let mut found = Vec::new();
+    for place in places {
+        let state = read::state(&place.pipeline).await?;
+        let mut stages = state.stages.into_iter();
+        let stage = stages.find(|stage| stage.name == place.stage);
+        found.push((place, stage));
+    }
+    if found.iter().any(|(_, stage)| is_held(stage.as_ref())) {
+        found.retain(|(_, stage)| is_held(stage.as_ref()));
+    }
+    if found.len() > 1 {
+        let places: Vec<_> = found.into_iter().map(|(place, _)| place).collect();
+        return Err(place::several(target, environment, &places).into());
+    }
+    Ok(found.remove(0))
+}
+
+/// Whether nothing is delivered to the stage.
+fn is_held(stage: Option<&StageState>) -> bool {
+    stage.is_some_and(|stage| stage.closed.is_some())
 }

@@ -137,7 +137,8 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
     };
     ask(global, arguments, &place, &looks, &plan)?;
     let by = caller(&target.cloud).await?;
-    hold(&place, arguments, &by).await?;
+    let again = format!("{environment}{}", target.choice(&place.pipeline));
+    hold(&place, arguments, &again, &by).await?;
     let functions = functions_back(&place, &looks, &plan, arguments, &by).await?;
     let (execution, only_functions) = match &plan {
         RollbackPlan::Delivery(delivery) => stage_back(&place, delivery).await?,
@@ -148,9 +149,10 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
             Some("no delivery of this environment brought that version".to_owned()),
         ),
     };
-    let mut next = vec![format!("delivery resume {environment}")];
+    let mut next = vec![format!("{RESUME}{again}")];
     if execution.is_some() {
-        next.insert(0, "delivery log --follow".to_owned());
+        let choice = target.choice(&place.pipeline);
+        next.insert(0, format!("delivery log --follow{choice}"));
     }
     let rolled_back = RolledBack {
         environment: environment.clone(),
@@ -231,8 +233,8 @@ const RESUME: &str = "delivery resume ";
 
 /// Why a transition is closed. The person's words come last: they may be cut, and lose the characters that the service
 /// does not take (`API_DisableStageTransition`, `reason`: a pattern without colons and quotes).
-fn reason(by: &str, environment: &str, why: &str) -> String {
-    let reason = format!("rolled back by {by} ({RESUME}{environment} opens it) {why}");
+fn reason(by: &str, again: &str, why: &str) -> String {
+    let reason = format!("rolled back by {by} ({RESUME}{again} opens it) {why}");
     let taken = |c: char| c.is_ascii_alphanumeric() || "!@ ().*?-".contains(c);
     let reason = reason.chars().map(|c| if taken(c) { c } else { ' ' });
     reason.take(MAX_REASON_CHARS).collect()
@@ -241,18 +243,15 @@ fn reason(by: &str, environment: &str, why: &str) -> String {
 /// The command that opens a transition which a rollback closed for this reason.
 pub(super) fn resume_command(reason: &str) -> Option<String> {
     let (_, rest) = reason.split_once(&format!("({RESUME}"))?;
-    let (environment, _) = rest.split_once(" opens it)")?;
-    let known = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    environment
-        .chars()
-        .all(known)
-        .then(|| format!("{RESUME}{environment}"))
+    let (again, _) = rest.split_once(" opens it)")?;
+    let known = |c: char| c.is_ascii_alphanumeric() || "- ".contains(c);
+    again.chars().all(known).then(|| format!("{RESUME}{again}"))
 }
 
-/// Closes the transition into the stage.
-async fn hold(place: &Place, arguments: &Rollback, by: &str) -> Result<(), CliError> {
+/// Closes the transition into the stage. `again` is what `delivery resume` opens it with.
+async fn hold(place: &Place, arguments: &Rollback, again: &str, by: &str) -> Result<(), CliError> {
     let why = arguments.message.as_deref().unwrap_or(NO_REASON);
-    let reason = reason(by, &arguments.environment, why);
+    let reason = reason(by, again, why);
     let sent = place
         .pipeline
         .client()

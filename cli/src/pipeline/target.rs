@@ -62,6 +62,14 @@ impl Target {
         pipelines::short(&self.stack.name, pipeline.name())
     }
 
+    /// The option that names a pipeline in a further command, where there are several.
+    pub(super) fn choice(&self, pipeline: &Pipeline) -> String {
+        if pipelines::names(&self.stack).len() < 2 {
+            return String::new();
+        }
+        format!(" --pipeline {}", self.short(pipeline))
+    }
+
     fn of_names(&self, names: &[String]) -> Vec<Pipeline> {
         let names = names.iter();
         names

@@ -11,7 +11,7 @@ use delivery_testing::world::World as Aws;
 use serde_json::{Value, json};
 
 use crate::text;
-use crate::world::World;
+use crate::world::{PIPELINE, World};
 
 /// A pipeline that delivers the function `greeter`, and others where there are more, with three versions each.
 struct Shop {
@@ -22,7 +22,7 @@ struct Shop {
 impl Shop {
     async fn start() -> Self {
         let shop = Self::with(&["greeter"]).await;
-        shop.world.deploy_a_function().await;
+        shop.world.deploy_a_function(PIPELINE).await;
         shop
     }
 
@@ -35,7 +35,7 @@ impl Shop {
             .collect();
         let actions = actions.iter().map(String::as_str);
         let actions: Vec<_> = actions.zip(functions.iter().copied()).collect();
-        shop.world.deploy_functions(&actions).await;
+        shop.world.deploy_functions(PIPELINE, &actions).await;
         shop
     }
 
@@ -507,4 +507,46 @@ async fn an_environment_goes_back_from_an_abandoned_execution() {
     let job = shop.world.job_of("deploy-app").await;
     assert!(job.user_parameters().contains(&second));
     shop.world.bring(&job, "2").await;
+}
+
+/// The stack `several` has two pipelines, which both deliver to `prod`.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_pipelines_the_one_that_is_held_is_resumed() {
+    let mut shop = Shop::start().await;
+    shop.world.create("shop-app").await;
+    let _of_the_creation = shop.world.job_of("package").await;
+    shop.world.deploy_a_function("shop-app").await;
+    shop.set_alias("1");
+    shop.world.deliver("1").await;
+    shop.set_alias("2");
+    shop.world.deliver("2").await;
+    let stack = ["--stack-name", "several"];
+
+    // Nothing is held: it has to be said which is meant.
+    let resume = [&["resume", "prod"], &stack[..]].concat();
+    let open = shop.world.json(&resume).await;
+    assert_eq!(open.code, 2, "{}", open.printed);
+    let rollback = ["rollback", "prod", "--yes", "--pipeline", "Delivery-1"];
+    let back = shop.world.json(&[&rollback, &stack[..]].concat()).await;
+    assert_eq!(back.code, 0, "{}", back.printed);
+    assert_eq!(
+        back.documents[0]["next"],
+        json!([
+            "delivery log --follow --pipeline Delivery-1",
+            "delivery resume prod --pipeline Delivery-1"
+        ])
+    );
+    let job = shop.world.job_of("deploy-app").await;
+    shop.world.bring(&job, "1").await;
+
+    let status = shop.world.run(&[&["status"], &stack[..]].concat()).await;
+    let opens = "\n  open it: delivery resume prod --pipeline Delivery-1\n";
+    assert!(status.data.contains(opens), "{}", status.data);
+    let resumed = shop.world.json(&resume).await;
+    assert_eq!(resumed.code, 0, "{}", resumed.printed);
+    assert_eq!(resumed.documents[0]["wasOpen"], false);
+    assert_eq!(
+        resumed.documents[0]["next"],
+        "delivery start --pipeline Delivery-1"
+    );
 }

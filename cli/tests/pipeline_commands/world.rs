@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::services;
 
-const PIPELINE: &str = "shop-Delivery-1";
+pub(crate) const PIPELINE: &str = "shop-Delivery-1";
 const REPOSITORY: &str = "octo/shop";
 
 /// How long a test waits for what has to happen; only a test that fails waits that long.
@@ -207,13 +207,14 @@ impl World {
     }
 
     /// Lets `deploy-app` deploy the function `greeter` to `prod` after `Commit`, with nobody who approves.
-    pub(crate) async fn deploy_a_function(&self) {
-        self.deploy_functions(&[("deploy-app", "greeter")]).await;
+    pub(crate) async fn deploy_a_function(&self, pipeline: &str) {
+        self.deploy_functions(pipeline, &[("deploy-app", "greeter")])
+            .await;
     }
 
     /// Lets these actions deploy these functions.
-    pub(crate) async fn deploy_functions(&self, functions: &[(&str, &str)]) {
-        let found = self.client.get_pipeline().name(PIPELINE).send().await;
+    pub(crate) async fn deploy_functions(&self, pipeline: &str, functions: &[(&str, &str)]) {
+        let found = self.client.get_pipeline().name(pipeline).send().await;
         let mut declaration = found.unwrap().pipeline.unwrap();
         let mut actions = functions.iter().map(|(action, name)| {
             let parameters = format!(

@@ -74,14 +74,22 @@ pub(in crate::pipeline) async fn the_only(
 ) -> Result<Place, CliError> {
     let mut places = places(target.meant(pipeline)?, environment).await?;
     if places.len() > 1 {
-        let names = places.iter().map(|one| target.short(&one.pipeline));
-        return Err(PlaceError::Several {
-            environment: environment.to_owned(),
-            pipelines: names.map(str::to_owned).collect(),
-        }
-        .into());
+        return Err(several(target, environment, &places).into());
     }
     Ok(places.remove(0))
+}
+
+/// The error of a command that cannot find out which of several stages is meant.
+pub(in crate::pipeline) fn several(
+    target: &Target,
+    environment: &str,
+    places: &[Place],
+) -> PlaceError {
+    let names = places.iter().map(|one| target.short(&one.pipeline));
+    PlaceError::Several {
+        environment: environment.to_owned(),
+        pipelines: names.map(str::to_owned).collect(),
+    }
 }
 
 /// What an action's `UserParameters` say, if they can be read.
@@ -133,6 +141,13 @@ fn or_none(known: &[String]) -> String {
     listed(known)
 }
 
+fn named(stages: &[String]) -> String {
+    match stages {
+        [stage] => format!("the stage `{stage}`"),
+        several => format!("the stages {}", listed(several)),
+    }
+}
+
 /// Why it is not known what a command is about.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::pipeline) enum PlaceError {
@@ -149,9 +164,10 @@ pub(in crate::pipeline) enum PlaceError {
         pipelines: Vec<String>,
     },
     /// It has no function.
-    #[error("no action of the stage `{stage}` deploys a function{}", .service.as_ref().map(|one| format!(" of the service `{one}`")).unwrap_or_default())]
+    #[error("no action of {} deploys a function{}", named(.stages), .service.as_ref().map(|one| format!(" of the service `{one}`")).unwrap_or_default())]
     NoFunction {
-        stage: String,
+        /// The stages that deliver there, each name once.
+        stages: Vec<String>,
         service: Option<String>,
     },
     /// It has several.

@@ -79,9 +79,12 @@ fn choose(places: Vec<Place>, arguments: &Arguments) -> Result<(Place, App), Pla
             services: services.collect(),
         });
     }
-    let stages: Vec<String> = places.iter().map(|place| place.stage.clone()).collect();
+    // Several pipelines that deliver to an environment call their stages alike.
+    let mut stages: Vec<String> = places.iter().map(|place| place.stage.clone()).collect();
+    stages.sort();
+    stages.dedup();
     let app = found.pop().ok_or_else(|| PlaceError::NoFunction {
-        stage: stages.join("`, `"),
+        stages,
         service: arguments.service.clone(),
     })?;
     let mut places = places.into_iter();

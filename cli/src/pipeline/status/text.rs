@@ -11,6 +11,7 @@ use crate::output::style::{BAD, BUSY, GOOD, WAITING};
 use crate::output::text::{duration, short, short_summary};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::environments;
+use crate::pipeline::rollback::resume_command;
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
 
 /// The signs of the table, and how each is coloured with the word behind it.
@@ -203,13 +204,18 @@ fn notes(pipeline: &PipelineState, choice: &str, stage: &StageState) -> String {
         let since = since.map(|since| format!(" since {since}"));
         let by = closed.by.as_ref().map(|by| format!(" by {by}"));
         let reason = closed.reason.as_deref().unwrap_or("no reason given");
+        let open = resume_command(reason).unwrap_or_else(|| {
+            format!(
+                "aws codepipeline enable-stage-transition --pipeline-name {} --stage-name {name} \
+                 --transition-type Inbound",
+                pipeline.name
+            )
+        });
         let _infallible = writeln!(
             text,
-            "\n{name} is closed to executions{}{}: {reason}\n  open it: aws codepipeline \
-             enable-stage-transition --pipeline-name {} --stage-name {name} --transition-type Inbound",
+            "\n{name} is closed to executions{}{}: {reason}\n  open it: {open}",
             since.unwrap_or_default(),
             by.unwrap_or_default(),
-            pipeline.name,
         );
     }
     text
