@@ -152,7 +152,7 @@ pub(crate) enum Command {
     /// Show the stack, its outputs, and what each stage of the pipeline is doing.
     Status(Status),
 
-    /// Show the stack's events, or the logs of an action's function.
+    /// Show the stack's events, or the logs of actions: of a pipeline, a stage, an action or an execution that is named.
     Log(Log),
 
     /// Start an execution of the pipeline.

@@ -31,8 +31,10 @@ pub(crate) async fn log(global: &Global, arguments: &Log) -> Result<Exit, CliErr
 }
 
 async fn show(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(), CliError> {
-    let about_actions =
-        arguments.stage.is_some() || arguments.action.is_some() || arguments.execution.is_some();
+    let about_actions = arguments.choice.pipeline.is_some()
+        || arguments.stage.is_some()
+        || arguments.action.is_some()
+        || arguments.execution.is_some();
     let stack_moves = target.stack.state().is_in_progress();
     match (about_actions, arguments.follow, arguments.failed) {
         (false, false, false) => events::all(target, reporter).await,
@@ -42,7 +44,11 @@ async fn show(target: &Target, arguments: &Log, reporter: &Reporter) -> Result<(
         (true, false, _) => {
             let pipelines = target.meant(arguments.choice.pipeline.as_deref())?;
             if actions::show(target, pipelines, arguments, reporter).await? == 0 {
-                reporter.notice("none of these actions has failed");
+                reporter.notice(if arguments.failed {
+                    "none of these actions has failed"
+                } else {
+                    "none of these actions has run yet"
+                });
             }
             Ok(())
         }

@@ -223,8 +223,21 @@ async fn of_several_pipelines_the_one_that_is_meant_is_found_or_has_to_be_named(
             "{command:?}: {error}"
         );
     }
-    let unknown = ["start", "--pipeline", "ap"];
-    assert_eq!(world.run(&[&unknown, &stack[..]].concat()).await.code, 5);
+    for command in ["start", "log"] {
+        let unknown = [command, "--pipeline", "ap"];
+        let unknown = world.run(&[&unknown, &stack[..]].concat()).await;
+        assert_eq!(unknown.code, 5, "{command}: {}", unknown.printed);
+    }
+    // The actions of that pipeline, and no event of the stack.
+    let log = ["log", "--pipeline", "app"];
+    let log = world.json(&[&log, &stack[..]].concat()).await;
+    assert_eq!(log.code, 0, "{}", log.printed);
+    let lines = log.documents.iter();
+    let headings = lines.filter(|line| line["type"] == "action-log");
+    let actions: Vec<_> = headings.map(|line| text(&line["action"])).collect();
+    assert_eq!(actions, ["Checkout", "package"]);
+    let has_events = log.documents.iter().any(|line| line["type"] == "stack-log");
+    assert!(!has_events, "{}", log.printed);
 
     // One failed: it is retried, also by the name of a stage that both have.
     let mut job = job;
