@@ -12,6 +12,9 @@ use crate::output::foreign;
 /// Longest stack name (`API_CreateStack`: 128), with room for what the template's own names add.
 const MAX_STACK_NAME: usize = 40;
 
+/// The file of a project of npm.
+const PACKAGE: &str = "package.json";
+
 /// What a stack is called whose directory's name holds nothing usable.
 const DEFAULT_STACK_NAME: &str = "application";
 
@@ -103,6 +106,19 @@ impl Application {
         })
     }
 
+    /// The error where a folder has no project. `missing` is what to do then.
+    pub(crate) fn without_project(&self, directory: &str, missing: String) -> Option<Finding> {
+        let folder = match directory {
+            "." => self.directory.clone(),
+            _ => self.directory.join(directory),
+        };
+        (!folder.join(PACKAGE).is_file()).then(|| Finding {
+            severity: Severity::Error,
+            message: format!("no `{PACKAGE}` in `{}`", folder.display()),
+            help: Some(missing),
+        })
+    }
+
     /// What is wrong with the project itself, as the actions would find it.
     ///
     /// `directory` is the folder of `package.json` below this one, `tasks` are run in it, and `install` is what
@@ -114,14 +130,6 @@ impl Application {
         install: Option<&str>,
         runtime: Option<&str>,
     ) -> Vec<Finding> {
-        let folder = self.directory.join(directory);
-        if !folder.join("package.json").is_file() {
-            return vec![Finding {
-                severity: Severity::Error,
-                message: format!("no `package.json` in `{}`", folder.display()),
-                help: Some("give the directory of an application: `delivery run DIR`".to_owned()),
-            }];
-        }
         let given = |pair| install.is_some_and(|text| text.split('&').any(|one| one == pair));
         let expected = Expected {
             directory,

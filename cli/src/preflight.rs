@@ -121,9 +121,29 @@ fn projects(planned: &Planned<'_>, runtime: Option<&str>) -> Vec<Finding> {
         } else {
             &project.directory
         };
-        application.project(directory, &project.tasks, given(INSTALL), runtime)
+        let missing = missing(planned.templates.is_one_app, &project.tasks);
+        match application.without_project(directory, missing) {
+            Some(finding) => vec![finding],
+            None => application.project(directory, &project.tasks, given(INSTALL), runtime),
+        }
     });
     projects.collect()
+}
+
+/// What to do where a folder has no project.
+fn missing(is_one_app: bool, tasks: &[String]) -> String {
+    if is_one_app {
+        return format!(
+            "add a `template.yaml` (CloudFormation or SAM), a `package.json` with the task `package`, or a `{FILE_NAME}` that \
+             names the folders of the services (`delivery init` writes it); or give the directory of an application: \
+             `delivery run DIR`"
+        );
+    }
+    let tasks: Vec<_> = tasks.iter().map(|task| format!("`{task}`")).collect();
+    format!(
+        "`{FILE_NAME}` has {} run there by npm or gulp: add the file; a build can have `commands` in place of `task`",
+        tasks.join(" and ")
+    )
 }
 
 fn runtime(declared: &[Declared], given: &BTreeMap<String, String>) -> Option<String> {

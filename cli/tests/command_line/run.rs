@@ -94,6 +94,14 @@ fn a_folder_without_a_project_is_refused_before_it_is_read() {
     std::os::unix::fs::symlink("/nowhere", folder.path().join("link")).unwrap();
     let message = says(folder.path(), &["run"], 1);
     assert!(message.contains("no `package.json`"), "{message}");
+    assert!(message.contains("add a `template.yaml`"), "{message}");
+
+    // Where a service names a task, the task is what is wrong.
+    let file = "application = \"shop\"\n[services]\nweb = { directory = \"web\", site = \"public\", build = { task = \"package\" } }\n";
+    std::fs::write(folder.path().join("delivery.toml"), file).unwrap();
+    std::fs::create_dir(folder.path().join("web")).unwrap();
+    let message = says(folder.path(), &["run"], 1);
+    assert!(message.contains("has `package` run there"), "{message}");
 }
 
 /// A folder of a repository is told apart from a repository: on AWS it takes a parameter, or cannot be.
