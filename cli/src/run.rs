@@ -1,5 +1,6 @@
 //! `delivery run`: from the current commit to production, on this machine.
 
+mod addresses;
 mod deliveries;
 mod executions;
 
@@ -151,6 +152,7 @@ async fn work(
     let pipelines = launch_stack(environment, stack, reporter, progress).await?;
     environment.keep();
     if arguments.watch || arguments.keep {
+        addresses::add(environment, &settings, &templates, progress).await;
         reporter.report(RunMessage::Addresses {
             urls: progress.urls.clone(),
         });
@@ -162,10 +164,11 @@ async fn work(
     executions.await_all();
     executions.begin(reporter, progress).await?;
     if arguments.watch {
-        executions.watch(&application, reporter, progress).await
-    } else {
-        executions.once(reporter, progress).await
+        return executions.watch(&application, reporter, progress).await;
     }
+    let outcome = executions.once(reporter, progress).await;
+    addresses::add(environment, &settings, &templates, progress).await;
+    outcome
 }
 
 /// The template's parameter that says how late metrics may be, where a rollout is watched.

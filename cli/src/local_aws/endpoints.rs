@@ -87,6 +87,11 @@ impl Endpoints {
         aws_sdk_codepipeline::Client::new(&self.config(&self.codepipeline))
     }
 
+    /// A client of the local AWS's stacks.
+    pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config(&self.aws))
+    }
+
     /// A client of the local AWS's functions.
     pub(crate) fn lambda(&self) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(&self.config(&self.aws))

@@ -101,6 +101,7 @@ fn urls(
         let urls = StageUrls {
             site: first(&environment.site_urls),
             api: first(&environment.api_urls),
+            ..StageUrls::default()
         };
         (environment.stage.clone(), urls)
     });
@@ -137,14 +138,16 @@ mod tests {
             urls["Acceptance"],
             StageUrls {
                 site: url("a"),
-                api: url("b")
+                api: url("b"),
+                ..StageUrls::default()
             }
         );
         assert_eq!(
             urls["Production"],
             StageUrls {
                 site: url("c"),
-                api: url("d")
+                api: url("d"),
+                ..StageUrls::default()
             }
         );
     }

@@ -219,6 +219,22 @@ pub(crate) struct StageUrls {
     /// The API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) api: Option<String>,
+    /// The outputs of services' stacks that are addresses, by service and output.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) services: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl StageUrls {
+    /// Each address, and what answers there.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (String, &str)> {
+        let own = [("site", &self.site), ("API", &self.api)].into_iter();
+        let own = own.filter_map(|(what, url)| Some((what.to_owned(), url.as_deref()?)));
+        let services = self.services.iter().flat_map(|(service, outputs)| {
+            let outputs = outputs.iter();
+            outputs.map(move |(output, url)| (format!("{service} {output}"), url.as_str()))
+        });
+        own.chain(services)
+    }
 }
 
 /// How the run ended.
@@ -363,6 +379,10 @@ pub(crate) mod tests {
         let urls = StageUrls {
             site: Some("http://127.0.0.1:4566/site/".to_owned()),
             api: Some("http://127.0.0.1:4566/api/prod".to_owned()),
+            services: BTreeMap::from([(
+                "orders".to_owned(),
+                BTreeMap::from([("Url".to_owned(), "http://127.0.0.1:4566/orders".to_owned())]),
+            )]),
         };
         let execution = "3f2a6c1e-0000-4000-8000-000000000000".to_owned();
         vec![

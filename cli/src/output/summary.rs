@@ -63,10 +63,8 @@ fn actions(result: &RunResult) -> String {
 fn urls(result: &RunResult) -> String {
     let mut table = table();
     for (stage, urls) in &result.urls {
-        for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
-            if let Some(url) = url {
-                table.add_row([stage.as_str(), what, url]);
-            }
+        for (what, url) in urls.named() {
+            table.add_row([stage, what.as_str(), url]);
         }
     }
     trimmed(&table)

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::{CallError, CallErrorKind};
-use delivery_stack::description::list;
+use delivery_definition::Definition;
+use delivery_stack::description::{Description, list};
 use delivery_stack::service::{APPLICATION_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
 use delivery_stack::state::State;
 use schemars::JsonSchema;
@@ -64,39 +65,118 @@ impl CommandAnswer for Environments {
     }
 }
 
+/// The stack of a service in an environment.
+#[derive(Clone, Debug)]
+pub(crate) struct EnvironmentStack {
+    pub(crate) environment: String,
+    pub(crate) service: String,
+    pub(crate) stack: Description,
+}
+
+/// A stack that a pipeline deploys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PipelineStack {
+    pub(crate) environment: String,
+    pub(crate) service: String,
+    /// Its name.
+    pub(crate) stack: String,
+}
+
+/// The stacks that pipelines deploy, in the order of deployment.
+pub(crate) fn of_pipelines(definition: &Definition, application: &str) -> Vec<PipelineStack> {
+    let services: Vec<_> = definition.waves().into_iter().flatten().collect();
+    let mut found = Vec::new();
+    for stage in definition.stages() {
+        let Ok(target) = definition.environment(&stage.name) else {
+            continue; // a family, whose members are not known
+        };
+        for service in &services {
+            if let Ok(stack) = target.stack(application, service) {
+                found.push(PipelineStack {
+                    environment: stage.name.clone(),
+                    service: service.name.clone(),
+                    stack,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The stacks of all services of an application, in all of its environments.
+pub(crate) async fn stacks(
+    client: &Client,
+    settings: &Settings,
+) -> Result<Vec<EnvironmentStack>, CallError> {
+    let application = settings.application();
+    let definition = settings.definition();
+    // A pipeline gives the only service of a repository that names none no tags.
+    let untagged = match definition.file().services {
+        None => of_pipelines(definition, &application),
+        Some(_) => Vec::new(),
+    };
+    let mut all = list(client).await?;
+    all.retain(|stack| stack.state() != State::Review);
+    let stacks = all
+        .into_iter()
+        .filter_map(|stack| of_tags(&stack, &application).or_else(|| of_name(stack, &untagged)));
+    Ok(stacks.collect())
+}
+
+fn of_tags(stack: &Description, application: &str) -> Option<EnvironmentStack> {
+    let tag = |key: &str| stack.tags.get(key).cloned();
+    tag(APPLICATION_TAG).filter(|name| name == application)?;
+    Some(EnvironmentStack {
+        environment: tag(ENVIRONMENT_TAG)?,
+        service: tag(SERVICE_TAG)?,
+        stack: stack.clone(),
+    })
+}
+
+fn of_name(stack: Description, known: &[PipelineStack]) -> Option<EnvironmentStack> {
+    let mut known = known.iter();
+    let found = known.find(|one| one.stack == stack.name)?;
+    let is_tagged = stack.tags.contains_key(APPLICATION_TAG);
+    (!is_tagged).then(|| EnvironmentStack {
+        environment: found.environment.clone(),
+        service: found.service.clone(),
+        stack,
+    })
+}
+
 /// The environments that have stacks of an application. Who may see a pipeline need not be allowed to list stacks.
 pub(crate) async fn find(
     client: &Client,
     settings: &Settings,
 ) -> Result<Vec<EnvironmentState>, CallError> {
-    let application = settings.application();
     let services = settings.definition().services();
     let is_left = |service: &str| settings.file_path().is_some() && services.get(service).is_none();
-    let stacks = match list(client).await {
+    let stacks = match stacks(client, settings).await {
         Ok(stacks) => stacks,
         Err(error) if error.kind == CallErrorKind::Denied => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut found: BTreeMap<String, Vec<ServiceState>> = BTreeMap::new();
-    for stack in stacks {
-        let tag = |key: &str| stack.tags.get(key).cloned();
-        let is_of_application = stack.tags.get(APPLICATION_TAG) == Some(&application);
-        let (Some(environment), Some(service)) = (tag(ENVIRONMENT_TAG), tag(SERVICE_TAG)) else {
-            continue;
-        };
-        if is_of_application && stack.state() != State::Review {
-            found.entry(environment).or_default().push(ServiceState {
-                is_left: is_left(&service),
-                name: service,
-                stack: StackState::from(&stack),
+    for one in stacks {
+        found
+            .entry(one.environment)
+            .or_default()
+            .push(ServiceState {
+                is_left: is_left(&one.service),
+                name: one.service,
+                stack: StackState::from(&one.stack),
             });
-        }
     }
     let environments = found.into_iter().map(|(name, mut services)| {
         services.sort_by(|a, b| a.name.cmp(&b.name));
         EnvironmentState { name, services }
     });
     Ok(environments.collect())
+}
+
+/// Whether an output of a stack says where something answers.
+pub(crate) fn is_address(value: &str) -> bool {
+    value.starts_with("http://") || value.starts_with("https://")
 }
 
 /// The services of an environment that `delivery.toml` does not have any more.
@@ -142,6 +222,10 @@ pub(super) fn text(environments: &[EnvironmentState]) -> String {
                 "  {style}{sign}{style:#} {name:<width$}  {:<statuses$}  {DIM}{changed}  {}{DIM:#}{left}",
                 stack.status, stack.name
             );
+            let addresses = stack.outputs.iter();
+            for (output, url) in addresses.filter(|(_, value)| is_address(value)) {
+                let _infallible = writeln!(text, "    {output}: {url}");
+            }
         }
     }
     text
@@ -149,7 +233,38 @@ pub(super) fn text(environments: &[EnvironmentState]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudformation::types::{Stack, Tag};
+
     use super::*;
+
+    #[test]
+    fn a_stack_is_known_by_its_tags_or_as_the_only_service_by_its_name() {
+        let stack = |name: &str, application: Option<&str>| {
+            let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+            let mut stack = Stack::builder().stack_name(name);
+            if let Some(application) = application {
+                stack = stack
+                    .tags(tag(APPLICATION_TAG, application))
+                    .tags(tag(ENVIRONMENT_TAG, "dev-anna"))
+                    .tags(tag(SERVICE_TAG, "main"));
+            }
+            Description::from(stack.build())
+        };
+        let definition = Definition::default();
+        let known = of_pipelines(&definition, "hello");
+        let names: Vec<_> = known.iter().map(|one| one.stack.as_str()).collect();
+        assert_eq!(names, ["hello-test-main", "hello-prod-main"]);
+        let found = |stack: Description| {
+            let found = of_tags(&stack, "hello").or_else(|| of_name(stack, &known));
+            found.map(|one| one.environment)
+        };
+        let own = stack("hello-dev-anna-main", Some("hello"));
+        assert_eq!(found(own).as_deref(), Some("dev-anna"));
+        let deployed = stack("hello-prod-main", None);
+        assert_eq!(found(deployed).as_deref(), Some("prod"));
+        assert!(found(stack("hello-prod-main", Some("other"))).is_none());
+        assert!(found(stack("hello-prod-mail", None)).is_none());
+    }
 
     #[test]
     fn a_service_is_a_line_with_the_state_of_its_stack() {
@@ -161,7 +276,13 @@ mod tests {
                 status: status.to_owned(),
                 reason: None,
                 changed: Some("2026-11-21T09:00:00Z".to_owned()),
-                outputs: BTreeMap::new(),
+                outputs: if name == "api" {
+                    let outputs = [("Table", "workshop-table"), ("Url", "https://api/dev")];
+                    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+                    outputs.map(owned).into()
+                } else {
+                    BTreeMap::new()
+                },
             },
         };
         let environments = [EnvironmentState {
@@ -176,6 +297,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         environment dev-anna
           ✓ api       UPDATE_COMPLETE           2026-11-21T09:00:00Z  workshop-dev-anna-api
+            Url: https://api/dev
           ✗ database  UPDATE_ROLLBACK_COMPLETE  2026-11-21T09:00:00Z  workshop-dev-anna-database
           • tasks     CREATE_IN_PROGRESS        2026-11-21T09:00:00Z  workshop-dev-anna-tasks  not in delivery.toml any more; it stays until its stack is deleted
         ");

@@ -23,6 +23,12 @@ async fn a_stack_is_deleted_only_after_those_that_work_with_its_role() {
     world.delivery.call(&wait).await.expect(0);
     let deploy = ["deploy", "dev-anna"];
     world.delivery.call(&deploy).await.expect(0);
+    let (_, status) = world.delivery.json(&["status"]).await;
+    let environments = status[0]["environments"].as_array().unwrap().iter();
+    let names: Vec<_> = environments
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["dev-anna", "prod", "test"]);
 
     for arguments in [
         &["down", "--dry-run"][..],

@@ -37,7 +37,12 @@ async fn delivered(application: &Path, urls: &[(&str, &str)]) -> (Run, Vec<Strin
 async fn a_sam_application_without_a_file_says_hello_in_test_and_prod() {
     let hello = Application::example("sam-hello").unwrap();
     let stacks = [("sam-hello-test-main", "/"), ("sam-hello-prod-main", "/")];
-    let (_, answers) = delivered(hello.path(), &stacks).await;
+    let (run, answers) = delivered(hello.path(), &stacks).await;
+    let urls = &run.result()["urls"];
+    for stage in ["Acceptance", "Production"] {
+        let url = urls[stage]["services"]["main"]["Url"].as_str();
+        assert!(url.is_some_and(|url| url.starts_with("http://")), "{urls}");
+    }
     for answer in answers {
         assert!(answer.to_lowercase().contains("hello"), "{answer}");
     }

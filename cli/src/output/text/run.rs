@@ -30,7 +30,7 @@ pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<Stri
         } => execution_line(execution, status, revision.as_deref(), summary.as_deref()),
         RunMessage::Action(action) => action_line(action, execution),
         RunMessage::Finding(finding) => finding_line(finding),
-        RunMessage::Addresses { urls } => addresses(urls),
+        RunMessage::Addresses { urls } => addresses(urls)?,
         RunMessage::Log {
             stage,
             action,
@@ -114,17 +114,15 @@ fn finding_line(finding: &Finding) -> String {
     )
 }
 
-/// Where each stage answers.
-fn addresses(urls: &BTreeMap<String, StageUrls>) -> String {
+/// Where each stage answers; none where no stage has an address.
+fn addresses(urls: &BTreeMap<String, StageUrls>) -> Option<String> {
     let mut text = "addresses:".to_owned();
     for (stage, urls) in urls {
-        for (what, url) in [("site", &urls.site), ("API", &urls.api)] {
-            if let Some(url) = url {
-                let _infallible = write!(text, "\n  {stage} {what:<4}  {ID}{url}{ID:#}");
-            }
+        for (what, url) in urls.named() {
+            let _infallible = write!(text, "\n  {stage} {what:<4}  {ID}{url}{ID:#}");
         }
     }
-    text
+    text.contains('\n').then_some(text)
 }
 
 fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {

@@ -10,6 +10,7 @@ use delivery_stack::service::{APPLICATION_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
 use super::error::DownError;
 use super::{ResourceToDelete, Work};
 use crate::error::CliError;
+use crate::pipeline::environments::of_pipelines;
 
 /// The logical id of the role that CloudFormation works with in the stacks of environments.
 const ROLE: &str = "CloudFormationRole";
@@ -54,19 +55,10 @@ fn works_with(stack: &Description, role: &str) -> bool {
 /// The reverse of the order of deployment. Developers' environments may use services of the pipeline's, and a service that
 /// the file does not have any more may use those that it has: they come first.
 fn last_deployed_first(definition: &Definition, application: &str, stacks: &mut [Description]) {
-    let waves = definition.waves();
-    let services: Vec<_> = waves.into_iter().flatten().collect();
-    let stages = definition.stages().into_iter();
-    let targets = stages.filter_map(|stage| definition.environment(&stage.name).ok());
-    let deployed: Vec<String> = targets
-        .flat_map(|target| {
-            let names = services.iter();
-            let names = names.filter_map(|service| target.stack(application, service).ok());
-            names.collect::<Vec<_>>()
-        })
-        .collect();
+    let services: Vec<_> = definition.waves().into_iter().flatten().collect();
+    let deployed = of_pipelines(definition, application);
     stacks.sort_by_cached_key(|stack| {
-        let place = deployed.iter().position(|name| *name == stack.name);
+        let place = deployed.iter().position(|one| one.stack == stack.name);
         let tag = |key: &str| stack.tags.get(key).cloned().unwrap_or_default();
         let service = tag(SERVICE_TAG);
         let service = services.iter().position(|one| one.name == service);
