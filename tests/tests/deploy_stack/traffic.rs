@@ -7,6 +7,7 @@ use crate::world::{Local, run};
 
 const TEMPLATE: &str = include_str!("traffic/template.yaml");
 const CHECK: &str = include_str!("traffic/check.py");
+const HOOK: &str = include_str!("../../../docs/hooks/hook.py");
 
 /// A release that answers with its version, and crashes when it is asked to.
 fn app(version: &str) -> String {
@@ -23,6 +24,7 @@ async fn release(local: &Local, app: &str) -> String {
         ("template.yaml", TEMPLATE),
         ("src/app.py", app),
         ("check/check.py", CHECK),
+        ("check/hook.py", HOOK),
     ];
     local.artifact(&files).await
 }
