@@ -355,7 +355,7 @@ mod tests {
         let file = directory.path().join("f");
         fs::write(&file, vec![7; length]).unwrap();
         let root = SourceDirectory::open(directory.path(), "").unwrap();
-        let items = root.list(None).unwrap();
+        let items = root.list(&[]).unwrap();
         change(&file);
         let mut worker = CompressWorker::new(&root, true);
         for job in Jobs::new(&root, &items) {
@@ -386,7 +386,7 @@ mod tests {
             let file = directory.path().join("f");
             fs::write(&file, vec![7; CHUNK_BYTES * 3]).unwrap();
             let root = SourceDirectory::open(directory.path(), "").unwrap();
-            let items = root.list(None).unwrap();
+            let items = root.list(&[]).unwrap();
             let mut worker = CompressWorker::new(&root, true);
             let mut jobs = Jobs::new(&root, &items);
             worker
