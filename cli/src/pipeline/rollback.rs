@@ -137,9 +137,10 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
     };
     ask(global, arguments, &place, &looks, &plan)?;
     let by = caller(&target.cloud).await?;
-    let again = format!("{environment}{}", target.choice(&place.pipeline));
+    let choice = target.choice(&place.pipeline);
+    let again = format!("{environment}{choice}");
     hold(&place, arguments, &again, &by).await?;
-    let functions = functions_back(&place, &looks, &plan, arguments, &by).await?;
+    let functions = functions_back(&place, &looks, &plan, arguments, &choice, &by).await?;
     let (execution, only_functions) = match &plan {
         RollbackPlan::Delivery(delivery) => stage_back(&place, delivery).await?,
         // The release's API stage and site come after its function: a rollout that is under way has not brought them.
@@ -151,7 +152,6 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
     };
     let mut next = vec![format!("{RESUME}{again}")];
     if execution.is_some() {
-        let choice = target.choice(&place.pipeline);
         next.insert(0, format!("delivery log --follow{choice}"));
     }
     let rolled_back = RolledBack {
@@ -271,11 +271,13 @@ async fn hold(place: &Place, arguments: &Rollback, again: &str, by: &str) -> Res
 
 /// Gives the old version of each function all traffic, in one call each. One that is refused does not keep the others
 /// from going back: each that is back harms nobody any more.
+/// `choice`: the option that names the pipeline in a further command.
 async fn functions_back(
     place: &Place,
     looks: &[Look],
     plan: &RollbackPlan,
     arguments: &Rollback,
+    choice: &str,
     by: &str,
 ) -> Result<Vec<FunctionBack>, CliError> {
     let (mut back, mut not_back) = (Vec::new(), Vec::new());
@@ -289,7 +291,7 @@ async fn functions_back(
     if not_back.is_empty() {
         return Ok(back);
     }
-    Err(PartlyBack::new(arguments, plan, &back, &not_back).into())
+    Err(PartlyBack::new(arguments, choice, plan, &back, &not_back).into())
 }
 
 /// `None` where the function is on the version that is meant already.

@@ -38,7 +38,7 @@ async fn a_stack_is_deleted_only_after_those_that_work_with_its_role() {
         let text = &refused.expect(1).stderr;
         let said = "nothing was deleted: 3 stacks of environments work with the role of the stack `sam-hello`";
         assert!(text.contains(said), "{text}");
-        let named: Vec<_> = text
+        let commands: Vec<_> = text
             .lines()
             .filter_map(|line| {
                 line.trim()
@@ -46,7 +46,7 @@ async fn a_stack_is_deleted_only_after_those_that_work_with_its_role() {
             })
             .filter_map(|rest| rest.split(' ').next())
             .collect();
-        assert_eq!(named, STACKS);
+        assert_eq!(commands, STACKS);
     }
     assert_eq!(there(&world).await.len(), STACKS.len() + 1);
 

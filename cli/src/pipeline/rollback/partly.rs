@@ -38,6 +38,8 @@ impl NotBack {
 #[error("{count} of {all} functions of `{environment}` went back:{each}")]
 pub(super) struct PartlyBack {
     environment: String,
+    /// The option that names the pipeline in a further command.
+    choice: String,
     count: usize,
     all: usize,
     /// A line for each.
@@ -51,16 +53,18 @@ pub(super) struct PartlyBack {
 impl PartlyBack {
     pub(super) fn new(
         arguments: &Rollback,
+        choice: &str,
         plan: &RollbackPlan,
         back: &[FunctionBack],
         not_back: &[NotBack],
     ) -> Self {
         Self {
             environment: arguments.environment.clone(),
+            choice: choice.to_owned(),
             count: back.len(),
             all: back.len() + not_back.len(),
             each: listed(back, not_back),
-            commands: commands(arguments, plan, not_back),
+            commands: commands(&arguments.environment, choice, plan, not_back),
             is_of_stage: matches!(plan, RollbackPlan::Delivery(_)),
         }
     }
@@ -87,8 +91,7 @@ fn listed(back: &[FunctionBack], not_back: &[NotBack]) -> String {
 
 /// The same delivery has to be named: without a name, a second rollback would go back from what is there now, which is the
 /// older version already for some of the functions.
-fn commands(arguments: &Rollback, plan: &RollbackPlan, not_back: &[NotBack]) -> String {
-    let environment = &arguments.environment;
+fn commands(environment: &str, choice: &str, plan: &RollbackPlan, not_back: &[NotBack]) -> String {
     let RollbackPlan::Delivery(delivery) = plan else {
         let command = |one: &NotBack| {
             let service = one.service.as_deref();
@@ -108,10 +111,7 @@ fn commands(arguments: &Rollback, plan: &RollbackPlan, not_back: &[NotBack]) -> 
         versions.find_map(|one| delivery.versions.get(&one.action).cloned())
     };
     let to = commit.or_else(version).unwrap_or_default();
-    let pipeline = arguments.choice.pipeline.as_deref();
-    let pipeline = pipeline.map(|pipeline| format!(" --pipeline {pipeline}"));
-    let pipeline = pipeline.unwrap_or_default();
-    format!("`delivery rollback {environment} {to}{pipeline}`")
+    format!("`delivery rollback {environment} {to}{choice}`")
 }
 
 impl Explained for PartlyBack {
@@ -126,17 +126,18 @@ impl Explained for PartlyBack {
     fn hint(&self) -> Option<String> {
         let Self {
             environment,
+            choice,
             commands,
             ..
         } = self;
         Some(if self.is_of_stage {
             format!(
                 "to bring back the rest: {commands}; API stages, sites and stacks have not gone back yet, and the command brings \
-                 them back, too; the pipeline is held until `delivery resume {environment}`"
+                 them back, too; the pipeline is held until `delivery resume {environment}{choice}`"
             )
         } else {
             format!(
-                "to bring back the rest: {commands}; the pipeline is held until `delivery resume {environment}`"
+                "to bring back the rest: {commands}; the pipeline is held until `delivery resume {environment}{choice}`"
             )
         })
     }
