@@ -402,6 +402,12 @@ async fn launch_stack(
     let step = Timed::begin(reporter, Step::Stack, format!("launching {name}"));
     let launched = launch(environment.endpoints(), stack).await?;
     progress.urls = launched.urls;
+    for url in launched.former_sites {
+        reporter.notice(format!(
+            "{url} stays, although `{FILE_NAME}` has no such site any more: delete its bucket when nobody needs it; a \
+             site that is put back gets another address"
+        ));
+    }
     step.end(reporter, format!("{name} {}", launched.verb));
     let client = environment.endpoints().codepipeline();
     let pipelines = launched.pipelines.into_iter();

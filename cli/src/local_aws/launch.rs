@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use delivery_render::{RenderedEnvironment, RenderedPipeline};
+use delivery_render::{RenderedEnvironment, RenderedPipeline, SITE_URL};
+use delivery_stack::description::describe;
 use local::launch::{Change, Request};
 
 use crate::action_functions::Function;
@@ -18,6 +19,8 @@ pub(crate) struct Launched {
     pub(crate) pipelines: Vec<String>,
     /// Where each stage answers.
     pub(crate) urls: BTreeMap<String, StageUrls>,
+    /// The addresses of sites that the stack had before and has no more: their buckets stay.
+    pub(crate) former_sites: Vec<String>,
     /// What the launch did, for messages.
     pub(crate) verb: &'static str,
 }
@@ -65,6 +68,8 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
         node_layer: stack.node_layer.map(Path::to_owned),
         parameters: stack.parameters.clone(),
     };
+    let before = describe(&endpoints.cloudformation(), name).await?;
+    let before = before.map(|stack| stack.outputs).unwrap_or_default();
     let launched = local::launch::launch(&request)
         .await
         .map_err(|error| match error {
@@ -83,12 +88,19 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             .map(pipeline)
             .collect::<Result<_, _>>()?,
         urls: urls(stack.environments, &launched.outputs),
+        former_sites: former_sites(before, &launched.outputs),
         verb: match launched.change {
             Change::Created => "launched",
             Change::Updated => "updated",
             _ => "is up to date",
         },
     })
+}
+
+fn former_sites(before: BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let before = before.into_iter();
+    let gone = before.filter(|(name, _)| name.ends_with(SITE_URL) && !now.contains_key(name));
+    gone.map(|(_, url)| url).collect()
 }
 
 /// The first site and the first API of each stage.
@@ -111,6 +123,19 @@ fn urls(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_site_that_the_stack_has_no_more_is_named() {
+        let outputs = |names: &[&str]| -> BTreeMap<String, String> {
+            let outputs = names.iter();
+            outputs
+                .map(|name| ((*name).to_owned(), format!("http://{name}")))
+                .collect()
+        };
+        let before = outputs(&["ProdWebSiteUrl", "ProdHelpSiteUrl", "ProdApiUrl"]);
+        let now = outputs(&["ProdHelpSiteUrl"]);
+        assert_eq!(former_sites(before, &now), ["http://ProdWebSiteUrl"]);
+    }
 
     #[test]
     fn the_outputs_say_where_each_stage_answers() {
