@@ -417,17 +417,7 @@ impl<'a> Deployment<'a> {
         };
         match run.run().await? {
             End::Complete => {
-                let at_start = self.progress.alias.as_ref();
-                let is_new = at_start.is_none();
-                // An alias on `$LATEST` has no stable version.
-                let before = rollout
-                    .stable
-                    .or_else(|| at_start.map(|alias| alias.version.clone()));
-                let previous = before.filter(|before| *before != rollout.new);
-                let moved = AliasMove {
-                    by_this_job: is_new || previous.is_some(),
-                    previous,
-                };
+                let moved = self.moved_by(&rollout);
                 Ok(self.complete(&rollout.new, moved))
             }
             End::Continue {
@@ -447,6 +437,21 @@ impl<'a> Deployment<'a> {
                     percent_complete: percent,
                 }))
             }
+        }
+    }
+
+    /// What a rollout that is complete has done.
+    fn moved_by(&self, rollout: &Rollout) -> AliasMove {
+        let at_start = self.progress.alias.as_ref();
+        // An alias on `$LATEST` has no stable version.
+        let before = rollout
+            .stable
+            .clone()
+            .or_else(|| at_start.map(|alias| alias.version.clone()));
+        let previous = before.filter(|before| *before != rollout.new);
+        AliasMove {
+            by_this_job: at_start.is_none() || previous.is_some(),
+            previous,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The hooks that `docs/hooks` shows: asked by deploy-app in a rollout, and by CodeDeploy, whose part is played here.
+//! The hooks that `docs/hooks` shows: asked by deploy-app in a rollout, and by `CodeDeploy`, whose part is played here.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -19,14 +19,14 @@ use tokio::net::TcpListener;
 use crate::is_wholly_on;
 use crate::world::{World, run};
 
-/// How long a function may take to be made: npm installs the client of CodeDeploy for one of them first.
+/// How long a function may take to be made: npm installs the client of `CodeDeploy` for one of them first.
 const WITHIN: Duration = Duration::from_mins(2);
 
-/// An answer of CodeDeploy's needs these two keys, and nothing else is in its event.
+/// An answer of `CodeDeploy`'s needs these two keys, and nothing else is in its event.
 const OF_CODEDEPLOY: &str =
     r#"{"DeploymentId": "d-ABCDEF123", "LifecycleEventHookExecutionId": "eyJlb"}"#;
 
-/// CodeDeploy, and the page that the hooks check.
+/// `CodeDeploy`, and the page that the hooks check.
 #[derive(Clone)]
 struct Played {
     url: String,
@@ -53,9 +53,12 @@ impl Played {
             let kind = [("content-type", "application/x-amz-json-1.1")];
             (kind, id.to_string()).into_response()
         };
-        let page = async move || match *is_healthy.lock().unwrap() {
-            true => StatusCode::OK,
-            false => StatusCode::SERVICE_UNAVAILABLE,
+        let page = async move || {
+            if *is_healthy.lock().unwrap() {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         let router = Router::new()
             .route("/", post(called))
@@ -113,7 +116,7 @@ fn code(package: &Path) -> FunctionCode {
     FunctionCode::builder().zip_file(Blob::new(bytes)).build()
 }
 
-/// What a hook returns for CodeDeploy's event.
+/// What a hook returns for `CodeDeploy`'s event.
 async fn asked_by_codedeploy(world: &World, function: &str) -> Value {
     let invoke = world.lambda.invoke().function_name(function);
     let answer = invoke.payload(Blob::new(OF_CODEDEPLOY)).send().await;
@@ -124,7 +127,7 @@ async fn asked_by_codedeploy(world: &World, function: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// One function for both: deploy-app takes what it returns, CodeDeploy is called.
+/// One function for both: deploy-app takes what it returns, `CodeDeploy` is called.
 #[test]
 fn one_hook_answers_deploy_app_and_codedeploy() {
     run(async |world| {
@@ -136,10 +139,10 @@ fn one_hook_answers_deploy_app_and_codedeploy() {
         let (status, said) = service.release("second", "pass").await;
         assert_eq!(status, PipelineExecutionStatus::Succeeded, "{said}");
         is_wholly_on(&service, "2").await;
-        let none: Vec<Value> = Vec::new();
+        let uncalled: Vec<Value> = Vec::new();
         assert_eq!(
             *played.calls.lock().unwrap(),
-            none,
+            uncalled,
             "deploy-app is no CodeDeploy"
         );
 

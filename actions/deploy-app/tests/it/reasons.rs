@@ -1,6 +1,7 @@
 //! Each row of the table in `docs/rollouts.md`, through the action: what the pipeline's owner reads in full, and where
 //! the aliases are then.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ fn told(world: &World, reported: &Reported) -> String {
             0 => String::new(),
             _ => format!(", {:?}", alias.weights()),
         };
-        text += &format!("\n{name}: version {}{weights}", alias.version());
+        let _infallible = write!(text, "\n{name}: version {}{weights}", alias.version());
     }
     text
 }
