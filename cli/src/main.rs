@@ -153,7 +153,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Rollout(arguments) => pipeline::rollout(&cli.global, arguments).await,
         Command::Rollback(arguments) => pipeline::rollback(&cli.global, arguments).await,
         Command::Resume(arguments) => pipeline::resume(&cli.global, arguments).await,
-        Command::Deploy(arguments) => deploy::deploy(&cli.global, arguments).await,
+        Command::Deploy(arguments) => Box::pin(deploy::deploy(&cli.global, arguments)).await,
         Command::Plan(arguments) => deploy::plan(&cli.global, arguments).await,
         Command::Doctor => doctor::doctor(&cli.global).await,
         Command::NewAction(arguments) => new_action::new_action(&cli.global, arguments),

@@ -100,8 +100,7 @@ async fn find(
     let places = place::places(target.meant(pipeline)?, environment).await?;
     let mut found = Vec::new();
     for place in places {
-        let state = read::state(&place.pipeline).await?;
-        let mut stages = state.stages.into_iter();
+        let mut stages = read::state(&place.pipeline).await?.stages.into_iter();
         let stage = stages.find(|stage| stage.name == place.stage);
         found.push((place, stage));
     }

@@ -138,8 +138,7 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
     ask(global, arguments, &place, &looks, &plan)?;
     let by = caller(&target.cloud).await?;
     let choice = target.choice(&place.pipeline);
-    let again = format!("{environment}{choice}");
-    hold(&place, arguments, &again, &by).await?;
+    hold(&place, arguments, &choice, &by).await?;
     let functions = functions_back(&place, &looks, &plan, arguments, &choice, &by).await?;
     let (execution, only_functions) = match &plan {
         RollbackPlan::Delivery(delivery) => stage_back(&place, delivery).await?,
@@ -150,10 +149,10 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
             Some("no delivery of this environment brought that version".to_owned()),
         ),
     };
-    let mut next = vec![format!("{RESUME}{again}")];
-    if execution.is_some() {
-        next.insert(0, format!("delivery log --follow{choice}"));
-    }
+    let resume = format!("{RESUME}{environment}{choice}");
+    let follow = execution
+        .is_some()
+        .then(|| format!("delivery log --follow{choice}"));
     let rolled_back = RolledBack {
         environment: environment.clone(),
         revision: match &plan {
@@ -164,7 +163,7 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
         only_functions,
         execution,
         held: place.stage.clone(),
-        next,
+        next: follow.into_iter().chain([resume]).collect(),
     };
     answer::print(global.json, &rolled_back);
     Ok(match &rolled_back.only_functions {
@@ -248,10 +247,11 @@ pub(super) fn resume_command(reason: &str) -> Option<String> {
     again.chars().all(known).then(|| format!("{RESUME}{again}"))
 }
 
-/// Closes the transition into the stage. `again` is what `delivery resume` opens it with.
-async fn hold(place: &Place, arguments: &Rollback, again: &str, by: &str) -> Result<(), CliError> {
+/// Closes the transition into the stage. `choice` is the option that names its pipeline, where it has to be named.
+async fn hold(place: &Place, arguments: &Rollback, choice: &str, by: &str) -> Result<(), CliError> {
     let why = arguments.message.as_deref().unwrap_or(NO_REASON);
-    let reason = reason(by, again, why);
+    let again = format!("{}{choice}", arguments.environment);
+    let reason = reason(by, &again, why);
     let sent = place
         .pipeline
         .client()

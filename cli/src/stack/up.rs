@@ -64,7 +64,7 @@ enum Plan {
     /// The change set waits to be executed.
     Execute { stack_id: String, name: String },
     /// The stack is as it should be.
-    Nothing(Option<Description>),
+    Nothing(Option<Box<Description>>),
     /// The changes were shown.
     Shown,
     /// A signal came.
@@ -167,7 +167,7 @@ async fn plan(
     work.reporter.clear_progress();
     let (stack_id, changes) = match prepared {
         Prepared::Ready { stack_id, changes } => (stack_id, changes),
-        Prepared::Nothing => return Ok(Plan::Nothing(found)),
+        Prepared::Nothing => return Ok(Plan::Nothing(found.map(Box::new))),
         Prepared::Over => {
             return Err(StackError::Overtaken {
                 stack: stack_name.clone(),

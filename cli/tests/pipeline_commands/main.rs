@@ -228,16 +228,7 @@ async fn of_several_pipelines_the_one_that_is_meant_is_found_or_has_to_be_named(
         let unknown = world.run(&[&unknown, &stack[..]].concat()).await;
         assert_eq!(unknown.code, 5, "{command}: {}", unknown.printed);
     }
-    // The actions of that pipeline, and no event of the stack.
-    let log = ["log", "--pipeline", "app"];
-    let log = world.json(&[&log, &stack[..]].concat()).await;
-    assert_eq!(log.code, 0, "{}", log.printed);
-    let lines = log.documents.iter();
-    let headings = lines.filter(|line| line["type"] == "action-log");
-    let actions: Vec<_> = headings.map(|line| text(&line["action"])).collect();
-    assert_eq!(actions, ["Checkout", "package"]);
-    let has_events = log.documents.iter().any(|line| line["type"] == "stack-log");
-    assert!(!has_events, "{}", log.printed);
+    the_log_of_a_pipeline_is_that_of_its_actions(&world).await;
 
     // One failed: it is retried, also by the name of a stage that both have.
     let mut job = job;
@@ -269,6 +260,19 @@ async fn of_several_pipelines_the_one_that_is_meant_is_found_or_has_to_be_named(
     let left = world.json(&[&["stop"], &stack[..]].concat()).await;
     assert_eq!(left.code, 0, "{}", left.printed);
     assert_eq!(left.documents[0]["running"], json!(["Production / deploy"]));
+}
+
+/// No event of the stack is in it.
+async fn the_log_of_a_pipeline_is_that_of_its_actions(world: &World) {
+    let log = ["log", "--pipeline", "app", "--stack-name", "several"];
+    let log = world.json(&log).await;
+    assert_eq!(log.code, 0, "{}", log.printed);
+    let lines = log.documents.iter();
+    let headings = lines.filter(|line| line["type"] == "action-log");
+    let actions: Vec<_> = headings.map(|line| text(&line["action"])).collect();
+    assert_eq!(actions, ["Checkout", "package"]);
+    let has_events = log.documents.iter().any(|line| line["type"] == "stack-log");
+    assert!(!has_events, "{}", log.printed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
