@@ -253,12 +253,12 @@ fn someone_elses_operation_is_waited_for_and_never_ended() {
     run(async |local| {
         let key = local.custom(OK).await;
         local.deploy("row-busy", &key, "").await.variables();
-        let slow = local.template(&[("Version", "2"), ("Wait", "4000")]);
+        let slow = local.template(&[("Version", "2"), ("Wait", "12000")]);
         let update = local.cloudformation.update_stack().stack_name("row-busy");
         update.template_body(&slow).send().await.unwrap();
         let next = local.custom(&[("Version", "3")]).await;
         let event = local.job("row-busy", &next, "");
-        let first = local.invoke(&event, Duration::from_secs(2)).await;
+        let first = local.invoke(&event, Duration::from_secs(5)).await;
         let Reported::Continuation { summary, .. } = first else {
             panic!("{first:?}")
         };
@@ -267,7 +267,7 @@ fn someone_elses_operation_is_waited_for_and_never_ended() {
         // A job that has waited for an hour.
         let token = r#"{"action":"deploy-stack","version":1,"content":{"job":"0","entry":"0","operation":null,"begun":false,"deleted":false,"continued":false,"began_seconds":1}}"#;
         let late = local.job("row-busy", &next, "").continuation_token(token);
-        let message = local.invoke(&late, Duration::from_secs(2)).await.failure();
+        let message = local.invoke(&late, Duration::from_mins(1)).await.failure();
         assert!(
             message.starts_with(
                 "RevisionOutOfSync: someone else is changing the stack `row-busy`, which is still "
