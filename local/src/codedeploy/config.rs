@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::failure::Refusal;
+use super::failure::{Refusal, check_platform};
 use super::routing::Routing;
 use super::{Account, seconds};
 
@@ -37,15 +37,7 @@ impl Account {
         &mut self,
         asked: CreateDeploymentConfig,
     ) -> Result<Value, Refusal> {
-        let platform = asked.compute_platform.as_deref().unwrap_or("Server");
-        if platform != "Lambda" {
-            return Err(Refusal::new(
-                "InvalidComputePlatformException",
-                format!(
-                    "the local AWS has CodeDeploy for functions only: the platform is `{platform}`, not `Lambda`"
-                ),
-            ));
-        }
+        check_platform(asked.compute_platform.as_deref())?;
         let name = asked.deployment_config_name;
         if self.routing(&name).is_ok() {
             return Err(Refusal::new(

@@ -34,3 +34,17 @@ impl Refusal {
         self.code
     }
 }
+
+/// Only functions are deployed here. AWS takes a platform that is not named for that of servers.
+pub(super) fn check_platform(named: Option<&str>) -> Result<(), Refusal> {
+    let platform = named.unwrap_or("Server");
+    if platform == "Lambda" {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "InvalidComputePlatformException",
+        format!(
+            "the local AWS has CodeDeploy for functions only: the platform is `{platform}`, not `Lambda`"
+        ),
+    ))
+}

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::failure::Refusal;
+use super::failure::{Refusal, check_platform};
 use super::{Account, routing, seconds};
 
 /// Alarms of one group (`API_AlarmConfiguration`).
@@ -183,15 +183,7 @@ impl Account {
         &mut self,
         asked: CreateApplication,
     ) -> Result<Value, Refusal> {
-        let platform = asked.compute_platform.as_deref().unwrap_or("Server");
-        if platform != "Lambda" {
-            return Err(Refusal::new(
-                "InvalidComputePlatformException",
-                format!(
-                    "the local AWS has CodeDeploy for functions only: the platform is `{platform}`, not `Lambda`"
-                ),
-            ));
-        }
+        check_platform(asked.compute_platform.as_deref())?;
         let name = asked.application_name;
         if self.applications.contains_key(&name) {
             return Err(Refusal::new(

@@ -150,7 +150,7 @@ impl Run {
         let found = self.alias.read().await.map_err(|error| call(&error))?;
         found.ok_or_else(|| {
             let alias = self.alias.resource();
-            Cause::OtherAlias(format!("There is no function with the alias `{alias}`."))
+            Cause::OtherAlias(format!("The alias `{alias}` does not exist."))
         })
     }
 
@@ -218,7 +218,10 @@ impl Run {
         };
         let missing = |alarm: &&Alarm| alarm.state == AlarmState::Missing;
         if let Some(alarm) = alarms.iter().find(missing).filter(|_| !ignores_failures) {
-            return Err(Unreadable(format!("there is no alarm `{}`", alarm.name)));
+            return Err(Unreadable(format!(
+                "the alarm `{}` does not exist",
+                alarm.name
+            )));
         }
         let alarms = alarms.into_iter().filter(|alarm| !missing(&alarm));
         let without_window = alarms.map(|alarm| Alarm {

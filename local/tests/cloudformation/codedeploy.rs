@@ -471,7 +471,7 @@ fn alarms_whose_state_is_not_known_stop_a_deployment_unless_they_are_to_be_ignor
         assert_eq!(info["status"], "Stopped", "{info}");
         let message = info["errorInformation"]["message"].as_str().unwrap();
         assert!(
-            message.ends_with("there is no alarm `cd-nobody`"),
+            message.ends_with("the alarm `cd-nobody` does not exist"),
             "{message}"
         );
 
