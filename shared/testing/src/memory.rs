@@ -59,6 +59,18 @@ impl Memory {
         }
     }
 
+    /// Other buckets with the same objects; uploads that are under way are not in them.
+    pub(crate) fn copied(&self) -> Self {
+        let inner = Inner {
+            buckets: self.lock().buckets.clone(),
+            ..Inner::default()
+        };
+        Self {
+            page_keys: self.page_keys,
+            inner: Arc::new(Mutex::new(inner)),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +175,11 @@ impl S3 for Memory {
         let (content, md5) = Content::read(input.body).await?;
         if let Some(expected) = &input.checksum_crc32
             && *expected != STANDARD.encode(content.crc32().to_be_bytes())
+        {
+            return Err(s3_error!(BadDigest));
+        }
+        if let Some(expected) = &input.checksum_sha256
+            && *expected != STANDARD.encode(content.sha256())
         {
             return Err(s3_error!(BadDigest));
         }

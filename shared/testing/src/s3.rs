@@ -95,6 +95,20 @@ impl Objects {
         Self::of(memory.clone(), Kept::Memory(memory))
     }
 
+    /// Another store with the same objects, from which the two go separate ways.
+    ///
+    /// # Panics
+    ///
+    /// If they are kept as files.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let Kept::Memory(memory) = &self.kept else {
+            panic!("only objects in memory can be copied");
+        };
+        let memory = memory.copied();
+        Self::of(memory.clone(), Kept::Memory(memory))
+    }
+
     /// The same store a network away: each request takes this much longer.
     #[must_use]
     pub fn with_latency(self, latency: Duration) -> Self {
@@ -395,9 +409,13 @@ mod tests {
         assert!(put().if_none_match("*").send().await.is_err());
         assert!(put().if_match("\"0\"").send().await.is_err());
         assert!(put().checksum_crc32("AAAAAA==").send().await.is_err());
+        let other = "2Z4QkXqPUTQSGIpoBjIxfXvgkKZcOdUSkmkhaMWLpUs=";
+        assert!(put().checksum_sha256(other).send().await.is_err());
         let etag = after.contents()[1].e_tag().unwrap();
+        let copied = s3.objects().copied();
         put().if_match(etag).send().await.unwrap();
         assert_eq!(s3.objects().read("store", "b").unwrap(), b"other");
+        assert_eq!(copied.read("store", "b").unwrap(), b"b");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use futures_util::TryStreamExt as _;
 use md5::{Digest as _, Md5};
 use s3s::dto::{ETag, Metadata, StreamingBlob, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, s3_error};
+use sha2::Sha256;
 
 use delivery_action::clock;
 
@@ -88,6 +89,13 @@ impl Content {
         let mut hash = crc32fast::Hasher::new();
         self.0.iter().for_each(|piece| hash.update(piece));
         hash.finalize()
+    }
+
+    /// Its SHA-256.
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        self.0.iter().for_each(|piece| hash.update(piece));
+        hash.finalize().into()
     }
 
     /// A copy in one piece.

@@ -1,0 +1,322 @@
+//! An environment's side of releases: what it has, who is changing it, and what was deployed to it.
+//!
+//! The document `current.json` is the truth, and every change of it is one write on the condition that it is as it was read.
+//! Records are written after it: the one that may be missing is that of the last deployment, whose content the document
+//! holds, and whoever changes the document next writes it first.
+
+mod deployment;
+mod history;
+mod rollback;
+mod state;
+
+use delivery_definition::names::EnvironmentName;
+use jiff::Timestamp;
+
+pub use deployment::{
+    Action, Applied, Deployment, DeploymentId, Ending, NotADeployment, Outcome, Record,
+    ServiceChange, ServiceResult, Target,
+};
+pub use history::History;
+pub use state::{LEASE, Lease, Request, State};
+
+use crate::document;
+use crate::error::ReleaseError;
+use crate::manifest::{Manifest, ReleaseId};
+use crate::repository::{Provenance, Publisher, Repository, layout};
+use state::{Found, Held};
+
+/// How often a change is tried: another one in between is one that has succeeded, and few want to change one environment.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// An environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    repository: Repository,
+    name: EnvironmentName,
+}
+
+/// The document of an environment as it was read.
+struct Read {
+    state: State,
+    /// `None` where there is no document yet.
+    etag: Option<String>,
+}
+
+/// What a request has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The deployment has begun; or had, and goes on: its owner was started again.
+    UnderWay(Lease),
+    /// The owner's deployment has ended already.
+    Ended(Record),
+}
+
+impl Environment {
+    /// An environment of a repository.
+    #[must_use]
+    pub fn new(repository: &Repository, name: EnvironmentName) -> Self {
+        Self {
+            repository: repository.clone(),
+            name,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &EnvironmentName {
+        &self.name
+    }
+
+    /// What it has now.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read, or a call failed.
+    pub async fn state(&self) -> Result<State, ReleaseError> {
+        Ok(self.read().await?.state)
+    }
+
+    /// Begins a deployment, or goes on with the owner's own.
+    ///
+    /// Before anything is written, all that the release consists of is looked for.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else is deploying; the release is not there or not whole; there is nothing to go back to; or a call failed.
+    pub async fn begin(&self, request: &Request, now: Timestamp) -> Result<Begun, ReleaseError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.read().await?;
+            let free = match read.state.find(request, now) {
+                Found::Own(lease) => {
+                    let renewed = read.state.renewed(lease, now);
+                    match renewed.lease.clone() {
+                        Some(lease) if self.replace(&read, &renewed).await? => {
+                            return Ok(Begun::UnderWay(lease));
+                        }
+                        _ => continue,
+                    }
+                }
+                Found::Ended(record) => return Ok(Begun::Ended(record.clone())),
+                Found::Busy(lease) => return Err(self.busy(lease)),
+                Found::Stale(lease) => {
+                    let message = format!("its lease ran out at {}", lease.until);
+                    read.state.abandoned(lease, message, now)
+                }
+                Found::Free => read.state.clone(),
+            };
+            let to = self.target(&free, request, now).await?;
+            let begun = free.begun(request, to, now);
+            if self.replace(&read, &begun).await?
+                && let Some(lease) = begun.lease
+            {
+                return Ok(Begun::UnderWay(lease));
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// What a request applies; `None` to take the environment down.
+    async fn target(
+        &self,
+        state: &State,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Option<Target>, ReleaseError> {
+        let (release, is_back) = match &request.action {
+            Action::Remove => return Ok(None),
+            Action::Deploy { release } | Action::Promote { release, .. } => (
+                Target {
+                    release: release.clone(),
+                    origin: None,
+                },
+                false,
+            ),
+            Action::Rollback { release } => (self.back(state, release.as_ref()).await?, true),
+        };
+        let manifest = self.repository.manifest(&release.release).await?;
+        self.repository.check_blobs(&manifest).await?;
+        if is_back {
+            return Ok(Some(release));
+        }
+        let release = self.combined(state, request, manifest, now).await?;
+        Ok(Some(Target {
+            release,
+            origin: None,
+        }))
+    }
+
+    /// The release with the services of other pipelines that the environment has.
+    async fn combined(
+        &self,
+        state: &State,
+        request: &Request,
+        manifest: Manifest,
+        now: Timestamp,
+    ) -> Result<ReleaseId, ReleaseError> {
+        let there = match &state.current {
+            Some(there) if !manifest.elsewhere.is_empty() => there,
+            _ => return Ok(manifest.id()),
+        };
+        let there = self.repository.manifest(&there.release).await?;
+        let combined = manifest.over(&there);
+        if combined == manifest {
+            return Ok(manifest.id());
+        }
+        let provenance = Provenance {
+            pipeline: None,
+            execution: request.owner.clone(),
+            by: Some(request.by.clone()),
+        };
+        let publisher = Publisher::new(&self.repository);
+        let publication = publisher.publish(&combined, &provenance, now).await?;
+        Ok(publication.release)
+    }
+
+    /// Renews the lease of a deployment, for [`LEASE`] from now on.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or somebody else has taken over.
+    pub async fn renew(
+        &self,
+        deployment: &DeploymentId,
+        now: Timestamp,
+    ) -> Result<(), ReleaseError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.read().await?;
+            match read.state.held(deployment) {
+                Held::UnderWay(lease) => {
+                    let renewed = read.state.renewed(lease, now);
+                    if self.replace(&read, &renewed).await? {
+                        return Ok(());
+                    }
+                }
+                Held::Ended(record) => return Err(self.lost(deployment, Some(record))),
+                Held::Gone => return Err(self.lost(deployment, None)),
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Ends a deployment and releases its lease. What has succeeded is what the environment has from now on. To end it
+    /// again in the same way changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// It has ended otherwise, or somebody else has taken over; or a call failed.
+    pub async fn end(
+        &self,
+        deployment: &DeploymentId,
+        ending: &Ending,
+        now: Timestamp,
+    ) -> Result<Record, ReleaseError> {
+        let ending = ending.shown();
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.read().await?;
+            let ended = match read.state.held(deployment) {
+                Held::UnderWay(lease) => read.state.ended(lease, ending.clone(), now),
+                Held::Ended(record) if record.outcome == ending.outcome => {
+                    self.record(record).await?;
+                    return Ok(record.clone());
+                }
+                Held::Ended(record) => return Err(self.lost(deployment, Some(record))),
+                Held::Gone => return Err(self.lost(deployment, None)),
+            };
+            if self.replace(&read, &ended).await?
+                && let Some(record) = ended.last
+            {
+                return Ok(record);
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Releases the lease of a deployment that is not its caller's own: a person says that nobody is deploying any more.
+    ///
+    /// # Errors
+    ///
+    /// It is not under way, or a call failed.
+    pub async fn unlock(
+        &self,
+        deployment: &DeploymentId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Record, ReleaseError> {
+        let outcome = Outcome::Abandoned {
+            message: format!("{by} released its lease"),
+        };
+        let ending = Ending {
+            outcome,
+            services: std::collections::BTreeMap::new(),
+        };
+        self.end(deployment, &ending, now).await
+    }
+
+    async fn read(&self) -> Result<Read, ReleaseError> {
+        let key = layout::current(self.name.as_str());
+        let Some(object) = self.repository.objects.get(&key).await? else {
+            return Ok(Read {
+                state: State::default(),
+                etag: None,
+            });
+        };
+        let address = || self.repository.objects.address(&key);
+        Ok(Read {
+            state: document::read(&object.bytes, address)?,
+            etag: Some(object.etag),
+        })
+    }
+
+    /// Writes what has become of the document that was read; `false` if somebody else was first.
+    ///
+    /// The record that the document does not hold any more is written before, and the one that it holds now after.
+    async fn replace(&self, read: &Read, next: &State) -> Result<bool, ReleaseError> {
+        if read.state == *next {
+            return Ok(true);
+        }
+        let has_ended = read.state.last != next.last;
+        if has_ended && let Some(last) = &read.state.last {
+            self.record(last).await?;
+        }
+        let key = layout::current(self.name.as_str());
+        let bytes = document::write(next);
+        let objects = &self.repository.objects;
+        let written = objects.replace(&key, read.etag.as_deref(), &bytes).await?;
+        if written
+            && has_ended
+            && let Some(last) = &next.last
+        {
+            self.record(last).await?;
+        }
+        Ok(written)
+    }
+
+    /// Writes the record of a deployment that has ended, unless it is there.
+    async fn record(&self, record: &Record) -> Result<(), ReleaseError> {
+        let key = layout::deployment(self.name.as_str(), &record.deployment.id);
+        let bytes = document::write(record);
+        self.repository.objects.create_bytes(&key, &bytes).await?;
+        Ok(())
+    }
+
+    fn busy(&self, lease: &Lease) -> ReleaseError {
+        ReleaseError::Busy {
+            environment: self.name.to_string(),
+            lease: Box::new(lease.clone()),
+        }
+    }
+
+    fn lost(&self, deployment: &DeploymentId, record: Option<&Record>) -> ReleaseError {
+        ReleaseError::Lost {
+            environment: self.name.to_string(),
+            deployment: deployment.clone(),
+            outcome: record.map(|record| record.outcome.clone()),
+        }
+    }
+
+    fn contended(&self) -> ReleaseError {
+        ReleaseError::Contended {
+            environment: self.name.to_string(),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What an environment has and who is changing it: one document, and what becomes of it. Pure.
+//!
+//! Lease, current release and the last outcome are in one document, so that one conditional write changes them together:
+//! who has lost the lease cannot write any more, and nobody sees half of a change.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::deployment::{
+    Action, Applied, Deployment, DeploymentId, Ending, Outcome, Record, Target,
+};
+use crate::manifest::SCHEMA;
+use crate::time;
+
+/// How long a lease lasts unless it is renewed, which each job of a deployment does: the longest run of a Lambda function (15
+/// minutes, Lambda, "Quotas"), and 5 minutes in which `CodePipeline` sends the next job.
+pub const LEASE: Duration = Duration::from_mins(20);
+
+/// The document of an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    schema: u32,
+    /// How many deployments have begun.
+    pub deployments: u64,
+    /// What the last successful deployment brought; nothing before the first, and after the environment was taken down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Applied>,
+    /// How the last deployment ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Record>,
+    /// The deployment that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+/// The right to change an environment, for a deployment and a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Until when nobody else may take it.
+    #[serde(with = "time")]
+    pub until: Timestamp,
+}
+
+/// What somebody wants to do to an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who wants it: one attempt of an action, or one run of a command. A job that is delivered twice is one owner.
+    pub owner: String,
+    /// On whose behalf.
+    pub by: String,
+    /// Why, where a person said so.
+    pub reason: Option<String>,
+    /// What.
+    pub action: Action,
+}
+
+/// What a request finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// Nobody is deploying.
+    Free,
+    /// Its own deployment is under way.
+    Own(&'a Lease),
+    /// Its own deployment has ended.
+    Ended(&'a Record),
+    /// Somebody else is deploying.
+    Busy(&'a Lease),
+    /// Somebody else's lease has run out.
+    Stale(&'a Lease),
+}
+
+/// What the end of a deployment finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Held<'a> {
+    /// It is under way.
+    UnderWay(&'a Lease),
+    /// It has ended.
+    Ended(&'a Record),
+    /// It is neither the one that is under way nor the last one that ended.
+    Gone,
+}
+
+/// Where a rollback goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Back<'a> {
+    /// To what the environment has, because the last deployment did not succeed.
+    To(Target),
+    /// To what was there before.
+    Before(&'a Applied),
+    /// It has nothing.
+    Nothing,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            deployments: 0,
+            current: None,
+            last: None,
+            lease: None,
+        }
+    }
+}
+
+impl From<&Applied> for Target {
+    fn from(applied: &Applied) -> Self {
+        Self {
+            release: applied.release.clone(),
+            origin: Some(applied.origin.clone()),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn find(&self, request: &Request, now: Timestamp) -> Found<'_> {
+        let is_own = |deployment: &Deployment| {
+            deployment.owner == request.owner && deployment.action == request.action
+        };
+        match &self.lease {
+            // Its own even if it has run out: nobody has taken it.
+            Some(lease) if is_own(&lease.deployment) => return Found::Own(lease),
+            Some(lease) if lease.until >= now => return Found::Busy(lease),
+            Some(lease) => return Found::Stale(lease),
+            None => {}
+        }
+        match &self.last {
+            Some(last) if is_own(&last.deployment) => Found::Ended(last),
+            _ => Found::Free,
+        }
+    }
+
+    pub(super) fn held(&self, deployment: &DeploymentId) -> Held<'_> {
+        match (&self.lease, &self.last) {
+            (Some(lease), _) if lease.deployment.id == *deployment => Held::UnderWay(lease),
+            (_, Some(last)) if last.deployment.id == *deployment => Held::Ended(last),
+            _ => Held::Gone,
+        }
+    }
+
+    /// Where a rollback goes. After a deployment that did not succeed the environment may have some of it, so it goes to what
+    /// the environment had; a rollback that did not succeed is tried again.
+    pub(super) fn back(&self) -> Back<'_> {
+        let Some(current) = &self.current else {
+            return Back::Nothing;
+        };
+        match &self.last {
+            Some(last) if !last.outcome.is_success() => {
+                let tried = match last.deployment.action {
+                    Action::Rollback { .. } => last.deployment.to.clone(),
+                    _ => None,
+                };
+                Back::To(tried.unwrap_or_else(|| current.into()))
+            }
+            _ => Back::Before(current),
+        }
+    }
+
+    /// A deployment has begun.
+    pub(super) fn begun(&self, request: &Request, to: Option<Target>, now: Timestamp) -> Self {
+        let number = self.deployments + 1;
+        let deployment = Deployment {
+            id: DeploymentId::new(number, now),
+            action: request.action.clone(),
+            from: self.current.clone(),
+            to,
+            owner: request.owner.clone(),
+            by: request.by.clone(),
+            reason: request.reason.clone(),
+            began: time::whole_seconds(now),
+        };
+        Self {
+            deployments: number,
+            lease: Some(Lease::new(deployment, now)),
+            ..self.clone()
+        }
+    }
+
+    /// The lease of the deployment that is under way lasts longer; never shorter, where the clocks of two of its jobs differ.
+    pub(super) fn renewed(&self, lease: &Lease, now: Timestamp) -> Self {
+        let mut renewed = Lease::new(lease.deployment.clone(), now);
+        renewed.until = renewed.until.max(lease.until);
+        Self {
+            lease: Some(renewed),
+            ..self.clone()
+        }
+    }
+
+    /// The deployment that is under way has ended.
+    pub(super) fn ended(&self, lease: &Lease, ending: Ending, now: Timestamp) -> Self {
+        let deployment = lease.deployment.clone();
+        let current = if ending.outcome.is_success() {
+            let to = deployment.to.as_ref();
+            to.map(|to| self.applied(&deployment, to))
+        } else {
+            self.current.clone()
+        };
+        Self {
+            current,
+            last: Some(Record {
+                schema: SCHEMA,
+                deployment,
+                outcome: ending.outcome,
+                services: ending.services,
+                ended: time::whole_seconds(now),
+            }),
+            lease: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same, by its lease's end.
+    pub(super) fn abandoned(&self, lease: &Lease, message: String, now: Timestamp) -> Self {
+        let ending = Ending {
+            outcome: Outcome::Abandoned { message },
+            services: std::collections::BTreeMap::new(),
+        };
+        self.ended(lease, ending, now)
+    }
+
+    fn applied(&self, deployment: &Deployment, to: &Target) -> Applied {
+        // What is deployed again has not come after itself.
+        let again = self.current.as_ref();
+        let again = again.filter(|current| current.release == to.release);
+        let origin = to.origin.clone();
+        let origin = origin.or_else(|| again.map(|current| current.origin.clone()));
+        Applied {
+            release: to.release.clone(),
+            deployment: deployment.id.clone(),
+            origin: origin.unwrap_or_else(|| deployment.id.clone()),
+        }
+    }
+}
+
+impl Lease {
+    fn new(deployment: Deployment, now: Timestamp) -> Self {
+        Self {
+            deployment,
+            until: time::whole_seconds(now + LEASE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
