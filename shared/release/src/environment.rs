@@ -9,6 +9,8 @@ mod history;
 mod rollback;
 mod state;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use delivery_definition::names::EnvironmentName;
 use jiff::Timestamp;
 
@@ -27,6 +29,15 @@ use state::{Found, Held};
 
 /// How often a change is tried: another one in between is one that has succeeded, and few want to change one environment.
 const MAX_ATTEMPTS: u32 = 5;
+
+/// What an owner does whose deployment has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// Nothing: it may be a duplicate.
+    No,
+    /// It begins again.
+    AfterFailure,
+}
 
 /// An environment.
 #[derive(Clone, Debug)]
@@ -84,28 +95,56 @@ impl Environment {
     ///
     /// Somebody else is deploying; the release is not there or not whole; there is nothing to go back to; or a call failed.
     pub async fn begin(&self, request: &Request, now: Timestamp) -> Result<Begun, ReleaseError> {
+        self.begin_or(request, Again::No, now).await
+    }
+
+    /// The same by somebody who knows that it is no late duplicate: after a failure of its own it begins again, and the parts
+    /// that were deployed then count, as long as nobody else has deployed since.
+    ///
+    /// # Errors
+    ///
+    /// As [`Environment::begin`].
+    pub async fn begin_again(
+        &self,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Begun, ReleaseError> {
+        self.begin_or(request, Again::AfterFailure, now).await
+    }
+
+    async fn begin_or(
+        &self,
+        request: &Request,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<Begun, ReleaseError> {
         for _ in 0..MAX_ATTEMPTS {
             let read = self.read().await?;
+            let mut parts = BTreeMap::new();
             let free = match read.state.find(request, now) {
                 Found::Own(lease) => {
-                    let renewed = read.state.renewed(lease, now);
-                    match renewed.lease.clone() {
-                        Some(lease) if self.replace(&read, &renewed).await? => {
+                    let resumed = read.state.resumed(lease, now);
+                    match resumed.lease.clone() {
+                        Some(lease) if self.replace(&read, &resumed).await? => {
                             return Ok(Begun::UnderWay(lease));
                         }
                         _ => continue,
                     }
                 }
+                Found::Ended(record)
+                    if again == Again::AfterFailure && !record.outcome.is_success() =>
+                {
+                    parts.clone_from(&record.services);
+                    parts.retain(|_, change| change.is_there());
+                    read.state.clone()
+                }
                 Found::Ended(record) => return Ok(Begun::Ended(record.clone())),
                 Found::Busy(lease) => return Err(self.busy(lease)),
-                Found::Stale(lease) => {
-                    let message = format!("its lease ran out at {}", lease.until);
-                    read.state.abandoned(lease, message, now)
-                }
+                Found::Stale(lease) => read.state.out_of_time(lease, now),
                 Found::Free => read.state.clone(),
             };
             let to = self.target(&free, request, now).await?;
-            let begun = free.begun(request, to, now);
+            let begun = free.begun(request, to, parts, now);
             if self.replace(&read, &begun).await?
                 && let Some(lease) = begun.lease
             {
@@ -182,12 +221,39 @@ impl Environment {
         deployment: &DeploymentId,
         now: Timestamp,
     ) -> Result<(), ReleaseError> {
+        self.change_lease(deployment, |state, lease| state.renewed(lease, now))
+            .await
+    }
+
+    /// Records what became of a part of a deployment, and renews its lease.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or somebody else has taken over.
+    pub async fn record_part(
+        &self,
+        deployment: &DeploymentId,
+        part: &str,
+        change: &ServiceChange,
+        now: Timestamp,
+    ) -> Result<(), ReleaseError> {
+        self.change_lease(deployment, |state, lease| {
+            state.recorded(lease, part, change, now)
+        })
+        .await
+    }
+
+    async fn change_lease(
+        &self,
+        deployment: &DeploymentId,
+        change: impl Fn(&State, &Lease) -> State,
+    ) -> Result<(), ReleaseError> {
         for _ in 0..MAX_ATTEMPTS {
             let read = self.read().await?;
             match read.state.held(deployment) {
                 Held::UnderWay(lease) => {
-                    let renewed = read.state.renewed(lease, now);
-                    if self.replace(&read, &renewed).await? {
+                    let changed = change(&read.state, lease);
+                    if self.replace(&read, &changed).await? {
                         return Ok(());
                     }
                 }
@@ -196,6 +262,36 @@ impl Environment {
             }
         }
         Err(self.contended())
+    }
+
+    /// Ends a deployment as succeeded, if all of these parts are there. To end it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A part is missing: then it is still under way. It has ended otherwise, or somebody else has taken over; or a call
+    /// failed.
+    pub async fn finish(
+        &self,
+        deployment: &DeploymentId,
+        expected: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Record, ReleaseError> {
+        let state = self.state().await?;
+        if let Held::UnderWay(lease) = state.held(deployment) {
+            let missing = lease.missing(expected);
+            if !missing.is_empty() {
+                return Err(ReleaseError::Incomplete {
+                    environment: self.name.to_string(),
+                    deployment: deployment.clone(),
+                    missing,
+                });
+            }
+        }
+        let ending = Ending {
+            outcome: Outcome::Succeeded,
+            services: BTreeMap::new(),
+        };
+        self.end(deployment, &ending, now).await
     }
 
     /// Ends a deployment and releases its lease. What has succeeded is what the environment has from now on. To end it
@@ -247,9 +343,44 @@ impl Environment {
         };
         let ending = Ending {
             outcome,
-            services: std::collections::BTreeMap::new(),
+            services: BTreeMap::new(),
         };
         self.end(deployment, &ending, now).await
+    }
+
+    /// Sets when the environment is removed; without a time it stays.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read or written.
+    pub async fn keep(&self, until: Option<Timestamp>) -> Result<State, ReleaseError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.read().await?;
+            let kept = read.state.kept(until);
+            if self.replace(&read, &kept).await? {
+                return Ok(kept);
+            }
+        }
+        Err(self.contended())
+    }
+
+    /// Ends a deployment whose lease has run out, as abandoned; what it ended, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read or written.
+    pub async fn expire(&self, now: Timestamp) -> Result<Option<Record>, ReleaseError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.read().await?;
+            let Some(lease) = read.state.stale(now) else {
+                return Ok(None);
+            };
+            let abandoned = read.state.out_of_time(lease, now);
+            if self.replace(&read, &abandoned).await? {
+                return Ok(abandoned.last);
+            }
+        }
+        Err(self.contended())
     }
 
     async fn read(&self) -> Result<Read, ReleaseError> {

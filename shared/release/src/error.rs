@@ -115,6 +115,19 @@ pub enum ReleaseError {
         /// How it ended, if that is known without its record.
         outcome: Option<Outcome>,
     },
+    /// Not all that belongs to a release was deployed.
+    #[error(
+        "deployment {deployment} of `{environment}` is not complete: nothing has deployed {}",
+        .missing.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", ")
+    )]
+    Incomplete {
+        /// The environment.
+        environment: String,
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Services, and of apps `SERVICE/function`, `SERVICE/api` and `SERVICE/site`.
+        missing: Vec<String>,
+    },
     /// Others changed the environment again and again.
     #[error("`{environment}` was changed by others each time that it was to be changed")]
     Contended {
@@ -177,9 +190,10 @@ impl ActionError for ReleaseError {
             | Self::Malformed { .. }
             | Self::LargeBlob { .. }
             | Self::NothingBefore { .. } => FailureType::ConfigurationError,
-            Self::Busy { .. } | Self::Lost { .. } | Self::Contended { .. } => {
-                FailureType::RevisionOutOfSync
-            }
+            Self::Busy { .. }
+            | Self::Lost { .. }
+            | Self::Incomplete { .. }
+            | Self::Contended { .. } => FailureType::RevisionOutOfSync,
         }
     }
 
@@ -211,6 +225,9 @@ impl ActionError for ReleaseError {
             ),
             Self::Lost { .. } => {
                 "look at what the environment has now; if this release is still wanted, deploy it again".to_owned()
+            }
+            Self::Incomplete { .. } => {
+                "retry all actions of the stage; where the pipeline has no action for them, update the stack: `delivery up`".to_owned()
             }
             Self::Contended { .. } => "retry".to_owned(),
             Self::NothingBefore { .. } => {

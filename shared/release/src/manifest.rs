@@ -203,6 +203,26 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// What is deployed one by one: `SERVICE` for a stack or a site, and `SERVICE/function`, `SERVICE/api` and `SERVICE/site`
+    /// for what an app has.
+    #[must_use]
+    pub fn parts(&self) -> BTreeSet<String> {
+        let services = self.services.iter();
+        services
+            .flat_map(|(name, service)| match service {
+                Service::CloudFormation(_) | Service::Site(_) => vec![name.clone()],
+                Service::App(_) => {
+                    let artifacts = service.artifacts().into_iter();
+                    artifacts
+                        .map(|(what, _)| format!("{name}/{what}"))
+                        .collect()
+                }
+            })
+            .collect()
+    }
+}
+
 impl Service {
     /// The services that are deployed before it.
     #[must_use]

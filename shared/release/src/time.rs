@@ -34,6 +34,33 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     text.parse().map_err(de::Error::custom)
 }
 
+/// A point in time that may be missing.
+pub(crate) mod optional {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct At(#[serde(with = "super")] Timestamp);
+
+    pub(crate) fn serialize<S: Serializer>(
+        at: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => super::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        let at = Option::<At>::deserialize(deserializer)?;
+        Ok(at.map(|At(at)| at))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,6 +184,28 @@ pub struct ServiceChange {
     pub summary: Option<String>,
 }
 
+impl ServiceChange {
+    /// Whether the environment has what it was to get.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        matches!(
+            self.result,
+            ServiceResult::Deployed | ServiceResult::Unchanged
+        )
+    }
+
+    /// The same, not longer than a document may be.
+    pub(super) fn shown(&self) -> Self {
+        Self {
+            result: self.result,
+            summary: self
+                .summary
+                .as_deref()
+                .map(|text| cut_end(text, MAX_MESSAGE_CHARS)),
+        }
+    }
+}
+
 /// How the deployment of a service ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -220,11 +242,8 @@ impl Ending {
                 message: cut(message),
             },
         };
-        let services = self.services.iter().map(|(name, change)| {
-            let summary = change.summary.as_deref().map(cut);
-            let result = change.result;
-            (name.clone(), ServiceChange { result, summary })
-        });
+        let services = self.services.iter();
+        let services = services.map(|(name, change)| (name.clone(), change.shown()));
         Self {
             outcome,
             services: services.collect(),

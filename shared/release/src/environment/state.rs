@@ -3,13 +3,14 @@
 //! Lease, current release and the last outcome are in one document, so that one conditional write changes them together:
 //! who has lost the lease cannot write any more, and nobody sees half of a change.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::{
-    Action, Applied, Deployment, DeploymentId, Ending, Outcome, Record, Target,
+    Action, Applied, Deployment, DeploymentId, Ending, Outcome, Record, ServiceChange, Target,
 };
 use crate::manifest::SCHEMA;
 use crate::time;
@@ -34,6 +35,13 @@ pub struct State {
     /// The deployment that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// When the environment is removed; one without a time stays. It is there before the environment's first resource.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::optional"
+    )]
+    pub until: Option<Timestamp>,
 }
 
 /// The right to change an environment, for a deployment and a time.
@@ -45,6 +53,11 @@ pub struct Lease {
     /// Until when nobody else may take it.
     #[serde(with = "time")]
     pub until: Timestamp,
+    /// What became of each part so far: a stack or a site is one, an app has up to three.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, ServiceChange>,
+    /// How often its owner has begun it or come back to it.
+    pub passes: u32,
 }
 
 /// What somebody wants to do to an environment.
@@ -58,6 +71,8 @@ pub struct Request {
     pub reason: Option<String>,
     /// What.
     pub action: Action,
+    /// When the environment is removed; as it was where there is none.
+    pub until: Option<Timestamp>,
 }
 
 /// What a request finds.
@@ -105,6 +120,7 @@ impl Default for State {
             current: None,
             last: None,
             lease: None,
+            until: None,
         }
     }
 }
@@ -126,14 +142,19 @@ impl State {
         match &self.lease {
             // Its own even if it has run out: nobody has taken it.
             Some(lease) if is_own(&lease.deployment) => return Found::Own(lease),
-            Some(lease) if lease.until >= now => return Found::Busy(lease),
-            Some(lease) => return Found::Stale(lease),
+            Some(lease) if lease.is_over(now) => return Found::Stale(lease),
+            Some(lease) => return Found::Busy(lease),
             None => {}
         }
         match &self.last {
             Some(last) if is_own(&last.deployment) => Found::Ended(last),
             _ => Found::Free,
         }
+    }
+
+    /// The lease, if it has run out.
+    pub(super) fn stale(&self, now: Timestamp) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.is_over(now))
     }
 
     pub(super) fn held(&self, deployment: &DeploymentId) -> Held<'_> {
@@ -162,8 +183,14 @@ impl State {
         }
     }
 
-    /// A deployment has begun.
-    pub(super) fn begun(&self, request: &Request, to: Option<Target>, now: Timestamp) -> Self {
+    /// A deployment has begun; `parts` are there already.
+    pub(super) fn begun(
+        &self,
+        request: &Request,
+        to: Option<Target>,
+        parts: BTreeMap<String, ServiceChange>,
+        now: Timestamp,
+    ) -> Self {
         let number = self.deployments + 1;
         let deployment = Deployment {
             id: DeploymentId::new(number, now),
@@ -177,17 +204,48 @@ impl State {
         };
         Self {
             deployments: number,
-            lease: Some(Lease::new(deployment, now)),
+            lease: Some(Lease::new(deployment, parts, now)),
+            until: request.until.or(self.until),
             ..self.clone()
         }
     }
 
-    /// The lease of the deployment that is under way lasts longer; never shorter, where the clocks of two of its jobs differ.
+    /// Its owner has come back to it.
+    pub(super) fn resumed(&self, lease: &Lease, now: Timestamp) -> Self {
+        let mut resumed = lease.renewed(now);
+        resumed.passes = lease.passes.saturating_add(1);
+        self.with_lease(resumed)
+    }
+
+    /// A part of the deployment that is under way has ended.
+    pub(super) fn recorded(
+        &self,
+        lease: &Lease,
+        part: &str,
+        change: &ServiceChange,
+        now: Timestamp,
+    ) -> Self {
+        let mut recorded = lease.renewed(now);
+        recorded.parts.insert(part.to_owned(), change.shown());
+        self.with_lease(recorded)
+    }
+
+    /// The lease of the deployment that is under way lasts longer.
     pub(super) fn renewed(&self, lease: &Lease, now: Timestamp) -> Self {
-        let mut renewed = Lease::new(lease.deployment.clone(), now);
-        renewed.until = renewed.until.max(lease.until);
+        self.with_lease(lease.renewed(now))
+    }
+
+    fn with_lease(&self, lease: Lease) -> Self {
         Self {
-            lease: Some(renewed),
+            lease: Some(lease),
+            ..self.clone()
+        }
+    }
+
+    /// The environment is removed at another time, or never.
+    pub(super) fn kept(&self, until: Option<Timestamp>) -> Self {
+        Self {
+            until: until.map(time::whole_seconds),
             ..self.clone()
         }
     }
@@ -201,13 +259,17 @@ impl State {
         } else {
             self.current.clone()
         };
+        let mut services = lease.parts.clone();
+        services.extend(ending.services);
+        let is_removed = current.is_none() && deployment.action == Action::Remove;
         Self {
             current,
+            until: self.until.filter(|_| !is_removed),
             last: Some(Record {
                 schema: SCHEMA,
                 deployment,
                 outcome: ending.outcome,
-                services: ending.services,
+                services,
                 ended: time::whole_seconds(now),
             }),
             lease: None,
@@ -216,10 +278,11 @@ impl State {
     }
 
     /// The same, by its lease's end.
-    pub(super) fn abandoned(&self, lease: &Lease, message: String, now: Timestamp) -> Self {
+    pub(super) fn out_of_time(&self, lease: &Lease, now: Timestamp) -> Self {
+        let message = format!("its lease ran out at {}", lease.until);
         let ending = Ending {
             outcome: Outcome::Abandoned { message },
-            services: std::collections::BTreeMap::new(),
+            services: BTreeMap::new(),
         };
         self.ended(lease, ending, now)
     }
@@ -239,11 +302,41 @@ impl State {
 }
 
 impl Lease {
-    fn new(deployment: Deployment, now: Timestamp) -> Self {
+    fn new(deployment: Deployment, parts: BTreeMap<String, ServiceChange>, now: Timestamp) -> Self {
         Self {
             deployment,
             until: time::whole_seconds(now + LEASE),
+            parts,
+            passes: 1,
         }
+    }
+
+    /// Whether somebody else may take it.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until < now
+    }
+
+    /// It lasts longer; never shorter, where the clocks of two of its jobs differ.
+    fn renewed(&self, now: Timestamp) -> Self {
+        Self {
+            until: self.until.max(time::whole_seconds(now + LEASE)),
+            ..self.clone()
+        }
+    }
+
+    /// Which of these parts are not there yet.
+    #[must_use]
+    pub fn missing(&self, expected: &BTreeSet<String>) -> Vec<String> {
+        let is_there = |part: &&String| {
+            let change = self.parts.get(*part);
+            change.is_some_and(ServiceChange::is_there)
+        };
+        expected
+            .iter()
+            .filter(|part| !is_there(part))
+            .cloned()
+            .collect()
     }
 }
 

@@ -143,6 +143,7 @@ impl World {
             owner: format!("job {}", self.started.len()),
             by: "pipeline".to_owned(),
             reason: None,
+            until: None,
             action,
         };
         self.start(Work::Deploy {
@@ -262,6 +263,7 @@ impl World {
             owner: owner.to_owned(),
             by: "Anna".to_owned(),
             reason: None,
+            until: None,
             action,
         };
         for (owner, action) in [

@@ -7,4 +7,5 @@ mod manifests;
 mod pruning;
 mod published;
 mod publishing;
+mod stages;
 mod world;

@@ -117,6 +117,7 @@ pub(crate) fn request(owner: &str, action: Action) -> Request {
         owner: owner.to_owned(),
         by: "Anna".to_owned(),
         reason: None,
+        until: None,
         action,
     }
 }

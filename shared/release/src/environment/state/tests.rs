@@ -17,6 +17,7 @@ fn request(owner: &str, action: Action) -> Request {
         by: "Anna".to_owned(),
         reason: None,
         action,
+        until: None,
     }
 }
 
@@ -38,7 +39,7 @@ fn to(action: &Action) -> Option<Target> {
 
 fn begun(state: &State, owner: &str, action: Action) -> State {
     let target = to(&action);
-    state.begun(&request(owner, action), target, at(0))
+    state.begun(&request(owner, action), target, BTreeMap::new(), at(0))
 }
 
 fn ended(state: &State, outcome: Outcome) -> State {
@@ -132,7 +133,7 @@ fn a_rollback_that_failed_is_tried_again() {
         origin: Some(DeploymentId::new(1, at(0))),
     };
     let rollback = request("b", Action::Rollback { release: None });
-    let tried = state.begun(&rollback, Some(first.clone()), at(0));
+    let tried = state.begun(&rollback, Some(first.clone()), BTreeMap::new(), at(0));
     assert_eq!(back(&ended(&tried, failed())), Back::To(first));
     let done = ended(&tried, Outcome::Succeeded);
     let current = done.current.as_ref().unwrap();
