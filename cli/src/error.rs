@@ -60,7 +60,7 @@ pub(crate) enum CliError {
         status: String,
     },
     /// There is neither a checkout to build nor a directory to take functions from.
-    #[error("the checkout that this program was built from (`{}`) is missing; its templates and functions are needed", .workspace.display())]
+    #[error("the checkout that this program was built from (`{}`) is missing; the functions are built from it", .workspace.display())]
     NoSources { workspace: PathBuf },
     /// The directory of functions that was given is not there.
     #[error("the folder of functions `{}` does not exist", .directory.display())]
@@ -234,7 +234,10 @@ impl CliError {
                 .to_owned(),
             Self::Program { program, .. } => format!("install `{program}`"),
             Self::Build { .. } => "see cargo's output above".to_owned(),
-            Self::NoSources { .. } => "build `delivery` in a checkout that you keep".to_owned(),
+            Self::NoSources { .. } => {
+                "name the folder with the built functions: `--functions DIR`; or build `delivery` in a checkout that you keep"
+                    .to_owned()
+            }
             Self::NoFunctionsFolder { .. } => {
                 "name an existing one, or leave `--functions` out: then they are built from the checkout"
                     .to_owned()

@@ -16,6 +16,7 @@ mod function_log;
 #[cfg(test)]
 mod generated_docs;
 mod init;
+mod installation;
 mod interrupt;
 mod local_aws;
 mod message;

@@ -12,6 +12,7 @@ use crate::application;
 use crate::args::Global;
 use crate::args::stack::{Architecture, Publish};
 use crate::error::CliError;
+use crate::installation;
 use crate::state_folder::StateFolder;
 
 pub(crate) use custom::CustomFunction;
@@ -118,6 +119,9 @@ impl Settings {
     pub(crate) fn packages(&self, arguments: &Publish) -> PathBuf {
         if let Some(path) = &arguments.packages {
             return path.clone();
+        }
+        if let Some(packages) = installation::packages() {
+            return packages;
         }
         let start = crate::checkout::find();
         start

@@ -12,7 +12,6 @@ use delivery_definition::{Detected, Kind, Mistake, Mistakes, Service, UnknownKin
 use delivery_render::{NodeProject, RenderedEnvironment, RenderedPipeline, Request, render};
 
 use crate::application;
-use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::settings::{FILE_NAME, Settings};
@@ -23,8 +22,12 @@ use repository::ServiceFolder;
 /// The template that a user launches.
 pub(crate) const ROOT: &str = "delivery.yaml";
 
-/// The template of the action functions, which is the same for every application.
-const ACTIONS: &str = "actions.yaml";
+/// The template of the action functions, which is the same for every application. It is a part of this program, which needs
+/// no checkout.
+const ACTIONS: (&str, &str) = (
+    "actions.yaml",
+    include_str!("../../cloudformation/actions.yaml"),
+);
 
 /// The templates of a pipeline.
 #[derive(Clone, Debug)]
@@ -52,35 +55,23 @@ pub(crate) enum TemplatesError {
     /// It is not known what the repository is deployed as.
     #[error(transparent)]
     Kind(#[from] UnknownKind),
-    /// There is no template of the action functions.
-    #[error("the checkout that this program was built from is missing; its templates are needed")]
-    NoCheckout,
 }
 
 impl Explained for TemplatesError {
     fn exit(&self) -> Exit {
-        match self {
-            Self::Mistakes(_) | Self::Kind(_) => Exit::Usage,
-            Self::NoCheckout => Exit::Failed,
-        }
+        Exit::Usage
     }
 
     fn kind(&self) -> &'static str {
-        match self {
-            Self::Mistakes(_) | Self::Kind(_) => "settings",
-            Self::NoCheckout => "template",
-        }
+        "settings"
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Mistakes(_) => None,
-            Self::Kind(_) => Some(format!("`delivery init` writes a `{FILE_NAME}`, which can say it")),
-            Self::NoCheckout => Some(
-                "build `delivery` in a checkout that you keep, or launch published templates: `delivery up \
-                 --template-url URL`"
-                    .to_owned(),
-            ),
+            Self::Kind(_) => Some(format!(
+                "`delivery init` writes a `{FILE_NAME}`, which can say it"
+            )),
         }
     }
 }
@@ -109,7 +100,8 @@ impl Templates {
         };
         let rendering = render(&request).map_err(TemplatesError::Mistakes)?;
         let mut files = rendering.templates;
-        files.insert(ACTIONS.to_owned(), actions()?);
+        let (name, text) = ACTIONS;
+        files.insert(name.to_owned(), text.to_owned());
         let is_app = kinds.values().any(|detected| detected.kind == Kind::App);
         let file = definition.file();
         let is_one_app = is_app && file.services.is_none();
@@ -257,18 +249,6 @@ fn takes_environment(folder: &Path, kinds: &BTreeMap<String, Detected>) -> bool 
     let template = text.and_then(|text| Template::read(&text).ok());
     let mut parameters = template.map(|one| one.parameters()).into_iter().flatten();
     parameters.any(|parameter| parameter.name == "Environment")
-}
-
-fn actions() -> Result<String, CliError> {
-    let path = checkout::find()
-        .ok_or(TemplatesError::NoCheckout)?
-        .join("cloudformation")
-        .join(ACTIONS);
-    std::fs::read_to_string(&path).map_err(|source| CliError::File {
-        verb: "read",
-        path,
-        source,
-    })
 }
 
 #[cfg(test)]

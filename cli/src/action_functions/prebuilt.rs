@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Function;
 use crate::error::CliError;
+use crate::installation;
 
 /// What `scripts/node-layer` calls the layer's package.
 const NODE_LAYER: &str = "node-layer.zip";
@@ -24,18 +25,10 @@ pub(crate) fn prebuilt(directory: &Path) -> Result<Vec<Function>, CliError> {
     })
 }
 
-/// The directory of this program, where the functions lie beside it and nothing is to be built: this program
-/// was brought here ready-made, or there is no cargo. In the folder that cargo builds into they may be older
-/// than their sources, and cargo knows.
+/// The folder of the functions that came with this program.
 pub(crate) fn beside_this_program() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let directory = program.parent()?.to_owned();
-    let is_built_here = crate::checkout::find().is_some_and(|checkout| {
-        let checkout = checkout.canonicalize().unwrap_or(checkout);
-        directory.starts_with(checkout)
-    });
-    let builds = is_built_here && crate::preflight::is_on_path("cargo");
-    (!builds && prebuilt(&directory).is_ok()).then_some(directory)
+    let mut places = installation::functions().into_iter();
+    places.find(|place| prebuilt(place).is_ok())
 }
 
 /// The package of the layer with Node.js and npm, if it is next to the functions.
