@@ -34,12 +34,12 @@ impl Digest {
     /// The file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<(Self, u64)> {
         let mut file = File::open(path)?;
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::default();
         let mut block = vec![0; BLOCK];
         let mut total = 0;
         loop {
             match file.read(&mut block)? {
-                0 => return Ok((Self(hash.finalize().into()), total)),
+                0 => return Ok((hash.finish(), total)),
                 length => {
                     hash.update(&block[..length]);
                     total += length as u64;
@@ -48,10 +48,31 @@ impl Digest {
         }
     }
 
+    /// Reads what [`Digest::base64`] writes.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
     /// As Lambda (`CodeSha256`), S3 (`x-amz-checksum-sha256`) and Terraform (`source_code_hash`) write it.
     #[must_use]
     pub fn base64(&self) -> String {
         STANDARD.encode(self.0)
+    }
+}
+
+/// Makes the digest of bytes that come one block after another.
+#[derive(Debug, Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(crate) fn update(&mut self, block: &[u8]) {
+        self.0.update(block);
+    }
+
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 
@@ -130,6 +151,8 @@ mod tests {
             digest.base64(),
             "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="
         );
+        assert_eq!(Digest::from_base64(&digest.base64()), Some(digest));
+        assert_eq!(Digest::from_base64("ungW"), None, "too short");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc").unwrap();
         assert_eq!(Digest::of_file(file.path()).unwrap(), (digest, 3));

@@ -37,9 +37,9 @@ pub struct Manifest {
     pub source: Source,
     /// The services, by name.
     pub services: BTreeMap<String, Service>,
-    /// `delivery.toml` at that commit: a rollback brings settings back, too. A repository without the file has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub configuration: Option<File>,
+    /// `delivery.toml` at that commit, which has all settings: parameters, rollouts, what CloudFormation may do. So a
+    /// rollback brings settings back, too.
+    pub configuration: File,
     /// The application's other services, which other pipelines deliver: an environment keeps what it has of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub elsewhere: BTreeSet<String>,
@@ -86,16 +86,9 @@ pub struct Stack {
     /// Its transforms, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transform: Vec<String>,
-    /// What CloudFormation lets it do.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub capabilities: BTreeSet<String>,
     /// What it names: code of functions, layers, nested templates, documents.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub artifacts: BTreeMap<String, Artifact>,
-    /// The values of its parameters, the same in each environment; references such as `${database.TableName}` are not
-    /// filled in.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parameters: BTreeMap<String, String>,
     /// The services that are deployed before it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
@@ -107,9 +100,6 @@ pub struct Stack {
 pub struct Site {
     /// What it consists of.
     pub artifacts: SiteArtifacts,
-    /// What becomes its `config.json`; references are not filled in.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub config: BTreeMap<String, String>,
     /// The services that are deployed before it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
@@ -129,15 +119,6 @@ pub struct SiteArtifacts {
 pub struct App {
     /// What it consists of.
     pub artifacts: AppArtifacts,
-    /// Its own template, for what its function needs beyond code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<File>,
-    /// What CloudFormation lets that template do.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub capabilities: BTreeSet<String>,
-    /// The values of that template's parameters; references are not filled in.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parameters: BTreeMap<String, String>,
     /// The services that are deployed before it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<String>,
@@ -150,7 +131,7 @@ pub struct AppArtifacts {
     /// The function's code, as a zip archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<Artifact>,
-    /// The OpenAPI document.
+    /// The OpenAPI document, in a zip archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Artifact>,
     /// The site's files, as a zip archive.
@@ -194,11 +175,7 @@ impl Manifest {
     pub fn blobs(&self) -> BTreeMap<Digest, u64> {
         let services = self.services.values();
         let mut blobs: BTreeMap<_, _> = services.flat_map(Service::blobs).collect();
-        blobs.extend(
-            self.configuration
-                .iter()
-                .map(|file| (file.sha256, file.size)),
-        );
+        blobs.insert(self.configuration.sha256, self.configuration.size);
         blobs
     }
 }
@@ -257,8 +234,7 @@ impl Service {
     fn template(&self) -> Option<&File> {
         match self {
             Self::CloudFormation(stack) => Some(&stack.template),
-            Self::Site(_) => None,
-            Self::App(app) => app.template.as_ref(),
+            Self::Site(_) | Self::App(_) => None,
         }
     }
 

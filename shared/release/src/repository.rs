@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::error::ReleaseError;
 use crate::manifest::{Manifest, ManifestError, ReleaseId};
 use layout::OfRelease;
-use objects::Objects;
+use objects::{Head, Objects};
 
 pub use objects::Put;
 pub use publish::{Blob, Counts, Provenance, Publication, Publisher};
@@ -106,7 +106,8 @@ impl Repository {
         let missing = || ReleaseError::MissingBlob {
             address: self.objects.address(&key),
         };
-        let bytes = self.objects.size(&key).await?.ok_or_else(missing)?;
+        let head = self.objects.head(&key).await?.ok_or_else(missing)?;
+        let bytes = head.size;
         if bytes > MAX_READ_BYTES {
             return Err(ReleaseError::LargeBlob {
                 address: self.objects.address(&key),
@@ -124,11 +125,12 @@ impl Repository {
         Ok(object.bytes)
     }
 
-    /// Checks that everything that a release names is there, with its length.
+    /// Checks that everything that a release names is there, and is what its digest says. S3 compared each object with its
+    /// digest when it came and tells it; one that came without is read.
     ///
     /// # Errors
     ///
-    /// Something is missing, or has another length.
+    /// Something is missing, or is something else.
     pub async fn check_blobs(&self, manifest: &Manifest) -> Result<(), ReleaseError> {
         stream::iter(manifest.blobs())
             .map(|(digest, size)| async move { self.check_blob(&digest, size).await })
@@ -140,13 +142,32 @@ impl Repository {
     async fn check_blob(&self, digest: &Digest, size: u64) -> Result<(), ReleaseError> {
         let key = layout::blob(digest);
         let address = self.objects.address(&key);
-        match self.objects.size(&key).await? {
-            None => Err(ReleaseError::MissingBlob { address }),
-            Some(found) if found != size => Err(ReleaseError::CutBlob {
+        let head = self.objects.head(&key).await?;
+        let Some(head) = head else {
+            return Err(ReleaseError::MissingBlob { address });
+        };
+        self.compare(digest, size, head).await
+    }
+
+    /// Compares what is there with what a blob must be.
+    async fn compare(&self, digest: &Digest, size: u64, head: Head) -> Result<(), ReleaseError> {
+        let key = layout::blob(digest);
+        let address = self.objects.address(&key);
+        if head.size != size {
+            return Err(ReleaseError::CutBlob {
                 address,
-                found,
+                found: head.size,
                 size,
-            }),
+            });
+        }
+        let told = head.sha256.and_then(|told| Digest::from_base64(&told));
+        let found = match told {
+            Some(told) => Some(told),
+            None => self.objects.digest(&key).await?,
+        };
+        match found {
+            None => Err(ReleaseError::MissingBlob { address }),
+            Some(found) if found != *digest => Err(ReleaseError::ChangedBlob { address, found }),
             Some(_) => Ok(()),
         }
     }

@@ -1,17 +1,22 @@
 //! The calls to S3: each write is on a condition, so that nothing is overwritten that its writer has not seen.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::types::ChecksumMode;
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::failure::chain;
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::ReleaseError;
 
 /// How often a write is tried: S3 answers 409 to one of two that write the same key at once (S3 User Guide, "Conditional
 /// writes"), and the other has written it by then.
 const MAX_ATTEMPTS: u32 = 3;
+
+/// The right to read an object, which S3 asks for its head, too.
+const READ: &str = "s3:GetObject";
 
 /// What a write on the condition that nothing is there has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,15 @@ pub(crate) struct Objects {
 pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
     pub(crate) etag: String,
+}
+
+/// What S3 tells of an object without sending it.
+#[derive(Debug)]
+pub(crate) struct Head {
+    /// Its length in bytes.
+    pub(crate) size: u64,
+    /// Its SHA-256 in base64, which S3 has compared with the bytes when they came; `None` if it was put without one.
+    pub(crate) sha256: Option<String>,
 }
 
 /// An object as a listing tells it.
@@ -59,42 +73,68 @@ impl Objects {
 
     /// Reads an object; `None` if there is none.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Object>, CallError> {
-        const ACTION: &str = "s3:GetObject";
+        let Some(object) = self.open(key).await? else {
+            return Ok(None);
+        };
+        let bytes = object.body.collect().await;
+        let bytes = bytes.map_err(|error| self.broken(key, &error))?;
+        Ok(Some(Object {
+            bytes: bytes.to_vec(),
+            etag: object.e_tag.unwrap_or_default(),
+        }))
+    }
+
+    /// The digest of an object's bytes, which are not kept; `None` if there is none.
+    pub(crate) async fn digest(&self, key: &str) -> Result<Option<Digest>, CallError> {
+        let Some(mut object) = self.open(key).await? else {
+            return Ok(None);
+        };
+        let mut hash = Hasher::default();
+        while let Some(block) = object.body.next().await {
+            hash.update(&block.map_err(|error| self.broken(key, &error))?);
+        }
+        Ok(Some(hash.finish()))
+    }
+
+    async fn open(&self, key: &str) -> Result<Option<GetObjectOutput>, CallError> {
         let get = self.client.get_object().bucket(&self.bucket).key(key);
         let object = match get.send().await {
             Ok(object) => object,
             Err(error) => {
-                let error = CallError::new(ACTION, self.address(key), &error);
+                let error = CallError::new(READ, self.address(key), &error);
                 return match error.kind {
                     CallErrorKind::NotFound if !error.is_code("NoSuchBucket") => Ok(None),
                     _ => Err(error),
                 };
             }
         };
-        let etag = object.e_tag.unwrap_or_default();
-        let bytes = object.body.collect().await.map_err(|error| CallError {
-            action: ACTION,
+        Ok(Some(object))
+    }
+
+    /// That an object's bytes broke off.
+    fn broken(&self, key: &str, error: &ByteStreamError) -> CallError {
+        CallError {
+            action: READ,
             resource: self.address(key),
             kind: CallErrorKind::Unavailable,
             code: None,
-            message: chain(&error),
+            message: chain(error),
             request_id: None,
             outcome_unknown: false,
-        })?;
-        Ok(Some(Object {
-            bytes: bytes.to_vec(),
-            etag,
-        }))
+        }
     }
 
-    /// The length of an object; `None` if there is none.
-    pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>, CallError> {
+    /// What S3 tells of an object; `None` if there is none.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Head>, CallError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key);
-        match head.send().await {
-            Ok(head) => Ok(Some(length(head.content_length))),
+        match head.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(head) => Ok(Some(Head {
+                size: length(head.content_length),
+                // Of an upload in parts it is the digest of their digests, which a `-` and their number tell.
+                sha256: head.checksum_sha256.filter(|digest| !digest.contains('-')),
+            })),
             Err(error) => {
-                // What S3 asks for is the right to read the object.
-                let error = CallError::new("s3:GetObject", self.address(key), &error);
+                let error = CallError::new(READ, self.address(key), &error);
                 match error.kind {
                     CallErrorKind::NotFound => Ok(None),
                     _ => Err(error),

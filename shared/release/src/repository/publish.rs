@@ -134,9 +134,10 @@ impl Publisher {
         let objects = &self.repository.objects;
         let key = layout::blob(&blob.sha256);
         // Asked first: an upload that is refused has been sent all the same.
-        let put = match objects.size(&key).await? {
-            Some(_) => {
-                self.repository.check_blob(&blob.sha256, blob.size).await?;
+        let put = match objects.head(&key).await? {
+            Some(head) => {
+                let Blob { sha256, size } = &blob;
+                self.repository.compare(sha256, *size, head).await?;
                 Put::Unchanged
             }
             None => objects.create(&key, &blob.sha256, body).await?,

@@ -213,7 +213,6 @@ pub(crate) fn manifest(content: u8) -> Manifest {
                 property: None,
             },
         },
-        config: BTreeMap::new(),
         after: std::collections::BTreeSet::new(),
     };
     Manifest {
@@ -226,11 +225,11 @@ pub(crate) fn manifest(content: u8) -> Manifest {
             dirty: false,
         },
         services: BTreeMap::from([("website".to_owned(), Service::Site(site))]),
-        configuration: Some(File {
+        configuration: File {
             sha256: Digest::of(&configuration),
             size: 1,
             path: "delivery.toml".to_owned(),
-        }),
+        },
         elsewhere: std::collections::BTreeSet::new(),
         combined: BTreeMap::new(),
     }

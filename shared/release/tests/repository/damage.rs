@@ -1,10 +1,11 @@
 //! What somebody changed by hand is refused by name, and nothing is applied.
 
+use delivery_release::digest::Digest;
 use delivery_release::environment::{Action, State};
 use delivery_release::manifest::{Manifest, ReleaseId};
 use delivery_release::repository::{Publisher, layout};
 
-use crate::world::{World, at, message, provenance, request};
+use crate::world::{BUCKET, World, at, message, provenance, request};
 
 /// What deploying a release to an environment that has another one is refused with.
 async fn refusal(world: &World, release: &ReleaseId) -> String {
@@ -28,7 +29,7 @@ async fn with_a_release() -> (World, ReleaseId, Manifest) {
 
 /// The key of the code that the releases do not share.
 fn code() -> String {
-    layout::blob(&delivery_release::digest::Digest::of(b"bad"))
+    layout::blob(&Digest::of(b"bad"))
 }
 
 #[tokio::test]
@@ -52,18 +53,45 @@ async fn a_blob_of_another_length() {
 #[tokio::test]
 async fn a_blob_that_is_not_what_its_digest_says() {
     let (world, _, manifest) = with_a_release().await;
-    let digest = manifest.configuration.unwrap().sha256;
+    let digest = manifest.configuration.sha256;
     let key = layout::blob(&digest);
     world.bucket.put(&key, "application = \"workshap\"\n").await;
     let refused = world.repository.blob(&digest).await.unwrap_err();
     insta::assert_snapshot!(message(&refused));
 }
 
+/// S3 has no digest of what was put by hand; of what was put with one it tells the digest.
+#[tokio::test]
+async fn a_blob_of_the_same_length_with_other_bytes() {
+    let (world, release, _) = with_a_release().await;
+    world.bucket.put(&code(), "bat").await;
+    let refused = refusal(&world, &release).await;
+    insta::assert_snapshot!(refused);
+    world.bucket.delete(&code()).await;
+    let client = aws_sdk_s3::Client::new(&world.s3.config());
+    let put = client.put_object().bucket(BUCKET).key(code());
+    let digest = Digest::of(b"bat").base64();
+    let put = put.checksum_sha256(digest).body(b"bat".to_vec().into());
+    put.send().await.unwrap();
+    assert_eq!(refusal(&world, &release).await, refused);
+    let mut publisher = Publisher::new(&world.repository);
+    let again = publisher.put_bytes(b"bad").await.unwrap_err();
+    assert_eq!(message(&again), refused);
+}
+
+#[tokio::test]
+async fn a_blob_that_was_put_by_hand_as_it_was_is_taken() {
+    let (world, release, manifest) = with_a_release().await;
+    world.bucket.put(&code(), "bad").await;
+    world.repository.check_blobs(&manifest).await.unwrap();
+    world.deploy("int", &release).await;
+}
+
 #[tokio::test]
 async fn a_manifest_with_a_changed_byte() {
     let (world, release, manifest) = with_a_release().await;
     let text = String::from_utf8(manifest.to_bytes()).unwrap();
-    let changed = text.replacen("CAPABILITY_IAM", "CAPABILITY_I4M", 1);
+    let changed = text.replacen("api/template.yaml", "api/templbte.yaml", 1);
     world.bucket.put(&layout::manifest(&release), changed).await;
     insta::assert_snapshot!(refusal(&world, &release).await);
     let again = Publisher::new(&world.repository);

@@ -64,9 +64,7 @@ impl World {
         let stack = Stack {
             template: file(template, "api/template.yaml"),
             transform: vec!["AWS::Serverless-2016-10-31".to_owned()],
-            capabilities: BTreeSet::from(["CAPABILITY_IAM".to_owned()]),
             artifacts,
-            parameters: BTreeMap::new(),
             after: BTreeSet::new(),
         };
         let configuration = publisher.put_bytes(b"application = \"workshop\"\n").await;
@@ -75,7 +73,7 @@ impl World {
             application: "workshop".to_owned(),
             source: source(code),
             services: BTreeMap::from([("api".to_owned(), Service::CloudFormation(stack))]),
-            configuration: Some(file(configuration.unwrap(), "delivery.toml")),
+            configuration: file(configuration.unwrap(), "delivery.toml"),
             elsewhere: BTreeSet::new(),
             combined: BTreeMap::new(),
         }

@@ -19,6 +19,8 @@ pub(super) struct Object {
     pub(super) content: Content,
     /// MD5 of what was put; of an upload in parts what S3 makes of theirs.
     pub(super) etag: ETag,
+    /// Its SHA-256 in base64, if whoever put it sent one: S3 keeps what it has compared.
+    pub(super) sha256: Option<String>,
     /// When it was stored.
     pub(super) modified: Timestamp,
     /// What is told of it.
@@ -42,6 +44,7 @@ impl Object {
         Self {
             content,
             etag: ETag::Strong(etag),
+            sha256: None,
             modified: Timestamp::from(clock::now()),
             about,
         }
