@@ -10,7 +10,6 @@ pub(crate) mod parameters;
 pub(crate) mod pipelines;
 pub(crate) mod publish;
 pub(crate) mod question;
-pub(crate) mod resources;
 mod up;
 mod validate;
 mod wait;

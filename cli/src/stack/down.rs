@@ -5,18 +5,23 @@
 //! write to it. What a deletion left is found by its events, which CloudFormation keeps for 90 days, so a second
 //! `down` finishes what an interrupted one began, even when the stack is gone.
 
-mod bucket;
 mod environments;
 mod error;
-mod leftovers;
+#[cfg(test)]
 mod policies;
+
+use std::ops::ControlFlow;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 use delivery_action::aws::CallError;
 use delivery_stack::NESTED_STACK;
+use delivery_stack::deletion::bucket::{BUCKET, Bucket};
+use delivery_stack::deletion::leftovers::{Leftover, leftovers};
+use delivery_stack::deletion::policies::{Policies, Policy};
 use delivery_stack::description::{Description, describe, is_absent};
 use delivery_stack::events::{self, Follower};
+use delivery_stack::resources::{self, Resource};
 use delivery_stack::state::State;
 
 use super::description::{check_is_delivery, is_delivery};
@@ -24,7 +29,6 @@ use super::failure::StackError;
 use super::follow::{Followed, WaitLimits, conclude, follow};
 use super::publish;
 use super::question::{Answer, type_out};
-use super::resources::{self, Resource};
 use super::up::recover::busy;
 use crate::args::Global;
 use crate::args::stack::Down;
@@ -35,13 +39,7 @@ use crate::message::StackMessage;
 use crate::output::Reporter;
 use crate::settings::Settings;
 
-use bucket::Bucket;
 pub(crate) use error::DownError;
-use leftovers::{Leftover, leftovers};
-use policies::{Policies, Policy};
-
-/// The type of a bucket.
-const BUCKET: &str = "AWS::S3::Bucket";
 
 /// What every step needs.
 struct Work<'a> {
@@ -167,9 +165,30 @@ async fn empty(work: &Work<'_>, buckets: &[&ResourceToDelete]) -> Result<(), Cli
     for one in buckets {
         let bucket = work.bucket(one.name());
         if bucket.exists(&work.s3).await? {
-            bucket.empty(&work.s3, work.reporter).await?;
+            empty_one(work, bucket).await?;
         }
     }
+    Ok(())
+}
+
+/// Deletes everything in a bucket, and shows how much of it is deleted.
+async fn empty_one(work: &Work<'_>, bucket: Bucket<'_>) -> Result<(), CliError> {
+    let report = |deleted, done| {
+        work.reporter.report(StackMessage::Emptying {
+            bucket: bucket.name.to_owned(),
+            deleted,
+            done,
+        });
+    };
+    let progress = |deleted| {
+        let text = format!("emptying s3://{}: {deleted} deleted", bucket.name);
+        if !work.reporter.show_progress(&text) {
+            report(deleted, false);
+        }
+        ControlFlow::Continue(())
+    };
+    let emptied = bucket.empty(&work.s3, progress).await?;
+    report(emptied.deleted, true);
     Ok(())
 }
 
@@ -401,8 +420,11 @@ async fn clean(
 async fn delete_bucket(work: &Work<'_>, name: &str) -> Result<(), CliError> {
     let bucket = work.bucket(name);
     if bucket.exists(&work.s3).await? {
-        bucket.empty(&work.s3, work.reporter).await?;
-        bucket.delete(&work.s3, work.reporter).await?;
+        empty_one(work, bucket).await?;
+        bucket.delete(&work.s3).await?;
+        work.reporter.report(StackMessage::BucketDeleted {
+            bucket: name.to_owned(),
+        });
     }
     Ok(())
 }

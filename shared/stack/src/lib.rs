@@ -2,12 +2,14 @@
 
 pub mod change_set;
 mod codedeploy;
+pub mod deletion;
 pub mod deployment;
 pub mod description;
 pub mod events;
 pub mod failure;
 pub mod package;
 pub mod parameters;
+pub mod resources;
 pub mod service;
 pub mod state;
 pub mod template;

@@ -1,6 +1,8 @@
 //! Why not everything was deleted.
 
-use crate::error::Explained;
+use delivery_stack::deletion::bucket::BucketError;
+
+use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::stack::question::Answer;
 
@@ -38,19 +40,8 @@ pub(crate) enum DownError {
         bucket: String,
     },
     /// S3 did not delete an object.
-    #[error("s3://{bucket}/{key} was not deleted ({code}: {message}){}", if *.others > 0 { format!(", nor were {others} others") } else { String::new() })]
-    NotDeleted {
-        /// The bucket.
-        bucket: String,
-        /// The first object's key.
-        key: String,
-        /// How many more were not.
-        others: usize,
-        /// S3's error code.
-        code: String,
-        /// S3's words.
-        message: String,
-    },
+    #[error(transparent)]
+    NotDeleted(BucketError),
     /// Something still exists.
     #[error("the stack `{stack}` is deleted, but {} of its resources still exist: {}", .paths.len(), .paths.join(", "))]
     Left {
@@ -59,6 +50,15 @@ pub(crate) enum DownError {
         /// What exists.
         paths: Vec<String>,
     },
+}
+
+impl From<BucketError> for CliError {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Call(error) => error.into(),
+            error @ BucketError::NotDeleted { .. } => DownError::NotDeleted(error).into(),
+        }
+    }
 }
 
 /// How many stacks of environments work.
@@ -88,7 +88,7 @@ impl Explained for DownError {
             Self::Protected { .. }
             | Self::InUse { .. }
             | Self::TakesData { .. }
-            | Self::NotDeleted { .. } => Exit::Failed,
+            | Self::NotDeleted(_) => Exit::Failed,
         }
     }
 
@@ -97,7 +97,7 @@ impl Explained for DownError {
             Self::NotConfirmed { .. } => "not-confirmed",
             Self::Protected { .. } | Self::TakesData { .. } => "protected",
             Self::InUse { .. } => "in-use",
-            Self::NotDeleted { .. } => "bucket",
+            Self::NotDeleted(_) => "bucket",
             Self::Left { .. } => "left",
         }
     }
@@ -117,7 +117,7 @@ impl Explained for DownError {
             Self::TakesData { .. } => {
                 "to delete the data too, run it again with `--include-data`".to_owned()
             }
-            Self::NotDeleted { .. } => {
+            Self::NotDeleted(_) => {
                 "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and check that the object is \
                  not locked; then run `delivery down` again: it continues where it stopped"
                     .to_owned()

@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
 use delivery_stack::description::Description;
 use delivery_stack::events::{Follower, latest_operation};
+use delivery_stack::resources;
 use delivery_stack::state::State;
 
 use super::UpError;
@@ -16,7 +17,6 @@ use crate::output::foreign;
 use crate::stack::failure::StackError;
 use crate::stack::follow::{Followed, WaitLimits, conclude, follow};
 use crate::stack::question::{Answer, confirm};
-use crate::stack::resources;
 
 /// What to do with the stack once it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,25 +3,76 @@
 //! Every call names the account that has to own the bucket: after a deletion anybody may create a bucket of the
 //! same name.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{Delete, MultipartUpload, ObjectIdentifier};
 use delivery_action::aws::{CallError, CallErrorKind};
+use delivery_action::failure::{ActionError, FailureType};
 
-use super::DownError;
-use crate::error::CliError;
-use crate::message::StackMessage;
-use crate::output::Reporter;
+/// The type of a bucket.
+pub const BUCKET: &str = "AWS::S3::Bucket";
 
 /// How many keys one call deletes at most (`API_DeleteObjects`).
 const BATCH: usize = 1000;
 
-/// A bucket of the account that is signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bucket<'a> {
+/// A bucket of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket<'a> {
     /// Its name.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// The account that has to own it.
-    pub(super) owner: &'a str,
+    pub owner: &'a str,
+}
+
+/// How far a bucket was emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emptied {
+    /// How many versions, delete markers and uploads were deleted.
+    pub deleted: u64,
+    /// Whether nothing was left.
+    pub is_done: bool,
+}
+
+/// Why a bucket is not empty.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// S3 did not delete an object.
+    #[error("s3://{bucket}/{key} was not deleted ({code}: {message}){}", if *.others > 0 { format!(", nor were {others} others") } else { String::new() })]
+    NotDeleted {
+        /// The bucket.
+        bucket: String,
+        /// The first object's key.
+        key: String,
+        /// How many more were not.
+        others: usize,
+        /// S3's error code.
+        code: String,
+        /// S3's words.
+        message: String,
+    },
+}
+
+impl ActionError for BucketError {
+    fn failure_type(&self) -> FailureType {
+        match self {
+            Self::Call(error) => error.failure_type(),
+            Self::NotDeleted { .. } => FailureType::PermissionError,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Call(error) => error.hint(),
+            Self::NotDeleted { .. } => Some(
+                "allow `s3:DeleteObject` and `s3:DeleteObjectVersion` on the bucket, and check that the object is not locked"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 impl Bucket<'_> {
@@ -30,7 +81,11 @@ impl Bucket<'_> {
     }
 
     /// Whether it is there.
-    pub(super) async fn exists(&self, s3: &Client) -> Result<bool, CallError> {
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    pub async fn exists(&self, s3: &Client) -> Result<bool, CallError> {
         let head = s3
             .head_bucket()
             .bucket(self.name)
@@ -49,8 +104,17 @@ impl Bucket<'_> {
         }
     }
 
-    /// Deletes everything in it, including what is written in the meantime.
-    pub(super) async fn empty(&self, s3: &Client, reporter: &Reporter) -> Result<(), CliError> {
+    /// Deletes everything in it, including what is written in the meantime. After each batch it is told how much is
+    /// deleted, and may be stopped.
+    ///
+    /// # Errors
+    ///
+    /// A call failed, or S3 does not delete something.
+    pub async fn empty(
+        &self,
+        s3: &Client,
+        mut progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Emptied, BucketError> {
         let mut deleted = 0;
         loop {
             let page = self.page(s3).await?;
@@ -58,23 +122,14 @@ impl Bucket<'_> {
                 break;
             }
             deleted += self.delete_all(s3, page).await?;
-            let seen =
-                reporter.show_progress(&format!("emptying s3://{}: {deleted} deleted", self.name));
-            if !seen {
-                self.report(reporter, deleted, false);
+            if progress(deleted).is_break() {
+                let is_done = false;
+                return Ok(Emptied { deleted, is_done });
             }
         }
         deleted += self.abort_uploads(s3).await?;
-        self.report(reporter, deleted, true);
-        Ok(())
-    }
-
-    fn report(&self, reporter: &Reporter, deleted: u64, done: bool) {
-        reporter.report(StackMessage::Emptying {
-            bucket: self.name.to_owned(),
-            deleted,
-            done,
-        });
+        let is_done = true;
+        Ok(Emptied { deleted, is_done })
     }
 
     /// The first versions and delete markers that are there. Each page is deleted before the next is asked
@@ -109,7 +164,7 @@ impl Bucket<'_> {
         &self,
         s3: &Client,
         objects: Vec<ObjectIdentifier>,
-    ) -> Result<u64, CliError> {
+    ) -> Result<u64, BucketError> {
         let mut deleted = 0;
         for batch in objects.chunks(BATCH) {
             let request = Delete::builder()
@@ -128,21 +183,20 @@ impl Bucket<'_> {
                     CallError::new("s3:DeleteObjectVersion", self.resource(), &error)
                 })?;
             if let Some(first) = answer.errors().first() {
-                return Err(DownError::NotDeleted {
+                return Err(BucketError::NotDeleted {
                     bucket: self.name.to_owned(),
                     key: first.key().unwrap_or_default().to_owned(),
                     others: answer.errors().len() - 1,
                     code: first.code().unwrap_or_default().to_owned(),
                     message: first.message().unwrap_or_default().to_owned(),
-                }
-                .into());
+                });
             }
             deleted += batch.len() as u64;
         }
         Ok(deleted)
     }
 
-    async fn abort_uploads(&self, s3: &Client) -> Result<u64, CliError> {
+    async fn abort_uploads(&self, s3: &Client) -> Result<u64, CallError> {
         let mut aborted = 0;
         loop {
             let page = s3
@@ -185,22 +239,26 @@ impl Bucket<'_> {
     }
 
     /// Deletes it, empty as it is.
-    pub(super) async fn delete(&self, s3: &Client, reporter: &Reporter) -> Result<(), CliError> {
+    ///
+    /// # Errors
+    ///
+    /// The call failed.
+    pub async fn delete(&self, s3: &Client) -> Result<(), CallError> {
         let deleted = s3
             .delete_bucket()
             .bucket(self.name)
             .expected_bucket_owner(self.owner)
             .send()
             .await;
-        if let Err(error) = deleted {
-            let error = CallError::new("s3:DeleteBucket", self.resource(), &error);
-            if error.kind != CallErrorKind::NotFound {
-                return Err(error.into());
+        match deleted {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let error = CallError::new("s3:DeleteBucket", self.resource(), &error);
+                if error.kind == CallErrorKind::NotFound {
+                    return Ok(());
+                }
+                Err(error)
             }
         }
-        reporter.report(StackMessage::BucketDeleted {
-            bucket: self.name.to_owned(),
-        });
-        Ok(())
     }
 }

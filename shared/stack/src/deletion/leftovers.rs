@@ -5,27 +5,28 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use delivery_stack::NESTED_STACK;
-use delivery_stack::events::StackEvent;
+use crate::NESTED_STACK;
+use crate::events::StackEvent;
 
 /// A resource that its stack left where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Leftover {
+pub struct Leftover {
     /// The id of its stack.
-    pub(super) stack_id: String,
+    pub stack_id: String,
     /// The name of its stack.
-    pub(super) stack: String,
+    pub stack: String,
     /// Its logical id.
-    pub(super) logical: String,
+    pub logical: String,
     /// Its type.
-    pub(super) kind: String,
+    pub kind: String,
     /// Its physical id.
-    pub(super) physical: Option<String>,
+    pub physical: Option<String>,
 }
 
 impl Leftover {
     /// Where it was.
-    pub(super) fn path(&self) -> String {
+    #[must_use]
+    pub fn path(&self) -> String {
         format!("{}/{}", self.stack, self.logical)
     }
 }
@@ -33,7 +34,8 @@ impl Leftover {
 /// The resources that deletions skipped and that were not deleted since, but not those that an update left on
 /// purpose. The order of the events decides: a `DELETE_SKIPPED` counts only after its own stack's deletion has
 /// begun.
-pub(super) fn leftovers(events: &[StackEvent]) -> Vec<Leftover> {
+#[must_use]
+pub fn leftovers(events: &[StackEvent]) -> Vec<Leftover> {
     let mut deleting = HashSet::new();
     let mut left = BTreeMap::new();
     for event in events {

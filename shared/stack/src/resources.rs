@@ -2,37 +2,44 @@
 
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::CallError;
-use delivery_stack::NESTED_STACK;
+
+use crate::NESTED_STACK;
 
 /// A resource of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resource {
+pub struct Resource {
     /// Where it is: the logical ids from the root to it (`Application/ProdSite`).
-    pub(crate) path: String,
+    pub path: String,
     /// Its type.
-    pub(crate) kind: String,
+    pub kind: String,
     /// Its physical id; `None` where it was never made.
-    pub(crate) physical: Option<String>,
+    pub physical: Option<String>,
     /// CloudFormation's word for its status.
-    pub(crate) status: String,
+    pub status: String,
 }
 
 impl Resource {
     /// The logical id in its own stack.
-    pub(crate) fn logical(&self) -> &str {
+    #[must_use]
+    pub fn logical(&self) -> &str {
         self.path
             .rsplit_once('/')
             .map_or(self.path.as_str(), |(_, id)| id)
     }
 
     /// Whether CloudFormation has deleted it.
-    pub(crate) fn is_deleted(&self) -> bool {
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
         self.status == "DELETE_COMPLETE"
     }
 }
 
 /// All resources of a stack and of the stacks nested in it, each nested stack before what is in it.
-pub(crate) async fn list(client: &Client, stack: &str) -> Result<Vec<Resource>, CallError> {
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn list(client: &Client, stack: &str) -> Result<Vec<Resource>, CallError> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), stack.to_owned())];
     while let Some((prefix, stack)) = open.pop() {
