@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::Client;
 use delivery_action::aws::{CallError, CallErrorKind, SdkConfig};
-use delivery_action::clock;
+use delivery_action::clock::{self, Deadline};
 use delivery_action::env;
 use delivery_action::event::EventFunction;
 use delivery_alias::{Found, FunctionAlias};
@@ -79,7 +79,7 @@ impl EventFunction for Guard {
     const NAME: &'static str = "guard";
     type Error = GuardError;
 
-    async fn handle(&self, event: &Value) -> Result<(), GuardError> {
+    async fn handle(&self, event: &Value, _deadline: Deadline) -> Result<(), GuardError> {
         let ended = EndedAction::of(event);
         let watched = self.watched.iter();
         let looks: Vec<_> = watched

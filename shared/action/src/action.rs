@@ -21,7 +21,8 @@ mod serve;
 
 pub use host::{DEADLINE_MARGIN, Host, HostError};
 pub use report::ReportError;
-pub use serve::serve;
+pub(crate) use serve::invocation;
+pub use serve::{serve, serve_with_events};
 
 /// Why the Lambda runtime ended: what `main` returns.
 pub use lambda_runtime::Error as RuntimeError;

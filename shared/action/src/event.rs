@@ -2,10 +2,12 @@
 //!
 //! They get what actions get: a process whose memory is hidden, the log without secrets, and the configuration of
 //! AWS clients. There is no job, so nothing is reported: an error is logged and fails the invocation. Lambda then calls the
-//! function up to two more times with the same event, and counts it in the metric `Errors`.
+//! function up to two more times with the same event, and counts it in the metric `Errors`. A function that is an action, too, is
+//! served by [`serve_with_events`](crate::action::serve_with_events).
 //!
 //! ```no_run
 //! use delivery_action::aws::SdkConfig;
+//! use delivery_action::clock::Deadline;
 //! use delivery_action::event::{self, EventFunction, RuntimeError};
 //! use delivery_action::failure::JobError;
 //! use serde_json::Value;
@@ -22,7 +24,7 @@
 //!     const NAME: &'static str = "tell";
 //!     type Error = JobError;
 //!
-//!     async fn handle(&self, event: &Value) -> Result<(), JobError> {
+//!     async fn handle(&self, event: &Value, _deadline: Deadline) -> Result<(), JobError> {
 //!         tracing::info!(kind = %event["detail-type"], "an event");
 //!         Ok(())
 //!     }
@@ -41,9 +43,12 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
+use crate::action::invocation;
 use crate::aws::{self, SdkConfig};
+use crate::clock::Deadline;
 use crate::env;
 use crate::failure::{ActionError, Failure};
+use crate::job::Invocation;
 use crate::logging;
 use crate::process;
 
@@ -60,12 +65,16 @@ pub trait EventFunction: Send + Sync + 'static {
     /// Handles one event.
     ///
     /// An event comes at least once, sometimes twice at the same time, so handling it twice must equal handling it
-    /// once.
+    /// once. Lambda ends the process at the deadline.
     ///
     /// # Errors
     ///
     /// Any error fails the invocation, and Lambda delivers the event again.
-    fn handle(&self, event: &Value) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn handle(
+        &self,
+        event: &Value,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// Handles a function's events until Lambda ends the process. This is the only call that a `main` makes.
@@ -89,24 +98,50 @@ pub fn serve<F: EventFunction>(
 async fn take_events<F: EventFunction>(
     constructor: impl Fn(&SdkConfig) -> Result<F, F::Error>,
 ) -> Result<(), RuntimeError> {
-    let function = OnceCell::new();
-    let (function, constructor) = (&function, &constructor);
+    let events = Events::new(constructor);
     let handler = service_fn(|event: LambdaEvent<Value>| {
-        let span = tracing::info_span!(
-            "event", function = F::NAME, request_id = %event.context.request_id
-        );
+        let events = &events;
         async move {
-            let handled = async {
-                let function: &F = function
-                    .get_or_try_init(|| async { constructor(&aws::of_function()) })
-                    .await?;
-                function.handle(&event.payload).await
-            };
-            handled.await.map_err(|error| failed(&error))
+            events
+                .handle(&event.payload, &invocation(&event.context))
+                .await
         }
-        .instrument(span)
     });
     Runtime::new(handler).layer(TracingLayer::new()).run().await
+}
+
+/// A function of events, which is made with the first of them.
+pub(crate) struct Events<F, C> {
+    constructor: C,
+    function: OnceCell<F>,
+}
+
+impl<F: EventFunction, C: Fn(&SdkConfig) -> Result<F, F::Error>> Events<F, C> {
+    pub(crate) fn new(constructor: C) -> Self {
+        Self {
+            constructor,
+            function: OnceCell::new(),
+        }
+    }
+
+    pub(crate) async fn handle(
+        &self,
+        event: &Value,
+        invocation: &Invocation,
+    ) -> Result<(), RuntimeError> {
+        let span = tracing::info_span!(
+            "event", function = F::NAME, request_id = %invocation.request_id
+        );
+        let handled = async {
+            let function: &F = self
+                .function
+                .get_or_try_init(|| async { (self.constructor)(&aws::of_function()) })
+                .await?;
+            function.handle(event, invocation.deadline).await
+        };
+        let handled = handled.instrument(span.clone()).await;
+        handled.map_err(|error| span.in_scope(|| failed(&error)))
+    }
 }
 
 /// Logs an error and makes of it what Lambda is told.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use delivery_action::clock::Deadline;
 use delivery_action::event::EventFunction;
 use delivery_rollout::{Change, Share};
 use delivery_testing::events::FUNCTION_KEYS;
@@ -15,11 +16,14 @@ use guard::{Guard, GuardError, Watched};
 
 use crate::rollouts::{Comes, EXECUTION, Left, NEW, STABLE, WATCHED, alias, left, read, reason};
 
+/// More than a test takes.
+const WITHIN: Duration = Duration::from_mins(1);
+
 async fn handle(world: &World, url: &str, list: &str, comes: Comes) -> Result<(), GuardError> {
     let watched = Watched::parse_list(Some(list)).unwrap();
     let guard = Guard::new(&config(url, FUNCTION_KEYS), watched);
     world.forget_calls();
-    guard.handle(&comes.event()).await
+    guard.handle(&comes.event(), Deadline::after(WITHIN)).await
 }
 
 #[tokio::test]
