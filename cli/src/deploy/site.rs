@@ -140,13 +140,13 @@ impl Work<'_> {
         let to = zip.path().to_owned();
         let made = blocking(move || Creation::of(&folder).without(&LEFT_OUT).write_file(&to)).await;
         made.map_err(|error| failed(error.into()))?;
-        let key = self.blobs.put_file(zip.path()).await;
-        let key = key.map_err(|error| DeployError::Deployment(error.into()))?;
+        let blob = self.blobs.put_file(zip.path()).await;
+        let blob = blob.map_err(|error| DeployError::Deployment(error.into()))?;
         Ok(Artifact {
             name: service.name.clone(),
             revision: None,
             bucket: self.place.bucket.clone(),
-            key,
+            key: self.blobs.key(&blob.sha256),
         })
     }
 

@@ -63,6 +63,12 @@ impl Execution {
         Ok(Some(Self { pipeline, id }))
     }
 
+    /// The name of its pipeline.
+    #[must_use]
+    pub fn pipeline(&self) -> &str {
+        &self.pipeline
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -3,11 +3,13 @@
 //! Everything is named by its content, and an archive of equal files has equal bytes, so that a template changes only where
 //! something that it deploys has changed: not with a file's time, a path or a run.
 
+mod artifact_files;
 mod blobs;
 mod boundary;
 mod error;
 mod files;
 mod locations;
+mod packaged;
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,15 +18,19 @@ use std::path::Path;
 
 use delivery_action::{blocking, env};
 use delivery_archive::Creation;
+use delivery_release::repository::{Blob, Publisher};
 use serde_json::Value;
 
 use crate::template::Template;
 
+pub use artifact_files::ArtifactFiles;
 pub use blobs::Blobs;
 pub use error::{PackageError, Place};
 pub(crate) use files::folder_of;
 pub use files::{DiskError, FileKind, Files, Folder, resolve};
 use locations::{Content, Form, Location, find};
+pub use packaged::{Package, Packaged};
+use packaged::{Uploaded, named};
 
 /// The longest template that a call can have in it, in bytes (`CloudFormation` User Guide, "Quotas").
 pub const MAX_BODY_BYTES: usize = 51_200;
@@ -63,8 +69,17 @@ pub async fn read(files: &impl Files, file: &str) -> Result<Template, PackageErr
             bytes,
         });
     }
-    let text = fs::read_to_string(&path).map_err(disk)?;
-    let template = Template::read(&text).map_err(|source| PackageError::Syntax {
+    parse(file, &fs::read_to_string(&path).map_err(disk)?)
+}
+
+/// Reads the text of a template; `file` is what messages call it.
+///
+/// # Errors
+///
+/// It is no template.
+pub fn parse(file: &str, text: &str) -> Result<Template, PackageError> {
+    let named = || file.to_owned();
+    let template = Template::read(text).map_err(|source| PackageError::Syntax {
         file: named(),
         source,
     })?;
@@ -75,7 +90,8 @@ pub async fn read(files: &impl Files, file: &str) -> Result<Template, PackageErr
     Ok(template)
 }
 
-/// Brings what a template names into a bucket, and returns the template's text with the addresses in it.
+/// Brings what a template names into the repository, and returns the template's text with the addresses in it. The text
+/// itself is not uploaded.
 ///
 /// `boundary` is the ARN of a permissions boundary, which each role gets that the template and those nested in it make, unless
 /// it has one. A template that names nothing of its tree and makes no role comes back as it is.
@@ -86,13 +102,15 @@ pub async fn read(files: &impl Files, file: &str) -> Result<Template, PackageErr
 pub async fn package(
     files: &impl Files,
     blobs: &Blobs,
+    publisher: &mut Publisher,
     file: &str,
     template: &Template,
     boundary: Option<&str>,
-) -> Result<String, PackageError> {
+) -> Result<Package, PackageError> {
     let mut packaging = Packaging {
         files,
         blobs,
+        publisher,
         boundary,
         uploaded: HashMap::new(),
         nesting: Vec::new(),
@@ -103,26 +121,31 @@ pub async fn package(
 struct Packaging<'a, F> {
     files: &'a F,
     blobs: &'a Blobs,
+    publisher: &'a mut Publisher,
     boundary: Option<&'a str>,
-    /// The keys of what was uploaded: several functions may have the same code.
-    uploaded: HashMap<(String, Content), String>,
+    /// What was uploaded: several functions may have the same code.
+    uploaded: HashMap<(String, Content), Uploaded>,
     /// The templates around the one that is packaged.
     nesting: Vec<String>,
 }
 
 impl<F: Files> Packaging<'_, F> {
-    async fn template(&mut self, file: &str, template: &Template) -> Result<String, PackageError> {
+    async fn template(&mut self, file: &str, template: &Template) -> Result<Package, PackageError> {
         let mut value = template.value().clone();
         let mut changed = self
             .boundary
             .is_some_and(|boundary| boundary::set(&mut value, boundary));
         self.nesting.push(file.to_owned());
+        let mut found = Vec::new();
         for location in find(&value) {
-            if let Some((key, form)) = self.upload(file, &location).await?
+            if let Some((uploaded, form)) = self.upload(file, &location).await?
                 && let Some(there) = value.pointer_mut(&location.pointer)
             {
-                *there = form.value(self.blobs.bucket(), &key, &self.blobs.url(&key));
+                let digest = &uploaded.blob.sha256;
+                let (key, url) = (self.blobs.key(digest), self.blobs.url(digest));
+                *there = form.value(self.blobs.bucket(), &key, &url);
                 changed = true;
+                found.push((location, uploaded));
             }
         }
         self.nesting.pop();
@@ -137,7 +160,10 @@ impl<F: Files> Packaging<'_, F> {
                 bytes: text.len() as u64,
             });
         }
-        Ok(text)
+        Ok(Package {
+            text,
+            artifacts: named(&found),
+        })
     }
 
     /// Uploads what a path leads to; `None` where the value is no path after all.
@@ -145,7 +171,7 @@ impl<F: Files> Packaging<'_, F> {
         &mut self,
         file: &str,
         location: &Location,
-    ) -> Result<Option<(String, Form)>, PackageError> {
+    ) -> Result<Option<(Uploaded, Form)>, PackageError> {
         let place = || Place {
             file: file.to_owned(),
             resource: location.resource.clone(),
@@ -166,22 +192,27 @@ impl<F: Files> Packaging<'_, F> {
         if kind == FileKind::Folder && content != Content::Code {
             return Err(PackageError::NotAFile(place()));
         }
-        if let Some(key) = self.uploaded.get(&(path.clone(), content)) {
-            return Ok(Some((key.clone(), form)));
+        if let Some(uploaded) = self.uploaded.get(&(path.clone(), content)) {
+            return Ok(Some((uploaded.clone(), form)));
         }
-        let key = match content {
+        let alone = |blob| Uploaded {
+            blob,
+            inner: Vec::new(),
+        };
+        let uploaded = match content {
             Content::Template => self.nested(&path).await?,
             Content::Document => {
                 let whole = self.files.fetch(&path).await.map_err(PackageError::Files)?;
-                self.blobs.put_file(&whole).await?
+                alone(self.publisher.put_file(&whole).await?)
             }
-            Content::Code => self.code(&path, place).await?,
+            Content::Code => alone(self.code(&path, place).await?),
         };
-        self.uploaded.insert((path, content), key.clone());
-        Ok(Some((key, form)))
+        let known = (path, content);
+        self.uploaded.insert(known, uploaded.clone());
+        Ok(Some((uploaded, form)))
     }
 
-    async fn nested(&mut self, path: &str) -> Result<String, PackageError> {
+    async fn nested(&mut self, path: &str) -> Result<Uploaded, PackageError> {
         if self.nesting.iter().any(|around| around == path) {
             let mut chain = self.nesting.clone();
             chain.push(path.to_owned());
@@ -189,14 +220,17 @@ impl<F: Files> Packaging<'_, F> {
         }
         let template = read(self.files, path).await?;
         // Boxed: a template may be nested in one that is nested.
-        let text = Box::pin(self.template(path, &template)).await?;
-        self.blobs.put_text(&text).await
+        let Package { text, artifacts } = Box::pin(self.template(path, &template)).await?;
+        Ok(Uploaded {
+            blob: self.publisher.put_bytes(text.as_bytes()).await?,
+            inner: artifacts,
+        })
     }
 
-    async fn code(&self, path: &str, place: impl Fn() -> Place) -> Result<String, PackageError> {
+    async fn code(&mut self, path: &str, place: impl Fn() -> Place) -> Result<Blob, PackageError> {
         let whole = self.files.fetch(path).await.map_err(PackageError::Files)?;
         if is_zip(&whole)? {
-            return self.blobs.put_file(&whole).await;
+            return Ok(self.publisher.put_file(&whole).await?);
         }
         let zip =
             tempfile::NamedTempFile::new_in(env::temporary_directory()).map_err(|source| {
@@ -214,7 +248,7 @@ impl<F: Files> Packaging<'_, F> {
         if made.entries == 0 {
             return Err(PackageError::Empty(place()));
         }
-        self.blobs.put_file(zip.path()).await
+        Ok(self.publisher.put_file(zip.path()).await?)
     }
 }
 

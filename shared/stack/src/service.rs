@@ -1,20 +1,21 @@
 //! A service of a definition in one of its environments.
 
 mod listing;
+mod template_path;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use aws_sdk_cloudformation::Client;
 use delivery_definition::names::EnvironmentName;
-use delivery_definition::{Definition, Kind, Reference, Service, Target, Text, kind_of};
+use delivery_definition::{Definition, Reference, Service, Target, Text};
 
 use crate::deployment::{DeploymentError, Desired, Settings, Subject};
 use crate::description::describe;
 use crate::package::{self, Blobs, FileKind, Files};
 use crate::template::Template;
 
-use listing::Listing;
+pub use template_path::{folder_of, template_of};
 
 /// The tag of a service's stack with the application's name.
 pub const APPLICATION_TAG: &str = "delivery:application";
@@ -276,20 +277,7 @@ impl DefinedService {
 
     /// The path of the service's template in the tree.
     async fn template(&self, files: &impl Files) -> Result<String, DeploymentError> {
-        let service = self.service();
-        let parts = [self.folder.as_str(), service.folder()].into_iter();
-        let parts: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
-        let folder = parts.join("/");
-        let listing = Listing::of(files, &folder).await?;
-        let detected = kind_of(service, &listing)?;
-        match detected.template.filter(|_| detected.kind == Kind::Stack) {
-            Some(template) if folder.is_empty() => Ok(template),
-            Some(template) => Ok(format!("{folder}/{template}")),
-            None => Err(DeploymentError::NotAStack {
-                service: service.name.clone(),
-                kind: detected.kind.to_string(),
-            }),
-        }
+        template_of(self.service(), &self.folder, files).await
     }
 
     /// The template's parameters here; `own` are the caller's, which override all others.

@@ -63,6 +63,21 @@ impl Template {
         section.into_iter().flat_map(Map::iter)
     }
 
+    /// The names of its transforms, in their order.
+    #[must_use]
+    pub fn transforms(&self) -> Vec<String> {
+        let name_of = |one: &Value| {
+            one.as_str()
+                .or_else(|| one.get("Name")?.as_str())
+                .map(str::to_owned)
+        };
+        match self.value.get("Transform") {
+            Some(Value::Array(all)) => all.iter().filter_map(name_of).collect(),
+            Some(one) => name_of(one).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
     /// A resource.
     #[must_use]
     pub fn resource(&self, logical: &str) -> Option<&Value> {
@@ -186,6 +201,17 @@ mod tests {
         .collect();
         insta::assert_debug_snapshot!(refusals);
         assert_eq!(declared[2].default.as_deref(), Some("30"));
+    }
+
+    #[test]
+    fn transforms_are_named_in_each_form() {
+        let transforms = |text: &str| Template::read(text).unwrap().transforms();
+        let sam = "AWS::Serverless-2016-10-31";
+        assert_eq!(transforms(&format!("Transform: {sam}\n")), [sam]);
+        let include = "{ Name: AWS::Include, Parameters: { Location: s3://b/k } }";
+        let several = format!("Transform: [{sam}, {include}]\n");
+        assert_eq!(transforms(&several), [sam, "AWS::Include"]);
+        assert_eq!(transforms("Resources: {}\n"), [""; 0]);
     }
 
     #[test]

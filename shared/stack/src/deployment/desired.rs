@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{DeploymentError, Planned};
 use crate::change_set::{Change, TemplateSource};
-use crate::package::{self, Blobs, Files, MAX_BODY_BYTES};
+use crate::package::{self, Blobs, Files, MAX_BODY_BYTES, PackageError};
 use crate::parameters::Value;
 use crate::template::{Template, nearest};
 
@@ -108,7 +108,39 @@ impl Desired {
     ) -> Result<Self, DeploymentError> {
         settings.check(template)?;
         let boundary = settings.boundary.as_deref();
-        let text = package::package(files, blobs, path, template, boundary).await?;
+        let mut publisher = blobs.publisher();
+        let package =
+            package::package(files, blobs, &mut publisher, path, template, boundary).await?;
+        let mut source = TemplateSource::Body(package.text.clone());
+        if package.text.len() > MAX_BODY_BYTES {
+            let blob = publisher.put_bytes(package.text.as_bytes()).await;
+            source = TemplateSource::Url(blobs.url(&blob.map_err(PackageError::from)?.sha256));
+        }
+        Ok(Self::new(&package.text, source, template, settings))
+    }
+
+    /// Takes a template of the repository, which was packaged before; `file` is what messages call it, and `url` where it is.
+    ///
+    /// # Errors
+    ///
+    /// It is not a template, or does not take one of the parameters.
+    pub fn of_packaged(
+        file: &str,
+        text: &str,
+        url: String,
+        settings: Settings,
+    ) -> Result<Self, DeploymentError> {
+        let template = package::parse(file, text)?;
+        settings.check(&template)?;
+        let source = if text.len() <= MAX_BODY_BYTES {
+            TemplateSource::Body(text.to_owned())
+        } else {
+            TemplateSource::Url(url)
+        };
+        Ok(Self::new(text, source, &template, settings))
+    }
+
+    fn new(text: &str, source: TemplateSource, template: &Template, settings: Settings) -> Self {
         let Settings {
             parameters,
             capabilities,
@@ -124,22 +156,16 @@ impl Desired {
             (name.clone(), kind.to_owned())
         });
         let resources = resources.collect();
-        let template = if text.len() <= MAX_BODY_BYTES {
-            TemplateSource::Body(text)
-        } else {
-            let key = blobs.put_text(&text).await?;
-            TemplateSource::Url(blobs.url(&key))
-        };
         let given = |(name, value)| (name, Value::Given(value));
-        Ok(Self {
-            template,
+        Self {
+            template: source,
             parameters: parameters.into_iter().map(given).collect(),
             capabilities,
             tags,
             allow,
             resources,
             entry: digits(&all.to_string()),
-        })
+        }
     }
 }
 

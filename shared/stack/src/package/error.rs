@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use delivery_action::aws::CallError;
 use delivery_action::failure::{ActionError, FailureType, chain};
 use delivery_archive::ArchiveError;
+use delivery_release::ReleaseError;
 
 use super::MAX_TEMPLATE_BYTES;
 use crate::yaml;
@@ -102,12 +102,12 @@ pub enum PackageError {
     Files(Box<dyn ActionError>),
     /// A file cannot be uploaded.
     #[error(transparent)]
-    Call(Box<CallError>),
+    Upload(Box<ReleaseError>),
 }
 
-impl From<CallError> for PackageError {
-    fn from(error: CallError) -> Self {
-        Self::Call(Box::new(error))
+impl From<ReleaseError> for PackageError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Upload(Box::new(error))
     }
 }
 
@@ -126,7 +126,7 @@ impl ActionError for PackageError {
             | Self::NotUploaded(_)
             | Self::Archive { .. } => FailureType::JobFailed,
             Self::Files(source) => source.failure_type(),
-            Self::Call(source) => source.failure_type(),
+            Self::Upload(source) => source.failure_type(),
         }
     }
 
@@ -154,7 +154,7 @@ impl ActionError for PackageError {
             }
             Self::Archive { source, .. } => return ActionError::hint(source),
             Self::Files(source) => return source.hint(),
-            Self::Call(source) => return source.hint(),
+            Self::Upload(source) => return source.hint(),
         };
         Some(hint.to_owned())
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use delivery_stack::package::{Blobs, Folder, PackageError, package, read};
+use delivery_stack::package::{Blobs, Folder, Package, PackageError, package, read};
 use delivery_testing::s3::{LocalS3, Objects};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -39,11 +39,16 @@ async fn s3() -> LocalS3 {
 }
 
 async fn packaged(s3: &LocalS3, tree: &Path, file: &str) -> Result<String, PackageError> {
+    Ok(whole(s3, tree, file).await?.text)
+}
+
+async fn whole(s3: &LocalS3, tree: &Path, file: &str) -> Result<Package, PackageError> {
     let files = Folder::new(tree);
     let client = aws_sdk_s3::Client::new(&s3.config());
     let blobs = Blobs::new(client, BUCKET, "eu-west-1");
     let template = read(&files, file).await?;
-    package(&files, &blobs, file, &template, None).await
+    let mut publisher = blobs.publisher();
+    package(&files, &blobs, &mut publisher, file, &template, None).await
 }
 
 async fn keys(s3: &LocalS3) -> Vec<String> {
@@ -222,4 +227,61 @@ async fn two_who_upload_the_same_at_once_are_both_done() {
     let ended = futures_util::future::join_all(runs).await;
     let texts: std::collections::BTreeSet<String> = ended.into_iter().map(Result::unwrap).collect();
     assert_eq!((texts.len(), keys(&s3).await.len()), (1, 1));
+}
+
+/// What was uploaded, by its names in a manifest.
+async fn artifacts(files: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
+    let s3 = s3().await;
+    let tree = tree(files);
+    let package = whole(&s3, tree.path(), "t.yaml").await.unwrap();
+    for artifact in &package.artifacts {
+        let key = format!("blobs/sha256/{}", artifact.blob.sha256);
+        let bytes = s3.read(BUCKET, &key).unwrap();
+        assert_eq!(bytes.len() as u64, artifact.blob.size);
+    }
+    let artifacts = package.artifacts.into_iter();
+    artifacts.map(|one| (one.name, one.property)).collect()
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_named_by_its_resource() {
+    let template = "Globals:\n  Function: { CodeUri: a }\nResources:\n  Submit: { Type: AWS::Serverless::Function, Properties: { CodeUri: a } }\n  Resolver:\n    Type: AWS::AppSync::Resolver\n    Properties: { CodeS3Location: b.js, RequestMappingTemplateS3Location: c.vtl }\n";
+    let found = artifacts(&[
+        ("t.yaml", template),
+        ("a/i.js", "1"),
+        ("b.js", "2"),
+        ("c.vtl", "3"),
+    ])
+    .await;
+    let row = |name: &str, property: &str| (name.to_owned(), Some(property.to_owned()));
+    assert_eq!(
+        found,
+        [
+            row("Submit", "/Resources/Submit/Properties/CodeUri"),
+            row(
+                "Resolver.RequestMappingTemplateS3Location",
+                "/Resources/Resolver/Properties/RequestMappingTemplateS3Location"
+            ),
+            row(
+                "Resolver.CodeS3Location",
+                "/Resources/Resolver/Properties/CodeS3Location"
+            ),
+            row("Globals.Function", "/Globals/Function/CodeUri"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_nested_templates_name_is_there_for_each_that_nests_them() {
+    let nested = |name: &str| {
+        format!(
+            "  {name}: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: inner.yaml }} }}\n"
+        )
+    };
+    let outer = format!("Resources:\n{}{}", nested("A"), nested("B"));
+    let inner = "Resources:\n  F: { Type: AWS::Lambda::Function, Properties: { Code: f.js } }\n";
+    let found = artifacts(&[("t.yaml", &outer), ("inner.yaml", inner), ("f.js", "1")]).await;
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["A", "A/F", "B", "B/F"]);
+    assert_eq!(found[1].1, None);
 }
