@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod new_action;
 pub(crate) mod pipeline;
+pub(crate) mod release;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod stack;
@@ -24,6 +25,7 @@ use help::{Completions, Help};
 use local::Local;
 use new_action::NewAction;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
+use release::{Diff, Env, Promote, Releases};
 use rollout::{Resume, Rollback, Rollout};
 use run::Run;
 use stack::{Down, Publish, Up, Validate, Wait};
@@ -175,9 +177,9 @@ pub(crate) enum Command {
 
     /// Bring back what an environment had before, and hold its pipeline.
     ///
-    /// Aborts a rollout that is under way. Else the function's alias goes back in one call, and the stage runs again with
-    /// the artifacts of the earlier execution, which brings back API stage, site and stacks. Nothing is delivered to the
-    /// environment until `delivery resume`.
+    /// Aborts a rollout that is under way. Else the function's alias goes back in one call. Then the rest goes back: where the
+    /// environment has releases, the pipeline that applies them brings the earlier one; else the stage runs again with the
+    /// artifacts of the earlier execution. Nothing is delivered to the environment until `delivery resume`.
     Rollback(Rollback),
 
     /// Let the pipeline deliver to an environment again after a rollback.
@@ -197,6 +199,24 @@ pub(crate) enum Command {
     ///
     /// Builds and packages are made and uploaded as for a deployment; CloudFormation reads them to compute the changes.
     Plan(Plan),
+
+    /// List the releases: what was built from which commit, where it is, and where it passed the tests.
+    Releases(Releases),
+
+    /// Show what another release would change in an environment.
+    ///
+    /// Compares what both consist of, by digest, and the settings of `delivery.toml` that apply there. Nothing is deployed, and
+    /// CloudFormation is not asked.
+    Diff(Diff),
+
+    /// Bring what one environment has to another one.
+    ///
+    /// Shows the difference, asks, and starts the pipeline that applies releases to the other environment. Nothing is built
+    /// again.
+    Promote(Promote),
+
+    /// List, make, remove, keep and repair environments.
+    Env(Env),
 
     /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
     Doctor,

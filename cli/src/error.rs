@@ -154,13 +154,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Command(error) => error.exit(),
-            Self::Call(error) => match error.kind {
-                CallErrorKind::Denied => Exit::Denied,
-                CallErrorKind::NotFound => Exit::NotFound,
-                CallErrorKind::Conflict | CallErrorKind::Unavailable | CallErrorKind::Invalid => {
-                    Exit::Failed
-                }
-            },
+            Self::Call(error) => call_exit(error),
             Self::Credentials { .. } => Exit::Denied,
             Self::NoRegion { .. } => Exit::Usage,
             Self::Application { .. } | Self::Directory { .. } | Self::NoEnvironment { .. } => {
@@ -187,13 +181,7 @@ impl CliError {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Command(error) => error.kind(),
-            Self::Call(error) => match error.kind {
-                CallErrorKind::Denied => "denied",
-                CallErrorKind::NotFound => "not-found",
-                CallErrorKind::Conflict => "conflict",
-                CallErrorKind::Unavailable => "unavailable",
-                CallErrorKind::Invalid => "invalid",
-            },
+            Self::Call(error) => call_kind(error),
             Self::Credentials { .. } => "credentials",
             Self::NoRegion { .. } => "region",
             Self::Application { .. } => "application",
@@ -322,8 +310,30 @@ fn application_hint(error: &(dyn std::error::Error + Send + Sync + 'static)) -> 
         .unwrap_or_else(|| "give the directory of an application: `delivery run DIR`".to_owned())
 }
 
+/// The exit code of a failed call.
+pub(crate) fn call_exit(error: &CallError) -> Exit {
+    match error.kind {
+        CallErrorKind::Denied => Exit::Denied,
+        CallErrorKind::NotFound => Exit::NotFound,
+        CallErrorKind::Conflict | CallErrorKind::Unavailable | CallErrorKind::Invalid => {
+            Exit::Failed
+        }
+    }
+}
+
+/// The word for programs.
+pub(crate) fn call_kind(error: &CallError) -> &'static str {
+    match error.kind {
+        CallErrorKind::Denied => "denied",
+        CallErrorKind::NotFound => "not-found",
+        CallErrorKind::Conflict => "conflict",
+        CallErrorKind::Unavailable => "unavailable",
+        CallErrorKind::Invalid => "invalid",
+    }
+}
+
 /// What to do about a failed call.
-fn call_hint(error: &CallError) -> String {
+pub(crate) fn call_hint(error: &CallError) -> String {
     let CallError {
         action, resource, ..
     } = error;

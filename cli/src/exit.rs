@@ -23,12 +23,14 @@ pub(crate) enum Exit {
     Superseded,
     /// A person has to act first: an approval or a connection waits.
     Pending,
+    /// A rule of the application does not allow it.
+    Refused,
     /// Interrupted by a signal.
     Interrupted,
 }
 
 impl Exit {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Success,
         Self::Failed,
         Self::Usage,
@@ -38,6 +40,7 @@ impl Exit {
         Self::TimedOut,
         Self::Superseded,
         Self::Pending,
+        Self::Refused,
         Self::Interrupted,
     ];
 
@@ -53,6 +56,7 @@ impl Exit {
             Self::TimedOut => 6,
             Self::Superseded => 7,
             Self::Pending => 8,
+            Self::Refused => 9,
             Self::Interrupted => 130,
         }
     }
@@ -67,6 +71,7 @@ impl Exit {
             Self::TimedOut => "timeout",
             Self::Superseded => "superseded",
             Self::Pending => "pending",
+            Self::Refused => "refused",
             Self::Interrupted => "interrupted",
         }
     }
@@ -87,6 +92,9 @@ impl Exit {
             Self::TimedOut => "timed out (`--timeout`)",
             Self::Superseded => "a newer execution took the place of this one",
             Self::Pending => "waiting for a person: an approval or a connection is pending",
+            Self::Refused => {
+                "a rule refused it: a release that is not verified, or an environment that is not removed"
+            }
             Self::Interrupted => {
                 "interrupted (Ctrl-C or SIGTERM): `run` stopped what it had started; an execution on AWS continues"
             }
@@ -137,6 +145,9 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_the_conventions() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
+        assert_eq!(
+            Exit::ALL.map(Exit::code),
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]
+        );
     }
 }

@@ -26,6 +26,7 @@ mod pipeline;
 mod preflight;
 #[cfg(test)]
 mod reference;
+mod release;
 mod render;
 mod run;
 mod settings;
@@ -156,6 +157,10 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Resume(arguments) => pipeline::resume(&cli.global, arguments).await,
         Command::Deploy(arguments) => Box::pin(deploy::deploy(&cli.global, arguments)).await,
         Command::Plan(arguments) => deploy::plan(&cli.global, arguments).await,
+        Command::Releases(arguments) => release::releases(&cli.global, arguments).await,
+        Command::Diff(arguments) => release::diff(&cli.global, arguments).await,
+        Command::Promote(arguments) => Box::pin(release::promote(&cli.global, arguments)).await,
+        Command::Env(arguments) => Box::pin(release::env(&cli.global, arguments)).await,
         Command::Doctor => doctor::doctor(&cli.global).await,
         Command::NewAction(arguments) => new_action::new_action(&cli.global, arguments),
         Command::Completions(arguments) => {

@@ -10,6 +10,7 @@ pub(crate) mod reporter;
 pub(crate) mod schema;
 pub(crate) mod style;
 mod summary;
+pub(crate) mod table;
 pub(crate) mod text;
 
 use std::io::{Error, ErrorKind, Write};

@@ -42,7 +42,7 @@ fn write(command: &mut Command, text: &mut String) {
         if child.is_hide_set() {
             continue;
         }
-        if child.has_subcommands() {
+        if child.is_subcommand_required_set() {
             write(child, text);
             continue;
         }
@@ -61,6 +61,7 @@ fn write(command: &mut Command, text: &mut String) {
             text.push('\n');
             text.push_str(&options);
         }
+        write(child, text);
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     let mut environment = Environment::default();
     if arguments.watch {
         reporter.name_executions();
-        progress.interrupted = Some("stopped watching");
+        progress.interrupted = Some("stopped watching".into());
     }
     let mut interrupt = Interrupt::listen();
     let outcome = match &mut interrupt {
@@ -74,21 +74,22 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     };
     let stays = environment.stays();
     if stays && !arguments.watch {
-        progress.interrupted = Some(if progress.is_under_way() {
+        let meaning = if progress.is_under_way() {
             "interrupted; the execution continues, and the local AWS stays up until `delivery local stop`"
         } else {
             "interrupted; the local AWS stays up until `delivery local stop`"
-        });
+        };
+        progress.interrupted = Some(meaning.into());
     }
     if let Ok(interrupt) = &mut interrupt {
         tokio::select! {
             all_ended = environment.close(&reporter) => {
                 if !all_ended {
-                    progress.interrupted = Some(NOT_STOPPED);
+                    progress.interrupted = Some(NOT_STOPPED.into());
                 }
             }
             // A second Ctrl-C: a supervisor process stops what is left as soon as this process is gone.
-            () = interrupt.received() => progress.interrupted = Some(STILL_STOPPING),
+            () = interrupt.received() => progress.interrupted = Some(STILL_STOPPING.into()),
         }
     }
     if !stays && !progress.urls.is_empty() {

@@ -4,7 +4,7 @@ pub(crate) mod connection;
 pub(crate) mod console;
 pub(crate) mod description;
 mod down;
-mod failure;
+pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod parameters;
 pub(crate) mod pipelines;

@@ -89,15 +89,16 @@ pub(crate) struct Rollback {
     #[arg(value_name = "ENV")]
     pub(crate) environment: String,
 
-    /// The version of the function, or the commit or the beginning of its id [default: what the environment had before].
-    #[arg(value_name = "VERSION|COMMIT")]
+    /// The release, the commit, or the beginning of either, or the version of a function [default: what the environment had
+    /// before].
+    #[arg(value_name = "RELEASE|COMMIT|VERSION")]
     pub(crate) to: Option<String>,
 
     /// The reason; it is shown to whoever asks why nothing is delivered to the environment.
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) message: Option<String>,
 
-    /// Also to a version of the function that was never delivered here with success.
+    /// Also to a version of the function that was never delivered here with success; for environments without releases.
     #[arg(long)]
     pub(crate) force: bool,
 

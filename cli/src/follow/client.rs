@@ -6,8 +6,8 @@ use aws_sdk_codepipeline::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_codepipeline::operation::stop_pipeline_execution::StopPipelineExecutionError;
 use aws_sdk_codepipeline::primitives::DateTime;
 use aws_sdk_codepipeline::types::{
-    ActionExecutionDetail, ActionExecutionFilter, PipelineExecutionStatus, SourceRevisionOverride,
-    StageDeclaration, TriggerType,
+    ActionExecutionDetail, ActionExecutionFilter, PipelineExecutionStatus, PipelineVariable,
+    SourceRevisionOverride, StageDeclaration, TriggerType,
 };
 use delivery_action::aws::CallError;
 
@@ -83,11 +83,21 @@ impl Pipeline {
         &self,
         revisions: Option<Vec<SourceRevisionOverride>>,
     ) -> Result<String, CliError> {
+        self.start_with(revisions, None).await
+    }
+
+    /// The same, with values of the pipeline's variables.
+    pub(crate) async fn start_with(
+        &self,
+        revisions: Option<Vec<SourceRevisionOverride>>,
+        variables: Option<Vec<PipelineVariable>>,
+    ) -> Result<String, CliError> {
         let started = self
             .client
             .start_pipeline_execution()
             .name(&self.name)
             .set_source_revisions(revisions)
+            .set_variables(variables)
             .send()
             .await
             .map_err(self.refused("codepipeline:StartPipelineExecution"))?;

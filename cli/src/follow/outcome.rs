@@ -1,5 +1,6 @@
 //! How a run ends, and what is known of it by then.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::CliError;
@@ -28,7 +29,7 @@ pub(crate) struct Progress {
     /// How far each pipeline came that began, where there are several, by its name.
     pub(crate) pipelines: Vec<(String, Snapshot)>,
     /// What an interruption means, where it is not that everything ended.
-    pub(crate) interrupted: Option<&'static str>,
+    pub(crate) interrupted: Option<Cow<'static, str>>,
     ended: Option<Exit>,
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn result(
         actions: progress.reports(),
         pipelines: progress.pipelines.iter().map(of_pipeline).collect(),
         seconds,
-        error: error(outcome, latest, progress.interrupted),
+        error: error(outcome, latest, progress.interrupted.as_deref()),
         ..RunResult::new(exit(outcome, progress))
     }
 }
@@ -113,7 +114,7 @@ fn of_pipeline((name, snapshot): &(String, Snapshot)) -> PipelineResult {
 fn error(
     outcome: &Result<Outcome, CliError>,
     latest: &Snapshot,
-    interrupted: Option<&'static str>,
+    interrupted: Option<&str>,
 ) -> Option<ResultError> {
     let (kind, message) = match outcome {
         Ok(Outcome::Over) => match latest.status.as_str() {

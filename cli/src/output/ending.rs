@@ -12,7 +12,7 @@ use crate::message::ResultError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ending {
-    /// `success`, `failure`, `pending`, `superseded`, `timeout` or `interrupted`.
+    /// `success`, `failure`, `pending`, `refused`, `superseded`, `timeout` or `interrupted`.
     status: &'static str,
     /// The exit code that follows.
     exit_code: u8,

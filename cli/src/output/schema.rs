@@ -13,6 +13,7 @@ use crate::init::Initialized;
 use crate::message::Message;
 use crate::new_action::Written;
 use crate::pipeline::printed;
+use crate::release::printed as released;
 use crate::render::Rendered;
 use crate::stack::Validation;
 
@@ -36,6 +37,16 @@ pub(crate) fn schema() -> Value {
         answer::<printed::Intervened>(&mut generator),
         answer::<printed::RolledBack>(&mut generator),
         answer::<printed::Resumed>(&mut generator),
+        answer::<released::ReleaseList>(&mut generator),
+        answer::<released::DeploymentList>(&mut generator),
+        answer::<released::Pruned>(&mut generator),
+        answer::<released::Difference>(&mut generator),
+        answer::<released::Promoted>(&mut generator),
+        answer::<released::EnvironmentList>(&mut generator),
+        answer::<released::Removed>(&mut generator),
+        answer::<released::Kept>(&mut generator),
+        answer::<released::Repaired>(&mut generator),
+        answer::<released::Unlocked>(&mut generator),
         answer::<Diagnosis>(&mut generator),
         answer::<Written>(&mut generator),
     ];

@@ -84,7 +84,12 @@ async fn answer(
     };
     let target = Target::find(global).await?;
     let mut shown = Vec::new();
-    for pipeline in target.meant(arguments.choice.pipeline.as_deref())? {
+    let given = arguments.choice.pipeline.as_deref();
+    let mut pipelines = target.meant(given)?;
+    if given.is_none() {
+        pipelines.extend(target.applying());
+    }
+    for pipeline in pipelines {
         let state = read::state(&pipeline).await?;
         shown.push((pipeline, state));
     }

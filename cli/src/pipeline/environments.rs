@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use aws_sdk_cloudformation::Client;
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_definition::Definition;
+use delivery_release::repository::Repository;
 use delivery_stack::description::{Description, list};
 use delivery_stack::service::{APPLICATION_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
 use delivery_stack::state::State;
@@ -14,8 +15,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::status::StackState;
+use crate::error::CliError;
 use crate::output::answer::CommandAnswer;
 use crate::output::style::{BAD, DIM, GOOD, WAITING};
+use crate::release::EnvironmentRelease;
 use crate::settings::Settings;
 
 /// What is said of a service that was renamed or removed in the file.
@@ -29,6 +32,8 @@ pub(crate) struct EnvironmentState {
     pub(crate) name: String,
     /// What is in it, by name.
     pub(crate) services: Vec<ServiceState>,
+    /// What it has of the releases; `null` where none was deployed to it.
+    pub(crate) release: Option<EnvironmentRelease>,
 }
 
 /// A service in an environment.
@@ -169,7 +174,11 @@ pub(crate) async fn find(
     }
     let environments = found.into_iter().map(|(name, mut services)| {
         services.sort_by(|a, b| a.name.cmp(&b.name));
-        EnvironmentState { name, services }
+        EnvironmentState {
+            name,
+            services,
+            release: None,
+        }
     });
     Ok(environments.collect())
 }
@@ -191,11 +200,51 @@ pub(crate) async fn left(
     Ok(services.filter(|one| one.is_left).collect())
 }
 
+/// Adds what environments have of the releases.
+pub(super) async fn add_releases(
+    repository: &Repository,
+    environments: &mut Vec<EnvironmentState>,
+) -> Result<(), CliError> {
+    for environment in repository.environments().await? {
+        let look = EnvironmentRelease::look(repository, &environment).await?;
+        let mut known = environments.iter_mut();
+        match known.find(|one| one.name == look.environment) {
+            Some(one) => one.release = Some(look),
+            None if look.is_there() => environments.push(EnvironmentState {
+                name: look.environment.clone(),
+                services: Vec::new(),
+                release: Some(look),
+            }),
+            None => {}
+        }
+    }
+    environments.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(())
+}
+
+/// The rest of an environment's first line, and the lines about its releases.
+fn release_text(release: Option<&EnvironmentRelease>) -> String {
+    let Some(release) = release else {
+        return "\n".to_owned();
+    };
+    let mut text = format!("  {}\n", release.summary());
+    for note in release.notes() {
+        let style = if note.starts_with('✗') {
+            BAD
+        } else {
+            WAITING
+        };
+        let _infallible = writeln!(text, "  {style}{note}{style:#}");
+    }
+    text
+}
+
 /// A line for each service.
 pub(super) fn text(environments: &[EnvironmentState]) -> String {
     let mut text = String::new();
     for environment in environments {
-        let _infallible = writeln!(text, "environment {}", environment.name);
+        let _infallible = write!(text, "environment {}", environment.name);
+        text.push_str(&release_text(environment.release.as_ref()));
         let services = || environment.services.iter();
         let width = services().map(|one| one.name.len()).max();
         let statuses = services().map(|one| one.stack.status.len()).max();
@@ -292,6 +341,7 @@ mod tests {
                 service("database", "UPDATE_ROLLBACK_COMPLETE"),
                 service("tasks", "CREATE_IN_PROGRESS"),
             ],
+            release: None,
         }];
         let text = anstream::adapter::strip_str(&text(&environments)).to_string();
         insta::assert_snapshot!(text, @r"

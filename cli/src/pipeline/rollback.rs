@@ -7,6 +7,7 @@
 
 mod choice;
 mod partly;
+mod releases;
 
 use aws_sdk_codepipeline::operation::rollback_stage::RollbackStageError;
 use aws_sdk_codepipeline::types::StageTransitionType;
@@ -46,14 +47,19 @@ pub(crate) struct RolledBack {
     environment: String,
     /// The commit that it goes back to; `null` where rollouts were aborted, or only a function went back.
     revision: Option<Revision>,
+    /// The release that it goes back to, where it has releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<String>,
     /// Its functions, and the versions that have all traffic now.
     functions: Vec<FunctionBack>,
     /// The execution that brings back everything else in the stage.
     execution: Option<String>,
+    /// The pipeline of that execution.
+    pipeline: String,
     /// Why nothing but the functions goes back, where that is so.
     only_functions: Option<String>,
-    /// The stage that nothing is delivered to until `delivery resume`.
-    held: String,
+    /// The stage that nothing is delivered to until `delivery resume`; `null` where no pipeline delivers there by itself.
+    held: Option<String>,
     /// The commands to go on with.
     next: Vec<String>,
 }
@@ -77,8 +83,10 @@ impl CommandAnswer for RolledBack {
         let mut lines = Vec::new();
         if let Some(revision) = &self.revision {
             let environment = &self.environment;
+            let release = self.release.as_ref();
+            let release = release.map_or_else(String::new, |id| format!("release {id} of "));
             lines.push(format!(
-                "✓ {environment} goes back to {}",
+                "✓ {environment} goes back to {release}{}",
                 revision.short_form()
             ));
         }
@@ -96,25 +104,48 @@ impl CommandAnswer for RolledBack {
             (Some(execution), _) => lines.push(format!(
                 "• execution {} of {} brings back the rest of it",
                 short(execution),
-                self.held
+                self.place()
             )),
             (None, Some(why)) => lines.push(format!("✗ only functions went back: {why}")),
             (None, None) => {}
         }
-        lines.push(format!(
-            "■ nothing is delivered to {} until it is resumed",
-            self.held
-        ));
+        if let Some(held) = &self.held {
+            lines.push(format!(
+                "■ nothing is delivered to {held} until it is resumed"
+            ));
+        }
         lines.push(format!("next: {}\n", self.next.join("\n      ")));
         lines.join("\n")
     }
 }
 
+impl RolledBack {
+    /// Where the execution is that brings back the rest: the stage, or the pipeline that applies releases.
+    fn place(&self) -> &str {
+        match (&self.release, &self.held) {
+            (None, Some(stage)) => stage,
+            _ => &self.pipeline,
+        }
+    }
+}
+
 pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Exit, CliError> {
     let target = Target::find(global).await?;
+    if let Some(found) = releases::find(&target, &arguments.environment).await? {
+        return Box::pin(releases::rollback(global, arguments, &target, found)).await;
+    }
+    of_stage(global, arguments, &target).await
+}
+
+/// Rolls an environment back that has no releases: its stage runs again with what an earlier execution had.
+async fn of_stage(
+    global: &Global,
+    arguments: &Rollback,
+    target: &Target,
+) -> Result<Exit, CliError> {
     let environment = &arguments.environment;
     let pipeline = arguments.choice.pipeline.as_deref();
-    let place = place::the_only(&target, pipeline, environment).await?;
+    let place = place::the_only(target, pipeline, environment).await?;
     let lambda = target.cloud.lambda();
     let mut looks = Vec::new();
     for app in &place.apps {
@@ -159,10 +190,12 @@ pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Ex
             RollbackPlan::Delivery(delivery) => delivery.revision.clone(),
             RollbackPlan::Abort | RollbackPlan::Version(_) => None,
         },
+        release: None,
         functions,
         only_functions,
         execution,
-        held: place.stage.clone(),
+        pipeline: place.pipeline.name().to_owned(),
+        held: Some(place.stage.clone()),
         next: follow.into_iter().chain([resume]).collect(),
     };
     answer::print(global.json, &rolled_back);
@@ -196,6 +229,25 @@ fn ask(
     if global.json || !can_ask() {
         return Err(RollbackError::CannotAsk);
     }
+    say_functions(place, looks, plan);
+    if let RollbackPlan::Delivery(delivery) = plan {
+        let revision = super::state::short_form(delivery.revision.as_ref());
+        write_stderr(&format!("  {} runs again with {revision}", place.stage));
+    }
+    let question = format!(
+        "Roll {} back, and hold its pipeline?",
+        arguments.environment
+    );
+    match question::confirm(&question) {
+        question::Answer::Yes => Ok(()),
+        question::Answer::No => Err(RollbackError::Declined),
+        question::Answer::Interrupted => Err(RollbackError::Interrupted),
+        question::Answer::NotATerminal => Err(RollbackError::CannotAsk),
+    }
+}
+
+/// Says what becomes of the functions.
+fn say_functions(place: &Place, looks: &[Look], plan: &RollbackPlan) {
     for (app, look) in place.apps.iter().zip(looks) {
         let version = &look.found.alias.version;
         let to = match (plan, look.under_way()) {
@@ -210,20 +262,6 @@ fn ask(
             },
         };
         write_stderr(&format!("  {}: {to}", look.alias.resource()));
-    }
-    if let RollbackPlan::Delivery(delivery) = plan {
-        let revision = super::state::short_form(delivery.revision.as_ref());
-        write_stderr(&format!("  {} runs again with {revision}", place.stage));
-    }
-    let question = format!(
-        "Roll {} back, and hold its pipeline?",
-        arguments.environment
-    );
-    match question::confirm(&question) {
-        question::Answer::Yes => Ok(()),
-        question::Answer::No => Err(RollbackError::Declined),
-        question::Answer::Interrupted => Err(RollbackError::Interrupted),
-        question::Answer::NotATerminal => Err(RollbackError::CannotAsk),
     }
 }
 

@@ -11,7 +11,8 @@ mod versions;
 pub(crate) use intervene::Intervened;
 #[cfg(test)]
 pub(crate) use state::RolloutDocument;
-pub(super) use subject::{Look, caller, changed_meanwhile};
+pub(crate) use subject::caller;
+pub(super) use subject::{Look, changed_meanwhile};
 
 use crate::args::Global;
 use crate::args::rollout::{Rollout, RolloutCommand};

@@ -13,7 +13,7 @@ use crate::args::pipeline::Start;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{self, Explainer, Location, Pipeline, round};
+use crate::follow::{self, Explainer, Location, Pipeline, Shape, round};
 use crate::interrupt::Interrupt;
 use crate::message::RunMessage;
 use crate::output::Reporter;
@@ -86,36 +86,72 @@ async fn wait(
     revisions: Option<Vec<SourceRevisionOverride>>,
     timeout: Duration,
 ) -> Result<Exit, CliError> {
-    let since = Instant::now();
-    let shape = pipeline.shape().await?;
-    let mut interrupt = Interrupt::listen().map_err(|source| CliError::Program {
-        program: "delivery",
-        source,
-    })?;
+    let mut following = Following::prepare(&pipeline).await?;
     let execution = pipeline.start(revisions).await?;
-    let reporter = Reporter::new(global);
-    reporter.report(RunMessage::Pipeline {
-        name: pipeline.name().to_owned(),
-        stages: shape.stages.clone(),
-    });
-    let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
-    let explainer = Explainer::new(pipeline, shape, lambda, logs, Location::Aws);
-    let mut progress = Progress::default();
-    progress.interrupted =
-        Some("interrupted; the execution continues: follow it with `delivery log --follow`");
-    let outcome = tokio::select! {
-        outcome = follow::to_the_end(&explainer, &execution, Some(timeout), &reporter, &mut progress) => outcome,
-        () = interrupt.received() => Ok(Outcome::Interrupted),
-    };
-    let seconds = round(since.elapsed().as_secs_f64());
-    reporter.report(RunMessage::Result(outcome::result(
-        &outcome, &progress, seconds,
-    )));
-    Ok(outcome::exit(&outcome, &progress))
+    let next = "delivery log --follow";
+    following
+        .to_the_end(global, target, pipeline, &execution, timeout, next)
+        .await
+}
+
+/// What follows an execution. It is prepared before the execution is started, so that nothing is missed.
+pub(crate) struct Following {
+    since: Instant,
+    shape: Shape,
+    interrupt: Interrupt,
+}
+
+impl Following {
+    /// Looks at the pipeline, and listens for signals.
+    pub(crate) async fn prepare(pipeline: &Pipeline) -> Result<Self, CliError> {
+        Ok(Self {
+            since: Instant::now(),
+            shape: pipeline.shape().await?,
+            interrupt: Interrupt::listen().map_err(|source| CliError::Program {
+                program: "delivery",
+                source,
+            })?,
+        })
+    }
+
+    /// Follows the execution until it has ended. `next` is the command that follows it after an interruption.
+    pub(crate) async fn to_the_end(
+        &mut self,
+        global: &Global,
+        target: &Target,
+        pipeline: Pipeline,
+        execution: &str,
+        timeout: Duration,
+        next: &str,
+    ) -> Result<Exit, CliError> {
+        let reporter = Reporter::new(global);
+        let shape = self.shape.clone();
+        reporter.report(RunMessage::Pipeline {
+            name: pipeline.name().to_owned(),
+            stages: shape.stages.clone(),
+        });
+        let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
+        let explainer = Explainer::new(pipeline, shape, lambda, logs, Location::Aws);
+        let mut progress = Progress::default();
+        let meaning = format!("interrupted; the execution continues: follow it with `{next}`");
+        progress.interrupted = Some(meaning.into());
+        let outcome = tokio::select! {
+            outcome = follow::to_the_end(&explainer, execution, Some(timeout), &reporter, &mut progress) => outcome,
+            () = self.interrupt.received() => Ok(Outcome::Interrupted),
+        };
+        let seconds = round(self.since.elapsed().as_secs_f64());
+        reporter.report(RunMessage::Result(outcome::result(
+            &outcome, &progress, seconds,
+        )));
+        Ok(outcome::exit(&outcome, &progress))
+    }
 }
 
 /// What makes Source fetch this commit.
-async fn overriding(pipeline: &Pipeline, commit: &str) -> Result<SourceRevisionOverride, CliError> {
+pub(crate) async fn overriding(
+    pipeline: &Pipeline,
+    commit: &str,
+) -> Result<SourceRevisionOverride, CliError> {
     let stages = pipeline.stages().await?;
     let mut actions = stages.iter().flat_map(StageDeclaration::actions);
     let source = actions.find(|action| {
@@ -142,7 +178,8 @@ const MIN_COMMIT_CHARS: usize = 7;
 /// The digits of a commit's id in a repository of SHA-256.
 const MAX_COMMIT_CHARS: usize = 64;
 
-fn is_commit(text: &str) -> bool {
+/// Whether a text can be a commit's id, or the beginning of it.
+pub(crate) fn is_commit(text: &str) -> bool {
     (MIN_COMMIT_CHARS..=MAX_COMMIT_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

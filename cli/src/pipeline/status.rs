@@ -6,6 +6,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use aws_sdk_codepipeline::types::{PipelineExecutionStatus, TriggerType};
 use delivery_stack::description::Description;
 use delivery_stack::state::State;
 use schemars::JsonSchema;
@@ -18,6 +19,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
+use crate::release::find_repository;
 use crate::settings::Settings;
 use crate::stack::connection::find;
 use crate::stack::pipelines::short;
@@ -39,7 +41,10 @@ pub(crate) struct StatusDocument {
     /// Its pipelines, where there are several, in the order in which they deliver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) pipelines: Vec<PipelineState>,
-    /// The environments that have stacks of services, by name.
+    /// The pipelines that are applying a release to an environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) applying: Vec<PipelineState>,
+    /// The environments that have stacks of services, or releases, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) environments: Vec<EnvironmentState>,
     /// What Source reads through.
@@ -83,7 +88,11 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
     let (target, environments) = match Target::of(&settings).await {
         Ok(target) => {
             let client = target.cloud.cloudformation();
-            let environments = environments::find(&client, &settings).await?;
+            let mut environments = environments::find(&client, &settings).await?;
+            if let Some(repository) = find_repository(&target.cloud, &target.stack) {
+                let added = environments::add_releases(&repository, &mut environments).await;
+                unless_denied(added)?;
+            }
             (target, environments)
         }
         Err(error) => return without_pipeline(global, &settings, error).await,
@@ -106,12 +115,45 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
     };
     let mut shown = StatusDocument::new((&target.stack).into(), looks, connection);
     shown.environments = environments;
+    shown.applying = applying(&target).await?;
+    shown.next = shown.next_commands();
     answer::print(global.json, &shown);
     Ok(if arguments.exit_status {
         shown.exit()
     } else {
         Exit::Success
     })
+}
+
+/// Who may see a pipeline need not be allowed to read the releases.
+fn unless_denied(added: Result<(), CliError>) -> Result<(), CliError> {
+    match added {
+        Err(error) if error.exit() != Exit::Denied => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The pipelines that are applying a release. The execution that a pipeline's creation started has no release, and is not
+/// shown.
+async fn applying(target: &Target) -> Result<Vec<PipelineState>, CliError> {
+    let mut found = Vec::new();
+    for pipeline in target.applying() {
+        let executions = read::executions(&pipeline).await?;
+        let is_applying = executions.iter().any(|execution| {
+            let trigger = execution.trigger().and_then(|one| one.trigger_type());
+            let status = execution.status();
+            let is_under_way = [
+                PipelineExecutionStatus::InProgress,
+                PipelineExecutionStatus::Stopping,
+            ];
+            trigger != Some(&TriggerType::CreatePipeline)
+                && status.is_some_and(|status| is_under_way.contains(status))
+        });
+        if is_applying {
+            found.push(read::state(&pipeline).await?);
+        }
+    }
+    Ok(found)
 }
 
 /// The environments of developers, where there is no stack with a pipeline; else the error that says so.
@@ -150,6 +192,7 @@ impl StatusDocument {
             stack,
             pipeline,
             pipelines,
+            applying: Vec::new(),
             environments: Vec::new(),
             connection,
             next: Vec::new(),
@@ -180,9 +223,10 @@ impl StatusDocument {
         State::of(&self.stack.status).is_failure()
     }
 
-    /// The pipelines, whether there is one or several.
+    /// The pipelines, whether there is one or several, and those that are applying a release.
     pub(super) fn all_pipelines(&self) -> impl Iterator<Item = &PipelineState> {
-        self.pipeline.iter().chain(&self.pipelines)
+        let delivering = self.pipeline.iter().chain(&self.pipelines);
+        delivering.chain(&self.applying)
     }
 
     fn failed_stages(&self) -> impl Iterator<Item = &StageState> {
@@ -260,9 +304,13 @@ impl StatusDocument {
         }
     }
 
-    /// The option that names a pipeline, where there are several.
+    /// The option that names a pipeline, where it has to be named.
     pub(super) fn choice(&self, pipeline: &PipelineState) -> String {
-        if self.pipelines.is_empty() {
+        let is_the_only = self
+            .pipeline
+            .as_ref()
+            .is_some_and(|one| one.name == pipeline.name);
+        if is_the_only {
             return String::new();
         }
         format!(" --pipeline {}", short(&self.stack.name, &pipeline.name))

@@ -12,19 +12,19 @@ use crate::stack::pipelines::{self, Attempt};
 
 /// A stack, and how AWS is reached.
 #[derive(Debug)]
-pub(super) struct Target {
-    pub(super) cloud: Cloud,
-    pub(super) stack: Description,
+pub(crate) struct Target {
+    pub(crate) cloud: Cloud,
+    pub(crate) stack: Description,
 }
 
 impl Target {
     /// The stack that the settings name.
-    pub(super) async fn find(global: &Global) -> Result<Self, CliError> {
+    pub(crate) async fn find(global: &Global) -> Result<Self, CliError> {
         Self::of(&Settings::load(global)?).await
     }
 
     /// The same.
-    pub(super) async fn of(settings: &Settings) -> Result<Self, CliError> {
+    pub(crate) async fn of(settings: &Settings) -> Result<Self, CliError> {
         let cloud = Cloud::connect(settings).await?;
         let client = cloud.cloudformation();
         let stack = description::find(&client, &settings.stack_name, cloud.region()).await?;
@@ -32,24 +32,31 @@ impl Target {
     }
 
     /// The stack's pipelines in the order in which they deliver, once it has them.
-    pub(super) fn pipelines(&self) -> Vec<Pipeline> {
+    pub(crate) fn pipelines(&self) -> Vec<Pipeline> {
         self.of_names(&pipelines::names(&self.stack))
     }
 
+    /// Its pipelines that apply releases.
+    pub(crate) fn applying(&self) -> Vec<Pipeline> {
+        let names = pipelines::applying(&self.stack);
+        let names: Vec<_> = names.map(|(_, pipeline)| pipeline.to_owned()).collect();
+        self.of_names(&names)
+    }
+
     /// The pipeline of that name, else all of them; at least one.
-    pub(super) fn meant(&self, given: Option<&str>) -> Result<Vec<Pipeline>, CliError> {
+    pub(crate) fn meant(&self, given: Option<&str>) -> Result<Vec<Pipeline>, CliError> {
         Ok(self.of_names(&pipelines::meant(&self.stack, given)?))
     }
 
     /// The pipeline of that name, else the only one.
-    pub(super) fn the_only(&self, given: Option<&str>) -> Result<Pipeline, CliError> {
+    pub(crate) fn the_only(&self, given: Option<&str>) -> Result<Pipeline, CliError> {
         let names = pipelines::meant(&self.stack, given)?;
         pipelines::the_only(&self.stack, &names)?;
         Ok(Pipeline::new(self.cloud.codepipeline(), &names[0]))
     }
 
     /// What fits, where it does in one pipeline only.
-    pub(super) fn only<T, E: Explained + 'static>(
+    pub(crate) fn only<T, E: Explained + 'static>(
         &self,
         attempts: Vec<Attempt<T, E>>,
         is_ambiguous: impl Fn(&E) -> bool,
@@ -58,13 +65,14 @@ impl Target {
     }
 
     /// A pipeline's name as `delivery.toml` has it.
-    pub(super) fn short<'a>(&self, pipeline: &'a Pipeline) -> &'a str {
+    pub(crate) fn short<'a>(&self, pipeline: &'a Pipeline) -> &'a str {
         pipelines::short(&self.stack.name, pipeline.name())
     }
 
     /// The option that names a pipeline in a further command, where there are several.
-    pub(super) fn choice(&self, pipeline: &Pipeline) -> String {
-        if pipelines::names(&self.stack).len() < 2 {
+    pub(crate) fn choice(&self, pipeline: &Pipeline) -> String {
+        let names = pipelines::names(&self.stack);
+        if names.len() < 2 && names.iter().any(|name| name == pipeline.name()) {
             return String::new();
         }
         format!(" --pipeline {}", self.short(pipeline))

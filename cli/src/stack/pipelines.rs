@@ -22,6 +22,28 @@ pub(crate) fn names(stack: &Description) -> Vec<String> {
     }
 }
 
+/// What the outputs with the pipelines that apply releases begin and end with; the name of the environment, or of the
+/// family, is in between.
+const APPLY_OUTPUT: (&str, &str) = ("Apply", "Pipeline");
+
+/// The output with the pipeline that applies releases to an environment or a family.
+pub(crate) fn apply_output(name: &str) -> String {
+    let (first, rest) = name.split_at(name.len().min(1));
+    let first = first.to_ascii_uppercase();
+    format!("{}{first}{rest}{}", APPLY_OUTPUT.0, APPLY_OUTPUT.1)
+}
+
+/// The environments and families with a pipeline that applies releases to them, each with the pipeline's name.
+pub(crate) fn applying(stack: &Description) -> impl Iterator<Item = (String, &str)> {
+    stack.outputs.iter().filter_map(|(output, pipeline)| {
+        let (before, after) = APPLY_OUTPUT;
+        let name = output.strip_prefix(before)?.strip_suffix(after)?;
+        // `AppPipeline` and the like are outputs of pipelines that deliver.
+        let is_name = name.starts_with(|first: char| first.is_ascii_uppercase());
+        is_name.then(|| (name.to_ascii_lowercase(), pipeline.as_str()))
+    })
+}
+
 /// The names of those that are meant: the one that is given, else all. There is at least one.
 pub(crate) fn meant(
     stack: &Description,
@@ -37,6 +59,7 @@ pub(crate) fn meant(
     let Some(given) = given else {
         return Ok(names);
     };
+    names.extend(applying(stack).map(|(_, pipeline)| pipeline.to_owned()));
     let known = names
         .iter()
         .map(|name| short(&stack.name, name).to_owned())
@@ -215,6 +238,23 @@ mod tests {
         );
         let none = meant(&stack(&[]), None).unwrap_err();
         assert_eq!(none.exit(), Exit::NotFound);
+    }
+
+    #[test]
+    fn a_pipeline_that_applies_releases_is_meant_only_by_its_name() {
+        let stack = stack(&[
+            ("Pipeline", "shop"),
+            ("ApplyPrdPipeline", "shop-apply-prd"),
+            ("AppPipeline", "shop-app"),
+        ]);
+        let found: Vec<_> = applying(&stack).collect();
+        assert_eq!(found, [("prd".to_owned(), "shop-apply-prd")]);
+        assert_eq!(apply_output("prd"), "ApplyPrdPipeline");
+        assert_eq!(meant(&stack, None).unwrap(), ["shop"]);
+        assert_eq!(
+            meant(&stack, Some("apply-prd")).unwrap(),
+            ["shop-apply-prd"]
+        );
     }
 
     /// How many things fit in each pipeline.

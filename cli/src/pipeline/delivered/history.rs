@@ -19,7 +19,7 @@ use super::place::{App, Place};
 const MOST_ACTIONS: usize = 1000;
 
 /// An execution that succeeded in an environment's stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::pipeline) struct Delivery {
     pub(in crate::pipeline) execution: String,
     pub(in crate::pipeline) revision: Option<Revision>,

@@ -12,7 +12,7 @@ use crate::pipeline::state::short_form;
 use super::RollbackPlan;
 
 /// Deliveries that a message names.
-const MOST_NAMED: usize = 5;
+pub(super) const MOST_NAMED: usize = 5;
 
 /// The shortest beginning of a commit's id that Git prints.
 const SHORTEST_COMMIT: usize = 7;
@@ -83,7 +83,7 @@ pub(super) fn choose(
 
 /// Whether a version of a function is meant, and no commit: the beginning of a commit's id has at least seven characters
 /// wherever Git or `delivery status` print it.
-fn is_version(given: &str) -> bool {
+pub(super) fn is_version(given: &str) -> bool {
     given.len() < SHORTEST_COMMIT && given.bytes().all(|byte| byte.is_ascii_digit())
 }
 

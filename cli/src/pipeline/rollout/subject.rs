@@ -135,7 +135,7 @@ impl Look {
 }
 
 /// Who is signed in, for the alias's description: the last part of the ARN, which is a person's name or session.
-pub(in crate::pipeline) async fn caller(cloud: &Cloud) -> Result<String, CliError> {
+pub(crate) async fn caller(cloud: &Cloud) -> Result<String, CliError> {
     let sent = cloud.sts().get_caller_identity().send().await;
     let identity =
         sent.map_err(|error| CallError::new("sts:GetCallerIdentity", "the caller", &error))?;

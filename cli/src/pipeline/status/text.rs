@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use delivery_stack::state::State;
 
 use super::StatusDocument;
 use crate::output::style::{BAD, BUSY, GOOD, WAITING};
+use crate::output::table::{plain, trimmed};
 use crate::output::text::{duration, short, short_summary};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::environments;
@@ -27,7 +28,7 @@ const SIGNS: [(&str, Style); 6] = [
 pub(super) fn text(shown: &StatusDocument) -> String {
     let mut text = head(shown);
     for pipeline in shown.all_pipelines() {
-        if !shown.pipelines.is_empty() {
+        if shown.all_pipelines().nth(1).is_some() {
             let _infallible = write!(text, "\npipeline {}", pipeline.name);
         }
         let _infallible = writeln!(text, "\n{}", coloured(&table(pipeline)));
@@ -246,23 +247,6 @@ fn pending(connection: &Connection) -> String {
         "\nThe connection is PENDING: nothing is fetched until a person completes it\n  complete it: {}\n",
         connection.console
     )
-}
-
-fn plain() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
-}
-
-fn trimmed(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// Colours each sign and its word; the columns are aligned before, since colours would count as characters.

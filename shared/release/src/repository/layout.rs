@@ -16,7 +16,8 @@ pub(crate) const RELEASES: &str = "releases/";
 /// What keys of environments begin with.
 pub(crate) const ENVIRONMENTS: &str = "environments/";
 
-const BY_TIME: &str = "releases/by-time/";
+/// What keys of the index by time begin with.
+pub const BY_TIME: &str = "releases/by-time/";
 
 /// A blob.
 #[must_use]
