@@ -112,30 +112,7 @@ impl Shop {
     }
 
     async fn roll_out_of(&self, function: &str, execution: &str) {
-        let alias = self.alias_of(function);
-        let found = alias.read().await.unwrap().unwrap();
-        let now = delivery_action::clock::timestamp();
-        let change = Change {
-            version: "2".to_owned(),
-            share: Share::from_permille(100).map(|share| ("3".to_owned(), share)),
-            description: Description {
-                marker: Some(Marker {
-                    id: "7f3a91c2e0".to_owned(),
-                    execution: Some(execution[..8].to_owned()),
-                    new: "3".to_owned(),
-                    stable: "2".to_owned(),
-                    phase: Phase::Step {
-                        index: 0,
-                        count: 1,
-                        since: now,
-                        watched_until: now + Duration::from_mins(30),
-                    },
-                }),
-                revision: None,
-                before: Some("1".to_owned()),
-            },
-        };
-        alias.change(&found, &change).await.unwrap();
+        roll_out(&self.alias_of(function), execution).await;
     }
 
     /// The version with all traffic, and what the alias says.
@@ -164,6 +141,33 @@ impl Shop {
         });
         aliases.collect()
     }
+}
+
+/// Puts an alias into a rollout of version 3 over 2, of this execution.
+pub(crate) async fn roll_out(alias: &FunctionAlias, execution: &str) {
+    let found = alias.read().await.unwrap().unwrap();
+    let now = delivery_action::clock::timestamp();
+    let change = Change {
+        version: "2".to_owned(),
+        share: Share::from_permille(100).map(|share| ("3".to_owned(), share)),
+        description: Description {
+            marker: Some(Marker {
+                id: "7f3a91c2e0".to_owned(),
+                execution: Some(execution[..8].to_owned()),
+                new: "3".to_owned(),
+                stable: "2".to_owned(),
+                phase: Phase::Step {
+                    index: 0,
+                    count: 1,
+                    since: now,
+                    watched_until: now + Duration::from_mins(30),
+                },
+            }),
+            revision: None,
+            before: Some("1".to_owned()),
+        },
+    };
+    alias.change(&found, &change).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,26 +6,42 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// The stack's id.
 const STACK: &str = "arn:aws:cloudformation:us-east-1:000000000000:stack/shop/1";
 
+/// The bucket of the releases of the stack `released`.
+pub(crate) const RELEASES: &str = "shop-releases";
+
 /// The connection that the stack names.
 pub(crate) const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000000:connection/c";
 
+/// A call of a function that nobody waits for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Invocation {
+    pub(crate) function: String,
+    pub(crate) event: Value,
+}
+
 /// Serves all of them on one port, and returns its URL.
-pub(crate) async fn serve(pipeline: &'static str) -> String {
+pub(crate) async fn serve(
+    pipeline: &'static str,
+    invocations: UnboundedSender<Invocation>,
+) -> String {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
         .unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(answer).with_state(pipeline);
+    let router = Router::new()
+        .fallback(answer)
+        .with_state((pipeline, invocations));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     url
 }
 
 async fn answer(
-    State(pipeline): State<&'static str>,
+    State((pipeline, invocations)): State<(&'static str, UnboundedSender<Invocation>)>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -43,6 +59,12 @@ async fn answer(
             "GetConnection" => json!({"Connection": connection}),
             _ => json!({"Connections": [connection]}),
         });
+    }
+    if uri.path().ends_with("/invocations") {
+        let function = uri.path().split('/').nth(3).unwrap().to_owned();
+        let event = serde_json::from_str(&body).unwrap();
+        invocations.send(Invocation { function, event }).unwrap();
+        return StatusCode::ACCEPTED.into_response();
     }
     if let Some(function) = uri.path().strip_prefix("/2015-03-31/functions/") {
         let function = function.trim_end_matches("/configuration");
@@ -133,7 +155,7 @@ fn query(body: &str, pipeline: &str) -> Response {
     )
 }
 
-/// The stack `shop`; under other names it has two pipelines, or none.
+/// The stack `shop`; under other names it has two pipelines, or none, or releases.
 fn described(body: &str, pipeline: &str) -> Response {
     let output = format!(
         "<member><OutputKey>Pipeline</OutputKey><OutputValue>{pipeline}</OutputValue></member>"
@@ -141,7 +163,19 @@ fn described(body: &str, pipeline: &str) -> Response {
     let several = format!(
         "<member><OutputKey>Pipelines</OutputKey><OutputValue>{pipeline},shop-app</OutputValue></member>"
     );
+    let output_of = |(key, value): (&str, &str)| {
+        format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
+    };
+    let releases = [
+        ("Pipeline", pipeline),
+        ("Releases", RELEASES),
+        ("ApplyProdPipeline", "shop-apply-prod"),
+        ("ApplyDevPipeline", "shop-apply-dev"),
+        ("Undeploy", "undeploy"),
+    ];
+    let releases: String = releases.map(output_of).concat();
     let outputs = match () {
+        () if body.contains("StackName=released") => &releases,
         () if body.contains("StackName=empty") => "",
         () if body.contains("StackName=several") => &several,
         () => &output,

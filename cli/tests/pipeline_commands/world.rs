@@ -10,6 +10,7 @@ use aws_sdk_codepipeline::Client;
 use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use aws_sdk_codepipeline::types as sdk;
 use aws_sdk_codepipeline::types::{FailureDetails, FailureType, StageState};
+use delivery_testing::events::TEST_KEYS;
 use jsonschema::Validator;
 use local::engine::{
     Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle, FunctionInvoker, PortError,
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use crate::services;
+use crate::services::{self, Invocation};
 
 pub(crate) const PIPELINE: &str = "shop-Delivery-1";
 const REPOSITORY: &str = "octo/shop";
@@ -96,11 +97,12 @@ pub(crate) struct World {
     pub(crate) commit: String,
     client: Client,
     jobs: mpsc::UnboundedReceiver<Job>,
+    invocations: mpsc::UnboundedReceiver<Invocation>,
     engine: EngineHandle,
     services: String,
     /// The endpoints of further services.
     pub(crate) endpoints: Vec<(&'static str, String)>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     schema: Validator,
 }
 
@@ -109,14 +111,15 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let commit = repository(folder.path());
         let (sender, jobs) = mpsc::unbounded_channel();
+        let (invoked, invocations) = mpsc::unbounded_channel();
         let source = Source::open(folder.path()).await.unwrap();
         let config = EngineConfig {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
             aws_endpoint: String::new(),
             credentials: Credentials {
-                access_key_id: "test".to_owned(),
-                secret_access_key: "test".to_owned(),
+                access_key_id: TEST_KEYS.access_key_id.to_owned(),
+                secret_access_key: TEST_KEYS.secret_access_key.to_owned(),
                 session_token: "test".to_owned(),
             },
             durations: Durations::aws(),
@@ -130,7 +133,13 @@ impl World {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(engine.endpoint())
-            .credentials_provider(SdkCredentials::new("test", "test", None, None, "test"))
+            .credentials_provider(SdkCredentials::new(
+                TEST_KEYS.access_key_id,
+                TEST_KEYS.secret_access_key,
+                None,
+                None,
+                "test",
+            ))
             .build();
         let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
         let schema: Value =
@@ -139,7 +148,8 @@ impl World {
             commit,
             client: Client::from_conf(client),
             jobs,
-            services: services::serve(PIPELINE).await,
+            services: services::serve(PIPELINE, invoked).await,
+            invocations,
             endpoints: Vec::new(),
             engine,
             folder,
@@ -177,6 +187,38 @@ impl World {
             .stages(stage("Production", function("deploy")))
             .build()
             .unwrap();
+        let create = self.client.create_pipeline().pipeline(declaration);
+        create.send().await.unwrap();
+    }
+
+    /// Creates a pipeline that applies releases, with the variables that the commands give; it runs at once.
+    pub(crate) async fn create_applying(&self, name: &str, stage_name: &str) {
+        let variables = [
+            ("release", "none"),
+            ("kind", "deploy"),
+            ("from", "-"),
+            ("by", "-"),
+            ("reason", "-"),
+            ("unverified", "no"),
+            ("name", "-"),
+        ];
+        let passed = variables.map(|(name, _)| format!("{name}=#{{variables.{name}}}"));
+        let variables = variables.map(|(name, default)| {
+            let variable = sdk::PipelineVariableDeclaration::builder().name(name);
+            variable.default_value(default).build().unwrap()
+        });
+        let found = self.client.get_pipeline().name(PIPELINE).send().await;
+        let mut declaration = found.unwrap().pipeline.unwrap();
+        name.clone_into(&mut declaration.name);
+        declaration.stages.truncate(1);
+        let apply = function("apply").configuration(
+            "UserParameters",
+            format!("{}&commit=#{{SourceVariables.CommitId}}", passed.join("&")),
+        );
+        declaration.stages[0].actions[0].namespace = Some("SourceVariables".to_owned());
+        declaration.stages.push(stage(stage_name, apply));
+        declaration.variables = Some(variables.to_vec());
+        declaration.execution_mode = Some(sdk::ExecutionMode::Queued);
         let create = self.client.create_pipeline().pipeline(declaration);
         create.send().await.unwrap();
     }
@@ -289,6 +331,12 @@ impl World {
         let job = job.expect("a function is invoked").unwrap();
         assert_eq!(job.function, function);
         job
+    }
+
+    /// The next function that a command invokes.
+    pub(crate) async fn invocation(&mut self) -> Invocation {
+        let invocation = tokio::time::timeout(PATIENCE, self.invocations.recv()).await;
+        invocation.expect("a function is invoked").unwrap()
     }
 
     pub(crate) async fn succeed(&self, job: &Job) {
@@ -433,8 +481,8 @@ impl World {
             .env("AWS_ENDPOINT_URL_CODEPIPELINE", self.engine.endpoint())
             .envs(self.endpoints.iter().map(|(name, url)| (name, url)))
             .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_ACCESS_KEY_ID", TEST_KEYS.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", TEST_KEYS.secret_access_key)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use delivery_action::aws::CallError;
-use delivery_release::environment::{Action, Begun, Ending, Environment, Outcome, Request, State};
+use delivery_release::environment::{Action, State};
 use delivery_stack::description::Description;
 use delivery_stack::events::Follower;
 use delivery_stack::state::State as StackState;
@@ -18,7 +18,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Reporter;
 use crate::output::answer::{self, CommandAnswer};
-use crate::pipeline::{caller, environments};
+use crate::pipeline::environments;
 use crate::release::place::Releases;
 use crate::release::refusal::agree;
 use crate::stack::failure::StackError;
@@ -94,7 +94,8 @@ pub(super) async fn repair(global: &Global, arguments: &Repair) -> Result<Exit, 
         }
     }
     if removal_failed {
-        begin_removal_again(&releases, &environment).await?;
+        let function = undeploy::function(&releases.target)?;
+        undeploy::ask(&releases.target, function, &environment).await?;
         repaired.removal = true;
     }
     answer::print(global.json, &repaired);
@@ -135,31 +136,4 @@ async fn finish(
 fn has_failed_removal(state: &State) -> bool {
     let last = state.last.as_ref().filter(|_| state.lease.is_none());
     last.is_some_and(|last| last.deployment.action == Action::Remove && !last.outcome.is_success())
-}
-
-/// The function does not come back to a removal of its own that failed: one by somebody else in between makes its next one a
-/// new removal.
-async fn begin_removal_again(
-    releases: &Releases,
-    environment: &Environment,
-) -> Result<(), CliError> {
-    let function = undeploy::function(&releases.target)?;
-    let by = caller(&releases.target.cloud).await?;
-    let request = Request {
-        owner: format!("delivery env repair {}", uuid::Uuid::new_v4()),
-        by: by.clone(),
-        reason: None,
-        action: Action::Remove,
-        until: None,
-    };
-    let now = delivery_action::clock::timestamp();
-    if let Begun::UnderWay(lease) = environment.begin(&request, now).await? {
-        let message = format!("{by} had the failed removal begun again");
-        let ending = Ending {
-            outcome: Outcome::Abandoned { message },
-            services: lease.parts,
-        };
-        environment.end(&lease.deployment.id, &ending, now).await?;
-    }
-    undeploy::ask(&releases.target, function, environment).await
 }
