@@ -48,7 +48,7 @@ section! {
             .not_yet();
         /// Several pipelines, each with its services. Each service is in exactly one. A commit starts those pipelines
         /// whose services it concerns: by their folders and `also`; a change of `delivery.toml` concerns all.
-        /// Only `parameters` of stacks refer to services of another pipeline: a site is in one with what its `config` names.
+        /// Tests refer only to services of their own pipeline.
         pipelines: Option<Located<Map<Located<Vec<Located<String>>>>>> = Key::new("pipelines")
             .default("one pipeline with all services")
             .example("{ infra = [\"database\"], app = [\"restapi\", \"website\"] }");

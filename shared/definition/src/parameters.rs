@@ -26,7 +26,7 @@ pub enum Source {
 /// A parameter of a service in an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its value, with the environment's name in it; references to outputs are left.
+    /// Its value; references to outputs are left.
     pub value: Text,
     /// Where the value is from.
     pub source: Source,
@@ -46,12 +46,37 @@ impl Target<'_> {
         service: &Service,
         declares: impl Fn(&str) -> bool,
     ) -> BTreeMap<String, Parameter> {
+        let name = self.name.as_str();
+        let has_name = declares(ENVIRONMENT);
+        let mut parameters = self.parameters_as_written(service, declares);
+        for parameter in parameters.values_mut() {
+            parameter.value = parameter.value.in_environment(name);
+        }
+        if has_name {
+            parameters
+                .entry(ENVIRONMENT.to_owned())
+                .or_insert_with(|| Parameter {
+                    value: Text::literal(name),
+                    source: Source::EnvironmentName,
+                    line: None,
+                });
+        }
+        parameters
+    }
+
+    /// The parameters that the file sets, with `${env}` as it is: of a family, whose members are made later.
+    #[must_use]
+    pub fn parameters_as_written(
+        &self,
+        service: &Service,
+        declares: impl Fn(&str) -> bool,
+    ) -> BTreeMap<String, Parameter> {
         let mut parameters = BTreeMap::new();
         let mut set =
             |values: &Map<Located<Text>>, source: Source, applies: &dyn Fn(&str) -> bool| {
                 for text in values.iter().filter(|text| applies(&text.name)) {
                     let parameter = Parameter {
-                        value: text.value.value.in_environment(self.name.as_str()),
+                        value: text.value.value.clone(),
                         source,
                         line: Some(text.value.line),
                     };
@@ -62,15 +87,6 @@ impl Target<'_> {
         set(&self.settings.parameters, Source::Environment, &declares);
         if let Some(own) = self.settings.services.get(&service.name) {
             set(own, Source::EnvironmentAndService, &|_| true);
-        }
-        if declares(ENVIRONMENT) {
-            parameters
-                .entry(ENVIRONMENT.to_owned())
-                .or_insert_with(|| Parameter {
-                    value: Text::literal(self.name.as_str()),
-                    source: Source::EnvironmentName,
-                    line: None,
-                });
         }
         parameters
     }

@@ -3,8 +3,9 @@
 use delivery_definition::{BuildSettings, Kind, Mistake, Text};
 
 use crate::NodeProject;
-use crate::pipeline::{Action, COMMIT, Commands, SOURCE, Work};
+use crate::pipeline::{Action, COMMIT, Commands, SOURCE, Work, next_run_order};
 use crate::plan::{Plan, PlannedService};
+use crate::publish;
 use crate::query::{Piece, Query};
 
 /// What builds an app that does not say it.
@@ -18,6 +19,13 @@ const APP_OUTPUTS: [(&str, &str); 3] = [
     ("DistLambdaOutput", "dist/lambda"),
     ("DistSwaggerOutput", "dist/openapi.json"),
     ("DistSiteOutput", "dist/site"),
+];
+
+/// What each of them is in a release.
+pub(crate) const APP_ARTIFACTS: [(&str, &str); 3] = [
+    ("function", APP_OUTPUTS[0].0),
+    ("api", APP_OUTPUTS[1].0),
+    ("site", APP_OUTPUTS[2].0),
 ];
 
 /// All files, in the words of the Commands action's reference.
@@ -40,8 +48,9 @@ pub(crate) struct Built {
 pub(crate) fn actions(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Action> {
     let mut actions = Vec::new();
     for service in &plan.services {
-        if !tasks(plan, service).is_empty() {
-            actions.push(npm_install(plan, service));
+        let tasks = tasks(plan, service);
+        if !tasks.is_empty() {
+            actions.push(npm_install(plan, service, &tasks));
         }
         match (build_task(service), build(service)) {
             (Some(task), _) => actions.push(test_and_package(plan, service, task)),
@@ -61,7 +70,20 @@ pub(crate) fn actions(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) -> Vec<Actio
             (None, None) => {}
         }
     }
+    if plan.has_releases() {
+        actions.extend(publish::actions(plan, next_run_order(&actions)));
+    }
     actions
+}
+
+/// What is installed where nothing is built: the dependencies of the tests.
+pub(crate) fn installs_of_tests(plan: &Plan<'_>) -> Vec<Action> {
+    let services = plan.services.iter();
+    let installs = services.filter_map(|service| {
+        let task = test_task(plan, service)?;
+        Some(npm_install(plan, service, &[task]))
+    });
+    installs.collect()
 }
 
 fn build<'a>(service: &PlannedService<'a>) -> Option<&'a BuildSettings> {
@@ -154,9 +176,9 @@ pub(crate) fn directory(plan: &Plan<'_>, service: &PlannedService<'_>) -> Piece 
     Piece::text(service.directory())
 }
 
-fn npm_install(plan: &Plan<'_>, service: &PlannedService<'_>) -> Action {
+fn npm_install(plan: &Plan<'_>, service: &PlannedService<'_>, tasks: &[&str]) -> Action {
     let parameters = Query::default()
-        .text("tasks", &tasks(plan, service).join(","))
+        .text("tasks", &tasks.join(","))
         .add("directory", &[directory(plan, service)])
         .pairs_of("NpmInstallParameters");
     let mut action = Action::of_function(

@@ -1,32 +1,39 @@
 //! The actions of an environment's stage: services by waves, then tests.
 
-use delivery_definition::{Capability, Kind, Mistake, Source};
+mod artifacts;
 
-use crate::commit::{self, Built, app_artifact, build_namespace, built, installed};
-use crate::pipeline::{Action, COMMIT, SOURCE, Work, with_execution};
+use std::collections::BTreeSet;
+
+use delivery_definition::{Kind, Located, Mistake, Source};
+
+use crate::commit::{self, installed};
+use crate::pipeline::{Action, COMMIT, Work, next_run_order, with_execution};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
 use crate::query::{Piece, Query};
+use crate::release::{self, Given};
 use crate::rollout;
-use crate::values::{needs_pipeline, pieces, stack_namespace};
-
-/// Keys of a site's `config.json` that deploy-site has parameters of their own for.
-const OWN_CONFIG: [&str; 2] = ["apiBaseurl", "version"];
+use crate::values::{address, needs_pipeline, output_of_stack, pieces, stack_namespace};
+use crate::{SITE_BUCKET, SITE_URL};
 
 /// A stage that is rendered.
 struct Deployment<'a, 'b> {
     plan: &'b Plan<'a>,
     environment: &'b PlannedEnvironment<'a>,
+    /// Which release; without any, the artifacts of the execution are deployed.
+    given: Option<Given<'b>>,
     mistakes: &'b mut Vec<Mistake>,
 }
 
 pub(crate) fn actions(
     plan: &Plan<'_>,
     environment: &PlannedEnvironment<'_>,
+    given: Option<Given<'_>>,
     mistakes: &mut Vec<Mistake>,
 ) -> Vec<Action> {
     let mut deployment = Deployment {
         plan,
         environment,
+        given,
         mistakes,
     };
     let mut actions: Vec<Action> = Vec::new();
@@ -40,7 +47,7 @@ pub(crate) fn actions(
         for service in services {
             actions.extend(deployment.service(service, run_order));
         }
-        run_order = next(&actions);
+        run_order = next_run_order(&actions);
     }
     let deployed = plan.services.iter();
     let tests = deployed
@@ -50,19 +57,17 @@ pub(crate) fn actions(
     actions
 }
 
-fn next(actions: &[Action]) -> usize {
-    actions
-        .iter()
-        .map(|action| action.run_order)
-        .max()
-        .unwrap_or_default()
-        + 1
-}
-
 impl Deployment<'_, '_> {
     fn service(&mut self, service: &PlannedService<'_>, run_order: usize) -> Vec<Action> {
         match service.kind {
             Kind::Stack => vec![self.stack(service, run_order)],
+            // In a family of environments its bucket is made with the environment.
+            Kind::Site if self.environment.member.is_some() => {
+                vec![
+                    self.stack(service, run_order),
+                    self.site(service, run_order + 1),
+                ]
+            }
             Kind::Site => vec![self.site(service, run_order)],
             Kind::App => vec![
                 self.app(service, run_order),
@@ -80,184 +85,161 @@ impl Deployment<'_, '_> {
     }
 
     fn stack(&mut self, service: &PlannedService<'_>, run_order: usize) -> Action {
-        let Built {
-            artifact, digest, ..
-        } = built(service);
-        let mut parameters = self.named(service);
+        let (query, inputs) = match self.given {
+            Some(_) => {
+                let query = self.addresses(Query::default(), service);
+                (query.parameter("role", "CloudFormationRole"), Vec::new())
+            }
+            None => self.stack_of_artifacts(service),
+        };
+        let query = self.finished(query, service);
+        let line = service.service.line;
+        let name = service.action("deploy-stack");
+        Action::of_function("DeployStack", name, run_order, query, line)
+            .namespace(stack_namespace(service, self.environment))
+            .reads(inputs)
+    }
+
+    /// The template's parameters that deploy-stack cannot look up.
+    fn addresses(&mut self, query: Query, service: &PlannedService<'_>) -> Query {
+        let mut query = query;
         let target = &self.environment.target;
-        for (name, parameter) in target.parameters(service.service, |_| false) {
+        for (name, parameter) in target.parameters_as_written(service.service, |_| false) {
             // The environment's own value goes before the service's; deploy-stack knows whether the template declares it.
             let is_overridden = parameter.source == Source::Service
                 && target.settings.parameters.get(&name).is_some();
             if needs_pipeline(self.plan, &parameter.value) && !is_overridden {
                 let line = parameter.line.unwrap_or(service.service.line);
-                let text = delivery_definition::Located {
+                let text = Located {
                     value: parameter.value,
                     line,
                 };
                 let value = pieces(self.plan, self.environment, &text, self.mistakes);
-                parameters = parameters.add(&format!("Parameter.{name}"), &value);
+                query = query.add(&format!("Parameter.{name}"), &value);
             }
-        }
-        let mut parameters = parameters
-            .parameter("bucket", "Packages")
-            .parameter("role", "CloudFormationRole")
-            .parameter("boundary", "Boundary")
-            .variable("revision", COMMIT);
-        if let Some(digest) = digest {
-            parameters = parameters.variable("digest", &digest);
-        }
-        let parameters = with_execution(parameters);
-        let inputs = match artifact.as_str() {
-            SOURCE => vec![artifact],
-            // `delivery.toml` is in the source.
-            _ => vec![artifact, SOURCE.to_owned()],
-        };
-        let name = service.action("deploy-stack");
-        Action::of_function(
-            "DeployStack",
-            name,
-            run_order,
-            parameters,
-            service.service.line,
-        )
-        .namespace(stack_namespace(service, self.environment))
-        .reads(inputs)
-    }
-
-    /// Which stack: by the file, or without one by its name.
-    fn named(&self, service: &PlannedService<'_>) -> Query {
-        let environment = self.environment.name();
-        if self.plan.request.definition.application().is_some() {
-            return Query::default()
-                .text("environment", environment)
-                .text("service", &service.service.name);
-        }
-        let stack = self
-            .environment
-            .target
-            .stack(self.plan.application(), service.service);
-        let capabilities = service
-            .service
-            .capabilities()
-            .iter()
-            .map(|one| Capability::word(*one));
-        let query = Query::default()
-            .text("stack", &stack.unwrap_or_default())
-            .text("template", service.template.unwrap_or_default())
-            .text("capabilities", &capabilities.collect::<Vec<_>>().join(","));
-        if self.plan.request.takes_environment {
-            return query.text("Parameter.Environment", environment);
         }
         query
     }
 
+    /// The addresses in a site's `config` that only the pipeline knows; deploy-site looks the others up.
+    fn known_addresses(&mut self, query: Query, service: &PlannedService<'_>) -> Query {
+        let mut query = query;
+        let mut known = BTreeSet::new();
+        for one in &service.service.config {
+            for reference in one.value.value.references() {
+                let name = format!("{}.{}", reference.service, reference.output);
+                match address(self.plan, self.environment, reference) {
+                    Some(Ok(piece)) if known.insert(name.clone()) => {
+                        query = query.add(&format!("Address.{name}"), &[piece]);
+                    }
+                    Some(Err((what, next))) => {
+                        let mistake = Mistake::new(one.value.line, &what, &next);
+                        self.mistakes.push(mistake);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        query
+    }
+
+    /// What all deploy actions say last.
+    fn finished(&self, query: Query, service: &PlannedService<'_>) -> Query {
+        match self.given {
+            Some(given) => release::add(query, given, self.environment, service),
+            None => with_execution(query),
+        }
+    }
+
     fn app(&self, service: &PlannedService<'_>, run_order: usize) -> Action {
-        let artifact = app_artifact(service, "DistLambdaOutput");
-        let parameters = Query::default()
+        let query = Query::default()
             .parameter("function", &format!("{}Function", service.id))
-            .text("alias", self.environment.name())
-            .variable("revision", COMMIT)
-            .variable(
-                "digest",
-                &format!("{}.{artifact}Digest", build_namespace(service)),
-            );
-        let parameters = rollout::add(parameters, self.environment.target.settings);
+            .text("alias", self.environment.name());
+        let (query, inputs) = match self.given {
+            // How traffic moves is in the release; how late metrics are is not.
+            Some(_) => (
+                query.parameter("metrics-delay", rollout::METRICS_DELAY),
+                Vec::new(),
+            ),
+            None => {
+                let (query, inputs) = artifacts::of_app(query, service, "DistLambdaOutput");
+                let settings = self.environment.target.settings;
+                (rollout::add(query, settings), inputs)
+            }
+        };
+        let query = self.finished(query, service);
+        let line = service.service.line;
         let name = service.action("deploy-app");
-        Action::of_function(
-            "DeployApp",
-            name,
-            run_order,
-            with_execution(parameters),
-            service.service.line,
-        )
-        .namespace(self.id(service, "AppVariables"))
-        .moves(format!("{}Function", service.id), self.environment.name())
-        .reads(vec![artifact])
+        Action::of_function("DeployApp", name, run_order, query, line)
+            .namespace(self.id(service, "AppVariables"))
+            .moves(format!("{}Function", service.id), self.environment.name())
+            .reads(inputs)
     }
 
     fn api(&self, service: &PlannedService<'_>, run_order: usize) -> Action {
-        let artifact = app_artifact(service, "DistSwaggerOutput");
-        let parameters = Query::default()
+        let query = Query::default()
             .parameter("api", &format!("{}Api", service.id))
             .text("stage", self.environment.name())
             .parameter("Variable.function", &format!("{}Function", service.id))
-            .text("Variable.alias", self.environment.name())
-            .variable("revision", COMMIT)
-            .variable(
-                "digest",
-                &format!("{}.{artifact}Digest", build_namespace(service)),
-            );
+            .text("Variable.alias", self.environment.name());
+        let (query, inputs) = match self.given {
+            Some(_) => (query, Vec::new()),
+            None => artifacts::of_app(query, service, "DistSwaggerOutput"),
+        };
+        let query = self.finished(query, service);
+        let line = service.service.line;
         let name = service.action("deploy-api");
-        Action::of_function(
-            "DeployApi",
-            name,
-            run_order,
-            with_execution(parameters),
-            service.service.line,
-        )
-        .namespace(self.id(service, "ApiVariables"))
-        .reads(vec![artifact])
+        Action::of_function("DeployApi", name, run_order, query, line)
+            .namespace(self.id(service, "ApiVariables"))
+            .reads(inputs)
     }
 
     fn app_site(&self, service: &PlannedService<'_>, run_order: usize) -> Action {
         let query = Query::default()
             .parameter("bucket", &self.id(service, "Site"))
-            .parameter("apiBaseurl", &self.id(service, "ApiUrl"))
-            .variable("version", COMMIT);
-        self.deploy_site(service, run_order, &query, &built(service))
+            .parameter("apiBaseurl", &self.id(service, "ApiUrl"));
+        let (query, inputs) = match self.given {
+            Some(_) => (query, Vec::new()),
+            None => artifacts::of_site(query.variable("version", COMMIT), service),
+        };
+        self.deploy_site(service, run_order, query, inputs)
     }
 
     fn site(&mut self, service: &PlannedService<'_>, run_order: usize) -> Action {
-        let mut query = Query::default().parameter("bucket", &self.id(service, "Site"));
-        let built = built(service);
-        if !built.is_site {
-            query = query.text("directory", &service.path(service.site()));
-        }
-        let mut has_version = false;
-        for one in &service.service.config {
-            let value = pieces(self.plan, self.environment, &one.value, self.mistakes);
-            let key = match one.name.as_str() {
-                name if OWN_CONFIG.contains(&name) => name.to_owned(),
-                name => format!("Config.{name}"),
-            };
-            has_version |= key == "version";
-            query = query.add(&key, &value);
-        }
-        if !has_version {
-            query = query.variable("version", COMMIT);
-        }
-        self.deploy_site(service, run_order, &query, &built)
+        let bucket = match self.environment.member {
+            None => Piece::Parameter(self.id(service, "Site")),
+            Some(_) => output_of_stack(service, self.environment, SITE_BUCKET),
+        };
+        let query = Query::default().add("bucket", &[bucket]);
+        let (query, inputs) = match self.given {
+            Some(_) => (self.known_addresses(query, service), Vec::new()),
+            None => self.site_of_artifacts(query, service),
+        };
+        self.deploy_site(service, run_order, query, inputs)
     }
 
     fn deploy_site(
         &self,
         service: &PlannedService<'_>,
         run_order: usize,
-        query: &Query,
-        built: &Built,
+        query: Query,
+        inputs: Vec<String>,
     ) -> Action {
-        let query = match &built.digest {
-            Some(digest) => query.clone().variable("digest", digest),
-            None => query.clone(),
-        };
         let distribution = self.id(service, "Distribution");
-        let behind = with_execution(query.clone().parameter("distribution", &distribution));
+        let behind = query.clone().parameter("distribution", &distribution);
+        let line = service.service.line;
         let name = service.action("deploy-site");
-        let mut action = Action::of_function(
-            "DeploySite",
-            name,
-            run_order,
-            with_execution(query),
-            service.service.line,
-        )
-        .namespace(self.id(service, "SiteVariables"))
-        .reads(vec![built.artifact.clone()]);
+        let query = self.finished(query, service);
+        let mut action = Action::of_function("DeploySite", name, run_order, query, line)
+            .namespace(self.id(service, "SiteVariables"))
+            .reads(inputs);
+        // A site of a family of environments is not behind CloudFront: a distribution takes minutes to be made.
         if let Work::Function {
             with_distribution, ..
         } = &mut action.work
+            && self.environment.member.is_none()
         {
-            *with_distribution = Some(behind);
+            *with_distribution = Some(self.finished(behind, service));
         }
         action
     }
@@ -280,7 +262,12 @@ impl Deployment<'_, '_> {
                 )
             })
             .collect();
+        let is_member = self.environment.member.is_some();
         let addresses: Vec<(&str, Piece)> = match service.kind {
+            Kind::Site if is_member => {
+                let url = output_of_stack(service, self.environment, SITE_URL);
+                vec![("SITE_URL", url)]
+            }
             Kind::App => vec![
                 ("TARGET_URL", Piece::Parameter(self.id(service, "ApiUrl"))),
                 ("SITE_URL", Piece::Parameter(self.id(service, "SiteUrl"))),

@@ -7,7 +7,9 @@ mod part;
 mod paths;
 mod pipeline;
 mod plan;
+mod publish;
 mod query;
+mod release;
 mod rollout;
 mod template;
 mod values;
@@ -27,6 +29,8 @@ pub struct Rendering {
     pub templates: BTreeMap<String, String>,
     /// The pipelines in the order in which they deliver; there is at least one.
     pub pipelines: Vec<RenderedPipeline>,
+    /// The pipelines that apply releases, in the order of the environments.
+    pub applying: Vec<ApplyPipeline>,
     /// The environments in the order of their stages.
     pub environments: Vec<RenderedEnvironment>,
     /// The services whose dependencies npm-install installs.
@@ -42,6 +46,17 @@ pub struct RenderedPipeline {
     pub output: String,
     /// The patterns of the paths whose change starts it; every change does where there are none.
     pub paths: Vec<String>,
+}
+
+/// A pipeline that applies releases to an environment, or to those of a family: it promotes and rolls back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyPipeline {
+    /// The environment, or the family.
+    pub environment: String,
+    /// Its name behind that of the stack: `apply-int`.
+    pub name: String,
+    /// The stack's output with its name.
+    pub output: String,
 }
 
 /// A service with `package.json`.
@@ -117,7 +132,11 @@ pub fn render(request: &Request<'_>) -> Result<Rendering, Mistakes> {
     let environments = plan.environments.iter();
     Ok(Rendering {
         templates: template::render(&plan, &parts),
-        pipelines: parts.iter().map(Part::rendered).collect(),
+        pipelines: parts.iter().filter_map(Part::rendered).collect(),
+        applying: parts
+            .iter()
+            .filter_map(Part::rendered_as_applying)
+            .collect(),
         environments: environments
             .map(|environment| environment.rendered(&plan))
             .collect(),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use delivery_definition::{Kind, Mistake};
 
-use crate::part::Part;
+use crate::part::{APPLIES, Part};
 use crate::pipeline::{Action, FUNCTIONS, Pipeline, Stage};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedService};
 use crate::query::{LONGEST, Query};
+use crate::release::RELEASE;
 
 /// The most stages of a pipeline, and the most actions of a stage, with the Source stage and the action of the user's own
 /// (<https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html>).
@@ -36,13 +37,35 @@ pub(crate) fn check(plan: &Plan<'_>, parts: &[Part<'_>], mistakes: &mut Vec<Mist
     report_ids(plan, mistakes);
     report_ids_of_pipelines(parts, mistakes);
     report_stacks(plan, mistakes);
-    report_parameters(plan, parts.len(), mistakes);
+    report_families(plan, mistakes);
+    let delivering = parts.iter().filter(|part| part.applies.is_none());
+    report_parameters(plan, delivering.count(), mistakes);
     let line = plan
         .environments
         .last()
         .map_or(1, |environment| environment.target.settings.line);
     for part in parts {
-        report_pipeline(&part.pipeline, line, mistakes);
+        report_needs(part, mistakes);
+        // A pipeline that applies releases has the actions of those that deliver: what is wrong was said there.
+        if part.applies.is_none() || mistakes.is_empty() {
+            report_pipeline(&part.pipeline, line, mistakes);
+        }
+    }
+}
+
+/// An app has one function with an alias for each environment, so it cannot be there a second time.
+fn report_families(plan: &Plan<'_>, mistakes: &mut Vec<Mistake>) {
+    for family in plan.families() {
+        for app in plan.apps().filter(|one| family.target.deploys(one.service)) {
+            let (name, app) = (family.name(), &app.service.name);
+            let what = format!(
+                "the app `{app}` cannot be deployed to the environments `{name}-...`: an app has one function with an alias for each environment"
+            );
+            let next = format!(
+                "let them use that of another environment, for example: share = {{ {app} = \"int\" }}"
+            );
+            mistakes.push(Mistake::new(family.target.settings.line, &what, &next));
+        }
     }
 }
 
@@ -64,6 +87,29 @@ fn report_pipeline(pipeline: &Pipeline, line: usize, mistakes: &mut Vec<Mistake>
         for action in &stage.actions {
             report_names(stage, action, mistakes);
             report_user_parameters(stage, action, mistakes);
+        }
+    }
+}
+
+/// What an execution makes has the services of its pipeline alone.
+fn report_needs(part: &Part<'_>, mistakes: &mut Vec<Mistake>) {
+    let Some(family) = &part.plan.of_execution else {
+        return;
+    };
+    let deploys = |one: &&PlannedService<'_>| family.target.deploys(one.service);
+    for service in part.plan.services.iter().filter(deploys) {
+        let needs = part.plan.request.definition.needs(service.service);
+        let others = part.plan.others.iter().filter(deploys);
+        for other in others.filter(|one| needs.contains(one.service.name.as_str())) {
+            let (name, other) = (&service.service.name, &other.service.name);
+            let what = format!(
+                "in `{}`, `{name}` needs `{other}`, which another one of the `pipelines` delivers: such an environment has the services of one pipeline",
+                family.name()
+            );
+            let next = format!(
+                "use that of another environment, for example: share = {{ {other} = \"int\" }}"
+            );
+            mistakes.push(Mistake::new(family.target.settings.line, &what, &next));
         }
     }
 }
@@ -91,8 +137,14 @@ fn report_watched(pipeline: &Pipeline, mistakes: &mut Vec<Mistake>) {
 fn report_ids_of_pipelines(parts: &[Part<'_>], mistakes: &mut Vec<Mistake>) {
     let mut known = BTreeMap::new();
     for part in parts {
-        if let (Some(name), Some(other)) = (part.name, known.insert(&part.id, part.name).flatten())
-        {
+        let Some(name) = part.name.as_deref() else {
+            continue;
+        };
+        if name.starts_with(APPLIES) && part.applies.is_none() {
+            let what = format!("the pipeline `{name}` has the name of one that applies releases");
+            let next = format!("choose a name that does not begin with `{APPLIES}`");
+            mistakes.push(Mistake::new(part.line, &what, &next));
+        } else if let Some(other) = known.insert(&part.id, name) {
             let what = format!(
                 "the pipelines `{other}` and `{name}` would both be `{}` in templates",
                 part.id
@@ -222,6 +274,7 @@ fn report_user_parameters(stage: &Stage, action: &Action, mistakes: &mut Vec<Mis
             Some("DeployApp") => {
                 "name fewer `alarms`, such as a composite alarm instead of several, or fewer steps in `rollout`"
             }
+            Some(RELEASE) => "shorten the service's name",
             _ => {
                 "shorten `config`, `test.environment` or the parameters with outputs of sites and apps"
             }

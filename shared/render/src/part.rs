@@ -1,17 +1,23 @@
-//! The pipelines: one with all services, or several with some of them each.
+//! The pipelines: one with all services, or several with some of them each; and one for each environment that applies
+//! releases.
 
 use delivery_definition::Mistake;
 
-use crate::RenderedPipeline;
 use crate::paths;
 use crate::pipeline::Pipeline;
-use crate::plan::{Plan, camel_case};
+use crate::plan::{Plan, PlannedEnvironment, camel_case};
+use crate::{ApplyPipeline, RenderedPipeline};
+
+/// What the names of pipelines that apply releases begin with.
+pub(crate) const APPLIES: &str = "apply-";
 
 /// A pipeline, and what of the plan it delivers.
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
-    /// Its name in the file; none where one pipeline has all services.
-    pub(crate) name: Option<&'a str>,
+    /// Its name in the file, or that of a pipeline that applies releases; none where one pipeline has all services.
+    pub(crate) name: Option<String>,
+    /// The environment that it applies releases to, if it does nothing else.
+    pub(crate) applies: Option<PlannedEnvironment<'a>>,
     /// The line of its name.
     pub(crate) line: usize,
     /// What its names in templates begin with: `Infra`.
@@ -25,12 +31,24 @@ pub(crate) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// All pipelines, in the order in which they deliver.
+    /// All pipelines: those that deliver, in their order, then those that apply releases. The latter repeat the mistakes of
+    /// the former.
     pub(crate) fn all(plan: &Plan<'a>, mistakes: &mut Vec<Mistake>) -> Vec<Self> {
+        let mut parts = Self::delivering(plan, mistakes);
+        if !plan.has_releases() || !mistakes.is_empty() {
+            return parts;
+        }
+        let environments = plan.environments.iter().chain(&plan.of_developers);
+        parts.extend(environments.map(|one| Self::applying(plan, one, mistakes)));
+        parts
+    }
+
+    fn delivering(plan: &Plan<'a>, mistakes: &mut Vec<Mistake>) -> Vec<Self> {
         let several = plan.request.definition.pipelines();
         if several.is_empty() {
             return vec![Self {
                 name: None,
+                applies: None,
                 line: 1,
                 id: String::new(),
                 plan: plan.clone(),
@@ -47,7 +65,8 @@ impl<'a> Part<'a> {
                 .collect();
             let plan = plan.with_services(&services);
             Self {
-                name: Some(one.name),
+                name: Some(one.name.to_owned()),
+                applies: None,
                 line: one.line,
                 id: camel_case(one.name),
                 pipeline: Pipeline::of(&plan, mistakes),
@@ -63,9 +82,29 @@ impl<'a> Part<'a> {
         parts.collect()
     }
 
+    /// The pipeline that applies releases to an environment.
+    fn applying(
+        plan: &Plan<'a>,
+        environment: &PlannedEnvironment<'a>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
+        let name = format!("{APPLIES}{}", environment.name());
+        let plan = plan.with_environment(environment);
+        Self {
+            id: camel_case(&name),
+            name: Some(name),
+            applies: Some(environment.clone()),
+            line: environment.target.settings.line,
+            pipeline: Pipeline::applying(&plan, environment, mistakes),
+            after: Vec::new(),
+            paths: Vec::new(),
+            plan,
+        }
+    }
+
     /// The resource of its template.
     pub(crate) fn resource(&self) -> String {
-        match self.name {
+        match &self.name {
             Some(_) => resource(&self.id),
             None => "Delivery".to_owned(),
         }
@@ -78,18 +117,29 @@ impl<'a> Part<'a> {
 
     /// The file of its template.
     pub(crate) fn file(&self) -> String {
-        match self.name {
+        match &self.name {
             Some(name) => format!("pipeline-{name}.yaml"),
             None => "pipeline.yaml".to_owned(),
         }
     }
 
-    pub(crate) fn rendered(&self) -> RenderedPipeline {
-        RenderedPipeline {
-            name: self.name.map(ToOwned::to_owned),
+    /// What delivers commits.
+    pub(crate) fn rendered(&self) -> Option<RenderedPipeline> {
+        self.applies.is_none().then(|| RenderedPipeline {
+            name: self.name.clone(),
             output: self.output(),
             paths: self.paths.clone(),
-        }
+        })
+    }
+
+    /// What applies releases.
+    pub(crate) fn rendered_as_applying(&self) -> Option<ApplyPipeline> {
+        let environment = self.applies.as_ref()?;
+        Some(ApplyPipeline {
+            environment: environment.name().to_owned(),
+            name: self.name.clone()?,
+            output: self.output(),
+        })
     }
 }
 

@@ -6,8 +6,9 @@ use delivery_definition::Mistake;
 
 use crate::commit;
 use crate::deploy;
-use crate::plan::{Plan, PlannedEnvironment};
+use crate::plan::{Member, Plan, PlannedEnvironment};
 use crate::query::{Piece, Query};
+use crate::release::{self, Given, RELEASE};
 
 /// The artifact of the Source stage.
 pub(crate) const SOURCE: &str = "SourceOutput";
@@ -16,9 +17,10 @@ pub(crate) const SOURCE: &str = "SourceOutput";
 pub(crate) const COMMIT: &str = "SourceVariables.CommitId";
 
 /// The functions of actions, as templates and people call them, in the order of the templates.
-pub(crate) const FUNCTIONS: [(&str, &str); 7] = [
+pub(crate) const FUNCTIONS: [(&str, &str); 8] = [
     ("NpmInstall", "npm-install"),
     ("TestAndPackage", "test-and-package"),
+    (RELEASE, "release"),
     ("DeployStack", "deploy-stack"),
     ("DeployApp", "deploy-app"),
     ("DeployApi", "deploy-api"),
@@ -39,8 +41,26 @@ pub(crate) struct Stage {
     pub(crate) actions: Vec<Action>,
     /// The stage is one in which a person approves.
     pub(crate) approval: Option<Approval>,
-    /// The parameter that names a function of the user's own, whose action is the last one.
-    pub(crate) own_action: Option<String>,
+    pub(crate) own_action: Option<OwnAction>,
+    /// The deployment that its end is told of.
+    pub(crate) deployment: Option<Deployment>,
+}
+
+/// An action of the user's own, after the tests.
+#[derive(Debug)]
+pub(crate) struct OwnAction {
+    /// The parameter that names its function.
+    pub(crate) parameter: String,
+    pub(crate) run_order: usize,
+}
+
+/// What the end of a stage is to the environment that it deploys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deployment {
+    /// Its deployment failed, unless the stage succeeded.
+    OfEnvironment,
+    /// Nobody needs the environment any more.
+    OfExecution,
 }
 
 /// What a person is asked.
@@ -173,12 +193,11 @@ impl Pipeline {
         let mut stages = Vec::new();
         let actions = commit::actions(plan, mistakes);
         if !actions.is_empty() {
-            stages.push(Stage {
-                name: "Commit".to_owned(),
-                actions,
-                approval: None,
-                own_action: None,
-            });
+            stages.push(Stage::of_build("Commit", actions));
+        }
+        if let Some(environment) = &plan.of_execution {
+            let given = Some(Given::Published);
+            stages.push(Stage::of(plan, environment, given, None, mistakes));
         }
         for (place, environment) in plan.environments.iter().enumerate() {
             let before = place.checked_sub(1).map(|place| &plan.environments[place]);
@@ -186,13 +205,28 @@ impl Pipeline {
             if by_parameter || environment.target.settings.is_approved_by_hand() {
                 stages.push(approval(plan, before, environment));
             }
-            stages.push(Stage {
-                name: environment.stage.clone(),
-                actions: deploy::actions(plan, environment, mistakes),
-                approval: None,
-                own_action: Some(environment.own_action()),
-            });
+            let given = plan.has_releases().then_some(Given::Published);
+            let own_action = Some(environment.own_action());
+            stages.push(Stage::of(plan, environment, given, own_action, mistakes));
         }
+        Self { stages }
+    }
+
+    /// That which applies releases to an environment.
+    pub(crate) fn applying(
+        plan: &Plan<'_>,
+        environment: &PlannedEnvironment<'_>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
+        let mut stages = Vec::new();
+        let installs = commit::installs_of_tests(plan);
+        if !installs.is_empty() {
+            stages.push(Stage::of_build("Dependencies", installs));
+        }
+        let after = environment.target.settings.after.as_ref();
+        let after = after.map(|after| after.value.as_str());
+        let given = Some(Given::Asked { after });
+        stages.push(Stage::of(plan, environment, given, None, mistakes));
         Self { stages }
     }
 
@@ -251,15 +285,52 @@ impl Pipeline {
 }
 
 impl Stage {
-    /// When the action of the user's own begins.
-    pub(crate) fn own_run_order(&self) -> usize {
-        self.actions
-            .iter()
-            .map(|action| action.run_order)
-            .max()
-            .unwrap_or_default()
-            + 1
+    fn of_build(name: &str, actions: Vec<Action>) -> Self {
+        Self {
+            name: name.to_owned(),
+            actions,
+            approval: None,
+            own_action: None,
+            deployment: None,
+        }
     }
+
+    fn of(
+        plan: &Plan<'_>,
+        environment: &PlannedEnvironment<'_>,
+        given: Option<Given<'_>>,
+        own_action: Option<String>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
+        let mut actions = deploy::actions(plan, environment, given, mistakes);
+        let run_order = next_run_order(&actions);
+        let own_action = own_action.map(|parameter| OwnAction {
+            parameter,
+            run_order,
+        });
+        let deployment = given.map(|given| {
+            // The user's own action comes before: it may find something wrong.
+            let run_order = run_order + usize::from(own_action.is_some());
+            actions.push(release::end(given, environment, run_order));
+            match environment.member {
+                Some(Member::OfExecution) => Deployment::OfExecution,
+                _ => Deployment::OfEnvironment,
+            }
+        });
+        Self {
+            name: environment.stage.clone(),
+            actions,
+            approval: None,
+            own_action,
+            deployment,
+        }
+    }
+}
+
+/// What comes after all of these actions.
+pub(crate) fn next_run_order(actions: &[Action]) -> usize {
+    let orders = actions.iter().map(|action| action.run_order);
+    orders.max().unwrap_or_default() + 1
 }
 
 fn approval(
@@ -267,7 +338,9 @@ fn approval(
     before: Option<&PlannedEnvironment<'_>>,
     environment: &PlannedEnvironment<'_>,
 ) -> Stage {
+    let before_first = plan.of_execution.as_ref();
     let after = before
+        .or(before_first)
         .map_or("Commit", |before| before.stage.as_str())
         .to_owned();
     let link = before.and_then(|before| {
@@ -297,6 +370,7 @@ fn approval(
             link: link.map(|(_, parameter)| parameter),
         }),
         own_action: None,
+        deployment: None,
     }
 }
 

@@ -1,12 +1,18 @@
 //! Services and environments with the names that templates have for them.
 
-use delivery_definition::{Detected, Environment, Kind, Mistake, Service, Target, names};
+use delivery_definition::names::Family;
+use delivery_definition::{
+    Definition, Detected, Environment, Kind, Mistake, Service, Target, names,
+};
 
 use crate::{RenderedEnvironment, Request};
 
 /// What of the kinds of services is not deployed yet.
 const NOT_YET: &str =
     "remove the service for now: services of the kinds `stack`, `site` and `app` are deployed";
+
+/// The digits of an execution's id that the name of its environment ends in.
+const EXECUTION_DIGITS: usize = 8;
 
 /// What is rendered.
 #[derive(Clone, Debug)]
@@ -16,6 +22,10 @@ pub(crate) struct Plan<'a> {
     /// The services of other pipelines.
     pub(crate) others: Vec<PlannedService<'a>>,
     pub(crate) environments: Vec<PlannedEnvironment<'a>>,
+    /// The environment of each execution, before all others.
+    pub(crate) of_execution: Option<PlannedEnvironment<'a>>,
+    /// The environments of developers, where they are removed by themselves.
+    pub(crate) of_developers: Option<PlannedEnvironment<'a>>,
     /// Whether an approval, the application's folder and so on are parameters of the stack: there is no `[services]`.
     pub(crate) is_one_service: bool,
     /// Whether the environments are those of a file that names none.
@@ -47,6 +57,17 @@ pub(crate) struct PlannedEnvironment<'a> {
     pub(crate) holds_data: bool,
     /// Whether a release goes on from here.
     pub(crate) is_tested: bool,
+    /// Which member of a family, if it is one.
+    pub(crate) member: Option<Member>,
+}
+
+/// Which member of a family of environments a pipeline deploys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// That of the execution.
+    OfExecution,
+    /// The one that a variable of the pipeline names.
+    Named,
 }
 
 impl<'a> Plan<'a> {
@@ -99,13 +120,25 @@ impl<'a> Plan<'a> {
                     holds_data: is_last || environment.is_protected(),
                     is_tested: !is_last,
                     target,
+                    member: None,
                 })
             });
+        let environments: Vec<_> = environments.collect();
+        let family = |family, member| {
+            let family = PlannedEnvironment::of_family(definition, family, member)?;
+            let mut services = services.iter();
+            services
+                .any(|one| family.target.deploys(one.service))
+                .then_some(family)
+        };
         Self {
             request: *request,
+            environments,
+            of_execution: family(Family::Execution, Member::OfExecution),
+            of_developers: family(Family::Developer, Member::Named)
+                .filter(|family| family.target.settings.ttl.is_some()),
             services,
             others: Vec::new(),
-            environments: environments.collect(),
             is_one_service,
             has_default_environments,
         }
@@ -115,15 +148,37 @@ impl<'a> Plan<'a> {
     pub(crate) fn with_services(&self, names: &[&str]) -> Self {
         let is_own = |one: &PlannedService<'_>| names.contains(&one.service.name.as_str());
         let (services, others): (Vec<_>, _) = self.services.iter().cloned().partition(is_own);
-        let mut environments = self.environments.clone();
-        environments.retain(|environment| {
+        let deploys_any = |environment: &PlannedEnvironment<'_>| {
             let mut services = services.iter();
             services.any(|one| environment.target.deploys(one.service))
-        });
+        };
+        let mut environments = self.environments.clone();
+        environments.retain(deploys_any);
+        Self {
+            of_execution: self.of_execution.clone().filter(deploys_any),
+            of_developers: self.of_developers.clone().filter(deploys_any),
+            environments,
+            services,
+            others,
+            ..self.clone()
+        }
+    }
+
+    /// The same with one environment alone, and the services that are deployed there.
+    pub(crate) fn with_environment(&self, environment: &PlannedEnvironment<'a>) -> Self {
+        let deploys = |one: &PlannedService<'_>| environment.target.deploys(one.service);
+        let (services, others) = self.services.iter().cloned().partition(deploys);
+        let is_family = environment.member.is_some();
         Self {
             services,
             others,
-            environments,
+            environments: if is_family {
+                Vec::new()
+            } else {
+                vec![environment.clone()]
+            },
+            of_execution: None,
+            of_developers: is_family.then(|| environment.clone()),
             ..self.clone()
         }
     }
@@ -162,8 +217,27 @@ impl<'a> Plan<'a> {
         self.is_one_service && self.apps().next().is_some()
     }
 
-    pub(crate) fn deploys_stacks(&self) -> bool {
+    pub(crate) fn has_templates(&self) -> bool {
         self.services.iter().any(|one| one.kind == Kind::Stack)
+    }
+
+    /// Whether deploy-stack has something to do; in a family of environments each site has a stack of its own.
+    pub(crate) fn deploys_stacks(&self) -> bool {
+        let has_site = |family: &PlannedEnvironment<'_>| {
+            let mut services = self.services.iter();
+            services.any(|one| one.kind == Kind::Site && family.target.deploys(one.service))
+        };
+        self.has_templates() || self.families().any(has_site)
+    }
+
+    /// The families of environments that pipelines deploy to.
+    pub(crate) fn families(&self) -> impl Iterator<Item = &PlannedEnvironment<'a>> {
+        self.of_execution.iter().chain(&self.of_developers)
+    }
+
+    /// Whether what is deployed comes from a repository of releases, and not from the artifacts of the execution.
+    pub(crate) fn has_releases(&self) -> bool {
+        !self.is_one_service
     }
 
     /// The application's name.
@@ -227,9 +301,30 @@ impl PlannedService<'_> {
     }
 }
 
+impl<'a> PlannedEnvironment<'a> {
+    /// A family, with a member that stands for all.
+    fn of_family(definition: &'a Definition, family: Family, member: Member) -> Option<Self> {
+        let is_there = definition.file().services.is_some()
+            && definition.environments().get(family.word()).is_some();
+        let name = format!("{}-{}", family.word(), "0".repeat(EXECUTION_DIGITS));
+        let target = is_there.then(|| definition.environment(&name).ok())??;
+        Some(Self {
+            target,
+            id: camel_case(family.word()),
+            stage: family.word().to_owned(),
+            word: family.word().to_owned(),
+            holds_data: false,
+            is_tested: true,
+            member: Some(member),
+        })
+    }
+}
+
 impl PlannedEnvironment<'_> {
+    /// Its name, or its family's.
     pub(crate) fn name(&self) -> &str {
-        self.target.name.as_str()
+        let name = &self.target.name;
+        name.family().unwrap_or(name.as_str())
     }
 
     /// The parameter that names a function of the user's own.

@@ -119,7 +119,7 @@ impl Query {
 fn longest_value(name: &str) -> usize {
     /// `pipeline.yaml` says so itself of directories, of more parameters, of the pipeline's name and of the delay of
     /// metrics; the others are the lengths of names of functions, APIs, buckets and distributions, and of addresses and ARNs made of them.
-    const LONGEST_VALUES: [(&str, usize); 12] = [
+    const LONGEST_VALUES: [(&str, usize); 13] = [
         ("ApplicationDirectory", 100),
         ("Parameters", 300),
         ("PipelineName", 100),
@@ -128,6 +128,7 @@ fn longest_value(name: &str) -> usize {
         ("Api", 10),
         ("Site", 63),
         ("Packages", 63),
+        ("Releases", 63),
         ("Distribution", 14),
         ("Url", 128),
         ("Role", 128),

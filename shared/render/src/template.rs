@@ -4,6 +4,7 @@ mod application;
 mod delivery;
 mod names;
 mod stages;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -3,8 +3,10 @@
 
 use delivery_definition::{Kind, Located, Mistake, Part, Reference, Text};
 
-use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+use crate::SITE_URL;
+use crate::plan::{Member, Plan, PlannedEnvironment, PlannedService};
 use crate::query::Piece;
+use crate::release;
 
 /// The outputs of an app.
 const APP_OUTPUTS: [&str; 2] = ["ApiUrl", "SiteUrl"];
@@ -31,7 +33,7 @@ pub(crate) fn pieces(
     for part in &text.value.parts {
         match part {
             Part::Literal(literal) => pieces.push(Piece::text(literal)),
-            Part::EnvironmentName => pieces.push(Piece::text(environment.name())),
+            Part::EnvironmentName => pieces.extend(name(plan, environment, &text.value)),
             Part::Output(reference) => match output(plan, environment, reference) {
                 Ok(piece) => pieces.push(piece),
                 Err((what, next)) => mistakes.push(Mistake::new(text.line, &what, &next)),
@@ -39,6 +41,44 @@ pub(crate) fn pieces(
         }
     }
     pieces
+}
+
+/// The environment's name. That of an execution only deploy-stack knows, and has as a variable.
+fn name(plan: &Plan<'_>, environment: &PlannedEnvironment<'_>, text: &Text) -> Vec<Piece> {
+    match environment.member {
+        None => vec![Piece::text(environment.name())],
+        Some(Member::Named) => release::named(environment).into(),
+        Some(Member::OfExecution) => {
+            // What the text refers to was deployed before.
+            let referred = text.references().map(|one| one.service.as_str());
+            let own = plan.services.iter().map(|one| one.service.name.as_str());
+            let mut deployed = referred.chain(own).filter_map(|name| plan.service(name));
+            let service = deployed.find(|one| environment.target.deploys(one.service));
+            let known = service.map(|one| output_of_stack(one, environment, "Environment"));
+            known.into_iter().collect()
+        }
+    }
+}
+
+/// A variable of the action that deploys a stack; in a family of environments a site has one, too.
+pub(crate) fn output_of_stack(
+    service: &PlannedService<'_>,
+    environment: &PlannedEnvironment<'_>,
+    output: &str,
+) -> Piece {
+    let namespace = stack_namespace(service, environment);
+    Piece::Variable(format!("{namespace}.{output}"))
+}
+
+/// What a value is that no stack has as its output under this name; `None` where one has.
+pub(crate) fn address(
+    plan: &Plan<'_>,
+    environment: &PlannedEnvironment<'_>,
+    reference: &Reference,
+) -> Option<Result<Piece, (String, String)>> {
+    let mut services = plan.all_services();
+    let service = services.find(|service| service.service.name == reference.service)?;
+    (service.kind != Kind::Stack).then(|| output(plan, environment, reference))
 }
 
 /// Whether a value has outputs that no stack has, so that deploy-stack cannot look them up.
@@ -77,15 +117,15 @@ fn output(
     let outputs: &[&str] = match service.kind {
         // Variables belong to one pipeline, and of the actions only deploy-stack reads outputs from stacks themselves.
         Kind::Stack if plan.service(name).is_none() => return Err(in_another_pipeline(reference)),
-        Kind::Stack => {
-            let namespace = stack_namespace(service, environment);
-            return Ok(Piece::Variable(format!("{namespace}.{output}")));
-        }
+        Kind::Stack => return Ok(output_of_stack(service, environment, output)),
         Kind::App if APP_OUTPUTS.contains(&output.as_str()) => {
             return Ok(Piece::Parameter(format!(
                 "{}{output}",
                 service.in_environment(environment)
             )));
+        }
+        Kind::Site if output == SITE_OUTPUT && environment.member.is_some() => {
+            return Ok(output_of_stack(service, environment, SITE_URL));
         }
         Kind::Site if output == SITE_OUTPUT => {
             return Ok(Piece::Parameter(format!(

@@ -138,12 +138,11 @@ fn an_app_in_environments_of_its_own() {
 
 #[test]
 fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
-    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\ntable = \"table\"\n\
+    let text = "application = \"shop\"\n\
         [environments.int]\npre-traffic = \"check\"\n\
         [environments.prd]\nafter = \"int\"\nrollout = \"Canary10Percent5Minutes\"\nbake = \"10m\"\n\
         alarms = [\"errors & more\", \"slow\"]\npre-traffic = \"check\"\npost-traffic = \"look:live\"\n";
-    let kinds = [("shop", Kind::App), ("table", Kind::Stack)];
-    let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
+    let rendering = rendered(&parse(text, FILE).unwrap(), &[("main", Kind::App)]).unwrap();
     let pipeline = &rendering.templates["pipeline.yaml"];
     let of_deploy_app = pipeline
         .lines()
@@ -152,7 +151,7 @@ fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
     let launch = rendering.templates["delivery.yaml"].lines();
     let delay = launch.filter(|line| line.contains("MetricsDelay"));
     let delay: Vec<_> = delay.map(str::trim).collect();
-    let policy = &rendering.templates["application-shop.yaml"];
+    let policy = &rendering.templates["application.yaml"];
     let policy: Vec<_> = policy
         .lines()
         .skip_while(|line| !line.contains("Sid: CallHooks"))
@@ -174,9 +173,9 @@ fn a_rollout_is_said_to_deploy_app_and_lets_it_call_its_hooks() {
 
 #[test]
 fn how_late_metrics_are_is_a_parameter_only_of_pipelines_that_watch() {
-    let text = "application = \"shop\"\n[services]\nshop = \"shop\"\ncart = \"cart\"\n\
+    let text = "application = \"shop\"\n\
         [environments.int]\n[environments.prd]\nafter = \"int\"\npre-traffic = \"check\"\nSET";
-    let kinds = [("shop", Kind::App), ("cart", Kind::App)];
+    let kinds = [("main", Kind::App)];
     for (keys, is_there) in [
         ("", false),
         ("rollout = \"all-at-once\"\n", false),
@@ -219,10 +218,10 @@ fn alarms_that_are_too_long_together() {
         .map(|number| format!("\"{number}{}\"", "x".repeat(99)))
         .collect();
     let text = format!(
-        "application = \"shop\"\n[services]\nshop = \"shop\"\n[environments.int]\nbake = \"5m\"\nalarms = [{}]\n",
+        "application = \"shop\"\n[environments.int]\nbake = \"5m\"\nalarms = [{}]\n",
         alarms.join(", ")
     );
-    let refused = rendered(&parse(&text, FILE).unwrap(), &[("shop", Kind::App)]).unwrap_err();
+    let refused = rendered(&parse(&text, FILE).unwrap(), &[("main", Kind::App)]).unwrap_err();
     insta::assert_snapshot!(refused);
 }
 
@@ -316,14 +315,18 @@ fn the_address_of_a_site_in_another_pipeline_is_a_parameter() {
     let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
     let app = &rendering.templates["pipeline-app.yaml"];
     assert!(app.contains("\n  WebIntSiteUrl:\n"));
-    assert!(app.contains("&Parameter.Origin=${WebIntSiteUrl}&"));
+    assert!(app.contains("\"Parameter.Origin=${WebIntSiteUrl}&"));
     assert!(
         !app.contains("\n  WebIntSite:\n"),
         "its bucket is the other pipeline's"
     );
     let launched = &rendering.templates["delivery.yaml"];
     let passed = "WebIntSiteUrl: !GetAtt WebApplication.Outputs.IntSiteUrl\n";
-    assert_eq!(launched.matches(passed).count(), 1);
+    assert_eq!(
+        launched.matches(passed).count(),
+        2,
+        "to the pipeline of the app, and to that which applies releases"
+    );
     assert!(launched.contains("    DependsOn: [WebPipeline]\n"));
 }
 
@@ -387,7 +390,7 @@ fn names_that_are_the_same_in_templates() {
 fn limits_of_codepipeline_are_known_before() {
     let long = "x".repeat(400);
     let web = format!(
-        "web = {{ directory = \"web\", site = \".\", config = {{ a = \"{long}\", b = \"{long}\" }} }}\n"
+        "web = {{ directory = \"web\", site = \".\", test = {{ task = \"t\", environment = {{ A = \"{long}\", B = \"{long}\" }} }} }}\n"
     );
     insta::assert_snapshot!(refused(&web, &[("web", Kind::Site)]));
 
@@ -431,4 +434,215 @@ fn more_aliases_than_a_guard_can_watch() {
         .collect();
     let definition = parse(&text, FILE).unwrap();
     insta::assert_snapshot!(rendered(&definition, &kinds).unwrap_err());
+}
+
+/// What the actions of a pipeline are told, one a line.
+fn told(rendering: &Rendering, file: &str) -> String {
+    let lines = rendering.templates[file].lines().map(str::trim);
+    let is_told = |line: &&str| {
+        [
+            "- Name:",
+            "RunOrder:",
+            "Namespace:",
+            "UserParameters:",
+            "- !Sub \"",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
+            && !line.contains("arn:")
+    };
+    lines.filter(is_told).collect::<Vec<_>>().join("\n")
+}
+
+/// An application with each kind of service, and each way to build one.
+const MIXED: &str = r#"
+application = "mixed"
+
+[services]
+database = "database"
+shop = { directory = "shop", test = { task = "test-functional" } }
+website = { directory = "web", site = "out", build = { task = "build" }, config = { api = "${database.Url}", shop = "${shop.ApiUrl}", both = "${shop.ApiUrl}-${env}" } }
+
+[services.restapi]
+directory = "api"
+build = { commands = ["make"] }
+parameters = { Origin = "${website.Url}/${env}", Table = "${database.Table}" }
+test = { task = "t", environment = { WHERE = "${env}", ORIGIN = "${website.Url}", URL = "${restapi.Url}" } }
+
+[services.jobs]
+directory = "jobs"
+build = { task = "package" }
+
+[environments]
+qa = { ttl = "4h", share = { shop = "int" } }
+dev = { ttl = "20:00", share = { shop = "int" } }
+int = {}
+prd = { after = "int", approval = true }
+"#;
+
+const KINDS_OF_MIXED: [(&str, Kind); 5] = [
+    ("database", Kind::Stack),
+    ("shop", Kind::App),
+    ("website", Kind::Site),
+    ("restapi", Kind::Stack),
+    ("jobs", Kind::Stack),
+];
+
+fn mixed(change: impl Fn(&str) -> String) -> Result<Rendering, String> {
+    rendered(&parse(&change(MIXED), FILE).unwrap(), &KINDS_OF_MIXED)
+}
+
+/// A site there must not name the shop, which has no address of its own in those environments.
+fn without_the_shop_s_address(text: &str) -> String {
+    text.replace(
+        ", shop = \"${shop.ApiUrl}\", both = \"${shop.ApiUrl}-${env}\"",
+        "",
+    )
+}
+
+#[test]
+fn a_release_goes_through_the_environments() {
+    let rendering = mixed(without_the_shop_s_address).unwrap();
+    insta::assert_snapshot!(format!(
+        "{:#?}\n\n{}",
+        rendering.applying,
+        told(&rendering, "pipeline.yaml")
+    ));
+    insta::assert_snapshot!(told(&rendering, "pipeline-apply-prd.yaml"));
+    insta::assert_snapshot!(told(&rendering, "pipeline-apply-dev.yaml"));
+}
+
+#[test]
+fn what_an_execution_made_is_removed_however_its_stage_ends() {
+    let rendering = mixed(without_the_shop_s_address).unwrap();
+    let pipeline = &rendering.templates["pipeline.yaml"];
+    let told = |rule: &str| {
+        let rule = pipeline
+            .lines()
+            .skip_while(|line| *line != format!("  {rule}:"));
+        let mut rule = rule.skip(1).take_while(|line| !line.is_empty());
+        let mut found = |key: &str| {
+            let line = rule.find(|line| line.trim().starts_with(key)).unwrap();
+            line.trim().to_owned()
+        };
+        (found("stage:"), found("state:"))
+    };
+    let failed = ("stage: [int, prd]", "state: [FAILED, STOPPED, CANCELED]");
+    assert_eq!(
+        told("FailedStageRule"),
+        (failed.0.to_owned(), failed.1.to_owned())
+    );
+    let ended = (
+        "stage: [qa]",
+        "state: [SUCCEEDED, FAILED, STOPPED, CANCELED]",
+    );
+    assert_eq!(
+        told("EndedStageRule"),
+        (ended.0.to_owned(), ended.1.to_owned())
+    );
+}
+
+#[test]
+fn a_site_is_told_of_the_addresses_that_no_stack_has() {
+    let rendering = mixed(|text| {
+        let families = text.find("qa = ").unwrap()..text.find("int = ").unwrap();
+        text.replace(&text[families], "")
+    });
+    let told = told(&rendering.unwrap(), "pipeline.yaml");
+    let of_site = told
+        .lines()
+        .find(|line| line.contains("bucket=${WebsiteIntSite}&releases"));
+    assert!(of_site.is_none(), "the address comes before");
+    let address = "bucket=${WebsiteIntSite}&Address.shop.ApiUrl=${ShopIntApiUrl}&releases=";
+    assert_eq!(
+        told.matches(address).count(),
+        1,
+        "once, though two values have it"
+    );
+}
+
+/// Of an app that is another environment's, a family has no address for its site.
+#[test]
+fn apps_and_their_addresses_in_families() {
+    insta::assert_snapshot!(mixed(ToOwned::to_owned).unwrap_err());
+    let alone = mixed(|text| {
+        without_the_shop_s_address(text)
+            .replace(
+                "qa = { ttl = \"4h\", share = { shop = \"int\" } }",
+                "qa = {}",
+            )
+            .replace(
+                "dev = { ttl = \"20:00\", share = { shop = \"int\" } }",
+                "dev = { ttl = \"2h\" }",
+            )
+    });
+    insta::assert_snapshot!(alone.unwrap_err());
+}
+
+#[test]
+fn developers_have_a_pipeline_only_where_their_environments_end() {
+    let rendering = mixed(|text| {
+        without_the_shop_s_address(text).replace("dev = { ttl = \"20:00\", ", "dev = { ")
+    });
+    let applying = rendering.unwrap().applying;
+    let names: Vec<_> = applying.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["apply-int", "apply-prd"]);
+}
+
+#[test]
+fn an_execution_s_environment_has_the_services_of_one_pipeline() {
+    let pipelines = "\n[pipelines]\ndata = [\"database\"]\nrest = [\"shop\", \"website\", \"restapi\", \"jobs\"]\n";
+    let split = |text: &str| without_the_shop_s_address(text) + pipelines;
+    insta::assert_snapshot!(mixed(split).unwrap_err());
+    let shared = mixed(|text| {
+        split(text).replace(
+            "qa = { ttl = \"4h\", share = { ",
+            "qa = { share = { database = \"int\", ",
+        )
+    });
+    let templates = shared.unwrap().templates;
+    assert!(!templates["pipeline-data.yaml"].contains("- Name: qa\n"));
+    assert!(templates["pipeline-rest.yaml"].contains("- Name: qa\n"));
+    assert!(templates["pipeline-data.yaml"].contains("&services=database&"));
+}
+
+#[test]
+fn names_of_pipelines_that_apply_releases_are_taken() {
+    let text = "application = \"shop\"\n[environments]\nint = {}\n[services]\na = \"a\"\n[pipelines]\napply-int = [\"a\"]\n";
+    let refused = rendered(&parse(text, FILE).unwrap(), &[("a", Kind::Stack)]);
+    insta::assert_snapshot!(refused.unwrap_err());
+}
+
+/// However many services there are, an action has five artifacts and 1,000 characters at most.
+#[test]
+fn many_services_are_packaged_by_several_actions() {
+    let names: Vec<_> = (0..40)
+        .map(|number| format!("{}{number}", "s".repeat(20)))
+        .collect();
+    let services: Vec<_> = names
+        .iter()
+        .map(|name| {
+            format!("{name} = {{ directory = \"{name}\", build = {{ commands = [\"make\"] }} }}\n")
+        })
+        .collect();
+    let text = format!(
+        "application = \"many\"\n[environments]\nint = {{}}\n[services]\n{}",
+        services.concat()
+    );
+    let kinds: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Kind::Stack))
+        .collect();
+    let rendering = rendered(&parse(&text, FILE).unwrap(), &kinds).unwrap();
+    let told = told(&rendering, "pipeline.yaml");
+    let releases: Vec<_> = told
+        .lines()
+        .filter(|line| line.contains("&config="))
+        .collect();
+    assert_eq!(releases.len(), 10, "four artifacts each, and the source");
+    for line in &releases[..9] {
+        assert!(line.contains("&last=off&"), "{line}");
+    }
+    let last = releases[9];
+    assert!(last.contains("&entries=#{Release9Variables.Entries}&") && !last.contains("last="));
 }

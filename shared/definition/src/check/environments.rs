@@ -23,7 +23,7 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
         );
     }
     for environment in &environments.value {
-        note_families(environment, reader);
+        note_families(environment, file.services.is_some(), reader);
         report_name(environment, reader);
         report_after(environment, known, reader);
         report_parameters(environment, known, reader);
@@ -54,11 +54,31 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
     );
 }
 
-/// Nothing makes or removes members of these families yet.
-fn note_families(environment: &Environment, reader: &mut Reader) {
-    let families = [Family::Execution.word(), Family::PullRequest.word()];
-    if families.contains(&environment.name.as_str()) {
-        let key = format!("environments.{}", environment.name);
+/// Nothing makes members of these families yet, and nothing removes other environments. Without `[services]` there are no
+/// releases, which an environment is made of.
+fn note_families(environment: &Environment, has_services: bool, reader: &mut Reader) {
+    let name = environment.name.as_str();
+    let place = format!("environments.{name}");
+    let is_made = match name {
+        _ if name == Family::PullRequest.word() => false,
+        _ if name == Family::Execution.word() => has_services,
+        _ => true,
+    };
+    if !is_made {
+        let whole = NotYet::new(environment.line, place.clone());
+        reader.not_yet.push(whole);
+    }
+    let is_removed = is_made && has_services && FAMILIES.contains(&name);
+    let settings = [
+        ("ttl", environment.ttl.is_some()),
+        ("timezone", environment.timezone.is_some()),
+        ("keep-on-failure", environment.keep_on_failure.is_some()),
+    ];
+    for (key, _) in settings
+        .into_iter()
+        .filter(|(_, is_set)| *is_set && !is_removed)
+    {
+        let key = format!("{place}.{key}");
         reader.not_yet.push(NotYet::new(environment.line, key));
     }
 }

@@ -55,18 +55,17 @@ section! {
         post_traffic: Option<Located<HookFunction>> = Key::new("post-traffic")
             .default("none")
             .example("\"check-production:live\"");
-        /// When it is removed by itself: so long after its last deployment (`4h`), or at a time of day (`20:00`).
-        ttl: Option<Ttl> = Key::new("ttl").default("it stays").example("\"20:00\"").not_yet();
+        /// When a member of `dev` or `qa` is removed by itself: so long after its last deployment (`4h`), or at a time of day
+        /// (`20:00`). With it, `dev` has a pipeline that applies releases to its members.
+        ttl: Option<Ttl> = Key::new("ttl").default("it stays").example("\"20:00\"");
         /// The time zone of a `ttl` that is a time of day.
         timezone: Option<TimeZone> = Key::new("timezone")
             .default("`UTC`")
-            .example("\"Europe/Berlin\"")
-            .not_yet();
+            .example("\"Europe/Berlin\"");
         /// How long a member of `qa` stays after a failure.
         keep_on_failure: Option<Span> = Key::new("keep-on-failure")
             .default("it is removed at once")
-            .example("\"2h\"")
-            .not_yet();
+            .example("\"2h\"");
         /// Services that are not deployed here; those of another environment are used.
         share: Map<Located<String>> = Key::new("share")
             .default("none")

@@ -76,7 +76,7 @@ section! {
         /// The folder with the built site, from the service's folder: its files go into the environment's bucket.
         site: Option<Located<RepositoryPath>> = Key::new("site").default("none").example("\"build\"");
         /// Values for the site's code, written to its `config.json` at deployment; references as in
-        /// `parameters`, but only to services of the same one of the `pipelines`.
+        /// `parameters`.
         config: Map<Located<Text>> = Key::new("config")
             .default("none")
             .example("{ apiBaseurl = \"${restapi.Url}\" }");

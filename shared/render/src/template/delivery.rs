@@ -12,9 +12,15 @@ pub(super) struct Context<'a> {
     #[serde(flatten)]
     names: Names,
     pipelines: Vec<Launched<'a>>,
+    /// The resources of those that deliver, where there are several.
+    delivering: Vec<String>,
+    /// What the names of the pipelines are, or begin with.
+    pipeline_names: &'static str,
     groups: Groups,
     /// The application's name, if stacks begin with it.
     application: Option<&'a str>,
+    /// The application whose releases are kept.
+    releases_of: Option<&'a str>,
     /// Whether the templates of services give the action functions access to what they make.
     grants: bool,
     templates: Vec<Template>,
@@ -25,6 +31,8 @@ pub(super) struct Context<'a> {
 #[derive(Debug, Serialize)]
 struct Launched<'a> {
     name: Option<&'a str>,
+    /// The environment that it applies releases to.
+    applies: Option<&'a str>,
     id: &'a str,
     resource: String,
     file: String,
@@ -62,8 +70,19 @@ struct Id {
 pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<'a> {
     let mut names = Names::in_template(plan, parts);
     names.environments = parts.iter().flat_map(own_actions).collect();
+    let is_one = parts.first().is_some_and(|part| part.name.is_none());
+    let delivering = parts
+        .iter()
+        .filter(|part| part.applies.is_none() && !is_one);
     Context {
         pipelines: parts.iter().map(launched).collect(),
+        delivering: delivering.map(Part::resource).collect(),
+        pipeline_names: match (is_one, plan.has_releases()) {
+            (true, false) => "!Ref AWS::StackName",
+            // Its own, and those that apply releases.
+            (true, true) => r#"!Sub "${AWS::StackName}*""#,
+            (false, _) => r#"!Sub "${AWS::StackName}-*""#,
+        },
         groups: Groups {
             source: names.source_group(),
             release: names.release_group(),
@@ -71,6 +90,7 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<
             own_actions: names.own_actions_group(),
         },
         application: plan.deploys_stacks().then(|| plan.application()),
+        releases_of: plan.has_releases().then(|| plan.application()),
         grants: grants(plan),
         templates: plan
             .with_sites()
@@ -83,7 +103,8 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<
 
 fn launched<'a>(part: &'a Part<'_>) -> Launched<'a> {
     Launched {
-        name: part.name,
+        name: part.name.as_deref(),
+        applies: part.applies.as_ref().map(|one| one.name()),
         id: &part.id,
         resource: part.resource(),
         file: part.file(),
@@ -95,7 +116,10 @@ fn launched<'a>(part: &'a Part<'_>) -> Launched<'a> {
 
 /// The actions of the user's own in a pipeline, as the template with all pipelines calls them.
 fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
-    let of_pipeline = part.name.map(|name| format!(" in the pipeline {name}"));
+    let of_pipeline = part
+        .name
+        .as_ref()
+        .map(|name| format!(" in the pipeline {name}"));
     let of_pipeline = of_pipeline.unwrap_or_default();
     let own_actions = Names::of(part).environments.into_iter();
     own_actions

@@ -29,7 +29,13 @@ pub(super) struct Names {
     pub(super) functions: Vec<Function>,
     pub(super) user_parameters: Vec<UserParameters>,
     pub(super) environments: Vec<OwnAction>,
-    pub(super) deploys_stacks: bool,
+    /// Whether deploy-stack uploads what it deploys.
+    pub(super) has_packages: bool,
+    /// Whether what is deployed comes from a repository of releases.
+    pub(super) has_releases: bool,
+    /// Whether something is told of the role with which CloudFormation works, and of the boundary.
+    pub(super) has_role: bool,
+    pub(super) has_boundary: bool,
     /// Whether there are aliases for a guard to watch.
     pub(super) has_guard: bool,
     pub(super) directory_is_parameter: bool,
@@ -109,7 +115,10 @@ impl Names {
             user_parameters: user_parameters(plan, &functions),
             functions,
             environments: parts.iter().flat_map(own_actions).collect(),
-            deploys_stacks: plan.deploys_stacks(),
+            has_packages: used.contains("Packages"),
+            has_releases: used.contains("Releases"),
+            has_role: used.contains("CloudFormationRole"),
+            has_boundary: used.contains("Boundary"),
             has_guard: pipelines().any(|pipeline| pipeline.watched().next().is_some()),
             directory_is_parameter: plan.is_one_app(),
             approval_is_parameter: plan.has_default_environments,
@@ -230,6 +239,9 @@ fn app(service: &PlannedService<'_>) -> App {
 
 /// As the pipeline's own template calls them.
 fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
+    if part.applies.is_some() {
+        return Vec::new();
+    }
     let artifacts: Vec<_> = part
         .pipeline
         .artifacts()

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::names::Names;
-use super::quoted;
+use super::variables::{PipelineVariable, variables};
+use super::{quoted, scalar};
 use crate::part::Part;
 use crate::paths::PATTERNS_OF_A_FILTER;
-use crate::pipeline::{self, Work};
+use crate::pipeline::{self, Deployment, Work};
 
 /// The parameters with which the pipeline's template makes the guard.
 const OF_GUARD: [&str; 4] = [
@@ -19,11 +20,18 @@ const OF_GUARD: [&str; 4] = [
 ];
 
 #[derive(Debug, Serialize)]
-pub(super) struct Context<'a> {
+pub(super) struct Context {
     #[serde(flatten)]
     names: Names,
-    /// Its name, where there are several.
-    name: Option<&'a str>,
+    description: String,
+    /// Whether it applies releases, and each commit starts another one.
+    applies: bool,
+    /// What it is started with.
+    variables: Vec<PipelineVariable>,
+    /// The stages whose end is told of, where a deployment failed.
+    failing_stages: Vec<String>,
+    /// Those whose environments nobody needs afterwards.
+    passing_stages: Vec<String>,
     groups: Groups,
     /// Patterns of the paths that start it, in filters of which one has to match; none where every commit starts it.
     filters: Vec<Vec<String>>,
@@ -90,7 +98,7 @@ struct Variable {
     value: String,
 }
 
-pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
+pub(super) fn context(part: &Part<'_>) -> Context {
     let names = Names::of(part);
     let (plan, pipeline) = (&part.plan, &part.pipeline);
     let has_approval = pipeline.stages.iter().any(|stage| stage.approval.is_some());
@@ -100,8 +108,17 @@ pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
         .map(|function| function.id.to_owned());
     let of_guard = OF_GUARD.into_iter().filter(|_| names.has_guard);
     let filters = part.paths.chunks(PATTERNS_OF_A_FILTER);
+    let ending = |what: Deployment| {
+        let stages = pipeline.stages.iter();
+        let stages = stages.filter(|stage| stage.deployment == Some(what));
+        stages.map(|stage| scalar(&stage.name)).collect()
+    };
     Context {
-        name: part.name,
+        description: quoted(&description(part)),
+        applies: part.applies.is_some(),
+        variables: part.applies.as_ref().map(variables).unwrap_or_default(),
+        failing_stages: ending(Deployment::OfEnvironment),
+        passing_stages: ending(Deployment::OfExecution),
         filters: filters
             .map(|patterns| patterns.iter().map(|pattern| quoted(pattern)).collect())
             .collect(),
@@ -112,6 +129,7 @@ pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
                 .build_group()
                 .into_iter()
                 .chain(functions)
+                .chain(names.has_releases.then(|| "Undeploy".to_owned()))
                 .chain(of_guard.map(ToOwned::to_owned))
                 .collect(),
             own_actions: names.own_actions_group(),
@@ -133,11 +151,34 @@ pub(super) fn context<'a>(part: &'a Part<'_>) -> Context<'a> {
     }
 }
 
+fn description(part: &Part<'_>) -> String {
+    let what = match (&part.applies, &part.name) {
+        (Some(environment), _) if environment.member.is_some() => format!(
+            "the pipeline that applies releases to the environments {}-NAME",
+            environment.name()
+        ),
+        (Some(environment), _) => {
+            format!(
+                "the pipeline that applies releases to {}",
+                environment.name()
+            )
+        }
+        (None, Some(name)) => format!("the pipeline {name} from the source to production"),
+        (None, None) => "the pipeline from the source to production".to_owned(),
+    };
+    format!("Serverless Delivery: {what}")
+}
+
 fn targets(names: &Names) -> Vec<String> {
     let mut targets = vec!["PipelineName".to_owned(), "ArtifactBucket".to_owned()];
-    if names.deploys_stacks {
-        targets.extend(["Packages", "CloudFormationRole", "Boundary"].map(ToOwned::to_owned));
-    }
+    let of_stacks = [
+        ("Packages", names.has_packages),
+        ("Releases", names.has_releases),
+        ("CloudFormationRole", names.has_role),
+        ("Boundary", names.has_boundary),
+    ];
+    let of_stacks = of_stacks.into_iter().filter(|(_, is_used)| *is_used);
+    targets.extend(of_stacks.map(|(name, _)| name.to_owned()));
     let ids = |places: &[super::names::Place], what: &str| -> Vec<String> {
         places
             .iter()
@@ -166,8 +207,8 @@ fn stage(stage: &pipeline::Stage) -> Stage {
             question: quoted(&approval.question),
             link: approval.link.clone(),
         }),
-        own_action: stage.own_action.clone(),
-        own_run_order: stage.own_run_order(),
+        own_action: stage.own_action.as_ref().map(|one| one.parameter.clone()),
+        own_run_order: stage.own_action.as_ref().map_or(0, |one| one.run_order),
     }
 }
 
