@@ -141,13 +141,13 @@ fn deploy_stack_prepares_changes_with_the_one_role_alone() {
 }
 
 #[test]
-fn without_an_application_s_name_there_is_nothing_of_stacks() {
+fn without_an_application_s_name_there_is_nothing_of_stacks_and_releases() {
     let (_, template) = variants()
         .into_iter()
         .find(|(name, _)| name == "actions.yaml, conditions false")
         .unwrap();
     let all = template["Resources"].as_object().unwrap();
-    let of_stacks = ["DeployStack", "Packages", "Boundary", CLOUDFORMATION];
+    let of_stacks = ["DeployStack", "Releases", "Boundary", CLOUDFORMATION];
     let left = all
         .keys()
         .filter(|id| of_stacks.iter().any(|name| id.starts_with(name)));

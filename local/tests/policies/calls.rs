@@ -128,13 +128,13 @@ fn bucket(name: &str) -> &'static str {
     let is_of_site = || name.split('-').any(|part| part.ends_with("site"));
     if name == "www" || name == "nowhere" || is_of_site() {
         "SITE"
-    } else if name.contains("packages") {
-        "PACKAGES"
+    } else if name.contains("packages") || name.contains("releases") {
+        "RELEASES"
     } else if name.contains("store") || name.contains("artifacts") {
         "ARTIFACTS"
     } else {
         panic!(
-            "is the bucket `{name}` the artifact store, a site or that of packages? Tell `calls.rs`"
+            "is the bucket `{name}` the artifact store, a site or that of releases? Tell `calls.rs`"
         )
     }
 }

@@ -20,7 +20,7 @@ const SPELLINGS: [(&str, &str); 17] = [
         "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:",
         "cloudformation:",
     ),
-    ("${Packages.Arn}", "s3:PACKAGES"),
+    ("${Releases.Arn}", "s3:RELEASES"),
     ("${ApplicationName}", "APPLICATION"),
     ("arn:${AWS::Partition}:s3:::", "s3:"),
     (
@@ -124,7 +124,7 @@ fn grants(statement: &Value) -> Vec<Grant> {
 }
 
 fn short(resource: &Value) -> String {
-    let bucket = (resource["Fn::GetAtt"][0] == "Packages").then_some("${Packages.Arn}");
+    let bucket = (resource["Fn::GetAtt"][0] == "Releases").then_some("${Releases.Arn}");
     let text = resource["Fn::Sub"].as_str().or_else(|| resource.as_str());
     let text = text.or(bucket);
     let Some(text) = text else {
