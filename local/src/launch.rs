@@ -22,13 +22,15 @@ pub use stack::Change;
 
 /// The functions that the template needs, each named as its package: the folders of `actions/`, against which a test of
 /// `tests/tests/documentation/action_lists.rs` holds this list and every other. `guard` is the one that is no action.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 10] = [
     "npm-install",
     "test-and-package",
+    "release",
     "deploy-app",
     "deploy-api",
     "deploy-site",
     "deploy-stack",
+    "undeploy",
     "e2e",
     "guard",
 ];

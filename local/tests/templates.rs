@@ -52,8 +52,9 @@ fn functions_that_run_the_applications_code_reach_nothing_but_logs_results_and_t
 const CLOUDFORMATION: &str = "CloudFormationRole";
 
 /// Calls that know no resource (Service Authorization Reference). Composite alarms are described only with a policy for
-/// all alarms (`API_DescribeAlarms`).
-const WITHOUT_RESOURCE: [&str; 4] = [
+/// all alarms (`API_DescribeAlarms`), and stacks whose names are not known only with one for all stacks.
+const WITHOUT_RESOURCE: [&str; 5] = [
+    "cloudformation:DescribeStacks",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
     "codepipeline:PutJobFailureResult",
@@ -147,7 +148,7 @@ fn without_an_application_s_name_there_is_nothing_of_stacks_and_releases() {
         .find(|(name, _)| name == "actions.yaml, conditions false")
         .unwrap();
     let all = template["Resources"].as_object().unwrap();
-    let of_stacks = ["DeployStack", "Releases", "Boundary", CLOUDFORMATION];
+    let of_stacks = ["DeployStack", "Release", "Undeploy", "Boundary", CLOUDFORMATION];
     let left = all
         .keys()
         .filter(|id| of_stacks.iter().any(|name| id.starts_with(name)));
