@@ -1,6 +1,5 @@
 //! The templates of an application's pipeline: rendered from its `delivery.toml` and from what its services are.
 
-mod names;
 mod references;
 pub(crate) mod repository;
 
@@ -15,6 +14,7 @@ use crate::application;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::settings::{FILE_NAME, Settings};
+use delivery_stack::names::{self, WrongName};
 use delivery_stack::template::{Declared, Template};
 
 use repository::ServiceFolder;
@@ -162,13 +162,36 @@ pub(crate) fn check_templates(
         let target = environment.and_then(|name| definition.environment(&name).ok());
         let target = target.filter(|target| target.deploys(service));
         if let (Some(target), Some(kind)) = (target, kinds.get(&service.name)) {
-            wrong.extend(names::mistakes(&target, service, application, folder, kind));
+            let found = read(folder, service, kind)
+                .map(|template| names::wrong_names(&template, &target, service, application));
+            wrong.extend(
+                found
+                    .into_iter()
+                    .flatten()
+                    .map(|one| mistake(service, &one)),
+            );
+        }
+        if let Some(family) = definition.removed_family(service)
+            && let Some(kind) = kinds.get(&service.name)
+        {
+            let found =
+                read(folder, service, kind).map(|template| names::left_behind(&template, family));
+            wrong.extend(
+                found
+                    .into_iter()
+                    .flatten()
+                    .map(|one| mistake(service, &one)),
+            );
         }
     }
     let file = settings.file_path();
     let file = file.unwrap_or_else(|| folder.join(FILE_NAME));
     Mistakes::new(&file.display().to_string(), wrong)
         .map_or(Ok(()), |mistakes| Err(TemplatesError::Mistakes(mistakes)))
+}
+
+fn mistake(service: &Service, wrong: &WrongName) -> Mistake {
+    Mistake::new(service.line, &wrong.what, &wrong.next)
 }
 
 /// A service's template; `None` where it has none, or none that can be read: a build may write it later.

@@ -148,7 +148,13 @@ fn without_an_application_s_name_there_is_nothing_of_stacks_and_releases() {
         .find(|(name, _)| name == "actions.yaml, conditions false")
         .unwrap();
     let all = template["Resources"].as_object().unwrap();
-    let of_stacks = ["DeployStack", "Release", "Undeploy", "Boundary", CLOUDFORMATION];
+    let of_stacks = [
+        "DeployStack",
+        "Release",
+        "Undeploy",
+        "Boundary",
+        CLOUDFORMATION,
+    ];
     let left = all
         .keys()
         .filter(|id| of_stacks.iter().any(|name| id.starts_with(name)));

@@ -120,3 +120,31 @@ fn a_name_that_is_too_long_in_one_of_the_environments_is_refused() {
         "{said}{refused}"
     );
 }
+
+#[test]
+fn what_would_be_left_behind_under_its_name_is_refused_where_environments_are_removed() {
+    let repository = repository();
+    let root = repository.path();
+    std::fs::create_dir(root.join("files")).unwrap();
+    let template = "Parameters:\n  Environment: { Type: String }\nResources:\n  Orders:\n    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain\n    \
+        Properties:\n      TableName: !Sub \"orders-${Environment}\"\n";
+    std::fs::write(root.join("files/template.yaml"), template).unwrap();
+    let file = |environments: &str| {
+        let text = format!(
+            "application = \"shop\"\n\n[services]\nfiles = \"files\"\n\n[environments]\nint = {{}}\n{environments}\n"
+        );
+        std::fs::write(root.join("delivery.toml"), text).unwrap();
+    };
+    for kept in ["", "dev = {}", "qa = { share = { files = \"int\" } }"] {
+        file(kept);
+        says(root, &["render", "--out", "templates"], 0);
+    }
+    for (family, removed) in [("qa", "qa = {}"), ("dev", "dev = { ttl = \"4h\" }")] {
+        file(removed);
+        let refused = says(root, &["render", "--out", "templates"], 2);
+        let what = format!(
+            "`Orders` has a name of its own (`TableName`) and stays when an environment `{family}-...` is removed"
+        );
+        assert!(refused.contains(&what), "{refused}");
+    }
+}

@@ -279,6 +279,19 @@ impl Definition {
         Some(names::longest_environment(names))
     }
 
+    /// The family of environments that a service is deployed to and that are removed by themselves, if there is one.
+    #[must_use]
+    pub fn removed_family(&self, service: &Service) -> Option<&'static str> {
+        self.file.services.as_ref()?;
+        let families = [Family::Execution, Family::Developer];
+        families.map(Family::word).into_iter().find(|family| {
+            self.environments.get(family).is_some_and(|settings| {
+                let is_removed = *family == Family::Execution.word() || settings.ttl.is_some();
+                is_removed && settings.share.get(&service.name).is_none()
+            })
+        })
+    }
+
     /// The environment of a name, in whatever case: one of the file, or a member of one of its families. Those of
     /// developers (`dev-anna`) need not be in the file: nothing happens in them unless someone asks for it.
     ///

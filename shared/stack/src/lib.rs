@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod description;
 pub mod events;
 pub mod failure;
+pub mod names;
 pub mod package;
 pub mod parameters;
 pub mod resources;

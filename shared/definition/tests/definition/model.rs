@@ -328,6 +328,34 @@ fn what_is_not_applied_yet_is_named_with_its_line() {
 }
 
 #[test]
+fn nothing_is_made_or_removed_without_services_or_outside_of_families() {
+    let found = |text: &str| -> Vec<String> {
+        let definition = definition(text);
+        let keys = definition.not_yet_supported().iter();
+        keys.map(ToString::to_string).collect()
+    };
+    let environments = "[environments]\nqa = { ttl = \"4h\", keep-on-failure = \"1h\" }\ndev = { ttl = \"20:00\", timezone = \"Europe/Berlin\" }\n";
+    let services = format!("application = \"a\"\n[services]\na = \"a\"\n{environments}");
+    assert_eq!(found(&services), [""; 0]);
+    let alone = format!("application = \"a\"\n{environments}");
+    assert_eq!(
+        found(&alone),
+        [
+            "`environments.qa` in line 3 is not applied yet",
+            "`environments.qa.ttl` in line 3 is not applied yet",
+            "`environments.qa.keep-on-failure` in line 3 is not applied yet",
+            "`environments.dev.ttl` in line 4 is not applied yet",
+            "`environments.dev.timezone` in line 4 is not applied yet",
+        ]
+    );
+    let other = format!("{services}int = {{ ttl = \"4h\" }}\n");
+    assert_eq!(
+        found(&other),
+        ["`environments.int.ttl` in line 7 is not applied yet"]
+    );
+}
+
+#[test]
 fn a_rollout_is_its_steps() {
     let definition = workshop();
     let prd = definition.environment("prd").unwrap();

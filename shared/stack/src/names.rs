@@ -1,15 +1,14 @@
 //! Names that templates give to resources themselves, held against AWS's limits: for the longest name that an environment can
-//! have, so that `int` does not work where `dev-christopher` fails.
+//! have, so that `int` does not work where `dev-christopher` fails. And those that would be left behind by an environment
+//! that is removed, where the next one of its name could not be made.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use delivery_definition::names::NameOf;
-use delivery_definition::{Detected, Mistake, Service, Target};
-use delivery_stack::template::Template;
+use delivery_definition::{Service, Target};
 use serde_json::Value;
 
-use super::read;
+use crate::template::Template;
 
 /// The properties that name a resource.
 const NAMES: [(&str, &str, NameOf); 4] = [
@@ -32,26 +31,73 @@ const REGION: &str = "us-east-1";
 /// Begins a value that CloudFormation looks up; how long that is, is not known here.
 const LOOKED_UP: &str = "{{resolve:";
 
+/// The properties that name what holds data, besides those of [`NAMES`]: two of a name cannot be.
+const NAMES_OF_DATA: [(&str, &str); 9] = [
+    ("AWS::Cognito::UserPoolDomain", "Domain"),
+    ("AWS::DynamoDB::GlobalTable", "TableName"),
+    ("AWS::DynamoDB::Table", "TableName"),
+    ("AWS::Kinesis::Stream", "Name"),
+    ("AWS::Logs::LogGroup", "LogGroupName"),
+    ("AWS::SQS::Queue", "QueueName"),
+    ("AWS::SSM::Parameter", "Name"),
+    ("AWS::SecretsManager::Secret", "Name"),
+    ("AWS::Serverless::SimpleTable", "TableName"),
+];
+
+/// The policies that leave a resource behind.
+const LEAVES: [&str; 2] = ["Retain", "RetainExceptOnCreate"];
+
+/// What is wrong with a resource's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {next}")]
+pub struct WrongName {
+    /// What is wrong, with the resource.
+    pub what: String,
+    /// What to do.
+    pub next: String,
+}
+
 /// The names of a service's resources in this environment that are too long, or cannot be names. A value that is not
 /// known here counts as no character.
-pub(super) fn mistakes(
+#[must_use]
+pub fn wrong_names(
+    template: &Template,
     target: &Target<'_>,
     service: &Service,
     application: &str,
-    folder: &Path,
-    kind: &Detected,
-) -> Vec<Mistake> {
-    let Some(template) = read(folder, service, kind) else {
-        return Vec::new();
-    };
+) -> Vec<WrongName> {
     let stack = target.stack(application, service).unwrap_or_default();
-    let known = values(target, service, &template, &stack);
+    let known = values(target, service, template, &stack);
     let resources = template.section("Resources");
     let wrong = resources.filter_map(|(id, resource)| {
         let (what, next) = wrong(id, resource, target.name.as_str(), &known)?;
-        Some(Mistake::new(service.line, &what, &next))
+        Some(WrongName { what, next })
     });
     wrong.collect()
+}
+
+/// The resources that would be left behind under their own names when an environment of this family (`dev`) is removed. One
+/// with a condition is left to CloudFormation: the condition may be that the environment is another one.
+#[must_use]
+pub fn left_behind(template: &Template, family: &str) -> Vec<WrongName> {
+    let of_names = NAMES.iter().map(|(kind, property, _)| (*kind, *property));
+    let names: BTreeMap<_, _> = of_names.chain(NAMES_OF_DATA).collect();
+    let resources = template.section("Resources");
+    let left = resources.filter_map(|(id, resource)| {
+        let kind = resource.get("Type")?.as_str()?;
+        let property = *names.get(kind)?;
+        let policy = resource.get("DeletionPolicy")?.as_str()?;
+        let is_named = resource.get("Properties")?.get(property).is_some();
+        let is_left = is_named && LEAVES.contains(&policy) && resource.get("Condition").is_none();
+        is_left.then(|| WrongName {
+            what: format!(
+                "`{id}` has a name of its own (`{property}`) and stays when an environment `{family}-...` is removed (`DeletionPolicy: {policy}`): \
+                 the next one of that name could not be made"
+            ),
+            next: format!("leave `{property}` out, so that CloudFormation chooses the name"),
+        })
+    });
+    left.collect()
 }
 
 /// What a template can refer to in a name, as far as it is known before a deployment: an output of another service is not.
@@ -172,6 +218,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_stays_under_its_own_name_keeps_an_environment_from_coming_back() {
+        let left = |resource: &str| {
+            let text = format!("Resources:\n  Orders: {{ {resource} }}\n");
+            let found = left_behind(&Template::read(&text).unwrap(), "qa");
+            found.first().map(ToString::to_string)
+        };
+        let table = "Type: 'AWS::DynamoDB::Table', DeletionPolicy: Retain, Properties: { TableName: !Sub 'orders-${Environment}' }";
+        let said = left(table).unwrap();
+        assert!(
+            said.contains("`Orders` has a name of its own (`TableName`) and stays"),
+            "{said}"
+        );
+        assert!(left(&table.replace("Retain", "RetainExceptOnCreate")).is_some());
+        let bucket =
+            "Type: 'AWS::S3::Bucket', DeletionPolicy: Retain, Properties: { BucketName: files }";
+        assert!(left(bucket).is_some());
+        for passes in [
+            table.replace("Retain", "Delete"),
+            table.replace("DeletionPolicy: Retain, ", ""),
+            table.replace("TableName: ", "Tags: "),
+            table.replace("DeletionPolicy", "Condition: IsProduction, DeletionPolicy"),
+            table.replace("AWS::DynamoDB::Table'", "AWS::SNS::Subscription'"),
+        ] {
+            assert_eq!(left(&passes), None, "{passes}");
+        }
+    }
 
     fn said(kind: &str, property: &str, name: &Value) -> Option<String> {
         let resource = json!({ "Type": kind, "Properties": { property: name } });
