@@ -142,6 +142,59 @@ fn deploy_stack_prepares_changes_with_the_one_role_alone() {
 }
 
 #[test]
+fn nothing_removes_releases_or_stacks_that_do_not_say_that_they_may_be_removed() {
+    let template = &with_all("actions.yaml");
+    for (id, role) in resources(template, "AWS::IAM::Role") {
+        for statement in statements(role) {
+            let on = statement["Resource"].to_string();
+            for call in list(&statement["Action"]) {
+                let call = call.as_str().unwrap();
+                let removes = call.starts_with("s3:Delete") || call == "cloudformation:DeleteStack";
+                assert!(!(removes && on.contains("Releases")), "{id}: {statement}");
+            }
+        }
+    }
+    let of_undeploy = statements(&template["Resources"]["UndeployRole"]);
+    let removes = |statement: &&serde_json::Value| {
+        list(&statement["Action"]).contains(&json!("cloudformation:DeleteStack"))
+    };
+    let removes = of_undeploy.iter().find(removes).unwrap();
+    let tagged = json!({ "StringEquals": { "aws:ResourceTag/delivery:removable": "true" } });
+    assert_eq!(removes["Condition"], tagged);
+    for resource in list(&removes["Resource"]) {
+        let stacks = resource["Fn::Sub"].as_str().unwrap();
+        let is_of_family = ["-dev-*", "-qa-*"].iter().any(|end| stacks.ends_with(end));
+        assert!(is_of_family, "{stacks}");
+    }
+}
+
+#[test]
+fn what_is_published_cannot_be_overwritten_or_removed_by_undeploy() {
+    let template = &with_all("actions.yaml");
+    let policy = &template["Resources"]["ReleasesPolicy"]["Properties"]["PolicyDocument"];
+    let denied = |sid: &str| {
+        let all = list(&policy["Statement"]);
+        let found = all.into_iter().find(|one| one["Sid"] == sid).unwrap();
+        assert_eq!(found["Effect"], "Deny", "{sid}");
+        found
+    };
+    let overwriting = denied("DenyOverwriting");
+    assert_eq!(overwriting["Principal"], "*");
+    let on: Vec<_> = list(&overwriting["Resource"])
+        .iter()
+        .map(|one| one["Fn::Sub"].as_str().unwrap().to_owned())
+        .collect();
+    let published = ["blobs/*", "releases/*", "environments/*/deployments/*"];
+    assert_eq!(
+        on,
+        published.map(|keys| format!("${{Releases.Arn}}/{keys}"))
+    );
+    let removing = denied("DenyRemoving");
+    let undeploy = json!({ "AWS": { "Fn::GetAtt": ["UndeployRole", "Arn"] } });
+    assert_eq!(removing["Principal"], undeploy);
+}
+
+#[test]
 fn without_an_application_s_name_there_is_nothing_of_stacks_and_releases() {
     let (_, template) = variants()
         .into_iter()
