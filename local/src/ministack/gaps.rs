@@ -69,6 +69,7 @@ const GAPS: &[Module] = &modules![
     "alarm_states",
     "math_alarms",
     "composite_alarms",
+    "conditional_writes",
     "codedeploy_types",
 ];
 

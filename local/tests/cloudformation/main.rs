@@ -7,6 +7,7 @@ mod accounts;
 mod alarms;
 mod changes;
 mod codedeploy;
+mod conditional_writes;
 mod endings;
 mod functions;
 mod metrics;
