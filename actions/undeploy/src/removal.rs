@@ -111,7 +111,8 @@ impl Undeploy {
         stop_at: Deadline,
     ) -> Result<(), UndeployError> {
         let name = &wish.environment;
-        let removal = self.remove(wish, stop_at).await?;
+        // Boxed: a pass is larger than all that waits for it.
+        let removal = Box::pin(self.remove(wish, stop_at)).await?;
         if let Removal::Busy(lease) = &removal {
             let now = clock::timestamp();
             let environment = self.environment(name);

@@ -16,6 +16,10 @@ pub const ONLY_SERVICE: &str = "main";
 /// an environment's name is so at most as long as the longest member's, `dev-` and this.
 pub const MEMBER_CHARACTERS: usize = 16;
 
+/// How many digits of an execution's id are in the name of its environment: few enough for the names that are made of it, and
+/// of four billion.
+const EXECUTION_DIGITS: usize = 8;
+
 /// The longest name of an application: the bucket `APPLICATION-releases-ACCOUNT-REGION` has at most 63
 /// characters, an account 12, a region 14 (`ap-southeast-1`).
 pub const APPLICATION_CHARACTERS: usize = 63 - "-releases-".len() - 12 - "-".len() - 14;
@@ -166,6 +170,16 @@ impl EnvironmentName {
             name,
             family: Some(family.word().len()),
         }
+    }
+
+    /// The environment of an execution of the pipeline: the member of a family whose name is the first digits of the execution's
+    /// id. `None` where the id has another form.
+    #[must_use]
+    pub fn of_execution(family: &str, execution: &str) -> Option<Self> {
+        let digits = execution.get(..EXECUTION_DIGITS)?;
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let name = format!("{family}-{digits}");
+        Self::parse(&name).ok().filter(|_| is_hex)
     }
 
     /// The name.

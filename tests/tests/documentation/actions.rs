@@ -38,7 +38,7 @@ fn read_as<P: Params>(parameters: UserParameters, job: &Job) -> Result<(), Param
 }
 
 /// Every action, and how it reads its parameters.
-pub(crate) const ACTIONS: [(&str, Read); 7] = [
+pub(crate) const ACTIONS: [(&str, Read); 8] = [
     ("deploy-api", read_as::<deploy_api::DeployApiParams>),
     ("deploy-app", read_as::<deploy_app::DeployAppParams>),
     ("deploy-site", read_as::<deploy_site::DeploySiteParams>),
@@ -49,6 +49,7 @@ pub(crate) const ACTIONS: [(&str, Read); 7] = [
         "test-and-package",
         read_as::<test_and_package::TestAndPackageParams>,
     ),
+    ("undeploy", read_as::<undeploy::UndeployParams>),
 ];
 
 fn page(action: &str) -> Document {
@@ -202,6 +203,8 @@ fn resolved(text: &str, open: &str) -> String {
         let (name, rest) = part.split_once('}').unwrap();
         let value = if name.ends_with("Digest") {
             format!("sha256:{}", "0".repeat(64))
+        } else if name.ends_with("ExecutionId") {
+            "0a1b2c3d-1111-2222-3333-444455556666".to_owned()
         } else {
             "x".to_owned()
         };

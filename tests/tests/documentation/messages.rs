@@ -41,6 +41,7 @@ const SHARED: [(&str, &[&str]); 13] = [
     (
         "templates",
         &[
+            "shared/stack/src/deletion/bucket.rs",
             "shared/stack/src/deployment/error.rs",
             "shared/stack/src/package/error.rs",
             "shared/stack/src/package/files.rs",

@@ -268,12 +268,12 @@ fn config(key: &str, endpoint: &str) -> SdkConfig {
 }
 
 /// The event of a stage of the pipeline `shop`.
-pub(crate) fn stage_event(stage: &str, state: &str, at: Timestamp) -> Value {
+pub(crate) fn stage_event(stage: &str, ended: &str, at: Timestamp) -> Value {
     json!({
         "detail-type": "CodePipeline Stage Execution State Change",
         "source": "aws.codepipeline",
         "time": at.to_string(),
-        "detail": {"pipeline": "shop", "execution-id": EXECUTION, "stage": stage, "state": state, "version": 1.0},
+        "detail": {"pipeline": "shop", "execution-id": EXECUTION, "stage": stage, "state": ended, "version": 1.0},
     })
 }
 

@@ -218,6 +218,10 @@ pub enum ServiceResult {
     Failed,
     /// Another service failed before.
     NotTried,
+    /// Its stack is being deleted.
+    Removing,
+    /// Its stack is deleted.
+    Removed,
 }
 
 /// How a deployment ended, as who deployed says it.

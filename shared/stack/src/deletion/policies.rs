@@ -7,6 +7,9 @@ use aws_sdk_cloudformation::types::TemplateStage;
 use delivery_action::aws::CallError;
 use serde_json::Value;
 
+use super::bucket::BUCKET;
+use crate::NESTED_STACK;
+use crate::resources;
 use crate::template::Template;
 
 /// The metadata of a resource that holds data of production: `Metadata: { Delivery: { Data: production } }`.
@@ -37,6 +40,14 @@ impl Policy {
             is_retained: matches!(policy, Some("Retain" | "RetainExceptOnCreate")),
             is_production: mark.and_then(Value::as_str) == Some(PRODUCTION),
         }
+    }
+}
+
+impl Policy {
+    /// Whether it may be emptied without being asked for: CloudFormation deletes it, and it holds no data of production.
+    #[must_use]
+    pub fn is_emptied(self) -> bool {
+        !self.is_retained && !self.is_production
     }
 }
 
@@ -89,4 +100,37 @@ async fn read(client: &Client, stack_id: &str) -> Result<Option<Template>, CallE
         .map_err(|error| CallError::new("cloudformation:GetTemplate", stack_id, &error))?;
     let text = output.template_body.unwrap_or_default();
     Ok(Template::read(&text).ok())
+}
+
+/// The buckets that CloudFormation deletes with a stack and those nested in it, and that may be emptied for that: those
+/// whose template neither keeps them nor says that they hold data of production.
+///
+/// # Errors
+///
+/// A call failed.
+pub async fn buckets_to_empty(
+    client: &Client,
+    stack_id: &str,
+    policies: &mut Policies,
+) -> Result<Vec<String>, CallError> {
+    let mut stacks = HashMap::from([(String::new(), stack_id.to_owned())]);
+    let mut buckets = Vec::new();
+    for resource in resources::list(client, stack_id).await? {
+        let Some(physical) = resource.physical.clone().filter(|_| !resource.is_deleted()) else {
+            continue;
+        };
+        let parent = resource.path.rsplit_once('/');
+        let parent = parent.map_or("", |(parent, _)| parent).to_owned();
+        if resource.kind == NESTED_STACK {
+            stacks.insert(resource.path, physical);
+        } else if resource.kind == BUCKET
+            && let Some(stack) = stacks.get(&parent)
+        {
+            let policy = policies.of(client, stack, resource.logical()).await?;
+            if policy.is_emptied() {
+                buckets.push(physical);
+            }
+        }
+    }
+    Ok(buckets)
 }
