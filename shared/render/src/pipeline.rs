@@ -199,8 +199,9 @@ impl Pipeline {
             let given = Some(Given::Published);
             stages.push(Stage::of(plan, environment, given, None, mistakes));
         }
-        for (place, environment) in plan.environments.iter().enumerate() {
-            let before = place.checked_sub(1).map(|place| &plan.environments[place]);
+        let is_manual = |one: &&PlannedEnvironment<'_>| one.target.settings.is_manual();
+        let mut before = None;
+        for environment in plan.environments.iter().filter(|one| !is_manual(one)) {
             let by_parameter = plan.has_default_environments && before.is_some();
             if by_parameter || environment.target.settings.is_approved_by_hand() {
                 stages.push(approval(plan, before, environment));
@@ -208,6 +209,7 @@ impl Pipeline {
             let given = plan.has_releases().then_some(Given::Published);
             let own_action = Some(environment.own_action());
             stages.push(Stage::of(plan, environment, given, own_action, mistakes));
+            before = Some(environment);
         }
         Self { stages }
     }

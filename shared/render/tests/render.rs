@@ -513,6 +513,25 @@ fn a_release_goes_through_the_environments() {
 }
 
 #[test]
+fn a_manual_environment_has_no_stage_and_a_pipeline_of_its_own() {
+    let rendering = mixed(|text| {
+        without_the_shop_s_address(text).replace(
+            "prd = { after = \"int\", approval = true }",
+            "prd = { after = \"int\", manual = true }",
+        )
+    });
+    let rendering = rendering.unwrap();
+    let stages = |template: &str| -> Vec<String> {
+        let lines = rendering.templates[template].lines();
+        let names = lines.filter_map(|line| line.strip_prefix("        - Name: "));
+        names.map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(stages("pipeline.yaml"), ["Source", "Commit", "qa", "int"]);
+    let applies = stages("pipeline-apply-prd.yaml");
+    assert_eq!(applies.last().map(String::as_str), Some("prd"));
+}
+
+#[test]
 fn what_an_execution_made_is_removed_however_its_stage_ends() {
     let rendering = mixed(without_the_shop_s_address).unwrap();
     let pipeline = &rendering.templates["pipeline.yaml"];

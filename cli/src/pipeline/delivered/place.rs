@@ -41,6 +41,19 @@ pub(in crate::pipeline) async fn places(
     pipelines: Vec<Pipeline>,
     environment: &str,
 ) -> Result<Vec<Place>, CliError> {
+    let (places, known) = look(pipelines, environment).await?;
+    if places.is_empty() {
+        let environment = environment.to_owned();
+        return Err(PlaceError::NoEnvironment { environment, known }.into());
+    }
+    Ok(places)
+}
+
+/// The stages that deliver to an environment, and the other environments that stages deliver to.
+async fn look(
+    pipelines: Vec<Pipeline>,
+    environment: &str,
+) -> Result<(Vec<Place>, Vec<String>), CliError> {
     let mut places = Vec::new();
     let mut known = Vec::new();
     for pipeline in pipelines {
@@ -59,11 +72,7 @@ pub(in crate::pipeline) async fn places(
             }
         }
     }
-    if places.is_empty() {
-        let environment = environment.to_owned();
-        return Err(PlaceError::NoEnvironment { environment, known }.into());
-    }
-    Ok(places)
+    Ok((places, known))
 }
 
 /// The only stage that delivers to an environment, for a command that changes one.
@@ -77,6 +86,19 @@ pub(in crate::pipeline) async fn the_only(
         return Err(several(target, environment, &places).into());
     }
     Ok(places.remove(0))
+}
+
+/// The same of an environment that may have none: releases come to it only by `delivery promote`.
+pub(in crate::pipeline) async fn at_most_one(
+    target: &Target,
+    pipeline: Option<&str>,
+    environment: &str,
+) -> Result<Option<Place>, CliError> {
+    let (mut places, _) = look(target.meant(pipeline)?, environment).await?;
+    if places.len() > 1 {
+        return Err(several(target, environment, &places).into());
+    }
+    Ok(places.pop())
 }
 
 /// The error of a command that cannot find out which of several stages is meant.

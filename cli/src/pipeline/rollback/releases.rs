@@ -58,7 +58,7 @@ pub(super) async fn find(target: &Target, given: &str) -> Result<Option<Found>, 
 /// What is rolled back, and to what.
 struct Work<'a> {
     pipeline: Pipeline,
-    /// The stage of the pipeline that delivers there, where there is one: members of families may have none.
+    /// The stage of the pipeline that delivers there, where there is one: manual environments and members of families have none.
     place: Option<Place>,
     looks: Vec<Look>,
     plan: RollbackPlan,
@@ -127,7 +127,7 @@ async fn prepare<'a>(
         Some(_) => None,
         None => {
             let choice = arguments.choice.pipeline.as_deref();
-            Some(place::the_only(target, choice, name.as_str()).await?)
+            place::at_most_one(target, choice, name.as_str()).await?
         }
     };
     let lambda = target.cloud.lambda();

@@ -26,6 +26,12 @@ pub(super) fn check(file: &File, known: &Known<'_>, reader: &mut Reader) {
         note_families(environment, file.services.is_some(), reader);
         report_name(environment, reader);
         report_after(environment, known, reader);
+        report_manual(
+            environment,
+            &environments.value,
+            file.services.is_some(),
+            reader,
+        );
         report_parameters(environment, known, reader);
         report_allow(environment, known, reader);
         report_share(environment, &environments.value, known, reader);
@@ -146,6 +152,53 @@ fn report_after(environment: &Environment, known: &Known<'_>, reader: &mut Reade
             what,
             "name an environment that the pipeline deploys before, or remove it",
         );
+    }
+}
+
+/// What `manual` cannot be together with.
+fn report_manual(
+    environment: &Environment,
+    all: &Map<EnvironmentSettings>,
+    has_services: bool,
+    reader: &mut Reader,
+) {
+    let name = &environment.name;
+    let is_family = FAMILIES.contains(&name.as_str());
+    if environment.is_manual() {
+        let why = if is_family {
+            Some((
+                "`manual` is for environments that releases go through",
+                "remove it",
+            ))
+        } else if !has_services {
+            Some((
+                "without `[services]` there are no releases to promote",
+                "add `[services]`, or remove it",
+            ))
+        } else if environment.is_approved_by_hand() {
+            Some((
+                "no stage could wait for the `approval`",
+                "remove one of them: who runs `delivery promote` has decided",
+            ))
+        } else {
+            None
+        };
+        if let Some((why, next)) = why {
+            let what = format!("`environments.{name}` cannot be `manual`: {why}");
+            reader.report(environment.line, what, next);
+        }
+        return;
+    }
+    let Some(after) = environment.after.as_ref().filter(|_| !is_family) else {
+        return;
+    };
+    if all.get(&after.value).is_some_and(|one| one.is_manual()) {
+        let what = format!(
+            "the pipeline would deliver to `{name}` what has not been in `{}`, which is `manual`",
+            after.value
+        );
+        let next = format!("make `{name}` `manual`, too, or remove `after`");
+        reader.report(after.line, what, next);
     }
 }
 

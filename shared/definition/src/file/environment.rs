@@ -20,6 +20,8 @@ section! {
         after: Option<Located<String>> = Key::new("after").default("none").example("\"int\"");
         /// Whether a person approves each deployment.
         approval: Option<bool> = Key::new("approval").default("`false`").example("true");
+        /// Whether releases come here only by `delivery promote`: the pipeline ends before it. Not with `approval`.
+        manual: Option<bool> = Key::new("manual").default("`false`").example("true");
         /// Whether `delivery` asks before it changes it, and its stacks cannot be deleted.
         protected: Option<bool> = Key::new("protected").default("`false`").example("true");
         /// Parameters for each service that declares them; `${env}` is the environment's name.
@@ -100,11 +102,18 @@ impl EnvironmentSettings {
         self.approval.unwrap_or(false)
     }
 
+    /// Whether no pipeline that delivers commits has a stage for it.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        self.manual.unwrap_or(false)
+    }
+
     /// Whether `delivery` asks before it changes it, and its stacks cannot be deleted.
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.protected.unwrap_or(false)
     }
+
     /// The keys of a rollout that are set, with their lines.
     #[must_use]
     pub fn rollout_keys(&self) -> Vec<(&'static str, usize)> {

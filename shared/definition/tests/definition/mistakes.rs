@@ -31,6 +31,18 @@ fn unknown_keys() {
 }
 
 #[test]
+fn environments_that_only_a_person_delivers_to() {
+    snapshot!(message(
+        "[services]\ndatabase = \"database\"\n\
+         [environments]\nqa = { manual = true }\nint = {}\npp = { after = \"int\", manual = true, approval = true }\n\
+         prd = { after = \"pp\" }\n"
+    ));
+    snapshot!(message_of(
+        "application = \"shop\"\n[environments]\nint = {}\nprd = { after = \"int\", manual = true }\n"
+    ));
+}
+
+#[test]
 fn packages_are_not_chosen_by_the_file() {
     snapshot!(message_of("packages = \"evil-packages\"\n"));
 }
