@@ -21,4 +21,5 @@ mod ports;
 mod protocols;
 mod rollback;
 mod source;
+mod stages;
 mod test_engine;
