@@ -162,7 +162,7 @@ mod tests {
             .collect();
         let found = executables(&lines.join("\n"), Path::new("/w")).unwrap();
         assert_eq!(
-            found[6],
+            found[8],
             Function {
                 name: "e2e",
                 path: PathBuf::from("/t/debug/e2e")

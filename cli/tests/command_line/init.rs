@@ -62,6 +62,8 @@ fn the_file_that_init_writes_is_rendered() {
     let files = [
         "made/delivery.yaml",
         "made/actions.yaml",
+        "made/pipeline-apply-prod.yaml",
+        "made/pipeline-apply-test.yaml",
         "made/pipeline.yaml",
     ];
     assert_eq!(answer["files"], serde_json::json!(files));
