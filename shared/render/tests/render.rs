@@ -599,6 +599,16 @@ fn apps_and_their_addresses_in_families() {
 }
 
 #[test]
+fn nobody_is_told_of_the_execution_that_only_its_creation_started() {
+    let rendering = mixed(without_the_shop_s_address).unwrap();
+    let unless = "external-execution-summary: [{ exists: false }, { anything-but: { wildcard: \"*no release is given*\" } }]";
+    for (file, text) in &rendering.templates {
+        let is_applying = file.starts_with("pipeline-apply-");
+        assert_eq!(text.contains(unless), is_applying, "{file}");
+    }
+}
+
+#[test]
 fn developers_have_a_pipeline_only_where_their_environments_end() {
     let rendering = mixed(|text| {
         without_the_shop_s_address(text).replace("dev = { ttl = \"20:00\", ", "dev = { ")
