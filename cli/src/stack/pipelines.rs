@@ -35,11 +35,12 @@ pub(crate) fn apply_output(name: &str) -> String {
 
 /// The environments and families with a pipeline that applies releases to them, each with the pipeline's name.
 pub(crate) fn applying(stack: &Description) -> impl Iterator<Item = (String, &str)> {
-    stack.outputs.iter().filter_map(|(output, pipeline)| {
+    let delivering = names(stack);
+    stack.outputs.iter().filter_map(move |(output, pipeline)| {
         let (before, after) = APPLY_OUTPUT;
         let name = output.strip_prefix(before)?.strip_suffix(after)?;
-        // `AppPipeline` and the like are outputs of pipelines that deliver.
-        let is_name = name.starts_with(|first: char| first.is_ascii_uppercase());
+        // One that delivers may have such a name.
+        let is_name = !name.is_empty() && !delivering.contains(pipeline);
         is_name.then(|| (name.to_ascii_lowercase(), pipeline.as_str()))
     })
 }
@@ -245,7 +246,7 @@ mod tests {
         let stack = stack(&[
             ("Pipeline", "shop"),
             ("ApplyPrdPipeline", "shop-apply-prd"),
-            ("AppPipeline", "shop-app"),
+            ("ApplyPipeline", "shop-apply"),
         ]);
         let found: Vec<_> = applying(&stack).collect();
         assert_eq!(found, [("prd".to_owned(), "shop-apply-prd")]);

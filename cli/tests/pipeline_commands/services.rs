@@ -1,5 +1,8 @@
 //! The services beside CodePipeline, as far as the commands ask them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -14,6 +17,9 @@ const STACK: &str = "arn:aws:cloudformation:us-east-1:000000000000:stack/shop/1"
 /// The bucket of the releases of the stack `released`.
 pub(crate) const RELEASES: &str = "shop-releases";
 
+/// The stack of an environment, in which the rollback of an update failed.
+const STUCK: &str = "shop-dev-eva-api";
+
 /// The connection that the stack names.
 pub(crate) const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000000:connection/c";
 
@@ -22,6 +28,15 @@ pub(crate) const CONNECTION: &str = "arn:aws:codeconnections:us-east-1:000000000
 pub(crate) struct Invocation {
     pub(crate) function: String,
     pub(crate) event: Value,
+}
+
+/// What they know.
+#[derive(Clone)]
+struct Services {
+    pipeline: &'static str,
+    invocations: UnboundedSender<Invocation>,
+    /// Whether the rollback of the stack that was stuck was continued.
+    went_back: Arc<AtomicBool>,
 }
 
 /// Serves all of them on one port, and returns its URL.
@@ -33,15 +48,18 @@ pub(crate) async fn serve(
         .await
         .unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new()
-        .fallback(answer)
-        .with_state((pipeline, invocations));
+    let services = Services {
+        pipeline,
+        invocations,
+        went_back: Arc::default(),
+    };
+    let router = Router::new().fallback(answer).with_state(services);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     url
 }
 
 async fn answer(
-    State((pipeline, invocations)): State<(&'static str, UnboundedSender<Invocation>)>,
+    State(services): State<Services>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -63,7 +81,10 @@ async fn answer(
     if uri.path().ends_with("/invocations") {
         let function = uri.path().split('/').nth(3).unwrap().to_owned();
         let event = serde_json::from_str(&body).unwrap();
-        invocations.send(Invocation { function, event }).unwrap();
+        services
+            .invocations
+            .send(Invocation { function, event })
+            .unwrap();
         return StatusCode::ACCEPTED.into_response();
     }
     if let Some(function) = uri.path().strip_prefix("/2015-03-31/functions/") {
@@ -74,7 +95,7 @@ async fn answer(
         let limit = json!({"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000});
         return answered(&json!({"AccountLimit": limit}));
     }
-    query(&body, pipeline)
+    query(&body, &services)
 }
 
 /// Two pages of a function's log, another's invocation among them; or a line of the one stream that is asked for.
@@ -104,7 +125,7 @@ fn logged(input: &Value) -> Response {
 }
 
 /// The services that are asked by a form and answer in XML.
-fn query(body: &str, pipeline: &str) -> Response {
+fn query(body: &str, services: &Services) -> Response {
     let has = |text: &str| body.contains(text);
     if has("Action=GetCallerIdentity") {
         let arn = "<Arn>arn:aws:iam::000000000000:user/ann</Arn><Account>000000000000</Account>";
@@ -126,16 +147,20 @@ fn query(body: &str, pipeline: &str) -> Response {
         );
     }
     if has("Action=DescribeStackEvents") {
-        let event = format!(
-            "<member><EventId>1</EventId><StackId>{STACK}</StackId><StackName>shop</StackName>\
-             <LogicalResourceId>shop</LogicalResourceId><PhysicalResourceId>{STACK}</PhysicalResourceId>\
-             <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-11-21T09:00:00Z</Timestamp>\
-             <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
-        );
+        let went_back = services.went_back.load(Ordering::SeqCst);
+        let events = if has(STUCK) {
+            events_of_stuck(went_back)
+        } else {
+            event("1", "shop", STACK, "CREATE_COMPLETE")
+        };
         return xml(
             "DescribeStackEvents",
-            &format!("<StackEvents>{event}</StackEvents>"),
+            &format!("<StackEvents>{events}</StackEvents>"),
         );
+    }
+    if has("Action=ContinueUpdateRollback") {
+        services.went_back.store(true, Ordering::SeqCst);
+        return xml("ContinueUpdateRollback", "");
     }
     if has("StackName=expired") {
         return refused(
@@ -147,7 +172,7 @@ fn query(body: &str, pipeline: &str) -> Response {
         return refused("ValidationError", "Stack with id absent does not exist");
     }
     if has("Action=DescribeStacks") {
-        return described(body, pipeline);
+        return described(body, services);
     }
     refused(
         "AccessDenied",
@@ -156,7 +181,8 @@ fn query(body: &str, pipeline: &str) -> Response {
 }
 
 /// The stack `shop`; under other names it has two pipelines, or none, or releases.
-fn described(body: &str, pipeline: &str) -> Response {
+fn described(body: &str, services: &Services) -> Response {
+    let pipeline = services.pipeline;
     let output = format!(
         "<member><OutputKey>Pipeline</OutputKey><OutputValue>{pipeline}</OutputValue></member>"
     );
@@ -180,13 +206,69 @@ fn described(body: &str, pipeline: &str) -> Response {
         () if body.contains("StackName=several") => &several,
         () => &output,
     };
+    let stuck = stuck(services.went_back.load(Ordering::SeqCst));
+    if body.contains(STUCK) {
+        return xml("DescribeStacks", &format!("<Stacks>{stuck}</Stacks>"));
+    }
+    let others = if body.contains("StackName=") {
+        ""
+    } else {
+        &stuck
+    };
     let stack = format!(
-        "<Stacks><member><StackName>shop</StackName><StackId>{STACK}</StackId>\
+        "<Stacks>{others}<member><StackName>shop</StackName><StackId>{STACK}</StackId>\
          <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-21T09:00:00Z</CreationTime>\
          <Outputs>{outputs}</Outputs><Parameters><member><ParameterKey>ConnectionArn</ParameterKey>\
          <ParameterValue>{CONNECTION}</ParameterValue></member></Parameters></member></Stacks>"
     );
     xml("DescribeStacks", &stack)
+}
+
+fn stuck_id() -> String {
+    STACK.replace("/shop/", &format!("/{STUCK}/"))
+}
+
+/// What happened to that stack, the newest first.
+fn events_of_stuck(went_back: bool) -> String {
+    let id = stuck_id();
+    let failed = event("1", STUCK, &id, "UPDATE_ROLLBACK_FAILED");
+    if !went_back {
+        return failed;
+    }
+    let begun = event("2", STUCK, &id, "UPDATE_ROLLBACK_IN_PROGRESS");
+    let complete = event("3", STUCK, &id, "UPDATE_ROLLBACK_COMPLETE");
+    format!("{complete}{begun}{failed}")
+}
+
+/// An event of a stack itself.
+fn event(number: &str, stack: &str, id: &str, status: &str) -> String {
+    format!(
+        "<member><EventId>{number}</EventId><StackId>{id}</StackId><StackName>{stack}</StackName>\
+         <LogicalResourceId>{stack}</LogicalResourceId><PhysicalResourceId>{id}</PhysicalResourceId>\
+         <ResourceType>AWS::CloudFormation::Stack</ResourceType><Timestamp>2026-11-21T09:00:00Z</Timestamp>\
+         <ResourceStatus>{status}</ResourceStatus></member>"
+    )
+}
+
+/// A stack of an environment whose rollback failed, until it is continued.
+fn stuck(went_back: bool) -> String {
+    let tags = [
+        ("delivery:application", "shop"),
+        ("delivery:environment", "dev-eva"),
+        ("delivery:service", "api"),
+    ];
+    let tag = |(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>");
+    let status = if went_back {
+        "UPDATE_ROLLBACK_COMPLETE"
+    } else {
+        "UPDATE_ROLLBACK_FAILED"
+    };
+    let id = stuck_id();
+    format!(
+        "<member><StackName>{STUCK}</StackName><StackId>{id}</StackId>\
+         <StackStatus>{status}</StackStatus><CreationTime>2026-11-21T09:00:00Z</CreationTime><Tags>{}</Tags></member>",
+        tags.map(tag).concat()
+    )
 }
 
 fn answered(body: &Value) -> Response {

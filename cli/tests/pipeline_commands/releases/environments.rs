@@ -53,6 +53,8 @@ async fn the_environments_are_listed_with_what_they_have() {
         .collect();
     insta::assert_snapshot!(of_environments.join("\n"), @r"
     environment dev-anna  91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna, until 2026-11-28T10:30:00Z
+    environment dev-eva
+      ✗ api  UPDATE_ROLLBACK_FAILED  2026-11-21T09:00:00Z  shop-dev-eva-api
     environment int  4d4209f40b0726d4 (commit 12ab34cd) since 2026-11-27T11:31:00Z by Anna
     environment prod  91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna
       • deploy of 4d4209f40b0726d4 by Anna (shop-apply-prod/e7) since 2026-11-27T11:30:00Z; its lease lasts until 2026-11-27T11:50:00Z
@@ -61,9 +63,9 @@ async fn the_environments_are_listed_with_what_they_have() {
     // The executions that the creation of the pipelines started are no deployments.
     assert_eq!(status.documents[0]["applying"], json!(null));
     let environments = &status.documents[0]["environments"];
-    assert_eq!(environments[1]["name"], "int");
-    assert_eq!(environments[1]["release"]["release"], second.as_str());
-    assert_eq!(environments[2]["release"]["deploying"]["by"], "Anna");
+    assert_eq!(environments[2]["name"], "int");
+    assert_eq!(environments[2]["release"]["release"], second.as_str());
+    assert_eq!(environments[3]["release"]["deploying"]["by"], "Anna");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,4 +192,20 @@ async fn a_removal_that_fails_is_said_and_can_be_begun_again() {
     let whole = shop.json(&["env", "repair", "int"]).await;
     assert_eq!(whole.code, 0, "{}", whole.printed);
     assert_eq!(whole.documents[0]["stacks"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_whose_rollback_failed_is_repaired() {
+    let (shop, _) = Shop::with_releases().await;
+    let unasked = shop.run(&["env", "repair", "dev-eva"]).await;
+    assert_eq!(unasked.code, 2, "{}", unasked.printed);
+    let says = "the stack `shop-dev-eva-api` is UPDATE_ROLLBACK_FAILED";
+    assert!(unasked.printed.contains(says), "{}", unasked.printed);
+    let repaired = shop.json(&["env", "repair", "DEV-eva", "--yes"]).await;
+    assert_eq!(repaired.code, 0, "{}", repaired.printed);
+    let document = &repaired.documents[0];
+    assert_eq!(document["stacks"], json!(["shop-dev-eva-api"]));
+    assert_eq!(document["removal"], false);
+    let again = shop.json(&["env", "repair", "dev-eva"]).await;
+    assert_eq!(again.documents[0]["stacks"], json!([]), "{}", again.data);
 }
