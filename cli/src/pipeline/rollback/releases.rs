@@ -47,6 +47,10 @@ pub(super) async fn find(target: &Target, given: &str) -> Result<Option<Found>, 
         return Ok(None);
     };
     let environment = Environment::new(&repository, name);
+    if apply::pipeline(target, environment.name()).is_err() && environment.name().family().is_none()
+    {
+        return Ok(None); // The stage can run again, at least.
+    }
     let state = environment.state().await?;
     Ok(state.current.is_some().then_some(Found {
         repository,
@@ -58,8 +62,11 @@ pub(super) async fn find(target: &Target, given: &str) -> Result<Option<Found>, 
 /// What is rolled back, and to what.
 struct Work<'a> {
     pipeline: Pipeline,
-    /// The stage of the pipeline that delivers there, where there is one: manual environments and members of families have none.
-    place: Option<Place>,
+    /// The stage with the functions: of the pipeline that delivers there, else of the one that applies releases. Members of
+    /// families may have none.
+    stage: Option<Place>,
+    /// Whether a pipeline delivers to the stage by itself, and has to be held.
+    is_delivered: bool,
     looks: Vec<Look>,
     plan: RollbackPlan,
     to: Release,
@@ -78,14 +85,20 @@ pub(super) async fn rollback(
     if !arguments.yes && !global.json {
         work.say();
     }
-    let question = format!("Roll {name} back, and hold its pipeline?");
+    let question = if work.is_delivered {
+        format!("Roll {name} back, and hold its pipeline?")
+    } else {
+        format!("Roll {name} back?")
+    };
     agree(arguments.yes, global.json, &question, "nothing was changed")?;
     let by = caller(&target.cloud).await?;
     let mut functions = Vec::new();
     let choice = work.choice();
-    if let Some(place) = &work.place {
-        hold(place, arguments, &choice, &by).await?;
-        functions = functions_back(place, &work.looks, &work.plan, arguments, &choice, &by).await?;
+    if let Some(stage) = &work.stage {
+        if work.is_delivered {
+            hold(stage, arguments, &choice, &by).await?;
+        }
+        functions = functions_back(stage, &work.looks, &work.plan, arguments, &choice, &by).await?;
     }
     let application = Application {
         release: &work.to,
@@ -100,7 +113,7 @@ pub(super) async fn rollback(
     let short_name = target.short(&work.pipeline);
     let follow = format!("delivery log --follow --pipeline {short_name}");
     let resume = format!("{}{name}{choice}", super::RESUME);
-    let resume = work.place.as_ref().map(|_| resume);
+    let resume = work.is_delivered.then_some(resume);
     let rolled_back = RolledBack {
         environment: name,
         revision: Some(Revision::new(work.to.commit(), None, None)),
@@ -109,7 +122,10 @@ pub(super) async fn rollback(
         execution: Some(execution),
         pipeline: work.pipeline.name().to_owned(),
         only_functions: None,
-        held: work.place.map(|place| place.stage),
+        held: work
+            .stage
+            .filter(|_| work.is_delivered)
+            .map(|stage| stage.stage),
         next: [follow].into_iter().chain(resume).collect(),
     };
     answer::print(global.json, &rolled_back);
@@ -123,20 +139,25 @@ async fn prepare<'a>(
 ) -> Result<Work<'a>, CliError> {
     let name = found.environment.name().clone();
     let pipeline = apply::pipeline(target, &name)?;
-    let place = match name.family() {
+    let delivered = match name.family() {
         Some(_) => None,
         None => {
             let choice = arguments.choice.pipeline.as_deref();
             place::at_most_one(target, choice, name.as_str()).await?
         }
     };
+    let is_delivered = delivered.is_some();
+    let stage = match delivered {
+        Some(stage) => Some(stage),
+        None => place::at_most_one(target, Some(pipeline.name()), name.as_str()).await?,
+    };
     let lambda = target.cloud.lambda();
     let mut looks = Vec::new();
-    for app in place.iter().flat_map(|place| &place.apps) {
+    for app in stage.iter().flat_map(|stage| &stage.apps) {
         looks.push(Look::at(&lambda, app).await?);
     }
     let places = Places {
-        delivering: place.as_ref(),
+        stage: stage.as_ref(),
         applying: &pipeline,
     };
     let to = match &arguments.to {
@@ -152,7 +173,8 @@ async fn prepare<'a>(
     Ok(Work {
         to: Release::read(&found.repository, &to).await?,
         pipeline,
-        place,
+        stage,
+        is_delivered,
         looks,
         plan,
         target,
@@ -162,22 +184,24 @@ async fn prepare<'a>(
 
 /// Where executions that deployed to the environment are looked for.
 struct Places<'a> {
-    delivering: Option<&'a Place>,
+    stage: Option<&'a Place>,
     applying: &'a Pipeline,
 }
 
 impl Places<'_> {
     /// What the executions of both pipelines brought: the stage has the same actions in both.
     async fn deliveries(&self) -> Result<Vec<Delivery>, CliError> {
-        let Some(place) = self.delivering.filter(|place| !place.apps.is_empty()) else {
+        let Some(stage) = self.stage.filter(|stage| !stage.apps.is_empty()) else {
             return Ok(Vec::new());
         };
-        let mut all = history::deliveries(place).await?;
-        let applied = Place {
-            pipeline: self.applying.clone(),
-            ..place.clone()
-        };
-        all.extend(history::deliveries(&applied).await?);
+        let mut all = history::deliveries(stage).await?;
+        if stage.pipeline.name() != self.applying.name() {
+            let applied = Place {
+                pipeline: self.applying.clone(),
+                ..stage.clone()
+            };
+            all.extend(history::deliveries(&applied).await?);
+        }
         Ok(all)
     }
 }
@@ -313,14 +337,14 @@ fn releases_of(succeeded: &[&Record]) -> Vec<String> {
 impl Work<'_> {
     /// The option that names the delivering pipeline in a further command.
     fn choice(&self) -> String {
-        let place = self.place.as_ref();
-        place.map_or_else(String::new, |place| self.target.choice(&place.pipeline))
+        let delivered = self.stage.as_ref().filter(|_| self.is_delivered);
+        delivered.map_or_else(String::new, |stage| self.target.choice(&stage.pipeline))
     }
 
     /// Says what would change.
     fn say(&self) {
-        if let Some(place) = &self.place {
-            say_functions(place, &self.looks, &self.plan);
+        if let Some(stage) = &self.stage {
+            say_functions(stage, &self.looks, &self.plan);
         }
         let current = self.found.state.current.as_ref();
         let current = current.map_or("?", |current| current.release.as_str());

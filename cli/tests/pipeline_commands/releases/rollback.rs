@@ -21,21 +21,27 @@ struct Delivered {
     commits: Vec<String>,
 }
 
+/// A function with three versions.
+async fn greeter(shop: &mut Shop) -> Aws {
+    let aws = Aws::start().await;
+    let lambda = Client::new(&aws.test_config());
+    aws.lambda().add_function("greeter", b"one", &["prod"]);
+    for code in [b"two", b"tri"] {
+        aws.lambda().change_code("greeter", code);
+        let publish = lambda.publish_version().function_name("greeter");
+        publish.send().await.unwrap();
+    }
+    for name in ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CLOUDWATCH"] {
+        shop.world.endpoints.push((name, aws.url()));
+    }
+    aws
+}
+
 impl Delivered {
     /// Two releases, each with a version of the function.
     async fn start() -> Self {
-        let aws = Aws::start().await;
-        let lambda = Client::new(&aws.test_config());
-        aws.lambda().add_function("greeter", b"one", &["prod"]);
-        for code in [b"two", b"tri"] {
-            aws.lambda().change_code("greeter", code);
-            let publish = lambda.publish_version().function_name("greeter");
-            publish.send().await.unwrap();
-        }
         let mut shop = Shop::start().await;
-        for name in ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_CLOUDWATCH"] {
-            shop.world.endpoints.push((name, aws.url()));
-        }
+        let aws = greeter(&mut shop).await;
         shop.world.deploy_a_function(PIPELINE).await;
         let mut delivered = Self {
             shop,
@@ -170,9 +176,37 @@ async fn a_deployment_that_is_under_way_is_taken_back() {
     assert!(job.user_parameters().starts_with(&expected));
 }
 
+/// No pipeline delivers there by itself: releases come by promotion, and so does their function.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_environment_that_is_only_promoted_to_goes_back_and_nothing_is_held() {
+    let (mut shop, [first, second]) = Shop::with_releases().await;
+    let aws = greeter(&mut shop).await;
+    shop.create_applying("shop-apply-prod", "Apply").await;
+    shop.world.deploy_a_function("shop-apply-prod").await;
+    shop.deploy("prod", &second).await;
+    let deploy = Action::Deploy { release: first };
+    shop.begin("prod", "shop-apply-prod/e3", deploy).await;
+    let alias = FunctionAlias::new(&Client::new(&aws.test_config()), "greeter", "prod");
+    roll_out(&alias, "e3-00000").await;
+
+    let unasked = shop.run(&["rollback", "prod"]).await;
+    assert_eq!(unasked.code, 2, "{}", unasked.printed);
+    let says = "greeter:prod: rollout of version 3 is aborted";
+    assert!(unasked.printed.contains(says), "{}", unasked.printed);
+    let back = shop.json(&["rollback", "prod", "--yes"]).await;
+    assert_eq!(back.code, 0, "{}", back.printed);
+    let document = &back.documents[0];
+    assert_eq!(document["release"], second.as_str());
+    assert_eq!(document["held"], json!(null));
+    assert_eq!(text(&document["functions"][0]["version"]), "2");
+    let follow = "delivery log --follow --pipeline apply-prod";
+    assert_eq!(document["next"], json!([follow]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_was_there_before_that_is_said() {
-    let (shop, _) = Shop::with_releases().await;
+    let (mut shop, _) = Shop::with_releases().await;
+    shop.create_applying("shop-apply-prod", "Prod").await;
     let nothing = shop.json(&["rollback", "prod", "--yes"]).await;
     assert_eq!(nothing.code, 5, "{}", nothing.printed);
 }
