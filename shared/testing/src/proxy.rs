@@ -102,8 +102,35 @@ impl Rule {
             && self
                 .resource
                 .as_ref()
-                .is_none_or(|resource| *resource == operation.resource)
+                .is_none_or(|resource| timeless(resource) == timeless(&operation.resource))
     }
+}
+
+/// Digits of a time in a name: `20261128T005259Z`.
+const TIME: usize = 16;
+
+/// A name without the times in it, which differ in each run.
+pub(crate) fn timeless(name: &str) -> String {
+    let mut rest = name;
+    let mut kept = String::new();
+    while let Some(first) = rest.chars().next() {
+        if rest.get(..TIME).is_some_and(is_time) {
+            kept.push_str("TIME");
+            rest = &rest[TIME..];
+        } else {
+            kept.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    kept
+}
+
+fn is_time(text: &str) -> bool {
+    text.bytes().enumerate().all(|(place, byte)| match place {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    })
 }
 
 /// A running proxy.

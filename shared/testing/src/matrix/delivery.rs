@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::Scenario;
 use super::cell::{Again, Call, Cell, LONGEST_HOLD, rules};
 use super::verdict::{judge, met, outcomes, overtaken_reports};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, timeless};
 use crate::runtime::{Ended, Function, KillSwitch};
 use crate::s3::Objects;
 use crate::world::World;
@@ -46,7 +46,7 @@ pub(super) async fn fault_free<S: Scenario>(scenario: &S) -> (S::State, S::State
         .filter(|operation| operation.mutating)
         .map(|operation| {
             let nth = seen
-                .entry((operation.action(), operation.resource.clone()))
+                .entry((operation.action(), timeless(&operation.resource)))
                 .or_insert(0);
             *nth += 1;
             Call {
