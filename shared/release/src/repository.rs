@@ -2,6 +2,7 @@
 //!
 //! What is read is compared with its digest, so a release that comes back is the one that was published, or an error.
 
+mod entries;
 pub mod layout;
 pub(crate) mod objects;
 mod publish;

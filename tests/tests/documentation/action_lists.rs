@@ -17,7 +17,7 @@ type Names = BTreeSet<String>;
 
 /// Actions that the pipeline of the default definition does not have, whose one service is an app: rendered pipelines
 /// have them.
-const NOT_IN_THE_DEFAULT_PIPELINE: [&str; 2] = ["deploy-stack", "undeploy"];
+const NOT_IN_THE_DEFAULT_PIPELINE: [&str; 3] = ["deploy-stack", "release", "undeploy"];
 
 /// A place that lists the actions, and those that it lists.
 type Place = (String, Names);

@@ -38,13 +38,14 @@ fn read_as<P: Params>(parameters: UserParameters, job: &Job) -> Result<(), Param
 }
 
 /// Every action, and how it reads its parameters.
-pub(crate) const ACTIONS: [(&str, Read); 8] = [
+pub(crate) const ACTIONS: [(&str, Read); 9] = [
     ("deploy-api", read_as::<deploy_api::DeployApiParams>),
     ("deploy-app", read_as::<deploy_app::DeployAppParams>),
     ("deploy-site", read_as::<deploy_site::DeploySiteParams>),
     ("deploy-stack", read_as::<deploy_stack::DeployStackParams>),
     ("e2e", read_as::<e2e::EndToEndParams>),
     ("npm-install", read_as::<npm_install::NpmInstallParams>),
+    ("release", read_as::<release::ReleaseParams>),
     (
         "test-and-package",
         read_as::<test_and_package::TestAndPackageParams>,

@@ -10,7 +10,7 @@ use crate::source::{Answer, ErrorEnum, errors, literals, variants};
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// What actions stand on: the part of the page, and the files of its errors.
-const SHARED: [(&str, &[&str]); 13] = [
+const SHARED: [(&str, &[&str]); 14] = [
     (
         "user parameters",
         &["shared/action/src/parameters/error.rs"],
@@ -38,6 +38,7 @@ const SHARED: [(&str, &[&str]); 13] = [
     ("execution environments", &["shared/action/src/sandbox.rs"]),
     ("continuation", &["shared/action/src/continuation.rs"]),
     ("functions", &["shared/action/src/action/host.rs"]),
+    ("releases", &["shared/release/src/error.rs"]),
     (
         "templates",
         &[
