@@ -6,6 +6,7 @@
 mod accounts;
 mod alarms;
 mod changes;
+mod checksums;
 mod codedeploy;
 mod conditional_writes;
 mod endings;
