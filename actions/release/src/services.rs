@@ -5,14 +5,16 @@ use std::path::Path;
 
 use delivery_action::blocking;
 use delivery_archive::Creation;
-use delivery_definition::{Kind, Service as DefinedService};
+use delivery_definition::{Kind, Mistake, Mistakes, Service as DefinedService};
 use delivery_release::manifest::{
     App, AppArtifacts, Artifact, File, Service, Site, SiteArtifacts, Stack,
 };
 use delivery_release::repository::{Blob, Publisher};
 use delivery_stack::deployment::DeploymentError;
+use delivery_stack::names;
 use delivery_stack::package::{self, Blobs, FileKind, Files as _, LEFT_OUT, Package};
 use delivery_stack::service::{folder_of, template_of};
+use delivery_stack::template::Template;
 
 use crate::error::ReleaseActionError;
 use crate::inputs::{Defined, Inputs, files_error};
@@ -185,6 +187,7 @@ impl Packing<'_> {
             found => found?,
         };
         let template = package::read(files, &path).await?;
+        self.check_names(service, &template)?;
         let boundary = self.params.boundary.as_deref();
         let Package { text, artifacts } = package::package(
             files,
@@ -205,6 +208,39 @@ impl Packing<'_> {
                 .collect(),
             after,
         })
+    }
+}
+
+impl Packing<'_> {
+    /// Names that are too long with the longest name of an environment, and what a removed environment would leave behind, in
+    /// the words of `delivery validate`: found here, they stop the commit, and no deployment that has begun.
+    fn check_names(
+        &self,
+        service: &DefinedService,
+        template: &Template,
+    ) -> Result<(), ReleaseActionError> {
+        let Defined {
+            definition,
+            application,
+            path,
+            ..
+        } = self.defined;
+        let longest = definition.longest_environment(service);
+        let target = longest.and_then(|name| definition.environment(&name).ok());
+        let target = target.filter(|target| target.deploys(service));
+        let mut wrong = Vec::new();
+        if let Some(target) = target {
+            wrong.extend(names::wrong_names(template, &target, service, application));
+        }
+        if let Some(family) = definition.removed_family(service) {
+            wrong.extend(names::left_behind(template, family));
+        }
+        let wrong = wrong.iter();
+        let mistakes = wrong.map(|one| Mistake::new(service.line, &one.what, &one.next));
+        match Mistakes::new(path, mistakes.collect()) {
+            None => Ok(()),
+            Some(mistakes) => Err(DeploymentError::Definition(mistakes).into()),
+        }
     }
 }
 

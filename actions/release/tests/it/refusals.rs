@@ -39,6 +39,22 @@ async fn a_wrong_parameter(more: &str, what: &str) {
     assert!(!puts(&world).contains_key("manifest"));
 }
 
+#[tokio::test]
+async fn names_that_are_too_long_for_an_environment() {
+    let world = world().await;
+    let mut source = harness::source("r1");
+    source[1].1 = source[1].1.replace(
+        "Outputs:",
+        "  Uploads:\n    Type: AWS::S3::Bucket\n    Properties: { BucketName: !Sub 'the-uploads-of-the-workshop-and-of-all-its-customers-${AWS::StackName}' }\nOutputs:",
+    );
+    put(&world, "r1", &source).await;
+    let parameters = format!("{}&services=api&last=off", common("r1"));
+    let event = delivery_testing::events::JobEvent::new()
+        .input("SourceOutput", harness::STORE, "r1")
+        .user_parameters(&parameters);
+    insta::assert_snapshot!(run(&world, event).await.failure());
+}
+
 fn without(prefix: &str) -> Vec<(String, String)> {
     let files = harness::source("r1").into_iter();
     files
