@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::Client;
 use delivery_action::action::{Action, Completion, Outcome};
 use delivery_action::artifact::Store;
@@ -68,7 +70,7 @@ impl Release {
         };
         let mut services = match &params.entries {
             Some(digest) => repository.entries(digest).await?,
-            None => Default::default(),
+            None => BTreeMap::default(),
         };
         services.extend(packing.pack().await?);
         if params.last.is_on() {

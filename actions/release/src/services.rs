@@ -50,13 +50,11 @@ impl Packing<'_> {
 
     /// The services of this action.
     fn names(&self) -> Vec<String> {
-        match &self.params.services {
-            Some(names) => names.clone(),
-            None => {
-                let names = self.defined.definition.services().names();
-                names.map(str::to_owned).collect()
-            }
+        if let Some(names) = &self.params.services {
+            return names.clone();
         }
+        let names = self.defined.definition.services().names();
+        names.map(str::to_owned).collect()
     }
 
     fn unknown(&self, service: &str) -> ReleaseActionError {
