@@ -104,6 +104,16 @@ impl fmt::Debug for UserParameters {
     }
 }
 
+/// Of two values for one key the last one counts.
+impl FromIterator<(String, String)> for UserParameters {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self {
+            entries: pairs.into_iter().collect(),
+            also_known: Vec::new(),
+        }
+    }
+}
+
 impl UserParameters {
     /// Reads the text of the action's configuration; `None` is an empty set.
     ///
