@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use delivery_definition::{EnvironmentSettings, Kind, Mistake};
-use delivery_rollout::short_duration;
 
 use crate::plan::{Plan, PlannedService};
 use crate::query::Query;
@@ -14,31 +13,21 @@ pub(crate) const METRICS_DELAY: &str = "MetricsDelay";
 
 /// Adds what the environment says. What it does not say is left to deploy-app.
 pub(crate) fn add(query: Query, settings: &EnvironmentSettings) -> Query {
-    let mut query = query;
-    if let Some(strategy) = &settings.rollout
-        && settings.moves_in_steps()
-    {
-        query = query.text("strategy", &strategy.value.to_string());
-    }
-    if let Some(bake) = &settings.bake {
-        query = query.text("bake", &short_duration(bake.value.0));
-    }
-    let alarms: Vec<_> = settings.alarm_names().collect();
-    if !alarms.is_empty() {
-        query = query.text("alarms", &alarms.join(","));
-    }
+    let is_hook = |key: &str| key.ends_with("-traffic");
+    let (hooks, settings_of_traffic): (Vec<_>, Vec<_>) = settings
+        .rollout_parameters()
+        .into_iter()
+        .partition(|(key, _)| is_hook(key));
+    let add = |query: Query, parameters: Vec<(&str, String)>| {
+        parameters
+            .into_iter()
+            .fold(query, |query, (key, value)| query.text(key, &value))
+    };
+    let mut query = add(query, settings_of_traffic);
     if settings.is_watched() {
         query = query.parameter("metrics-delay", METRICS_DELAY);
     }
-    for (key, hook) in [
-        ("pre-traffic", &settings.pre_traffic),
-        ("post-traffic", &settings.post_traffic),
-    ] {
-        if let Some(hook) = hook {
-            query = query.text(key, &hook.value.0);
-        }
-    }
-    query
+    add(query, hooks)
 }
 
 /// The functions that are asked in rollouts of a service, in any of its environments.

@@ -1,6 +1,6 @@
 //! `[environments]`: where services are deployed to.
 
-use delivery_rollout::{Strategy, duration_in_words};
+use delivery_rollout::{Strategy, duration_in_words, short_duration};
 
 use crate::form::Located;
 use crate::map::Map;
@@ -149,6 +149,31 @@ impl EnvironmentSettings {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.moves_in_steps() || self.alarm_names().next().is_some()
+    }
+
+    /// The parameters of deploy-app that say how traffic moves. What is not set is left to deploy-app.
+    #[must_use]
+    pub fn rollout_parameters(&self) -> Vec<(&'static str, String)> {
+        let strategy = self.rollout.as_ref().filter(|_| self.moves_in_steps());
+        let alarms: Vec<_> = self.alarm_names().collect();
+        let alarms = (!alarms.is_empty()).then(|| alarms.join(","));
+        let hook = |hook: &Option<Located<HookFunction>>| {
+            let hook = hook.as_ref();
+            hook.map(|hook| hook.value.0.clone())
+        };
+        let keys = [
+            ("strategy", strategy.map(|one| one.value.to_string())),
+            (
+                "bake",
+                self.bake.as_ref().map(|one| short_duration(one.value.0)),
+            ),
+            ("alarms", alarms),
+            ("pre-traffic", hook(&self.pre_traffic)),
+            ("post-traffic", hook(&self.post_traffic)),
+        ];
+        let set = keys.into_iter();
+        set.filter_map(|(key, value)| value.map(|value| (key, value)))
+            .collect()
     }
 
     /// How traffic moves to a new version, for people; `None` where nothing is set.
