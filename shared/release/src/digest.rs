@@ -60,6 +60,12 @@ impl Digest {
     pub fn base64(&self) -> String {
         STANDARD.encode(self.0)
     }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
 }
 
 /// Makes the digest of bytes that come one block after another.

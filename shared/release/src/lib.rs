@@ -5,6 +5,7 @@ mod document;
 pub mod environment;
 mod error;
 pub mod manifest;
+pub mod part;
 pub mod prune;
 pub mod repository;
 mod time;

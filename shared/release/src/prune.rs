@@ -41,6 +41,8 @@ pub struct HeldRelease {
     pub published: Option<Timestamp>,
     /// What it names.
     pub blobs: BTreeSet<Digest>,
+    /// The releases that some of its services came from: their definitions say how those are deployed.
+    pub combined: BTreeSet<ReleaseId>,
 }
 
 /// A blob of the repository.
@@ -77,6 +79,11 @@ impl Holdings {
             newest.into_iter().enumerate().partition(|(index, one)| {
                 *index >= NEWEST && is_old(one.published) && !self.in_use.contains(&one.release)
             });
+        let origins: BTreeSet<_> = kept.iter().flat_map(|(_, one)| &one.combined).collect();
+        let (origins, old): (Vec<_>, Vec<_>) = old
+            .into_iter()
+            .partition(|(_, one)| origins.contains(&one.release));
+        let kept: Vec<_> = kept.into_iter().chain(origins).collect();
         let named: BTreeSet<&Digest> = kept.iter().flat_map(|(_, one)| &one.blobs).collect();
         let blobs = self.blobs.iter();
         let blobs: Vec<_> = blobs
@@ -123,6 +130,7 @@ impl Repository {
                 release: listed.release,
                 published: listed.published,
                 blobs: manifest.blobs().into_keys().collect(),
+                combined: manifest.combined.into_values().collect(),
             });
         }
         Ok(Holdings {

@@ -45,6 +45,11 @@ pub fn verified(release: &ReleaseId, environment: &str) -> String {
     format!("{RELEASES}{release}/verified/{environment}.json")
 }
 
+/// What the marks of a family's environments begin with.
+pub(crate) fn verified_in_family(release: &ReleaseId, family: &str) -> String {
+    format!("{RELEASES}{release}/verified/{family}-")
+}
+
 /// The entry of the index by time.
 #[must_use]
 pub fn by_time(published: Timestamp, release: &ReleaseId) -> String {

@@ -1,6 +1,6 @@
 //! The mark that a release passed the tests of an environment; promotion asks for it.
 
-use delivery_definition::names::EnvironmentName;
+use delivery_definition::names::{EnvironmentName, FAMILIES};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,5 +71,23 @@ impl Repository {
             return Ok(None);
         };
         document::read(&object.bytes, || self.objects.address(&key)).map(Some)
+    }
+
+    /// Whether a release was verified in an environment, or in any of a family (`qa`).
+    ///
+    /// # Errors
+    ///
+    /// A call failed.
+    pub async fn is_verified(
+        &self,
+        release: &ReleaseId,
+        environment: &str,
+    ) -> Result<bool, ReleaseError> {
+        if FAMILIES.contains(&environment) {
+            let prefix = layout::verified_in_family(release, environment);
+            return Ok(!self.objects.list(&prefix).await?.is_empty());
+        }
+        let key = layout::verified(release, environment);
+        Ok(self.objects.get(&key).await?.is_some())
     }
 }

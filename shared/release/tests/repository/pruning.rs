@@ -48,4 +48,12 @@ async fn what_environments_need_stays_however_old_it_is() {
     expected.sort();
     assert_eq!(prunable.blobs, expected);
     assert_eq!(prunable.bytes, 18);
+
+    // A release that is kept has a service of one that is not in use itself: its definition says how that is deployed.
+    let combined = holdings
+        .releases
+        .iter_mut()
+        .find(|held| held.release == releases[1]);
+    combined.unwrap().combined.insert(releases[2].clone());
+    assert_eq!(holdings.prunable(later).releases, [releases[3].clone()]);
 }
