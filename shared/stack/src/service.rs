@@ -9,13 +9,18 @@ use std::fs;
 use aws_sdk_cloudformation::Client;
 use delivery_definition::names::EnvironmentName;
 use delivery_definition::{Definition, Reference, Service, Target, Text};
+use delivery_release::part::ReleasedService;
 
+use crate::deletion::{REMOVABLE, REMOVABLE_TAG};
 use crate::deployment::{DeploymentError, Desired, Settings, Subject};
 use crate::description::describe;
 use crate::package::{self, Blobs, FileKind, Files};
 use crate::template::Template;
 
 pub use template_path::{folder_of, template_of};
+
+/// What messages call the definition of a release.
+const DEFINITION: &str = "delivery.toml";
 
 /// The tag of a service's stack with the application's name.
 pub const APPLICATION_TAG: &str = "delivery:application";
@@ -38,6 +43,8 @@ pub struct DefinedService {
     application: String,
     environment: EnvironmentName,
     service: String,
+    /// Outputs of services that their stacks do not have, because only the pipeline knows them.
+    addresses: BTreeMap<Reference, String>,
 }
 
 /// What whoever deploys a service says besides the definition.
@@ -108,7 +115,29 @@ impl DefinedService {
             environment,
             service: service.to_owned(),
             definition,
+            addresses: BTreeMap::new(),
         })
+    }
+
+    /// A service as a release has it.
+    ///
+    /// # Errors
+    ///
+    /// The definition has no such service or environment.
+    pub fn released(service: &ReleasedService) -> Result<Self, DeploymentError> {
+        Self::new(
+            service.definition.clone(),
+            DEFINITION,
+            &service.application,
+            service.environment.as_str(),
+            &service.name,
+        )
+    }
+
+    /// The same where these outputs of services are known, and not asked of their stacks.
+    #[must_use]
+    pub fn with_addresses(self, addresses: BTreeMap<Reference, String>) -> Self {
+        Self { addresses, ..self }
     }
 
     fn service(&self) -> &Service {
@@ -156,18 +185,14 @@ impl DefinedService {
     ///
     /// The stack's name would be too long.
     pub fn subject(&self) -> Result<Subject, DeploymentError> {
-        let Self {
-            service,
-            environment,
-            ..
-        } = self;
+        let (service, environment) = (&self.service, &self.environment);
         let stack = self.target().stack(&self.application, self.service())?;
         let protected = self.target().settings.is_protected();
         Ok(Subject {
             name: format!("`{service}` in `{environment}` (stack `{stack}`)"),
             stack,
             protected,
-            removable: environment.family().is_some() && !protected,
+            removable: self.is_removable(),
             later: self.later(),
         })
     }
@@ -203,19 +228,52 @@ impl DefinedService {
     ) -> Result<Desired, DeploymentError> {
         let path = self.template(files).await?;
         let template = package::read(files, &path).await?;
-        let parameters = self.parameters(client, &template, &overrides.parameters);
+        let settings = self.settings(client, &template, overrides).await?;
+        Desired::package(files, blobs, &path, &template, settings).await
+    }
+
+    /// What its stack is brought to by a template that was packaged before; `file` is what messages call it, and `url` where
+    /// it is.
+    ///
+    /// A parameter of `overrides` that the template does not declare counts for nothing: whoever gives it has the definition of
+    /// another commit.
+    ///
+    /// # Errors
+    ///
+    /// It is not a template, or a parameter has no value.
+    pub async fn desired_of_packaged(
+        &self,
+        (file, text, url): (&str, &str, String),
+        client: &Client,
+        overrides: &Overrides,
+    ) -> Result<Desired, DeploymentError> {
+        let template = package::parse(file, text)?;
+        let declared = template.parameters();
+        let mut overrides = overrides.clone();
+        let is_declared = |name: &str| declared.iter().any(|one| one.name == name);
+        overrides.parameters.retain(|name, _| is_declared(name));
+        let settings = self.settings(client, &template, &overrides).await?;
+        Desired::of_packaged(file, text, url, settings)
+    }
+
+    async fn settings(
+        &self,
+        client: &Client,
+        template: &Template,
+        overrides: &Overrides,
+    ) -> Result<Settings, DeploymentError> {
+        let parameters = self.parameters(client, template, &overrides.parameters);
         let service = self.service();
         let capabilities = service.capabilities().iter().map(ToString::to_string);
         let given = (overrides.capabilities.clone(), overrides.allow.clone());
-        let settings = Settings {
+        Ok(Settings {
             parameters: parameters.await?,
             capabilities: given.0.unwrap_or_else(|| capabilities.collect()),
             allow: given.1.unwrap_or_else(|| self.allowed()),
             tags: self.tags(),
             role: overrides.role.clone(),
             boundary: overrides.boundary.clone(),
-        };
-        Desired::package(files, blobs, &path, &template, settings).await
+        })
     }
 
     /// The resources that hold data and may be replaced or removed here: the service's, and this environment's.
@@ -238,11 +296,15 @@ impl DefinedService {
         values: impl Iterator<Item = (&'a str, &'a Text)> + Clone,
     ) -> Result<BTreeMap<String, String>, DeploymentError> {
         let references = values.clone().flat_map(|(_, text)| text.references());
-        let services: BTreeSet<&str> = references.map(|one| one.service.as_str()).collect();
+        let asked = references.filter(|one| !self.addresses.contains_key(one));
+        let services: BTreeSet<&str> = asked.map(|one| one.service.as_str()).collect();
         let outputs = self.outputs(client, services).await?;
         let mut resolved = BTreeMap::new();
         for (name, text) in values {
             let output = |reference: &Reference| {
+                if let Some(address) = self.addresses.get(reference) {
+                    return Some(address.as_str());
+                }
                 let outputs = outputs.get(&reference.service)?;
                 outputs.get(&reference.output).map(String::as_str)
             };
@@ -266,13 +328,20 @@ impl DefinedService {
     /// would change each resource that takes tags.
     #[must_use]
     pub fn tags(&self) -> BTreeMap<String, String> {
-        [
+        let own = [
             (APPLICATION_TAG, self.application.as_str()),
             (ENVIRONMENT_TAG, self.environment.as_str()),
             (SERVICE_TAG, self.service.as_str()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into()
+        ];
+        let removable = self.is_removable().then_some((REMOVABLE_TAG, REMOVABLE));
+        let tags = own.into_iter().chain(removable);
+        tags.map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Whether the stack goes with its environment: that of a family's member that is not protected.
+    fn is_removable(&self) -> bool {
+        self.environment.family().is_some() && !self.target().settings.is_protected()
     }
 
     /// The path of the service's template in the tree.
