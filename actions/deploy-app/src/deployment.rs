@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use delivery_action::action::{Completion, Continuation, Outcome};
+use delivery_action::action::{Completion, Continuation};
 use delivery_action::aws::CallErrorKind;
 use delivery_action::clock::{self, Deadline};
 use delivery_action::continuation::ContinuationToken;
@@ -20,6 +20,7 @@ use delivery_action::execution::ExecutionCheck;
 use delivery_action::failure::JobError;
 use delivery_action::job::Artifact;
 use delivery_alias::{Found, FunctionAlias};
+use delivery_release::part::Work;
 use delivery_rollout::{Change, Description, Failure, Hint, Provisioning, Rollout, is_watched};
 
 use crate::error::DeployAppError;
@@ -106,7 +107,7 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    pub(crate) async fn run(mut self) -> Result<Outcome, DeployAppError> {
+    pub(crate) async fn run(mut self) -> Result<Work, DeployAppError> {
         let Step::Done(version) = self.publish().await? else {
             return self.continue_later();
         };
@@ -161,8 +162,16 @@ impl<'a> Deployment<'a> {
         if self.updates == MAX_UPDATES {
             return Err(self.code_changed());
         }
-        function::update_code(self.lambda, self.params, self.artifact, current).await?;
+        let read = function::update_code(self.lambda, self.params, self.artifact, current).await?;
         self.updates += 1;
+        let expected = &self.progress.code_sha256;
+        if let Some(found) = read.filter(|found| found != expected) {
+            return Err(DeployAppError::OtherCode {
+                artifact: self.artifact.clone(),
+                expected: expected.clone(),
+                found,
+            });
+        }
         tracing::info!(
             function = self.params.function.as_str(),
             "sent the code to Lambda"
@@ -384,7 +393,7 @@ impl<'a> Deployment<'a> {
         version: String,
         new: &Snapshot,
         progress: RolloutProgress,
-    ) -> Result<Outcome, DeployAppError> {
+    ) -> Result<Work, DeployAppError> {
         let rollout = Rollout {
             id: progress.id,
             execution: self
@@ -431,7 +440,7 @@ impl<'a> Deployment<'a> {
                     before_hook_passed: hint.before_hook == Some(Ok(())),
                     after_hook_passed: hint.after_hook == Some(Ok(())),
                 });
-                Ok(Outcome::Continue(Continuation {
+                Ok(Work::Continue(Continuation {
                     token: ContinuationToken::new(&self.progress)?,
                     summary,
                     percent_complete: percent,
@@ -511,7 +520,9 @@ impl<'a> Deployment<'a> {
         }
     }
 
-    fn complete(self, version: &str, moved: AliasMove) -> Outcome {
+    fn complete(self, version: &str, moved: AliasMove) -> Work {
+        let at_start = self.progress.alias.as_ref();
+        let changed = at_start.is_none_or(|alias| alias.version != version);
         let alias = self.alias.resource();
         let revision = self.params.revision.as_deref();
         let of_revision = revision
@@ -530,14 +541,17 @@ impl<'a> Deployment<'a> {
             ("CodeSha256".to_owned(), self.progress.code_sha256),
             ("FunctionVersion".to_owned(), version.to_owned()),
         ]);
-        Outcome::Complete(Completion {
-            summary: format!("`{alias}` is on version {version}{of_revision}{from}"),
-            variables,
-        })
+        Work::Complete {
+            completion: Completion {
+                summary: format!("`{alias}` is on version {version}{of_revision}{from}"),
+                variables,
+            },
+            changed,
+        }
     }
 
-    fn continue_later(self) -> Result<Outcome, DeployAppError> {
-        Ok(Outcome::Continue(Continuation {
+    fn continue_later(self) -> Result<Work, DeployAppError> {
+        Ok(Work::Continue(Continuation {
             token: ContinuationToken::new(&self.progress)?,
             summary: format!(
                 "waiting for the update of `{}`",

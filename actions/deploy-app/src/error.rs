@@ -3,6 +3,8 @@
 use delivery_action::aws::CallError;
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::job::Artifact;
+use delivery_action::parameters::ParametersError;
+use delivery_release::part::PartError;
 use delivery_rollout::Failure;
 
 /// Why a function could not be deployed.
@@ -11,6 +13,31 @@ pub enum DeployAppError {
     /// An error that any action can meet.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The release cannot be deployed, or somebody else is deploying.
+    #[error(transparent)]
+    Part(Box<PartError>),
+    /// The settings of the release's definition do not fit together.
+    #[error(
+        "the rollout that the definition in the release `{release}` describes cannot be carried out"
+    )]
+    Settings {
+        /// The release.
+        release: String,
+        /// Which of them.
+        source: ParametersError,
+    },
+    /// Lambda has read other code than the release has.
+    #[error(
+        "Lambda read other code than was expected from {artifact}: its `CodeSha256` is {found}, not {expected}; no version was published"
+    )]
+    OtherCode {
+        /// The artifact.
+        artifact: Artifact,
+        /// The digest that it must have.
+        expected: String,
+        /// The digest of what Lambda read.
+        found: String,
+    },
     /// The artifact does not begin as a zip does.
     #[error("input artifact {artifact} is not a zip file with at least one entry")]
     NotAZip {
@@ -144,10 +171,19 @@ pub enum DeployAppError {
 
 delivery_action::wraps_job_error!(DeployAppError);
 
+impl From<PartError> for DeployAppError {
+    fn from(error: PartError) -> Self {
+        Self::Part(Box::new(error))
+    }
+}
+
 impl ActionError for DeployAppError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Job(error) => error.failure_type(),
+            Self::Part(error) => error.failure_type(),
+            Self::Settings { source, .. } => source.failure_type(),
+            Self::OtherCode { .. } => FailureType::RevisionUnavailable,
             Self::Rollout { failure, .. } => type_of(failure),
             Self::NotPutBack { source, .. } => source.failure_type(),
             Self::NotAZip { .. } | Self::CodeRefused { .. } | Self::NotReady { .. } => {
@@ -168,6 +204,14 @@ impl ActionError for DeployAppError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Job(error) => error.hint(),
+            Self::Part(error) => error.hint(),
+            Self::Settings { .. } => {
+                Some("correct the environment's settings in `delivery.toml` and deliver that commit".to_owned())
+            }
+            Self::OtherCode { .. } => Some(
+                "find out who wrote it, restore the object's earlier version, then deploy the release again"
+                    .to_owned(),
+            ),
             Self::NotAZip { artifact } => Some(format!(
                 "let the action that makes `{}` output the function's code as a directory, which is zipped \
                  for you, or as a zip file",

@@ -117,13 +117,14 @@ fn condition(
     }
 }
 
-/// Sends the artifact's location to Lambda, if nobody has changed the function since `snapshot`.
+/// Sends the artifact's location to Lambda, if nobody has changed the function since `snapshot`. Returns the hash of the code
+/// that Lambda has read.
 pub(crate) async fn update_code(
     lambda: &Client,
     params: &DeployAppParams,
     artifact: &Artifact,
     snapshot: &Snapshot,
-) -> Result<(), DeployAppError> {
+) -> Result<Option<String>, DeployAppError> {
     let function = params.function.as_str();
     let sent = lambda
         .update_function_code()
@@ -133,10 +134,11 @@ pub(crate) async fn update_code(
         .revision_id(&snapshot.revision_id)
         .send()
         .await;
-    sent.map(drop).map_err(|error| {
+    let output = sent.map_err(|error| {
         let error = CallError::new("lambda:UpdateFunctionCode", function, &error);
         code_error(error, artifact)
-    })
+    })?;
+    Ok(output.code_sha256)
 }
 
 /// Lambda reads the artifact with its caller's rights and puts S3's answer into its own error message. This

@@ -6,8 +6,9 @@ use delivery_action::artifact::Store;
 use delivery_action::aws::SdkConfig;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
-use delivery_action::job::Job;
+use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
+use delivery_release::part::{Beginning, Part, Piece, ReleasedService, Work};
 
 mod code;
 mod deployment;
@@ -51,6 +52,7 @@ impl DeployApp {
         &self,
         job: &Job,
         params: &DeployAppParams,
+        code: &Code,
     ) -> Result<DeployAppProgress, DeployAppError> {
         if let Some(token) = &job.continuation_token {
             return Ok(ContinuationToken::read(token)?);
@@ -67,12 +69,66 @@ impl DeployApp {
         } else {
             None
         };
-        let workspace = Workspace::create()?;
-        let store = Store::for_job(&self.config, job);
-        let artifact = job.only_input()?;
-        let code_sha256 = code::hash(&store, artifact, params.digest, &workspace).await?;
+        let code_sha256 = match &code.sha256 {
+            Some(known) => known.clone(),
+            None => {
+                let workspace = Workspace::create()?;
+                let store = Store::for_job(&self.config, job);
+                code::hash(&store, &code.artifact, params.digest, &workspace).await?
+            }
+        };
         Ok(DeployAppProgress::new(code_sha256, found.as_ref(), rollout))
     }
+
+    /// Publishes the code and moves the alias, as far as the job's time allows.
+    async fn deploy(
+        &self,
+        job: &Job,
+        params: &DeployAppParams,
+        code: &Code,
+    ) -> Result<Work, DeployAppError> {
+        let progress = self.progress(job, params, code).await?;
+        let deadline = job.invocation.deadline;
+        let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
+        Deployment::new(
+            (&self.lambda, &self.cloud_watch),
+            params,
+            &code.artifact,
+            check,
+            deadline,
+            progress,
+        )
+        .run()
+        .await
+    }
+
+    /// The same with a function of a release.
+    async fn deploy_released(
+        &self,
+        job: &Job,
+        params: &DeployAppParams,
+        service: &ReleasedService,
+    ) -> Result<Work, DeployAppError> {
+        let settings = service.target().settings;
+        let params = params.of_release(&service.revision, settings);
+        let params = params.map_err(|source| DeployAppError::Settings {
+            release: service.release.to_string(),
+            source,
+        })?;
+        let code = service.blob("function").expect("it is the action's part");
+        let code = Code {
+            artifact: code.artifact,
+            sha256: Some(code.sha256.base64()),
+        };
+        self.deploy(job, &params, &code).await
+    }
+}
+
+/// The code that is deployed.
+struct Code {
+    artifact: Artifact,
+    /// Its hash as Lambda writes it, where that is known.
+    sha256: Option<String>,
 }
 
 impl Action for DeployApp {
@@ -81,20 +137,21 @@ impl Action for DeployApp {
     type Error = DeployAppError;
 
     async fn run(&self, job: &Job, params: DeployAppParams) -> Result<Outcome, DeployAppError> {
-        let artifact = job.only_input()?;
         job.no_output()?;
-        let progress = self.progress(job, &params).await?;
-        let deadline = job.invocation.deadline;
-        let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
-        Deployment::new(
-            (&self.lambda, &self.cloud_watch),
-            &params,
-            artifact,
-            check,
-            deadline,
-            progress,
-        )
-        .run()
-        .await
+        let Some(release) = &params.release else {
+            let artifact = job.only_input()?.clone();
+            let code = Code {
+                artifact,
+                sha256: None,
+            };
+            return Ok(self.deploy(job, &params, &code).await?.into());
+        };
+        let begun = Part::<Self>::begin(&self.config, job, release, Piece::Function).await?;
+        let (part, job) = match begun {
+            Beginning::Part(part, job) => (part, job),
+            Beginning::Nothing(outcome) => return Ok(outcome),
+        };
+        let work = self.deploy_released(&job, &params, part.service()).await;
+        part.conclude(work).await
     }
 }

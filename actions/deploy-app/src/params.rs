@@ -8,6 +8,8 @@ use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{HumanDuration, ParametersError, Params, Switch, UserParameters};
 use delivery_alias::FunctionAlias;
+use delivery_definition::EnvironmentSettings;
+use delivery_release::part::ReleaseParams;
 use delivery_rollout::{
     LONGEST, MAX_ALARM_CHARS, MOST_ALARMS, OnNoData, PATIENCE, Plan, Strategy, StrategyError, Watch,
 };
@@ -66,6 +68,9 @@ pub struct DeployAppParams {
     /// The pipeline execution; if it has ended, the job changes nothing more.
     #[serde(skip)]
     pub execution: Option<Execution>,
+    /// The release that is deployed, instead of an artifact.
+    #[serde(skip)]
+    pub release: Option<ReleaseParams>,
 }
 
 impl Params for DeployAppParams {
@@ -85,19 +90,81 @@ impl DeployAppParams {
     /// [`ParametersError`] if one is missing, unknown or not valid.
     pub fn read(mut parameters: UserParameters) -> Result<Self, ParametersError> {
         let execution = Execution::take(&mut parameters)?;
+        let release = ReleaseParams::take(&mut parameters, execution.as_ref())?;
         let params = Self {
             execution,
+            release,
             ..parameters.deserialize()?
         };
-        let plan = params.plan();
-        if plan.strategy.lasts_at_most(plan.bake, plan.patience) > LONGEST {
+        if params.release.is_some()
+            && let Some(key) = params.key_of_the_release()
+        {
             return Err(ParametersError::Invalid {
-                key: "strategy".to_owned(),
-                expected: "steps, `bake` and a `patience` for each of at most 20 hours together"
-                    .to_owned(),
+                key: key.to_owned(),
+                expected: "no value next to `releases`: the release says it".to_owned(),
             });
         }
+        params.check_length()?;
         Ok(params)
+    }
+
+    /// Fails if the rollout may last longer than one may.
+    fn check_length(&self) -> Result<(), ParametersError> {
+        let plan = self.plan();
+        if plan.strategy.lasts_at_most(plan.bake, plan.patience) <= LONGEST {
+            return Ok(());
+        }
+        Err(ParametersError::Invalid {
+            key: "strategy".to_owned(),
+            expected: "steps, `bake` and a `patience` for each of at most 20 hours together"
+                .to_owned(),
+        })
+    }
+
+    /// A key that is set although a release says it.
+    fn key_of_the_release(&self) -> Option<&'static str> {
+        let keys = [
+            ("revision", self.revision.is_some()),
+            ("digest", self.digest.is_some()),
+            ("strategy", self.strategy != Strategy::default()),
+            ("bake", self.bake.is_some()),
+            ("alarms", !self.alarms.is_empty()),
+            ("pre-traffic", self.pre_traffic.is_some()),
+            ("post-traffic", self.post_traffic.is_some()),
+        ];
+        let mut set = keys.into_iter().filter(|(_, is_set)| *is_set);
+        set.next().map(|(key, _)| key)
+    }
+
+    /// The same with what a release says: its commit, and how traffic moves in the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ParametersError`] if the settings do not fit together.
+    pub(crate) fn of_release(
+        &self,
+        revision: &str,
+        settings: &EnvironmentSettings,
+    ) -> Result<Self, ParametersError> {
+        let said = settings.rollout_parameters().into_iter();
+        let named = [
+            ("function", self.function.as_str().to_owned()),
+            ("alias", self.alias.as_str().to_owned()),
+        ];
+        let pairs = named.into_iter().chain(said);
+        let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
+        let said = Self::read(pairs.collect())?;
+        let whole = Self {
+            revision: Some(revision.to_owned()),
+            strategy: said.strategy,
+            bake: said.bake,
+            alarms: said.alarms,
+            pre_traffic: said.pre_traffic,
+            post_traffic: said.post_traffic,
+            ..self.clone()
+        };
+        whole.check_length()?;
+        Ok(whole)
     }
 
     /// The alias to move.

@@ -7,7 +7,14 @@ mod errors;
 mod faults;
 mod harness;
 mod matrix;
+#[path = "../../../../shared/release/tests/support/mishaps.rs"]
+mod mishaps;
 mod parameters;
 mod reasons;
+mod released;
+#[path = "../../../../shared/release/tests/support/releases.rs"]
+mod releases;
 mod rollout;
+#[path = "../../../../shared/release/tests/support/rules.rs"]
+mod rules;
 mod strictness;

@@ -7,7 +7,7 @@ use delivery_testing::events::JobEvent;
 
 #[test_case("alias=prod", "`UserParameters` lacks `function`"; "no function")]
 #[test_case("function=greeter", "`UserParameters` lacks `alias`"; "no alias")]
-#[test_case("function=greeter&alias=prod&alarm=A", "`UserParameters` has an unknown key `alarm`; known keys are `function`, `alias`, `revision`, `strategy`, `bake`, `alarms`, `max-error-rate`, `compare`, `min-requests`, `patience`, `on-no-data`, `fix-forward`, `pre-traffic`, `post-traffic`, `metrics-delay`, `digest`, `pipeline`, `execution`"; "unknown")]
+#[test_case("function=greeter&alias=prod&alarm=A", "`UserParameters` has an unknown key `alarm`; known keys are `function`, `alias`, `revision`, `strategy`, `bake`, `alarms`, `max-error-rate`, `compare`, `min-requests`, `patience`, `on-no-data`, `fix-forward`, `pre-traffic`, `post-traffic`, `metrics-delay`, `digest`, `pipeline`, `execution`, `releases`"; "unknown")]
 #[test_case("function=greeter&alias=prod&alias=test", "`UserParameters` has `alias` twice"; "twice")]
 #[test_case("function=greeter&alias=7", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "a version as alias")]
 #[test_case("function=greeter&alias=$LATEST", "`alias` in `UserParameters` is not valid: expected the name of an alias: letters, digits, `-` and `_`, not digits alone"; "latest as alias")]
