@@ -7,6 +7,7 @@ use std::time::Duration;
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::job::Artifact;
+use delivery_release::part::PartError;
 
 use crate::document::MAX_DOCUMENT_BYTES;
 use crate::gateway::FailedCall;
@@ -20,6 +21,9 @@ pub enum DeployApiError {
     /// An error that any action can meet.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The release cannot be deployed, or somebody else is deploying.
+    #[error(transparent)]
+    Part(Box<PartError>),
     /// The function's disk failed.
     #[error("cannot read `{}`", .path.display())]
     Disk {
@@ -262,10 +266,17 @@ impl DeployApiError {
 
 delivery_action::wraps_job_error!(DeployApiError);
 
+impl From<PartError> for DeployApiError {
+    fn from(error: PartError) -> Self {
+        Self::Part(Box::new(error))
+    }
+}
+
 impl ActionError for DeployApiError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Job(error) => error.failure_type(),
+            Self::Part(error) => error.failure_type(),
             Self::Call { source, .. } => source.failure_type(),
             Self::NoRegion
             | Self::NoAccountId
@@ -293,6 +304,7 @@ impl ActionError for DeployApiError {
         let hint = match self {
             Self::NoRegion => "run the function in Lambda, which sets `AWS_REGION`",
             Self::Job(error) => return error.hint(),
+            Self::Part(error) => return error.hint(),
             Self::Call { source, .. } => return source.hint(),
             Self::Disk { .. } => "raise the function's `EphemeralStorage` (10,240 MiB at most)",
             Self::NoDocument { .. } => {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use delivery_action::action::{Action, Completion, Outcome};
-use delivery_action::artifact::Store;
+use delivery_action::artifact::{Digest, Store};
 use delivery_action::aws::SdkConfig;
 use delivery_action::execution::ExecutionCheck;
-use delivery_action::job::Job;
+use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
+use delivery_release::part::{Beginning, Part, Piece, ReleasedService, Work};
 
 mod deploy;
 mod document;
@@ -49,23 +50,24 @@ impl DeployApi {
     }
 }
 
-impl Action for DeployApi {
-    const NAME: &'static str = "deploy-api";
-    type Params = DeployApiParams;
-    type Error = DeployApiError;
-
-    async fn run(&self, job: &Job, params: DeployApiParams) -> Result<Outcome, DeployApiError> {
-        let artifact = job.only_input()?;
-        job.no_output()?;
+impl DeployApi {
+    /// Deploys the document of an artifact, which `store` reads.
+    async fn deploy(
+        &self,
+        job: &Job,
+        params: &DeployApiParams,
+        store: &Store,
+        document: &Source<'_>,
+    ) -> Result<(Completion, Change), DeployApiError> {
         let workspace = Workspace::create()?;
-        let store = Store::for_job(&self.config, job);
         let partition = Partition::of(&self.region);
         let pseudo = PseudoParameters {
             account_id: &job.account_id,
             region: &self.region,
             partition: partition.name,
         };
-        let fetched = document::fetch(&store, artifact, params.digest, &workspace, &pseudo);
+        let Source { artifact, digest } = *document;
+        let fetched = document::fetch(store, artifact, digest, &workspace, &pseudo);
         let document = fetched.await?;
         let api = self.gateway.resolve(&params.api).await?;
         let release = Release {
@@ -82,7 +84,8 @@ impl Action for DeployApi {
             "https://{api}.execute-api.{}.{}/{}",
             self.region, partition.dns_suffix, params.stage
         );
-        Ok(Outcome::Complete(Completion {
+        let change = deployed.change;
+        let completion = Completion {
             summary: summary(&api, &params.stage, &deployed),
             variables: BTreeMap::from([
                 ("ApiId".to_owned(), api),
@@ -90,7 +93,60 @@ impl Action for DeployApi {
                 ("PreviousDeploymentId".to_owned(), deployed.previous_id),
                 ("InvokeUrl".to_owned(), invoke_url),
             ]),
-        }))
+        };
+        Ok((completion, change))
+    }
+
+    /// The same with the API of a service that a release has.
+    async fn deploy_released(
+        &self,
+        job: &Job,
+        params: &DeployApiParams,
+        service: &ReleasedService,
+    ) -> Result<Work, DeployApiError> {
+        let blob = service.blob("api").expect("it is the action's part");
+        let document = Source {
+            artifact: &blob.artifact,
+            digest: Some(blob.digest()),
+        };
+        let store = Store::for_function(&self.config, job);
+        let (completion, change) = self.deploy(job, params, &store, &document).await?;
+        Ok(Work::Complete {
+            completion,
+            changed: change != Change::Nothing,
+        })
+    }
+}
+
+/// Where the document is.
+struct Source<'a> {
+    artifact: &'a Artifact,
+    digest: Option<Digest>,
+}
+
+impl Action for DeployApi {
+    const NAME: &'static str = "deploy-api";
+    type Params = DeployApiParams;
+    type Error = DeployApiError;
+
+    async fn run(&self, job: &Job, params: DeployApiParams) -> Result<Outcome, DeployApiError> {
+        job.no_output()?;
+        let Some(release) = &params.release else {
+            let document = Source {
+                artifact: job.only_input()?,
+                digest: params.digest,
+            };
+            let store = Store::for_job(&self.config, job);
+            let deployed = self.deploy(job, &params, &store, &document).await?;
+            return Ok(Outcome::Complete(deployed.0));
+        };
+        let begun = Part::<Self>::begin(&self.config, job, release, Piece::Api).await?;
+        let (part, job) = match begun {
+            Beginning::Part(part, job) => (part, job),
+            Beginning::Nothing(outcome) => return Ok(outcome),
+        };
+        let work = self.deploy_released(&job, &params, part.service()).await;
+        part.conclude(work).await
     }
 }
 

@@ -6,6 +6,7 @@ use delivery_action::artifact::Digest;
 use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_release::part::ReleaseParams;
 use serde::Deserialize;
 
 /// The prefix of the keys of stage variables.
@@ -43,6 +44,8 @@ pub struct DeployApiParams {
     pub digest: Option<Digest>,
     /// The pipeline execution; if it has ended, the job changes nothing more.
     pub execution: Option<Execution>,
+    /// The release that is deployed, instead of an artifact.
+    pub release: Option<ReleaseParams>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +65,7 @@ impl Params for DeployApiParams {
     ) -> Result<Self, ParametersError> {
         let variables = parameters.take_prefixed(VARIABLE)?;
         let execution = Execution::take(&mut parameters)?;
+        let release = ReleaseParams::take(&mut parameters, execution.as_ref())?;
         let Keys {
             api,
             stage,
@@ -104,6 +108,13 @@ impl Params for DeployApiParams {
                 ),
             )?;
         }
+        for (key, is_set) in [
+            ("revision", revision.is_some()),
+            ("digest", digest.is_some()),
+        ] {
+            let expected = "no value next to `releases`: the release says it";
+            require(key, release.is_none() || !is_set, expected.to_owned())?;
+        }
         let revision = revision
             .filter(|revision| !revision.is_empty())
             .map(|revision| revision.chars().take(MAX_REVISION_CHARS).collect());
@@ -114,6 +125,7 @@ impl Params for DeployApiParams {
             variables,
             digest,
             execution,
+            release,
         })
     }
 }
@@ -152,6 +164,7 @@ mod tests {
                 .into(),
             digest: None,
             execution: None,
+            release: None,
         };
         assert_eq!(read(text), Ok(expected));
     }
@@ -160,7 +173,7 @@ mod tests {
     #[test_case("api=a", "`UserParameters` lacks `stage`")]
     #[test_case(
         "api=a&stage=p&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`"
+        "`UserParameters` has an unknown key `x`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`, `releases`"
     )]
     #[test_case(
         "api=a&stage=a/b",

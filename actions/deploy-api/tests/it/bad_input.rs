@@ -172,7 +172,7 @@ async fn a_canary_of_someone_else() {
 async fn an_unknown_key() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "api=a1b2c3&stage=test&stages=prod").await, @"
-    ConfigurationError: `UserParameters` has an unknown key `stages`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`
+    ConfigurationError: `UserParameters` has an unknown key `stages`; known keys are `api`, `stage`, `revision`, `digest`, `Variable.NAME`, `pipeline`, `execution`, `releases`
     hint: correct or remove the key in the action's `UserParameters`
     ");
 }

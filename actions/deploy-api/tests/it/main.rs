@@ -10,3 +10,10 @@ mod bad_input;
 mod deploying;
 mod faults;
 mod frame;
+#[path = "../../../../shared/release/tests/support/mishaps.rs"]
+mod mishaps;
+mod released;
+#[path = "../../../../shared/release/tests/support/releases.rs"]
+mod releases;
+#[path = "../../../../shared/release/tests/support/rules.rs"]
+mod rules;
