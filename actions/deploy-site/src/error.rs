@@ -3,6 +3,8 @@
 use delivery_action::aws::CallError;
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_action::job::Artifact;
+use delivery_release::part::PartError;
+use delivery_stack::deployment::DeploymentError;
 
 /// Why a site could not be published.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,15 @@ pub enum DeploySiteError {
     /// An error that any action can meet.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The release cannot be deployed, or somebody else is deploying.
+    #[error(transparent)]
+    Part(Box<PartError>),
+    /// A value of the release's definition cannot be found.
+    #[error("cannot write the site's `config.json`; nothing was uploaded")]
+    Config {
+        /// Why not.
+        source: Box<DeploymentError>,
+    },
     /// The artifact is not a site.
     #[error("input artifact {artifact} has no `index.html` {place}, among {files} other files")]
     NoIndex {
@@ -134,10 +145,26 @@ pub enum DeploySiteError {
 
 delivery_action::wraps_job_error!(DeploySiteError);
 
+impl From<PartError> for DeploySiteError {
+    fn from(error: PartError) -> Self {
+        Self::Part(Box::new(error))
+    }
+}
+
+impl From<DeploymentError> for DeploySiteError {
+    fn from(error: DeploymentError) -> Self {
+        Self::Config {
+            source: Box::new(error),
+        }
+    }
+}
+
 impl ActionError for DeploySiteError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Job(error) => error.failure_type(),
+            Self::Part(error) => error.failure_type(),
+            Self::Config { source } => source.failure_type(),
             Self::Call { source } | Self::StaleCache { source, .. } => source.failure_type(),
             Self::NoIndex { .. }
             | Self::Link { .. }
@@ -155,6 +182,8 @@ impl ActionError for DeploySiteError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Job(error) => return error.hint(),
+            Self::Part(error) => return error.hint(),
+            Self::Config { source } => return source.hint(),
             Self::Call { source } => return source.hint(),
             Self::StaleCache { source, .. } => {
                 let cause = source.hint().unwrap_or_default();

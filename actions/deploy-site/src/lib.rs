@@ -8,8 +8,9 @@ use delivery_action::aws::SdkConfig;
 use delivery_action::blocking;
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
-use delivery_action::job::Job;
+use delivery_action::job::{Artifact, Job};
 use delivery_action::workspace::Workspace;
+use delivery_release::part::{Beginning, Part, Piece, ReleasedService, Work};
 
 mod announcement;
 mod bucket;
@@ -26,6 +27,7 @@ mod params;
 mod plan;
 mod progress;
 mod publish;
+mod released;
 mod removals;
 mod served_files;
 mod site;
@@ -62,32 +64,32 @@ impl DeploySite {
     }
 }
 
-impl Action for DeploySite {
-    const NAME: &'static str = "deploy-site";
-    type Params = DeploySiteParams;
-    type Error = DeploySiteError;
-
-    async fn run(&self, job: &Job, params: DeploySiteParams) -> Result<Outcome, DeploySiteError> {
-        let artifact = job.only_input()?;
-        job.no_output()?;
+impl DeploySite {
+    /// Publishes the site of an artifact, which `store` reads, as far as the job's time allows.
+    async fn publish(
+        &self,
+        job: &Job,
+        params: &DeploySiteParams,
+        store: &Store,
+        artifact: &Artifact,
+    ) -> Result<Work, DeploySiteError> {
         if let Some(token) = &job.continuation_token {
             let SiteProgress { uploaded } = ContinuationToken::read(token)?;
             tracing::info!(uploaded, "continuing a deployment");
         }
         let workspace = Workspace::create()?;
-        let store = Store::for_job(&self.config, job);
         let bucket = Bucket::new(&self.config, &params.bucket, &params.prefix);
         let (version, read, early) = tokio::join!(
-            version::of(&store, artifact, params.version.as_deref()),
+            version::of(store, artifact, params.version.as_deref()),
             read(
-                SiteArchive::open(&store, artifact, &workspace, params.digest),
-                &params
+                SiteArchive::open(store, artifact, &workspace, params.digest),
+                params
             ),
             BucketState::read(&bucket),
         );
         let version = version?;
         let (archive, mut site) = read?;
-        site::add_config(&mut site, &params, &version);
+        site::add_config(&mut site, params, &version);
 
         let execution = ExecutionCheck::new(&self.config, params.execution.as_ref());
         let release = Release {
@@ -102,7 +104,7 @@ impl Action for DeploySite {
             {
                 Published::Complete(counts, manifest) => (counts, manifest),
                 Published::Partial { uploaded } => {
-                    return continue_later(uploaded, site.len(), &params);
+                    return Ok(Work::Continue(continuation(uploaded, site.len(), params)?));
                 }
             };
         if let Some(distribution) = &params.distribution {
@@ -114,7 +116,50 @@ impl Action for DeploySite {
         }
         // The execution may have ended during the last uploads; then this job must not report success.
         execution.still_runs().await?;
-        Ok(Outcome::Complete(completion(&version, counts, &params)))
+        Ok(Work::Complete {
+            changed: counts.is_changed,
+            completion: completion(&version, counts, params),
+        })
+    }
+
+    /// The same with the site of a service that a release has.
+    async fn publish_released(
+        &self,
+        job: &Job,
+        params: &DeploySiteParams,
+        service: &ReleasedService,
+    ) -> Result<Work, DeploySiteError> {
+        let params = released::params(&self.config, params, service).await?;
+        let blob = service.blob("site").expect("it is the action's part");
+        let params = DeploySiteParams {
+            digest: Some(blob.digest()),
+            ..params
+        };
+        let store = Store::for_function(&self.config, job);
+        self.publish(job, &params, &store, &blob.artifact).await
+    }
+}
+
+impl Action for DeploySite {
+    const NAME: &'static str = "deploy-site";
+    type Params = DeploySiteParams;
+    type Error = DeploySiteError;
+
+    async fn run(&self, job: &Job, params: DeploySiteParams) -> Result<Outcome, DeploySiteError> {
+        job.no_output()?;
+        let Some(release) = &params.release else {
+            let store = Store::for_job(&self.config, job);
+            let artifact = job.only_input()?;
+            let work = self.publish(job, &params, &store, artifact).await?;
+            return Ok(work.into());
+        };
+        let begun = Part::<Self>::begin(&self.config, job, release, Piece::Site).await?;
+        let (part, job) = match begun {
+            Beginning::Part(part, job) => (part, job),
+            Beginning::Nothing(outcome) => return Ok(outcome),
+        };
+        let work = self.publish_released(&job, &params, part.service()).await;
+        part.conclude(work).await
     }
 }
 
@@ -131,17 +176,17 @@ async fn read(
     blocking(read).await
 }
 
-fn continue_later(
+fn continuation(
     uploaded: usize,
     files: usize,
     params: &DeploySiteParams,
-) -> Result<Outcome, DeploySiteError> {
+) -> Result<Continuation, DeploySiteError> {
     let percent = u8::try_from(uploaded * 100 / files.max(1)).unwrap_or(100);
-    Ok(Outcome::Continue(Continuation {
+    Ok(Continuation {
         token: ContinuationToken::new(&SiteProgress { uploaded })?,
         summary: format!("{uploaded} of {files} files are in {}", destination(params)),
         percent_complete: Some(percent),
-    }))
+    })
 }
 
 fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Completion {

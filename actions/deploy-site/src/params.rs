@@ -6,6 +6,7 @@ use delivery_action::artifact::Digest;
 use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, UserParameters};
+use delivery_release::part::ReleaseParams;
 use serde::Deserialize;
 
 use crate::naming::Immutable;
@@ -13,8 +14,14 @@ use crate::naming::Immutable;
 /// The prefix of the keys of a site's own configuration.
 const CONFIG: &str = "Config.";
 
+/// The key of `config.json` with the address of the API.
+pub(crate) const API_BASEURL: &str = "apiBaseurl";
+
+/// That with the version.
+pub(crate) const VERSION: &str = "version";
+
 /// Keys of `config.json` that the action sets itself.
-const OWN_CONFIG: [&str; 2] = ["apiBaseurl", "version"];
+const OWN_CONFIG: [&str; 2] = [API_BASEURL, VERSION];
 
 /// The parameters of `deploy-site`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub struct DeploySiteParams {
     pub digest: Option<Digest>,
     /// The pipeline execution; if it has ended, the job changes nothing more.
     pub execution: Option<Execution>,
+    /// The release that is deployed, instead of an artifact.
+    pub release: Option<ReleaseParams>,
 }
 
 /// Whether files that no release needs any more are removed.
@@ -76,6 +85,7 @@ impl Params for DeploySiteParams {
     ) -> Result<Self, ParametersError> {
         let config = parameters.take_prefixed(CONFIG)?;
         let execution = Execution::take(&mut parameters)?;
+        let release = ReleaseParams::take(&mut parameters, execution.as_ref())?;
         let keys: Keys = parameters.deserialize()?;
         let invalid = |key: &str, expected: &str| ParametersError::Invalid {
             key: key.to_owned(),
@@ -86,6 +96,16 @@ impl Params for DeploySiteParams {
                 &format!("{CONFIG}{own}"),
                 &format!("another name: the parameter `{own}` sets this one"),
             ));
+        }
+        let of_the_release = [
+            ("directory", keys.directory.is_some()),
+            ("digest", keys.digest.is_some()),
+        ];
+        for (key, is_set) in of_the_release {
+            if release.is_some() && is_set {
+                let expected = "no value next to `releases`: the release says it";
+                return Err(invalid(key, expected));
+            }
         }
         if keys.bucket.trim().is_empty() {
             return Err(invalid("bucket", "the name of a bucket"));
@@ -119,6 +139,7 @@ impl Params for DeploySiteParams {
             immutable,
             digest: keys.digest,
             execution,
+            release,
         })
     }
 }
@@ -168,6 +189,7 @@ mod tests {
                 &mut UserParameters::parse(Some("pipeline=p&execution=0a-1b")).unwrap(),
             )
             .unwrap(),
+            release: None,
         };
         assert_eq!(read(text), Ok(expected));
     }
@@ -179,7 +201,7 @@ mod tests {
     )]
     #[test_case(
         "bucket=b&x=1",
-        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`"
+        "`UserParameters` has an unknown key `x`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`, `releases`"
     )]
     #[test_case(
         "bucket=b&prefix=a/../b",

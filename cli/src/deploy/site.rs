@@ -102,6 +102,7 @@ impl Work<'_> {
             immutable: Immutable::default(),
             digest: None,
             execution: None,
+            release: None,
         };
         let mut job = self.job(self.pack(service).await?);
         let action = DeploySite::new(self.cloud.config());

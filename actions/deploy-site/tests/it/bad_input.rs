@@ -120,7 +120,7 @@ async fn a_bucket_that_does_not_exist() {
 async fn an_unknown_key() {
     let frame = Frame::start().await;
     assert_snapshot!(failed(&frame, "bucket=www&apiBaseUrl=x").await, @"
-    ConfigurationError: `UserParameters` has an unknown key `apiBaseUrl`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`
+    ConfigurationError: `UserParameters` has an unknown key `apiBaseUrl`; known keys are `bucket`, `directory`, `prefix`, `apiBaseurl`, `version`, `delete`, `distribution`, `immutable`, `digest`, `Config.NAME`, `pipeline`, `execution`, `releases`
     hint: correct or remove the key in the action's `UserParameters`
     ");
 }

@@ -9,7 +9,14 @@
 mod bad_input;
 mod faults;
 mod frame;
+#[path = "../../../../shared/release/tests/support/mishaps.rs"]
+mod mishaps;
 mod order;
 mod overtaken;
 mod publishing;
+mod released;
+#[path = "../../../../shared/release/tests/support/releases.rs"]
+mod releases;
 mod requests;
+#[path = "../../../../shared/release/tests/support/rules.rs"]
+mod rules;
