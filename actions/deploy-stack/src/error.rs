@@ -1,6 +1,7 @@
 //! Why the action could not deploy a stack.
 
 use delivery_action::failure::{ActionError, FailureType, JobError};
+use delivery_release::part::PartError;
 use delivery_stack::deployment::DeploymentError;
 use delivery_stack::package::PackageError;
 
@@ -10,6 +11,9 @@ pub enum DeployStackError {
     /// An error that any action can meet.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// The release cannot be deployed, or somebody else is deploying.
+    #[error(transparent)]
+    Part(Box<PartError>),
     /// The stack could not be deployed.
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
@@ -19,6 +23,12 @@ pub enum DeployStackError {
     /// The action has no input artifact.
     #[error("the action has no input artifact; the first one is where the template is looked for")]
     NoInput,
+    /// The template of a release is not text.
+    #[error("the template `{path}` of the release is not UTF-8 text")]
+    NotText {
+        /// Its path.
+        path: String,
+    },
     /// The template's path leaves the artifact.
     #[error("the template `{path}` is outside of the input artifact")]
     Outside {
@@ -28,6 +38,12 @@ pub enum DeployStackError {
 }
 
 delivery_action::wraps_job_error!(DeployStackError);
+
+impl From<PartError> for DeployStackError {
+    fn from(error: PartError) -> Self {
+        Self::Part(Box::new(error))
+    }
+}
 
 impl From<PackageError> for DeployStackError {
     fn from(error: PackageError) -> Self {
@@ -39,8 +55,9 @@ impl ActionError for DeployStackError {
     fn failure_type(&self) -> FailureType {
         match self {
             Self::Job(error) => error.failure_type(),
+            Self::Part(error) => error.failure_type(),
             Self::Deployment(error) => error.failure_type(),
-            Self::NoRegion | Self::NoInput | Self::Outside { .. } => {
+            Self::NoRegion | Self::NoInput | Self::NotText { .. } | Self::Outside { .. } => {
                 FailureType::ConfigurationError
             }
         }
@@ -49,9 +66,11 @@ impl ActionError for DeployStackError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Job(error) => return error.hint(),
+            Self::Part(error) => return error.hint(),
             Self::Deployment(error) => return error.hint(),
             Self::NoRegion => "run the function in Lambda, which sets `AWS_REGION`",
             Self::NoInput => "declare 1 to 5 input artifacts for the action in the pipeline",
+            Self::NotText { .. } => "save the template as UTF-8 and deliver that commit",
             Self::Outside { .. } => "name a path in the artifact, without `..` at its beginning",
         };
         Some(hint.to_owned())
@@ -70,6 +89,9 @@ mod tests {
         let errors = [
             DeployStackError::NoRegion,
             DeployStackError::NoInput,
+            DeployStackError::NotText {
+                path: "api/template.yaml".to_owned(),
+            },
             DeployStackError::Outside {
                 path: "../template.yaml".to_owned(),
             },

@@ -8,19 +8,28 @@ use delivery_action::continuation::ContinuationToken;
 use delivery_action::execution::ExecutionCheck;
 use delivery_action::job::Job;
 use delivery_action::workspace::Workspace;
-use delivery_stack::deployment::{Deployed, Deployment, DeploymentProgress, Ended};
+use delivery_release::part::{Beginning, Part, Piece, ReleaseParams, ReleasedService, Work};
+use delivery_release::repository::Repository;
+use delivery_stack::deployment::{
+    Deployed, Deployment, DeploymentProgress, Ended, Options, Source, Subject,
+};
 use delivery_stack::package::Blobs;
+use delivery_stack::service::DefinedService;
 
 mod error;
 mod params;
 mod progress;
+mod released;
 mod source;
 mod target;
 
 pub use error::DeployStackError;
-pub use params::{Capabilities, CommonParams, DeployStackParams, Names, RoleArn, TargetParams};
+pub use params::{
+    ArtifactTarget, Capabilities, CommonParams, DeployStackParams, Names, RoleArn, TargetParams,
+};
 pub use progress::DeployStackProgress;
 
+use released::{ReleaseSource, ReleasedTemplate};
 use source::ArtifactFiles;
 use target::{Sources, Target};
 
@@ -50,17 +59,14 @@ impl DeployStack {
     }
 }
 
-impl Action for DeployStack {
-    const NAME: &'static str = "deploy-stack";
-    type Params = DeployStackParams;
-    type Error = DeployStackError;
-
-    async fn run(&self, job: &Job, params: DeployStackParams) -> Result<Outcome, DeployStackError> {
-        job.no_output()?;
-        let progress = match &job.continuation_token {
-            Some(token) => ContinuationToken::read::<DeployStackProgress>(token)?.0,
-            None => DeploymentProgress::new(job.id.as_str()),
-        };
+impl DeployStack {
+    /// Deploys what the job's artifacts have.
+    async fn deploy_artifact(
+        &self,
+        job: &Job,
+        params: &DeployStackParams,
+        target: &ArtifactTarget,
+    ) -> Result<Work, DeployStackError> {
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
         let mut artifacts = Vec::new();
@@ -70,35 +76,104 @@ impl Action for DeployStack {
         if artifacts.is_empty() {
             return Err(DeployStackError::NoInput);
         }
-        let target = Target::find(&params, &artifacts, &job.account_id, &self.region).await?;
+        let target = Target::find(target, &artifacts, &job.account_id, &self.region).await?;
         let subject = target.subject()?;
+        let bucket = params.common.bucket.as_deref().unwrap_or_default();
         let sources = Sources {
-            params: &params,
+            params,
             target,
             artifacts,
             client: &self.client,
-            blobs: Blobs::new(self.s3.clone(), &params.common.bucket, &self.region),
+            blobs: Blobs::new(self.s3.clone(), bucket, &self.region),
         };
-        let options = target::options(&params);
+        let options = target::options(params);
+        self.deploy(job, params, sources, subject, &options).await
+    }
+
+    /// Deploys a service that a release has.
+    async fn deploy_released(
+        &self,
+        job: &Job,
+        params: &DeployStackParams,
+        release: &ReleaseParams,
+        service: &ReleasedService,
+    ) -> Result<Work, DeployStackError> {
+        let defined = DefinedService::released(service)?;
+        let defined = defined.with_addresses(release.addresses.clone());
+        defined.check(&job.account_id, &self.region)?;
+        let subject = defined.subject()?;
+        let repository = Repository::new(self.s3.clone(), &release.releases);
+        let blobs = Blobs::of(&repository, &self.region);
+        let source = ReleaseSource {
+            template: ReleasedTemplate::read(service, &blobs).await?,
+            defined,
+            overrides: target::overrides(params),
+            client: &self.client,
+        };
+        let options = Options {
+            release: Some(format!(
+                "release {} (commit {})",
+                service.release, service.revision
+            )),
+            ..target::options(params)
+        };
+        self.deploy(job, params, source, subject, &options).await
+    }
+
+    /// Brings a stack to what `source` says, as far as the job's time allows.
+    async fn deploy(
+        &self,
+        job: &Job,
+        params: &DeployStackParams,
+        source: impl Source,
+        subject: Subject,
+        options: &Options,
+    ) -> Result<Work, DeployStackError> {
+        let progress = match &job.continuation_token {
+            Some(token) => ContinuationToken::read::<DeployStackProgress>(token)?.0,
+            None => DeploymentProgress::new(job.id.as_str()),
+        };
         let check = ExecutionCheck::new(&self.config, params.execution.as_ref());
         let deadline = job.invocation.deadline;
-        let deployment = Deployment::new(
-            &self.client,
-            sources,
-            subject,
-            &options,
-            check,
-            deadline,
-            progress,
-        );
+        let client = &self.client;
+        let deployment =
+            Deployment::new(client, source, subject, options, check, deadline, progress);
         match deployment.run().await? {
-            Ended::Deployed(deployed) => Ok(Outcome::Complete(completion(deployed))),
-            Ended::Unfinished { progress, summary } => Ok(Outcome::Continue(Continuation {
+            Ended::Deployed(deployed) => Ok(Work::Complete {
+                changed: deployed.changed,
+                completion: completion(deployed),
+            }),
+            Ended::Unfinished { progress, summary } => Ok(Work::Continue(Continuation {
                 token: ContinuationToken::new(&DeployStackProgress(progress))?,
                 summary,
                 percent_complete: None,
             })),
         }
+    }
+}
+
+impl Action for DeployStack {
+    const NAME: &'static str = "deploy-stack";
+    type Params = DeployStackParams;
+    type Error = DeployStackError;
+
+    async fn run(&self, job: &Job, params: DeployStackParams) -> Result<Outcome, DeployStackError> {
+        job.no_output()?;
+        let release = match &params.target {
+            TargetParams::Release(release) => release,
+            TargetParams::Artifact(target) => {
+                let work = self.deploy_artifact(job, &params, target).await?;
+                return Ok(work.into());
+            }
+        };
+        let begun = Part::<Self>::begin(&self.config, job, release, Piece::Stack).await?;
+        let (part, job) = match begun {
+            Beginning::Part(part, job) => (part, job),
+            Beginning::Nothing(outcome) => return Ok(outcome),
+        };
+        let service = part.service();
+        let work = self.deploy_released(&job, &params, release, service).await;
+        part.conclude(work).await
     }
 }
 

@@ -7,6 +7,7 @@ use delivery_action::artifact::Digest;
 use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{HumanDuration, ParametersError, Params, Switch, UserParameters};
+use delivery_release::part::ReleaseParams;
 use serde::{Deserialize, Deserializer, de};
 
 /// What the keys of template parameters begin with.
@@ -44,6 +45,15 @@ pub struct DeployStackParams {
 /// What is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetParams {
+    /// What the artifacts have.
+    Artifact(ArtifactTarget),
+    /// A service that a release has.
+    Release(Box<ReleaseParams>),
+}
+
+/// What is deployed of the artifacts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArtifactTarget {
     /// A template of the first artifact, to a stack of this name.
     Template {
         /// The stack's name.
@@ -62,7 +72,7 @@ pub enum TargetParams {
     },
 }
 
-/// The parameters that both kinds of target have.
+/// The parameters that all kinds of target have.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CommonParams {
@@ -76,8 +86,8 @@ pub struct CommonParams {
     /// Whether a rollback that failed is continued once.
     #[serde(default = "off")]
     pub continue_rollback: Switch,
-    /// The bucket for packages.
-    pub bucket: String,
+    /// The bucket for packages; a release is packaged.
+    pub bucket: Option<String>,
     /// The role that CloudFormation works with.
     pub role: RoleArn,
     /// The permissions boundary of the roles that the template makes.
@@ -103,30 +113,55 @@ impl Params for DeployStackParams {
     ) -> Result<Self, ParametersError> {
         let execution = Execution::take(&mut parameters)?;
         let values = parameters.take_prefixed(PARAMETER_PREFIX)?;
+        let release = ReleaseParams::take(&mut parameters, execution.as_ref())?;
         let [stack, template, environment, service, definition] =
             ["stack", "template", "environment", "service", "definition"]
                 .map(|key| parameters.take(key));
-        let common = parameters.deserialize()?;
-        let target = if stack.is_some() || template.is_some() {
-            for (key, given) in [
-                ("environment", environment.is_some()),
-                ("service", service.is_some()),
-                ("definition", definition.is_some()),
-            ] {
-                if given {
-                    return Err(invalid(key, "no value next to `stack` and `template`"));
-                }
-            }
-            TargetParams::Template {
+        let common: CommonParams = parameters.deserialize()?;
+        let target = if let Some(release) = release {
+            refuse(
+                "no value next to `releases`: the release says it",
+                [
+                    ("stack", stack.is_some()),
+                    ("template", template.is_some()),
+                    ("definition", definition.is_some()),
+                    ("bucket", common.bucket.is_some()),
+                    ("boundary", common.boundary.is_some()),
+                    ("revision", common.revision.is_some()),
+                    ("digest", common.digest.is_some()),
+                ],
+            )?;
+            TargetParams::Release(Box::new(release))
+        } else if stack.is_some() || template.is_some() {
+            refuse(
+                "no value next to `stack` and `template`",
+                [
+                    ("environment", environment.is_some()),
+                    ("service", service.is_some()),
+                    ("definition", definition.is_some()),
+                ],
+            )?;
+            TargetParams::Artifact(ArtifactTarget::Template {
                 stack: stack_name(required("stack", stack)?)?,
                 template: required("template", template)?,
-            }
+            })
         } else {
-            TargetParams::Service {
+            TargetParams::Artifact(ArtifactTarget::Service {
                 environment: required("environment", environment)?,
                 service: required("service", service)?,
                 definition: definition.unwrap_or_else(|| DEFINITION.to_owned()),
-            }
+            })
+        };
+        let common = match &target {
+            // The one `wait` of the action is for both: another deployment, and the stack.
+            TargetParams::Release(release) => CommonParams {
+                wait: HumanDuration(release.wait),
+                ..common
+            },
+            TargetParams::Artifact(_) => CommonParams {
+                bucket: Some(required("bucket", common.bucket)?),
+                ..common
+            },
         };
         Ok(Self {
             target,
@@ -134,6 +169,18 @@ impl Params for DeployStackParams {
             common,
             execution,
         })
+    }
+}
+
+/// Fails if one of these keys is given.
+fn refuse(
+    expected: &str,
+    keys: impl IntoIterator<Item = (&'static str, bool)>,
+) -> Result<(), ParametersError> {
+    let mut given = keys.into_iter().filter(|(_, is_given)| *is_given);
+    match given.next() {
+        Some((key, _)) => Err(invalid(key, expected)),
+        None => Ok(()),
     }
 }
 

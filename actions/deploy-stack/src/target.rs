@@ -6,7 +6,7 @@ use delivery_stack::package::{self, Blobs};
 use delivery_stack::service::{DefinedService, Overrides};
 
 use crate::error::DeployStackError;
-use crate::params::{DeployStackParams, TargetParams};
+use crate::params::{ArtifactTarget, DeployStackParams};
 use crate::source::ArtifactFiles;
 
 /// What is deployed.
@@ -21,13 +21,13 @@ pub(crate) enum Target {
 impl Target {
     /// Finds it in the artifacts. `account` and `region` are the function's.
     pub(crate) async fn find(
-        params: &DeployStackParams,
+        params: &ArtifactTarget,
         artifacts: &[ArtifactFiles<'_>],
         account: &str,
         region: &str,
     ) -> Result<Self, DeployStackError> {
-        match &params.target {
-            TargetParams::Template { stack, template } => {
+        match params {
+            ArtifactTarget::Template { stack, template } => {
                 let path = package::resolve("", template);
                 Ok(Self::Template {
                     stack: stack.clone(),
@@ -36,7 +36,7 @@ impl Target {
                     })?,
                 })
             }
-            TargetParams::Service {
+            ArtifactTarget::Service {
                 environment,
                 service,
                 definition,
@@ -80,33 +80,37 @@ impl Source for Sources<'_> {
         if let Some(digest) = common.digest {
             files.check(digest).await?;
         }
-        let role = Some(common.role.as_str().to_owned());
-        let capabilities = common.capabilities.as_ref().map(|given| given.0.clone());
-        let allow = common.allow.as_ref().map(|given| given.0.clone());
+        let overrides = overrides(self.params);
         let path = match &self.target {
             Target::Service(service) => {
-                let overrides = Overrides {
-                    parameters: self.params.parameters.clone(),
-                    capabilities,
-                    allow,
-                    role,
-                    boundary: common.boundary.clone(),
-                };
                 let desired = service.desired(files, &self.blobs, self.client, &overrides);
                 return desired.await;
             }
             Target::Template { path, .. } => path,
         };
+        let capabilities = overrides.capabilities;
         let settings = Settings {
-            parameters: self.params.parameters.clone(),
+            parameters: overrides.parameters,
             capabilities: capabilities.unwrap_or_else(Settings::default_capabilities),
-            allow: allow.unwrap_or_default(),
-            role,
-            boundary: common.boundary.clone(),
+            allow: overrides.allow.unwrap_or_default(),
+            role: overrides.role,
+            boundary: overrides.boundary,
             ..Settings::default()
         };
         let template = package::read(files, path).await?;
         Desired::package(files, &self.blobs, path, &template, settings).await
+    }
+}
+
+/// What the action's parameters say besides a definition.
+pub(crate) fn overrides(params: &DeployStackParams) -> Overrides {
+    let common = &params.common;
+    Overrides {
+        parameters: params.parameters.clone(),
+        capabilities: common.capabilities.as_ref().map(|given| given.0.clone()),
+        allow: common.allow.as_ref().map(|given| given.0.clone()),
+        role: Some(common.role.as_str().to_owned()),
+        boundary: common.boundary.clone(),
     }
 }
 

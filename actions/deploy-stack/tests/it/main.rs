@@ -6,5 +6,12 @@ mod deploying;
 mod duplicates;
 mod harness;
 mod matrix;
+#[path = "../../../../shared/release/tests/support/mishaps.rs"]
+mod mishaps;
 mod params;
+mod released;
+#[path = "../../../../shared/release/tests/support/releases.rs"]
+mod releases;
+#[path = "../../../../shared/release/tests/support/rules.rs"]
+mod rules;
 mod services;

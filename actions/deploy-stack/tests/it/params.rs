@@ -3,7 +3,7 @@
 use delivery_action::job::Job;
 use delivery_action::parameters::{Params, UserParameters};
 use delivery_testing::events::{JobEvent, invocation};
-use deploy_stack::{DeployStackParams, TargetParams};
+use deploy_stack::{ArtifactTarget, DeployStackParams, TargetParams};
 use test_case::test_case;
 
 fn read(text: &str) -> Result<DeployStackParams, String> {
@@ -19,18 +19,18 @@ fn both_forms_are_read() {
     let service = read(&format!("environment=int&service=restapi{COMMON}")).unwrap();
     assert_eq!(
         service.target,
-        TargetParams::Service {
+        TargetParams::Artifact(ArtifactTarget::Service {
             environment: "int".to_owned(),
             service: "restapi".to_owned(),
             definition: "delivery.toml".to_owned(),
-        }
+        })
     );
     let more = "&capabilities=CAPABILITY_IAM,CAPABILITY_NAMED_IAM&allow=Table, Queue&Parameter.A=b&wait=90m";
     let template = read(&format!("stack=shop&template=a/t.yaml{COMMON}{more}")).unwrap();
-    let TargetParams::Template {
+    let TargetParams::Artifact(ArtifactTarget::Template {
         stack,
         template: path,
-    } = &template.target
+    }) = &template.target
     else {
         panic!("{template:?}")
     };
