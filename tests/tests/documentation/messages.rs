@@ -38,7 +38,13 @@ const SHARED: [(&str, &[&str]); 14] = [
     ("execution environments", &["shared/action/src/sandbox.rs"]),
     ("continuation", &["shared/action/src/continuation.rs"]),
     ("functions", &["shared/action/src/action/host.rs"]),
-    ("releases", &["shared/release/src/error.rs"]),
+    (
+        "releases",
+        &[
+            "shared/release/src/error.rs",
+            "shared/release/src/part/error.rs",
+        ],
+    ),
     (
         "templates",
         &[
