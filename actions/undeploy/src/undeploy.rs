@@ -101,10 +101,11 @@ impl EventFunction for Undeploy {
 
     async fn handle(&self, event: &Value, deadline: Deadline) -> Result<(), UndeployError> {
         let stop_at = end_of_pass(deadline);
+        // Boxed: what they wait for is deeper than the compiler looks into one future.
         match Event::of(event)? {
-            Event::Stage(ended) => self.after_stage(&ended, stop_at).await,
-            Event::Remove(wish) => self.remove_or_later(&wish, stop_at).await,
-            Event::Time => self.sweep(stop_at).await,
+            Event::Stage(ended) => Box::pin(self.after_stage(&ended, stop_at)).await,
+            Event::Remove(wish) => Box::pin(self.remove_or_later(&wish, stop_at)).await,
+            Event::Time => Box::pin(self.sweep(stop_at)).await,
         }
     }
 }
@@ -130,7 +131,7 @@ impl Action for Undeploy {
                 percent_complete: None,
             }))
         };
-        match self.remove(&wish, stop_at).await? {
+        match Box::pin(self.remove(&wish, stop_at)).await? {
             Removal::NothingThere => Ok(Outcome::Complete(completion(
                 format!("there is nothing of {name}"),
                 [],

@@ -105,10 +105,16 @@ fn s3(recorded: &Recorded) -> (String, String) {
         "AbortMultipartUpload" => "s3:AbortMultipartUpload",
         "DeleteObject" => "s3:DeleteObject",
         "ListObjectsV2" | "HeadBucket" => "s3:ListBucket",
+        "ListObjectVersions" => "s3:ListBucketVersions",
+        "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
+        // Undeploy alone does it, by versions.
+        "DeleteObjects" => "s3:DeleteObjectVersion",
         other => panic!("which permission does S3 ask for at `{other}`? Tell `calls.rs`"),
     };
     let (bucket, key) = match operation.resource.split_once('/') {
         Some((bucket, key)) => (bucket, Some(key)),
+        // Their keys are in the body.
+        None if operation.name == "DeleteObjects" => (operation.resource.as_str(), Some("KEY")),
         None => (operation.resource.as_str(), None),
     };
     let bucket = self::bucket(bucket);
@@ -126,7 +132,9 @@ fn bucket(name: &str) -> &'static str {
     let name = name.to_lowercase();
     // `ENVIRONMENTSite` of the template of an app or a site.
     let is_of_site = || name.split('-').any(|part| part.ends_with("site"));
-    if name == "www" || name == "nowhere" || is_of_site() {
+    if name.starts_with("application-") {
+        "APPLICATION-BUCKET"
+    } else if name == "www" || name == "nowhere" || is_of_site() {
         "SITE"
     } else if name.contains("packages") || name.contains("releases") {
         "RELEASES"

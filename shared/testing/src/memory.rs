@@ -17,9 +17,10 @@ use s3s::dto::{
     DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition,
     GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, Timestamp, UploadPartCopyInput,
-    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, Timestamp,
+    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -290,6 +291,26 @@ impl S3 for Memory {
         }))
     }
 
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        let mut inner = self.lock();
+        let objects = inner.bucket(&request.input.bucket)?;
+        let page = listing::versions(objects, self.page_keys);
+        Ok(S3Response::new(page))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let mut inner = self.lock();
+        inner.bucket(&request.input.bucket)?;
+        let uploads = listing::uploads(&inner.uploads, &request.input.bucket);
+        Ok(S3Response::new(uploads))
+    }
+
     async fn delete_object(
         &self,
         request: S3Request<DeleteObjectInput>,
@@ -377,6 +398,8 @@ impl S3 for Memory {
         inner.uploads.insert(
             id.clone(),
             Upload {
+                bucket: input.bucket.clone(),
+                key: input.key.clone(),
                 about,
                 parts: BTreeMap::new(),
             },

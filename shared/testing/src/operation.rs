@@ -243,6 +243,8 @@ fn s3(parts: &Parts, path: &[String]) -> (String, String) {
         ("POST", false) if has("delete") => "DeleteObjects",
         ("GET", false) if path.first().is_none_or(String::is_empty) => "ListBuckets",
         ("GET", false) if has("location") => "GetBucketLocation",
+        ("GET", false) if has("versions") => "ListObjectVersions",
+        ("GET", false) if has("uploads") => "ListMultipartUploads",
         ("GET", false) => "ListObjectsV2",
         ("HEAD", false) => "HeadBucket",
         ("PUT", false) => "CreateBucket",

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use s3s::dto::{CommonPrefix, ListObjectsV2Input, ListObjectsV2Output};
+use s3s::dto::{
+    CommonPrefix, ListMultipartUploadsOutput, ListObjectVersionsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, MultipartUpload, ObjectVersion,
+};
 
 use super::object::Object;
+use super::state::Upload;
 
 /// Answers for the objects of one bucket, which are sorted by key, with so many keys at most.
 pub(super) fn page(
@@ -81,6 +85,47 @@ fn listed(key: &str, object: &Object) -> s3s::dto::Object {
         e_tag: Some(object.etag.clone()),
         last_modified: Some(object.modified.clone()),
         size: i64::try_from(object.content.len()).ok(),
+        ..Default::default()
+    }
+}
+
+/// The version of an object in a bucket without versions (S3 User Guide, "Deleting object versions").
+const ONLY_VERSION: &str = "null";
+
+/// The first versions of a bucket that keeps one of each object.
+pub(super) fn versions(
+    objects: &BTreeMap<String, Object>,
+    page_keys: usize,
+) -> ListObjectVersionsOutput {
+    let version = |key: &String| ObjectVersion {
+        key: Some(key.clone()),
+        version_id: Some(ONLY_VERSION.to_owned()),
+        is_latest: Some(true),
+        ..Default::default()
+    };
+    let versions = objects.keys().take(page_keys).map(version);
+    ListObjectVersionsOutput {
+        versions: Some(versions.collect()),
+        is_truncated: Some(objects.len() > page_keys),
+        ..Default::default()
+    }
+}
+
+/// The uploads to a bucket that are under way.
+pub(super) fn uploads(
+    uploads: &BTreeMap<String, Upload>,
+    bucket: &str,
+) -> ListMultipartUploadsOutput {
+    let there = uploads
+        .iter()
+        .filter(|(_, upload)| upload.bucket == bucket)
+        .map(|(id, upload)| MultipartUpload {
+            key: Some(upload.key.clone()),
+            upload_id: Some(id.clone()),
+            ..Default::default()
+        });
+    ListMultipartUploadsOutput {
+        uploads: Some(there.collect()),
         ..Default::default()
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Inner {
 
 #[derive(Debug, Default)]
 pub(super) struct Upload {
+    pub(super) bucket: String,
+    pub(super) key: String,
     pub(super) about: About,
     pub(super) parts: BTreeMap<i32, (Content, [u8; 16])>,
 }

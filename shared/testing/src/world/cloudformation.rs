@@ -10,6 +10,9 @@ use std::fmt::Write as _;
 use quick_xml::escape::escape;
 
 use super::{Answer, ApiRequest};
+use removal::Resource;
+
+mod removal;
 
 /// The account and region in ids.
 const ARN: &str = "arn:aws:cloudformation:eu-west-1:111122223333";
@@ -57,6 +60,7 @@ struct Stack {
     change_sets: BTreeMap<String, ChangeSet>,
     /// What is under way: the reads that are left, and what it leads to.
     pending: Option<(u32, Deployed)>,
+    resources: Vec<Resource>,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +162,9 @@ impl CloudFormation {
             "DeleteChangeSet" => self.delete_change_set(&fields),
             "DescribeStacks" => self.describe_stacks(&fields),
             "DescribeStackEvents" => self.describe_stack_events(&fields),
+            "DeleteStack" => self.delete_stack(&fields),
+            "ListStackResources" => self.list_stack_resources(&fields),
+            "GetTemplate" => self.get_template(&fields),
             "UpdateTerminationProtection" => self.protect(&fields),
             _ => Err((
                 400,
@@ -334,36 +341,17 @@ impl CloudFormation {
         Ok(String::new())
     }
 
+    /// The stack of a name or an id, or all that are there.
     fn describe_stacks(&mut self, fields: &BTreeMap<String, String>) -> Result<String, Refusal> {
-        let name = text(fields, "StackName").to_owned();
-        let name = name.split('/').nth(1).unwrap_or(&name).to_owned();
-        let stack = self.stack(fields)?;
-        stack.go_on();
-        let Stack {
-            id, now, updated, ..
-        } = stack;
-        let Deployed {
-            status,
-            protected,
-            tags,
-            ..
-        } = now;
-        let output = now.template.len();
-        let tags = tags.iter().fold(String::new(), |mut text, (key, value)| {
-            let (key, value) = (escape(key), escape(value));
-            let _infallible = write!(
-                text,
-                "<member><Key>{key}</Key><Value>{value}</Value></member>"
-            );
-            text
-        });
-        Ok(format!(
-            "<Stacks><member><StackId>{id}</StackId><StackName>{name}</StackName><StackStatus>{status}</StackStatus>\
-             <CreationTime>2026-01-01T00:00:00Z</CreationTime><LastUpdatedTime>{}</LastUpdatedTime>\
-             <EnableTerminationProtection>{protected}</EnableTerminationProtection><Tags>{tags}</Tags><Outputs><member>\
-             <OutputKey>TemplateLength</OutputKey><OutputValue>{output}</OutputValue></member></Outputs></member></Stacks>",
-            time(*updated)
-        ))
+        let all = text(fields, "StackName").is_empty();
+        let described = if all {
+            let stacks = self.stacks.values_mut();
+            let described = stacks.map(Stack::described);
+            described.collect()
+        } else {
+            self.stack(fields)?.described()
+        };
+        Ok(format!("<Stacks>{described}</Stacks>"))
     }
 
     fn describe_stack_events(
@@ -377,7 +365,8 @@ impl CloudFormation {
             let (resource, kind, physical) = if event.resource.is_empty() {
                 (name.as_str(), "AWS::CloudFormation::Stack", id.as_str())
             } else {
-                (event.resource.as_str(), "AWS::Lambda::Function", "f")
+                let (kind, physical) = stack.resource(&event.resource);
+                (event.resource.as_str(), kind, physical)
             };
             let _infallible = write!(
                 text,
@@ -404,6 +393,37 @@ impl CloudFormation {
 }
 
 impl Stack {
+    /// What is told of it, after one read of what is under way.
+    fn described(&mut self) -> String {
+        self.go_on();
+        let Self {
+            id, now, updated, ..
+        } = self;
+        let name = id.split('/').nth(1).unwrap_or_default();
+        let Deployed {
+            status,
+            protected,
+            tags,
+            ..
+        } = now;
+        let output = now.template.len();
+        let tags = tags.iter().fold(String::new(), |mut text, (key, value)| {
+            let (key, value) = (escape(key), escape(value));
+            let _infallible = write!(
+                text,
+                "<member><Key>{key}</Key><Value>{value}</Value></member>"
+            );
+            text
+        });
+        format!(
+            "<member><StackId>{id}</StackId><StackName>{name}</StackName><StackStatus>{status}</StackStatus>\
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><LastUpdatedTime>{}</LastUpdatedTime>\
+             <EnableTerminationProtection>{protected}</EnableTerminationProtection><Tags>{tags}</Tags><Outputs><member>\
+             <OutputKey>TemplateLength</OutputKey><OutputValue>{output}</OutputValue></member></Outputs></member>",
+            time(*updated)
+        )
+    }
+
     fn tell(&mut self, id: u32, resource: &str, status: &str, reason: &str, token: &str) {
         self.events.push(Event {
             id,
@@ -422,8 +442,11 @@ impl Stack {
                 let (id, token) =
                     last.map_or((0, String::new()), |event| (event.id, event.token.clone()));
                 self.now = wanted;
+                if self.now.status == "DELETE_COMPLETE" {
+                    self.tell_what_is_kept(id + 1, &token);
+                }
                 let status = self.now.status.clone();
-                self.tell(id + 1, "", &status, "", &token);
+                self.tell(id + 2, "", &status, "", &token);
             }
             Some((polls, wanted)) => self.pending = Some((polls - 1, wanted)),
             None => {}
