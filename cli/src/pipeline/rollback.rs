@@ -151,21 +151,7 @@ async fn of_stage(
     for app in &place.apps {
         looks.push(Look::at(&lambda, app).await?);
     }
-    let is_under_way = looks.iter().any(|look| look.under_way().is_some());
-    let plan = if is_under_way && arguments.to.is_none() {
-        RollbackPlan::Abort
-    } else {
-        let deliveries = history::deliveries(&place).await?;
-        let now = looks.iter().map(|look| look.found.alias.version.as_str());
-        let now = place.apps.iter().map(|app| app.action.as_str()).zip(now);
-        choose(
-            &deliveries,
-            &now.collect(),
-            environment,
-            arguments.to.as_deref(),
-            arguments.force,
-        )?
-    };
+    let plan = plan(arguments, &place, &looks).await?;
     ask(global, arguments, &place, &looks, &plan)?;
     let by = caller(&target.cloud).await?;
     let choice = target.choice(&place.pipeline);
@@ -203,6 +189,29 @@ async fn of_stage(
         Some(_) if !arguments.force => Exit::Failed,
         _ => Exit::Success,
     })
+}
+
+/// What the stage goes back to.
+async fn plan(
+    arguments: &Rollback,
+    place: &Place,
+    looks: &[Look],
+) -> Result<RollbackPlan, CliError> {
+    let is_under_way = looks.iter().any(|look| look.under_way().is_some());
+    if is_under_way && arguments.to.is_none() {
+        return Ok(RollbackPlan::Abort);
+    }
+    let deliveries = history::deliveries(place).await?;
+    let now = looks.iter().map(|look| look.found.alias.version.as_str());
+    let now = place.apps.iter().map(|app| app.action.as_str()).zip(now);
+    let chosen = choose(
+        &deliveries,
+        &now.collect(),
+        &arguments.environment,
+        arguments.to.as_deref(),
+        arguments.force,
+    );
+    Ok(chosen?)
 }
 
 /// What an environment goes back to.

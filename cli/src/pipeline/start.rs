@@ -86,11 +86,11 @@ async fn wait(
     revisions: Option<Vec<SourceRevisionOverride>>,
     timeout: Duration,
 ) -> Result<Exit, CliError> {
-    let mut following = Following::prepare(&pipeline).await?;
+    let following = Following::prepare(&pipeline).await?;
     let execution = pipeline.start(revisions).await?;
     let next = "delivery log --follow";
     following
-        .to_the_end(global, target, pipeline, &execution, timeout, next)
+        .follow(global, target, pipeline, &execution, timeout, next)
         .await
 }
 
@@ -115,8 +115,8 @@ impl Following {
     }
 
     /// Follows the execution until it has ended. `next` is the command that follows it after an interruption.
-    pub(crate) async fn to_the_end(
-        &mut self,
+    pub(crate) async fn follow(
+        mut self,
         global: &Global,
         target: &Target,
         pipeline: Pipeline,

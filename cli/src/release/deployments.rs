@@ -1,6 +1,7 @@
 //! `delivery releases ENV`: what was deployed to an environment, the newest first.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use delivery_release::environment::{Action, Deployment, Outcome, Record};
 use delivery_release::manifest::ReleaseId;
@@ -8,6 +9,7 @@ use delivery_release::repository::Repository;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::environment::release::word;
 use super::place::Releases;
 use crate::args::Global;
 use crate::error::CliError;
@@ -83,11 +85,9 @@ pub(super) async fn deployments(
 }
 
 fn listed(deployment: &Deployment, record: Option<&Record>) -> ListedDeployment {
-    let (action, from) = match &deployment.action {
-        Action::Deploy { .. } => ("deploy", None),
-        Action::Promote { from, .. } => ("promote", Some(from.clone())),
-        Action::Rollback { .. } => ("rollback", None),
-        Action::Remove => ("remove", None),
+    let from = match &deployment.action {
+        Action::Promote { from, .. } => Some(from.clone()),
+        _ => None,
     };
     let (result, message) = match record.map(|record| &record.outcome) {
         None => ("underWay", None),
@@ -98,7 +98,7 @@ fn listed(deployment: &Deployment, record: Option<&Record>) -> ListedDeployment 
     ListedDeployment {
         id: deployment.id.to_string(),
         number: deployment.id.number(),
-        action,
+        action: word(&deployment.action),
         release: deployment.to.as_ref().map(|to| to.release.to_string()),
         commit: None,
         from,
@@ -164,18 +164,19 @@ impl CommandAnswer for DeploymentList {
         let mut text = trimmed(table) + "\n";
         for one in &self.deployments {
             if let Some(reason) = &one.reason {
-                text.push_str(&format!("{}: {reason}\n", one.number));
+                let _infallible = writeln!(text, "{}: {reason}", one.number);
             }
             if let Some(message) = &one.message {
-                text.push_str(&format!("{} ended: {message}\n", one.number));
+                let _infallible = writeln!(text, "{} ended: {message}", one.number);
             }
         }
         if !self.missing.is_empty() {
             let numbers: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
-            text.push_str(&format!(
-                "the records of these deployments are gone: {}\n",
+            let _infallible = writeln!(
+                text,
+                "the records of these deployments are gone: {}",
                 numbers.join(", ")
-            ));
+            );
         }
         text
     }

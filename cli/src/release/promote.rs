@@ -130,11 +130,11 @@ pub(super) async fn run(
         answer::print(global.json, &started);
         return Ok(Exit::Success);
     }
-    let mut following = Following::prepare(&pipeline).await?;
+    let following = Following::prepare(&pipeline).await?;
     let execution = apply::start(&pipeline, application).await?;
     let timeout: Duration = arguments.timeout;
     following
-        .to_the_end(
+        .follow(
             global,
             &releases.target,
             pipeline,

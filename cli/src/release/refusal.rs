@@ -56,12 +56,14 @@ impl Explained for Refusal {
             | Self::Empty { .. }
             | Self::Absent { .. }
             | Self::NotLocked { .. } => Exit::NotFound,
-            Self::Itself { .. } | Self::Family { .. } | Self::NotOwn { .. } => Exit::Usage,
-            Self::NotVerified { .. } | Self::Stays { .. } => Exit::Refused,
-            Self::NotConfirmed {
+            Self::Itself { .. }
+            | Self::Family { .. }
+            | Self::NotOwn { .. }
+            | Self::NotConfirmed {
                 answer: Answer::NotATerminal,
                 ..
             } => Exit::Usage,
+            Self::NotVerified { .. } | Self::Stays { .. } => Exit::Refused,
             Self::NotConfirmed { answer, .. } => answer.exit(),
         }
     }

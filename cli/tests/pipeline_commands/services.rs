@@ -206,14 +206,14 @@ fn described(body: &str, services: &Services) -> Response {
         () if body.contains("StackName=several") => &several,
         () => &output,
     };
-    let stuck = stuck(services.went_back.load(Ordering::SeqCst));
+    let broken = stuck(services.went_back.load(Ordering::SeqCst));
     if body.contains(STUCK) {
-        return xml("DescribeStacks", &format!("<Stacks>{stuck}</Stacks>"));
+        return xml("DescribeStacks", &format!("<Stacks>{broken}</Stacks>"));
     }
     let others = if body.contains("StackName=") {
         ""
     } else {
-        &stuck
+        &broken
     };
     let stack = format!(
         "<Stacks>{others}<member><StackName>shop</StackName><StackId>{STACK}</StackId>\

@@ -109,7 +109,15 @@ pub(super) async fn rollback(
         reason: arguments.message.as_deref(),
         unverified: false,
     };
-    let execution = apply::start(&work.pipeline, application).await?;
+    let execution = apply::start(&work.pipeline, application).await;
+    let execution = execution.inspect_err(|_| {
+        if work.is_delivered {
+            write_stderr(&format!(
+                "{name}: its functions are back, and its stage is held until `{}{name}{choice}`; the rest is not back yet",
+                super::RESUME
+            ));
+        }
+    })?;
     let short_name = target.short(&work.pipeline);
     let follow = format!("delivery log --follow --pipeline {short_name}");
     let resume = format!("{}{name}{choice}", super::RESUME);
@@ -139,12 +147,11 @@ async fn prepare<'a>(
 ) -> Result<Work<'a>, CliError> {
     let name = found.environment.name().clone();
     let pipeline = apply::pipeline(target, &name)?;
-    let delivered = match name.family() {
-        Some(_) => None,
-        None => {
-            let choice = arguments.choice.pipeline.as_deref();
-            place::at_most_one(target, choice, name.as_str()).await?
-        }
+    let delivered = if name.family().is_none() {
+        let choice = arguments.choice.pipeline.as_deref();
+        place::at_most_one(target, choice, name.as_str()).await?
+    } else {
+        None
     };
     let is_delivered = delivered.is_some();
     let stage = match delivered {

@@ -25,8 +25,8 @@ pub(super) fn values(
     };
     let of_service = |service: &delivery_definition::Service| {
         let declared = declared.get(&service.name);
-        let declares = |name: &str| declared.is_some_and(|names| names.contains(name));
-        let parameters = target.parameters(service, declares).into_iter();
+        let has = |name: &str| declared.is_some_and(|names| names.contains(name));
+        let parameters = target.parameters(service, has).into_iter();
         let parameters = parameters.map(|(name, parameter)| (name, written(&parameter.value)));
         let config = service.config.iter().map(|one| {
             let value = one.value.value.in_environment(target.name.as_str());

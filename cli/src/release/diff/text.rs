@@ -21,8 +21,8 @@ pub(super) fn text(shown: &Difference) -> String {
     }
     let same: Vec<_> = shown.services.iter().filter(is_same).collect();
     if !same.is_empty() {
-        let names: Vec<_> = same.iter().map(|one| one.service.as_str()).collect();
-        let _infallible = writeln!(text, "{DIM}= unchanged: {}{DIM:#}", names.join(", "));
+        let list: Vec<_> = same.iter().map(|one| one.service.as_str()).collect();
+        let _infallible = writeln!(text, "{DIM}= unchanged: {}{DIM:#}", list.join(", "));
     }
     if !shown.settings.is_empty() {
         text.push_str("delivery.toml:\n");

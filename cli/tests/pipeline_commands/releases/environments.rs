@@ -139,11 +139,11 @@ async fn an_environment_is_removed_and_followed_until_it_is_gone() {
         "--stack-name",
         "released",
     ];
-    let removes = shop.world.spawn(&down);
+    let child = shop.world.spawn(&down);
     let lease = shop.begin("dev-anna", "undeploy", Action::Remove).await;
     shop.end("dev-anna", &lease.deployment.id, Outcome::Succeeded)
         .await;
-    let removed = Ended::of(removes).await;
+    let removed = Ended::of(child).await;
     assert_eq!(removed.code, 0, "{}", removed.printed);
     assert_eq!(removed.documents[0]["gone"], true, "{}", removed.data);
     // Once more is nothing to do.
@@ -164,7 +164,7 @@ async fn a_removal_that_fails_is_said_and_can_be_begun_again() {
         "--stack-name",
         "released",
     ];
-    let removes = shop.world.spawn(&down);
+    let child = shop.world.spawn(&down);
     let event = json!({"environment": "dev-anna"});
     let undeploy = Invocation {
         function: "undeploy".to_owned(),
@@ -177,7 +177,7 @@ async fn a_removal_that_fails_is_said_and_can_be_begun_again() {
         message: message_of,
     };
     shop.end("dev-anna", &lease.deployment.id, failed).await;
-    let failed = Ended::of(removes).await;
+    let failed = Ended::of(child).await;
     assert_eq!(failed.code, 3, "{}", failed.printed);
     let result = failed.documents.last().unwrap();
     insta::assert_snapshot!(message(result), @r"

@@ -8,6 +8,7 @@ use super::shop::{COMMITS, SETTINGS, Shop, at};
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a story")]
 async fn a_release_is_promoted_by_the_pipeline_of_the_environment() {
     let (mut shop, [first, _]) = Shop::with_releases().await;
     // The tests of an applied release are those of its commit.

@@ -122,8 +122,8 @@ impl Shop {
             execution: format!("publishes-{code}"),
             by: None,
         };
-        let published = publisher.publish(&manifest, &provenance, at).await;
-        published.unwrap().release
+        let publication = publisher.publish(&manifest, &provenance, at);
+        publication.await.unwrap().release
     }
 
     pub(crate) fn environment(&self, name: &str) -> Environment {
