@@ -14,8 +14,8 @@ const DEFAULT_WAIT: &str = "1h";
 /// Which of several pipelines a command is about.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PipelineChoice {
-    /// The pipeline, where `[pipelines]` makes several: its name there, or its whole name [default: the only one
-    /// that can be meant].
+    /// The pipeline: its name in `[pipelines]`, `apply-ENV` for the one that applies releases to an environment, or its
+    /// whole name [default: the only one that delivers and can be meant].
     #[arg(long, value_name = "NAME")]
     pub(crate) pipeline: Option<String>,
 }

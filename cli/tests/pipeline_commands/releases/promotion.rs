@@ -60,6 +60,14 @@ async fn a_release_is_promoted_by_the_pipeline_of_the_environment() {
     let wait = ["wait", "--execution", execution, "--pipeline", "apply-prod"];
     let waited = shop.json(&wait).await;
     assert_eq!(waited.code, 3, "{}", waited.printed);
+    let retried = shop.json(&["retry", "--pipeline", "apply-prod"]).await;
+    assert_eq!(retried.code, 0, "{}", retried.printed);
+    let _tries_again = shop.applies().await;
+    let stop = ["stop", "--abandon", "--pipeline", "apply-prod"];
+    let stopped = shop.json(&stop).await;
+    assert_eq!(stopped.documents[0]["execution"], execution);
+    let log = shop.json(&["log", "--pipeline", "apply-prod"]).await;
+    assert_eq!(log.code, 0, "{}", log.printed);
 
     // The command waits for the end unless it is told not to.
     let promotes = shop.world.spawn(&[
