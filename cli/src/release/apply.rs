@@ -14,9 +14,12 @@ use crate::stack::pipelines::apply_output;
 /// The value of a variable for nothing: a pipeline's variable cannot be empty (`API_PipelineVariable`, `value`).
 const NONE: &str = "-";
 
-/// The most characters of a text of a person, as it is encoded. A variable may have 1,000 (`API_PipelineVariable`), but so may
-/// all parameters of an action together that it is put into (`API_ActionDeclaration`, `configuration`).
-const MAX_TEXT_CHARS: usize = 250;
+/// The most characters of a reason, as it is encoded. A variable may have 1,000 (`API_PipelineVariable`), but so may all
+/// parameters of an action together that it is put into (`API_ActionDeclaration`, `configuration`).
+const MAX_REASON_CHARS: usize = 200;
+
+/// The same of who deploys: names of users and sessions have at most 64 characters (IAM, "IAM and AWS STS quotas").
+const MAX_NAME_CHARS: usize = 64;
 
 /// Why a release is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,8 +103,8 @@ fn variables(application: Application<'_>) -> Vec<PipelineVariable> {
         ("release", release.id.to_string()),
         ("kind", kind.word().to_owned()),
         ("from", from.map_or(NONE.to_owned(), ToString::to_string)),
-        ("by", encoded(Some(by))),
-        ("reason", encoded(reason)),
+        ("by", encoded(Some(by), MAX_NAME_CHARS)),
+        ("reason", encoded(reason, MAX_REASON_CHARS)),
         (
             "unverified",
             if unverified { "yes" } else { "no" }.to_owned(),
@@ -118,7 +121,7 @@ fn variables(application: Application<'_>) -> Vec<PipelineVariable> {
 }
 
 /// A text as it can stand in the parameters of an action, which are a query string: percent-encoded, and cut.
-fn encoded(text: Option<&str>) -> String {
+fn encoded(text: Option<&str>, limit: usize) -> String {
     let text = text.unwrap_or_default().trim();
     if text == NONE {
         return "%2D".to_owned();
@@ -130,7 +133,7 @@ fn encoded(text: Option<&str>) -> String {
         // A `+` would do for a space, but is no character that each reader of a query string takes for one.
         let piece: String = form_urlencoded::byte_serialize(bytes).collect();
         let piece = piece.replace('+', "%20");
-        if encoded.len() + piece.len() > MAX_TEXT_CHARS {
+        if encoded.len() + piece.len() > limit {
             break;
         }
         encoded.push_str(&piece);
@@ -184,13 +187,13 @@ mod tests {
     #[test_case(Some("-"), "%2D"; "what stands for nothing")]
     #[test_case(Some("Übel & 1+1=2"), "%C3%9Cbel%20%26%201%2B1%3D2"; "what a query string takes apart")]
     fn a_text_is_one_value_of_a_query_string(text: Option<&str>, expected: &str) {
-        assert_eq!(encoded(text), expected);
+        assert_eq!(encoded(text, MAX_REASON_CHARS), expected);
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let long = "ä".repeat(100);
-        let cut = encoded(Some(&long));
-        assert_eq!(cut, "%C3%A4".repeat(MAX_TEXT_CHARS / 6));
+        let cut = encoded(Some(&long), MAX_REASON_CHARS);
+        assert_eq!(cut, "%C3%A4".repeat(MAX_REASON_CHARS / 6));
     }
 }
