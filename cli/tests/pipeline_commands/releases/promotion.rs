@@ -63,8 +63,8 @@ async fn a_release_is_promoted_by_the_pipeline_of_the_environment() {
     let retried = shop.json(&["retry", "--pipeline", "apply-prod"]).await;
     assert_eq!(retried.code, 0, "{}", retried.printed);
     let _tries_again = shop.applies().await;
-    let stop = ["stop", "--abandon", "--pipeline", "apply-prod"];
-    let stopped = shop.json(&stop).await;
+    let abandon = ["stop", "--abandon", "--pipeline", "apply-prod"];
+    let stopped = shop.json(&abandon).await;
     assert_eq!(stopped.documents[0]["execution"], execution);
     let log = shop.json(&["log", "--pipeline", "apply-prod"]).await;
     assert_eq!(log.code, 0, "{}", log.printed);
