@@ -155,17 +155,14 @@ impl Deployment<'_, '_> {
         let query = Query::default()
             .parameter("function", &format!("{}Function", service.id))
             .text("alias", self.environment.name());
-        let (query, inputs) = match self.given {
+        let (query, inputs) = if self.given.is_some() {
             // How traffic moves is in the release; how late metrics are is not.
-            Some(_) => (
-                query.parameter("metrics-delay", rollout::METRICS_DELAY),
-                Vec::new(),
-            ),
-            None => {
-                let (query, inputs) = artifacts::of_app(query, service, "DistLambdaOutput");
-                let settings = self.environment.target.settings;
-                (rollout::add(query, settings), inputs)
-            }
+            let query = query.parameter("metrics-delay", rollout::METRICS_DELAY);
+            (query, Vec::new())
+        } else {
+            let (query, inputs) = artifacts::of_app(query, service, "DistLambdaOutput");
+            let settings = self.environment.target.settings;
+            (rollout::add(query, settings), inputs)
         };
         let query = self.finished(query, service);
         let line = service.service.line;

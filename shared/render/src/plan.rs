@@ -74,27 +74,10 @@ impl<'a> Plan<'a> {
     pub(crate) fn of(request: &Request<'a>, mistakes: &mut Vec<Mistake>) -> Self {
         let definition = request.definition;
         let is_one_service = definition.file().services.is_none();
-        let services = definition.services().iter().map(|service| {
-            let Detected { kind, template } = &request.kinds[&service.name];
-            if kind.is_not_yet_supported() {
-                let what = format!(
-                    "the service `{}` is deployed as `{}`, which is not supported yet",
-                    service.name, kind
-                );
-                mistakes.push(Mistake::new(service.line, &what, NOT_YET));
-            }
-            PlannedService {
-                service,
-                kind: *kind,
-                template: template.as_deref(),
-                id: if is_one_service {
-                    String::new()
-                } else {
-                    camel_case(&service.name)
-                },
-            }
-        });
-        let services: Vec<_> = services.collect();
+        let services = definition.services().iter();
+        let services: Vec<_> = services
+            .map(|service| PlannedService::of(service, request, is_one_service, mistakes))
+            .collect();
         let has_default_environments = definition.file().environments.is_none();
         let stages = definition.stages();
         // A stage needs an action: where all services are another environment's there is none.
@@ -246,6 +229,34 @@ impl<'a> Plan<'a> {
             .definition
             .application()
             .unwrap_or(self.request.application)
+    }
+}
+
+impl<'a> PlannedService<'a> {
+    fn of(
+        service: &'a Service,
+        request: &Request<'a>,
+        is_one_service: bool,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Self {
+        let Detected { kind, template } = &request.kinds[&service.name];
+        if kind.is_not_yet_supported() {
+            let what = format!(
+                "the service `{}` is deployed as `{kind}`, which is not supported yet",
+                service.name
+            );
+            mistakes.push(Mistake::new(service.line, &what, NOT_YET));
+        }
+        Self {
+            service,
+            kind: *kind,
+            template: template.as_deref(),
+            id: if is_one_service {
+                String::new()
+            } else {
+                camel_case(&service.name)
+            },
+        }
     }
 }
 

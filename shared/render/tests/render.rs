@@ -598,6 +598,16 @@ fn apps_and_their_addresses_in_families() {
     insta::assert_snapshot!(alone.unwrap_err());
 }
 
+/// The branch is a value of `UserParameters`, and CodePipeline encodes nothing.
+#[test]
+fn the_name_of_the_branch_has_nothing_that_separates_parameters() {
+    let rendering = mixed(without_the_shop_s_address).unwrap();
+    for file in ["delivery.yaml", "pipeline.yaml"] {
+        let text = &rendering.templates[file];
+        assert!(text.contains("x7f%&+]{1,255}$\""), "{file}");
+    }
+}
+
 #[test]
 fn nobody_is_told_of_the_execution_that_only_its_creation_started() {
     let rendering = mixed(without_the_shop_s_address).unwrap();

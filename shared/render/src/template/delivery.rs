@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::names::{Names, OwnAction};
 use crate::part::Part;
-use crate::plan::{Plan, PlannedService};
+use crate::plan::{Plan, PlannedEnvironment, PlannedService};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Context<'a> {
@@ -104,7 +104,7 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<
 fn launched<'a>(part: &'a Part<'_>) -> Launched<'a> {
     Launched {
         name: part.name.as_deref(),
-        applies: part.applies.as_ref().map(|one| one.name()),
+        applies: part.applies.as_ref().map(PlannedEnvironment::name),
         id: &part.id,
         resource: part.resource(),
         file: part.file(),
