@@ -146,7 +146,7 @@ impl Action for DeployApi {
             Beginning::Nothing(outcome) => return Ok(outcome),
         };
         let work = self.deploy_released(&job, &params, part.service()).await;
-        part.conclude(work).await
+        Box::pin(part.conclude(work)).await
     }
 }
 

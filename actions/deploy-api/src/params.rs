@@ -72,16 +72,6 @@ impl Params for DeployApiParams {
             revision,
             digest,
         } = parameters.deserialize()?;
-        let require = |key: &str, valid: bool, expected: String| {
-            if valid {
-                Ok(())
-            } else {
-                Err(ParametersError::Invalid {
-                    key: key.to_owned(),
-                    expected,
-                })
-            }
-        };
         require(
             "api",
             !api.trim().is_empty(),
@@ -128,6 +118,16 @@ impl Params for DeployApiParams {
             release,
         })
     }
+}
+
+fn require(key: &str, valid: bool, expected: String) -> Result<(), ParametersError> {
+    if valid {
+        return Ok(());
+    }
+    Err(ParametersError::Invalid {
+        key: key.to_owned(),
+        expected,
+    })
 }
 
 fn is_name(text: &str, signs: &str, longest: usize) -> bool {

@@ -201,6 +201,7 @@ impl ActionError for DeployAppError {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of every error")]
     fn hint(&self) -> Option<String> {
         match self {
             Self::Job(error) => error.hint(),

@@ -69,13 +69,12 @@ impl DeployApp {
         } else {
             None
         };
-        let code_sha256 = match &code.sha256 {
-            Some(known) => known.clone(),
-            None => {
-                let workspace = Workspace::create()?;
-                let store = Store::for_job(&self.config, job);
-                code::hash(&store, &code.artifact, params.digest, &workspace).await?
-            }
+        let code_sha256 = if let Some(known) = &code.sha256 {
+            known.clone()
+        } else {
+            let workspace = Workspace::create()?;
+            let store = Store::for_job(&self.config, job);
+            code::hash(&store, &code.artifact, params.digest, &workspace).await?
         };
         Ok(DeployAppProgress::new(code_sha256, found.as_ref(), rollout))
     }
@@ -152,6 +151,6 @@ impl Action for DeployApp {
             Beginning::Nothing(outcome) => return Ok(outcome),
         };
         let work = self.deploy_released(&job, &params, part.service()).await;
-        part.conclude(work).await
+        Box::pin(part.conclude(work)).await
     }
 }

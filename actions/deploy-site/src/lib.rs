@@ -136,7 +136,7 @@ impl DeploySite {
             ..params
         };
         let store = Store::for_function(&self.config, job);
-        self.publish(job, &params, &store, &blob.artifact).await
+        Box::pin(self.publish(job, &params, &store, &blob.artifact)).await
     }
 }
 
@@ -150,7 +150,7 @@ impl Action for DeploySite {
         let Some(release) = &params.release else {
             let store = Store::for_job(&self.config, job);
             let artifact = job.only_input()?;
-            let work = self.publish(job, &params, &store, artifact).await?;
+            let work = Box::pin(self.publish(job, &params, &store, artifact)).await?;
             return Ok(work.into());
         };
         let begun = Part::<Self>::begin(&self.config, job, release, Piece::Site).await?;
@@ -159,7 +159,7 @@ impl Action for DeploySite {
             Beginning::Nothing(outcome) => return Ok(outcome),
         };
         let work = self.publish_released(&job, &params, part.service()).await;
-        part.conclude(work).await
+        Box::pin(part.conclude(work)).await
     }
 }
 

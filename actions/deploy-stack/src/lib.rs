@@ -87,7 +87,7 @@ impl DeployStack {
             blobs: Blobs::new(self.s3.clone(), bucket, &self.region),
         };
         let options = target::options(params);
-        self.deploy(job, params, sources, subject, &options).await
+        Box::pin(self.deploy(job, params, sources, subject, &options)).await
     }
 
     /// Deploys a service that a release has.
@@ -117,7 +117,7 @@ impl DeployStack {
             )),
             ..target::options(params)
         };
-        self.deploy(job, params, source, subject, &options).await
+        Box::pin(self.deploy(job, params, source, subject, &options)).await
     }
 
     /// Brings a stack to what `source` says, as far as the job's time allows.
@@ -173,7 +173,7 @@ impl Action for DeployStack {
         };
         let service = part.service();
         let work = self.deploy_released(&job, &params, release, service).await;
-        part.conclude(work).await
+        Box::pin(part.conclude(work)).await
     }
 }
 

@@ -29,9 +29,9 @@ impl Subject for Api {
         world.api_gateway().create(API, "greeter", &["int"]);
     }
 
-    fn service(word: &str) -> Made<'static> {
+    fn service(word: &str) -> Made {
         let document = DOCUMENT.replace("\"ok\"", &format!("\"{word}\""));
-        Made::App([None, Some(zip(&[("openapi.json", &document)])), None])
+        vec![("api", zip(&[("openapi.json", &document)]))]
     }
 
     async fn blob(release: &ReleaseId, world: &World) -> String {

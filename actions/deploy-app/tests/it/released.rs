@@ -35,8 +35,8 @@ impl Subject for Function {
             .add_function(FUNCTION, harness::OLD_CODE, &["int"]);
     }
 
-    fn service(word: &str) -> Made<'static> {
-        Made::App([Some(code(word)), None, None])
+    fn service(word: &str) -> Made {
+        vec![("function", code(word))]
     }
 
     async fn blob(release: &ReleaseId, world: &World) -> String {

@@ -45,8 +45,8 @@ impl Subject for Site {
         drop(stacks);
     }
 
-    fn service(word: &str) -> Made<'static> {
-        Made::Site(zip(&[("index.html", word)]))
+    fn service(word: &str) -> Made {
+        vec![("files", zip(&[("index.html", word)]))]
     }
 
     async fn blob(release: &ReleaseId, world: &World) -> String {
@@ -129,7 +129,7 @@ async fn an_output_that_is_not_there_uploads_nothing() {
 async fn an_apps_site_is_deployed_too() {
     let stage = Stage::of::<Site>().await;
     let definition = "application = \"workshop\"\n[services]\nshop = { directory = \"shop\", kind = \"app\" }\n[environments]\nint = {}\n";
-    let app = Made::App([None, None, Some(zip(&[("index.html", "of the app")]))]);
+    let app = vec![("site", zip(&[("index.html", "of the app")]))];
     let release = publish(&stage.world, definition, &[("shop", app)]).await;
     let own = "bucket=www&apiBaseurl=https%3A%2F%2Fapi.example";
     let event = job(own, release.as_str(), "");

@@ -52,8 +52,8 @@ impl Subject for Stack {
         }
     }
 
-    fn service(word: &str) -> Made<'static> {
-        Made::Stack(String::leak(template(word)))
+    fn service(word: &str) -> Made {
+        vec![("template", template(word).into_bytes())]
     }
 
     async fn blob(release: &ReleaseId, world: &World) -> String {
@@ -125,7 +125,12 @@ async fn its_parameters_are_those_of_the_release() {
 async fn a_large_template_is_deployed_from_the_repository() {
     let stage = Stage::of::<Stack>().await;
     let large = format!("{}# {}\n", template("one"), "x".repeat(52_000));
-    let release = publish(&stage.world, DEFINITION, &[("shop", Made::Stack(&large))]).await;
+    let release = publish(
+        &stage.world,
+        DEFINITION,
+        &[("shop", vec![("template", large.into_bytes())])],
+    )
+    .await;
     let key = Stack::blob(&release, &stage.world).await;
     stage.world.forget_calls();
     let job = job(&Stack::parameters(false), release.as_str(), "");
@@ -156,8 +161,8 @@ async fn a_stack_of_a_family_goes_with_its_environment() {
     // It is protected.
     assert_eq!(tag("workshop-qa-0a1b2c3d-shop"), None);
 
-    let state = environment(&stage.world, "dev-anna").state().await.unwrap();
-    let left = state.until.unwrap().duration_since(before).as_secs();
+    let anna = environment(&stage.world, "dev-anna").state().await.unwrap();
+    let left = anna.until.unwrap().duration_since(before).as_secs();
     assert!((4 * 3_600 - 1..4 * 3_600 + 60).contains(&left), "{left}");
     let qa = environment(&stage.world, "qa-0a1b2c3d").state().await;
     assert_eq!(qa.unwrap().until, None);
@@ -167,7 +172,7 @@ async fn a_stack_of_a_family_goes_with_its_environment() {
 #[tokio::test]
 async fn a_site_of_a_family_has_a_stack_with_its_bucket() {
     let stage = Stage::of::<Stack>().await;
-    let site = Made::Site(b"PK\x03\x04 a site".to_vec());
+    let site = vec![("files", b"PK\x03\x04 a site".to_vec())];
     let release = publish(&stage.world, DEFINITION, &[("website", site)]).await;
     let event = job_in("dev-anna", "website", &release, "");
     let variables = run(&stage.world, event).await.variables();
@@ -176,8 +181,8 @@ async fn a_site_of_a_family_has_a_stack_with_its_bucket() {
     let stack = &stacks["workshop-dev-anna-website"];
     assert_eq!(stack.template, delivery_render::site("website", "dev-anna"));
     assert_eq!(stack.tags["delivery:removable"], "true");
-    let state = environment(&stage.world, "dev-anna").state().await.unwrap();
-    assert!(state.lease.unwrap().parts.is_empty());
+    let anna = environment(&stage.world, "dev-anna").state().await.unwrap();
+    assert!(anna.lease.unwrap().parts.is_empty());
 
     let refused = job_in("int", "website", &release, "");
     let message = run(&stage.world, refused).await.failure();

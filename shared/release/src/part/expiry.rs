@@ -25,7 +25,7 @@ pub(super) fn of(target: &Target<'_>, now: Timestamp) -> Result<Option<Timestamp
             let zone = target.settings.timezone.as_ref();
             let name = zone.map_or(DEFAULT_ZONE, |zone| zone.0.as_str());
             let zone = zone_of(name).ok_or_else(|| UnknownZone(name.to_owned()))?;
-            Ok(Some(next(now, zone, hour, minute)))
+            Ok(Some(next(now, &zone, hour, minute)))
         }
     }
 }
@@ -40,7 +40,7 @@ fn zone_of(name: &str) -> Option<TimeZone> {
 
 /// The next time of day: today's, or tomorrow's where that is over. Where the clocks are put forward over it, it is that much
 /// later.
-fn next(now: Timestamp, zone: TimeZone, hour: u8, minute: u8) -> Timestamp {
+fn next(now: Timestamp, zone: &TimeZone, hour: u8, minute: u8) -> Timestamp {
     let (hour, minute) = (i8::try_from(hour), i8::try_from(minute));
     let (hour, minute) = (hour.unwrap_or_default(), minute.unwrap_or_default());
     let today = now.to_zoned(zone.clone()).date();

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 const MAX_POLLING: Duration = Duration::from_secs(45);
 
 /// How much of the job's time has to be left for the work once the environment is free; otherwise a later job does it.
-const CONTINUE_MARGIN: Duration = Duration::from_secs(60);
+const CONTINUE_MARGIN: Duration = Duration::from_mins(1);
 
 /// The margin is at most this part of a job's time.
 const LARGEST_MARGIN_PART: u32 = 4;
@@ -27,7 +27,7 @@ const LARGEST_MARGIN_PART: u32 = 4;
 #[derive(Debug)]
 pub(super) enum Waited {
     /// It has begun.
-    Begun(Begun),
+    Begun(Box<Begun>),
     /// Somebody else is deploying, and the job's time for waiting is over.
     Busy(Box<Lease>),
 }
@@ -67,7 +67,7 @@ impl<'a> Waiting<'a> {
         under_way: Option<&DeploymentId>,
         waited: Duration,
     ) -> Result<Waited, PartError> {
-        let began = self.stop_at.remaining();
+        let at_first = self.stop_at.remaining();
         loop {
             // Before each attempt: without it an execution that was stopped meanwhile would begin a deployment.
             self.check.still_runs().await?;
@@ -77,9 +77,9 @@ impl<'a> Waiting<'a> {
             }
             let begun = self.environment.begin_again(request, clock::timestamp());
             let lease = match begun.await {
-                Ok(begun) => return Ok(Waited::Begun(begun)),
+                Ok(begun) => return Ok(Waited::Begun(Box::new(begun))),
                 Err(ReleaseError::Busy { lease, environment }) => {
-                    let here = began.saturating_sub(self.stop_at.remaining());
+                    let here = at_first.saturating_sub(self.stop_at.remaining());
                     if waited + here >= self.wait {
                         return Err(ReleaseError::Busy { lease, environment }.into());
                     }

@@ -19,20 +19,8 @@ pub(crate) const BUCKET: &str = "workshop-releases";
 /// The commit that all releases are of.
 pub(crate) const REVISION: &str = "9f3c0000000000000000000000000000000000aa";
 
-/// What a service is made of.
-#[derive(Clone, Debug)]
-#[allow(
-    dead_code,
-    reason = "each action deploys one kind, and its tests include this file"
-)]
-pub(crate) enum Made<'a> {
-    /// A packaged template.
-    Stack(&'a str),
-    /// The files of a site, as a zip archive.
-    Site(Vec<u8>),
-    /// The artifacts of an app: the function, the API and the site.
-    App([Option<Vec<u8>>; 3]),
-}
+/// What a service is made of, by names: the `template` of a stack, the `files` of a site, or `function`, `api` and `site` of an app.
+pub(crate) type Made = Vec<(&'static str, Vec<u8>)>;
 
 pub(crate) fn repository(world: &World) -> Repository {
     Repository::new(Client::new(&world.test_config()), BUCKET)
@@ -55,7 +43,7 @@ pub(crate) fn at(text: &str) -> Timestamp {
 pub(crate) async fn publish(
     world: &World,
     definition: &str,
-    services: &[(&str, Made<'_>)],
+    services: &[(&str, Made)],
 ) -> ReleaseId {
     let client = Client::new(&world.test_config());
     if client.head_bucket().bucket(BUCKET).send().await.is_err() {
@@ -87,44 +75,39 @@ pub(crate) async fn publish(
         by: None,
     };
     let now = at("2026-11-28T00:00:00Z");
-    let published = publisher.publish(&manifest, &provenance, now).await;
-    published.unwrap().release
+    let publication = publisher.publish(&manifest, &provenance, now).await;
+    publication.unwrap().release
 }
 
-async fn entry(publisher: &mut Publisher, made: &Made<'_>) -> Service {
+async fn entry(publisher: &mut Publisher, made: &Made) -> Service {
     let after = BTreeSet::new();
-    match made {
-        Made::Stack(template) => Service::CloudFormation(Stack {
-            template: file(
-                publisher.put_bytes(template.as_bytes()).await.unwrap(),
-                "api/template.yaml",
-            ),
-            transform: Vec::new(),
-            artifacts: BTreeMap::new(),
-            after,
-        }),
-        Made::Site(zip) => {
-            let site = artifact(publisher, zip).await;
-            let artifacts = SiteArtifacts { site };
-            Service::Site(Site { artifacts, after })
-        }
-        Made::App(made) => {
-            let mut artifacts = Vec::new();
-            for bytes in made {
-                artifacts.push(match bytes {
-                    Some(bytes) => Some(artifact(publisher, bytes).await),
-                    None => None,
+    let mut artifacts = AppArtifacts::default();
+    for (name, bytes) in made {
+        let made = artifact(publisher, bytes).await;
+        match *name {
+            "template" => {
+                let blob = Blob {
+                    sha256: made.sha256,
+                    size: made.size,
+                };
+                return Service::CloudFormation(Stack {
+                    template: file(blob, "api/template.yaml"),
+                    transform: Vec::new(),
+                    artifacts: BTreeMap::new(),
+                    after,
                 });
             }
-            let mut artifacts = artifacts.into_iter();
-            let artifacts = AppArtifacts {
-                function: artifacts.next().unwrap(),
-                api: artifacts.next().unwrap(),
-                site: artifacts.next().unwrap(),
-            };
-            Service::App(App { artifacts, after })
+            "files" => {
+                let artifacts = SiteArtifacts { site: made };
+                return Service::Site(Site { artifacts, after });
+            }
+            "function" => artifacts.function = Some(made),
+            "api" => artifacts.api = Some(made),
+            "site" => artifacts.site = Some(made),
+            other => panic!("no service has `{other}`"),
         }
     }
+    Service::App(App { artifacts, after })
 }
 
 async fn artifact(publisher: &mut Publisher, bytes: &[u8]) -> Artifact {

@@ -44,7 +44,7 @@ pub(crate) trait Subject {
     fn seed(world: &World) -> impl Future<Output = ()> + Send;
 
     /// The service `shop`, by a word that is in it.
-    fn service(word: &str) -> Made<'static>;
+    fn service(word: &str) -> Made;
 
     /// The key of the blob that the action deploys.
     fn blob(release: &ReleaseId, world: &World) -> impl Future<Output = String>;
@@ -230,11 +230,11 @@ pub(crate) async fn takes_over<S: Subject>() {
     let stage = Stage::of::<S>().await;
     stage.begin("other/1", at("2026-01-01T00:00:00Z")).await;
     stage.run::<S>("").await.variables();
-    let state = stage.state().await;
-    let last = state.last.unwrap();
+    let int = stage.state().await;
+    let last = int.last.unwrap();
     assert_eq!(last.deployment.owner, "other/1");
     assert!(matches!(last.outcome, Outcome::Abandoned { .. }));
-    assert_eq!(state.lease.unwrap().deployment.owner, own());
+    assert_eq!(int.lease.unwrap().deployment.owner, own());
 }
 
 /// An action that was in the middle of its work does not go on after others have deployed.
@@ -264,10 +264,10 @@ pub(crate) async fn fails_and_is_retried<S: Subject>() {
     let stage = Stage::of::<S>().await;
     let broken = job(&S::parameters(true), stage.release.as_str(), "");
     let message = S::run(&stage.world, broken, ENOUGH).await.failure();
-    let state = stage.state().await;
-    assert_eq!(state.lease, None);
-    assert_eq!(state.current, None);
-    let last = state.last.unwrap();
+    let int = stage.state().await;
+    assert_eq!(int.lease, None);
+    assert_eq!(int.current, None);
+    let last = int.last.unwrap();
     let Outcome::Failed { message: recorded } = &last.outcome else {
         panic!("it has not failed: {last:?}");
     };
@@ -286,10 +286,11 @@ pub(crate) async fn fails_and_is_retried<S: Subject>() {
 pub(crate) async fn comes_late<S: Subject>() {
     let stage = Stage::of::<S>().await;
     let job = stage.job::<S>("");
-    let mut pipeline = stage.world.code_pipeline();
-    pipeline.add_job(&stage.job::<S>("").build());
-    pipeline.set_execution(EXECUTION, "Stopped");
-    drop(pipeline);
+    {
+        let mut pipeline = stage.world.code_pipeline();
+        pipeline.add_job(&stage.job::<S>("").build());
+        pipeline.set_execution(EXECUTION, "Stopped");
+    }
     let before = S::deployed(&stage.world).await;
     let message = S::run(&stage.world, job, ENOUGH).await.failure();
     assert!(
@@ -456,7 +457,8 @@ pub(crate) async fn has_nothing<S: Subject>() {
     let stage = Stage::of::<S>().await;
     let definition =
         "application = \"workshop\"\n[services]\nother = \"other\"\n[environments]\nint = {}\n";
-    let stack = Made::Stack("Resources: { T: { Type: AWS::SNS::Topic } }");
+    let template = b"Resources: { T: { Type: AWS::SNS::Topic } }";
+    let stack = vec![("template", template.to_vec())];
     let release = publish(&stage.world, definition, &[("other", stack)]).await;
     let before = S::deployed(&stage.world).await;
     let job = job(&S::parameters(false), release.as_str(), "");
