@@ -43,6 +43,7 @@ pub(crate) mod optional {
     #[serde(transparent)]
     struct At(#[serde(with = "super")] Timestamp);
 
+    #[expect(clippy::ref_option, reason = "serde passes references")]
     pub(crate) fn serialize<S: Serializer>(
         at: &Option<Timestamp>,
         serializer: S,

@@ -33,22 +33,22 @@ async fn a_copy_whose_tests_fail_is_removed_and_the_failed_action_is_still_the_t
         .into_iter()
         .filter(|(_, _, status)| status == "Failed")
         .collect();
-    let [(stage, action, _)] = failed.as_slice() else {
+    let [(stage, name, _)] = failed.as_slice() else {
         panic!("{failed:?}");
     };
-    assert_eq!((stage.as_str(), action.as_str()), ("qa", "e2e-restapi"));
+    assert_eq!((stage.as_str(), name.as_str()), ("qa", "e2e-restapi"));
     let reported = run.result().to_string();
     assert!(reported.contains("418"), "{reported}");
 
     world.are_gone("workshop-qa-").await;
     let copies = world.members("qa").await;
-    let [(_, state)] = copies.as_slice() else {
+    let [(_, document)] = copies.as_slice() else {
         panic!("{copies:?}");
     };
-    assert_eq!(state["current"], serde_json::Value::Null, "{state:#}");
-    assert_eq!(state["last"]["deployment"]["action"]["kind"], "remove");
+    assert_eq!(document["current"], serde_json::Value::Null, "{document:#}");
+    assert_eq!(document["last"]["deployment"]["action"]["kind"], "remove");
     // The table of the copy is retained on purpose, and named.
-    let kept = state["last"].to_string();
+    let kept = document["last"].to_string();
     assert!(kept.contains("Bookings"), "{kept}");
     // It went no further.
     assert_eq!(world.stacks("workshop-int-").await, Vec::<String>::new());

@@ -177,9 +177,8 @@ impl World<'_> {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
-            panic!("{:#}", self.document(&key).await);
-        }
+        let in_time = tokio::time::timeout(PATIENCE, ended).await.is_ok();
+        assert!(in_time, "{:#}", self.document(&key).await);
     }
 
     /// Waits until no stack begins so.
@@ -192,9 +191,8 @@ impl World<'_> {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
-            panic!("still there: {:?}", self.stacks(begin).await);
-        }
+        let in_time = tokio::time::timeout(PATIENCE, gone).await.is_ok();
+        assert!(in_time, "still there: {:?}", self.stacks(begin).await);
     }
 
     /// The environments of a family that the repository knows, with their documents.

@@ -127,10 +127,10 @@ async fn the_manifest_comes_last() {
     let world = world().await;
     publish(&world, "r1").await;
     let calls = world.calls();
-    let puts = calls
+    let last = calls
         .iter()
-        .filter(|call| call.operation.action() == "s3:PutObject");
-    let last = puts.last().unwrap();
+        .rfind(|call| call.operation.action() == "s3:PutObject")
+        .unwrap();
     assert_eq!(kind_of(&last.operation.resource), "manifest");
 }
 
