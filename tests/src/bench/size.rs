@@ -8,7 +8,7 @@ use super::report::{Section, Target};
 use crate::packages::FUNCTIONS;
 
 /// What a package may weigh, zipped: `scripts/zip-package` fails above it.
-pub const MOST_BYTES: u64 = 4_250_000;
+pub const MOST_BYTES: u64 = 5_050_000;
 
 /// Looks at the packages that `scripts/package` made.
 ///
@@ -35,7 +35,7 @@ pub fn table(bench: &Bench) -> io::Result<Vec<Section>> {
     let (bytes, name) = largest;
     let target = Target {
         work: "package".to_owned(),
-        aim: "each at most 4,250,000 bytes zipped".to_owned(),
+        aim: "each at most 5,050,000 bytes zipped".to_owned(),
         reached: format!("the largest, {name}, has {}", grouped(bytes)),
         met: bytes <= MOST_BYTES,
     };

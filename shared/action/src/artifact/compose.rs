@@ -34,6 +34,9 @@ use crate::blocking;
 use crate::job::{Artifact, Job};
 use delivery_archive::{Archive, ArchiveEnd, ArchiveError, MAX_END_BYTES};
 
+/// What S3 answers where no byte of a range is in the object (S3, "List of error codes").
+const INVALID_RANGE: &str = "InvalidRange";
+
 /// Objects up to this size are uploaded in one request.
 const SINGLE_BYTES: u64 = 2 * PART_BYTES;
 
@@ -78,6 +81,8 @@ impl From<CallError> for ComposeError {
         match error.kind {
             // The upload was created, so its target exists: these errors are about the object that is copied.
             CallErrorKind::NotFound | CallErrorKind::Conflict => Self::Gone(error),
+            // One that is too short for the range is another object.
+            _ if error.is_code(INVALID_RANGE) => Self::Gone(error),
             _ => Self::Call(error),
         }
     }
