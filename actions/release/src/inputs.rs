@@ -1,5 +1,6 @@
 //! The input artifacts: the source with the definition, and what was built.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -18,7 +19,8 @@ use crate::error::ReleaseActionError;
 pub(crate) struct Inputs<'a> {
     store: &'a Store,
     artifacts: &'a [Artifact],
-    files: Vec<ArtifactFiles<'a>>,
+    /// Those that are archives, in their order.
+    files: Vec<(&'a str, ArtifactFiles<'a>)>,
     workspace: &'a Workspace,
 }
 
@@ -40,10 +42,12 @@ impl Defined {
 }
 
 impl<'a> Inputs<'a> {
-    /// Opens the artifacts: only their lists of files are read.
+    /// Opens the artifacts: only their lists of files are read. Those of `whole` are taken as they are; the document of an API
+    /// need not be an archive.
     pub(crate) async fn open(
         store: &'a Store,
         artifacts: &'a [Artifact],
+        whole: &BTreeSet<&str>,
         workspace: &'a Workspace,
     ) -> Result<Self, ReleaseActionError> {
         if artifacts.is_empty() {
@@ -51,7 +55,11 @@ impl<'a> Inputs<'a> {
         }
         let mut files = Vec::new();
         for (place, artifact) in artifacts.iter().enumerate() {
-            files.push(ArtifactFiles::open(store, artifact, workspace, place).await?);
+            let name = artifact.name.as_str();
+            if !whole.contains(name) {
+                let opened = ArtifactFiles::open(store, artifact, workspace, place).await?;
+                files.push((name, opened));
+            }
         }
         Ok(Self {
             store,
@@ -68,7 +76,7 @@ impl<'a> Inputs<'a> {
             let wanted = wanted.as_deref();
             wanted.is_some_and(|path| files.kind(path) == Some(FileKind::File))
         };
-        let source = self.files.iter().rev().find(has);
+        let source = self.files.iter().rev().map(|(_, files)| files).find(has);
         let (Some(source), Some(wanted)) = (source, &wanted) else {
             let file = path.to_owned();
             return Err(ReleaseActionError::NoDefinition { file });
@@ -97,9 +105,15 @@ impl<'a> Inputs<'a> {
         key: &str,
         name: Option<&String>,
     ) -> Result<&ArtifactFiles<'a>, ReleaseActionError> {
-        match name {
-            Some(name) => Ok(&self.files[self.place(key, name)?]),
-            None => Ok(&self.files[0]),
+        let mut opened = self.files.iter();
+        let found = match name {
+            Some(name) => opened.find(|(one, _)| *one == name.as_str()),
+            None => opened.next(),
+        };
+        match (found, name) {
+            (Some((_, files)), _) => Ok(files),
+            (None, Some(name)) => Err(self.unknown(key, name)),
+            (None, None) => Err(ReleaseActionError::NoInput),
         }
     }
 
@@ -118,11 +132,15 @@ impl<'a> Inputs<'a> {
 
     fn place(&self, key: &str, name: &str) -> Result<usize, ReleaseActionError> {
         let place = self.artifacts.iter().position(|one| one.name == name);
-        place.ok_or_else(|| ReleaseActionError::UnknownArtifact {
+        place.ok_or_else(|| self.unknown(key, name))
+    }
+
+    fn unknown(&self, key: &str, name: &str) -> ReleaseActionError {
+        ReleaseActionError::UnknownArtifact {
             key: key.to_owned(),
             artifact: name.to_owned(),
             known: self.artifacts.iter().map(|one| one.name.clone()).collect(),
-        })
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl Release {
         let repository = Repository::new(self.client.clone(), &params.releases);
         let workspace = Workspace::create()?;
         let store = Store::for_job(&self.config, job);
-        let inputs = Inputs::open(&store, &job.input_artifacts, &workspace).await?;
+        let whole = params.taken_whole();
+        let inputs = Inputs::open(&store, &job.input_artifacts, &whole, &workspace).await?;
         let defined = inputs.definition(&params.config).await?;
         let mut publisher = Publisher::new(&repository);
         let blobs = Blobs::of(&repository, &self.region);

@@ -1,6 +1,6 @@
 //! What the action is asked for: to publish a release, or to end the deployment of one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use delivery_action::execution::Execution;
 use delivery_action::job::Job;
@@ -50,6 +50,15 @@ pub struct PublishParams {
     pub artifacts: BTreeMap<String, String>,
     /// The pipeline execution.
     pub execution: Option<Execution>,
+}
+
+impl PublishParams {
+    /// The artifacts that are a part of a service as they are: those of `SERVICE.PART`.
+    pub(crate) fn taken_whole(&self) -> BTreeSet<&str> {
+        let parts = self.artifacts.iter();
+        let parts = parts.filter(|(key, _)| key.contains('.'));
+        parts.map(|(_, artifact)| artifact.as_str()).collect()
+    }
 }
 
 /// The parameters of an end.

@@ -73,7 +73,12 @@ async fn three_services_reach_two_environments() {
     };
     assert_eq!(
         of_stage("Commit"),
-        ["commands-made", "npm-install-shop", "test-and-package-shop"]
+        [
+            "commands-made",
+            "npm-install-shop",
+            "release",
+            "test-and-package-shop"
+        ]
     );
     let deployed = [
         "deploy-api-shop",
@@ -82,6 +87,7 @@ async fn three_services_reach_two_environments() {
         "deploy-site-pages",
         "deploy-site-shop",
         "e2e-shop",
+        "release",
     ];
     let visitor = Visitor::default();
     for stage in ["int", "prd"] {
