@@ -11,10 +11,13 @@ use local::launch::{FUNCTIONS, logical_id};
 const PIPELINE: &str = "pipeline";
 
 /// Packages that are not an action: their tests use the function's keys for what no action does.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 10] = [
+    "delivery",
     "delivery-stack",
     "delivery-action",
+    "delivery-release",
     "delivery-testing",
+    "pipeline-tests",
     "post-to-chat",
     "local",
     "cli",
@@ -63,7 +66,7 @@ impl Call {
             _ => (recorded.operation().action(), "*".to_owned()),
         };
         // The pipelines that deploy stacks are rendered: theirs is another role than that of the committed template.
-        if by == PIPELINE && resource == "lambda:DeployStack" {
+        if by == PIPELINE && ["lambda:DeployStack", "lambda:Release"].contains(&resource.as_str()) {
             return None;
         }
         Some(Self {
@@ -134,7 +137,7 @@ fn bucket(name: &str) -> &'static str {
     let is_of_site = || name.split('-').any(|part| part.ends_with("site"));
     if name.starts_with("application-") {
         "APPLICATION-BUCKET"
-    } else if name == "www" || name == "nowhere" || is_of_site() {
+    } else if ["www", "nowhere", "gone"].contains(&name.as_str()) || is_of_site() {
         "SITE"
     } else if name.contains("packages") || name.contains("releases") {
         "RELEASES"
