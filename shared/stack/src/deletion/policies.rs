@@ -31,13 +31,15 @@ impl Policy {
     /// Reads a resource of a template.
     #[must_use]
     pub fn of(resource: &Value) -> Self {
-        let policy = resource.get("DeletionPolicy").and_then(Value::as_str);
+        let policy = resource.get("DeletionPolicy");
+        // What a function of the template decides is not known here, so it counts as kept.
+        let is_deleted = |policy: &Value| matches!(policy.as_str(), Some("Delete" | "Snapshot"));
         let mark = MARK
             .iter()
             .try_fold(resource.get("Metadata"), |value, key| Some(value?.get(key)))
             .flatten();
         Self {
-            is_retained: matches!(policy, Some("Retain" | "RetainExceptOnCreate")),
+            is_retained: policy.is_some_and(|policy| !is_deleted(policy)),
             is_production: mark.and_then(Value::as_str) == Some(PRODUCTION),
         }
     }
@@ -133,4 +135,20 @@ pub async fn buckets_to_empty(
         }
     }
     Ok(buckets)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(json!({}), false; "none")]
+    #[test_case(json!({ "DeletionPolicy": "Delete" }), false; "deleted")]
+    #[test_case(json!({ "DeletionPolicy": "RetainExceptOnCreate" }), true; "kept")]
+    #[test_case(json!({ "DeletionPolicy": { "Ref": "Policy" } }), true; "decided by a parameter")]
+    fn what_is_not_said_to_be_deleted_is_kept(resource: Value, is_retained: bool) {
+        assert_eq!(Policy::of(&resource).is_retained, is_retained);
+    }
 }
