@@ -48,6 +48,9 @@ pub(crate) struct Wish {
     pub(crate) environment: EnvironmentName,
     pub(crate) by: String,
     pub(crate) reason: Option<String>,
+    /// How many deployments there were when somebody wanted it. An event that comes twice, or late, must not remove an
+    /// environment that was made again.
+    pub(crate) deployments: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +75,7 @@ struct RemoveEvent {
     environment: String,
     by: Option<String>,
     reason: Option<String>,
+    deployments: Option<u64>,
 }
 
 impl Event {
@@ -86,6 +90,7 @@ impl Event {
                 environment: EnvironmentName::parse(&wanted.environment)?,
                 by: wanted.by.unwrap_or_else(|| SOMEBODY.to_owned()),
                 reason: wanted.reason,
+                deployments: wanted.deployments,
             }));
         }
         Ok(EndedStage::of(event).map_or(Self::Time, Self::Stage))
@@ -171,11 +176,12 @@ mod tests {
 
     #[test]
     fn an_environment_is_named() {
-        let event = json!({"environment": "DEV-anna", "by": "anna"});
+        let event = json!({"environment": "DEV-anna", "by": "anna", "deployments": 3});
         let expected = Wish {
             environment: EnvironmentName::parse("dev-anna").unwrap(),
             by: "anna".to_owned(),
             reason: None,
+            deployments: Some(3),
         };
         assert_eq!(Event::of(&event), Ok(Event::Remove(expected)));
         assert!(Event::of(&json!({"environment": "dev"})).is_err());

@@ -20,7 +20,7 @@ use delivery_stack::state::State;
 use crate::error::UndeployError;
 use crate::order::Order;
 use crate::part;
-use crate::removal::Removal;
+use crate::removal::{Removal, not_removable};
 use crate::undeploy::Undeploy;
 
 /// How long a pass waits before it looks at the stacks again; twice as long each time.
@@ -154,6 +154,16 @@ impl<'a> Pass<'a> {
             let change = part::failed(reason);
             self.record(part::of_stack(stack), change).await?;
             return Ok(Step::Stuck);
+        }
+        // Its data goes before CloudFormation is asked, so whether it may go is asked once more.
+        let now = describe(&self.undeploy.cloudformation, &stack.id).await?;
+        let kept = not_removable(now.as_slice());
+        if !kept.is_empty() {
+            let environment = self.environment.name().to_string();
+            return Err(UndeployError::Kept {
+                environment,
+                stacks: kept,
+            });
         }
         let change = part::removing(&stack.id);
         self.record(part::of_stack(stack), change).await?;

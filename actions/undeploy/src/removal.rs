@@ -69,6 +69,15 @@ impl Undeploy {
         if state.deployments == 0 && stacks.is_empty() {
             return Ok(Removal::NothingThere);
         }
+        let removal = state.lease.as_ref().map(|lease| &lease.deployment);
+        let goes_on = removal.is_some_and(is_removal);
+        if !goes_on
+            && wish
+                .deployments
+                .is_some_and(|then| state.deployments > then)
+        {
+            return Ok(Removal::NothingThere);
+        }
         let lease = match begin(&environment, &state, wish, !stacks.is_empty()).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Ok(Removal::NothingThere),
@@ -100,6 +109,8 @@ impl Undeploy {
                 let last = environment.state().await?.last;
                 Ok(last.map_or(Removal::NothingThere, |last| Removal::Removed(last.into())))
             }
+            // Somebody has protected it since.
+            Err(error @ UndeployError::Kept { .. }) => fail(&environment, id, error).await,
             other => other,
         }
     }
@@ -203,7 +214,7 @@ fn request(wish: &Wish, owner: String) -> Request {
 }
 
 /// The stacks that must not be deleted, each with the reason.
-fn not_removable(stacks: &[Description]) -> Vec<String> {
+pub(crate) fn not_removable(stacks: &[Description]) -> Vec<String> {
     let reasons = stacks.iter().filter_map(|stack| {
         let tag = stack.tags.get(REMOVABLE_TAG).map(String::as_str);
         if tag != Some(REMOVABLE) {

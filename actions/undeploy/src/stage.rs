@@ -55,6 +55,7 @@ impl Undeploy {
             environment: name,
             by: ended.owner(),
             reason: Some(ended.said()),
+            deployments: None,
         };
         self.remove_or_later(&wish, stop_at).await
     }

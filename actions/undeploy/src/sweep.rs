@@ -42,6 +42,7 @@ impl Undeploy {
                 environment: name.clone(),
                 by: removal.by.clone(),
                 reason: removal.reason.clone(),
+                deployments: None,
             };
             return self.remove_or_later(&wish, stop_at).await;
         }
@@ -64,6 +65,7 @@ impl Undeploy {
             environment: name.clone(),
             by: "the schedule".to_owned(),
             reason: Some(format!("its time was over at {until}")),
+            deployments: None,
         };
         self.remove_or_later(&wish, stop_at).await
     }

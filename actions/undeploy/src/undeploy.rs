@@ -121,6 +121,7 @@ impl Action for Undeploy {
             environment: params.environment,
             by: "an action of a pipeline".to_owned(),
             reason: None,
+            deployments: None,
         };
         let name = &wish.environment;
         let stop_at = end_of_pass(job.invocation.deadline);

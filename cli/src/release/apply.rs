@@ -130,7 +130,7 @@ fn encoded(text: Option<&str>, limit: usize) -> String {
     for character in text.chars() {
         let mut buffer = [0; 4];
         let bytes = character.encode_utf8(&mut buffer).as_bytes();
-        // A `+` would do for a space, but is no character that each reader of a query string takes for one.
+        // Not every reader of a query string takes `+` for a space.
         let piece: String = form_urlencoded::byte_serialize(bytes).collect();
         let piece = piece.replace('+', "%20");
         if encoded.len() + piece.len() > limit {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::digest::Digest;
-use crate::environment::Environment;
+use crate::environment::{Action, Environment, Record};
 use crate::error::ReleaseError;
 use crate::manifest::ReleaseId;
 use crate::repository::{Repository, layout};
@@ -146,7 +146,11 @@ impl Environment {
     async fn in_use(&self) -> Result<BTreeSet<ReleaseId>, ReleaseError> {
         let state = self.state().await?;
         let lease = state.lease.iter().map(|lease| &lease.deployment);
-        let last = state.last.iter().map(|last| &last.deployment);
+        // An environment that was removed goes back to nothing; else each execution's would keep its release for ever.
+        let is_gone =
+            |last: &&Record| last.outcome.is_success() && last.deployment.action == Action::Remove;
+        let last = state.last.iter().filter(|last| !is_gone(last));
+        let last = last.map(|last| &last.deployment);
         let mut releases = BTreeSet::new();
         for deployment in lease.chain(last) {
             releases.extend(deployment.from.iter().map(|from| from.release.clone()));

@@ -55,7 +55,7 @@ test("the API lists bookings", async () => {
 /// How long something may take that happens by itself.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How often it is looked at.
+/// How often a test looks whether it has happened.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The application, and a local AWS that stays.

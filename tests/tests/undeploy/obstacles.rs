@@ -126,6 +126,28 @@ fn an_environment_that_is_being_deployed_is_removed_after_that() {
 }
 
 #[test]
+fn an_event_that_comes_again_leaves_what_was_made_since() {
+    run("again", async |world| {
+        let event = json!({"environment": "dev-anna", "deployments": 1});
+        world.deploy("dev-anna", None).await;
+        let first = world.stack("dev-anna", "orders", TOPIC).await;
+        world.handle(&event).await.unwrap();
+        assert_eq!(world.status(&first).await, None);
+
+        world.deploy("dev-anna", None).await;
+        let second = world.stack("dev-anna", "orders", TOPIC).await;
+        world.handle(&event).await.unwrap();
+        let state = world.environment("dev-anna").state().await.unwrap();
+        assert!(world.status(&second).await.is_some());
+        assert_eq!((state.deployments, state.until), (3, None));
+
+        let asked_again = json!({"environment": "dev-anna", "deployments": 3});
+        world.handle(&asked_again).await.unwrap();
+        assert_eq!(world.status(&second).await, None);
+    });
+}
+
+#[test]
 fn a_pass_that_has_no_time_left_leaves_the_rest_to_the_next() {
     run("hurry", async |world| {
         world.deploy(QA, None).await;

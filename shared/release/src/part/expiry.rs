@@ -1,11 +1,18 @@
 //! When an environment of a family is removed by itself.
 
+use std::time::Duration;
+
+use delivery_definition::names::Family;
 use delivery_definition::{Target, Ttl};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// The time zone of a `ttl` without one.
 const DEFAULT_ZONE: &str = "UTC";
+
+/// How long the environment of an execution stays if the event of its stage's end is lost and no `ttl` is set: a day, in which
+/// somebody can look at it.
+const EXECUTION_TTL: Duration = Duration::from_hours(24);
 
 /// The time zone is not in the database of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +22,11 @@ pub(super) struct UnknownZone(pub(super) String);
 ///
 /// Only members of families come and go: a `ttl` elsewhere counts for nothing.
 pub(super) fn of(target: &Target<'_>, now: Timestamp) -> Result<Option<Timestamp>, UnknownZone> {
+    let family = target.name.family();
     let ttl = target.settings.ttl.as_ref();
-    let Some(ttl) = ttl.filter(|_| target.name.family().is_some()) else {
-        return Ok(None);
+    let Some(ttl) = ttl.filter(|_| family.is_some()) else {
+        let is_of_execution = family == Some(Family::Execution.word());
+        return Ok(is_of_execution.then(|| now + EXECUTION_TTL));
     };
     match *ttl {
         Ttl::After(span) => Ok(Some(now + span.0)),
@@ -91,6 +100,12 @@ mod tests {
         let expected = Ok(expected.map(str::to_owned));
         assert_eq!(until(settings, "dev-anna", now), expected);
         assert_eq!(until(settings, "int", now), Ok(None));
+    }
+
+    #[test]
+    fn the_environment_of_an_execution_never_stays() {
+        let until = until("qa = {}", "qa-1f09ab3c", "2026-11-28T08:00:00Z");
+        assert_eq!(until, Ok(Some("2026-11-29T08:00:00Z".to_owned())));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What the repository holds, and what of it can be deleted.
 
+use delivery_release::environment::Action;
 use delivery_release::prune::{NEWEST, YOUNGEST};
 
-use crate::world::{World, at};
+use crate::world::{World, at, request};
 
 #[tokio::test]
 async fn what_environments_need_stays_however_old_it_is() {
@@ -14,6 +15,11 @@ async fn what_environments_need_stays_however_old_it_is() {
     for index in [0, 1] {
         world.deploy("prd", &releases[index]).await;
     }
+    // The copy of an execution, which was removed, needs its release no more.
+    world.deploy("qa-1f09ab3c", &releases[2]).await;
+    world
+        .run("qa-1f09ab3c", &request("undeploy", Action::Remove))
+        .await;
     let mut holdings = world.repository.holdings().await.unwrap();
     assert_eq!(holdings.releases.len(), NEWEST + 4);
     // What is deployed, and what a rollback would bring back.
