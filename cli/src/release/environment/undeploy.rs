@@ -43,7 +43,9 @@ pub(super) async fn ask(
     function: &str,
     environment: &Environment,
 ) -> Result<(), CliError> {
-    let event = json!({ "environment": environment.name().as_str() });
+    let deployments = environment.state().await?.deployments;
+    // The number lets the function know an event that Lambda delivers again after the environment was made anew.
+    let event = json!({ "environment": environment.name().as_str(), "deployments": deployments });
     let invoke = target.cloud.lambda().invoke().function_name(function);
     let sent = invoke
         .invocation_type(InvocationType::Event)
