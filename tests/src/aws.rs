@@ -47,6 +47,48 @@ impl Aws {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
+    /// An output of a stack.
+    ///
+    /// # Panics
+    ///
+    /// Where the stack has no such output.
+    pub async fn output(&self, stack: &str, name: &str) -> String {
+        let stacks = self
+            .ask(&["cloudformation", "describe-stacks", "--stack-name", stack])
+            .await;
+        let outputs = stacks["Stacks"][0]["Outputs"].as_array();
+        let mut outputs = outputs.into_iter().flatten();
+        let found = outputs.find(|output| output["OutputKey"] == name);
+        let value = found.and_then(|output| output["OutputValue"].as_str());
+        value
+            .unwrap_or_else(|| panic!("no output `{name}`: {stacks:#}"))
+            .to_owned()
+    }
+
+    /// What Lambda says of a function, which a stack has under this logical id.
+    ///
+    /// # Panics
+    ///
+    /// Where the stack has no such resource.
+    pub async fn function_of(&self, stack: &str, logical: &str) -> Value {
+        let resource = ["--stack-name", stack, "--logical-resource-id", logical];
+        let resource = [
+            &["cloudformation", "describe-stack-resource"],
+            &resource[..],
+        ]
+        .concat();
+        let resource = self.ask(&resource).await;
+        let function = resource["StackResourceDetail"]["PhysicalResourceId"].as_str();
+        let function = function.expect("a function has a name");
+        let asked = [
+            "lambda",
+            "get-function-configuration",
+            "--function-name",
+            function,
+        ];
+        self.ask(&asked).await
+    }
+
     /// The failed action executions of an execution: action and message.
     pub async fn failures(&self, pipeline: &str, execution: &str) -> Vec<(String, String)> {
         let filter = format!("pipelineExecutionId={execution}");

@@ -44,7 +44,7 @@ async fn a_workshop_of_four_services_reaches_two_environments() {
 
     // What is in one environment's table, its API shows, and the other one's does not.
     let booked = json!({ "id": { "S": "1" }, "name": { "S": "Ada" } }).to_string();
-    let table = output(&aws, "workshop-int-database", "TableName").await;
+    let table = aws.output("workshop-int-database", "TableName").await;
     let put = [
         "dynamodb",
         "put-item",
@@ -108,7 +108,7 @@ async fn changes(aws: &Aws) -> BTreeMap<String, Value> {
         }
     }
     for site in ["WebsiteIntSite", "WebsitePrdSite"] {
-        let bucket = output(aws, "workshop", site).await;
+        let bucket = aws.output("workshop", site).await;
         let objects = aws
             .ask(&["s3api", "list-objects-v2", "--bucket", &bucket])
             .await;
@@ -125,32 +125,8 @@ async fn changes(aws: &Aws) -> BTreeMap<String, Value> {
     changes
 }
 
-async fn output(aws: &Aws, stack: &str, name: &str) -> String {
-    let stacks = aws
-        .ask(&["cloudformation", "describe-stacks", "--stack-name", stack])
-        .await;
-    let outputs = stacks["Stacks"][0]["Outputs"].as_array().unwrap();
-    let found = outputs.iter().find(|output| output["OutputKey"] == name);
-    found.unwrap()["OutputValue"].as_str().unwrap().to_owned()
-}
-
 async fn memory_of_the_api(aws: &Aws, environment: &str) -> u64 {
     let stack = format!("workshop-{environment}-restapi");
-    let resource = ["--stack-name", &stack, "--logical-resource-id", "Api"];
-    let resource = [
-        &["cloudformation", "describe-stack-resource"],
-        &resource[..],
-    ]
-    .concat();
-    let resource = aws.ask(&resource).await;
-    let function = resource["StackResourceDetail"]["PhysicalResourceId"]
-        .as_str()
-        .unwrap();
-    let asked = [
-        "lambda",
-        "get-function-configuration",
-        "--function-name",
-        function,
-    ];
-    aws.ask(&asked).await["MemorySize"].as_u64().unwrap()
+    let function = aws.function_of(&stack, "Api").await;
+    function["MemorySize"].as_u64().unwrap()
 }

@@ -115,7 +115,7 @@ impl World<'_> {
     /// A document of the repository.
     pub(crate) async fn document(&self, key: &str) -> Value {
         let aws = self.aws().await;
-        let bucket = output(&aws, "workshop", "Releases").await;
+        let bucket = aws.output("workshop", "Releases").await;
         aws.ask(&["s3", "cp", &format!("s3://{bucket}/{key}"), "-"])
             .await
     }
@@ -141,8 +141,8 @@ impl World<'_> {
             let artifact = &manifest["services"][service]["artifacts"][function];
             let published = artifact["sha256"].as_str().unwrap_or_default();
             let published = hex::decode(published).unwrap();
-            let runs = code_of(&aws, &stack, function).await;
-            assert_eq!(runs, STANDARD.encode(published), "{stack}: {artifact}");
+            let runs = &aws.function_of(&stack, function).await["CodeSha256"];
+            assert_eq!(*runs, STANDARD.encode(published), "{stack}: {artifact}");
         }
         release
     }
@@ -151,7 +151,7 @@ impl World<'_> {
     pub(crate) async fn bookings(&self, environment: &str) -> Value {
         let aws = self.aws().await;
         let stack = format!("workshop-{environment}-restapi");
-        let api = output(&aws, &stack, "Url").await;
+        let api = aws.output(&stack, "Url").await;
         let answer = self.visitor.get(&format!("{api}/bookings")).await.unwrap();
         serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{api}: {}", answer.body))
     }
@@ -198,7 +198,7 @@ impl World<'_> {
     /// The environments of a family that the repository knows, with their documents.
     pub(crate) async fn members(&self, family: &str) -> Vec<(String, Value)> {
         let aws = self.aws().await;
-        let bucket = output(&aws, "workshop", "Releases").await;
+        let bucket = aws.output("workshop", "Releases").await;
         let prefix = format!("environments/{family}-");
         let asked = [
             "s3api",
@@ -219,38 +219,6 @@ impl World<'_> {
         }
         members
     }
-}
-
-/// The SHA-256 of a function's code, as Lambda says it.
-async fn code_of(aws: &Aws, stack: &str, function: &str) -> String {
-    let resource = ["--stack-name", stack, "--logical-resource-id", function];
-    let resource = [
-        &["cloudformation", "describe-stack-resource"],
-        &resource[..],
-    ]
-    .concat();
-    let resource = aws.ask(&resource).await;
-    let name = resource["StackResourceDetail"]["PhysicalResourceId"]
-        .as_str()
-        .unwrap();
-    let asked = [
-        "lambda",
-        "get-function-configuration",
-        "--function-name",
-        name,
-    ];
-    let function = aws.ask(&asked).await;
-    function["CodeSha256"].as_str().unwrap().to_owned()
-}
-
-pub(crate) async fn output(aws: &Aws, stack: &str, name: &str) -> String {
-    let stacks = aws
-        .ask(&["cloudformation", "describe-stacks", "--stack-name", stack])
-        .await;
-    let outputs = stacks["Stacks"][0]["Outputs"].as_array().unwrap();
-    let found = outputs.iter().find(|output| output["OutputKey"] == name);
-    let found = found.unwrap_or_else(|| panic!("{stack} has no output {name}: {outputs:?}"));
-    found["OutputValue"].as_str().unwrap().to_owned()
 }
 
 /// Where a home is that no test shares.

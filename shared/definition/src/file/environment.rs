@@ -59,7 +59,9 @@ section! {
             .example("\"check-production:live\"");
         /// When a member of `dev` or `qa` is removed by itself: so long after its last deployment (`4h`), or at a time of day
         /// (`20:00`). With it, `dev` has a pipeline that applies releases to its members.
-        ttl: Option<Ttl> = Key::new("ttl").default("it stays").example("\"20:00\"");
+        ttl: Option<Ttl> = Key::new("ttl")
+            .default("`24h` for `qa`; `dev` stays")
+            .example("\"20:00\"");
         /// The time zone of a `ttl` that is a time of day.
         timezone: Option<TimeZone> = Key::new("timezone")
             .default("`UTC`")
