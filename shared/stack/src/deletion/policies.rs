@@ -144,11 +144,11 @@ mod tests {
 
     use super::*;
 
-    #[test_case(json!({}), false; "none")]
-    #[test_case(json!({ "DeletionPolicy": "Delete" }), false; "deleted")]
-    #[test_case(json!({ "DeletionPolicy": "RetainExceptOnCreate" }), true; "kept")]
-    #[test_case(json!({ "DeletionPolicy": { "Ref": "Policy" } }), true; "decided by a parameter")]
-    fn what_is_not_said_to_be_deleted_is_kept(resource: Value, is_retained: bool) {
-        assert_eq!(Policy::of(&resource).is_retained, is_retained);
+    #[test_case(&json!({}), false; "none")]
+    #[test_case(&json!({ "DeletionPolicy": "Delete" }), false; "deleted")]
+    #[test_case(&json!({ "DeletionPolicy": "RetainExceptOnCreate" }), true; "kept")]
+    #[test_case(&json!({ "DeletionPolicy": { "Ref": "Policy" } }), true; "decided by a parameter")]
+    fn what_is_not_said_to_be_deleted_is_kept(resource: &Value, is_retained: bool) {
+        assert_eq!(Policy::of(resource).is_retained, is_retained);
     }
 }
