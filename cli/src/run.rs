@@ -3,6 +3,7 @@
 mod addresses;
 mod deliveries;
 mod executions;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

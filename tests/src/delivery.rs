@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use delivery_testing::terminal::Terminal;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -107,6 +108,16 @@ impl Delivery {
             command.stderr(Stdio::piped());
         }
         command.spawn().map(Running)
+    }
+
+    /// Starts `delivery run` in a terminal of this size.
+    #[must_use]
+    pub fn in_terminal(&self, arguments: &[&str], columns: u16, rows: u16) -> Terminal {
+        let mut command = self.command(&["run"]);
+        command.arg("--functions").arg(&self.functions);
+        // A terminal of a person, also where the tests run in CI.
+        command.args(arguments).env_remove("CI");
+        Terminal::run(command, columns, rows)
     }
 
     /// Runs `delivery run --json` to its end.

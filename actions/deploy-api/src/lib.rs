@@ -150,6 +150,7 @@ impl Action for DeployApi {
     }
 }
 
+/// What changed comes first, since a terminal cuts the rest.
 fn summary(api: &str, stage: &str, deployed: &Deployed) -> String {
     let Deployed {
         id,
@@ -157,14 +158,10 @@ fn summary(api: &str, stage: &str, deployed: &Deployed) -> String {
         change,
     } = deployed;
     let what = match change {
-        Change::Imported => format!("serves new deployment `{id}`, previously `{previous_id}`"),
-        Change::Promoted => {
-            format!("serves deployment `{id}` of an earlier import, previously `{previous_id}`")
-        }
-        Change::Variables => {
-            format!("still serves deployment `{id}`, with changed stage variables")
-        }
-        Change::Nothing => format!("already served deployment `{id}` of this document"),
+        Change::Imported => format!("deployment {previous_id} → {id}, newly imported"),
+        Change::Promoted => format!("deployment {previous_id} → {id}, of an earlier import"),
+        Change::Variables => format!("deployment {id} as before, with changed stage variables"),
+        Change::Nothing => format!("deployment {id} of this document already"),
     };
-    format!("stage `{stage}` of API `{api}` {what}")
+    format!("{stage}: {what} (API `{api}`)")
 }

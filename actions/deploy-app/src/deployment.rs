@@ -523,16 +523,7 @@ impl<'a> Deployment<'a> {
     fn complete(self, version: &str, moved: AliasMove) -> Work {
         let at_start = self.progress.alias.as_ref();
         let changed = at_start.is_none_or(|alias| alias.version != version);
-        let alias = self.alias.resource();
-        let revision = self.params.revision.as_deref();
-        let of_revision = revision
-            .map(|name| format!(" (revision {name})"))
-            .unwrap_or_default();
-        let from = match (&moved.previous, moved.by_this_job) {
-            (Some(previous), true) => format!(", moved from version {previous}"),
-            (None, true) => ", new alias".to_owned(),
-            (_, false) => " already".to_owned(),
-        };
+        let summary = self.summary(version, &moved);
         let variables = BTreeMap::from([
             (
                 "PreviousVersion".to_owned(),
@@ -542,12 +533,23 @@ impl<'a> Deployment<'a> {
             ("FunctionVersion".to_owned(), version.to_owned()),
         ]);
         Work::Complete {
-            completion: Completion {
-                summary: format!("`{alias}` is on version {version}{of_revision}{from}"),
-                variables,
-            },
+            completion: Completion { summary, variables },
             changed,
         }
+    }
+
+    /// ``prod: version 1 → 2 (function `greeter`, revision 1a2b3c4)``: what changed comes first, since a terminal cuts the rest.
+    fn summary(&self, version: &str, moved: &AliasMove) -> String {
+        let params = self.params;
+        let (alias, function) = (params.alias.as_str(), params.function.as_str());
+        let change = match (&moved.previous, moved.by_this_job) {
+            (Some(previous), true) => format!("version {previous} → {version}"),
+            (None, true) => format!("version {version}, new alias"),
+            (_, false) => format!("version {version} already"),
+        };
+        let revision = params.revision.as_deref();
+        let revision = revision.map_or_else(String::new, |name| format!(", revision {name}"));
+        format!("{alias}: {change} (function `{function}`{revision})")
     }
 
     fn continue_later(self) -> Result<Work, DeployAppError> {

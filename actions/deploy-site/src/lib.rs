@@ -198,7 +198,8 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
     } = counts;
     Completion {
         summary: format!(
-            "version `{version}` is in {}: {uploaded} uploaded, {unchanged} unchanged, {removed} removed",
+            "{} uploaded, {unchanged} unchanged, {removed} removed: version `{version}` is in {}",
+            counted(uploaded),
             destination(params)
         ),
         variables: BTreeMap::from([
@@ -208,6 +209,13 @@ fn completion(version: &str, counts: Counts, params: &DeploySiteParams) -> Compl
             ("Removed".to_owned(), removed.to_string()),
             ("Changed".to_owned(), is_changed.to_string()),
         ]),
+    }
+}
+
+fn counted(files: usize) -> String {
+    match files {
+        1 => "1 file".to_owned(),
+        several => format!("{several} files"),
     }
 }
 

@@ -125,16 +125,18 @@ fn after_failure(
     }))
 }
 
-/// `test-functional (gulp) of https://test.example.com in 12s; 5 tests: 5 passed; retried once`
+/// `5 tests: 5 passed; test-functional (gulp) of https://test.example.com in 12s; retried once`: the tests come first, since a
+/// terminal cuts the rest.
 fn summary(task: &Task, target: Option<&str>, attempts: &Attempts, end: &TaskEnd) -> String {
-    let mut text = format!("{} ({})", task.name, end.runner);
+    let mut text = String::new();
+    if let Some(report) = end.report.as_ref().filter(|report| report.files > 0) {
+        let _infallible = write!(text, "{report}; ");
+    }
+    let _infallible = write!(text, "{} ({})", task.name, end.runner);
     if let Some(target) = target {
         let _infallible = write!(text, " of {target}");
     }
     let _infallible = write!(text, " in {}s", end.elapsed.as_secs());
-    if let Some(report) = end.report.as_ref().filter(|report| report.files > 0) {
-        let _infallible = write!(text, "; {report}");
-    }
     match (attempts.failed(), attempts.last()) {
         (0, _) => text.push_str("; not retried"),
         (1, last) => {

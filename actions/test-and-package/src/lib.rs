@@ -179,17 +179,14 @@ fn find_outputs<'a>(
         .collect()
 }
 
-/// `package (gulp) in 12s; 14 tests: 14 passed`
+/// `14 tests: 14 passed; package (gulp) in 12s`: the tests come first, since a terminal cuts the rest.
 fn summary(task: &Task, end: &TaskEnd) -> String {
-    let mut text = format!(
-        "{} ({}) in {}s",
-        task.name,
-        end.runner,
-        end.elapsed.as_secs()
-    );
+    let mut text = String::new();
     if let Some(report) = end.report.as_ref().filter(|report| report.files > 0) {
-        let _infallible = write!(text, "; {report}");
+        let _infallible = write!(text, "{report}; ");
     }
+    let seconds = end.elapsed.as_secs();
+    let _infallible = write!(text, "{} ({}) in {seconds}s", task.name, end.runner);
     for warning in &end.warnings {
         let _infallible = write!(text, "; {warning}");
     }

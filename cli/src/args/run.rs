@@ -28,6 +28,9 @@ pub(crate) struct Run {
     pub(crate) keep: bool,
 
     /// Also run each new commit of the branch until Ctrl-C; for a plain folder, each saved change.
+    ///
+    /// At a terminal it takes keys: l shows the log of the action that failed or ran last, r runs the same commit again, q
+    /// quits.
     #[arg(long)]
     pub(crate) watch: bool,
 

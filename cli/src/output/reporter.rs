@@ -61,6 +61,11 @@ impl Reporter {
         self.names_executions = true;
     }
 
+    /// Whether a person is at the terminal, who can press keys.
+    pub(crate) fn takes_keys(&self) -> bool {
+        self.live.is_some() && !self.json
+    }
+
     /// Whether a program reads standard output.
     pub(crate) fn is_json(&self) -> bool {
         self.json
@@ -88,7 +93,13 @@ impl Reporter {
             if let Message::Run(RunMessage::Result(result)) = &message
                 && !self.json
             {
-                write_stdout(&format!("{}{}", summary::summary(result), seen.exports));
+                // The view stays on the terminal, and is the same.
+                let actions = self.live.is_none() || !std::io::stdout().is_terminal();
+                write_stdout(&format!(
+                    "{}{}",
+                    summary::summary(result, actions),
+                    seen.exports
+                ));
             }
         };
         match &self.live {

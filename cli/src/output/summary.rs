@@ -8,10 +8,11 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::text::{duration, mark};
 use crate::message::RunResult;
 
-/// The tables, their last line feed included; empty where there is nothing to show.
-pub(crate) fn summary(result: &RunResult) -> String {
+/// The tables, their last line feed included; empty where there is nothing to show. That of the actions is there only
+/// `with_actions`.
+pub(crate) fn summary(result: &RunResult, with_actions: bool) -> String {
     let mut text = String::new();
-    if !result.actions.is_empty() {
+    if with_actions && !result.actions.is_empty() {
         let _infallible = writeln!(text, "{}\n", actions(result));
     }
     if !result.urls.is_empty() {
@@ -88,7 +89,7 @@ mod tests {
         let summaries: Vec<String> = run_examples()
             .iter()
             .filter_map(|message| match message {
-                RunMessage::Result(result) => Some(summary(result)),
+                RunMessage::Result(result) => Some(summary(result, true)),
                 _ => None,
             })
             .collect();

@@ -12,6 +12,7 @@ use crate::message::RunMessage;
 use crate::output::Reporter;
 
 use super::deliveries::Delivery;
+use super::keys::{self, Key, Keys};
 
 /// How often the source is checked for a new revision: each check starts a process.
 const REVISION_INTERVAL: Duration = Duration::from_secs(1);
@@ -177,13 +178,15 @@ impl Executions {
         Ok(Outcome::Over)
     }
 
-    /// Follows what has begun, and takes each new commit through the pipeline, until interrupted.
+    /// Follows what has begun, and takes each new commit through the pipeline, until somebody ends it.
     pub(super) async fn watch(
         mut self,
         application: &Application,
         reporter: &Reporter,
         progress: &mut Progress,
     ) -> Result<Outcome, CliError> {
+        let mut keys = reporter.takes_keys().then(Keys::listen).flatten();
+        let ends = keys.as_ref().map_or("Ctrl-C stops", |_| keys::HELP);
         let mut revision = application.revision().await?;
         let mut asked = Instant::now();
         loop {
@@ -193,29 +196,75 @@ impl Executions {
                 return Ok(Outcome::TimedOut);
             }
             if busy && self.followed.is_empty() {
-                let message = format!("{}; Ctrl-C stops", application.awaited());
+                let message = format!("{}; {ends}", application.awaited());
                 reporter.report(RunMessage::Notice { message });
             }
             if asked.elapsed() >= REVISION_INTERVAL {
                 asked = Instant::now();
                 let now = application.revision().await?;
                 if now != revision {
-                    let changed = application.changed(&revision, &now).await;
+                    self.deliver(application, &revision, &now, reporter, progress)
+                        .await?;
                     revision = now;
-                    for finding in application.left_out().await {
-                        reporter.report(RunMessage::Finding(finding));
-                    }
-                    self.await_changed(changed.as_deref());
-                    self.begin(reporter, progress).await?;
-                    if self.followed.is_empty() {
-                        let message =
-                            "the commit changes nothing that a pipeline delivers".to_owned();
-                        reporter.report(RunMessage::Notice { message });
-                    }
                 }
             }
-            tokio::time::sleep(self.interval()).await;
+            let interval = self.interval();
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                key = Keys::next(keys.as_mut()) => match key {
+                    Key::Quit => return Ok(Outcome::Interrupted),
+                    Key::Log => self.show_log(progress, reporter).await,
+                    Key::Again => {
+                        self.await_all();
+                        self.begin(reporter, progress).await?;
+                    }
+                },
+            }
         }
+    }
+
+    /// Takes a new revision through the pipelines that it concerns.
+    async fn deliver(
+        &mut self,
+        application: &Application,
+        before: &str,
+        now: &str,
+        reporter: &Reporter,
+        progress: &mut Progress,
+    ) -> Result<(), CliError> {
+        let changed = application.changed(before, now).await;
+        for finding in application.left_out().await {
+            reporter.report(RunMessage::Finding(finding));
+        }
+        self.await_changed(changed.as_deref());
+        self.begin(reporter, progress).await?;
+        if self.followed.is_empty() {
+            let message = "the commit changes nothing that a pipeline delivers".to_owned();
+            reporter.report(RunMessage::Notice { message });
+        }
+        Ok(())
+    }
+
+    /// Shows the whole log of the action that failed, else of the one that began last.
+    async fn show_log(&self, progress: &Progress, reporter: &Reporter) {
+        let latest = &progress.latest;
+        let Some(action) = latest.failed().last().or_else(|| latest.actions.last()) else {
+            reporter.notice("nothing has run yet");
+            return;
+        };
+        let delivery = self.shown.map_or(0, |place| place);
+        let entries = self.deliveries[delivery].explainer.logged(action).await;
+        let lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
+        if lines.is_empty() {
+            let message = format!("{} / {} has no log", action.stage, action.action);
+            reporter.notice(message);
+            return;
+        }
+        reporter.report(RunMessage::Log {
+            stage: action.stage.clone(),
+            action: action.action.clone(),
+            lines,
+        });
     }
 
     fn interval(&self) -> Duration {

@@ -3,6 +3,7 @@
 //! The engine is the real one; the other services are played, as far as these commands ask them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod live_view;
 mod releases;
 mod rollout;
 mod services;

@@ -11,6 +11,7 @@ use aws_sdk_codepipeline::config::{BehaviorVersion, Credentials as SdkCredential
 use aws_sdk_codepipeline::types as sdk;
 use aws_sdk_codepipeline::types::{FailureDetails, FailureType, StageState};
 use delivery_testing::events::TEST_KEYS;
+use delivery_testing::terminal::Terminal;
 use jsonschema::Validator;
 use local::engine::{
     Clock, Credentials, Durations, Engine, EngineConfig, EngineHandle, FunctionInvoker, PortError,
@@ -297,6 +298,29 @@ impl World {
         started.pipeline_execution_id.unwrap()
     }
 
+    /// Gives the pipeline the stages and actions of a usual one, each action after the one before it.
+    pub(crate) async fn deliver_an_application(&self) {
+        const DEPLOYMENT: [&str; 4] = ["deploy-app", "deploy-api", "deploy-site", "e2e"];
+        let stages: [(&str, &[&str]); 3] = [
+            ("Commit", &["npm-install", "test-and-package"]),
+            ("Acceptance", &DEPLOYMENT),
+            ("Production", &DEPLOYMENT),
+        ];
+        let found = self.client.get_pipeline().name(PIPELINE).send().await;
+        let mut declaration = found.unwrap().pipeline.unwrap();
+        declaration.stages.truncate(1);
+        declaration.stages.extend(stages.map(|(name, actions)| {
+            let stage = sdk::StageDeclaration::builder().name(name);
+            let actions = actions.iter().zip(1..).map(|(name, order)| {
+                let action = function(name).run_order(order);
+                action.build().unwrap()
+            });
+            stage.set_actions(Some(actions.collect())).build().unwrap()
+        }));
+        let update = self.client.update_pipeline().pipeline(declaration);
+        update.send().await.unwrap();
+    }
+
     /// Lets each of so many functions be deployed with this version.
     pub(crate) async fn bring_each(&mut self, functions: usize, version: &str) {
         for _ in 0..functions {
@@ -342,6 +366,12 @@ impl World {
     pub(crate) async fn succeed(&self, job: &Job) {
         let report = self.client.put_job_success_result().job_id(&job.id);
         report.send().await.unwrap();
+    }
+
+    pub(crate) async fn succeed_with(&self, job: &Job, summary: &str) {
+        let details = sdk::ExecutionDetails::builder().summary(summary).build();
+        let report = self.client.put_job_success_result().job_id(&job.id);
+        report.execution_details(details).send().await.unwrap();
     }
 
     pub(crate) async fn fail(&self, job: &Job, message: &str) {
@@ -465,6 +495,14 @@ impl World {
         let mut command = self.command("sh");
         command.arg("-c").arg(line);
         Ended::of(command.spawn().unwrap()).await
+    }
+
+    /// Runs the program in a terminal of this size.
+    pub(crate) fn in_terminal(&self, arguments: &[&str], columns: u16, rows: u16) -> Terminal {
+        let mut command = self.command(env!("CARGO_BIN_EXE_delivery"));
+        command.args(arguments);
+        command.args(["--stack-name", "shop"]);
+        Terminal::run(command, columns, rows)
     }
 
     fn command(&self, program: &str) -> Command {

@@ -18,4 +18,6 @@ pub mod runtime;
 pub mod s3;
 mod server;
 pub mod source;
+#[cfg(feature = "terminal")]
+pub mod terminal;
 pub mod world;

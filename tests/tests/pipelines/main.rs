@@ -4,6 +4,7 @@
 mod demo;
 mod interruption;
 mod kept;
+mod keys;
 mod leaks;
 mod one_service;
 mod services;

@@ -34,7 +34,7 @@ async fn a_new_version_is_published_and_the_alias_moved_onto_it() {
     };
     assert_eq!(
         summary,
-        "`greeter:prod` is on version 2 (revision 1a2b3c4), moved from version 1 (log: \
+        "prod: version 1 → 2 (function `greeter`, revision 1a2b3c4) (log: \
          /aws/lambda/the-function 2026/11/21/[$LATEST]0123 (request id 5c3b5a3e-request))"
     );
     let mut lambda = world.lambda();

@@ -87,8 +87,7 @@ async fn a_good_version_gets_all_traffic_and_is_kept() {
         panic!("{:?}", last(&world));
     };
     assert!(
-        summary
-            .starts_with("`greeter:prod` is on version 2 (revision 1a2b3c4), moved from version 1"),
+        summary.starts_with("prod: version 1 → 2 (function `greeter`, revision 1a2b3c4)"),
         "{summary}"
     );
     assert_eq!(variables["PreviousVersion"], "1");
