@@ -11,8 +11,8 @@ use delivery_action::clock::{self, Deadline};
 use delivery_action::execution::ExecutionCheck;
 use delivery_alias::{Found, FunctionAlias, HookCall, Watcher, call_hook};
 use delivery_rollout::{
-    Change, Decision, Difference, Failure, Hint, Hook, Plan, Progress, Provisioning, Rollout, Seen,
-    began, decide, give_up,
+    Change, Course, Decision, Difference, Failure, Hint, Hook, Plan, Progress, Provisioning,
+    Rollout, Seen, Share, Traffic, began, decide, give_up,
 };
 
 use crate::error::DeployAppError;
@@ -143,7 +143,8 @@ impl<'a> RolloutRun<'a> {
                     let left = Duration::try_from(left).unwrap_or_default();
                     self.pause(left).await;
                     if left > SOON || self.is_out_of_time() {
-                        return Ok(self.continue_later(&progress));
+                        let traffic = look.seen.evidence.traffic.ok();
+                        return Ok(self.continue_later(&progress, traffic));
                     }
                 }
             }
@@ -344,32 +345,38 @@ impl<'a> RolloutRun<'a> {
         }
     }
 
-    fn continue_later(self, progress: &Progress) -> End {
-        let alias = self.alias.resource();
-        let version = &self.rollout.new;
+    fn continue_later(self, progress: &Progress, traffic: Option<Traffic>) -> End {
         let now = clock::timestamp();
         let seconds = now.duration_since(progress.since).as_secs().max(0);
-        let planned = progress.due.duration_since(progress.since).as_secs();
-        let step = progress.step.map_or_else(String::new, |step| {
-            format!(" (step {} of {})", step + 1, self.plan.strategy.steps.len())
-        });
-        let summary = match (&progress.held, progress.share) {
-            (Some((missing, _)), _) => format!("`{alias}`: held, because {missing}"),
-            (None, Some(share)) => {
-                format!(
-                    "`{alias}`: {share} on version {version} for {seconds} of {planned} s{step}"
-                )
+        let summary = match &progress.held {
+            Some((missing, _)) => {
+                format!("`{}`: held, because {missing}", self.alias.resource())
             }
-            (None, None) => {
-                format!(
-                    "`{alias}`: all traffic on version {version}, watched for {seconds} of {planned} s"
-                )
-            }
+            None => self.course(progress, seconds, traffic).to_string(),
         };
         End::Continue {
             percent: percent(&self.plan, progress, seconds),
             summary,
             hint: self.hint,
+        }
+    }
+
+    fn course(&self, progress: &Progress, seconds: i64, traffic: Option<Traffic>) -> Course {
+        let planned = progress.due.duration_since(progress.since).as_secs();
+        let steps = self.plan.strategy.steps.len();
+        // Nothing was served where nothing is watched.
+        let traffic = traffic.filter(|traffic| *traffic != Traffic::default());
+        Course {
+            alias: self.alias.resource(),
+            version: self.rollout.new.clone(),
+            permille: progress.share.map_or(Course::ALL, Share::permille),
+            seconds: u64::try_from(seconds).unwrap_or_default(),
+            planned: u64::try_from(planned).unwrap_or_default(),
+            step: progress
+                .share
+                .and(progress.step)
+                .map(|step| (step + 1, steps)),
+            traffic: self.rollout.stable.clone().zip(traffic),
         }
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod course;
 mod decision;
 mod description;
 mod difference;
@@ -10,6 +11,7 @@ mod plan;
 mod standing;
 mod strategy;
 
+pub use course::{Course, NotACourse};
 pub use decision::{Change, Decision, Hint, Hook, Progress, Seen, began, decide, give_up};
 pub use description::{Description, End, Marker, Phase};
 pub use difference::{Difference, Setting, Settings};
