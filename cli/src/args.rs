@@ -9,6 +9,7 @@ pub(crate) mod help;
 pub(crate) mod local;
 pub(crate) mod new_action;
 pub(crate) mod pipeline;
+pub(crate) mod record;
 pub(crate) mod release;
 pub(crate) mod rollout;
 pub(crate) mod run;
@@ -25,6 +26,7 @@ use help::{Completions, Help};
 use local::Local;
 use new_action::NewAction;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
+use record::{History, Open};
 use release::{Diff, Env, Promote, Releases};
 use rollout::{Resume, Rollback, Rollout};
 use run::Run;
@@ -135,6 +137,14 @@ pub(crate) enum Command {
     /// Builds the action functions if needed, starts a local AWS, launches the same template that AWS would
     /// get, and takes the application in DIR through every stage.
     Run(Run),
+
+    /// Open the page that a run on this machine has left.
+    ///
+    /// Prints the page's path where no browser can be started.
+    Open(Open),
+
+    /// List the runs on this machine that left a page.
+    History(History),
 
     /// Keep a local AWS running that every other command can work with.
     Local(Local),

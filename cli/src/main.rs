@@ -24,6 +24,7 @@ mod new_action;
 mod output;
 mod pipeline;
 mod preflight;
+mod record;
 #[cfg(test)]
 mod reference;
 mod release;
@@ -133,6 +134,8 @@ async fn run_in_background(arguments: &[OsString]) -> Exit {
 async fn obey(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
+        Command::Open(arguments) => record::open(&cli.global, arguments),
+        Command::History(_) => record::history(&cli.global),
         Command::Local(local) => match &local.command {
             LocalCommand::Start(arguments) => local_aws::start(&cli.global, arguments).await,
             LocalCommand::Env(arguments) => local_aws::env(&cli.global, arguments).await,

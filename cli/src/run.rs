@@ -28,6 +28,7 @@ use crate::local_aws::services::REPOSITORY;
 use crate::message::{RunMessage, Severity, Step};
 use crate::output::Reporter;
 use crate::preflight::{self, Planned};
+use crate::record::{Recorder, RunsFolder};
 use crate::settings::check::Purpose;
 use crate::settings::{CustomFunction, FILE_NAME, Settings};
 use crate::state_folder::{EnvironmentSettings, StateFolder};
@@ -46,6 +47,7 @@ const NOT_STOPPED: &str = "interrupted; not everything that was started has been
 /// before this returns, unless it stays up.
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     let mut reporter = Reporter::new(global);
+    reporter.await_recorder();
     let started = Instant::now();
     let mut progress = Progress::default();
     let mut environment = Environment::default();
@@ -102,6 +104,9 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
         });
     }
     let result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
+    if let Some(page) = reporter.page() {
+        reporter.notice(format!("page: {}", page.display()));
+    }
     reporter.report(RunMessage::Result(result));
     outcome::exit(&outcome, &progress)
 }
@@ -133,6 +138,7 @@ async fn work(
     )
     .await?;
     application.revision().await?;
+    record(&application, reporter);
     let rendered = rendered(&templates)?;
     let functions = prepare_functions(global, arguments, reporter).await?;
     let custom = prepare_custom(&custom, global, reporter).await?;
@@ -171,6 +177,15 @@ async fn work(
     let outcome = executions.once(reporter, progress).await;
     addresses::add(environment, &settings, &templates, progress).await;
     outcome
+}
+
+/// Begins the record of the run. A folder that cannot be written to is delivered all the same.
+fn record(application: &Application, reporter: &Reporter) {
+    let runs = RunsFolder::of(&application.directory);
+    match Recorder::begin(&runs, &application.stack_name()) {
+        Ok(recorder) => reporter.record(recorder),
+        Err(error) => reporter.notice(format!("this run leaves no page: {error}")),
+    }
 }
 
 /// The template's parameter that says how late metrics may be, where a rollout is watched.

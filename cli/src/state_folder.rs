@@ -1,7 +1,7 @@
 //! The folder with what outlives a run: the installed local AWS, and the environments that run in the background.
 
 mod environment;
-mod lock;
+pub(crate) mod lock;
 
 use std::fs;
 use std::path::{Path, PathBuf};

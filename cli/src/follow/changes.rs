@@ -36,6 +36,8 @@ pub(crate) struct ActionSnapshot {
     pub(crate) seconds: f64,
     /// What the action says of its result.
     pub(crate) summary: Option<String>,
+    /// The variables that it left for later actions.
+    pub(crate) outputs: BTreeMap<String, String>,
     /// The request id of the invocation that ended it.
     pub(crate) request: Option<String>,
     /// The failure's type and message.
@@ -84,6 +86,7 @@ fn report(execution: &str, action: &ActionSnapshot) -> ActionReport {
         status: action.status.clone(),
         seconds: action.seconds,
         summary: action.summary.clone(),
+        outputs: action.outputs.clone(),
         failure: action
             .error
             .as_ref()
@@ -100,11 +103,9 @@ pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
         revision: now.revision.clone(),
         summary: now.summary.clone(),
     };
-    let known: BTreeMap<&str, &str> = before
-        .actions
-        .iter()
-        .map(|action| (action.id.as_str(), action.status.as_str()))
-        .collect();
+    let known = before.actions.iter();
+    let known: BTreeMap<&str, &ActionSnapshot> =
+        known.map(|action| (action.id.as_str(), action)).collect();
     let has_changed = before.status != now.status || before.revision != now.revision;
 
     let mut events = Vec::new();
@@ -112,8 +113,14 @@ pub(crate) fn changes(before: &Snapshot, now: &Snapshot) -> Vec<RunMessage> {
         events.push(execution());
     }
     for action in &now.actions {
-        if known.get(action.id.as_str()) != Some(&action.status.as_str()) {
-            events.push(RunMessage::Action(report(&now.execution, action)));
+        let report = || report(&now.execution, action);
+        match known.get(action.id.as_str()) {
+            Some(known) if known.status == action.status => {
+                if action.status == "InProgress" && known.summary != action.summary {
+                    events.push(RunMessage::Progress(report()));
+                }
+            }
+            _ => events.push(RunMessage::Action(report())),
         }
     }
     if has_changed && now.is_over() {
@@ -135,6 +142,7 @@ mod tests {
             started: 0.0,
             seconds: 1.0,
             summary: None,
+            outputs: BTreeMap::new(),
             request: None,
             error: None,
         }
@@ -173,6 +181,23 @@ mod tests {
     fn nothing_is_told_twice() {
         let now = snapshot("InProgress", vec![action("1", "Install", "InProgress")]);
         assert_eq!(printed(&now, &now), [""; 0]);
+    }
+
+    #[test]
+    fn what_an_action_in_progress_says_anew_is_told() {
+        let saying = |summary: &str| {
+            let action = ActionSnapshot {
+                summary: Some(summary.to_owned()),
+                ..action("1", "deploy-app", "InProgress")
+            };
+            snapshot("InProgress", vec![action])
+        };
+        let told = changes(&saying("10 %"), &saying("50 %"));
+        let [RunMessage::Progress(report)] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        assert_eq!(report.summary.as_deref(), Some("50 %"));
+        assert_eq!(changes(&saying("50 %"), &saying("50 %")), []);
     }
 
     #[test]

@@ -319,6 +319,13 @@ fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {
         summary: result
             .and_then(|result| result.external_execution_summary())
             .map(foreign::text),
+        outputs: detail
+            .output()
+            .and_then(|output| output.output_variables())
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (foreign::line(name), foreign::line(value)))
+            .collect(),
         request: result
             .and_then(|result| result.external_execution_id())
             .map(str::to_owned),

@@ -186,6 +186,7 @@ mod tests {
             started: 0.0,
             seconds: 1.0,
             summary: None,
+            outputs: BTreeMap::new(),
             request: None,
             error: error.map(|message| ("JobFailed".to_owned(), message.to_owned())),
         };
@@ -199,10 +200,7 @@ mod tests {
         progress
     }
 
-    fn printed(
-        outcome: &Result<Outcome, CliError>,
-        progress: &Progress,
-    ) -> (u8, &'static str, String) {
+    fn printed(outcome: &Result<Outcome, CliError>, progress: &Progress) -> (u8, String, String) {
         let result = result(outcome, progress, 1.0);
         (
             result.exit_code,

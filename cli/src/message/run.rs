@@ -1,20 +1,30 @@
 //! What a run of the pipeline reports: `delivery run`, and `delivery start --wait`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
 /// A message of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "type",
     rename_all = "kebab-case",
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum RunMessage {
+    /// The run is recorded from here on: it leaves a page.
+    Run {
+        /// The run's id, which `delivery open` takes.
+        run: String,
+        /// The application's name.
+        application: String,
+        /// The run's page.
+        page: PathBuf,
+    },
     /// A part of the preparation began or is done.
     Step {
         /// Which part.
@@ -51,6 +61,8 @@ pub(crate) enum RunMessage {
     },
     /// The status of an action changed.
     Action(ActionReport),
+    /// An action that is in progress says something new of itself.
+    Progress(ActionReport),
     /// An action failed: why, and what its log says.
     Failure(Failure),
     /// An action waits for a person.
@@ -73,6 +85,8 @@ pub(crate) enum RunMessage {
     },
     /// New lines in the log of an action (`--verbose`).
     Log {
+        /// The execution's id.
+        execution: String,
         /// The stage.
         stage: String,
         /// The action.
@@ -100,7 +114,7 @@ pub(crate) enum RunMessage {
 }
 
 /// Something about the application or this machine that was found before anything was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Finding {
     /// How much it matters.
     pub(crate) severity: Severity,
@@ -112,7 +126,9 @@ pub(crate) struct Finding {
 }
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Severity {
     /// Nothing is started.
@@ -122,7 +138,7 @@ pub(crate) enum Severity {
 }
 
 /// A part of the preparation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
     /// The action functions are built or found.
@@ -134,7 +150,7 @@ pub(crate) enum Step {
 }
 
 /// A stage of the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StageShape {
     /// The stage's name.
     pub(crate) name: String,
@@ -143,7 +159,7 @@ pub(crate) struct StageShape {
 }
 
 /// An action's execution.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ActionReport {
     /// The execution's id.
@@ -159,13 +175,16 @@ pub(crate) struct ActionReport {
     /// The summary that the action reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<String>,
+    /// The variables that it left for later actions: versions and digests of what it deployed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) outputs: BTreeMap<String, String>,
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Cause>,
 }
 
 /// What an action reported of its failure, in its parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Cause {
     /// CodePipeline's failure type.
@@ -186,7 +205,7 @@ pub(crate) struct Cause {
 }
 
 /// Why an action failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
     /// The execution's id.
@@ -211,7 +230,7 @@ pub(crate) struct Failure {
 }
 
 /// Where a stage answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StageUrls {
     /// The site.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,11 +257,11 @@ impl StageUrls {
 }
 
 /// How the run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunResult {
     /// `success`, `failure`, `superseded`, `timeout` or `interrupted`.
-    pub(crate) status: &'static str,
+    pub(crate) status: String,
     /// The exit code that follows.
     pub(crate) exit_code: u8,
     /// The execution, if one was started.
@@ -267,7 +286,7 @@ pub(crate) struct RunResult {
 }
 
 /// How one of several pipelines ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PipelineResult {
     /// The pipeline's name.
     pub(crate) name: String,
@@ -281,7 +300,7 @@ pub(crate) struct PipelineResult {
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ResultError {
     /// The kind of error, for programs.
     #[serde(rename = "type")]
@@ -300,7 +319,7 @@ impl RunResult {
     /// A result that holds nothing but how the run ended.
     pub(crate) fn new(exit: Exit) -> Self {
         Self {
-            status: exit.status(),
+            status: exit.status().to_owned(),
             exit_code: exit.code(),
             execution: None,
             revision: None,
@@ -330,6 +349,7 @@ pub(crate) mod tests {
             status: status.to_owned(),
             seconds,
             summary: summary.map(str::to_owned),
+            outputs: BTreeMap::new(),
             failure: None,
         }
     }
@@ -386,6 +406,11 @@ pub(crate) mod tests {
         };
         let execution = "3f2a6c1e-0000-4000-8000-000000000000".to_owned();
         vec![
+            RunMessage::Run {
+                run: "20261128-041500-3f2a".to_owned(),
+                application: "greeter".to_owned(),
+                page: "greeter/.delivery/runs/20261128-041500-3f2a/report.html".into(),
+            },
             RunMessage::Step {
                 step: Step::Functions,
                 done: false,
@@ -418,6 +443,12 @@ pub(crate) mod tests {
                 125.4,
                 Some("290 packages (log: g s)"),
             )),
+            RunMessage::Progress(action(
+                "deploy-app",
+                "InProgress",
+                12.0,
+                Some("`greeter:prod`: 10 % on version 8 for 12 of 60 s"),
+            )),
             RunMessage::Failure(failure()),
             RunMessage::Failure(Failure {
                 cause: Cause::read("JobFailed", "no lock file"),
@@ -434,6 +465,7 @@ pub(crate) mod tests {
                 help: Some("install Node.js".to_owned()),
             }),
             RunMessage::Log {
+                execution: execution.clone(),
                 stage: "Commit".to_owned(),
                 action: "npm-install".to_owned(),
                 lines: vec!["added 290 packages".to_owned()],

@@ -62,7 +62,10 @@ impl Live {
         matches!(
             message,
             Message::Run(
-                RunMessage::Action(_) | RunMessage::Heartbeat { .. } | RunMessage::Pipeline { .. }
+                RunMessage::Action(_)
+                    | RunMessage::Progress(_)
+                    | RunMessage::Heartbeat { .. }
+                    | RunMessage::Pipeline { .. }
             )
         )
     }

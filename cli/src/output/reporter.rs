@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::live::Live;
 use super::text::{short, text};
 use super::{json, summary, write_stderr, write_stdout};
 use crate::args::Global;
 use crate::message::{Message, RunMessage};
+use crate::record::Recorder;
 
 /// Renders messages as the command line asks for it.
 #[derive(Debug)]
@@ -20,6 +22,19 @@ pub(crate) struct Reporter {
     names_executions: bool,
     live: Option<Live>,
     seen: Mutex<Seen>,
+    recording: Mutex<Recording>,
+}
+
+/// Whether what is reported is written down.
+#[derive(Debug, Default)]
+enum Recording {
+    /// It is not.
+    #[default]
+    Off,
+    /// It will be: these are to be written down first.
+    Awaited(Vec<RunMessage>),
+    /// It is.
+    On(Box<Recorder>),
 }
 
 /// What earlier messages said that later ones need.
@@ -45,7 +60,56 @@ impl Reporter {
             names_executions: false,
             live: is_live.then(Live::new),
             seen: Mutex::default(),
+            recording: Mutex::default(),
         }
+    }
+
+    /// From now on what is reported is remembered for a record that begins later.
+    pub(crate) fn await_recorder(&self) {
+        *self.recording() = Recording::Awaited(Vec::new());
+    }
+
+    /// Writes down what was remembered, and all that is reported from now on.
+    pub(crate) fn record(&self, recorder: Recorder) {
+        let began = recorder.began();
+        let before = std::mem::replace(&mut *self.recording(), Recording::On(Box::new(recorder)));
+        self.report(began);
+        if let Recording::Awaited(messages) = before {
+            for message in messages {
+                self.write_down(&message);
+            }
+        }
+    }
+
+    /// Writes a message down that people are not told.
+    pub(crate) fn write_down(&self, message: &RunMessage) {
+        let failed = match &mut *self.recording() {
+            Recording::Off => None,
+            Recording::Awaited(messages) => {
+                messages.push(message.clone());
+                None
+            }
+            Recording::On(recorder) => recorder.note(message).err(),
+        };
+        // The run goes on without its page.
+        if let Some(error) = failed {
+            *self.recording() = Recording::Off;
+            self.notice(format!("the run's page is not written any more: {error}"));
+        }
+    }
+
+    /// The page of the run, where it is recorded.
+    pub(crate) fn page(&self) -> Option<PathBuf> {
+        match &*self.recording() {
+            Recording::On(recorder) => Some(recorder.page()),
+            _ => None,
+        }
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reporter for a command whose answer is all that standard output gets: messages are text, with `--json` too.
@@ -74,6 +138,9 @@ impl Reporter {
     /// Reports one message.
     pub(crate) fn report(&self, message: impl Into<Message>) {
         let message = message.into();
+        if let Message::Run(message) = &message {
+            self.write_down(message);
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.note(&message);
         if let Some(live) = &self.live {

@@ -13,6 +13,7 @@ use crate::init::Initialized;
 use crate::message::Message;
 use crate::new_action::Written;
 use crate::pipeline::printed;
+use crate::record::{RunHistory, RunPage};
 use crate::release::printed as released;
 use crate::render::Rendered;
 use crate::stack::Validation;
@@ -23,6 +24,8 @@ pub(crate) fn schema() -> Value {
     let lines = vec![
         line(&generator.subschema_for::<Message>()),
         typed::<Ending>(&mut generator, "result"),
+        answer::<RunHistory>(&mut generator),
+        answer::<RunPage>(&mut generator),
         answer::<Validation>(&mut generator),
         answer::<Initialized>(&mut generator),
         answer::<Rendered>(&mut generator),

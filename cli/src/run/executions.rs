@@ -33,8 +33,10 @@ pub(super) struct Executions {
     outage: Outage,
     followed: Vec<Followed>,
     last_report: Instant,
-    /// The log entries already reported; `None` without `--verbose`.
-    logged: Option<BTreeSet<String>>,
+    /// The log entries already reported or written down.
+    logged: BTreeSet<String>,
+    /// Whether people read the logs (`--verbose`); else they are only written down.
+    reports_logs: bool,
     asked_for_logs: Instant,
 }
 
@@ -58,7 +60,8 @@ impl Executions {
             timeout,
             followed: Vec::new(),
             last_report: Instant::now(),
-            logged: reports_logs.then(BTreeSet::new),
+            logged: BTreeSet::new(),
+            reports_logs,
             asked_for_logs: Instant::now(),
         }
     }
@@ -277,7 +280,8 @@ impl Executions {
             .any(|followed| followed.since.elapsed() >= self.timeout)
     }
 
-    /// Reports new log lines of the actions that are in progress or have just ended.
+    /// Reports new log lines of the actions that are in progress or have just ended. Where nobody reads them they are
+    /// written down, at the end.
     async fn report_logs(
         &mut self,
         place: usize,
@@ -285,14 +289,11 @@ impl Executions {
         now: &Snapshot,
         reporter: &Reporter,
     ) {
-        let Some(seen) = &mut self.logged else {
-            return;
-        };
         let ends = |action: &ActionSnapshot| {
             let known = before.actions.iter().find(|known| known.id == action.id);
             known.is_none_or(|known| known.status != action.status)
         };
-        let is_time = self.asked_for_logs.elapsed() >= LOG_INTERVAL;
+        let is_time = self.reports_logs && self.asked_for_logs.elapsed() >= LOG_INTERVAL;
         for action in &now.actions {
             if !(ends(action) || is_time && action.status == "InProgress") {
                 continue;
@@ -301,14 +302,21 @@ impl Executions {
             let entries = self.deliveries[place].explainer.logged(action).await;
             let news = entries
                 .into_iter()
-                .filter(|entry| seen.insert(entry.id.clone()));
+                .filter(|entry| self.logged.insert(entry.id.clone()));
             let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
-            if !lines.is_empty() {
-                reporter.report(RunMessage::Log {
-                    stage: action.stage.clone(),
-                    action: action.action.clone(),
-                    lines,
-                });
+            if lines.is_empty() {
+                continue;
+            }
+            let message = RunMessage::Log {
+                execution: now.execution.clone(),
+                stage: action.stage.clone(),
+                action: action.action.clone(),
+                lines,
+            };
+            if self.reports_logs {
+                reporter.report(message);
+            } else {
+                reporter.write_down(&message);
             }
         }
     }

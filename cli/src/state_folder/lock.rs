@@ -24,7 +24,7 @@ pub(crate) struct Lock {
 
 /// The process that holds the lock. This asks the kernel and takes nothing, so that a look never stands in the
 /// way of a process that is about to take it.
-pub(super) fn holder(path: &Path) -> Option<u32> {
+pub(crate) fn holder(path: &Path) -> Option<u32> {
     let file = File::open(path).ok()?;
     let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok()??;
     let pid = held.pid.map_or(0, Pid::as_raw_pid);
@@ -32,7 +32,7 @@ pub(super) fn holder(path: &Path) -> Option<u32> {
 }
 
 /// Takes the lock; `None` where another process has it.
-pub(super) fn take(path: &Path) -> Result<Option<Lock>, CliError> {
+pub(crate) fn take(path: &Path) -> Result<Option<Lock>, CliError> {
     let mut options = File::options();
     let file = options.create(true).truncate(false).write(true).open(path);
     let file = file.map_err(|source| CliError::File {

@@ -5,6 +5,7 @@
 
 mod init;
 mod local;
+mod page;
 mod program;
 mod render;
 mod run;

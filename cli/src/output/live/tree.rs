@@ -227,6 +227,7 @@ mod tests {
                 summary: Some(
                     "a summary that is much longer than a narrow terminal is wide".to_owned(),
                 ),
+                outputs: std::collections::BTreeMap::new(),
                 failure: None,
             };
             tree.show(&report, at);

@@ -21,7 +21,10 @@ pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<Stri
             seconds,
             detail,
         } => step_line(*step, *done, *seconds, detail),
-        RunMessage::Pipeline { .. } | RunMessage::Environment { .. } => return None,
+        RunMessage::Run { .. }
+        | RunMessage::Pipeline { .. }
+        | RunMessage::Progress(_)
+        | RunMessage::Environment { .. } => return None,
         RunMessage::Execution {
             execution,
             status,
@@ -35,6 +38,7 @@ pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<Stri
             stage,
             action,
             lines,
+            ..
         } => log_lines(stage, action, lines),
         RunMessage::Failure(failure) => failure_lines(failure),
         RunMessage::Approval {
@@ -168,7 +172,7 @@ fn failure_lines(failure: &Failure) -> String {
 
 fn result_line(result: &RunResult) -> String {
     let took = duration(result.seconds);
-    match (&result.error, result.status) {
+    match (&result.error, result.status.as_str()) {
         // The failure's own lines said why already.
         (Some(error), _) if error.kind == "pipeline-failed" && result.failed_actions() > 0 => {
             format!("{BAD}✗ not delivered{BAD:#} {DIM}after {took}{DIM:#}")
