@@ -73,8 +73,9 @@ impl Bench {
     }
 
     /// Which comparisons there are, by what the command line calls them.
-    pub const COMPARISONS: [&str; 10] = [
-        "extract", "create", "large", "npm", "site", "deploy", "memory", "start", "size", "engine",
+    pub const COMPARISONS: [&str; 11] = [
+        "extract", "create", "large", "npm", "site", "deploy", "promote", "memory", "start",
+        "size", "engine",
     ];
 
     /// Makes one comparison.
@@ -90,6 +91,7 @@ impl Bench {
             "npm" => npm::compare(self).await,
             "site" => site::compare(self).await,
             "deploy" => deploy::compare(self).await,
+            "promote" => deploy::promotion::compare(self).await,
             "memory" => npm::memory(self).await,
             "start" => start::compare(self).await,
             "size" => size::table(self),

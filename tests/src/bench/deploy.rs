@@ -2,6 +2,9 @@
 
 mod deployed;
 mod deployer;
+pub mod promotion;
+mod published;
+mod released;
 
 use std::io;
 use std::path::Path;
@@ -65,12 +68,12 @@ async fn unchanged(
 ) -> io::Result<Section> {
     let mut turns = turns(deployers);
     hold(bench.rounds(ROUNDS), &mut turns, async |deployer, _, _| {
-        let before = stacks.state(deployer).await?;
+        let before = stacks.state(deployer.place()).await?;
         let (spent, printed) = deployer.deploy().await?;
         if !printed.contains(deployer.says_unchanged()) {
             return Err(deployer.failed("does not say that nothing changed", &printed));
         }
-        if stacks.state(deployer).await? != before {
+        if stacks.state(deployer.place()).await? != before {
             return Err(deployer.failed("changed the stack", &printed));
         }
         Ok(spent)
@@ -117,13 +120,13 @@ async fn deploy_edition(
     stacks: &Deployed,
     edition: &str,
 ) -> io::Result<Spent> {
-    let before = stacks.state(deployer).await?;
+    let before = stacks.state(deployer.place()).await?;
     let (spent, printed) = deployer.deploy().await?;
-    let after = stacks.state(deployer).await?;
+    let after = stacks.state(deployer.place()).await?;
     if after.updated == before.updated || after.code == before.code {
         return Err(deployer.failed("did not deploy the change", &printed));
     }
-    let answer = stacks.call(deployer).await?;
+    let answer = stacks.call(deployer.place()).await?;
     if !answer.contains(&format!(r#"\"edition\":\"{edition}\""#)) {
         return Err(deployer.failed("left a function that answers otherwise", &answer));
     }

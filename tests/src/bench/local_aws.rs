@@ -12,7 +12,8 @@ use local::launch::SECRET_ACCESS_KEY;
 
 use crate::checkout;
 
-const REGION: &str = "us-east-1";
+/// Its region.
+pub const REGION: &str = "us-east-1";
 
 /// Starts it.
 ///

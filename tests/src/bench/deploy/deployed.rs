@@ -4,7 +4,6 @@ use std::io;
 
 use local::aws::LocalAws;
 
-use super::deployer::Deployer;
 use crate::bench::local_aws::{self, failed};
 
 /// The bucket that the peers upload packages to.
@@ -14,6 +13,14 @@ pub(super) const BUCKET: &str = "code";
 pub(super) struct Deployed {
     cloudformation: aws_sdk_cloudformation::Client,
     lambda: aws_sdk_lambda::Client,
+}
+
+/// Where the function that changes is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) stack: &'a str,
+    /// The logical id.
+    pub(super) function: &'a str,
 }
 
 /// A stack at rest, and the function that changes.
@@ -38,14 +45,14 @@ impl Deployed {
         })
     }
 
-    pub(super) async fn state(&self, deployer: &Deployer) -> io::Result<State> {
+    pub(super) async fn state(&self, place: Place<'_>) -> io::Result<State> {
         let describe = self.cloudformation.describe_stacks();
-        let described = describe.stack_name(deployer.stack()).send().await;
+        let described = describe.stack_name(place.stack).send().await;
         let described = described.map_err(failed)?;
         let stack = described.stacks().first();
         let updated = stack.and_then(|stack| stack.last_updated_time());
         let get = self.lambda.get_function_configuration();
-        let function = get.function_name(self.function(deployer).await?).send();
+        let function = get.function_name(self.function(place).await?).send();
         let code = function.await.map_err(failed)?.code_sha256;
         Ok(State {
             updated: updated.map(aws_sdk_cloudformation::primitives::DateTime::as_nanos),
@@ -54,23 +61,20 @@ impl Deployed {
     }
 
     /// What the function answers.
-    pub(super) async fn call(&self, deployer: &Deployer) -> io::Result<String> {
+    pub(super) async fn call(&self, place: Place<'_>) -> io::Result<String> {
         let invoke = self.lambda.invoke();
-        let invoke = invoke.function_name(self.function(deployer).await?);
+        let invoke = invoke.function_name(self.function(place).await?);
         let answer = invoke.send().await.map_err(failed)?.payload;
         let answer = answer.map(aws_sdk_lambda::primitives::Blob::into_inner);
         Ok(String::from_utf8_lossy(&answer.unwrap_or_default()).into_owned())
     }
 
-    async fn function(&self, deployer: &Deployer) -> io::Result<String> {
+    async fn function(&self, place: Place<'_>) -> io::Result<String> {
         let describe = self.cloudformation.describe_stack_resource();
-        let describe = describe.stack_name(deployer.stack());
-        let described = describe
-            .logical_resource_id(deployer.function())
-            .send()
-            .await;
+        let describe = describe.stack_name(place.stack);
+        let described = describe.logical_resource_id(place.function).send().await;
         let resource = described.map_err(failed)?.stack_resource_detail;
         let name = resource.and_then(|resource| resource.physical_resource_id);
-        name.ok_or_else(|| deployer.failed("made no function", deployer.function()))
+        name.ok_or_else(|| io::Error::other(format!("{place:?} has no function")))
     }
 }

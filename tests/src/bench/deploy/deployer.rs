@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use local::aws::LocalAws;
 use tokio::process::Command;
 
+use super::deployed::Place;
 use crate::bench::Bench;
 use crate::bench::contest::Contender;
 use crate::bench::function::search_path;
@@ -15,18 +16,21 @@ use crate::bench::spent::{self, Spent};
 use crate::checkout;
 
 /// What a program is called, how it deploys, and where that is found afterwards.
-struct Program {
-    name: &'static str,
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    /// What is run before, which is not measured.
+    pub(super) before: &'static [&'static str],
     /// What is run, one after the other.
-    commands: &'static [&'static str],
-    stack: &'static str,
+    pub(super) commands: &'static [&'static str],
+    pub(super) stack: &'static str,
     /// The logical id of the function that changes.
-    function: &'static str,
-    says_unchanged: &'static str,
+    pub(super) function: &'static str,
+    pub(super) says_unchanged: &'static str,
 }
 
 const OWN: Program = Program {
     name: "this project",
+    before: &[],
     commands: &["delivery deploy dev-bench"],
     stack: "bench-dev-bench-notes",
     function: "List",
@@ -36,6 +40,7 @@ const OWN: Program = Program {
 const PEERS: [Program; 3] = [
     Program {
         name: "SAM CLI",
+        before: &[],
         commands: &[
             "sam deploy --template-file notes/template.yaml --stack-name bench-sam --s3-bucket code --s3-prefix sam \
              --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --no-confirm-changeset \
@@ -47,6 +52,7 @@ const PEERS: [Program; 3] = [
     },
     Program {
         name: "AWS CLI",
+        before: &[],
         commands: &[
             "aws cloudformation package --template-file notes/template.yaml --s3-bucket code --s3-prefix aws \
              --output-template-file packaged.yaml",
@@ -59,6 +65,7 @@ const PEERS: [Program; 3] = [
     },
     Program {
         name: "Serverless Framework",
+        before: &[],
         commands: &["serverless deploy --stage dev"],
         stack: "bench-dev",
         function: "ListLambdaFunction",
@@ -85,21 +92,35 @@ pub(super) struct Deployer {
 impl Deployer {
     /// This project, then each peer that was found.
     pub(super) fn all(bench: &Bench, aws: &LocalAws, root: &Path) -> Vec<Self> {
+        let own = Self::new(&OWN, checkout::programs().join("delivery"), aws, root);
+        let peers = Self::found(bench, &PEERS, aws, root);
+        std::iter::once(own).chain(peers).collect()
+    }
+
+    /// Those of these programs that were found, each with a folder of its own.
+    pub(super) fn found(
+        bench: &Bench,
+        programs: &'static [Program],
+        aws: &LocalAws,
+        root: &Path,
+    ) -> Vec<Self> {
+        let found = programs.iter().filter_map(|program| {
+            let path = bench.peers.path(verb(program.commands[0]))?;
+            Some(Self::new(program, path, aws, root))
+        });
+        found.collect()
+    }
+
+    fn new(program: &'static Program, path: PathBuf, aws: &LocalAws, root: &Path) -> Self {
         let mut variables = local_aws::variables(aws, root);
         variables.extend(VARIABLES.map(|(name, value)| (name, value.into())));
         variables.push(("PATH", search_path(&[])));
-        let deployer = |program: &'static Program, path| Self {
+        Self {
             program,
             path,
             folder: root.join(program.stack),
-            variables: variables.clone(),
-        };
-        let own = deployer(&OWN, checkout::programs().join("delivery"));
-        let peers = PEERS.iter().filter_map(|program| {
-            let path = bench.peers.path(verb(program.commands[0]))?;
-            Some(deployer(program, path))
-        });
-        std::iter::once(own).chain(peers).collect()
+            variables,
+        }
     }
 
     pub(super) fn contender(&self) -> Contender {
@@ -110,23 +131,27 @@ impl Deployer {
         &self.folder
     }
 
-    pub(super) fn stack(&self) -> &'static str {
-        self.program.stack
-    }
-
-    pub(super) fn function(&self) -> &'static str {
-        self.program.function
+    pub(super) fn place(&self) -> Place<'static> {
+        Place {
+            stack: self.program.stack,
+            function: self.program.function,
+        }
     }
 
     pub(super) fn says_unchanged(&self) -> &'static str {
         self.program.says_unchanged
     }
 
-    /// Runs its commands; returns what they took and printed.
+    /// Runs its commands; returns what they took and printed. What comes before them is not counted.
     pub(super) async fn deploy(&self) -> io::Result<(Spent, String)> {
+        self.run(self.program.before).await?;
+        self.run(self.program.commands).await
+    }
+
+    async fn run(&self, commands: &[&str]) -> io::Result<(Spent, String)> {
         let mut spent = Spent::default();
         let mut printed = String::new();
-        for command in self.program.commands {
+        for command in commands {
             let mut running = Command::new(&self.path);
             running
                 .args(command.split_whitespace().skip(1))
