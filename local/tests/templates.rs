@@ -159,12 +159,32 @@ fn nothing_removes_releases_or_stacks_that_do_not_say_that_they_may_be_removed()
         list(&statement["Action"]).contains(&json!("cloudformation:DeleteStack"))
     };
     let removes = of_undeploy.iter().find(removes).unwrap();
-    let tagged = json!({ "StringEquals": { "aws:ResourceTag/delivery:removable": "true" } });
+    let tagged = json!({ "StringEquals": {
+        "aws:ResourceTag/delivery:removable": "true",
+        "aws:ResourceTag/delivery:application": { "Ref": "ReleasesOf" },
+    }});
     assert_eq!(removes["Condition"], tagged);
-    for resource in list(&removes["Resource"]) {
-        let stacks = resource["Fn::Sub"].as_str().unwrap();
-        let is_of_family = ["-dev-*", "-qa-*"].iter().any(|end| stacks.ends_with(end));
-        assert!(is_of_family, "{stacks}");
+}
+
+#[test]
+fn undeploy_reaches_stacks_and_buckets_of_all_families_and_of_nothing_else() {
+    let template = &with_all("actions.yaml");
+    let of_undeploy = statements(&template["Resources"]["UndeployRole"]);
+    for (sid, before, after) in [
+        ("RemoveStacks", ":stack/${ApplicationName}-", "-*"),
+        ("ListBuckets", ":s3:::${ApplicationName}-", "-*"),
+        ("EmptyBuckets", ":s3:::${ApplicationName}-", "-*/*"),
+    ] {
+        let statement = of_undeploy.iter().find(|one| one["Sid"] == sid).unwrap();
+        let families: Vec<_> = list(&statement["Resource"])
+            .iter()
+            .map(|resource| {
+                let text = resource["Fn::Sub"].as_str().unwrap();
+                let (_, family) = text.split_once(before).unwrap();
+                family.strip_suffix(after).unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(families, ["dev", "qa", "pr"], "{sid}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why an environment was not removed.
 
 use delivery_action::aws::CallError;
+use delivery_action::execution::ExecutionError;
 use delivery_action::failure::{ActionError, FailureType, JobError};
 use delivery_definition::names::BadName;
 use delivery_release::ReleaseError;
@@ -15,6 +16,9 @@ pub enum UndeployError {
     /// What the repository of releases says of the environment cannot be read or changed.
     #[error(transparent)]
     Release(#[from] Box<ReleaseError>),
+    /// The execution of a job has ended, or nobody knows whether it has.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// A bucket cannot be emptied.
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -28,7 +32,9 @@ pub enum UndeployError {
     #[error(transparent)]
     Name(#[from] BadName),
     /// The environment is not one that can be removed.
-    #[error("`{environment}` was not removed: only members of a family, such as `dev-anna`, are")]
+    #[error(
+        "`{environment}` was not removed: only environments of a family, such as `dev-anna`, can be removed"
+    )]
     NotOfAFamily {
         /// The environment.
         environment: String,
@@ -51,8 +57,14 @@ pub enum UndeployError {
         /// What is left of it, each with the reason.
         left: Vec<String>,
     },
-    /// Not all environments could be looked after.
-    #[error("{} of {of} environments could not be looked after: {}", .failed.len(), joined(.failed))]
+    /// The removal of a job has ended without success in another pass.
+    #[error("{message}")]
+    Ended {
+        /// Why, as its record says.
+        message: String,
+    },
+    /// Not all environments could be checked.
+    #[error("{} of {of} environments could not be checked: {}", .failed.len(), joined(.failed))]
     Several {
         /// How many environments there are.
         of: usize,
@@ -81,12 +93,13 @@ impl ActionError for UndeployError {
         match self {
             Self::Job(error) => error.failure_type(),
             Self::Release(error) => error.failure_type(),
+            Self::Execution(error) => error.failure_type(),
             Self::Bucket(error) => error.failure_type(),
             Self::NoVariable { .. }
             | Self::Name(_)
             | Self::NotOfAFamily { .. }
             | Self::Kept { .. } => FailureType::ConfigurationError,
-            Self::NotRemoved { .. } => FailureType::JobFailed,
+            Self::NotRemoved { .. } | Self::Ended { .. } => FailureType::JobFailed,
             Self::Several { failed, .. } => failed
                 .first()
                 .map_or(FailureType::JobFailed, Self::failure_type),
@@ -97,6 +110,7 @@ impl ActionError for UndeployError {
         let hint = match self {
             Self::Job(error) => return error.hint(),
             Self::Release(error) => return error.hint(),
+            Self::Execution(error) => return error.hint(),
             Self::Bucket(error) => return error.hint(),
             Self::Several { failed, .. } => return failed.first().and_then(Self::hint),
             Self::NoVariable { .. } => {
@@ -109,7 +123,7 @@ impl ActionError for UndeployError {
             Self::Kept { .. } => {
                 "if they are to go, delete them by hand, those that were deployed last first; then run `delivery env down` again"
             }
-            Self::NotRemoved { .. } => {
+            Self::NotRemoved { .. } | Self::Ended { .. } => {
                 "correct what the reasons say, then run `delivery env down` again: it is not tried again by itself"
             }
         };

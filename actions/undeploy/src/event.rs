@@ -51,6 +51,8 @@ pub(crate) struct Wish {
     /// How many deployments there were when somebody wanted it. An event that comes twice, or late, must not remove an
     /// environment that was made again.
     pub(crate) deployments: Option<u64>,
+    /// Who removes it, where the removal is the own one of a pipeline's job.
+    pub(crate) owner: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +93,7 @@ impl Event {
                 by: wanted.by.unwrap_or_else(|| SOMEBODY.to_owned()),
                 reason: wanted.reason,
                 deployments: wanted.deployments,
+                owner: None,
             }));
         }
         Ok(EndedStage::of(event).map_or(Self::Time, Self::Stage))
@@ -182,6 +185,7 @@ mod tests {
             by: "anna".to_owned(),
             reason: None,
             deployments: Some(3),
+            owner: None,
         };
         assert_eq!(Event::of(&event), Ok(Event::Remove(expected)));
         assert!(Event::of(&json!({"environment": "dev"})).is_err());

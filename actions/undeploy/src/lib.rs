@@ -2,6 +2,7 @@
 
 mod error;
 mod event;
+mod job;
 mod order;
 mod params;
 mod part;

@@ -1,5 +1,6 @@
 //! The action's `UserParameters`.
 
+use delivery_action::execution::Execution;
 use delivery_action::job::Job;
 use delivery_action::parameters::{ParametersError, Params, UserParameters};
 use delivery_definition::names::EnvironmentName;
@@ -7,12 +8,15 @@ use delivery_definition::names::EnvironmentName;
 /// The keys of `UserParameters`.
 const ENVIRONMENT: &str = "environment";
 const INSTANCE: &str = "instance";
+const PIPELINE: &str = "pipeline";
 
 /// The parameters of `undeploy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndeployParams {
     /// The environment that is removed.
     pub environment: EnvironmentName,
+    /// The pipeline execution that removes it.
+    pub execution: Execution,
 }
 
 impl Params for UndeployParams {
@@ -20,6 +24,7 @@ impl Params for UndeployParams {
         mut parameters: UserParameters,
         _job: &Job,
     ) -> Result<Self, ParametersError> {
+        let execution = Execution::take(&mut parameters)?;
         let environment = parameters.take(ENVIRONMENT);
         let instance = parameters.take(INSTANCE);
         let _no_more: NoMore = parameters.deserialize()?;
@@ -40,7 +45,14 @@ impl Params for UndeployParams {
             Some(execution) => EnvironmentName::of_execution(&environment, &execution)
                 .ok_or_else(|| invalid(INSTANCE, "`#{codepipeline.PipelineExecutionId}`"))?,
         };
-        Ok(Self { environment })
+        // A job that comes late would remove what was made anew, so undeploy alone has to know.
+        let execution = execution.ok_or_else(|| ParametersError::Missing {
+            key: PIPELINE.to_owned(),
+        })?;
+        Ok(Self {
+            environment,
+            execution,
+        })
     }
 }
 
@@ -61,15 +73,16 @@ mod tests {
         UndeployParams::from_user_parameters(UserParameters::parse(Some(text)).unwrap(), &job)
     }
 
-    #[test_case("environment=DEV-anna", "dev-anna"; "in any case")]
-    #[test_case("environment=qa&instance=0A1b2c3d-1111-2222-3333-444455556666", "qa-0a1b2c3d"; "of an execution")]
+    #[test_case("environment=DEV-anna&pipeline=shop&execution=1f09ab3c-1", "dev-anna"; "in any case")]
+    #[test_case("environment=qa&instance=0A1b2c3d-1111-2222-3333-444455556666&pipeline=shop&execution=1f09ab3c-1", "qa-0a1b2c3d"; "of an execution")]
     fn the_environment_is_named(text: &str, name: &str) {
         assert_eq!(read(text).unwrap().environment.as_str(), name);
     }
 
     #[test_case("", "`UserParameters` lacks `environment`"; "none")]
+    #[test_case("environment=dev-anna", "`UserParameters` lacks `pipeline`"; "no execution")]
     #[test_case("environment=dev", "`environment` in `UserParameters` is not valid: expected the name of an environment, such as `dev-anna`"; "a family")]
-    #[test_case("environment=qa&instance=1", "`instance` in `UserParameters` is not valid: expected `#{codepipeline.PipelineExecutionId}`"; "no execution")]
+    #[test_case("environment=qa&instance=1", "`instance` in `UserParameters` is not valid: expected `#{codepipeline.PipelineExecutionId}`"; "no id of an execution")]
     fn what_is_wrong_is_named(text: &str, message: &str) {
         assert_eq!(read(text).unwrap_err().to_string(), message);
     }

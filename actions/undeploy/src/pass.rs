@@ -92,7 +92,8 @@ impl<'a> Pass<'a> {
             }
             let is_stuck = steps.iter().all(|step| *step == Step::Stuck);
             if is_stuck || self.stop_at.remaining().is_zero() {
-                return Ok(Removal::GoesOn { left });
+                let removal = self.deployment.clone();
+                return Ok(Removal::GoesOn { removal, left });
             }
             if steps.contains(&Step::Begun) {
                 pause = FIRST_PAUSE;

@@ -25,7 +25,7 @@ use crate::undeploy::Undeploy;
 pub const MAX_PASSES: u32 = 20;
 
 /// Who removes.
-const OWNER: &str = "undeploy";
+pub(crate) const OWNER: &str = "undeploy";
 
 /// What a pass has come to.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(crate) enum Removal {
     Removed(Box<Record>),
     /// It goes on with the next pass.
     GoesOn {
+        /// The deployment that it is.
+        removal: DeploymentId,
         /// What is left, for people.
         left: String,
     },
@@ -170,7 +172,7 @@ pub(crate) fn tell(name: &EnvironmentName, removal: &Removal) {
             let kept = kept.collect::<Vec<_>>().join("; ");
             tracing::info!(environment = %name, kept, "removed");
         }
-        Removal::GoesOn { left } => {
+        Removal::GoesOn { left, .. } => {
             tracing::info!(environment = %name, left, "the removal goes on with the next pass");
         }
         Removal::Busy(_) => {}
@@ -186,13 +188,17 @@ async fn begin(
 ) -> Result<Option<Lease>, ReleaseError> {
     let under_way = state.lease.as_ref().map(|lease| &lease.deployment);
     let under_way = under_way.filter(|deployment| is_removal(deployment));
-    let owner = under_way.map_or(OWNER, |deployment| deployment.owner.as_str());
+    let own = wish.owner.as_deref().unwrap_or(OWNER);
+    let owner = under_way.map_or(own, |deployment| deployment.owner.as_str());
+    if under_way.is_none() && !has_stacks && is_removed(state) {
+        return Ok(None);
+    }
     let now = clock::timestamp();
     let first = request(wish, owner.to_owned());
     if let Begun::UnderWay(lease) = environment.begin_again(&first, now).await? {
         return Ok(Some(lease));
     }
-    if !has_stacks {
+    if !has_stacks || wish.owner.is_some() {
         return Ok(None);
     }
     // It was removed, and a job that came late has made a stack since.
@@ -201,6 +207,14 @@ async fn begin(
         Begun::UnderWay(lease) => Ok(Some(lease)),
         Begun::Ended(_) => Ok(None),
     }
+}
+
+/// Whether the environment was removed, and nothing was deployed to it since.
+pub(crate) fn is_removed(state: &State) -> bool {
+    let last = state.last.as_ref();
+    let is_removal =
+        |last: &Record| last.deployment.action == Action::Remove && last.outcome.is_success();
+    state.lease.is_none() && state.current.is_none() && last.is_some_and(is_removal)
 }
 
 fn request(wish: &Wish, owner: String) -> Request {

@@ -56,6 +56,7 @@ impl Undeploy {
             by: ended.owner(),
             reason: Some(ended.said()),
             deployments: None,
+            owner: None,
         };
         self.remove_or_later(&wish, stop_at).await
     }

@@ -43,6 +43,7 @@ impl Undeploy {
                 by: removal.by.clone(),
                 reason: removal.reason.clone(),
                 deployments: None,
+                owner: None,
             };
             return self.remove_or_later(&wish, stop_at).await;
         }
@@ -66,6 +67,7 @@ impl Undeploy {
             by: "the schedule".to_owned(),
             reason: Some(format!("its time was over at {until}")),
             deployments: None,
+            owner: None,
         };
         self.remove_or_later(&wish, stop_at).await
     }

@@ -17,9 +17,9 @@ use delivery_stack::service::{APPLICATION_TAG, ENVIRONMENT_TAG};
 use serde_json::Value;
 
 use crate::error::UndeployError;
-use crate::event::{Event, Wish};
+use crate::event::Event;
+use crate::job::OfJob;
 use crate::params::UndeployParams;
-use crate::progress::UndeployProgress;
 use crate::removal::Removal;
 
 /// The variable with the bucket of the application's releases.
@@ -45,6 +45,7 @@ pub struct Undeploy {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) repository: Repository,
     pub(crate) application: String,
+    pub(crate) config: SdkConfig,
 }
 
 impl Undeploy {
@@ -57,6 +58,7 @@ impl Undeploy {
             repository: Repository::new(s3.clone(), bucket),
             s3,
             application: application.to_owned(),
+            config: config.clone(),
         }
     }
 
@@ -117,22 +119,17 @@ impl Action for Undeploy {
 
     async fn run(&self, job: &Job, params: UndeployParams) -> Result<Outcome, UndeployError> {
         job.no_output()?;
-        let wish = Wish {
-            environment: params.environment,
-            by: "an action of a pipeline".to_owned(),
-            reason: None,
-            deployments: None,
-        };
-        let name = &wish.environment;
+        let name = &params.environment;
         let stop_at = end_of_pass(job.invocation.deadline);
+        let OfJob { removal, progress } = Box::pin(self.remove_for(job, &params, stop_at)).await?;
         let going_on = |summary: String| {
             Ok(Outcome::Continue(Continuation {
-                token: ContinuationToken::new(&UndeployProgress::default())?,
+                token: ContinuationToken::new(&progress)?,
                 summary,
                 percent_complete: None,
             }))
         };
-        match Box::pin(self.remove(&wish, stop_at)).await? {
+        match removal {
             Removal::NothingThere => Ok(Outcome::Complete(completion(
                 format!("there is nothing of {name}"),
                 [],
@@ -148,7 +145,7 @@ impl Action for Undeploy {
                 let kept = kept.collect::<Vec<_>>();
                 Ok(Outcome::Complete(completion(summary, removed, &kept)))
             }
-            Removal::GoesOn { left } => going_on(format!("removing {name}: {left}")),
+            Removal::GoesOn { left, .. } => going_on(format!("removing {name}: {left}")),
             Removal::Busy(lease) => going_on(format!(
                 "{name} is being changed by {} ({}) until {}; it is removed after that",
                 lease.deployment.by, lease.deployment.owner, lease.until

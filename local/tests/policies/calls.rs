@@ -135,7 +135,9 @@ fn bucket(name: &str) -> &'static str {
     let name = name.to_lowercase();
     // `ENVIRONMENTSite` of the template of an app or a site.
     let is_of_site = || name.split('-').any(|part| part.ends_with("site"));
-    if name.starts_with("application-") {
+    if name.starts_with("application-dev-") {
+        "APPLICATION-dev-BUCKET"
+    } else if name.starts_with("application-") {
         "APPLICATION-BUCKET"
     } else if ["www", "nowhere", "gone"].contains(&name.as_str()) || is_of_site() {
         "SITE"

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use delivery_action::action::Host;
 use delivery_action::clock::{self, Deadline};
 use delivery_action::event::EventFunction as _;
 use delivery_release::environment::Action;
-use delivery_testing::events::{JobEvent, invocation_of};
 use delivery_testing::proxy::Proxy;
-use delivery_testing::world::World as Jobs;
-use delivery_testing::world::codepipeline::Reported;
 use serde_json::json;
-use undeploy::{Undeploy, UndeployError};
+use undeploy::UndeployError;
 
 use crate::world::{QA, TOPIC, World, bucket_template, run};
 
@@ -216,39 +212,5 @@ fn what_was_never_there_is_removed_without_a_trace() {
         let state = world.environment("dev-nobody").state().await.unwrap();
         assert_eq!(state.deployments, 0);
         assert!(world.handle(&json!({"environment": "dev"})).await.is_err());
-    });
-}
-
-#[test]
-fn a_job_removes_an_environment_and_says_what_stays() {
-    run("job", async |world| {
-        world.deploy(QA, None).await;
-        world.stack(QA, "orders", TOPIC).await;
-        let retained = RETAINED.replace("retained-", "job-retained-");
-        world.stack(QA, "database", &retained).await;
-        let jobs = Jobs::start().await;
-        let (bucket, application) = (world.bucket.clone(), world.application.clone());
-        let config = world.config(&world.endpoint);
-        let new =
-            move |config: &aws_config::SdkConfig| Undeploy::new(config, &bucket, &application);
-        let host = Host::new(new, config).reporting_by(&jobs.config());
-        let parameters = format!("environment=qa&instance={}", crate::world::EXECUTION);
-        let event = JobEvent::new()
-            .user_parameters(&parameters)
-            .credentials(None);
-        let event = event.build();
-        jobs.code_pipeline().add_job(&event);
-        host.invoke(event, invocation_of(Duration::from_mins(2)))
-            .await
-            .unwrap();
-        let pipeline = jobs.code_pipeline();
-        let Reported::Success { variables, .. } = &pipeline.reports()[0].result else {
-            panic!("{:?}", pipeline.reports());
-        };
-        assert_eq!(variables["Removed"], "database,orders");
-        assert!(
-            variables["Kept"].starts_with("database: kept, "),
-            "{variables:?}"
-        );
     });
 }
