@@ -4,12 +4,14 @@
 //! Records are written after it: the one that may be missing is that of the last deployment, whose content the document
 //! holds, and whoever changes the document next writes it first.
 
+mod attempts;
 mod deployment;
 mod history;
 mod rollback;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use delivery_definition::names::EnvironmentName;
 use jiff::Timestamp;
@@ -25,18 +27,52 @@ use crate::document;
 use crate::error::ReleaseError;
 use crate::manifest::{Manifest, ReleaseId};
 use crate::repository::{Provenance, Publisher, Repository, layout};
+use attempts::Attempts;
+pub(crate) use attempts::MAX_ATTEMPTS;
 use state::{Found, Held};
 
-/// How often a change is tried: another one in between is one that has succeeded, and few want to change one environment.
-const MAX_ATTEMPTS: u32 = 5;
+/// How late a copy of a job can come after its deployment has ended: Lambda keeps an event for at most six hours (Lambda,
+/// "Asynchronous invocation"), and the job runs for a quarter of one.
+const LATEST_COPY: Duration = Duration::from_hours(7);
 
-/// What an owner does whose deployment has failed.
+/// What an owner does whose deployment has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
     /// Nothing: it may be a duplicate.
-    No,
-    /// It begins again.
+    Never,
+    /// It begins again if it has failed.
     AfterFailure,
+    /// It begins again.
+    Always,
+}
+
+impl Again {
+    fn is_after(self, record: &Record) -> bool {
+        match self {
+            Self::Never => false,
+            Self::AfterFailure => !record.outcome.is_success(),
+            Self::Always => true,
+        }
+    }
+}
+
+/// What a deployment begins with that its owner has begun before.
+#[derive(Debug, Default)]
+struct Earlier {
+    /// What was deployed then.
+    parts: BTreeMap<String, ServiceChange>,
+    /// What a deployment applied that has succeeded.
+    to: Option<Target>,
+}
+
+impl Earlier {
+    fn of(record: &Record) -> Self {
+        let mut parts = record.services.clone();
+        parts.retain(|_, change| change.is_there());
+        let has_succeeded = record.outcome.is_success();
+        let to = record.deployment.to.clone().filter(|_| has_succeeded);
+        Self { parts, to }
+    }
 }
 
 /// An environment.
@@ -95,7 +131,7 @@ impl Environment {
     ///
     /// Somebody else is deploying; the release is not there or not whole; there is nothing to go back to; or a call failed.
     pub async fn begin(&self, request: &Request, now: Timestamp) -> Result<Begun, ReleaseError> {
-        self.begin_or(request, Again::No, now).await
+        self.begin_or(request, Again::Never, now).await
     }
 
     /// The same by somebody who knows that it is no late duplicate: after a failure of its own it begins again, and the parts
@@ -112,15 +148,30 @@ impl Environment {
         self.begin_or(request, Again::AfterFailure, now).await
     }
 
+    /// Begins a deployment, or joins the owner's own; begins it again if it has ended, however it ended, so that nobody works
+    /// without a lease. One that repeats a success has all of its parts from the beginning, and ends as succeeded if nobody
+    /// ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Environment::begin`].
+    pub async fn join(&self, request: &Request, now: Timestamp) -> Result<Lease, ReleaseError> {
+        match self.begin_or(request, Again::Always, now).await? {
+            Begun::UnderWay(lease) => Ok(lease),
+            Begun::Ended(record) => Err(self.lost(&record.deployment.id, Some(&record))),
+        }
+    }
+
     async fn begin_or(
         &self,
         request: &Request,
         again: Again,
         now: Timestamp,
     ) -> Result<Begun, ReleaseError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.begin().await {
             let read = self.read().await?;
-            let mut parts = BTreeMap::new();
+            let mut earlier = Earlier::default();
             let free = match read.state.find(request, now) {
                 Found::Own(lease) => {
                     let resumed = read.state.resumed(lease, now);
@@ -131,20 +182,26 @@ impl Environment {
                         _ => continue,
                     }
                 }
-                Found::Ended(record)
-                    if again == Again::AfterFailure && !record.outcome.is_success() =>
-                {
-                    parts.clone_from(&record.services);
-                    parts.retain(|_, change| change.is_there());
+                Found::Ended(record) if again.is_after(record) => {
+                    earlier = Earlier::of(record);
                     read.state.clone()
                 }
                 Found::Ended(record) => return Ok(Begun::Ended(record.clone())),
                 Found::Busy(lease) => return Err(self.busy(lease)),
-                Found::Stale(lease) => read.state.out_of_time(lease, now),
-                Found::Free => read.state.clone(),
+                Found::Stale(lease) => {
+                    self.refuse_late_copy(&read.state, request, now).await?;
+                    read.state.out_of_time(lease, now)
+                }
+                Found::Free => {
+                    self.refuse_late_copy(&read.state, request, now).await?;
+                    read.state.clone()
+                }
             };
-            let to = self.target(&free, request, now).await?;
-            let begun = free.begun(request, to, parts, now);
+            let to = match earlier.to {
+                Some(to) => Some(to),
+                None => self.target(&free, request, now).await?,
+            };
+            let begun = free.begun(request, to, earlier.parts, now);
             if self.replace(&read, &begun).await?
                 && let Some(lease) = begun.lease
             {
@@ -152,6 +209,26 @@ impl Environment {
             }
         }
         Err(self.contended())
+    }
+
+    /// Fails if the same deployment has succeeded, and others have deployed since: whoever asks for it now is a late copy of a
+    /// job, and would undo what they did. Nobody retries what has succeeded.
+    ///
+    /// Removals are asked for by one owner again and again.
+    async fn refuse_late_copy(
+        &self,
+        state: &State,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<(), ReleaseError> {
+        if request.action == Action::Remove || state.last.is_none() {
+            return Ok(());
+        }
+        let is_too_old = |record: &Record| record.ended < now - LATEST_COPY;
+        match self.last_success(state, request, is_too_old).await? {
+            Some(record) => Err(self.lost(&record.deployment.id, None)),
+            None => Ok(()),
+        }
     }
 
     /// What a request applies; `None` to take the environment down.
@@ -248,7 +325,8 @@ impl Environment {
         deployment: &DeploymentId,
         change: impl Fn(&State, &Lease) -> State,
     ) -> Result<(), ReleaseError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.begin().await {
             let read = self.read().await?;
             match read.state.held(deployment) {
                 Held::UnderWay(lease) => {
@@ -307,7 +385,8 @@ impl Environment {
         now: Timestamp,
     ) -> Result<Record, ReleaseError> {
         let ending = ending.shown();
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.begin().await {
             let read = self.read().await?;
             let ended = match read.state.held(deployment) {
                 Held::UnderWay(lease) => read.state.ended(lease, ending.clone(), now),
@@ -354,7 +433,8 @@ impl Environment {
     ///
     /// The document cannot be read or written.
     pub async fn keep(&self, until: Option<Timestamp>) -> Result<State, ReleaseError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.begin().await {
             let read = self.read().await?;
             let kept = read.state.kept(until);
             if self.replace(&read, &kept).await? {
@@ -370,7 +450,8 @@ impl Environment {
     ///
     /// The document cannot be read or written.
     pub async fn expire(&self, now: Timestamp) -> Result<Option<Record>, ReleaseError> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.begin().await {
             let read = self.read().await?;
             let Some(lease) = read.state.stale(now) else {
                 return Ok(None);

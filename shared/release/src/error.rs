@@ -6,7 +6,7 @@ use delivery_action::aws::CallError;
 use delivery_action::failure::{ActionError, FailureType};
 
 use crate::digest::Digest;
-use crate::environment::{DeploymentId, Lease, Outcome};
+use crate::environment::{DeploymentId, Lease, MAX_ATTEMPTS, Outcome};
 use crate::manifest::{ManifestError, ReleaseId, SCHEMA};
 use crate::repository::MAX_READ_BYTES;
 
@@ -129,7 +129,9 @@ pub enum ReleaseError {
         missing: Vec<String>,
     },
     /// Others changed the environment again and again.
-    #[error("`{environment}` was changed by others each time that it was to be changed")]
+    #[error(
+        "`{environment}` could not be updated: others changed its document at the same time, {MAX_ATTEMPTS} times in a row"
+    )]
     Contended {
         /// The environment.
         environment: String,
@@ -159,7 +161,7 @@ pub enum ReleaseError {
 /// How a deployment ended, as the end of a sentence.
 fn ended(outcome: Option<&Outcome>) -> String {
     match outcome {
-        None => ": others have been deployed since".to_owned(),
+        None => ": somebody else has deployed since".to_owned(),
         Some(Outcome::Succeeded) => ": it has succeeded".to_owned(),
         Some(Outcome::Failed { message }) => format!(": it has failed: {message}"),
         Some(Outcome::Abandoned { message }) => format!(": {message}"),

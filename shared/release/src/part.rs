@@ -103,7 +103,7 @@ impl<A: Action> Part<A> {
         let under_way = progress.deployment();
         let begun = waiting.begin(&request, under_way, progress.elapsed());
         let held = match begun.await? {
-            Waited::Begun(begun) => Held::new(environment, *begun),
+            Waited::Begun(lease) => Held::new(environment, *lease),
             Waited::Busy(lease) => {
                 let summary = waiting::summary(&params.environment, &lease);
                 return Ok(Beginning::Nothing(progress.waiting(summary)?));

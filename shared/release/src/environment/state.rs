@@ -134,11 +134,16 @@ impl From<&Applied> for Target {
     }
 }
 
+impl Request {
+    /// Whether a deployment is what it asks for.
+    pub(super) fn is_of(&self, deployment: &Deployment) -> bool {
+        deployment.owner == self.owner && deployment.action == self.action
+    }
+}
+
 impl State {
     pub(super) fn find(&self, request: &Request, now: Timestamp) -> Found<'_> {
-        let is_own = |deployment: &Deployment| {
-            deployment.owner == request.owner && deployment.action == request.action
-        };
+        let is_own = |deployment: &Deployment| request.is_of(deployment);
         match &self.lease {
             // Its own even if it has run out: nobody has taken it.
             Some(lease) if is_own(&lease.deployment) => return Found::Own(lease),
@@ -277,11 +282,22 @@ impl State {
         }
     }
 
-    /// The same, by its lease's end.
+    /// The same, by its lease's end. A deployment that repeats one that has succeeded leaves what passed the tests: a late
+    /// copy of a job began it, and nothing comes after that.
     pub(super) fn out_of_time(&self, lease: &Lease, now: Timestamp) -> Self {
-        let message = format!("its lease ran out at {}", lease.until);
+        let repeats = |last: &Record| {
+            let (first, again) = (&last.deployment, &lease.deployment);
+            let is_same = first.owner == again.owner && first.action == again.action;
+            is_same && last.outcome.is_success() && again.to.is_some()
+        };
+        let outcome = if self.last.as_ref().is_some_and(repeats) {
+            Outcome::Succeeded
+        } else {
+            let message = format!("its lease ran out at {}", lease.until);
+            Outcome::Abandoned { message }
+        };
         let ending = Ending {
-            outcome: Outcome::Abandoned { message },
+            outcome,
             services: BTreeMap::new(),
         };
         self.ended(lease, ending, now)

@@ -126,7 +126,9 @@ impl ActionError for PartError {
             Self::Definition { .. } | Self::NoService { .. } => {
                 "apply a release whose `delivery.toml` this version of the functions can read, or deliver the commit again"
             }
-            Self::Environment { .. } => "apply a release that was made after the environment was",
+            Self::Environment { .. } => {
+                "apply a newer release: the `delivery.toml` of this one does not have the environment yet"
+            }
             Self::OtherKind { .. } => {
                 "apply a release in which the service is of the kind that this pipeline deploys, or update the pipeline to that of the release"
             }

@@ -6,7 +6,7 @@ use delivery_action::clock;
 use delivery_action::failure::{ActionError, Failure};
 
 use crate::environment::{
-    Begun, Deployment, DeploymentId, Ending, Environment, Outcome, ServiceChange, ServiceResult,
+    Deployment, DeploymentId, Ending, Environment, Lease, Outcome, ServiceChange, ServiceResult,
 };
 use crate::error::ReleaseError;
 use crate::manifest::ReleaseId;
@@ -19,28 +19,16 @@ const NO_RELEASE: &str = "none";
 pub(super) struct Held {
     environment: Environment,
     deployment: Deployment,
-    /// Not where it has succeeded, and its stage is run once more: the environment has what it is to get, and there is nothing
-    /// to record.
-    is_under_way: bool,
     /// What became of the parts before this job.
     parts: BTreeMap<String, ServiceChange>,
 }
 
 impl Held {
-    pub(super) fn new(environment: Environment, begun: Begun) -> Self {
-        match begun {
-            Begun::UnderWay(lease) => Self {
-                environment,
-                deployment: lease.deployment,
-                is_under_way: true,
-                parts: lease.parts,
-            },
-            Begun::Ended(record) => Self {
-                environment,
-                deployment: record.deployment,
-                is_under_way: false,
-                parts: record.services,
-            },
+    pub(super) fn new(environment: Environment, lease: Lease) -> Self {
+        Self {
+            environment,
+            deployment: lease.deployment,
+            parts: lease.parts,
         }
     }
 
@@ -75,9 +63,6 @@ impl Held {
         summary: &str,
         changed: bool,
     ) -> Result<(), ReleaseError> {
-        if !self.is_under_way {
-            return Ok(());
-        }
         let before = self.parts.get(part).map(|change| change.result);
         let result = if changed || before == Some(ServiceResult::Deployed) {
             ServiceResult::Deployed
@@ -94,7 +79,7 @@ impl Held {
 
     /// Ends the deployment as failed. If that fails, too, the error is only logged: the deployment is ended when its stage is.
     pub(super) async fn fail(&self, named: &str, part: Option<&str>, error: &dyn ActionError) {
-        if !self.is_under_way || self.is_recorded(part).await {
+        if self.is_recorded(part).await {
             return;
         }
         let message = format!("{named}: {}", Failure::new(error).cause);

@@ -7,7 +7,7 @@ use delivery_action::execution::ExecutionCheck;
 use delivery_definition::names::EnvironmentName;
 
 use super::PartError;
-use crate::environment::{Begun, DeploymentId, Environment, Lease, Request};
+use crate::environment::{DeploymentId, Environment, Lease, Request};
 use crate::error::ReleaseError;
 
 /// Between two looks: a deployment takes a minute or more.
@@ -27,7 +27,7 @@ const LARGEST_MARGIN_PART: u32 = 4;
 #[derive(Debug)]
 pub(super) enum Waited {
     /// It has begun.
-    Begun(Box<Begun>),
+    Begun(Box<Lease>),
     /// Somebody else is deploying, and the job's time for waiting is over.
     Busy(Box<Lease>),
 }
@@ -75,9 +75,8 @@ impl<'a> Waiting<'a> {
                 self.check_that_nobody_came_between(request, deployment)
                     .await?;
             }
-            let begun = self.environment.begin_again(request, clock::timestamp());
-            let lease = match begun.await {
-                Ok(begun) => return Ok(Waited::Begun(Box::new(begun))),
+            let lease = match self.environment.join(request, clock::timestamp()).await {
+                Ok(lease) => return Ok(Waited::Begun(Box::new(lease))),
                 Err(ReleaseError::Busy { lease, environment }) => {
                     let here = at_first.saturating_sub(self.stop_at.remaining());
                     if waited + here >= self.wait {

@@ -1,8 +1,13 @@
 //! What an environment must be like, told by its document alone: each change of it must be one that is allowed.
 
-use delivery_release::environment::{Action, DeploymentId, Outcome, State};
+use std::time::Duration;
+
+use delivery_release::environment::{Action, Deployment, DeploymentId, Outcome, State};
 use delivery_release::manifest::ReleaseId;
 use jiff::Timestamp;
+
+/// A copy of a job comes at most so long after its deployment has ended.
+const LATEST_COPY: Duration = Duration::from_hours(7);
 
 /// An environment, as simply as it can be thought of: a stack of releases.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +16,8 @@ pub(crate) struct Model {
     /// What was there, the newest last.
     releases: Vec<ReleaseId>,
     left: Left,
+    /// What has succeeded, and when.
+    successes: Vec<(Deployment, Timestamp)>,
 }
 
 /// What the last deployment left behind.
@@ -61,15 +68,24 @@ impl Model {
                     old.as_ref().is_none_or(|old| old.until < now),
                     "a lease was stolen"
                 );
-                self.begin(next);
+                self.begin(next, now);
             }
             (_, None) => assert!(has_ended, "a lease is gone and nothing has ended"),
         }
         self.state = next.clone();
     }
 
-    fn begin(&self, next: &State) {
+    fn begin(&self, next: &State, now: Timestamp) {
         let deployment = &next.lease.as_ref().unwrap().deployment;
+        let is_late_copy = |(one, ended): &(Deployment, Timestamp)| {
+            let is_same = one.owner == deployment.owner && one.action == deployment.action;
+            is_same && now - LATEST_COPY < *ended
+        };
+        let is_removal = deployment.action == Action::Remove;
+        assert!(
+            is_removal || !self.successes.iter().any(is_late_copy),
+            "a late copy deploys once more"
+        );
         let top = self.releases.last();
         assert_eq!(deployment.from.as_ref().map(|from| &from.release), top);
         let to = deployment.to.as_ref().map(|to| &to.release);
@@ -102,6 +118,7 @@ impl Model {
         let is_back = matches!(old.deployment.action, Action::Rollback { .. });
         match &last.outcome {
             Outcome::Succeeded => {
+                self.successes.push((old.deployment.clone(), last.ended));
                 let top = self.releases.last();
                 match &to {
                     None => self.releases.clear(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use delivery_release::ReleaseError;
 use delivery_release::environment::{
     Action, Begun, Ending, Outcome, Request, ServiceChange, ServiceResult,
 };
@@ -116,6 +117,65 @@ async fn what_was_deployed_before_others_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_success_is_not_repeated_after_others() {
+    let world = World::start().await;
+    let (one, other) = (world.publish("a").await, world.publish("b").await);
+    let int = world.environment("int");
+    let wanted = deploys("execution 1", &one.release);
+    let first = world.run("int", &wanted).await.deployment.id;
+    world.deploy("int", &other.release).await;
+    let before = int.state().await.unwrap();
+    // A job that is delivered once more after that would bring the older release back.
+    let late = int.join(&wanted, at(600)).await.unwrap_err();
+    assert!(
+        matches!(&late, ReleaseError::Lost { deployment, outcome: None, .. } if *deployment == first),
+        "{late:?}"
+    );
+    insta::assert_snapshot!(message(&late));
+    int.begin(&wanted, at(600)).await.unwrap_err();
+    assert_eq!(int.state().await.unwrap(), before);
+    // Nor when the lease of the others has run out.
+    let lease = int
+        .join(&deploys("execution 2", &one.release), at(700))
+        .await;
+    lease.unwrap();
+    int.join(&wanted, at(700 + 20 * 60 + 1)).await.unwrap_err();
+    // No copy of a job is as late as that: somebody means it.
+    int.join(&wanted, at(8 * 60 * 60)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_success_is_repeated_with_a_lease() {
+    let world = World::start().await;
+    let release = world.publish("a").await.release;
+    let int = world.environment("int");
+    let back = request(
+        "back",
+        Action::Rollback {
+            release: Some(release.clone()),
+        },
+    );
+    world.deploy("int", &release).await;
+    world.deploy("int", &world.publish("b").await.release).await;
+    let id = int.join(&back, at(200)).await.unwrap().deployment.id;
+    let there = part(ServiceResult::Deployed);
+    int.record_part(&id, "api", &there, at(201)).await.unwrap();
+    int.end(&id, &succeeded(), at(202)).await.unwrap();
+    let had = int.state().await.unwrap().current.unwrap();
+
+    let again = int.join(&back, at(300)).await.unwrap();
+    assert_eq!(again.deployment.id.number(), id.number() + 1);
+    assert_eq!(again.missing(&names(&["api"])), [""; 0]);
+    let other = deploys("other", &release);
+    int.join(&other, at(301)).await.unwrap_err();
+    // Nobody ends it: it leaves what passed its tests.
+    let record = int.expire(at(300 + 20 * 60 + 1)).await.unwrap().unwrap();
+    assert_eq!(record.outcome, Outcome::Succeeded);
+    let has = int.state().await.unwrap().current.unwrap();
+    assert_eq!((has.release, has.origin), (had.release, had.origin));
+}
+
+#[tokio::test]
 async fn a_lease_that_ran_out_is_ended_without_anybody_who_deploys() {
     let world = World::start().await;
     let release = world.publish("a").await.release;
@@ -161,4 +221,29 @@ async fn an_environment_has_its_end_before_its_first_resource() {
         .run("dev-anna", &request("down", Action::Remove))
         .await;
     assert_eq!(until().await, None);
+}
+
+/// The services of a wave are deployed at once.
+#[tokio::test]
+async fn all_services_of_a_wave_are_recorded() {
+    const SERVICES: usize = 24;
+    let world = World::start().await;
+    let release = world.publish("a").await.release;
+    let int = world.environment("int");
+    let wanted = deploys("execution 1", &release);
+    let deployed = (0..SERVICES).map(|index| {
+        let (int, wanted) = (int.clone(), wanted.clone());
+        tokio::spawn(async move {
+            let lease = int.join(&wanted, at(0)).await?;
+            let there = part(ServiceResult::Deployed);
+            let name = format!("service-{index}");
+            int.record_part(&lease.deployment.id, &name, &there, at(1))
+                .await
+        })
+    });
+    for ended in deployed.collect::<Vec<_>>() {
+        ended.await.unwrap().unwrap();
+    }
+    let lease = int.state().await.unwrap().lease.unwrap();
+    assert_eq!(lease.parts.len(), SERVICES);
 }

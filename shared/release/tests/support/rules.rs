@@ -173,7 +173,7 @@ pub(crate) async fn deploys<S: Subject>() {
     assert_eq!(part.result, ServiceResult::Unchanged);
 }
 
-/// A deployment that has succeeded is not begun again by an action of its execution.
+/// An action of an execution whose deployment has succeeded works with a lease, too.
 pub(crate) async fn repeats_what_has_succeeded<S: Subject>() {
     let stage = Stage::of::<S>().await;
     stage.run::<S>("").await.variables();
@@ -182,7 +182,29 @@ pub(crate) async fn repeats_what_has_succeeded<S: Subject>() {
     let before = stage.state().await;
     let variables = stage.run::<S>("").await.variables();
     assert_eq!(variables["Release"], stage.release.as_str());
-    assert_eq!(stage.state().await, before);
+    let after = stage.state().await;
+    assert_eq!(after.current, before.current);
+    let again = after.lease.unwrap();
+    assert_eq!(again.deployment.id.number(), 2);
+    assert_eq!(again.parts[S::PART].result, ServiceResult::Deployed);
+}
+
+/// A copy of its job that comes when others have deployed since is refused: it would undo what they did.
+pub(crate) async fn comes_back_after_others<S: Subject>() {
+    let stage = Stage::of::<S>().await;
+    stage.run::<S>("").await.variables();
+    let first = stage.end(&stage.lease().await, Outcome::Succeeded).await;
+    let second = publish(&stage.world, S::DEFINITION, &[("shop", S::service("two"))]).await;
+    let deploys = job_of::<S>("2", second.as_str(), "");
+    S::run(&stage.world, deploys, ENOUGH).await.variables();
+    stage.end(&stage.lease().await, Outcome::Succeeded).await;
+    let message = refusal::<S>(&stage, stage.release.as_str(), "").await;
+    let expected = format!(
+        "RevisionOutOfSync: deployment {} of `int` is not under way any more: somebody else has deployed since",
+        first.deployment.id
+    );
+    assert!(message.starts_with(&expected), "{message}");
+    assert!(S::deployed(&stage.world).await.contains("two"));
 }
 
 /// Somebody else's deployment is waited for, in a later job where it takes long.
@@ -252,7 +274,7 @@ pub(crate) async fn does_not_go_on_after_others<S: Subject>() {
     let job = stage.job::<S>("").continuation_token(&token);
     let message = S::run(&stage.world, job, ENOUGH).await.failure();
     let expected = format!(
-        "RevisionOutOfSync: deployment {} of `int` is not under way any more: others have been deployed since",
+        "RevisionOutOfSync: deployment {} of `int` is not under way any more: somebody else has deployed since",
         own.deployment.id
     );
     assert!(message.starts_with(&expected), "{message}");
@@ -516,6 +538,7 @@ macro_rules! rules_hold {
         $crate::rules_hold!($subject:
             deploys,
             repeats_what_has_succeeded,
+            comes_back_after_others,
             waits,
             gives_up,
             takes_over,

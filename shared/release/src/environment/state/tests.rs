@@ -156,3 +156,33 @@ fn an_environment_that_was_taken_down_has_nothing_to_go_back_to() {
     assert_eq!(back(&state), Back::Nothing);
     assert_eq!(state.deployments, 2);
 }
+
+#[test]
+fn who_has_succeeded_leaves_a_success() {
+    let first = ended(
+        &begun(&State::default(), "a", deploy('1')),
+        Outcome::Succeeded,
+    );
+    let late = at(60 * 60);
+    let outcome = |state: &State| {
+        let ended = state.out_of_time(state.lease.as_ref().unwrap(), late);
+        ended.last.unwrap().outcome
+    };
+    assert_eq!(
+        outcome(&begun(&first, "a", deploy('1'))),
+        Outcome::Succeeded
+    );
+    let others = [
+        begun(&first, "b", deploy('1')),
+        begun(&first, "a", deploy('2')),
+        begun(&first, "a", Action::Remove),
+        begun(&ended(&first_again(&first), failed()), "a", deploy('1')),
+    ];
+    for other in others {
+        assert!(!outcome(&other).is_success(), "{other:?}");
+    }
+}
+
+fn first_again(first: &State) -> State {
+    begun(first, "a", deploy('1'))
+}
