@@ -111,8 +111,7 @@ pub(crate) struct Global {
 
     /// Where the local AWS is installed and running environments are recorded.
     ///
-    /// By default `.delivery` in the checkout that this program was built from, else
-    /// `~/.cache/delivery`.
+    /// By default `~/.cache/delivery`; of a program that lies in a checkout, as cargo built it, `.delivery` there.
     #[arg(long, global = true, value_name = "DIR", env = "DELIVERY_HOME")]
     pub(crate) home: Option<PathBuf>,
 }

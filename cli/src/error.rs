@@ -6,6 +6,7 @@ use delivery_action::aws::{CallError, CallErrorKind};
 
 use crate::cloud;
 use crate::exit::Exit;
+use crate::installation::RELEASE;
 use crate::output::foreign;
 
 /// An error of one command, defined next to the command.
@@ -59,9 +60,9 @@ pub(crate) enum CliError {
         command: String,
         status: String,
     },
-    /// There is neither a checkout to build nor a directory to take functions from.
-    #[error("the checkout that this program was built from (`{}`) is missing; the functions are built from it", .workspace.display())]
-    NoSources { workspace: PathBuf },
+    /// There are neither functions beside this program nor a checkout to build them.
+    #[error("the action functions did not come with this program")]
+    NoFunctions { folder: PathBuf },
     /// The directory of functions that was given is not there.
     #[error("the folder of functions `{}` does not exist", .directory.display())]
     NoFunctionsFolder { directory: PathBuf },
@@ -164,7 +165,7 @@ impl CliError {
             Self::Launch { .. } => Exit::PipelineFailed,
             Self::Program { .. }
             | Self::Build { .. }
-            | Self::NoSources { .. }
+            | Self::NoFunctions { .. }
             | Self::NoFunctionsFolder { .. }
             | Self::FunctionsMissing { .. }
             | Self::File { .. }
@@ -188,7 +189,7 @@ impl CliError {
             Self::NotReady { .. } => "unfit",
             Self::Program { .. } => "program-missing",
             Self::Build { .. }
-            | Self::NoSources { .. }
+            | Self::NoFunctions { .. }
             | Self::NoFunctionsFolder { .. }
             | Self::FunctionsMissing { .. } => "functions",
             Self::File { .. } | Self::State { .. } => "file",
@@ -222,17 +223,18 @@ impl CliError {
                 .to_owned(),
             Self::Program { program, .. } => format!("install `{program}`"),
             Self::Build { .. } => "see cargo's output above".to_owned(),
-            Self::NoSources { .. } => {
-                "name the folder with the built functions: `--functions DIR`; or build `delivery` in a checkout that you keep"
-                    .to_owned()
-            }
+            Self::NoFunctions { folder } => format!(
+                "unpack the archive of {RELEASE} into `{}` (`tar -xzf ARCHIVE --strip-components 1 -C FOLDER`), or name the folder with \
+                 the built functions: `--functions DIR`",
+                folder.display()
+            ),
             Self::NoFunctionsFolder { .. } => {
-                "name an existing one, or leave `--functions` out: then they are built from the checkout"
+                "name an existing one, or leave `--functions` out: then those that came with `delivery` are used"
                     .to_owned()
             }
             Self::FunctionsMissing { .. } => {
                 "put `NAME.zip`, `NAME/bootstrap` or the program `NAME` of each into the folder, or leave \
-                 `--functions` out: then they are built from the checkout"
+                 `--functions` out: then those that came with `delivery` are used"
                     .to_owned()
             }
             Self::NoEnvironment { elsewhere, .. } if elsewhere.is_empty() => {

@@ -1,20 +1,39 @@
-//! What came with this program: the functions and their packages, in the folder that it lies in.
+//! What came with this program: functions, their packages, and the crates for actions of a user's own.
 //!
 //! ```text
 //! delivery                      this program
 //! functions/NAME                what `run` starts on this machine, where that is no Linux
 //! packages/ARCHITECTURE/*.zip   what `publish` uploads, and what `run` starts on Linux
+//! sdk/CRATE-VERSION             what `new-action` copies
 //! ```
+//!
+//! They lie in the folder of the program. Who installed the program alone, as `cargo binstall` does, has them in a folder of
+//! this version in the user's cache.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::args::stack::Architecture;
+use crate::checkout;
+use crate::state_folder;
+
+/// The version of this program, for which everything in its folder is made.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The page of this version's archives.
+pub(crate) const RELEASE: &str = concat!(
+    env!("CARGO_PKG_REPOSITORY"),
+    "/releases/tag/v",
+    env!("CARGO_PKG_VERSION")
+);
 
 /// The folder of the functions.
 const FUNCTIONS: &str = "functions";
 
 /// The folder of the packages, with a folder for each architecture in it.
 const PACKAGES: &str = "packages";
+
+/// The folder of the crates.
+const SDK: &str = "sdk";
 
 /// The folder of this program. One that was started through a link, as npm and Homebrew make them, is looked for behind it.
 fn folder() -> Option<PathBuf> {
@@ -23,24 +42,28 @@ fn folder() -> Option<PathBuf> {
     Some(program.parent()?.to_owned())
 }
 
-/// Whether this program lies in the checkout that it was built from: what is there may be older than its sources, and cargo
-/// knows.
-fn is_built_here(folder: &Path) -> bool {
-    crate::checkout::find().is_some_and(|checkout| {
-        let checkout = checkout.canonicalize().unwrap_or(checkout);
-        folder.starts_with(checkout)
-    })
+/// The folder of this version in the user's cache. A relative one would be a folder of whatever is delivered, which must not
+/// choose the functions.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let cache = state_folder::cache().join("delivery").join(VERSION);
+    cache.is_absolute().then_some(cache)
 }
 
-/// Where the functions may be, the best place first; none where cargo builds them.
+/// Where things may be that came along, the best place first.
+fn folders() -> impl Iterator<Item = PathBuf> {
+    folder().into_iter().chain(cache())
+}
+
+/// Where the functions may be, the best place first; none where cargo builds them: what lies in a checkout may be older than
+/// its sources, and cargo knows.
 pub(crate) fn functions() -> Vec<PathBuf> {
-    let Some(folder) = folder() else {
-        return Vec::new();
-    };
-    if is_built_here(&folder) && crate::preflight::is_on_path("cargo") {
+    if checkout::find().is_some() && crate::preflight::is_on_path("cargo") {
         return Vec::new();
     }
-    places(folder, cfg!(target_os = "linux"))
+    let is_linux = cfg!(target_os = "linux");
+    folders()
+        .flat_map(|folder| places(folder, is_linux))
+        .collect()
 }
 
 fn places(folder: PathBuf, is_linux: bool) -> Vec<PathBuf> {
@@ -54,8 +77,22 @@ fn places(folder: PathBuf, is_linux: bool) -> Vec<PathBuf> {
 
 /// The packages, if any came with this program.
 pub(crate) fn packages() -> Option<PathBuf> {
-    let packages = folder()?.join(PACKAGES);
-    packages.is_dir().then_some(packages)
+    came_along(PACKAGES)
+}
+
+/// The crates, if they came with this program.
+pub(crate) fn sdk() -> Option<PathBuf> {
+    came_along(SDK)
+}
+
+fn came_along(part: &str) -> Option<PathBuf> {
+    let mut parts = folders().map(|folder| folder.join(part));
+    parts.find(|part| part.is_dir())
+}
+
+/// Where what should have come along is found once it is there: the user's cache, or else the folder of this program.
+pub(crate) fn to_fill() -> PathBuf {
+    cache().or_else(folder).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! What it writes is `examples/custom-action` under another name, so that the two cannot differ.
 
+mod sdk;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::args::new_action::NewAction;
 use crate::checkout;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::installation::{self, RELEASE};
 use crate::output::answer::{self, CommandAnswer};
 
 /// The example's own name, which stands in its files as a package, a type and a library.
@@ -41,6 +44,9 @@ const FILES: [(&str, &str); 10] = example![
     "template.yaml",
     "tests/jobs.rs",
 ];
+
+/// The settings of cargo for the folder.
+const CARGO_SETTINGS: &str = ".cargo/config.toml";
 
 /// Where cargo finds the crates while they are not on crates.io.
 const CRATES: [&str; 3] = ["action", "archive", "testing"];
@@ -82,11 +88,16 @@ enum NewActionError {
     Taken { name: String },
     #[error("`{}` already exists", .path.display())]
     Exists { path: PathBuf },
+    #[error("the crates that an action is built on did not come with this program")]
+    NoCrates { folder: PathBuf },
 }
 
 impl Explained for NewActionError {
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::NoCrates { .. } => Exit::Failed,
+            _ => Exit::Usage,
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -97,6 +108,7 @@ impl Explained for NewActionError {
             | Self::Taken { .. } => "name",
             Self::IntoFile { .. } => "usage",
             Self::Exists { .. } => "conflict",
+            Self::NoCrates { .. } => "functions",
         }
     }
 
@@ -118,6 +130,10 @@ impl Explained for NewActionError {
             Self::Exists { .. } => {
                 "choose another name, or another folder: `--into DIR`".to_owned()
             }
+            Self::NoCrates { folder } => format!(
+                "unpack the archive of {RELEASE} into `{}` (`tar -xzf ARCHIVE --strip-components 1 -C FOLDER`)",
+                folder.display()
+            ),
         })
     }
 }
@@ -140,16 +156,26 @@ pub(crate) fn new_action(global: &Global, arguments: &NewAction) -> Result<Exit,
         .iter()
         .map(|(path, text)| (*path, renamed(text, name)))
         .collect();
-    if let Some(checkout) = checkout::find() {
-        files.push((".cargo/config.toml", crates_in(&checkout)));
-    }
+    let sdk = if let Some(checkout) = checkout::find() {
+        files.push((CARGO_SETTINGS, crates_in(&checkout)));
+        None
+    } else {
+        let folder = installation::to_fill();
+        let sdk = installation::sdk().ok_or(NewActionError::NoCrates { folder })?;
+        files.push((CARGO_SETTINGS, sdk::settings()));
+        Some(sdk)
+    };
     for (path, text) in &files {
         write(&folder.join(path), text)?;
+    }
+    let mut written: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+    if let Some(sdk) = sdk {
+        written.extend(sdk::copy(&sdk, &folder)?);
     }
     let written = Written {
         name: name.clone(),
         folder,
-        files: files.iter().map(|(path, _)| (*path).to_owned()).collect(),
+        files: written,
     };
     answer::print(global.json, &written);
     Ok(Exit::Success)
@@ -208,8 +234,13 @@ fn type_name(name: &str) -> String {
 /// The settings of cargo that let the folder build against the checkout of this program.
 fn crates_in(checkout: &Path) -> String {
     let shared = checkout.join("shared");
+    settings(|name| shared.join(name).display().to_string())
+}
+
+/// The settings of cargo that take the crates from where they are.
+fn settings(place: impl Fn(&str) -> String) -> String {
     let lines = CRATES.map(|name| {
-        let path = serde_json::Value::from(shared.join(name).display().to_string());
+        let path = serde_json::Value::from(place(name));
         format!("delivery-{name} = {{ path = {path} }}\n")
     });
     format!(

@@ -21,6 +21,7 @@ use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Pipeline, round};
+use crate::installation;
 use crate::interrupt::Interrupt;
 use crate::local_aws::environment::Environment;
 use crate::local_aws::launch::{Stack, launch};
@@ -359,8 +360,8 @@ async fn prepare_custom(
 }
 
 fn checkout() -> Result<PathBuf, CliError> {
-    checkout::find().ok_or_else(|| CliError::NoSources {
-        workspace: env!("CARGO_MANIFEST_DIR").into(),
+    checkout::find().ok_or_else(|| CliError::NoFunctions {
+        folder: installation::to_fill(),
     })
 }
 

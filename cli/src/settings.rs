@@ -123,10 +123,10 @@ impl Settings {
         if let Some(packages) = installation::packages() {
             return packages;
         }
-        let start = crate::checkout::find();
-        start
-            .unwrap_or_else(|| self.directory.clone())
-            .join(DEFAULT_PACKAGES)
+        crate::checkout::find().map_or_else(
+            || installation::to_fill().join("packages"),
+            |checkout| checkout.join(DEFAULT_PACKAGES),
+        )
     }
 
     /// The architecture that the action functions run on.

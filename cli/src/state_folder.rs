@@ -71,7 +71,8 @@ impl StateFolder {
     }
 }
 
-fn cache() -> PathBuf {
+/// The folder of the user's cache, for all programs.
+pub(crate) fn cache() -> PathBuf {
     let of_the_user = || PathBuf::from(delivery_action::env::var_os("HOME").unwrap_or_default());
     let cache = delivery_action::env::var_os("XDG_CACHE_HOME");
     cache.map_or_else(|| of_the_user().join(".cache"), PathBuf::from)

@@ -65,7 +65,7 @@ pub fn package(into: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes a workspace of an action, and the published crates that were unpacked beside it.
+/// Makes a workspace of an action, and the published crates that were copied into it.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub fn workspace(folder: &Path, action: &str) -> io::Result<()> {
     text.push_str("\n[patch.crates-io]\n");
     for name in PUBLISHED {
         let version = env!("CARGO_PKG_VERSION");
-        let path = format!("packages/{name}-{version}");
+        let path = format!("{action}/sdk/{name}-{version}");
         let _infallible = writeln!(text, "{name} = {{ path = \"{path}\" }}");
     }
     fs::write(folder.join("Cargo.toml"), &text)?;

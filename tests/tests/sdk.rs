@@ -18,12 +18,12 @@ use tokio::net::TcpListener;
 fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk");
     let _nothing_there = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("packages")).unwrap();
+    fs::create_dir_all(folder.join("installed/sdk")).unwrap();
     folder
 }
 
-fn new_action(into: &Path, name: &str) -> Output {
-    Command::new(checkout::programs().join("delivery"))
+fn new_action(program: &Path, into: &Path, name: &str) -> Output {
+    Command::new(program)
         .args(["new-action", name, "--json", "--into"])
         .arg(into)
         .output()
@@ -33,9 +33,12 @@ fn new_action(into: &Path, name: &str) -> Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_action_builds_on_the_packaged_crates_and_runs_in_a_pipeline() {
     let folder = folder();
-    let output = new_action(&folder, "post-to-chat");
+    // An installation: the program, outside of where cargo builds it, and the crates beside it.
+    sdk::package(&folder.join("installed/sdk")).unwrap();
+    let installed = folder.join("installed/delivery");
+    fs::hard_link(checkout::programs().join("delivery"), &installed).unwrap();
+    let output = new_action(&installed, &folder, "post-to-chat");
     assert!(output.status.success(), "{output:?}");
-    sdk::package(&folder.join("packages")).unwrap();
     // The workspace's own patch counts here.
     fs::remove_dir_all(folder.join("post-to-chat/.cargo")).unwrap();
     sdk::workspace(&folder, "post-to-chat").unwrap();
@@ -106,7 +109,8 @@ async fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
 #[test]
 fn the_example_is_what_the_command_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let output = new_action(folder.path(), "notify-webhook");
+    let program = checkout::programs().join("delivery");
+    let output = new_action(&program, folder.path(), "notify-webhook");
     let written: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let files = written["files"].as_array().unwrap();
     assert_eq!(files.len(), 11);
@@ -121,6 +125,6 @@ fn the_example_is_what_the_command_writes() {
             assert_eq!(written, example, "{file}");
         }
     }
-    let again = new_action(folder.path(), "notify-webhook");
+    let again = new_action(&program, folder.path(), "notify-webhook");
     assert_eq!(again.status.code(), Some(2), "{again:?}");
 }

@@ -1,4 +1,4 @@
-//! Builds the functions from the checkout that this program was built from.
+//! Builds the functions from the checkout that this program lies in.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -32,11 +32,6 @@ struct Target {
 
 /// Builds every function. Cargo talks to standard error itself, unless `quiet`.
 pub(crate) async fn build(workspace: &Path, quiet: bool) -> Result<Vec<Function>, CliError> {
-    if !workspace.join("Cargo.lock").is_file() {
-        return Err(CliError::NoSources {
-            workspace: workspace.to_owned(),
-        });
-    }
     // The whole workspace, as the scripts build it: cargo unifies features over what is selected, and
     // another selection would compile the AWS SDKs again.
     let messages = cargo(

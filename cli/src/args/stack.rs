@@ -18,7 +18,7 @@ pub(crate) struct Publish {
     #[arg(long, value_name = "BUCKET", env = "DELIVERY_BUCKET")]
     pub(crate) bucket: Option<String>,
 
-    /// Where `scripts/package` wrote the packages and the layer [default: target/packages].
+    /// The folder of the packages and the layer [default: those that came with `delivery`; in a checkout target/packages].
     #[arg(long, value_name = "DIR", env = "DELIVERY_PACKAGES")]
     pub(crate) packages: Option<PathBuf>,
 

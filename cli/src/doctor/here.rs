@@ -17,7 +17,10 @@ use crate::templates::Templates;
 
 use super::{Check, Setting};
 
-/// What builds and runs from a checkout need, and what for.
+/// What builds packages of functions.
+const PACKAGER: &str = "cargo-lambda";
+
+/// What runs on this machine need, and what for; the last one is for who builds packages from a checkout.
 const TOOLS: [(&str, &[&str], &str); 5] = [
     ("git", &["--version"], "reads the commit that is delivered"),
     ("python3", &["--version"], "runs the local AWS"),
@@ -32,19 +35,20 @@ const TOOLS: [(&str, &[&str], &str); 5] = [
         "installs the application's packages on this machine",
     ),
     (
-        "cargo-lambda",
+        PACKAGER,
         &["lambda", "--version"],
         "builds the functions' packages",
     ),
 ];
 
-/// The versions of this program, and of the tools where there is a checkout to build.
+/// The versions of this program and of the tools.
 pub(super) async fn versions() -> Vec<Check> {
     let mut checks = vec![Check::ok("delivery", env!("CARGO_PKG_VERSION"))];
-    if checkout::find().is_none() {
-        return checks;
-    }
+    let builds = checkout::find().is_some();
     for (tool, arguments, purpose) in TOOLS {
+        if tool == PACKAGER && !builds {
+            continue;
+        }
         checks.push(match version(tool, arguments).await {
             Some(version) => Check::ok(tool, version),
             None => Check::note(

@@ -152,9 +152,7 @@ mod tests {
 
     #[test]
     fn the_root_template_bears_the_mark() {
-        let path = crate::checkout::find()
-            .unwrap()
-            .join("cloudformation/delivery.yaml");
+        let path = crate::checkout::of_tests().join("cloudformation/delivery.yaml");
         let text = std::fs::read_to_string(path).unwrap();
         let template = delivery_stack::template::Template::read(&text).unwrap();
         let description = template.value()["Description"].as_str();

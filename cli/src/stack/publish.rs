@@ -21,6 +21,7 @@ use crate::args::stack::{Architecture, Publish};
 use crate::cloud::Cloud;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::installation::{self, RELEASE};
 use crate::message::StackMessage;
 use crate::output::{Reporter, write_stdout};
 use crate::settings::Settings;
@@ -40,7 +41,7 @@ const LAYER: &str = "node-layer.zip";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
     /// Packages were not built.
-    #[error("packages are not built: {}", names(.paths))]
+    #[error("there are no packages: {}", names(.paths))]
     NotBuilt {
         /// Those that are missing.
         paths: Vec<PathBuf>,
@@ -132,6 +133,13 @@ impl Explained for PublishError {
                 paths,
                 architecture,
             } => {
+                if crate::checkout::find().is_none() {
+                    return Some(format!(
+                        "unpack the archive of {RELEASE} into `{}` (`tar -xzf ARCHIVE --strip-components 1 -C FOLDER`), or pass \
+                         their folder: `--packages DIR`",
+                        installation::to_fill().display()
+                    ));
+                }
                 let is_layer = |path: &PathBuf| path.ends_with(LAYER);
                 let script = |name: &str| format!("`scripts/{name} --arch {architecture}`");
                 let commands = match (paths.iter().all(is_layer), paths.iter().any(is_layer)) {

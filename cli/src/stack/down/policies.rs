@@ -6,7 +6,7 @@ mod tests {
 
     #[test]
     fn the_production_site_and_the_packages_hold_data_of_production() {
-        let folder = crate::checkout::find().unwrap().join("cloudformation");
+        let folder = crate::checkout::of_tests().join("cloudformation");
         let mut found = Vec::new();
         for name in ["actions", "application", "delivery", "pipeline"] {
             let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();

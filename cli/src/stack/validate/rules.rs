@@ -359,7 +359,7 @@ Outputs:
     /// The templates that are shipped keep every rule.
     #[test]
     fn the_shipped_templates_are_right() {
-        let folder = crate::checkout::find().unwrap().join("cloudformation");
+        let folder = crate::checkout::of_tests().join("cloudformation");
         let all: Vec<(String, Template)> = ["actions", "application", "delivery", "pipeline"]
             .iter()
             .map(|name| {
