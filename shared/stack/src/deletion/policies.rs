@@ -18,6 +18,12 @@ const MARK: [&str; 2] = ["Delivery", "Data"];
 /// The mark's value.
 const PRODUCTION: &str = "production";
 
+/// A resource that no template has.
+const UNKNOWN: Policy = Policy {
+    is_retained: false,
+    is_production: true,
+};
+
 /// What a template says of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -56,12 +62,12 @@ impl Policy {
 /// The policies of the stacks that were asked for.
 #[derive(Debug, Default)]
 pub struct Policies {
-    templates: HashMap<String, Option<Template>>,
+    templates: HashMap<String, Vec<Template>>,
 }
 
 impl Policies {
-    /// What the template of a stack says about one of its resources. If the template cannot be read, everything
-    /// counts as production data: what is unknown is not deleted without being asked for.
+    /// What the template of a stack says about one of its resources. A resource that no stage of the template has counts as
+    /// production data: what is unknown is not deleted without being asked for.
     ///
     /// # Errors
     ///
@@ -73,35 +79,37 @@ impl Policies {
         logical: &str,
     ) -> Result<Policy, CallError> {
         if !self.templates.contains_key(stack_id) {
-            let template = read(client, stack_id).await?;
-            self.templates.insert(stack_id.to_owned(), template);
+            let templates = read(client, stack_id).await?;
+            self.templates.insert(stack_id.to_owned(), templates);
         }
-        let template = self.templates.get(stack_id).and_then(Option::as_ref);
-        Ok(template.map_or(
-            Policy {
-                is_retained: false,
-                is_production: true,
-            },
-            |template| {
-                template
-                    .resource(logical)
-                    .map(Policy::of)
-                    .unwrap_or_default()
-            },
-        ))
+        let templates = self.templates.get(stack_id).map_or(&[][..], Vec::as_slice);
+        Ok(of_templates(templates, logical))
     }
 }
 
-async fn read(client: &Client, stack_id: &str) -> Result<Option<Template>, CallError> {
-    let output = client
-        .get_template()
-        .stack_name(stack_id)
-        .template_stage(TemplateStage::Original)
-        .send()
-        .await
-        .map_err(|error| CallError::new("cloudformation:GetTemplate", stack_id, &error))?;
-    let text = output.template_body.unwrap_or_default();
-    Ok(Template::read(&text).ok())
+/// What the first template that has a resource says of it.
+fn of_templates(templates: &[Template], logical: &str) -> Policy {
+    let mut found = templates
+        .iter()
+        .filter_map(|template| template.resource(logical));
+    found.next().map_or(UNKNOWN, Policy::of)
+}
+
+/// The templates of a stack that can be read: what its macros and `Fn::ForEach` have made of it first.
+async fn read(client: &Client, stack_id: &str) -> Result<Vec<Template>, CallError> {
+    let mut templates = Vec::new();
+    for stage in [TemplateStage::Processed, TemplateStage::Original] {
+        let output = client
+            .get_template()
+            .stack_name(stack_id)
+            .template_stage(stage)
+            .send()
+            .await
+            .map_err(|error| CallError::new("cloudformation:GetTemplate", stack_id, &error))?;
+        let text = output.template_body.unwrap_or_default();
+        templates.extend(Template::read(&text).ok());
+    }
+    Ok(templates)
 }
 
 /// The buckets that CloudFormation deletes with a stack and those nested in it, and that may be emptied for that: those
@@ -131,6 +139,13 @@ pub async fn buckets_to_empty(
             let policy = policies.of(client, stack, resource.logical()).await?;
             if policy.is_emptied() {
                 buckets.push(physical);
+            } else {
+                tracing::info!(
+                    bucket = physical,
+                    resource = resource.path,
+                    ?policy,
+                    "it is not emptied"
+                );
             }
         }
     }
@@ -150,5 +165,18 @@ mod tests {
     #[test_case(&json!({ "DeletionPolicy": { "Ref": "Policy" } }), true; "decided by a parameter")]
     fn what_is_not_said_to_be_deleted_is_kept(resource: &Value, is_retained: bool) {
         assert_eq!(Policy::of(resource).is_retained, is_retained);
+    }
+
+    #[test]
+    fn what_a_macro_made_is_found_and_what_no_template_has_is_kept() {
+        let original = "{\"Resources\": {\"Fn::ForEach::Sites\": [], \"Own\": {\"Type\": \"AWS::S3::Bucket\"}}}";
+        let processed = "{\"Resources\": {\"SiteA\": {\"Type\": \"AWS::S3::Bucket\", \"DeletionPolicy\": \"Retain\"}, \
+            \"SiteB\": {\"Type\": \"AWS::S3::Bucket\"}}}";
+        let templates = [processed, original].map(|text| Template::read(text).unwrap());
+        let is_emptied = |logical| of_templates(&templates, logical).is_emptied();
+        assert!(is_emptied("Own") && is_emptied("SiteB"));
+        assert!(!is_emptied("SiteA") && !is_emptied("SiteC"));
+        assert!(of_templates(&templates, "SiteC").is_production);
+        assert_eq!(of_templates(&[], "Own"), UNKNOWN);
     }
 }
