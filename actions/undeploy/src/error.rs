@@ -39,8 +39,8 @@ pub enum UndeployError {
         /// The environment.
         environment: String,
     },
-    /// Stacks must not be deleted, so none was.
-    #[error("`{environment}` was not removed, and nothing of it was deleted: {}", .stacks.join("; "))]
+    /// Stacks must not be deleted, so nothing is from then on.
+    #[error("`{environment}` was not removed, and nothing more of it is deleted: {}", .stacks.join("; "))]
     Kept {
         /// The environment.
         environment: String,

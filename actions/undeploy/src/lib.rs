@@ -16,5 +16,5 @@ mod undeploy;
 pub use error::UndeployError;
 pub use params::UndeployParams;
 pub use progress::UndeployProgress;
-pub use removal::MAX_PASSES;
+pub use removal::{MAX_PASSES, SHORTEST_TIME};
 pub use undeploy::{APPLICATION, RELEASES_BUCKET, Undeploy};

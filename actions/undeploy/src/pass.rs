@@ -54,6 +54,8 @@ pub(crate) struct Pass<'a> {
     parts: BTreeMap<String, ServiceChange>,
     /// How often each stack's deletion has begun in this pass, by id.
     deletions: BTreeMap<String, u32>,
+    /// Why stacks cannot be deleted in this pass, by id.
+    failed: BTreeMap<String, UndeployError>,
     stop_at: Deadline,
 }
 
@@ -73,6 +75,7 @@ impl<'a> Pass<'a> {
             order,
             parts: lease.parts.clone(),
             deletions: BTreeMap::new(),
+            failed: BTreeMap::new(),
             stop_at,
         }
     }
@@ -85,13 +88,17 @@ impl<'a> Pass<'a> {
             if stacks.is_empty() {
                 return self.finish().await;
             }
+            self.check_that_all_may_go(&stacks)?;
             let left = said(&stacks);
             let mut steps = Vec::new();
             for stack in self.order.deployed_last(stacks) {
-                steps.push(self.advance(&stack).await?);
+                steps.push(self.attempt(&stack).await?);
             }
             let is_stuck = steps.iter().all(|step| *step == Step::Stuck);
             if is_stuck || self.stop_at.remaining().is_zero() {
+                if let Some((_, error)) = self.failed.pop_first() {
+                    return Err(error);
+                }
                 let removal = self.deployment.clone();
                 return Ok(Removal::GoesOn { removal, left });
             }
@@ -142,6 +149,36 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Does what a stack needs next to go. One that cannot go does not keep the others of its wave.
+    async fn attempt(&mut self, stack: &Description) -> Result<Step, UndeployError> {
+        if self.failed.contains_key(&stack.id) {
+            return Ok(Step::Stuck);
+        }
+        match self.advance(stack).await {
+            Err(error @ (UndeployError::Bucket(_) | UndeployError::Job(_))) => {
+                let reason = delivery_action::failure::chain(&error);
+                tracing::warn!(stack = stack.name, reason, "it cannot be deleted");
+                self.record(part::of_stack(stack), part::failed(reason))
+                    .await?;
+                self.failed.insert(stack.id.clone(), error);
+                Ok(Step::Stuck)
+            }
+            other => other,
+        }
+    }
+
+    /// Stacks may have been protected since the removal began.
+    fn check_that_all_may_go(&self, stacks: &[Description]) -> Result<(), UndeployError> {
+        let kept = not_removable(stacks);
+        if kept.is_empty() {
+            return Ok(());
+        }
+        Err(UndeployError::Kept {
+            environment: self.environment.name().to_string(),
+            stacks: kept,
+        })
+    }
+
     /// Does what a stack needs next to go.
     async fn advance(&mut self, stack: &Description) -> Result<Step, UndeployError> {
         // Whatever is under way, a deployment that nobody waits for any more too, ends by itself.
@@ -158,25 +195,12 @@ impl<'a> Pass<'a> {
         }
         // Its data goes before CloudFormation is asked, so whether it may go is asked once more.
         let now = describe(&self.undeploy.cloudformation, &stack.id).await?;
-        let kept = not_removable(now.as_slice());
-        if !kept.is_empty() {
-            let environment = self.environment.name().to_string();
-            return Err(UndeployError::Kept {
-                environment,
-                stacks: kept,
-            });
-        }
+        self.check_that_all_may_go(now.as_slice())?;
         let change = part::removing(&stack.id);
         self.record(part::of_stack(stack), change).await?;
-        match self.empty_buckets(stack).await {
-            Ok(true) => {}
+        if !self.empty_buckets(stack).await? {
             // The time is over: the next pass goes on with them.
-            Ok(false) => return Ok(Step::Stuck),
-            Err(error) => {
-                let change = part::failed(error.to_string());
-                self.record(part::of_stack(stack), change).await?;
-                return Err(error.into());
-            }
+            return Ok(Step::Stuck);
         }
         self.deletions.insert(stack.id.clone(), deletions + 1);
         self.delete(stack, deletions + 1).await?;

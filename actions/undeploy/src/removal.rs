@@ -3,6 +3,8 @@
 //! Whoever comes to a removal that is under way goes on with it: the owner is always the same, and where it goes on, the
 //! environment's document and the stacks say. So a pass that is killed costs nothing but time.
 
+use std::time::Duration;
+
 use delivery_action::clock::{self, Deadline};
 use delivery_definition::names::EnvironmentName;
 use delivery_release::ReleaseError;
@@ -19,10 +21,14 @@ use crate::order::Order;
 use crate::pass::Pass;
 use crate::undeploy::Undeploy;
 
-/// How often a removal is gone on with, at most: with a pass every five minutes that is more than the hour and a half that
+/// How often a removal is gone on with, at least, before it fails: with a pass every five minutes that is more than the hour and a half that
 /// the slowest resources take (network interfaces of functions in a VPC: 45 minutes; CloudFormation User Guide,
 /// "Troubleshooting").
 pub const MAX_PASSES: u32 = 20;
+
+/// How long a removal has at least. Passes alone say little: whoever asks for it again makes one, and so does Lambda, which
+/// runs a failed sweep twice more. The schedule comes every five minutes (`UndeployScheduleRule`).
+pub const SHORTEST_TIME: Duration = Duration::from_mins(5 * MAX_PASSES as u64);
 
 /// Who removes.
 pub(crate) const OWNER: &str = "undeploy";
@@ -95,10 +101,10 @@ impl Undeploy {
             };
             return fail(&environment, id, error).await;
         }
-        if lease.passes > MAX_PASSES && !stacks.is_empty() {
+        if has_had_its_time(&lease) && !stacks.is_empty() {
             let error = UndeployError::NotRemoved {
                 environment: name.to_string(),
-                passes: MAX_PASSES,
+                passes: lease.passes - 1,
                 left: left(&stacks, &lease),
             };
             return fail(&environment, id, error).await;
@@ -131,12 +137,20 @@ impl Undeploy {
             let environment = self.environment(name);
             let until = environment.state().await?.until;
             if until.is_none_or(|until| until > now) {
-                environment.keep(Some(now)).await?;
+                environment.remove_at(Some(now)).await?;
             }
             tracing::info!(
                 environment = %name, by = lease.deployment.by, until = %lease.until,
                 "somebody is deploying: it is removed after that"
             );
+        }
+        // A time that nothing clears would be looked at for ever.
+        if matches!(removal, Removal::NothingThere) {
+            let environment = self.environment(name);
+            let state = environment.state().await?;
+            if state.is_removed() && state.until.is_some() {
+                environment.remove_at(None).await?;
+            }
         }
         tell(name, &removal);
         Ok(())
@@ -190,7 +204,7 @@ async fn begin(
     let under_way = under_way.filter(|deployment| is_removal(deployment));
     let own = wish.owner.as_deref().unwrap_or(OWNER);
     let owner = under_way.map_or(own, |deployment| deployment.owner.as_str());
-    if under_way.is_none() && !has_stacks && is_removed(state) {
+    if under_way.is_none() && !has_stacks && state.is_removed() {
         return Ok(None);
     }
     let now = clock::timestamp();
@@ -207,14 +221,6 @@ async fn begin(
         Begun::UnderWay(lease) => Ok(Some(lease)),
         Begun::Ended(_) => Ok(None),
     }
-}
-
-/// Whether the environment was removed, and nothing was deployed to it since.
-pub(crate) fn is_removed(state: &State) -> bool {
-    let last = state.last.as_ref();
-    let is_removal =
-        |last: &Record| last.deployment.action == Action::Remove && last.outcome.is_success();
-    state.lease.is_none() && state.current.is_none() && last.is_some_and(is_removal)
 }
 
 fn request(wish: &Wish, owner: String) -> Request {
@@ -241,6 +247,11 @@ pub(crate) fn not_removable(stacks: &[Description]) -> Vec<String> {
         protected.then(|| format!("`{}` has termination protection", stack.name))
     });
     reasons.collect()
+}
+
+/// Whether neither further passes nor further time are likely to help.
+fn has_had_its_time(lease: &Lease) -> bool {
+    lease.passes > MAX_PASSES && lease.deployment.began + SHORTEST_TIME < clock::timestamp()
 }
 
 /// What is left, for people.

@@ -4,7 +4,9 @@ use delivery_action::clock::{self, Deadline};
 use delivery_definition::Definition;
 use delivery_definition::names::{EnvironmentName, Family};
 use delivery_release::ReleaseError;
-use delivery_release::environment::{DeploymentId, Ending, Environment, Lease, Outcome, State};
+use delivery_release::environment::{
+    Action, DeploymentId, Ending, Environment, LEASE, Lease, Outcome, Record, State,
+};
 use futures_util::{StreamExt as _, stream};
 use jiff::SignedDuration;
 
@@ -43,11 +45,19 @@ impl Undeploy {
             tracing::info!(environment = %name, "the stage was retried since: it stays");
             return Ok(());
         }
+        if state.is_kept {
+            let until = state.until.map_or_else(
+                || "somebody removes it".to_owned(),
+                |until| until.to_string(),
+            );
+            tracing::info!(environment = %name, until, "it stays, since somebody said so");
+            return Ok(());
+        }
         if ended.state == StageEnd::Failed
             && let Some(time) = self.kept_on_failure(&name, &state).await
         {
             let until = clock::timestamp() + time;
-            environment.keep(Some(until)).await?;
+            environment.remove_at(Some(until)).await?;
             tracing::info!(environment = %name, %until, "it stays for a while, since its stage failed");
             return Ok(());
         }
@@ -140,11 +150,14 @@ async fn end_deployment(
     state: &State,
     ended: &EndedStage,
 ) -> Result<Left, UndeployError> {
+    if has_succeeded_since(state, ended) {
+        return Ok(Left::Retried);
+    }
     let lease = state.lease.as_ref();
     let Some(lease) = lease.filter(|lease| lease.deployment.owner == ended.owner()) else {
         return Ok(Left::Nothing);
     };
-    if began_after(lease, ended) {
+    if began_after(lease, ended) || is_renewed_since(lease, ended) {
         return Ok(Left::Retried);
     }
     let message = format!("{} before the deployment was verified", ended.said());
@@ -164,6 +177,22 @@ async fn end_deployment(
 /// no retry, which comes after the event.
 fn began_after(lease: &Lease, ended: &EndedStage) -> bool {
     lease.deployment.began > ended.at
+}
+
+/// A retry goes on with the deployment of the attempt before it. After a stage has failed, none of its actions is left that
+/// could renew the lease; after a stop there may be some.
+fn is_renewed_since(lease: &Lease, ended: &EndedStage) -> bool {
+    ended.state == StageEnd::Failed && lease.until - LEASE > ended.at
+}
+
+/// A retry has succeeded already: its own event follows.
+fn has_succeeded_since(state: &State, ended: &EndedStage) -> bool {
+    let is_later = |last: &Record| {
+        let deployment = &last.deployment;
+        let is_own = deployment.owner == ended.owner() && deployment.action != Action::Remove;
+        is_own && last.outcome.is_success() && last.ended > ended.at
+    };
+    ended.state == StageEnd::Failed && state.last.as_ref().is_some_and(is_later)
 }
 
 async fn end_as_failed(

@@ -1,6 +1,8 @@
 //! What happens by time: removals go on, environments whose time is over are removed, and deployments that nobody ends are
 //! ended.
 
+use std::collections::BTreeSet;
+
 use delivery_action::clock::{self, Deadline};
 use delivery_release::environment::{Environment, State};
 use futures_util::{StreamExt as _, stream};
@@ -14,27 +16,46 @@ use crate::undeploy::Undeploy;
 
 impl Undeploy {
     pub(crate) async fn sweep(&self, stop_at: Deadline) -> Result<(), UndeployError> {
-        let all = self.repository.environments().await?;
-        let of = all.len();
-        let failed: Vec<UndeployError> = stream::iter(all)
-            .map(|environment| async move { self.look_after(&environment, stop_at).await })
-            .buffer_unordered(PARALLEL_READS)
-            .filter_map(async |result: Result<(), UndeployError>| result.err())
-            .collect()
-            .await;
+        let roll = self.repository.roll().await?;
+        let of = roll.all;
+        let looks: Vec<Result<Option<String>, UndeployError>> =
+            stream::iter(roll.environments.clone())
+                .map(|environment| async move {
+                    let is_removed = self.look_after(&environment, stop_at).await?;
+                    Ok(is_removed.then(|| environment.name().to_string()))
+                })
+                .buffer_unordered(PARALLEL_READS)
+                .collect()
+                .await;
+        let mut removed = BTreeSet::new();
+        let mut failed = Vec::new();
+        for look in looks {
+            match look {
+                Ok(name) => removed.extend(name),
+                Err(error) => failed.push(error),
+            }
+        }
+        // Without it, the next sweep reads more than it has to.
+        if let Err(error) = roll.strike(&removed).await {
+            tracing::warn!(error = %delivery_action::failure::chain(&error), "which environments are removed was not noted");
+        }
         if failed.is_empty() {
             return Ok(());
         }
         Err(UndeployError::Several { of, failed })
     }
 
+    /// Does what an environment's document asks for; whether it was removed before, and needs no further looks.
     async fn look_after(
         &self,
         environment: &Environment,
         stop_at: Deadline,
-    ) -> Result<(), UndeployError> {
+    ) -> Result<bool, UndeployError> {
         let now = clock::timestamp();
         let mut state = environment.state().await?;
+        if state.is_removed() && state.until.is_none() {
+            return Ok(true);
+        }
         let name = environment.name();
         let under_way = state.lease.as_ref().map(|lease| &lease.deployment);
         if let Some(removal) = under_way.filter(|deployment| is_removal(deployment)) {
@@ -45,7 +66,8 @@ impl Undeploy {
                 deployments: None,
                 owner: None,
             };
-            return self.remove_or_later(&wish, stop_at).await;
+            self.remove_or_later(&wish, stop_at).await?;
+            return Ok(false);
         }
         if let Some(record) = environment.expire(now).await? {
             let deployment = &record.deployment;
@@ -56,11 +78,11 @@ impl Undeploy {
             state = environment.state().await?;
         }
         let Some(until) = removed_at(&state, now) else {
-            return Ok(());
+            return Ok(false);
         };
         if name.family().is_none() {
             tracing::warn!(environment = %name, %until, "its time is over, but only members of families are removed");
-            return Ok(());
+            return Ok(false);
         }
         let wish = Wish {
             environment: name.clone(),
@@ -69,7 +91,8 @@ impl Undeploy {
             deployments: None,
             owner: None,
         };
-        self.remove_or_later(&wish, stop_at).await
+        self.remove_or_later(&wish, stop_at).await?;
+        Ok(false)
     }
 }
 

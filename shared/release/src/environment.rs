@@ -427,16 +427,33 @@ impl Environment {
         self.end(deployment, &ending, now).await
     }
 
-    /// Sets when the environment is removed; without a time it stays.
+    /// A person says when the environment is removed; without a time it stays. The end of its stage does not overrule that.
     ///
     /// # Errors
     ///
     /// The document cannot be read or written.
     pub async fn keep(&self, until: Option<Timestamp>) -> Result<State, ReleaseError> {
+        self.set_time(until, true).await
+    }
+
+    /// Sets when the environment is removed, where no person has said so.
+    ///
+    /// # Errors
+    ///
+    /// The document cannot be read or written.
+    pub async fn remove_at(&self, until: Option<Timestamp>) -> Result<State, ReleaseError> {
+        self.set_time(until, false).await
+    }
+
+    async fn set_time(
+        &self,
+        until: Option<Timestamp>,
+        by_a_person: bool,
+    ) -> Result<State, ReleaseError> {
         let mut attempts = Attempts::default();
         while attempts.begin().await {
             let read = self.read().await?;
-            let kept = read.state.kept(until);
+            let kept = read.state.kept(until, by_a_person);
             if self.replace(&read, &kept).await? {
                 return Ok(kept);
             }

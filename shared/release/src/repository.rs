@@ -6,6 +6,7 @@ mod entries;
 pub mod layout;
 pub(crate) mod objects;
 mod publish;
+mod roll;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use objects::{Head, Objects};
 
 pub use objects::Put;
 pub use publish::{Blob, Counts, Provenance, Publication, Publisher};
+pub use roll::Roll;
 pub use verify::Verification;
 
 /// The largest blob that is read into memory, in bytes: templates have at most 1 MB, documents of APIs 6 MB (API Gateway,

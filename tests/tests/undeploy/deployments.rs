@@ -1,8 +1,14 @@
 //! Stages that end, and environments whose time is over.
 
-use delivery_action::clock;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use delivery_action::clock::{self, Deadline};
+use delivery_action::event::EventFunction as _;
 use delivery_release::environment::{Action, Environment, Outcome, Request};
+use delivery_testing::proxy::Proxy;
 use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::world::{DEFINITION, EXECUTION, QA, TOPIC, run, stage_event};
 
@@ -133,7 +139,125 @@ fn an_environment_stays_for_a_while_after_a_failure_where_the_definition_says_so
         assert!(world.status(&stack).await.is_some());
 
         // Two hours later.
-        environment.keep(Some(now)).await.unwrap();
+        environment.remove_at(Some(now)).await.unwrap();
+        world.sweep().await.unwrap();
+        assert_eq!(world.status(&stack).await, None);
+    });
+}
+
+#[test]
+fn an_event_that_comes_late_ends_nothing_that_a_retry_goes_on_with() {
+    run("late", async |world| {
+        let owner = format!("shop/{EXECUTION}");
+        let failed_at = clock::timestamp() - SignedDuration::from_mins(1);
+        for name in [QA, "int"] {
+            let began = failed_at - SignedDuration::from_mins(1);
+            let release = world.publish(DEFINITION).await;
+            let request = Request {
+                owner: owner.clone(),
+                by: "anna".to_owned(),
+                reason: None,
+                action: Action::Deploy { release },
+                until: None,
+            };
+            let environment = world.environment(name);
+            environment.begin_again(&request, began).await.unwrap();
+            // The retry.
+            let now = clock::timestamp();
+            environment.begin_again(&request, now).await.unwrap();
+        }
+        let stack = world.stack(QA, "orders", TOPIC).await;
+        for stage in ["qa", "int"] {
+            let event = stage_event(stage, "FAILED", failed_at);
+            world.handle(&event).await.unwrap();
+        }
+        for name in [QA, "int"] {
+            let environment = world.environment(name);
+            let lease = environment.state().await.unwrap().lease.unwrap();
+            // The retry succeeds.
+            let (id, now) = (&lease.deployment.id, clock::timestamp());
+            environment.finish(id, &[].into(), now).await.unwrap();
+        }
+        world
+            .handle(&stage_event("qa", "FAILED", failed_at))
+            .await
+            .unwrap();
+        assert!(world.status(&stack).await.is_some());
+        let now = clock::timestamp();
+        world
+            .handle(&stage_event("qa", "SUCCEEDED", now))
+            .await
+            .unwrap();
+        assert_eq!(world.status(&stack).await, None);
+    });
+}
+
+#[test]
+fn a_person_who_keeps_an_environment_is_not_overruled_by_the_end_of_its_stage() {
+    run("keeps", async |world| {
+        let now = clock::timestamp();
+        let until = now + SignedDuration::from_hours(4);
+        let owner = format!("shop/{EXECUTION}");
+        let definition = DEFINITION.replace("qa = {}", "qa = { keep-on-failure = \"1h\" }");
+        for (state, kept) in [
+            ("SUCCEEDED", Some(until)),
+            ("FAILED", Some(until)),
+            ("STOPPED", None),
+        ] {
+            let lease = world.begin(QA, &owner, &definition, Some(now)).await;
+            let environment = world.environment(QA);
+            let stack = world.stack(QA, "orders", TOPIC).await;
+            environment.keep(kept).await.unwrap();
+            if state == "SUCCEEDED" {
+                let id = &lease.deployment.id;
+                environment.finish(id, &[].into(), now).await.unwrap();
+            }
+            let event = stage_event("qa", state, clock::timestamp());
+            world.handle(&event).await.unwrap();
+            world.sweep().await.unwrap();
+            assert!(world.status(&stack).await.is_some(), "{state}");
+            let is = environment.state().await.unwrap();
+            let expected = kept.map(|until| until.as_second());
+            assert_eq!(is.until.map(|until| until.as_second()), expected, "{state}");
+
+            // Its time, or a person, removes it.
+            environment.keep(Some(now)).await.unwrap();
+            world.sweep().await.unwrap();
+            assert_eq!(world.status(&stack).await, None, "{state}");
+            // What is removed keeps no time.
+            let removed = environment.keep(Some(until)).await.unwrap();
+            assert_eq!((removed.until, removed.is_kept), (None, false));
+        }
+    });
+}
+
+#[test]
+fn the_documents_of_removed_environments_are_not_read_for_ever() {
+    run("reads", async |world| {
+        world.deploy(QA, None).await;
+        world.stack(QA, "orders", TOPIC).await;
+        world.handle(&json!({"environment": QA})).await.unwrap();
+        world.deploy("dev-anna", None).await;
+        // The first sweep sees that it is removed.
+        let reads = async || {
+            let proxy = Proxy::start(&world.endpoint, []).await;
+            let undeploy = world.undeploy(&proxy.url());
+            let event = json!({"detail-type": "Scheduled Event"});
+            let deadline = Deadline::after(Duration::from_mins(2));
+            undeploy.handle(&event, deadline).await.unwrap();
+            let seen = proxy.seen().into_iter();
+            let seen = seen.filter(|call| call.action() == "s3:GetObject");
+            let seen = seen.filter(|call| call.resource.ends_with("/current.json"));
+            seen.map(|call| call.resource).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(reads().await.len(), 2);
+        let second = reads().await;
+        assert_eq!(second.len(), 1, "{second:?}");
+        assert!(second.first().unwrap().contains("dev-anna"), "{second:?}");
+
+        // It is made anew, and its time is over.
+        world.deploy(QA, Some(clock::timestamp())).await;
+        let stack = world.stack(QA, "orders", TOPIC).await;
         world.sweep().await.unwrap();
         assert_eq!(world.status(&stack).await, None);
     });

@@ -8,7 +8,7 @@ use delivery_action::event::EventFunction as _;
 use delivery_release::environment::{Action, Begun, Outcome, Request};
 use delivery_testing::proxy::{Fault, Hook, Proxy, Rule};
 use serde_json::json;
-use undeploy::{MAX_PASSES, UndeployError};
+use undeploy::{MAX_PASSES, SHORTEST_TIME, UndeployError};
 
 use crate::world::{DEFINITION, EXECUTION, QA, TOPIC, bucket_template, run};
 
@@ -67,11 +67,9 @@ fn a_removal_without_an_end_fails_after_twenty_passes_and_is_not_tried_again_by_
             until: None,
         };
         // All but two of the passes come to nothing.
+        let began = clock::timestamp() - SHORTEST_TIME;
         for pass in 1..=MAX_PASSES - 2 {
-            let begun = environment
-                .begin(&request, clock::timestamp())
-                .await
-                .unwrap();
+            let begun = environment.begin(&request, began).await.unwrap();
             assert!(matches!(begun, Begun::UnderWay(lease) if lease.passes == pass));
         }
         world.sweep().await.unwrap();
@@ -100,6 +98,122 @@ fn a_removal_without_an_end_fails_after_twenty_passes_and_is_not_tried_again_by_
         world.handle(&json!({"environment": QA})).await.unwrap();
         assert_eq!(world.status(&stack).await, None);
         assert_eq!(environment.state().await.unwrap().until, None);
+    });
+}
+
+#[test]
+fn passes_that_come_quickly_use_up_no_removal() {
+    run("quick", async |world| {
+        world.deploy(QA, None).await;
+        let production = PRODUCTION.replace("twenty-data", "quick-data");
+        let stack = world.stack(QA, "database", &production).await;
+        world.put("quick-data", "order").await;
+        let environment = world.environment(QA);
+        let request = Request {
+            owner: "undeploy".to_owned(),
+            by: "the schedule".to_owned(),
+            reason: None,
+            action: Action::Remove,
+            until: None,
+        };
+        for _ in 0..=MAX_PASSES {
+            let now = clock::timestamp();
+            environment.begin(&request, now).await.unwrap();
+        }
+        world.sweep().await.unwrap();
+        assert!(environment.state().await.unwrap().lease.is_some());
+        let delete = world.s3.delete_object().bucket("quick-data").key("order");
+        delete.send().await.unwrap();
+        world.sweep().await.unwrap();
+        assert_eq!(world.status(&stack).await, None);
+    });
+}
+
+#[test]
+fn a_stack_that_is_protected_between_two_passes_keeps_what_is_in_its_buckets() {
+    run("saved", async |world| {
+        world.deploy(QA, None).await;
+        let orders = world.stack(QA, "orders", TOPIC).await;
+        let database = bucket_template("saved-data");
+        let database = world.stack(QA, "database", &database).await;
+        world.put("saved-data", "order").await;
+        let first = world.undeploy(&world.endpoint);
+        let event = json!({"environment": QA});
+        let no_time = Deadline::after(Duration::ZERO);
+        first.handle(&event, no_time).await.unwrap();
+        assert_eq!(world.at_rest(&orders).await, None);
+
+        let protect = world.cloudformation.update_termination_protection();
+        let protect = protect.stack_name(&database);
+        let protect = protect.enable_termination_protection(true);
+        protect.send().await.unwrap();
+        let error = world.sweep().await.unwrap_err();
+        assert!(
+            error.to_string().contains("has termination protection"),
+            "{error}"
+        );
+        let head = world.s3.head_object().bucket("saved-data").key("order");
+        head.send().await.unwrap();
+        assert!(world.status(&database).await.is_some());
+        assert!(world.environment(QA).state().await.unwrap().lease.is_none());
+    });
+}
+
+#[test]
+fn a_stack_that_cannot_go_does_not_keep_the_others_of_its_wave() {
+    run("wave", async |world| {
+        let definition = DEFINITION.replace(
+            "[environments]",
+            "mail = { directory = \"mail\", needs = [\"database\"] }\n[environments]",
+        );
+        let owner = format!("shop/{EXECUTION}");
+        let lease = world.begin(QA, &owner, &definition, None).await;
+        let environment = world.environment(QA);
+        let (id, now) = (&lease.deployment.id, clock::timestamp());
+        environment.finish(id, &[].into(), now).await.unwrap();
+        let database = world.stack(QA, "database", TOPIC).await;
+        let mail = world.stack(QA, "mail", TOPIC).await;
+        let orders = world.stack(QA, "orders", TOPIC).await;
+        for stuck in [&mail, &orders] {
+            let rule = Rule {
+                resource: Some(stuck.clone()),
+                ..Rule::always("cloudformation:DeleteStack", Fault::Status(403))
+            };
+            let proxy = Proxy::start(&world.endpoint, [rule]).await;
+            let undeploy = world.undeploy(&proxy.url());
+            let event = json!({"environment": QA});
+            let error = undeploy.handle(&event, Deadline::after(WITHIN)).await;
+            assert!(matches!(error, Err(UndeployError::Job(_))), "{error:?}");
+            let other = if *stuck == mail { &orders } else { &mail };
+            assert_eq!(world.status(other).await, None, "{other}");
+            assert!(world.status(stuck).await.is_some(), "{stuck}");
+            assert!(world.status(&database).await.is_some(), "needed by it");
+            world.sweep().await.unwrap();
+            assert_eq!(world.status(&database).await, None);
+            let finished = environment.state().await.unwrap();
+            assert!(finished.is_removed());
+
+            // Once more, with the other one.
+            let lease = world.begin(QA, &owner, &definition, None).await;
+            let (id, now) = (&lease.deployment.id, clock::timestamp());
+            environment.finish(id, &[].into(), now).await.unwrap();
+            for service in ["database", "mail", "orders"] {
+                world.stack(QA, service, TOPIC).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn an_environment_of_a_pull_request_is_removed_as_others_are() {
+    run("pulls", async |world| {
+        world.deploy("pr-17", None).await;
+        let stack = world.stack("pr-17", "orders", TOPIC).await;
+        world
+            .handle(&json!({"environment": "pr-17"}))
+            .await
+            .unwrap();
+        assert_eq!(world.status(&stack).await, None);
     });
 }
 

@@ -96,10 +96,6 @@ impl World {
         )
     }
 
-    pub(crate) fn config(&self, endpoint: &str) -> SdkConfig {
-        config(&self.key, endpoint)
-    }
-
     /// One invocation with an event.
     pub(crate) async fn handle(&self, event: &Value) -> Result<(), UndeployError> {
         let deadline = Deadline::after(WITHIN);

@@ -4,4 +4,5 @@
 
 mod function;
 mod job;
+mod killed;
 mod world;

@@ -35,10 +35,19 @@ pub(crate) async fn world() -> World {
 }
 
 pub(crate) async fn invoke(world: &World, event: &Value, variables: &[(&str, OsString)]) -> Ended {
+    invoke_at(&world.url(), &KillSwitch::default(), event, variables).await
+}
+
+/// One invocation of a process that finds AWS at this address, and may be killed.
+pub(crate) async fn invoke_at(
+    url: &str,
+    kill: &KillSwitch,
+    event: &Value,
+    variables: &[(&str, OsString)],
+) -> Ended {
     let binary = Path::new(env!("CARGO_BIN_EXE_undeploy"));
     let timeout = Duration::from_mins(1);
-    let kill = KillSwitch::default();
-    let mut function = Function::start_with(binary, &world.url(), &kill, timeout, variables).await;
+    let mut function = Function::start_with(binary, url, kill, timeout, variables).await;
     function.invoke(event).await
 }
 

@@ -42,6 +42,9 @@ pub struct State {
         with = "time::optional"
     )]
     pub until: Option<Timestamp>,
+    /// Whether a person decided how long it stays: then only its time, or a person, removes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_kept: bool,
 }
 
 /// The right to change an environment, for a deployment and a time.
@@ -121,6 +124,7 @@ impl Default for State {
             last: None,
             lease: None,
             until: None,
+            is_kept: false,
         }
     }
 }
@@ -211,6 +215,7 @@ impl State {
             deployments: number,
             lease: Some(Lease::new(deployment, parts, now)),
             until: request.until.or(self.until),
+            is_kept: self.is_kept && request.until.is_none(),
             ..self.clone()
         }
     }
@@ -247,10 +252,20 @@ impl State {
         }
     }
 
-    /// The environment is removed at another time, or never.
-    pub(super) fn kept(&self, until: Option<Timestamp>) -> Self {
+    /// Whether it was removed, and nothing was deployed to it since.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        let is_removal =
+            |last: &Record| last.deployment.action == Action::Remove && last.outcome.is_success();
+        self.lease.is_none() && self.current.is_none() && self.last.as_ref().is_some_and(is_removal)
+    }
+
+    /// The environment is removed at another time, or never; what is removed already needs no time.
+    pub(super) fn kept(&self, until: Option<Timestamp>, by_a_person: bool) -> Self {
+        let is_there = !self.is_removed();
         Self {
-            until: until.map(time::whole_seconds),
+            until: until.filter(|_| is_there).map(time::whole_seconds),
+            is_kept: by_a_person && is_there,
             ..self.clone()
         }
     }
@@ -270,6 +285,7 @@ impl State {
         Self {
             current,
             until: self.until.filter(|_| !is_removed),
+            is_kept: self.is_kept && !is_removed,
             last: Some(Record {
                 schema: SCHEMA,
                 deployment,

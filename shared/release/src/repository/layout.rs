@@ -16,6 +16,9 @@ pub(crate) const RELEASES: &str = "releases/";
 /// What keys of environments begin with.
 pub(crate) const ENVIRONMENTS: &str = "environments/";
 
+/// The environments that were seen to be removed. It stands beside their folders, not in one.
+pub(crate) const REMOVED: &str = "environments/removed.json";
+
 /// What keys of the index by time begin with.
 pub const BY_TIME: &str = "releases/by-time/";
 
@@ -60,6 +63,12 @@ pub fn by_time(published: Timestamp, release: &ReleaseId) -> String {
 #[must_use]
 pub fn current(environment: &str) -> String {
     format!("{ENVIRONMENTS}{environment}/current.json")
+}
+
+/// The environment whose document has this key.
+pub(crate) fn environment_of(key: &str) -> Option<&str> {
+    let name = key.strip_prefix(ENVIRONMENTS)?;
+    name.strip_suffix("/current.json")
 }
 
 /// The records of an environment's deployments.

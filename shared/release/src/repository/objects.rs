@@ -55,6 +55,7 @@ pub(crate) struct Head {
 pub(crate) struct Listed {
     pub(crate) key: String,
     pub(crate) size: u64,
+    pub(crate) etag: String,
     pub(crate) modified: Option<Timestamp>,
 }
 
@@ -214,6 +215,7 @@ impl Objects {
                 listed.push(Listed {
                     key: object.key.unwrap_or_default(),
                     size: length(object.size),
+                    etag: object.e_tag.unwrap_or_default(),
                     modified: modified.and_then(|at| Timestamp::from_second(at.secs()).ok()),
                 });
             }
