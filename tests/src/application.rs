@@ -99,7 +99,12 @@ impl Application {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    fn git(&self, arguments: &[&str]) -> io::Result<String> {
+    /// Runs Git in its folder and returns what it printed.
+    ///
+    /// # Errors
+    ///
+    /// Where Git fails.
+    pub fn git(&self, arguments: &[&str]) -> io::Result<String> {
         let output = Command::new("git")
             .arg("-C")
             .arg(&self.path)

@@ -55,6 +55,9 @@ test("the API lists bookings", async () => {
 /// How long something may take that happens by itself.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long an execution may take that waits for others: each takes half a minute on a machine that is not busy.
+const EXECUTION_PATIENCE: Duration = Duration::from_mins(5);
+
 /// How often a test looks whether it has happened.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -118,6 +121,110 @@ impl World<'_> {
         let bucket = aws.output("workshop", "Releases").await;
         aws.ask(&["s3", "cp", &format!("s3://{bucket}/{key}"), "-"])
             .await
+    }
+
+    /// The bytes of an object of the repository.
+    pub(crate) async fn object(&self, key: &str) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        self.s3(&["cp", &self.address(key).await, path]).await;
+        std::fs::read(file.path()).unwrap()
+    }
+
+    /// Puts other bytes in the place of an object of the repository, or removes it. The bucket lets nobody overwrite one.
+    pub(crate) async fn replace(&self, key: &str, bytes: Option<&[u8]>) {
+        self.s3(&["rm", &self.address(key).await]).await;
+        let Some(bytes) = bytes else { return };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let aws = self.aws().await;
+        let bucket = aws.output("workshop", "Releases").await;
+        let object = ["--bucket", &bucket, "--key", key];
+        let body = ["--body", file.path().to_str().unwrap()];
+        let how = ["--if-none-match", "*", "--checksum-algorithm", "SHA256"];
+        aws.ask(&[&["s3api", "put-object"], &object[..], &body, &how].concat())
+            .await;
+    }
+
+    async fn s3(&self, arguments: &[&str]) {
+        let aws = self.aws().await;
+        aws.ask(&[&["s3"], arguments].concat()).await;
+    }
+
+    async fn address(&self, key: &str) -> String {
+        let bucket = self.aws().await.output("workshop", "Releases").await;
+        format!("s3://{bucket}/{key}")
+    }
+
+    /// The records of an environment's deployments, the oldest first.
+    pub(crate) async fn records(&self, environment: &str) -> Vec<Value> {
+        let aws = self.aws().await;
+        let bucket = aws.output("workshop", "Releases").await;
+        let prefix = format!("environments/{environment}/deployments/");
+        let listing = ["--bucket", &bucket, "--prefix", &prefix];
+        let asked = [&["s3api", "list-objects-v2"], &listing[..]].concat();
+        let listed = aws.ask(&asked).await;
+        let mut records = Vec::new();
+        for object in listed["Contents"].as_array().into_iter().flatten() {
+            records.push(self.document(object["Key"].as_str().unwrap()).await);
+        }
+        records.sort_by_key(|record| {
+            let id = record["deployment"]["id"].as_str().unwrap();
+            let number = id.split_once('-').unwrap().1;
+            number.parse::<u64>().unwrap()
+        });
+        records
+    }
+
+    /// Waits until somebody deploys to an environment.
+    pub(crate) async fn has_begun(&self, environment: &str) {
+        let key = format!("environments/{environment}/current.json");
+        let begun = async {
+            while self.document(&key).await["lease"].is_null() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, begun).await.is_ok();
+        assert!(in_time, "{:#}", self.document(&key).await);
+    }
+
+    /// Waits for the end of an execution, which must be success.
+    pub(crate) async fn succeeds(&self, pipeline: &str, execution: &str) {
+        let aws = self.aws().await;
+        let asked = [
+            "codepipeline",
+            "get-pipeline-execution",
+            "--pipeline-name",
+            pipeline,
+            "--pipeline-execution-id",
+            execution,
+        ];
+        let ended = async {
+            loop {
+                let status = &aws.ask(&asked).await["pipelineExecution"]["status"];
+                if status != "InProgress" {
+                    return status.clone();
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let status = tokio::time::timeout(EXECUTION_PATIENCE, ended).await;
+        let failures = aws.failures(pipeline, execution).await;
+        let status = status.unwrap_or_default();
+        assert_eq!(status, "Succeeded", "{pipeline}: {failures:?}");
+    }
+
+    /// When each stack whose name begins so was changed last.
+    pub(crate) async fn changes(&self, begin: &str) -> Vec<(Value, Value)> {
+        let aws = self.aws().await;
+        let listed = aws.ask(&["cloudformation", "describe-stacks"]).await;
+        let stacks = listed["Stacks"].as_array().unwrap().iter();
+        let stacks = stacks.map(|stack| {
+            let name = stack["StackName"].clone();
+            (name, stack["LastUpdatedTime"].clone())
+        });
+        let begins = |name: &Value| name.as_str().is_some_and(|name| name.starts_with(begin));
+        stacks.filter(|(name, _)| begins(name)).collect()
     }
 
     /// The release that an environment has by its record.
