@@ -70,6 +70,8 @@ pub struct EndParams {
     pub environment: EnvironmentName,
     /// The release that was asked for.
     pub release: ReleaseId,
+    /// Whether the release counts as verified there from now on.
+    pub verify: Switch,
     /// The pipeline execution that has deployed it.
     pub execution: Execution,
 }
@@ -97,6 +99,8 @@ struct PublishKeys {
 struct EndKeys {
     releases: String,
     release: ReleaseText,
+    #[serde(default = "on")]
+    verify: Switch,
 }
 
 fn definition() -> String {
@@ -115,11 +119,16 @@ impl Params for ReleaseParams {
         let execution = Execution::take(&mut parameters)?;
         let (end, instance) = (parameters.take("end"), parameters.take("instance"));
         if let Some(end) = end {
-            let EndKeys { releases, release } = parameters.deserialize()?;
+            let EndKeys {
+                releases,
+                release,
+                verify,
+            } = parameters.deserialize()?;
             return Ok(Self::End(EndParams {
                 releases,
                 environment: environment(&end, instance.as_deref())?,
                 release: release.0,
+                verify,
                 execution: execution.ok_or_else(|| ParametersError::Missing {
                     key: "pipeline".to_owned(),
                 })?,

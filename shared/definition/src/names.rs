@@ -18,7 +18,7 @@ pub const MEMBER_CHARACTERS: usize = 16;
 
 /// How many digits of an execution's id are in the name of its environment: few enough for the names that are made of it, and
 /// of four billion.
-const EXECUTION_DIGITS: usize = 8;
+pub const EXECUTION_DIGITS: usize = 8;
 
 /// The longest name of an application: the bucket `APPLICATION-releases-ACCOUNT-REGION` has at most 63
 /// characters, an account 12, a region 14 (`ap-southeast-1`).

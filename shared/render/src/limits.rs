@@ -225,7 +225,7 @@ fn report_parameters(plan: &Plan<'_>, pipelines: usize, mistakes: &mut Vec<Mista
 }
 
 fn report_actions(stage: &Stage, line: usize, mistakes: &mut Vec<Mistake>) {
-    let own = usize::from(stage.own_action.is_some());
+    let own = stage.own_actions.len();
     let actions = stage.actions.len() + own;
     if actions > MOST_ACTIONS {
         let what = format!(

@@ -4,7 +4,7 @@
 use delivery_definition::Mistake;
 
 use crate::paths;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{OwnAction, Pipeline};
 use crate::plan::{Plan, PlannedEnvironment, camel_case};
 use crate::{ApplyPipeline, RenderedPipeline};
 
@@ -39,7 +39,12 @@ impl<'a> Part<'a> {
             return parts;
         }
         let environments = plan.environments.iter().chain(&plan.of_developers);
-        parts.extend(environments.map(|one| Self::applying(plan, one, mistakes)));
+        let applying = environments.map(|one| {
+            let own_actions = own_actions(one, &parts);
+            Self::applying(plan, one, own_actions, mistakes)
+        });
+        let applying: Vec<_> = applying.collect();
+        parts.extend(applying);
         parts
     }
 
@@ -86,6 +91,7 @@ impl<'a> Part<'a> {
     fn applying(
         plan: &Plan<'a>,
         environment: &PlannedEnvironment<'a>,
+        own_actions: Vec<OwnAction>,
         mistakes: &mut Vec<Mistake>,
     ) -> Self {
         let name = format!("{APPLIES}{}", environment.name());
@@ -95,10 +101,19 @@ impl<'a> Part<'a> {
             name: Some(name),
             applies: Some(environment.clone()),
             line: environment.target.settings.line,
-            pipeline: Pipeline::applying(&plan, environment, mistakes),
+            pipeline: Pipeline::applying(&plan, environment, own_actions, mistakes),
             after: Vec::new(),
             paths: Vec::new(),
             plan,
+        }
+    }
+
+    /// A parameter for an action of the user's own, as the template with all pipelines calls it. What applies releases has
+    /// those of several pipelines by these names already.
+    pub(crate) fn launched(&self, parameter: &str) -> String {
+        match self.applies {
+            Some(_) => parameter.to_owned(),
+            None => format!("{}{parameter}", self.id),
         }
     }
 
@@ -141,6 +156,32 @@ impl<'a> Part<'a> {
             output: self.output(),
         })
     }
+}
+
+/// The actions of the user's own in the pipeline that applies releases to an environment: those of the pipelines that deliver
+/// there; where none does, it is the only one that has them.
+fn own_actions(environment: &PlannedEnvironment<'_>, delivering: &[Part<'_>]) -> Vec<OwnAction> {
+    let parameter = environment.own_action();
+    if environment.member.is_some() {
+        return Vec::new();
+    }
+    if environment.is_manual() {
+        return vec![OwnAction {
+            parameter,
+            prefix: None,
+            is_of_another: false,
+        }];
+    }
+    let delivers = |part: &&Part<'_>| {
+        let mut own_actions = part.pipeline.own_actions();
+        own_actions.any(|(_, one)| one.parameter == parameter)
+    };
+    let own_actions = delivering.iter().filter(delivers).map(|part| OwnAction {
+        parameter: part.launched(&parameter),
+        prefix: part.name.clone(),
+        is_of_another: true,
+    });
+    own_actions.collect()
 }
 
 fn resource(id: &str) -> String {

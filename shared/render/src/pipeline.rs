@@ -41,17 +41,20 @@ pub(crate) struct Stage {
     pub(crate) actions: Vec<Action>,
     /// The stage is one in which a person approves.
     pub(crate) approval: Option<Approval>,
-    pub(crate) own_action: Option<OwnAction>,
+    pub(crate) own_actions: Vec<OwnAction>,
     /// The deployment that its end is told of.
     pub(crate) deployment: Option<Deployment>,
 }
 
 /// An action of the user's own, after the tests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OwnAction {
-    /// The parameter that names its function.
+    /// The parameter that names its function, as this pipeline's template calls it.
     pub(crate) parameter: String,
-    pub(crate) run_order: usize,
+    /// What its name begins with: functions of two pipelines may be the same one.
+    pub(crate) prefix: Option<String>,
+    /// Whether it is the action of a pipeline that delivers. Its input may be an artifact that is not made here.
+    pub(crate) is_of_another: bool,
 }
 
 /// What the end of a stage is to the environment that it deploys to.
@@ -197,18 +200,22 @@ impl Pipeline {
         }
         if let Some(environment) = &plan.of_execution {
             let given = Some(Given::Published);
-            stages.push(Stage::of(plan, environment, given, None, mistakes));
+            stages.push(Stage::of(plan, environment, given, Vec::new(), mistakes));
         }
-        let is_manual = |one: &&PlannedEnvironment<'_>| one.target.settings.is_manual();
         let mut before = None;
-        for environment in plan.environments.iter().filter(|one| !is_manual(one)) {
+        for environment in plan.environments.iter().filter(|one| !one.is_manual()) {
             let by_parameter = plan.has_default_environments && before.is_some();
             if by_parameter || environment.target.settings.is_approved_by_hand() {
                 stages.push(approval(plan, before, environment));
             }
             let given = plan.has_releases().then_some(Given::Published);
-            let own_action = Some(environment.own_action());
-            stages.push(Stage::of(plan, environment, given, own_action, mistakes));
+            let own_action = OwnAction {
+                parameter: environment.own_action(),
+                prefix: None,
+                is_of_another: false,
+            };
+            let own_actions = vec![own_action];
+            stages.push(Stage::of(plan, environment, given, own_actions, mistakes));
             before = Some(environment);
         }
         Self { stages }
@@ -218,6 +225,7 @@ impl Pipeline {
     pub(crate) fn applying(
         plan: &Plan<'_>,
         environment: &PlannedEnvironment<'_>,
+        own_actions: Vec<OwnAction>,
         mistakes: &mut Vec<Mistake>,
     ) -> Self {
         let mut stages = Vec::new();
@@ -225,11 +233,17 @@ impl Pipeline {
         if !installs.is_empty() {
             stages.push(Stage::of_build("Dependencies", installs));
         }
-        let after = environment.target.settings.after.as_ref();
-        let after = after.map(|after| after.value.as_str());
+        let after = environment.after();
         let given = Some(Given::Asked { after });
-        stages.push(Stage::of(plan, environment, given, None, mistakes));
+        stages.push(Stage::of(plan, environment, given, own_actions, mistakes));
         Self { stages }
+    }
+
+    /// The actions of the user's own, each with its stage.
+    pub(crate) fn own_actions(&self) -> impl Iterator<Item = (&Stage, &OwnAction)> {
+        self.stages
+            .iter()
+            .flat_map(|stage| stage.own_actions.iter().map(move |one| (stage, one)))
     }
 
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
@@ -292,7 +306,7 @@ impl Stage {
             name: name.to_owned(),
             actions,
             approval: None,
-            own_action: None,
+            own_actions: Vec::new(),
             deployment: None,
         }
     }
@@ -301,19 +315,15 @@ impl Stage {
         plan: &Plan<'_>,
         environment: &PlannedEnvironment<'_>,
         given: Option<Given<'_>>,
-        own_action: Option<String>,
+        own_actions: Vec<OwnAction>,
         mistakes: &mut Vec<Mistake>,
     ) -> Self {
         let mut actions = deploy::actions(plan, environment, given, mistakes);
-        let run_order = next_run_order(&actions);
-        let own_action = own_action.map(|parameter| OwnAction {
-            parameter,
-            run_order,
-        });
         let deployment = given.map(|given| {
-            // The user's own action comes before: it may find something wrong.
-            let run_order = run_order + usize::from(own_action.is_some());
-            actions.push(release::end(given, environment, run_order));
+            // The user's own actions come before: they may find something wrong.
+            let run_order = next_run_order(&actions) + usize::from(!own_actions.is_empty());
+            let may_lack_one = own_actions.iter().any(|one| one.is_of_another);
+            actions.push(release::end(given, environment, run_order, may_lack_one));
             match environment.member {
                 Some(Member::OfExecution) => Deployment::OfExecution,
                 _ => Deployment::OfEnvironment,
@@ -323,9 +333,17 @@ impl Stage {
             name: environment.stage.clone(),
             actions,
             approval: None,
-            own_action,
+            own_actions,
             deployment,
         }
+    }
+}
+
+impl Stage {
+    /// When the user's own actions run: before the one that ends the deployment, if there is one.
+    pub(crate) fn own_run_order(&self) -> usize {
+        let next = next_run_order(&self.actions);
+        next - if self.deployment.is_some() { 2 } else { 0 }
     }
 }
 
@@ -371,7 +389,7 @@ fn approval(
             question,
             link: link.map(|(_, parameter)| parameter),
         }),
-        own_action: None,
+        own_actions: Vec::new(),
         deployment: None,
     }
 }

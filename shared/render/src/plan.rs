@@ -11,9 +11,6 @@ use crate::{RenderedEnvironment, Request};
 const NOT_YET: &str =
     "remove the service for now: services of the kinds `stack`, `site` and `app` are deployed";
 
-/// The digits of an execution's id that the name of its environment ends in.
-const EXECUTION_DIGITS: usize = 8;
-
 /// What is rendered.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<'a> {
@@ -317,7 +314,7 @@ impl<'a> PlannedEnvironment<'a> {
     fn of_family(definition: &'a Definition, family: Family, member: Member) -> Option<Self> {
         let is_there = definition.file().services.is_some()
             && definition.environments().get(family.word()).is_some();
-        let name = format!("{}-{}", family.word(), "0".repeat(EXECUTION_DIGITS));
+        let name = format!("{}-{}", family.word(), "0".repeat(names::EXECUTION_DIGITS));
         let target = is_there.then(|| definition.environment(&name).ok())??;
         Some(Self {
             target,
@@ -336,6 +333,17 @@ impl PlannedEnvironment<'_> {
     pub(crate) fn name(&self) -> &str {
         let name = &self.target.name;
         name.family().unwrap_or(name.as_str())
+    }
+
+    /// Whether only a person brings releases there.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.target.settings.is_manual()
+    }
+
+    /// The environment that has to come before.
+    pub(crate) fn after(&self) -> Option<&str> {
+        let after = self.target.settings.after.as_ref();
+        after.map(|after| after.value.as_str())
     }
 
     /// The parameter that names a function of the user's own.

@@ -119,7 +119,7 @@ impl Query {
 fn longest_value(name: &str) -> usize {
     /// `pipeline.yaml` says so itself of directories, of more parameters, of the pipeline's name and of the delay of
     /// metrics; the others are the lengths of names of functions, APIs, buckets and distributions, and of addresses and ARNs made of them.
-    const LONGEST_VALUES: [(&str, usize); 13] = [
+    const LONGEST_VALUES: [(&str, usize); 14] = [
         ("ApplicationDirectory", 100),
         ("Parameters", 300),
         ("PipelineName", 100),
@@ -133,6 +133,7 @@ fn longest_value(name: &str) -> usize {
         ("Url", 128),
         ("Role", 128),
         ("Boundary", 192),
+        ("Verifies", 3),
     ];
     let known = LONGEST_VALUES.iter().find(|(end, _)| name.ends_with(end));
     known.expect("each parameter in a query has a length").1

@@ -8,6 +8,9 @@ use crate::query::{Piece, Query};
 /// The function that publishes releases, and ends deployments.
 pub(crate) const RELEASE: &str = "Release";
 
+/// The parameter that says whether what was applied counts as verified: not where an action of the user's own is left out.
+pub(crate) const VERIFIES: &str = "Verifies";
+
 /// The variable of the execution, whose first digits are in the name of its environment.
 const EXECUTION: &str = "codepipeline.PipelineExecutionId";
 
@@ -59,17 +62,21 @@ pub(crate) fn add(
     query
 }
 
-/// Ends the deployment after the tests, and says that the release passed them.
+/// Ends the deployment after the tests, and says that the release passed them, unless actions of the user's own are left out.
 pub(crate) fn end(
     given: Given<'_>,
     environment: &PlannedEnvironment<'_>,
     run_order: usize,
+    may_lack_own_actions: bool,
 ) -> Action {
     let query = of_environment(Query::default(), "end", environment)
         .parameter("releases", "Releases")
         .variable("release", &given.variable());
     let line = environment.target.settings.line;
-    let query = with_execution(query);
+    let mut query = with_execution(query);
+    if may_lack_own_actions {
+        query = query.parameter("verify", VERIFIES);
+    }
     Action::of_function(RELEASE, "release".to_owned(), run_order, query, line)
 }
 

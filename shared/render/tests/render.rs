@@ -206,7 +206,7 @@ fn a_rollout_needs_an_app() {
     let text = "application = \"shop\"\n[services]\nshop = \"shop\"\napi = \"api\"\n\
         [environments.int]\nrollout = \"canary:10@5m\"\n\
         [environments.prd]\nshare = { shop = \"int\" }\nrollout = \"canary:10@5m\"\npost-traffic = \"check\"\n\
-        [environments.old]\nshare = { shop = \"int\", api = \"int\" }\nbake = \"5m\"\nalarms = [\"x\"]\n";
+        [environments.old]\nshare = { shop = \"int\" }\nbake = \"5m\"\nalarms = [\"x\"]\n";
     let kinds = [("shop", Kind::App), ("api", Kind::Stack)];
     let refused = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap_err();
     insta::assert_snapshot!(refused);
@@ -287,7 +287,6 @@ fn an_environment_has_nothing_of_the_services_that_it_shares() {
         api = { directory = \"api\", build = { task = \"b\" }, test = { task = \"t\" } }\n\
         web = { directory = \"web\", site = \".\", build = { task = \"b\" }, test = { task = \"t\" } }\n\
         [environments]\nint = {}\nstg = { after = \"int\", share = { web = \"int\" } }\n\
-        old = { after = \"int\", share = { api = \"int\", web = \"int\" } }\n\
         prd = { after = \"stg\", approval = true }\n";
     let kinds = [("api", Kind::Stack), ("web", Kind::Site)];
     let rendering = rendered(&parse(text, FILE).unwrap(), &kinds).unwrap();
@@ -529,6 +528,81 @@ fn a_manual_environment_has_no_stage_and_a_pipeline_of_its_own() {
     assert_eq!(stages("pipeline.yaml"), ["Source", "Commit", "qa", "int"]);
     let applies = stages("pipeline-apply-prd.yaml");
     assert_eq!(applies.last().map(String::as_str), Some("prd"));
+
+    // The user's own action runs there, whatever its input, and in no other pipeline.
+    let delivery = &rendering.templates["delivery.yaml"];
+    assert!(!rendering.templates["pipeline.yaml"].contains("PrdAction"));
+    assert!(delivery.contains("        PrdAction: !Ref PrdAction\n"));
+    assert!(delivery.contains(
+        "        PrdActionInput: !Ref PrdActionInput\n        PipelineName: !Sub \"${AWS::StackName}-apply-prd\"\n"
+    ));
+    let of_prd = &rendering.templates["pipeline-apply-prd.yaml"];
+    assert!(!of_prd.contains("Verifies"));
+    assert!(own_actions_before_the_end(
+        of_prd,
+        &["- Name: !Ref PrdAction"]
+    ));
+}
+
+/// Whether these actions are there once each, and the deployment ends after them.
+fn own_actions_before_the_end(template: &str, names: &[&str]) -> bool {
+    let order = |name: &str| -> Option<usize> {
+        assert_eq!(template.matches(&format!("{name}\n")).count(), 1, "{name}");
+        let (_, action) = template.split_once(name)?;
+        let (_, order) = action.split_once("RunOrder: ")?;
+        order.lines().next()?.parse().ok()
+    };
+    let end = order("            - Name: release").unwrap();
+    names.iter().all(|name| order(name).unwrap() + 1 == end)
+}
+
+#[test]
+fn an_action_of_the_user_s_own_runs_with_each_release_that_is_applied() {
+    let rendering = mixed(without_the_shop_s_address).unwrap();
+    let delivery = &rendering.templates["delivery.yaml"];
+    let condition = delivery
+        .lines()
+        .find(|line| line.starts_with("  IntActionIsApplied: "));
+    let condition = condition.unwrap();
+    // Its input has to be made there: the sources are, what services are built to is not.
+    let input =
+        |artifact: &str| condition.contains(&format!("!Equals [!Ref IntActionInput, {artifact}]"));
+    assert!(input("\"\"") && input("SourceOutput"), "{condition}");
+    assert!(
+        !condition.contains("Dist") && !condition.contains("Build"),
+        "{condition}"
+    );
+    for passed in [
+        "IntAction: !If [IntActionIsApplied, !Ref IntAction, \"\"]",
+        "IntActionInput: !If [IntActionIsApplied, !Ref IntActionInput, \"\"]",
+        "Verifies: !If [IntActionIsApplied, \"on\", \"off\"]",
+    ] {
+        assert_eq!(delivery.matches(passed).count(), 1, "{passed}");
+    }
+    let of_int = &rendering.templates["pipeline-apply-int.yaml"];
+    assert!(of_int.contains("&verify=${Verifies}"), "{of_int}");
+    assert!(own_actions_before_the_end(
+        of_int,
+        &["- Name: !Ref IntAction"]
+    ));
+    let pipeline = &rendering.templates["pipeline.yaml"];
+    assert!(!pipeline.contains("Verifies"));
+}
+
+#[test]
+fn actions_of_the_user_s_own_in_several_pipelines_run_with_each_release_that_is_applied() {
+    let rendering = split(|text| text).unwrap();
+    let delivery = &rendering.templates["delivery.yaml"];
+    let verifies = "Verifies: !If [AppIntActionIsApplied, !If [InfraIntActionIsApplied, \"on\", \"off\"], \"off\"]";
+    let other_way = "Verifies: !If [InfraIntActionIsApplied, !If [AppIntActionIsApplied, \"on\", \"off\"], \"off\"]";
+    assert!(delivery.contains(verifies) || delivery.contains(other_way));
+    // One function may be the action of both.
+    let of_int = &rendering.templates["pipeline-apply-int.yaml"];
+    let names = [
+        "- Name: !Sub \"app-${AppIntAction}\"",
+        "- Name: !Sub \"infra-${InfraIntAction}\"",
+    ];
+    assert!(own_actions_before_the_end(of_int, &names));
 }
 
 #[test]

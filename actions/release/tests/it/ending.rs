@@ -5,11 +5,12 @@ use delivery_release::environment::{Ending, Outcome};
 use delivery_release::manifest::ReleaseId;
 use delivery_testing::events::JobEvent;
 use delivery_testing::world::World;
+use delivery_testing::world::codepipeline::Reported;
 use std::collections::BTreeMap;
 
 use crate::harness::{
-    self, PARTS, RELEASES, STORE, begin, common, ending, environment, publish, put, repository,
-    run, world,
+    self, PARTS, RELEASES, STORE, begin, common, ending, ending_with, environment, publish, put,
+    repository, run, world,
 };
 
 async fn published() -> (World, ReleaseId) {
@@ -57,6 +58,21 @@ async fn what_was_deployed_and_tested_is_verified() {
         .await
         .variables();
     assert_eq!(again, variables);
+}
+
+#[tokio::test]
+async fn what_a_check_was_left_out_of_is_not_verified() {
+    let (world, release) = published().await;
+    begin(&world, "int", &release, "1a2b", &PARTS).await;
+    let job = ending_with("int", &release, "1a2b", "&verify=off");
+    let Reported::Success { summary, .. } = run(&world, job).await else {
+        panic!("it has not ended");
+    };
+    let expected = format!("`int` has release {release}; it does not count as verified there");
+    assert!(summary.starts_with(&expected), "{summary}");
+    let state = environment(&world, "int").state().await.unwrap();
+    assert_eq!(state.current.unwrap().release, release);
+    assert_eq!(verified(&world, &release).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -227,8 +227,18 @@ pub(crate) const PARTS: [&str; 5] = ["api", "shop/api", "shop/function", "shop/s
 
 /// The job at the end of an environment's stage.
 pub(crate) fn ending(environment: &str, release: &ReleaseId, execution: &str) -> JobEvent {
+    ending_with(environment, release, execution, "")
+}
+
+/// The same; `more` are further parameters.
+pub(crate) fn ending_with(
+    environment: &str,
+    release: &ReleaseId,
+    execution: &str,
+    more: &str,
+) -> JobEvent {
     JobEvent::new().user_parameters(&format!(
-        "end={environment}&releases={RELEASES}&release={release}&pipeline=workshop&execution={execution}"
+        "end={environment}&releases={RELEASES}&release={release}&pipeline=workshop&execution={execution}{more}"
     ))
 }
 

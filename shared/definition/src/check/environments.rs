@@ -254,21 +254,20 @@ fn report_share(
     known: &Known<'_>,
     reader: &mut Reader,
 ) {
+    let mut is_well_formed = true;
     for shared in &environment.share {
         let name = &environment.name;
         let place = format!("`environments.{name}.share.{}`", shared.name);
-        known.service(
-            &shared.name,
-            shared.line,
-            &format!("`environments.{name}.share`"),
-            reader,
-        );
+        let of_share = format!("`environments.{name}.share`");
+        is_well_formed &= known.service(&shared.name, shared.line, &of_share, reader);
         let (other, line) = (&shared.value.value, shared.value.line);
         // Its value is missing, which was reported.
         if line == 0 || !known.environment(other, line, &place, reader) {
+            is_well_formed = false;
             continue;
         }
         if other == name || FAMILIES.contains(&other.as_str()) {
+            is_well_formed = false;
             let what = format!("{place} is `{other}`, which is not another environment");
             reader.report(
                 line,
@@ -279,6 +278,7 @@ fn report_share(
             .get(other)
             .is_some_and(|other| other.share.get(&shared.name).is_some())
         {
+            is_well_formed = false;
             let what = format!(
                 "{place} is `{other}`, which shares `{}` itself",
                 shared.name
@@ -289,5 +289,14 @@ fn report_share(
                 "name the environment that the service is deployed to",
             );
         }
+    }
+    let mut services = known.services.iter();
+    if is_well_formed && services.all(|name| environment.share.get(name).is_some()) {
+        let what = format!(
+            "`environments.{}` shares all services, so nothing is ever deployed there",
+            environment.name
+        );
+        let next = "let it have a service of its own, or remove it";
+        reader.report(environment.line, what, next);
     }
 }

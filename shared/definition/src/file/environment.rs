@@ -18,7 +18,7 @@ section! {
     pub struct EnvironmentSettings {
         /// The environment that a release must go through first.
         after: Option<Located<String>> = Key::new("after").default("none").example("\"int\"");
-        /// Whether a person approves each deployment.
+        /// Whether a person approves each commit before the pipeline delivers it. A promotion or a rollback is approved by whoever may start the pipeline `STACK-apply-NAME`.
         approval: Option<bool> = Key::new("approval").default("`false`").example("true");
         /// Whether releases come here only by `delivery promote`: the pipeline ends before it. Not with `approval`.
         manual: Option<bool> = Key::new("manual").default("`false`").example("true");
@@ -98,7 +98,7 @@ section! {
 }
 
 impl EnvironmentSettings {
-    /// Whether a person approves each deployment.
+    /// Whether a person approves each commit that the pipeline delivers.
     #[must_use]
     pub fn is_approved_by_hand(&self) -> bool {
         self.approval.unwrap_or(false)

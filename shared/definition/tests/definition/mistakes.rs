@@ -186,6 +186,14 @@ fn what_environments_say_of_services() {
 }
 
 #[test]
+fn an_environment_that_shares_all_services() {
+    snapshot!(message(
+        "[services]\napi = \"api\"\nweb = \"web\"\n[environments]\nint = {}\n\
+         stg = { share = { api = \"int\" } }\nold = { share = { api = \"int\", web = \"int\" } }\n"
+    ));
+}
+
+#[test]
 fn rollouts_that_say_nothing_or_too_much() {
     snapshot!(message(
         "[environments.a]\nbake = \"10m\"\n[environments.b]\nbake = \"10m\"\nrollout = \"all-at-once\"\nalarms = []\n\

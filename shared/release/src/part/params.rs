@@ -29,10 +29,6 @@ const NO_RELEASE: &str = "none";
 /// What messages about an environment expect; values are never shown.
 const ENVIRONMENT: &str = "the name of an environment, such as `int` or `dev-anna`";
 
-/// How many digits of an execution's id the name of its environment has. Executions of one pipeline that are there at one time
-/// are few, and 32 bits tell them apart.
-const INSTANCE_DIGITS: usize = 8;
-
 /// How long another deployment is waited for, if nothing is said: as long as deploy-stack waits for a stack.
 const DEFAULT_WAIT: Duration = Duration::from_hours(1);
 
@@ -122,7 +118,7 @@ impl ReleaseParams {
             })?),
         };
         let name = take("environment").ok_or_else(|| missing("environment"))?;
-        let environment = environment(name, take("instance"))?;
+        let environment = environment(&name, take("instance"))?;
         let service = take("service").ok_or_else(|| missing("service"))?;
         let (kind, from) = (take("kind"), take("from"));
         let kind = match (kind.as_deref(), from) {
@@ -165,20 +161,20 @@ fn given(value: Option<String>) -> Option<String> {
 }
 
 /// The environment, or with an execution's id the one that is that execution's own.
-fn environment(name: String, instance: Option<String>) -> Result<EnvironmentName, ParametersError> {
-    let name = match instance {
-        None => name,
-        Some(instance) => {
-            let digits = instance.get(..INSTANCE_DIGITS).filter(|digits| {
-                let is_digit = |byte: u8| byte.is_ascii_hexdigit();
-                digits.bytes().all(is_digit)
-            });
-            let expected = "`#{codepipeline.PipelineExecutionId}`";
-            let digits = digits.ok_or_else(|| invalid("instance", expected))?;
-            format!("{name}-{digits}")
+fn environment(name: &str, instance: Option<String>) -> Result<EnvironmentName, ParametersError> {
+    if let Some(instance) = instance {
+        let family = name.to_ascii_lowercase();
+        if !FAMILIES.contains(&family.as_str()) {
+            return Err(invalid(
+                "environment",
+                "the family of an execution's environment: `qa`",
+            ));
         }
-    };
-    EnvironmentName::parse(&name).map_err(|_| invalid("environment", ENVIRONMENT))
+        let expected = "`#{codepipeline.PipelineExecutionId}`";
+        let named = EnvironmentName::of_execution(&family, &instance);
+        return named.ok_or_else(|| invalid("instance", expected));
+    }
+    EnvironmentName::parse(name).map_err(|_| invalid("environment", ENVIRONMENT))
 }
 
 fn address((name, value): (String, String)) -> Result<(Reference, String), ParametersError> {

@@ -514,7 +514,7 @@ pub(crate) async fn names_wrong_parameters<S: Subject>() {
         ),
         (
             "&instance=x",
-            "`instance` in `UserParameters` is not valid: expected `#{codepipeline.PipelineExecutionId}`",
+            "`environment` in `UserParameters` is not valid: expected the family of an execution's environment: `qa`",
         ),
         (
             "&verified-in=a.b",

@@ -17,6 +17,7 @@ pub(super) struct Context<'a> {
     /// What the names of the pipelines are, or begin with.
     pipeline_names: &'static str,
     groups: Groups,
+    conditions: Vec<Condition>,
     /// The application's name, if stacks begin with it.
     application: Option<&'a str>,
     /// The application whose releases are kept.
@@ -27,18 +28,33 @@ pub(super) struct Context<'a> {
     hosts: &'static str,
 }
 
+/// The most conditions of `Fn::Or`
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html>).
+const MOST_OF_OR: usize = 10;
+
+/// A condition.
+#[derive(Debug, Serialize)]
+struct Condition {
+    name: String,
+    value: String,
+}
+
 /// A pipeline.
 #[derive(Debug, Serialize)]
 struct Launched<'a> {
     name: Option<&'a str>,
     /// The environment that it applies releases to.
     applies: Option<&'a str>,
+    /// Whether that is a family.
+    applies_family: bool,
     id: &'a str,
     resource: String,
     file: String,
     output: String,
     /// The resources of the pipelines that deliver before it.
     after: &'a [String],
+    /// Whether what it applies counts as verified.
+    verifies: String,
     /// What its template has parameters for.
     #[serde(flatten)]
     names: Names,
@@ -70,6 +86,7 @@ struct Id {
 pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<'a> {
     let mut names = Names::in_template(plan, parts);
     names.environments = parts.iter().flat_map(own_actions).collect();
+    let conditions = parts.iter().flat_map(conditions).collect();
     let is_one = parts.first().is_some_and(|part| part.name.is_none());
     let delivering = parts
         .iter()
@@ -89,6 +106,7 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<
             build: names.build_group(),
             own_actions: names.own_actions_group(),
         },
+        conditions,
         application: plan.deploys_stacks().then(|| plan.application()),
         releases_of: plan.has_releases().then(|| plan.application()),
         grants: grants(plan),
@@ -102,30 +120,77 @@ pub(super) fn context<'a>(plan: &'a Plan<'_>, parts: &'a [Part<'_>]) -> Context<
 }
 
 fn launched<'a>(part: &'a Part<'_>) -> Launched<'a> {
+    let names = Names::of(part);
     Launched {
         name: part.name.as_deref(),
         applies: part.applies.as_ref().map(PlannedEnvironment::name),
+        applies_family: part
+            .applies
+            .as_ref()
+            .is_some_and(|one| one.member.is_some()),
         id: &part.id,
         resource: part.resource(),
         file: part.file(),
         output: part.output(),
         after: &part.after,
-        names: Names::of(part),
+        verifies: verifies(&names),
+        names,
     }
+}
+
+/// `on` unless an action of the user's own is left out.
+fn verifies(names: &Names) -> String {
+    let conditions = names.environments.iter().rev();
+    let conditions = conditions.filter_map(|one| one.on_condition.as_deref());
+    conditions.fold("\"on\"".to_owned(), |verifies, condition| {
+        format!("!If [{condition}, {verifies}, \"off\"]")
+    })
+}
+
+/// On which condition an action of the user's own runs when releases are applied: its input has to be made there.
+fn conditions(part: &Part<'_>) -> Vec<Condition> {
+    let own_actions = Names::of(part).environments.into_iter();
+    let conditions = own_actions.filter_map(|one| {
+        let input = format!("{}Input", one.launched);
+        let mut any = vec![
+            format!("!Equals [!Ref {}, \"\"]", one.launched),
+            format!("!Equals [!Ref {input}, \"\"]"),
+        ];
+        let artifacts = one.artifacts.iter();
+        any.extend(artifacts.map(|artifact| format!("!Equals [!Ref {input}, {artifact}]")));
+        Some(Condition {
+            name: one.on_condition?,
+            value: any_of(&any),
+        })
+    });
+    conditions.collect()
+}
+
+/// More conditions than `Fn::Or` takes are nested.
+fn any_of(conditions: &[String]) -> String {
+    if conditions.len() <= MOST_OF_OR {
+        return format!("!Or [{}]", conditions.join(", "));
+    }
+    let (first, others) = conditions.split_at(MOST_OF_OR - 1);
+    // `Fn::Or` needs two, and one alone is its own.
+    let others = match others {
+        [one] => one.clone(),
+        others => any_of(others),
+    };
+    format!("!Or [{}, {others}]", first.join(", "))
 }
 
 /// The actions of the user's own in a pipeline, as the template with all pipelines calls them.
 fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
-    let of_pipeline = part
-        .name
-        .as_ref()
-        .map(|name| format!(" in the pipeline {name}"));
+    let name = part.name.as_ref().filter(|_| part.applies.is_none());
+    let of_pipeline = name.map(|name| format!(" in the pipeline {name}"));
     let of_pipeline = of_pipeline.unwrap_or_default();
     let own_actions = Names::of(part).environments.into_iter();
     own_actions
+        .filter(|one| one.on_condition.is_none())
         .map(|one| OwnAction {
             name: format!("{}{of_pipeline}", one.name),
-            action: format!("{}{}", part.id, one.action),
+            action: one.launched.clone(),
             ..one
         })
         .collect()

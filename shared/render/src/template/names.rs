@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::part::Part;
 use crate::pipeline::{FUNCTIONS, Pipeline};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
+use crate::release::VERIFIES;
 use crate::rollout::METRICS_DELAY;
 
 /// What both templates have parameters, resources or outputs for.
@@ -41,6 +42,8 @@ pub(super) struct Names {
     pub(super) directory_is_parameter: bool,
     pub(super) approval_is_parameter: bool,
     pub(super) watches_rollouts: bool,
+    /// Whether actions of the user's own may be left out.
+    pub(super) may_lack_own_actions: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,6 +87,10 @@ pub(super) struct OwnAction {
     pub(super) action: String,
     /// The artifacts that it can have as its input.
     pub(super) artifacts: Vec<String>,
+    /// As the template with all pipelines calls it.
+    pub(super) launched: String,
+    /// The condition of that template on which it runs, if there is one.
+    pub(super) on_condition: Option<String>,
 }
 
 impl Names {
@@ -123,6 +130,7 @@ impl Names {
             directory_is_parameter: plan.is_one_app(),
             approval_is_parameter: plan.has_default_environments,
             watches_rollouts: used.contains(METRICS_DELAY),
+            may_lack_own_actions: used.contains(VERIFIES),
         }
     }
 
@@ -239,21 +247,23 @@ fn app(service: &PlannedService<'_>) -> App {
 
 /// As the pipeline's own template calls them.
 fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
-    if part.applies.is_some() {
-        return Vec::new();
-    }
     let artifacts: Vec<_> = part
         .pipeline
         .artifacts()
         .into_iter()
         .map(ToOwned::to_owned)
         .collect();
-    let environments = part.plan.environments.iter();
-    environments
-        .map(|environment| OwnAction {
-            name: environment.stage.clone(),
-            action: environment.own_action(),
-            artifacts: artifacts.clone(),
+    let own_actions = part.pipeline.own_actions();
+    own_actions
+        .map(|(stage, one)| {
+            let launched = part.launched(&one.parameter);
+            OwnAction {
+                name: stage.name.clone(),
+                action: one.parameter.clone(),
+                artifacts: artifacts.clone(),
+                on_condition: one.is_of_another.then(|| format!("{launched}IsApplied")),
+                launched,
+            }
         })
         .collect()
 }

@@ -24,6 +24,8 @@ pub(super) struct Context {
     #[serde(flatten)]
     names: Names,
     description: String,
+    /// Its name for commands, where there are several pipelines.
+    name: Option<String>,
     /// Whether it applies releases, and each commit starts another one.
     applies: bool,
     /// What it is started with.
@@ -59,8 +61,14 @@ struct Stage {
     name: String,
     actions: Vec<Action>,
     approval: Option<Approval>,
-    own_action: Option<String>,
+    own_actions: Vec<OwnAction>,
     own_run_order: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct OwnAction {
+    action: String,
+    name: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +123,7 @@ pub(super) fn context(part: &Part<'_>) -> Context {
     };
     Context {
         description: quoted(&description(part)),
+        name: part.name.clone(),
         applies: part.applies.is_some(),
         variables: part.applies.as_ref().map(variables).unwrap_or_default(),
         failing_stages: ending(Deployment::OfEnvironment),
@@ -207,8 +216,19 @@ fn stage(stage: &pipeline::Stage) -> Stage {
             question: quoted(&approval.question),
             link: approval.link.clone(),
         }),
-        own_action: stage.own_action.as_ref().map(|one| one.parameter.clone()),
-        own_run_order: stage.own_action.as_ref().map_or(0, |one| one.run_order),
+        own_actions: stage.own_actions.iter().map(own_action).collect(),
+        own_run_order: stage.own_run_order(),
+    }
+}
+
+fn own_action(action: &pipeline::OwnAction) -> OwnAction {
+    let parameter = action.parameter.clone();
+    OwnAction {
+        name: match &action.prefix {
+            None => format!("!Ref {parameter}"),
+            Some(prefix) => format!("!Sub {}", quoted(&format!("{prefix}-${{{parameter}}}"))),
+        },
+        action: parameter,
     }
 }
 
