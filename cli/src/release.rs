@@ -20,7 +20,7 @@ pub(crate) use choose::Release;
 pub(crate) use diff::diff;
 pub(crate) use environment::env;
 pub(crate) use environment::release::EnvironmentRelease;
-pub(crate) use place::find_repository;
+pub(crate) use place::{application_of, find_repository};
 pub(crate) use promote::promote;
 pub(crate) use refusal::agree;
 

@@ -112,7 +112,7 @@ pub(crate) struct Env {
 /// What is done with an environment.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum EnvCommand {
-    /// List the environments: what each has, since when, who is deploying, and until when it stays.
+    /// List the environments: what each has, since when, who is deploying, and when it is removed.
     Ls(Ls),
 
     /// Make an environment of your own from a release, or bring another release to it.
@@ -121,7 +121,7 @@ pub(crate) enum EnvCommand {
     /// Remove an environment of a family (`dev-anna`, `qa-1f09ab3c`) with everything that was deployed to it.
     Down(EnvDown),
 
-    /// Say until when an environment of a family stays.
+    /// Keep an environment of a family until a time, or until somebody removes it.
     Keep(Keep),
 
     /// Finish the rollback of stacks in which it failed (`UPDATE_ROLLBACK_FAILED`), and try a removal that failed again.

@@ -112,19 +112,19 @@ pub(crate) fn of_pipelines(definition: &Definition, application: &str) -> Vec<Pi
 pub(crate) async fn stacks(
     client: &Client,
     settings: &Settings,
+    application: &str,
 ) -> Result<Vec<EnvironmentStack>, CallError> {
-    let application = settings.application();
     let definition = settings.definition();
     // A pipeline gives the only service of a repository that names none no tags.
     let untagged = match definition.file().services {
-        None => of_pipelines(definition, &application),
+        None => of_pipelines(definition, application),
         Some(_) => Vec::new(),
     };
     let mut all = list(client).await?;
     all.retain(|stack| stack.state() != State::Review);
     let stacks = all
         .into_iter()
-        .filter_map(|stack| of_tags(&stack, &application).or_else(|| of_name(stack, &untagged)));
+        .filter_map(|stack| of_tags(&stack, application).or_else(|| of_name(stack, &untagged)));
     Ok(stacks.collect())
 }
 
@@ -153,10 +153,11 @@ fn of_name(stack: Description, known: &[PipelineStack]) -> Option<EnvironmentSta
 pub(crate) async fn find(
     client: &Client,
     settings: &Settings,
+    application: &str,
 ) -> Result<Vec<EnvironmentState>, CallError> {
     let services = settings.definition().services();
     let is_left = |service: &str| settings.file_path().is_some() && services.get(service).is_none();
-    let stacks = match stacks(client, settings).await {
+    let stacks = match stacks(client, settings, application).await {
         Ok(stacks) => stacks,
         Err(error) if error.kind == CallErrorKind::Denied => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -194,7 +195,7 @@ pub(crate) async fn left(
     settings: &Settings,
     environment: &str,
 ) -> Result<Vec<ServiceState>, CallError> {
-    let mut all = find(client, settings).await?;
+    let mut all = find(client, settings, &settings.application()).await?;
     all.retain(|one| one.name == environment);
     let services = all.into_iter().flat_map(|one| one.services);
     Ok(services.filter(|one| one.is_left).collect())

@@ -7,6 +7,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, TriggerType};
+use delivery_release::repository::Repository;
 use delivery_stack::description::Description;
 use delivery_stack::state::State;
 use schemars::JsonSchema;
@@ -19,7 +20,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
-use crate::release::find_repository;
+use crate::release::{application_of, find_repository};
 use crate::settings::Settings;
 use crate::stack::connection::find;
 use crate::stack::pipelines::short;
@@ -88,8 +89,10 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
     let (target, environments) = match Target::of(&settings).await {
         Ok(target) => {
             let client = target.cloud.cloudformation();
-            let mut environments = environments::find(&client, &settings).await?;
-            if let Some(repository) = find_repository(&target.cloud, &target.stack) {
+            let repository = find_repository(&target.cloud, &target.stack);
+            let application = application(&settings, repository.as_ref()).await?;
+            let mut environments = environments::find(&client, &settings, &application).await?;
+            if let Some(repository) = repository {
                 let added = environments::add_releases(&repository, &mut environments).await;
                 unless_denied(added)?;
             }
@@ -161,6 +164,23 @@ async fn applying(target: &Target) -> Result<Vec<PipelineState>, CliError> {
     Ok(found)
 }
 
+/// The application: outside its repository that of its releases, if who asks may read them.
+async fn application(
+    settings: &Settings,
+    repository: Option<&Repository>,
+) -> Result<String, CliError> {
+    if settings.definition().application().is_none()
+        && let Some(repository) = repository
+    {
+        match application_of(repository).await {
+            Ok(Some(application)) => return Ok(application),
+            Ok(None) => {}
+            Err(error) => unless_denied(Err(error))?,
+        }
+    }
+    Ok(settings.application())
+}
+
 /// The environments of developers, where there is no stack with a pipeline; else the error that says so.
 async fn without_pipeline(
     global: &Global,
@@ -171,12 +191,14 @@ async fn without_pipeline(
         return Err(error);
     }
     let cloud = Cloud::connect(settings).await?;
-    let environments = environments::find(&cloud.cloudformation(), settings).await?;
+    let application = settings.application();
+    let client = cloud.cloudformation();
+    let environments = environments::find(&client, settings, &application).await?;
     if environments.is_empty() {
         return Err(error);
     }
     let shown = Environments {
-        application: settings.application(),
+        application,
         environments,
     };
     answer::print(global.json, &shown);

@@ -8,6 +8,7 @@ use delivery_release::repository::Repository;
 use delivery_stack::description::Description;
 use delivery_stack::template::nearest;
 
+use super::choose::Release;
 use super::refusal::Refusal;
 use crate::args::Global;
 use crate::cloud::Cloud;
@@ -35,6 +36,16 @@ pub(crate) fn find_repository(cloud: &Cloud, stack: &Description) -> Option<Repo
     Some(Repository::new(cloud.s3(), bucket))
 }
 
+/// The application whose releases these are; `None` where there is none yet.
+pub(crate) async fn application_of(repository: &Repository) -> Result<Option<String>, CliError> {
+    let newest = repository.releases().await?.into_iter().next();
+    let Some(newest) = newest else {
+        return Ok(None);
+    };
+    let release = Release::read(repository, &newest.release).await?;
+    Ok(Some(release.manifest.application))
+}
+
 impl Releases {
     /// The repository of the stack that the settings name.
     pub(crate) async fn find(global: &Global) -> Result<Self, CliError> {
@@ -49,6 +60,15 @@ impl Releases {
             target,
             repository,
         })
+    }
+
+    /// The application. The folder here may be another one's: who is called at night names the stack.
+    pub(crate) async fn application(&self) -> Result<String, CliError> {
+        if let Some(application) = application_of(&self.repository).await? {
+            return Ok(application);
+        }
+        let named = self.settings.definition().application();
+        Ok(named.ok_or(Refusal::NoReleases)?.to_owned())
     }
 
     /// The environment of a name, in whatever case: who is called at night need not have `delivery.toml`.

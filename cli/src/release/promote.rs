@@ -75,6 +75,9 @@ pub(crate) async fn promote(global: &Global, arguments: &Promote) -> Result<Exit
     };
     if !arguments.unverified {
         check_verified(&releases, &release, to.name()).await?;
+        if arguments.release.is_some() {
+            check_origin(&releases, &release, &from).await?;
+        }
     }
     if is_there(&to, &release).await? {
         answer::print(global.json, &already(&to, &release));
@@ -195,6 +198,38 @@ async fn show(
     Ok(())
 }
 
+/// The environments whose tests a release has passed.
+async fn verified(releases: &Releases, release: &Release) -> Result<Vec<String>, CliError> {
+    let all = releases.repository.releases().await?;
+    let listed = all.into_iter().find(|one| one.release == release.id);
+    Ok(listed.map(|one| one.verified).unwrap_or_default())
+}
+
+/// Fails where a release that a person names never was in the environment that it is said to come from: the record of its
+/// deployment would be wrong.
+async fn check_origin(
+    releases: &Releases,
+    release: &Release,
+    from: &Environment,
+) -> Result<(), CliError> {
+    let name = from.name().as_str();
+    let current = from.state().await?.current;
+    let is_there = current.is_some_and(|current| current.release == release.id);
+    if is_there
+        || verified(releases, release)
+            .await?
+            .iter()
+            .any(|one| one == name)
+    {
+        return Ok(());
+    }
+    Err(Refusal::NotFrom {
+        release: release.name(),
+        environment: name.to_owned(),
+    }
+    .into())
+}
+
 /// Fails where the release has not passed the tests of the environment before, as the release's own settings have it.
 async fn check_verified(
     releases: &Releases,
@@ -205,9 +240,7 @@ async fn check_verified(
     let Some(before) = configuration.before(to) else {
         return Ok(());
     };
-    let all = releases.repository.releases().await?;
-    let listed = all.into_iter().find(|one| one.release == release.id);
-    let verified = listed.map(|one| one.verified).unwrap_or_default();
+    let verified = verified(releases, release).await?;
     let is_before = |name: &String| {
         let member = EnvironmentName::parse(name).ok();
         name == before

@@ -130,7 +130,7 @@ async fn delete(
     now: Timestamp,
 ) -> Result<Pruned, CliError> {
     let manifests = prunable.releases.iter().map(layout::manifest);
-    let markers = bucket.delete(manifests.collect()).await?;
+    let (markers, failure) = bucket.delete_as_far(manifests.collect()).await;
     // An environment may have begun with one of them in between; it read the manifest before it was gone.
     let again = repository.holdings().await?;
     let is_used = |release: &&ReleaseId| again.in_use.contains(*release);
@@ -142,6 +142,9 @@ async fn delete(
     bucket
         .bring_back(markers.into_iter().filter(|one| keys.contains(&one.key)))
         .await?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
     let again = if used.is_empty() {
         again
     } else {
@@ -187,14 +190,38 @@ struct Marker {
     version: String,
 }
 
+/// What became of a request.
+#[derive(Debug)]
+struct Sent {
+    deleted: Vec<Marker>,
+    /// The first of those that were not deleted.
+    failure: Option<NotDeleted>,
+}
+
 impl Bucket {
-    async fn delete(&self, keys: Vec<String>) -> Result<Vec<Marker>, CliError> {
+    async fn delete(&self, keys: Vec<String>) -> Result<(), CliError> {
+        match self.delete_as_far(keys).await {
+            (_, Some(error)) => Err(error),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// What was deleted, also where not all was.
+    async fn delete_as_far(&self, keys: Vec<String>) -> (Vec<Marker>, Option<CliError>) {
         let mut markers = Vec::new();
         for batch in keys.chunks(MAX_BATCH) {
             let objects = batch.iter().map(|key| identifier(key, None)).collect();
-            markers.extend(self.send(objects).await?);
+            match self.send(objects).await {
+                Ok(Sent { deleted, failure }) => {
+                    markers.extend(deleted);
+                    if let Some(failure) = failure {
+                        return (markers, Some(failure.into()));
+                    }
+                }
+                Err(error) => return (markers, Some(error)),
+            }
         }
-        Ok(markers)
+        (markers, None)
     }
 
     async fn bring_back(&self, markers: impl Iterator<Item = Marker>) -> Result<(), CliError> {
@@ -202,12 +229,14 @@ impl Bucket {
             .map(|one| identifier(&one.key, Some(one.version)))
             .collect();
         for batch in objects.chunks(MAX_BATCH) {
-            self.send(batch.to_vec()).await?;
+            if let Some(failure) = self.send(batch.to_vec()).await?.failure {
+                return Err(failure.into());
+            }
         }
         Ok(())
     }
 
-    async fn send(&self, objects: Vec<ObjectIdentifier>) -> Result<Vec<Marker>, CliError> {
+    async fn send(&self, objects: Vec<ObjectIdentifier>) -> Result<Sent, CliError> {
         let delete = Delete::builder().set_objects(Some(objects)).build();
         let delete = delete.expect("the objects are set");
         let sent = self
@@ -217,13 +246,10 @@ impl Bucket {
             .delete(delete);
         let sent = sent.send().await;
         let answer = sent.map_err(|error| CallError::new("s3:DeleteObject", &self.name, &error))?;
-        if let Some(error) = answer.errors().first() {
-            return Err(NotDeleted {
-                address: format!("s3://{}/{}", self.name, error.key().unwrap_or_default()),
-                message: error.message().unwrap_or_default().to_owned(),
-            }
-            .into());
-        }
+        let failure = answer.errors().first().map(|error| NotDeleted {
+            address: format!("s3://{}/{}", self.name, error.key().unwrap_or_default()),
+            message: error.message().unwrap_or_default().to_owned(),
+        });
         let deleted = answer.deleted.unwrap_or_default().into_iter();
         let markers = deleted.filter_map(|one| {
             Some(Marker {
@@ -231,7 +257,10 @@ impl Bucket {
                 version: one.delete_marker_version_id?,
             })
         });
-        Ok(markers.collect())
+        Ok(Sent {
+            deleted: markers.collect(),
+            failure,
+        })
     }
 
     /// What stands beside a manifest: who published it, its marks, and its entry by time.
@@ -241,7 +270,7 @@ impl Bucket {
         let entries = self.list(layout::BY_TIME).await?;
         let suffix = format!("-{release}");
         keys.extend(entries.into_iter().filter(|key| key.ends_with(&suffix)));
-        self.delete(keys).await.map(drop)
+        self.delete(keys).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, CliError> {

@@ -31,6 +31,12 @@ pub(crate) enum Refusal {
         environment: String,
         before: String,
     },
+    /// It was never in the environment that it is said to come from.
+    #[error("the release {release} is not what `{environment}` has, and has not passed its tests")]
+    NotFrom {
+        release: String,
+        environment: String,
+    },
     /// Members of families are not promoted to.
     #[error("`{environment}` is a member of a family: releases are not promoted to it")]
     Family { environment: String },
@@ -38,7 +44,9 @@ pub(crate) enum Refusal {
     #[error("`{environment}` is not an environment of your own: their names begin with `dev-`")]
     NotOwn { environment: String },
     /// The environment is never removed.
-    #[error("`{environment}` is not removed: only members of a family are (`dev-anna`)")]
+    #[error(
+        "`{environment}` is not removed: only environments of a family, such as `dev-anna`, can be"
+    )]
     Stays { environment: String },
     /// Nobody is deploying.
     #[error("nobody is deploying to `{environment}`")]
@@ -63,7 +71,7 @@ impl Explained for Refusal {
                 answer: Answer::NotATerminal,
                 ..
             } => Exit::Usage,
-            Self::NotVerified { .. } | Self::Stays { .. } => Exit::Refused,
+            Self::NotVerified { .. } | Self::NotFrom { .. } | Self::Stays { .. } => Exit::Refused,
             Self::NotConfirmed { answer, .. } => answer.exit(),
         }
     }
@@ -76,7 +84,7 @@ impl Explained for Refusal {
             | Self::Absent { .. }
             | Self::NotLocked { .. } => "not-found",
             Self::Itself { .. } | Self::Family { .. } | Self::NotOwn { .. } => "usage",
-            Self::NotVerified { .. } | Self::Stays { .. } => "refused",
+            Self::NotVerified { .. } | Self::NotFrom { .. } | Self::Stays { .. } => "refused",
             Self::NotConfirmed { answer, .. } => match answer {
                 Answer::NotATerminal => "usage",
                 Answer::Interrupted => "interrupted",
@@ -92,11 +100,12 @@ impl Explained for Refusal {
             Self::Empty { environment } => {
                 format!("`delivery releases {environment}` shows what was deployed to it")
             }
-            Self::Absent { .. } => "`delivery env ls --all` lists them".to_owned(),
+            Self::Absent { .. } => "`delivery env ls --all` lists those that had a release; the stacks that `delivery deploy` made are deleted in CloudFormation".to_owned(),
             Self::Itself { .. } => "name the environment that has the release, then the one that gets it".to_owned(),
             Self::NotVerified { before, .. } => format!(
                 "deliver it to `{before}` first; to promote it all the same, say why: `--unverified --message REASON`"
             ),
+            Self::NotFrom { .. } => "`delivery releases` shows where each release passed the tests; to promote it all the same, say why: `--unverified --message REASON`".to_owned(),
             Self::Family { environment } => {
                 format!("bring a release to an environment of your own with `delivery env up {environment}`")
             }

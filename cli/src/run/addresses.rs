@@ -19,7 +19,7 @@ pub(super) async fn add(
     progress: &mut Progress,
 ) {
     let client = environment.endpoints().cloudformation();
-    if let Ok(stacks) = stacks(&client, settings).await {
+    if let Ok(stacks) = stacks(&client, settings, &settings.application()).await {
         add_outputs(stacks, &templates.environments, &mut progress.urls);
     }
 }

@@ -1,5 +1,7 @@
 //! `delivery env keep`: until when a member of a family stays.
 
+use delivery_definition::names::EnvironmentName;
+use delivery_release::environment::State;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -12,8 +14,13 @@ use crate::args::release::Keep;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
+use crate::release::choose::Release;
+use crate::release::configuration::Configuration;
 use crate::release::place::Releases;
 use crate::release::refusal::Refusal;
+
+/// The time zone of an environment that names none.
+const DEFAULT_ZONE: &str = "UTC";
 
 /// Until when an environment stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -46,12 +53,11 @@ pub(super) async fn keep(global: &Global, arguments: &Keep) -> Result<Exit, CliE
     let releases = Releases::find(global).await?;
     let environment = releases.member(&arguments.environment).await?;
     let name = environment.name().to_string();
-    if !is_there(&environment.state().await?) {
+    let state = environment.state().await?;
+    if !is_there(&state) {
         return Err(Refusal::Absent { environment: name }.into());
     }
-    let target = releases.settings.definition().environment(&name).ok();
-    let zone = target.and_then(|target| target.settings.timezone.clone());
-    let zone = zone.map_or_else(|| "UTC".to_owned(), |zone| zone.0);
+    let zone = zone(&releases, environment.name(), &state).await?;
     let now = delivery_action::clock::timestamp();
     let state = environment
         .keep(until(&arguments.until, now, &zone)?)
@@ -62,6 +68,32 @@ pub(super) async fn keep(global: &Global, arguments: &Keep) -> Result<Exit, CliE
     };
     answer::print(global.json, &kept);
     Ok(Exit::Success)
+}
+
+/// The time zone of an environment, as the release has it that is there: the folder here may be another one's, or have changes
+/// that were never deployed.
+async fn zone(
+    releases: &Releases,
+    environment: &EnvironmentName,
+    state: &State,
+) -> Result<String, CliError> {
+    let current = state.current.iter().map(|current| &current.release);
+    let lease = state.lease.iter().map(|lease| &lease.deployment);
+    let last = state.last.iter().map(|last| &last.deployment);
+    let begun = lease
+        .chain(last)
+        .filter_map(|deployment| deployment.to.as_ref());
+    let mut known = current.chain(begun.map(|to| &to.release));
+    let Some(release) = known.next() else {
+        return Ok(DEFAULT_ZONE.to_owned());
+    };
+    let release = Release::read(&releases.repository, release).await?;
+    let configuration = Configuration::read(&releases.repository, &release).await?;
+    let target = configuration.definition.environment(environment.as_str());
+    let zone = target
+        .ok()
+        .and_then(|target| target.settings.timezone.clone());
+    Ok(zone.map_or_else(|| DEFAULT_ZONE.to_owned(), |zone| zone.0))
 }
 
 /// The time that the words mean.

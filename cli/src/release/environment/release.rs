@@ -1,4 +1,4 @@
-//! What an environment has, who is changing it, and until when it stays.
+//! What an environment has, who is changing it, and when it is removed.
 
 use std::fmt::Write as _;
 

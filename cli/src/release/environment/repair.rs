@@ -65,7 +65,8 @@ pub(super) async fn repair(global: &Global, arguments: &Repair) -> Result<Exit, 
     let environment = releases.environment(&arguments.environment).await?;
     let name = environment.name().to_string();
     let client = releases.target.cloud.cloudformation();
-    let mut stuck = environments::stacks(&client, &releases.settings).await?;
+    let application = releases.application().await?;
+    let mut stuck = environments::stacks(&client, &releases.settings, &application).await?;
     stuck.retain(|one| one.environment == name && one.stack.state() == StackState::StuckUpdate);
     let removal_failed = has_failed_removal(&environment.state().await?);
     let mut repaired = Repaired {

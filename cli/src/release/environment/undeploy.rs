@@ -20,6 +20,10 @@ use crate::pipeline::target::Target;
 /// The output of the delivery stack with the function's name.
 const OUTPUT: &str = "Undeploy";
 
+/// How long the function may take to begin where nobody else is deploying. Lambda tries again one minute after a failure, and two
+/// after the next (Lambda, "Asynchronous invocation"); after somebody else's deployment it is called again within five minutes.
+const BEGIN_LIMIT: Duration = Duration::from_mins(7);
+
 /// How a removal ended.
 #[derive(Debug)]
 pub(super) enum Followed {
@@ -69,11 +73,13 @@ pub(super) async fn follow(
         source,
     })?;
     let since = Instant::now();
+    let mut free_since = since;
     let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
     loop {
         let state = environment.state().await.map_err(CliError::from);
         if let Some(state) = outage.tolerate(state)? {
             if let Some(lease) = &state.lease {
+                free_since = Instant::now();
                 let deployment = &lease.deployment;
                 reporter.show_progress(&format!(
                     "{}: {} by {}, pass {}",
@@ -85,6 +91,10 @@ pub(super) async fn follow(
             } else if let Some(last) = state.last.filter(|last| is_of(last, before)) {
                 reporter.clear_progress();
                 return ended(environment, last);
+            } else if free_since.elapsed() >= BEGIN_LIMIT {
+                reporter.clear_progress();
+                let environment = environment.name().to_string();
+                return Err(UndeployError::NotBegun { environment }.into());
             }
         }
         if since.elapsed() >= timeout {
@@ -130,6 +140,8 @@ pub(super) enum UndeployError {
         environment: String,
         message: String,
     },
+    #[error("the removal of `{environment}` has not begun: the function may have failed before")]
+    NotBegun { environment: String },
     #[error("the time ran out before `{environment}` was removed")]
     TimedOut { environment: String },
 }
@@ -138,7 +150,7 @@ impl Explained for UndeployError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoFunction { .. } => Exit::NotFound,
-            Self::Failed { .. } => Exit::PipelineFailed,
+            Self::Failed { .. } | Self::NotBegun { .. } => Exit::PipelineFailed,
             Self::TimedOut { .. } => Exit::TimedOut,
         }
     }
@@ -146,7 +158,7 @@ impl Explained for UndeployError {
     fn kind(&self) -> &'static str {
         match self {
             Self::NoFunction { .. } => "not-found",
-            Self::Failed { .. } => "removal",
+            Self::Failed { .. } | Self::NotBegun { .. } => "removal",
             Self::TimedOut { .. } => "timeout",
         }
     }
@@ -160,6 +172,9 @@ impl Explained for UndeployError {
             }
             Self::Failed { environment, .. } => format!(
                 "correct what the message says, then try again: `delivery env repair {environment}`"
+            ),
+            Self::NotBegun { environment } => format!(
+                "see the log of the function `undeploy`, correct what it says, and try again: `delivery env down {environment}`"
             ),
             Self::TimedOut { environment } => format!(
                 "the removal goes on; follow it with `delivery env down {environment}`, or see the log of the function \

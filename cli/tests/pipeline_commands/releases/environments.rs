@@ -4,7 +4,7 @@ use delivery_release::environment::{Action, Outcome};
 use serde_json::json;
 
 use super::message;
-use super::shop::{Shop, at};
+use super::shop::{COMMITS, SETTINGS, Shop, at};
 use crate::services::Invocation;
 use crate::text;
 use crate::world::Ended;
@@ -213,4 +213,33 @@ async fn a_stack_whose_rollback_failed_is_repaired() {
     assert_eq!(document["removal"], false);
     let again = shop.json(&["env", "repair", "dev-eva"]).await;
     assert_eq!(again.documents[0]["stacks"], json!([]), "{}", again.data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_called_at_night_need_not_be_in_the_application_s_folder() {
+    let (mut shop, _) = Shop::with_releases().await;
+    shop.create_applying("shop-apply-prod", "Prod").await;
+    shop.create_applying("shop-apply-dev", "Dev").await;
+    let night = SETTINGS.replace(
+        "dev = {}",
+        "dev = { ttl = \"4h\", timezone = \"Asia/Kathmandu\" }",
+    );
+    let release = shop.publish("night", COMMITS[1], &night, at(7200)).await;
+    shop.deploy("dev-anna", &release).await;
+    std::fs::remove_file(shop.world.folder.path().join("delivery.toml")).unwrap();
+    let kept = shop
+        .json(&["env", "keep", "dev-anna", "until", "20:00"])
+        .await;
+    assert_eq!(kept.code, 0, "{}", kept.printed);
+    // Five hours and three quarters before UTC.
+    let until = kept.documents[0]["until"].as_str().unwrap();
+    assert!(until.ends_with("T14:15:00Z"), "{until}");
+    let repaired = shop.json(&["env", "repair", "dev-eva", "--yes"]).await;
+    assert_eq!(repaired.code, 0, "{}", repaired.printed);
+    assert_eq!(repaired.documents[0]["stacks"], json!(["shop-dev-eva-api"]));
+    let status = shop.json(&["status"]).await;
+    let environments = status.documents[0]["environments"].as_array();
+    let environments = environments.unwrap_or_else(|| panic!("{}", status.printed));
+    let eva = environments.iter().find(|one| one["name"] == "dev-eva");
+    assert!(eva.is_some(), "{}", status.data);
 }

@@ -132,6 +132,34 @@ async fn what_did_not_pass_the_tests_before_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_comes_from_where_it_was() {
+    let (mut shop, [first, second]) = Shop::with_releases().await;
+    shop.create_applying("shop-apply-prod", "Prod").await;
+    shop.deploy("dev-anna", &first).await;
+    let id = second.as_str();
+    let promote = [
+        "promote",
+        "dev-anna",
+        "prod",
+        "--release",
+        id,
+        "--yes",
+        "--no-wait",
+    ];
+    // It passed the tests of `int`, and never was in `dev-anna`.
+    let refused = shop.json(&promote).await;
+    assert_eq!(refused.code, 9, "{}", refused.printed);
+    let text = message(&refused.documents[0]).replace(id, "RELEASE");
+    insta::assert_snapshot!(text, @r"
+    the release RELEASE (commit 12ab34cd) is not what `dev-anna` has, and has not passed its tests
+      help: `delivery releases` shows where each release passed the tests; to promote it all the same, say why: `--unverified --message REASON`
+    ");
+    shop.deploy("dev-anna", &second).await;
+    let there = shop.json(&promote).await;
+    assert_eq!(there.code, 0, "{}", there.printed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_can_be_promoted_that_is_said() {
     let (shop, [_, second]) = Shop::with_releases().await;
     for (arguments, code) in [
