@@ -32,7 +32,7 @@ pub(crate) use history::RunHistory;
 pub(crate) use history::history;
 #[cfg(test)]
 pub(crate) use open::RunPage;
-pub(crate) use open::open;
+pub(crate) use open::{open, shows};
 
 /// Writes down one run as it happens.
 #[derive(Debug)]

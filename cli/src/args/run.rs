@@ -29,7 +29,7 @@ pub(crate) struct Run {
 
     /// Also run each new commit of the branch until Ctrl-C; for a plain folder, each saved change.
     ///
-    /// At a terminal it takes keys: l shows the log of the action that failed or ran last, r runs the same commit again, q
+    /// At a terminal it takes keys: o opens the page of the run, l shows the log of the action that failed or ran last, r runs the same commit again, q
     /// quits.
     #[arg(long)]
     pub(crate) watch: bool,

@@ -141,23 +141,28 @@ impl Reporter {
         if let Message::Run(message) = &message {
             self.write_down(message);
         }
+        self.show(&message);
+    }
+
+    /// Shows a message that is not written down: what it says is known already.
+    pub(crate) fn show(&self, message: &Message) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.note(&message);
+        seen.note(message);
         if let Some(live) = &self.live {
-            live.update(&message);
+            live.update(message);
         }
-        let text = self.text(&message, &seen);
+        let text = self.text(message, &seen);
         let print = || {
             if self.json {
-                write_stdout(&json::line(None, &message));
+                write_stdout(&json::line(None, message));
             }
-            match (text, &message) {
+            match (text, message) {
                 (Some(_), Message::Log(_)) if self.json => {}
                 (Some(text), Message::Log(_)) => write_stdout(&format!("{text}\n")),
                 (Some(text), _) => write_stderr(&text),
                 (None, _) => {}
             }
-            if let Message::Run(RunMessage::Result(result)) = &message
+            if let Message::Run(RunMessage::Result(result)) = message
                 && !self.json
             {
                 // The view stays on the terminal, and is the same.

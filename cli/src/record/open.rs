@@ -50,7 +50,7 @@ pub(crate) fn open(global: &Global, arguments: &Open) -> Result<Exit, CliError> 
         })?;
     let page = folder.page();
     let is_asked = !arguments.print && !global.json && std::io::stderr().is_terminal();
-    let opened = is_asked && opener().is_some_and(|opener| start(opener, &page));
+    let opened = is_asked && shows(&page);
     if is_asked && !opened {
         write_stderr("no browser can be started from here; the page:");
     }
@@ -63,6 +63,11 @@ pub(crate) fn open(global: &Global, arguments: &Open) -> Result<Exit, CliError> 
         },
     );
     Ok(Exit::Success)
+}
+
+/// Asks the browser to show a page; says whether there is one.
+pub(crate) fn shows(page: &Path) -> bool {
+    opener().is_some_and(|opener| start(opener, page))
 }
 
 /// The program that opens files as the user would; none where there is no desktop.

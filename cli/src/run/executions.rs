@@ -10,6 +10,7 @@ use crate::follow::outcome::{Outcome, Progress};
 use crate::follow::{ActionSnapshot, HEARTBEAT_INTERVAL, Snapshot};
 use crate::message::RunMessage;
 use crate::output::Reporter;
+use crate::record;
 
 use super::deliveries::Delivery;
 use super::keys::{self, Key, Keys};
@@ -216,6 +217,7 @@ impl Executions {
                 () = tokio::time::sleep(interval) => {}
                 key = Keys::next(keys.as_mut()) => match key {
                     Key::Quit => return Ok(Outcome::Interrupted),
+                    Key::Open => open(reporter),
                     Key::Log => self.show_log(progress, reporter).await,
                     Key::Again => {
                         self.await_all();
@@ -263,11 +265,13 @@ impl Executions {
             reporter.notice(message);
             return;
         }
-        reporter.report(RunMessage::Log {
+        let log = RunMessage::Log {
+            execution: latest.execution.clone(),
             stage: action.stage.clone(),
             action: action.action.clone(),
             lines,
-        });
+        };
+        reporter.show(&log.into());
     }
 
     fn interval(&self) -> Duration {
@@ -357,6 +361,20 @@ impl Executions {
             self.ended(one.delivery, &one.snapshot.status, reporter);
         }
         self.begin(reporter, progress).await
+    }
+}
+
+/// Shows the page of the run.
+fn open(reporter: &Reporter) {
+    let Some(page) = reporter.page() else {
+        reporter.notice("this run has no page");
+        return;
+    };
+    if !record::shows(&page) {
+        reporter.notice(format!(
+            "no browser can be started from here; the page: {}",
+            page.display()
+        ));
     }
 }
 

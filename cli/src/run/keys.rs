@@ -6,10 +6,12 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp
 use tokio::sync::mpsc;
 
 /// What the keys do, for people.
-pub(super) const HELP: &str = "keys: l log, r run again, q quit";
+pub(super) const HELP: &str = "keys: o open, l log, r run again, q quit";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
+    /// Show the page of the run.
+    Open,
     /// Show the log of what ran last.
     Log,
     /// Deliver the same commit again.
@@ -21,6 +23,7 @@ pub(super) enum Key {
 impl Key {
     fn of(byte: u8) -> Option<Self> {
         match byte.to_ascii_lowercase() {
+            b'o' => Some(Self::Open),
             b'l' => Some(Self::Log),
             b'r' => Some(Self::Again),
             b'q' => Some(Self::Quit),

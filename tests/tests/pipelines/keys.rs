@@ -4,7 +4,7 @@ use pipeline_tests::application::Application;
 use pipeline_tests::delivery::Delivery;
 use pipeline_tests::home::home;
 
-const KEYS: &str = "keys: l log, r run again, q quit";
+const KEYS: &str = "keys: o open, l log, r run again, q quit";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_at_the_terminal_sees_the_log_runs_again_and_quits() {
