@@ -104,10 +104,8 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
                 .to_owned(),
         });
     }
-    let result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
-    if let Some(page) = reporter.page() {
-        reporter.notice(format!("page: {}", page.display()));
-    }
+    let mut result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
+    result.page = reporter.page();
     reporter.report(RunMessage::Result(result));
     outcome::exit(&outcome, &progress)
 }

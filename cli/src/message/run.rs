@@ -280,6 +280,9 @@ pub(crate) struct RunResult {
     pub(crate) pipelines: Vec<PipelineResult>,
     /// How long it took altogether.
     pub(crate) seconds: f64,
+    /// The run's page, if it leaves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<PathBuf>,
     /// What went wrong, if something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ResultError>,
@@ -327,6 +330,7 @@ impl RunResult {
             actions: Vec::new(),
             pipelines: Vec::new(),
             seconds: 0.0,
+            page: None,
             error: None,
         }
     }
@@ -494,6 +498,7 @@ pub(crate) mod tests {
                 urls: BTreeMap::from([("Production".to_owned(), urls)]),
                 actions: vec![action("NpmInstall", "Succeeded", 8.0, None)],
                 seconds: 61.0,
+                page: Some("greeter/.delivery/runs/20261128-041500-3f2a/report.html".into()),
                 ..RunResult::new(Exit::Success)
             }),
             RunMessage::Result(RunResult {

@@ -75,16 +75,14 @@ impl FromStr for Course {
 
 fn read(text: &str) -> Option<Course> {
     let (alias, rest) = text.strip_prefix('`')?.split_once("`: ")?;
-    let (permille, version, rest) = match rest.strip_prefix("all traffic on version ") {
-        Some(rest) => {
-            let (version, rest) = rest.split_once(", watched for ")?;
-            (Course::ALL, version, rest)
-        }
-        None => {
-            let (share, rest) = rest.split_once(" % on version ")?;
-            let (version, rest) = rest.split_once(" for ")?;
-            (permille(share)?, version, rest)
-        }
+    let (permille, version, rest) = if let Some(rest) = rest.strip_prefix("all traffic on version ")
+    {
+        let (version, rest) = rest.split_once(", watched for ")?;
+        (Course::ALL, version, rest)
+    } else {
+        let (share, rest) = rest.split_once(" % on version ")?;
+        let (version, rest) = rest.split_once(" for ")?;
+        (permille(share)?, version, rest)
     };
     let (seconds, rest) = rest.split_once(" of ")?;
     let (planned, rest) = rest.split_once(" s")?;

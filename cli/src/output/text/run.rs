@@ -51,7 +51,14 @@ pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<Stri
         ),
         RunMessage::Heartbeat { running, seconds } => heartbeat("after", *seconds, running),
         RunMessage::Notice { message: text } => text.clone(),
-        RunMessage::Result(result) => result_line(result),
+        RunMessage::Result(result) => match &result.page {
+            Some(page) => format!(
+                "{}\n{DIM}page:{DIM:#} {}",
+                result_line(result),
+                foreign::line(&page.display().to_string())
+            ),
+            None => result_line(result),
+        },
     })
 }
 

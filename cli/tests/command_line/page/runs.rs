@@ -1,5 +1,6 @@
 //! Recorded runs.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,7 @@ impl Recorded {
             "2026-11-28T{:02}:{minutes:02}:{seconds:02}Z",
             self.hour
         ));
-        self.text.push_str(&format!("{event}\n"));
+        writeln!(self.text, "{event}").unwrap();
     }
 
     fn begins(&mut self, stages: &Value, summary: &str) {
@@ -194,6 +195,7 @@ pub(super) fn failed() -> Recorded {
 }
 
 /// A canary has reached its second step, and the run goes on.
+#[expect(clippy::too_many_lines, reason = "a list of events")]
 pub(super) fn rollout() -> Recorded {
     let mut run = Recorded::new("20261128-100000-bbbb", 10, "greeter");
     run.begins(&stages(), "greet faster");
@@ -241,7 +243,7 @@ pub(super) fn rollout() -> Recorded {
         } else {
             120 + (seconds - 30) * 20
         };
-        let failed = if seconds > 12 { 1 } else { 0 } + if seconds > 36 { 3 } else { 0 };
+        let failed = u32::from(seconds > 12) + 3 * u32::from(seconds > 36);
         let (tenths, old) = ((failed * 1000_u32).div_ceil(served), seconds * 36);
         let mut event = report(
             "Production",
@@ -264,6 +266,7 @@ pub(super) fn rollout() -> Recorded {
 }
 
 /// A release went through three environments.
+#[expect(clippy::too_many_lines, reason = "a list of events")]
 pub(super) fn environments() -> Recorded {
     let mut run = Recorded::new("20261128-110000-cccc", 11, "shop");
     let deploy = json!(["deploy-orders", "deploy-website", "e2e", "release"]);
