@@ -114,8 +114,8 @@ pub(super) async fn publish(
         execution: "bench".to_owned(),
         by: None,
     };
-    let published = publisher.publish(&manifest, &provenance, clock::timestamp());
-    Ok(published.await.map_err(io::Error::other)?.release)
+    let release = publisher.publish(&manifest, &provenance, clock::timestamp());
+    Ok(release.await.map_err(io::Error::other)?.release)
 }
 
 async fn stack(blobs: &Blobs, publisher: &mut Publisher, folder: &Path) -> io::Result<Stack> {
