@@ -108,7 +108,7 @@ pub(crate) struct Retry {
     #[arg(value_name = "STAGE")]
     pub(crate) stage: Option<String>,
 
-    /// Retry all of its actions, not only the failed ones.
+    /// Retry all of its actions, not only the failed ones; the stage qa always is, since its environment is removed.
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_codepipeline::operation::retry_stage_execution::RetryStageExecutionError;
 use aws_sdk_codepipeline::types::StageRetryMode;
+use delivery_definition::names::Family;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -68,11 +69,7 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
     let (pipeline, (stage, execution)) = target.only(attempts.collect(), |error| {
         matches!(error, RetryError::SeveralFailed { .. })
     })?;
-    let mode = if arguments.all {
-        StageRetryMode::AllActions
-    } else {
-        StageRetryMode::FailedActions
-    };
+    let mode = mode(&stage.name, arguments.all);
     let sent = pipeline
         .client()
         .retry_stage_execution()
@@ -109,6 +106,16 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
     };
     answer::print(global.json, &retried);
     Ok(Exit::Success)
+}
+
+/// Which actions are retried. When the stage of an execution's own environment fails, the environment is removed: its tests alone
+/// would find nothing.
+fn mode(stage: &str, all: bool) -> StageRetryMode {
+    if all || stage.eq_ignore_ascii_case(Family::Execution.word()) {
+        StageRetryMode::AllActions
+    } else {
+        StageRetryMode::FailedActions
+    }
 }
 
 /// Pipelines have stages of the same names: one that failed is meant, where there is one.
@@ -276,6 +283,13 @@ mod tests {
             stage("Acceptance", Some("Failed"), "Failed"),
         ];
         assert_eq!(printed(stages, None), "Acceptance");
+    }
+
+    #[test]
+    fn a_stage_whose_environment_is_removed_is_retried_as_a_whole() {
+        assert_eq!(mode("qa", false), StageRetryMode::AllActions);
+        assert_eq!(mode("int", false), StageRetryMode::FailedActions);
+        assert_eq!(mode("int", true), StageRetryMode::AllActions);
     }
 
     #[test]
