@@ -116,7 +116,7 @@ impl Settings {
     ///
     /// `delivery.toml` has no say in it: the packages run with the roles of the deploy functions, so the
     /// person who launches the stack chooses them, not the repository that is delivered.
-    pub(crate) fn packages(&self, arguments: &Publish) -> PathBuf {
+    pub(crate) fn packages(arguments: &Publish) -> PathBuf {
         if let Some(path) = &arguments.packages {
             return path.clone();
         }

@@ -208,7 +208,7 @@ pub(crate) fn prepare(
 ) -> Result<Publication, CliError> {
     let architecture = settings.architecture(arguments);
     let layer = !arguments.no_node_layer;
-    let packages = read_packages(&settings.packages(arguments), architecture, layer)?;
+    let packages = read_packages(&Settings::packages(arguments), architecture, layer)?;
     let templates = templates(settings)?;
     let root_path = PathBuf::from(ROOT);
     let bucket = Bucket::of(settings.bucket(arguments), account, region);
