@@ -139,7 +139,11 @@ fn pinned(pins: &str, package: &str) -> io::Result<String> {
 }
 
 /// This machine's way to the registry, as an `.npmrc`.
-pub(crate) fn network() -> io::Result<String> {
+///
+/// # Errors
+///
+/// Where npm cannot be asked.
+pub fn network() -> io::Result<String> {
     let mut text = String::new();
     for setting in NETWORK {
         let output = Command::new("npm")

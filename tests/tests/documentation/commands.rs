@@ -14,7 +14,7 @@ const RUN_WHOLE: [&str; 2] = ["docs/getting-started.md", "examples/greeter/READM
 const AWS_ONLY: &str = "aws-only=";
 
 /// Commands that something else runs: the command, the file that does, and what it says there.
-pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 11] = [
+pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 14] = [
     (
         "scripts/package",
         "scripts/test-packages",
@@ -24,6 +24,21 @@ pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 11] = [
         "scripts/node-layer",
         "scripts/test-packages",
         "scripts/node-layer --arch",
+    ),
+    (
+        "sha256sum --check --ignore-missing SHA256SUMS",
+        "tests/tests/release_files/files.rs",
+        "\"sha256sum\"",
+    ),
+    (
+        "npm install --global ./serverless-delivery-cli-*.tgz",
+        "tests/tests/release_files/install.rs",
+        "\"@serverless-delivery/cli\"",
+    ),
+    (
+        "pip install --no-index --find-links . serverless-delivery",
+        "tests/tests/release_files/install.rs",
+        "\"--no-index\"",
     ),
     (
         "scripts/prerequisites",
