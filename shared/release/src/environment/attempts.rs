@@ -37,7 +37,7 @@ impl Attempts {
 fn pause() -> Duration {
     // The keys of the standard library's maps come from the system's source of random numbers.
     let random = RandomState::new().hash_one(());
-    let range = (LONGEST_PAUSE - SHORTEST_PAUSE).as_millis();
+    let range = LONGEST_PAUSE.saturating_sub(SHORTEST_PAUSE).as_millis();
     let range = u64::try_from(range).unwrap_or(u64::MAX);
     SHORTEST_PAUSE + Duration::from_millis(random % range)
 }
