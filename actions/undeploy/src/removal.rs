@@ -28,7 +28,7 @@ pub const MAX_PASSES: u32 = 20;
 
 /// How long a removal has at least. Passes alone say little: whoever asks for it again makes one, and so does Lambda, which
 /// runs a failed sweep twice more. The schedule comes every five minutes (`UndeployScheduleRule`).
-pub const SHORTEST_TIME: Duration = Duration::from_mins(5 * MAX_PASSES as u64);
+pub const SHORTEST_TIME: Duration = Duration::from_mins(5).saturating_mul(MAX_PASSES);
 
 /// Who removes.
 pub(crate) const OWNER: &str = "undeploy";
