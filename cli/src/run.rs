@@ -99,10 +99,9 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     if !stays && !progress.urls.is_empty() {
         // Nothing answers there any more.
         progress.urls.clear();
-        reporter.report(RunMessage::Notice {
-            message: "the local AWS was stopped, and the sites with it; `delivery run --keep` leaves them up"
-                .to_owned(),
-        });
+        reporter.notice(
+            "the local AWS was stopped, and the sites with it; `delivery run --keep` leaves them up",
+        );
     }
     let mut result = outcome::result(&outcome, &progress, round(started.elapsed().as_secs_f64()));
     result.page = reporter.page();
@@ -166,8 +165,7 @@ async fn work(
     }
     let launched = templates.pipelines.iter().zip(pipelines).collect();
     let deliveries = deliveries::of(launched, launched_at, environment, &name).await?;
-    let reports_logs = global.verbose > 0;
-    let mut executions = Executions::new(deliveries, arguments.timeout, reports_logs);
+    let mut executions = Executions::new(deliveries, arguments.timeout, global.verbose > 0);
     executions.await_all();
     executions.begin(reporter, progress).await?;
     if arguments.watch {

@@ -155,7 +155,7 @@ impl RunFolder {
     pub(super) fn append_log(&self, name: &str, lines: &[String]) -> io::Result<()> {
         let folder = self.logs();
         fs::create_dir_all(&folder)?;
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.join("\n") + "\n";
         append(&folder.join(format!("{name}.log")), text.as_bytes())
     }
 

@@ -68,7 +68,7 @@ impl CommandAnswer for RunHistory {
             table.add_row([
                 one.run.clone(),
                 one.status.clone(),
-                one.revision.as_deref().map(short).unwrap_or("-").to_owned(),
+                one.revision.as_deref().map_or("-", short).to_owned(),
                 duration(one.seconds),
                 one.summary.clone().unwrap_or_default(),
             ]);

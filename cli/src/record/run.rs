@@ -128,13 +128,7 @@ impl RunRecord {
             }
             RunMessage::Action(report) => self.action(at, report),
             RunMessage::Progress(report) => self.progress(at, report),
-            RunMessage::Failure(failure) => {
-                let (execution, stage) = (failure.execution.clone(), failure.stage.clone());
-                let action = failure.action.clone();
-                if let Some(known) = self.known(&execution, &stage, &action) {
-                    known.failure = Some(failure);
-                }
-            }
+            RunMessage::Failure(failure) => self.failure(failure),
             RunMessage::Approval {
                 execution,
                 stage,
@@ -221,6 +215,13 @@ impl RunRecord {
         let said = report.summary.clone().unwrap_or_default();
         known.said.push((at, said));
         known.report = report;
+    }
+
+    fn failure(&mut self, failure: Failure) {
+        let known = self.known(&failure.execution, &failure.stage, &failure.action);
+        if let Some(known) = known {
+            known.failure = Some(failure);
+        }
     }
 
     fn known(&mut self, execution: &str, stage: &str, action: &str) -> Option<&mut ActionRecord> {

@@ -318,7 +318,7 @@ impl ExecutionView {
         let end =
             |one: &ActionRecord| seconds_between(began, one.began) + one.lasted(record, state);
         let whole = execution.actions.iter().map(end).fold(0.0, f64::max);
-        let stage = |name: &str, declared: &[String]| {
+        let view = |name: &str, declared: &[String]| {
             StageView::of(
                 name,
                 declared,
@@ -339,7 +339,7 @@ impl ExecutionView {
             headline: foreign::line(message.lines().next().unwrap_or_default()),
             took: duration(whole),
             stages: stages
-                .map(|shape| stage(&shape.name, &shape.actions))
+                .map(|shape| view(&shape.name, &shape.actions))
                 .collect(),
         }
     }
