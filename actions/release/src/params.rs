@@ -137,8 +137,10 @@ impl Params for ReleaseParams {
         if instance.is_some() {
             return Err(invalid("instance", "no value without `end`"));
         }
-        if parameters.take("release").is_some() {
-            return Err(invalid("release", "no value without `end`"));
+        for key in ["release", "verify"] {
+            if parameters.take(key).is_some() {
+                return Err(invalid(key, "no value without `end`"));
+            }
         }
         let artifacts = parameters.take_prefixed(ARTIFACT_PREFIX)?;
         let keys: PublishKeys = parameters.deserialize()?;

@@ -129,9 +129,12 @@ fn what_would_be_left_behind_under_its_name_is_refused_where_environments_are_re
     let template = "Parameters:\n  Environment: { Type: String }\nResources:\n  Orders:\n    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain\n    \
         Properties:\n      TableName: !Sub \"orders-${Environment}\"\n";
     std::fs::write(root.join("files/template.yaml"), template).unwrap();
+    std::fs::create_dir(root.join("queue")).unwrap();
+    let queue = "Resources:\n  Queue: { Type: AWS::SQS::Queue }\n";
+    std::fs::write(root.join("queue/template.yaml"), queue).unwrap();
     let file = |environments: &str| {
         let text = format!(
-            "application = \"shop\"\n\n[services]\nfiles = \"files\"\n\n[environments]\nint = {{}}\n{environments}\n"
+            "application = \"shop\"\n\n[services]\nfiles = \"files\"\nqueue = \"queue\"\n\n[environments]\nint = {{}}\n{environments}\n"
         );
         std::fs::write(root.join("delivery.toml"), text).unwrap();
     };
