@@ -38,6 +38,7 @@ impl std::fmt::Debug for Terminal {
 
 impl Terminal {
     /// Runs the command in a terminal of this size.
+    #[must_use]
     pub fn run(mut command: Command, columns: u16, rows: u16) -> Self {
         let (near, far) = pair(columns, rows);
         let stream = || Stdio::from(far.try_clone().expect("a terminal"));
