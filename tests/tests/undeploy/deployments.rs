@@ -217,8 +217,12 @@ fn a_person_who_keeps_an_environment_is_not_overruled_by_the_end_of_its_stage() 
             world.sweep().await.unwrap();
             assert!(world.status(&stack).await.is_some(), "{state}");
             let is = environment.state().await.unwrap();
-            let expected = kept.map(|until| until.as_second());
-            assert_eq!(is.until.map(|until| until.as_second()), expected, "{state}");
+            let expected = kept.map(jiff::Timestamp::as_second);
+            assert_eq!(
+                is.until.map(jiff::Timestamp::as_second),
+                expected,
+                "{state}"
+            );
 
             // Its time, or a person, removes it.
             environment.keep(Some(now)).await.unwrap();

@@ -67,9 +67,9 @@ fn a_removal_without_an_end_fails_after_twenty_passes_and_is_not_tried_again_by_
             until: None,
         };
         // All but two of the passes come to nothing.
-        let began = clock::timestamp() - SHORTEST_TIME;
+        let long_ago = clock::timestamp() - SHORTEST_TIME;
         for pass in 1..=MAX_PASSES - 2 {
-            let begun = environment.begin(&request, began).await.unwrap();
+            let begun = environment.begin(&request, long_ago).await.unwrap();
             assert!(matches!(begun, Begun::UnderWay(lease) if lease.passes == pass));
         }
         world.sweep().await.unwrap();

@@ -114,13 +114,13 @@ pub(crate) async fn begin(world: &World) -> delivery_release::environment::Deplo
         by: None,
     };
     let now = clock::timestamp();
-    let published = publisher.publish(&manifest, &provenance, now).await;
+    let release = publisher.publish(&manifest, &provenance, now).await;
     let request = Request {
         owner: "shop/another".to_owned(),
         by: "anna".to_owned(),
         reason: None,
         action: Action::Deploy {
-            release: published.unwrap().release,
+            release: release.unwrap().release,
         },
         until: None,
     };
