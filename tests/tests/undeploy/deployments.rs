@@ -200,9 +200,10 @@ fn a_person_who_keeps_an_environment_is_not_overruled_by_the_end_of_its_stage() 
         let owner = format!("shop/{EXECUTION}");
         let definition = DEFINITION.replace("qa = {}", "qa = { keep-on-failure = \"1h\" }");
         for (state, kept) in [
-            ("SUCCEEDED", Some(until)),
             ("FAILED", Some(until)),
             ("STOPPED", None),
+            // The last: after its removal the execution does not deploy again.
+            ("SUCCEEDED", Some(until)),
         ] {
             let lease = world.begin(QA, &owner, &definition, Some(now)).await;
             let environment = world.environment(QA);

@@ -193,8 +193,9 @@ fn a_stack_that_cannot_go_does_not_keep_the_others_of_its_wave() {
             let finished = environment.state().await.unwrap();
             assert!(finished.is_removed());
 
-            // Once more, with the other one.
-            let lease = world.begin(QA, &owner, &definition, None).await;
+            // Once more, with the other one, by another execution.
+            let other = format!("shop/after-{stuck}");
+            let lease = world.begin(QA, &other, &definition, None).await;
             let (id, now) = (&lease.deployment.id, clock::timestamp());
             environment.finish(id, &[].into(), now).await.unwrap();
             for service in ["database", "mail", "orders"] {

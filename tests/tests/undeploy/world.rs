@@ -228,7 +228,12 @@ impl World {
 
     /// Deploys a release of the usual definition with success.
     pub(crate) async fn deploy(&self, environment: &str, until: Option<Timestamp>) {
-        let owner = format!("shop/{EXECUTION}");
+        let before = self.environment(environment).state().await.unwrap();
+        // An execution that has succeeded does not deploy again after others.
+        let owner = match before.deployments {
+            0 => format!("shop/{EXECUTION}"),
+            later => format!("shop/later-{later}"),
+        };
         let lease = self.begin(environment, &owner, DEFINITION, until).await;
         let environment = self.environment(environment);
         let (id, now) = (&lease.deployment.id, clock::timestamp());

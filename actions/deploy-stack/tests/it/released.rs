@@ -226,7 +226,7 @@ async fn an_environment_that_the_release_does_not_know_is_refused() {
     let message = run(&stage.world, event).await.failure();
     insta::assert_snapshot!(message.replace(stage.release.as_str(), "RELEASE"), @"
     ConfigurationError: the definition in the release `RELEASE` cannot say how to deploy there: there is no environment `prd`: known environments: `int`, `dev` and `qa`
-    hint: apply a release that was made after the environment was
+    hint: apply a newer release: the `delivery.toml` of this one does not have the environment yet
     ");
     let definition = DEFINITION.replace("int = {", "prd = { after = \"\" }\nint = {");
     let made = Stack::service("one");
