@@ -169,7 +169,7 @@ fn own_actions(environment: &PlannedEnvironment<'_>, delivering: &[Part<'_>]) ->
         return vec![OwnAction {
             parameter,
             prefix: None,
-            is_of_another: false,
+            artifacts_of_another: None,
         }];
     }
     let delivers = |part: &&Part<'_>| {
@@ -179,9 +179,13 @@ fn own_actions(environment: &PlannedEnvironment<'_>, delivering: &[Part<'_>]) ->
     let own_actions = delivering.iter().filter(delivers).map(|part| OwnAction {
         parameter: part.launched(&parameter),
         prefix: part.name.clone(),
-        is_of_another: true,
+        artifacts_of_another: Some(names(&part.pipeline.artifacts())),
     });
     own_actions.collect()
+}
+
+fn names(artifacts: &[&str]) -> Vec<String> {
+    artifacts.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn resource(id: &str) -> String {

@@ -53,8 +53,8 @@ pub(crate) struct OwnAction {
     pub(crate) parameter: String,
     /// What its name begins with: functions of two pipelines may be the same one.
     pub(crate) prefix: Option<String>,
-    /// Whether it is the action of a pipeline that delivers. Its input may be an artifact that is not made here.
-    pub(crate) is_of_another: bool,
+    /// The artifacts of the pipeline that delivers, where it is that one's action: its input may be one that is not made here.
+    pub(crate) artifacts_of_another: Option<Vec<String>>,
 }
 
 /// What the end of a stage is to the environment that it deploys to.
@@ -212,7 +212,7 @@ impl Pipeline {
             let own_action = OwnAction {
                 parameter: environment.own_action(),
                 prefix: None,
-                is_of_another: false,
+                artifacts_of_another: None,
             };
             let own_actions = vec![own_action];
             stages.push(Stage::of(plan, environment, given, own_actions, mistakes));
@@ -322,7 +322,9 @@ impl Stage {
         let deployment = given.map(|given| {
             // The user's own actions come before: they may find something wrong.
             let run_order = next_run_order(&actions) + usize::from(!own_actions.is_empty());
-            let may_lack_one = own_actions.iter().any(|one| one.is_of_another);
+            let may_lack_one = own_actions
+                .iter()
+                .any(|one| one.artifacts_of_another.is_some());
             actions.push(release::end(given, environment, run_order, may_lack_one));
             match environment.member {
                 Some(Member::OfExecution) => Deployment::OfExecution,

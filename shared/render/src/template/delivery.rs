@@ -187,7 +187,7 @@ fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
     let of_pipeline = of_pipeline.unwrap_or_default();
     let own_actions = Names::of(part).environments.into_iter();
     own_actions
-        .filter(|one| one.on_condition.is_none())
+        .filter(|one| !one.is_of_another)
         .map(|one| OwnAction {
             name: format!("{}{of_pipeline}", one.name),
             action: one.launched.clone(),

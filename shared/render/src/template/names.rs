@@ -89,7 +89,10 @@ pub(super) struct OwnAction {
     pub(super) artifacts: Vec<String>,
     /// As the template with all pipelines calls it.
     pub(super) launched: String,
-    /// The condition of that template on which it runs, if there is one.
+    /// Whether another pipeline's action runs here, too.
+    #[serde(skip)]
+    pub(super) is_of_another: bool,
+    /// The condition of that template on which it runs; none where all inputs that it can have are made here.
     pub(super) on_condition: Option<String>,
 }
 
@@ -257,11 +260,15 @@ fn own_actions(part: &Part<'_>) -> Vec<OwnAction> {
     own_actions
         .map(|(stage, one)| {
             let launched = part.launched(&one.parameter);
+            let inputs = one.artifacts_of_another.as_deref();
+            let may_lack_input =
+                inputs.is_some_and(|inputs| inputs.iter().any(|input| !artifacts.contains(input)));
             OwnAction {
+                is_of_another: inputs.is_some(),
                 name: stage.name.clone(),
                 action: one.parameter.clone(),
                 artifacts: artifacts.clone(),
-                on_condition: one.is_of_another.then(|| format!("{launched}IsApplied")),
+                on_condition: may_lack_input.then(|| format!("{launched}IsApplied")),
                 launched,
             }
         })
