@@ -191,7 +191,7 @@ async fn tests_are_counted_and_what_is_wrong_with_a_report_is_told() {
     let (_store, ended) = run(&files, "task=package&report=r/*.xml", &[]).await;
     assert_eq!(
         untimed(&ended.unwrap().summary),
-        "package (npm) in …; 2 tests: 2 passed; the report `r/garbled.xml` cannot be read: it is \
+        "2 tests: 2 passed; package (npm) in …; the report `r/garbled.xml` cannot be read: it is \
          not a JUnit report"
     );
     let (_store, ended) = run(&files, "task=package&report=none/*.xml", &[]).await;
