@@ -187,7 +187,7 @@ fn repair(location: &Location, code: &str, stage: &str) -> String {
         Location::Local { stays: true, .. } => format!("{}; {LOG}", repair::of_run(code)),
         Location::Local { .. } => {
             format!(
-                "{}; with `--keep` the whole log remains",
+                "{}; the page of the run, with the whole log: `delivery open`",
                 repair::of_run(code)
             )
         }
@@ -279,7 +279,7 @@ mod tests {
             delivery: "delivery".to_owned(),
             stays,
         };
-        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; with `--keep` the whole log remains");
+        insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; the page of the run, with the whole log: `delivery open`");
         insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
         insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched by this pipeline; try again with `delivery retry Source`, or fix it, commit and push; the whole log: `delivery log --failed`");
     }
