@@ -3,7 +3,6 @@
 
 use pipeline_tests::application::Application;
 use pipeline_tests::home::home;
-use pipeline_tests::visitor::Visitor;
 use serde_json::{Value, json};
 
 use crate::world::{World, silently, workshop};
@@ -90,11 +89,7 @@ async fn a_release_is_deployed_as_it_is_whatever_has_moved_on() {
     let home = home();
     let delivery = silently(&workshop, home.path());
     let _kept = delivery.ends_with_this();
-    let world = World {
-        workshop: &workshop,
-        delivery: &delivery,
-        visitor: Visitor::default(),
-    };
+    let world = World::of(&workshop, &delivery);
     let run = world.deliver().await;
     assert_eq!(run.exit_code, 0, "{}", run.printed);
     let first = world.runs_its_release("int").await;

@@ -1,7 +1,6 @@
 //! Copies of the application are removed however their stage ends, and what failed stays to be read.
 
 use pipeline_tests::home::home;
-use pipeline_tests::visitor::Visitor;
 
 use crate::world::{World, silently, workshop};
 
@@ -19,11 +18,7 @@ async fn a_copy_whose_tests_fail_is_removed_and_the_failed_action_is_still_the_t
     let home = home();
     let delivery = silently(&workshop, home.path());
     let _kept = delivery.ends_with_this();
-    let world = World {
-        workshop: &workshop,
-        delivery: &delivery,
-        visitor: Visitor::default(),
-    };
+    let world = World::of(&workshop, &delivery);
 
     let run = world.deliver().await;
 

@@ -1,7 +1,6 @@
 //! One release from a commit to production, a bad one after it, and the way back.
 
 use pipeline_tests::home::home;
-use pipeline_tests::visitor::Visitor;
 use serde_json::json;
 
 use crate::world::{World, silently, workshop};
@@ -12,11 +11,7 @@ async fn a_release_is_tested_promoted_and_brought_back() {
     let home = home();
     let delivery = silently(&workshop, home.path());
     let _kept = delivery.ends_with_this();
-    let world = World {
-        workshop: &workshop,
-        delivery: &delivery,
-        visitor: Visitor::default(),
-    };
+    let world = World::of(&workshop, &delivery);
 
     let good = a_commit_is_tested_in_a_copy_that_goes(&world).await;
     it_is_promoted_by_its_id(&world, &good).await;

@@ -82,7 +82,15 @@ pub(crate) fn workshop() -> Application {
     workshop
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    pub(crate) fn of(workshop: &'a Application, delivery: &'a Delivery) -> Self {
+        Self {
+            workshop,
+            delivery,
+            visitor: Visitor::default(),
+        }
+    }
+
     pub(crate) async fn deliver(&self) -> Run {
         self.delivery.run(&["--keep"]).await.unwrap()
     }

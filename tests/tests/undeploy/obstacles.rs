@@ -23,6 +23,17 @@ Resources:
     Properties: { BucketName: twenty-data }
 ";
 
+/// What the sweep asks for.
+fn removal() -> Request {
+    Request {
+        owner: "undeploy".to_owned(),
+        by: "the schedule".to_owned(),
+        reason: None,
+        action: Action::Remove,
+        until: None,
+    }
+}
+
 #[test]
 fn a_bucket_that_is_written_to_meanwhile_is_emptied_again() {
     run("written", async |world| {
@@ -59,13 +70,7 @@ fn a_removal_without_an_end_fails_after_twenty_passes_and_is_not_tried_again_by_
         let environment = world.environment(QA);
         let until = clock::timestamp();
         environment.keep(Some(until)).await.unwrap();
-        let request = Request {
-            owner: "undeploy".to_owned(),
-            by: "the schedule".to_owned(),
-            reason: None,
-            action: Action::Remove,
-            until: None,
-        };
+        let request = removal();
         // All but two of the passes come to nothing.
         let long_ago = clock::timestamp() - SHORTEST_TIME;
         for pass in 1..=MAX_PASSES - 2 {
@@ -109,13 +114,7 @@ fn passes_that_come_quickly_use_up_no_removal() {
         let stack = world.stack(QA, "database", &production).await;
         world.put("quick-data", "order").await;
         let environment = world.environment(QA);
-        let request = Request {
-            owner: "undeploy".to_owned(),
-            by: "the schedule".to_owned(),
-            reason: None,
-            action: Action::Remove,
-            until: None,
-        };
+        let request = removal();
         for _ in 0..=MAX_PASSES {
             let now = clock::timestamp();
             environment.begin(&request, now).await.unwrap();

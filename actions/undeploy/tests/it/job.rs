@@ -1,5 +1,7 @@
 //! Jobs: of executions that have ended, that come late, and that come again.
 
+use std::time::Duration;
+
 use delivery_action::clock;
 use delivery_action::continuation::ContinuationToken;
 use delivery_release::environment::{Action, DeploymentId, Ending, Outcome};
@@ -14,6 +16,13 @@ use crate::world::{begin, deploy, environment, invoke, state, status, variables,
 
 const EXECUTION: &str = "1f09ab3c-1111-2222-3333-444455556666";
 const FIRST: &str = "first-job";
+
+/// How often the job reads the environment's document before it waits: for its own removal, for those that have ended, before
+/// it begins one and when it does.
+const LOOKS_BEFORE_WAITING: usize = 4;
+
+/// How often a test looks whether something has happened.
+const INTERVAL: Duration = Duration::from_millis(20);
 
 fn job() -> JobEvent {
     let parameters = format!("environment=dev-anna&pipeline=shop&execution={EXECUTION}");
@@ -31,6 +40,16 @@ fn later(id: &str, removal: Option<DeploymentId>) -> Value {
     };
     let token = ContinuationToken::new(&progress).unwrap();
     job().id(id).continuation_token(token.as_str()).build()
+}
+
+/// How often the environment's document was read.
+fn looks(world: &World) -> usize {
+    let calls = world.calls();
+    let looks = calls.iter().filter(|call| {
+        let operation = &call.operation;
+        operation.name == "GetObject" && operation.resource.ends_with("/current.json")
+    });
+    looks.count()
 }
 
 /// Runs a job; what it reports.
@@ -147,13 +166,17 @@ async fn a_job_waits_for_a_deployment_before_it_answers() {
     let deployment = begin(&world).await;
     let first = job().build();
     world.code_pipeline().add_job(&first);
-    let began = std::time::Instant::now();
+    world.forget_calls();
     let waiting = rerun(&world, &first);
     let ending = async {
-        // A job that did not wait would have answered by now.
-        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        let reports = world.code_pipeline().reports().len();
-        assert_eq!(reports, 0, "it did not wait");
+        // Until it has waited once, and looked again.
+        while looks(&world) <= LOOKS_BEFORE_WAITING {
+            assert!(
+                world.code_pipeline().reports().is_empty(),
+                "it did not wait"
+            );
+            tokio::time::sleep(INTERVAL).await;
+        }
         let failed = Ending {
             outcome: Outcome::Failed {
                 message: "a test failed".to_owned(),
@@ -165,12 +188,14 @@ async fn a_job_waits_for_a_deployment_before_it_answers() {
             .end(&deployment, &failed, clock::timestamp())
             .await
             .unwrap();
+        looks(&world)
     };
-    let (reported, ()) = tokio::join!(waiting, ending);
+    let (reported, until_the_end) = tokio::join!(waiting, ending);
     let Reported::Continuation { token, .. } = reported else {
         panic!("{reported:?}");
     };
-    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    // It answers as soon as it sees that the deployment has ended.
+    assert_eq!(looks(&world), until_the_end + 1);
     let next = job().id("second-job").continuation_token(&token).build();
     run(&world, &next).await;
     assert_eq!(status(&world), "DELETE_COMPLETE");
