@@ -121,8 +121,9 @@ async fn an_attempt_ends_at_its_timeout_and_counts_as_failed() {
     let store = store("echo waiting; sleep 1000").await;
     let (tries, ended) = run(&store, "task=test&timeout=2s&retries=1").await;
     assert_eq!(tries.len(), 1);
+    // The time starts before npm does, so on a busy machine npm itself has less than the two seconds.
     assert!(
-        tries[0].contains("`npm run test` was stopped after 2s"),
+        tries[0].contains("`npm run test` was stopped after") && tries[0].contains("out of time"),
         "{tries:?}"
     );
     let failure = ended.unwrap_err();

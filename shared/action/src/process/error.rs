@@ -147,6 +147,8 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
+/// To the nearest second: a timeout of two seconds that leaves the program 1.9 is said as `2s`.
 fn seconds(elapsed: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(elapsed.as_secs().max(1))).to_string()
+    let nearest = (elapsed + Duration::from_millis(500)).as_secs();
+    humantime::format_duration(Duration::from_secs(nearest.max(1))).to_string()
 }
