@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use delivery_definition::{Definition, Map, Mistakes, NotYet, Scalar};
@@ -18,6 +19,12 @@ pub(crate) struct File(Definition);
 /// `delivery.toml` cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum FileError {
+    /// Most often `--config` has a typo.
+    #[error("cannot read the settings file `{}`", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// Each mistake says its line, and what to do.
     #[error("`delivery.toml` is not valid:\n{0}")]
     Mistakes(Mistakes),
@@ -35,7 +42,13 @@ fn listed(keys: &[NotYet]) -> String {
 
 impl Explained for FileError {
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == ErrorKind::NotFound => {
+                Exit::NotFound
+            }
+            Self::Unreadable { .. } => Exit::Failed,
+            Self::Mistakes(_) | Self::NotYet { .. } => Exit::Usage,
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -44,6 +57,11 @@ impl Explained for FileError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Unreadable { .. } => Some(
+                "give a file that can be read, or leave out `--config` and `DELIVERY_CONFIG`: then the nearest \
+                 `delivery.toml` is used"
+                    .to_owned(),
+            ),
             Self::Mistakes(_) => None,
             Self::NotYet { .. } => Some("remove these keys".to_owned()),
         }
@@ -53,8 +71,7 @@ impl Explained for FileError {
 impl File {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, CliError> {
-        let bytes = std::fs::read(path).map_err(|source| CliError::File {
-            verb: "read",
+        let bytes = std::fs::read(path).map_err(|source| FileError::Unreadable {
             path: path.to_owned(),
             source,
         })?;

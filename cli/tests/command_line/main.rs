@@ -11,3 +11,4 @@ mod render;
 mod run;
 mod usage;
 mod validate;
+mod wrong_starts;
