@@ -8,6 +8,8 @@ class Delivery < Formula
   def install
     libexec.install Dir["*"]
     bin.install_symlink libexec/"delivery"
+    man1.install Dir[libexec/"share/man/man1/*"]
+    generate_completions_from_executable(bin/"delivery", "completions")
   end
 
   test do

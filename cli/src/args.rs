@@ -22,7 +22,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use definition::{Init, Render};
 use deploy::{Deploy, Plan};
-use help::{Completions, Help};
+use help::{Completions, Help, Man};
 use local::Local;
 use new_action::NewAction;
 use pipeline::{Answer, Log, Retry, Start, Status, Stop};
@@ -244,6 +244,9 @@ pub(crate) enum Command {
 
     /// Print completions for a shell.
     Completions(Completions),
+
+    /// Write the manual pages: `delivery.1`, and one of each command.
+    Man(Man),
 
     /// Explain a command or a topic (`exit-codes`).
     Help(Help),

@@ -37,6 +37,7 @@ mod templates;
 mod trace;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -170,6 +171,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
             write_stdout(&completions(arguments.shell));
             Ok(Exit::Success)
         }
+        Command::Man(arguments) => manual(&arguments.folder),
         Command::Help(arguments) => Ok(explain(arguments)),
     }
 }
@@ -179,6 +181,20 @@ fn completions(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "delivery", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Writes the manual pages.
+fn manual(folder: &Path) -> Result<Exit, CliError> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| {
+            clap_mangen::generate_to(Cli::command().disable_help_subcommand(true), folder)
+        })
+        .map_err(|source| CliError::File {
+            verb: "write manual pages into",
+            path: folder.to_owned(),
+            source,
+        })?;
+    Ok(Exit::Success)
 }
 
 fn prepare(global: &Global) {
@@ -253,6 +269,29 @@ mod tests {
             for verb in &verbs {
                 assert!(script.contains(verb.as_str()), "{shell}: {verb}");
             }
+        }
+    }
+
+    #[test]
+    fn every_verb_has_a_manual_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("share/man/man1");
+        manual(&folder).unwrap();
+        let page = std::fs::read_to_string(folder.join("delivery.1")).unwrap();
+        for command in Cli::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
+            let verb = command.get_name();
+            let own = std::fs::read_to_string(folder.join(format!("delivery-{verb}.1"))).unwrap();
+            assert!(
+                own.contains(&format!("delivery {verb}").replace('-', "\\-")),
+                "{own}"
+            );
+            assert!(
+                page.contains(&format!("delivery\\-{}(1)", verb.replace('-', "\\-"))),
+                "{verb}"
+            );
         }
     }
 }

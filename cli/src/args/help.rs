@@ -1,4 +1,6 @@
-//! `delivery help` and `delivery completions`.
+//! `delivery help`, `delivery completions` and `delivery man`.
+
+use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
@@ -18,6 +20,14 @@ pub(crate) struct Help {
 pub(crate) struct Completions {
     /// Which shell.
     pub(crate) shell: Shell,
+}
+
+/// `delivery man`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Man {
+    /// Where to, such as `~/.local/share/man/man1`; it is made where it is not there.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }
 
 /// The text of a topic that is not a command; `None` where there is no such topic.
