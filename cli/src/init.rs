@@ -1,8 +1,20 @@
-//! `delivery init`: the smallest `delivery.toml` for the services that are found.
+//! `delivery init`: the smallest `delivery.toml` for what is found in a repository, and what else it needs.
 
+mod build;
+mod file;
 mod find;
+mod node;
+mod parameters;
+mod plan;
+mod script;
+mod starter;
+mod template;
+mod tools;
 
-use std::path::PathBuf;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 
 use delivery_definition::names::APPLICATION_CHARACTERS;
 use schemars::JsonSchema;
@@ -14,22 +26,37 @@ use crate::args::definition::Init;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
+use crate::output::reporter::can_ask;
+use crate::output::{write_stderr, write_stdout};
 use crate::settings::FILE_NAME;
+use crate::stack::question::{self, Answer};
 
 use find::{Found, Unclear};
+use plan::Plan;
 
-/// The file that was written.
+/// The environments of an application that names none.
+const ENVIRONMENTS: [&str; 2] = ["test", "prod"];
+
+/// The files that were written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Initialized {
-    /// Its path.
+    /// The path of `delivery.toml`.
     file: PathBuf,
+    /// All files that were written or changed.
+    files: Vec<PathBuf>,
     /// The application's name.
     application: String,
+    /// The environments, in their order.
+    environments: Vec<String>,
+    /// What was recognised, such as `npm` and `TypeScript`.
+    found: Vec<String>,
     /// The services in it.
     services: Vec<InitializedService>,
     /// Folders that could be services, and are not in the file.
     left_out: Vec<LeftOut>,
+    /// What remains to be done, a sentence each.
+    to_do: Vec<String>,
 }
 
 /// A service in the file.
@@ -58,16 +85,16 @@ impl CommandAnswer for Initialized {
     const TYPE: &'static str = "initialized";
 
     fn text(&self) -> String {
-        let services = self
-            .services
-            .iter()
-            .map(|one| format!("  {} ({}) in `{}`\n", one.name, one.kind, one.directory));
-        let left_out = self.left_out.iter();
-        let left_out =
-            left_out.map(|one| format!("not in it: `{}`: {}\n", one.directory, one.reason));
-        let found: String = services.chain(left_out).collect();
-        let file = self.file.display();
-        format!("{file}\n{found}next: delivery validate, then commit it and `delivery run`\n")
+        let files = self.files.iter();
+        let written: String = files
+            .map(|file| format!("wrote {}\n", file.display()))
+            .collect();
+        let first = if self.to_do.is_empty() {
+            ""
+        } else {
+            "what is to do, see above; then "
+        };
+        format!("{written}next: {first}`delivery validate`, commit, and `delivery run`\n")
     }
 }
 
@@ -81,6 +108,10 @@ enum InitError {
         path: PathBuf,
         unclear: Vec<Unclear>,
     },
+    #[error("nothing was written: {reason}")]
+    Wrong { reason: String },
+    #[error("nothing was written")]
+    NotConfirmed { answer: Answer },
 }
 
 fn listed(unclear: &[Unclear]) -> String {
@@ -93,8 +124,9 @@ fn listed(unclear: &[Unclear]) -> String {
 impl Explained for InitError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Exists { .. } => Exit::Usage,
+            Self::Exists { .. } | Self::Wrong { .. } => Exit::Usage,
             Self::Nothing { .. } => Exit::NotFound,
+            Self::NotConfirmed { answer } => answer.exit(),
         }
     }
 
@@ -102,73 +134,157 @@ impl Explained for InitError {
         match self {
             Self::Exists { .. } => "conflict",
             Self::Nothing { .. } => "not-found",
+            Self::Wrong { .. } => "usage",
+            Self::NotConfirmed { .. } => "declined",
         }
     }
 
     fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Exists { .. } => format!("edit it, or remove it first; `delivery validate` checks it ({FILE_NAME})"),
-            Self::Nothing { .. } => {
-                "a service is a folder with a `template.yaml` with `Resources`, an `index.html`, or a `package.json` with \
-                 the script `package`"
-                    .to_owned()
-            }
-        })
+        match self {
+            Self::Exists { .. } => Some(format!(
+                "edit it, or remove it first; `delivery validate` checks it ({FILE_NAME})"
+            )),
+            Self::Nothing { .. } => Some(
+                "a service is a folder with a `template.yaml` with `Resources`, an `index.html`, a `package.json` with a \
+                 tool that builds a site, or one with the script `package`; in an empty folder `delivery init` writes \
+                 a first service"
+                    .to_owned(),
+            ),
+            Self::Wrong { .. } => Some("correct the option".to_owned()),
+            Self::NotConfirmed { answer } => answer.hint(),
+        }
     }
 }
 
 /// The command.
 pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> {
     let repository = &arguments.repository;
-    let file = repository.join(FILE_NAME);
-    if file.exists() {
-        return Err(InitError::Exists { path: file }.into());
+    let path = repository.join(FILE_NAME);
+    if path.exists() {
+        return Err(InitError::Exists { path }.into());
     }
     let folder = repository.canonicalize().map_err(|source| CliError::File {
         verb: "read",
         path: repository.clone(),
         source,
     })?;
-    let Found { services, unclear } = find::services(&folder);
-    if services.is_empty() {
+    let mut found = find::services(&folder);
+    let is_empty = found.services.is_empty() && starter::is_for(&folder);
+    if is_empty {
+        found
+            .tools
+            .push("an empty folder, which gets a first service".to_owned());
+        found.services.push(starter::service());
+    }
+    if found.services.is_empty() {
+        let Found { unclear, .. } = found;
         return Err(InitError::Nothing {
             path: folder,
             unclear,
         }
         .into());
     }
-    let application = application_name(&folder);
-    let text = find::text(&application, &services);
-    std::fs::write(&file, text).map_err(|source| CliError::File {
-        verb: "write",
-        path: file.clone(),
-        source,
-    })?;
-    let initialized = Initialized {
-        file,
-        application,
-        services: services
-            .into_iter()
-            .map(|one| InitializedService {
-                kind: one.kind.word().to_owned(),
-                name: one.name,
-                directory: one.directory,
-            })
-            .collect(),
-        left_out: unclear
-            .into_iter()
-            .map(|one| LeftOut {
-                directory: one.directory,
-                reason: one.why,
-            })
-            .collect(),
-    };
-    answer::print(global.json, &initialized);
+    let asks = !arguments.yes && can_ask();
+    let application = application(arguments, &folder, asks)?;
+    let environments = environments(arguments, asks)?;
+    let plan = Plan::new(&folder, found, &application, &environments, is_empty);
+    check(plan.definition()).map_err(|reason| InitError::Wrong { reason })?;
+    if global.json {
+        write_stderr(&plan.text());
+    } else {
+        write_stdout(&plan.text());
+    }
+    if !arguments.yes {
+        match question::confirm_by_default(&plan.question()) {
+            Answer::Yes => {}
+            answer => return Err(InitError::NotConfirmed { answer }.into()),
+        }
+    }
+    let files = plan.write(repository)?;
+    answer::print(
+        global.json,
+        &initialized(path, files, application, environments, plan.found),
+    );
     Ok(Exit::Success)
 }
 
+fn initialized(
+    file: PathBuf,
+    files: Vec<PathBuf>,
+    application: String,
+    environments: Vec<String>,
+    found: Found,
+) -> Initialized {
+    let services = found.services.into_iter().map(|one| InitializedService {
+        kind: one.kind.word().to_owned(),
+        name: one.name,
+        directory: one.directory,
+    });
+    let left_out = found.unclear.into_iter().map(|one| LeftOut {
+        directory: one.directory,
+        reason: one.why,
+    });
+    Initialized {
+        file,
+        files,
+        application,
+        environments,
+        found: found.tools,
+        services: services.collect(),
+        left_out: left_out.collect(),
+        to_do: found.missing,
+    }
+}
+
+/// The application's name: the option's, what a person types, or the folder's.
+fn application(arguments: &Init, folder: &Path, asks: bool) -> Result<String, InitError> {
+    if let Some(name) = &arguments.application {
+        return Ok(name.clone());
+    }
+    let default = application_name(folder);
+    if !asks {
+        return Ok(default);
+    }
+    let question = "Application (names of stacks begin with it)";
+    question::ask(question, &default, |name| check(&smallest(name, &[])))
+        .map_err(|answer| InitError::NotConfirmed { answer })
+}
+
+/// The environments in their order: the option's, what a person types, or `test` and `prod`.
+fn environments(arguments: &Init, asks: bool) -> Result<Vec<String>, InitError> {
+    if !arguments.environments.is_empty() {
+        return Ok(arguments.environments.clone());
+    }
+    let default = ENVIRONMENTS.map(str::to_owned).to_vec();
+    if !asks {
+        return Ok(default);
+    }
+    let question = "Environments, in the order of delivery";
+    let typed = question::ask(question, &ENVIRONMENTS.join(", "), |text| {
+        check(&smallest("application", &split(text)))
+    });
+    let typed = typed.map_err(|answer| InitError::NotConfirmed { answer })?;
+    Ok(split(&typed))
+}
+
+fn split(text: &str) -> Vec<String> {
+    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+/// A file with these names, to have them checked.
+fn smallest(application: &str, environments: &[String]) -> String {
+    file::text(application, &[starter::service()], environments)
+}
+
+fn check(text: &str) -> Result<(), String> {
+    delivery_definition::parse(text, FILE_NAME)
+        .map(drop)
+        .map_err(|mistakes| mistakes.to_string())
+}
+
 /// The folder's name, as far as an application may have it.
-fn application_name(folder: &std::path::Path) -> String {
+fn application_name(folder: &Path) -> String {
     let name = application::stack_name_of(folder);
     let cut = name.get(..APPLICATION_CHARACTERS).unwrap_or(&name);
     cut.trim_end_matches('-').to_owned()

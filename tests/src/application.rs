@@ -29,17 +29,29 @@ impl Application {
     ///
     /// Where the copy or Git fails.
     pub fn example(name: &str) -> io::Result<Self> {
+        let application = Self::empty(name)?;
+        let example = checkout::root().join("examples").join(name);
+        copy(&example, &application.path)?;
+        application.commit("Begin")?;
+        Ok(application)
+    }
+
+    /// A folder with nothing in it but Git's.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be made, or Git fails.
+    pub fn empty(name: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("delivery-demo-")
             .tempdir()?;
         let path = folder.path().join(name);
-        copy(&checkout::root().join("examples").join(name), &path)?;
+        fs::create_dir(&path)?;
         let application = Self {
             _folder: folder,
             path,
         };
         application.git(&["init", "--quiet", "--initial-branch", "main"])?;
-        application.commit("Begin")?;
         Ok(application)
     }
 

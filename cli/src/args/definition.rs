@@ -10,6 +10,18 @@ pub(crate) struct Init {
     /// The root of the repository.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) repository: PathBuf,
+
+    /// The application's name; otherwise that of the folder.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) application: Option<String>,
+
+    /// The environments in the order of delivery, joined by commas; otherwise `test,prod`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) environments: Vec<String>,
+
+    /// Write the files without asking, with the defaults of what no option says.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// `delivery render`.

@@ -3,24 +3,49 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use delivery_definition::{Definition, Folder, Kind, UnknownKind, kind_of};
+use delivery_definition::{Definition, Folder, Kind, TEMPLATES, UnknownKind, kind_of};
+use delivery_stack::template::Template;
 
+use super::build::{self, Build, Decision, MissingScript};
+use super::node::NodeProject;
+use super::template::TemplateFacts;
+use super::{parameters, tools};
 use crate::templates::repository::ServiceFolder;
 
 /// How deep services are looked for: `packages/backend/api` is the deepest that repositories have them.
 const DEPTH: usize = 3;
 
 /// Folders that hold what others made.
-const NOT_SOURCES: [&str; 6] = ["node_modules", "target", "dist", "build", "vendor", "venv"];
+const NOT_SOURCES: [&str; 7] = [
+    "node_modules",
+    "target",
+    "dist",
+    "build",
+    "vendor",
+    "venv",
+    "coverage",
+];
 
 /// The page that makes a folder a site.
 const SITE_PAGE: &str = "index.html";
 
+/// Largest file that is looked at as a template: `CloudFormation` takes 1 MB
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
+const MAX_TEMPLATE_BYTES: u64 = 1_000_000;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// The paths of templates of SAM, and of others.
+    sam: Vec<String>,
+    cloudformation: Vec<String>,
+    /// Formats and tools, in words.
+    pub(super) tools: Vec<String>,
     pub(super) services: Vec<FoundService>,
     pub(super) unclear: Vec<Unclear>,
+    /// What a person has to do, a sentence each.
+    pub(super) missing: Vec<String>,
+    pub(super) scripts: Vec<MissingScript>,
 }
 
 /// A service.
@@ -29,6 +54,34 @@ pub(super) struct FoundService {
     pub(super) name: String,
     pub(super) directory: String,
     pub(super) kind: Kind,
+    /// The template, where it has another name than those that are looked for.
+    pub(super) template: Option<String>,
+    /// The folder of the site.
+    pub(super) site: Option<String>,
+    pub(super) build: Build,
+    /// The parameters of the template that have no default.
+    pub(super) required: Vec<String>,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) outputs: Vec<String>,
+    /// The script that tests what is deployed.
+    pub(super) test: Option<String>,
+}
+
+impl FoundService {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            name: String::new(),
+            directory: String::new(),
+            kind,
+            template: None,
+            site: None,
+            build: Build::None,
+            required: Vec::new(),
+            parameters: Vec::new(),
+            outputs: Vec::new(),
+            test: None,
+        }
+    }
 }
 
 /// A folder that a person has to decide about.
@@ -38,76 +91,277 @@ pub(super) struct Unclear {
     pub(super) why: String,
 }
 
-/// Looks through a repository. The folders in a service are its own.
+impl Found {
+    fn unclear(&mut self, directory: &str, why: String) {
+        let directory = directory.to_owned();
+        self.unclear.push(Unclear { directory, why });
+    }
+
+    fn add(&mut self, directory: &str, mut service: FoundService, decision: Decision) {
+        service.name = name(directory, &self.services);
+        directory.clone_into(&mut service.directory);
+        service.build = decision.build;
+        service.template = decision.template.or(service.template);
+        self.missing.extend(decision.missing);
+        self.scripts.extend(decision.script);
+        self.services.push(service);
+    }
+}
+
+/// Looks through a repository. The folders in a service are its own, except sites that have a build of their own.
 pub(super) fn services(repository: &Path) -> Found {
-    let mut found = Found::default();
-    look(repository, ".", 0, &mut found);
+    let mut walk = Walk {
+        repository,
+        found: Found::default(),
+    };
+    walk.look(".", 0, Within::Repository);
+    let mut found = walk.found;
+    found.tools.extend(templates("SAM", &found.sam));
+    found
+        .tools
+        .extend(templates("CloudFormation", &found.cloudformation));
+    found
+        .missing
+        .extend(parameters::fill_in(&mut found.services));
     found
 }
 
-fn look(repository: &Path, directory: &str, depth: usize, found: &mut Found) {
-    let folder = ServiceFolder::new(repository, directory);
-    match kind(&folder, directory) {
-        Some(Ok(kind)) if kind.is_not_yet_supported() => {
-            let why = format!("services of the kind `{kind}` are not deployed yet");
-            found.unclear.push(Unclear {
-                directory: directory.to_owned(),
-                why,
-            });
-            return;
-        }
-        Some(Ok(kind)) => {
-            let name = name(directory, &found.services);
-            let directory = directory.to_owned();
-            found.services.push(FoundService {
-                name,
-                directory,
-                kind,
-            });
-            return;
-        }
-        Some(Err(why)) => {
-            found.unclear.push(Unclear {
-                directory: directory.to_owned(),
-                why,
-            });
-            return;
-        }
-        None => {}
-    }
-    if depth == DEPTH {
-        return;
-    }
-    for child in folders(&repository.join(directory)) {
-        let path = if directory == "." {
-            child
-        } else {
-            format!("{directory}/{child}")
-        };
-        look(repository, &path, depth + 1, found);
+fn templates(format: &str, paths: &[String]) -> Option<String> {
+    let quoted: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
+    match &quoted[..] {
+        [] => None,
+        [only] => Some(format!("a {format} template {only}")),
+        all => Some(format!(
+            "{} {format} templates ({})",
+            all.len(),
+            all.join(", ")
+        )),
     }
 }
 
-/// What a folder is deployed as; nothing where it is no service.
-fn kind(folder: &ServiceFolder<'_>, directory: &str) -> Option<Result<Kind, String>> {
+/// Where a folder lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    Repository,
+    Service,
+}
+
+/// What to look at below a folder.
+enum Below {
+    Nothing,
+    Everything,
+    /// Sites with a build of their own.
+    Sites,
+}
+
+/// What a folder is by its files.
+enum Looks {
+    Stack,
+    App,
+    Terraform,
+    Nothing,
+    Unclear(String),
+}
+
+struct Walk<'a> {
+    repository: &'a Path,
+    found: Found,
+}
+
+impl Walk<'_> {
+    fn look(&mut self, directory: &str, depth: usize, within: Within) {
+        let node = NodeProject::read(self.repository, directory);
+        let words = tools::of(&self.repository.join(directory), directory, node.as_ref());
+        for word in words {
+            if !self.found.tools.contains(&word) {
+                self.found.tools.push(word);
+            }
+        }
+        let below = match (within, &node) {
+            (Within::Repository, node) => self.service(directory, node.as_ref()),
+            (Within::Service, Some(node)) if self.site(directory, node) => Below::Nothing,
+            (Within::Service, _) => Below::Sites,
+        };
+        let within = match below {
+            Below::Nothing => return,
+            Below::Everything => Within::Repository,
+            Below::Sites => Within::Service,
+        };
+        if depth == DEPTH {
+            return;
+        }
+        for child in folders(&self.repository.join(directory)) {
+            self.look(&joined(directory, &child), depth + 1, within);
+        }
+    }
+
+    /// Adds what a folder is.
+    fn service(&mut self, directory: &str, node: Option<&NodeProject>) -> Below {
+        let folder = ServiceFolder::new(self.repository, directory);
+        let files = folder.files();
+        if let Some(reason) = tools::not_deployed(&files) {
+            self.found.unclear(directory, reason);
+            return Below::Nothing;
+        }
+        match looks(&folder, directory) {
+            Looks::Stack => {
+                let known = TEMPLATES
+                    .into_iter()
+                    .find(|file| folder.has_resources(file));
+                self.stack(directory, known.unwrap_or(TEMPLATES[0]), node);
+                Below::Sites
+            }
+            Looks::App => {
+                self.app(directory, node);
+                Below::Nothing
+            }
+            Looks::Terraform => {
+                self.found.unclear(directory, tools::TERRAFORM.to_owned());
+                Below::Nothing
+            }
+            Looks::Unclear(why) => {
+                self.found.unclear(directory, why);
+                Below::Nothing
+            }
+            Looks::Nothing => self.other(directory, node, &files),
+        }
+    }
+
+    /// A folder that no name of a file tells anything about: templates with other names, and sites.
+    fn other(&mut self, directory: &str, node: Option<&NodeProject>, files: &[String]) -> Below {
+        let path = self.repository.join(directory);
+        let templates: Vec<_> = files
+            .iter()
+            .filter(|file| is_template(&path.join(file)))
+            .collect();
+        match templates[..] {
+            [] => {}
+            [template] => {
+                self.stack(directory, template, node);
+                if let Some(stack) = self.found.services.last_mut() {
+                    stack.template.get_or_insert_with(|| template.clone());
+                }
+                return Below::Sites;
+            }
+            [first, ..] => {
+                let names: Vec<_> = templates.iter().map(|name| format!("`{name}`")).collect();
+                let why = format!(
+                    "it has the templates {}: move each into a folder of its own, or name one by the key `template`, such as `template = \"{first}\"`",
+                    names.join(", ")
+                );
+                self.found.unclear(directory, why);
+                return Below::Nothing;
+            }
+        }
+        match node {
+            Some(node) if self.site(directory, node) => Below::Nothing,
+            _ if files.iter().any(|file| file == SITE_PAGE) => {
+                let mut site = FoundService::new(Kind::Site);
+                site.site = Some(".".to_owned());
+                self.found.add(directory, site, Decision::default());
+                Below::Nothing
+            }
+            _ => Below::Everything,
+        }
+    }
+
+    fn stack(&mut self, directory: &str, template: &str, node: Option<&NodeProject>) {
+        let facts = TemplateFacts::read(&self.repository.join(directory).join(template));
+        let decision = build::of_stack(self.repository, directory, &facts);
+        let mut stack = FoundService::new(Kind::Stack);
+        if matches!(decision.build, Build::Task(_)) {
+            stack.test = functional_tests(node);
+        }
+        stack.required = facts.required;
+        stack.outputs = facts.outputs;
+        let found = &mut self.found;
+        let templates = if facts.is_sam {
+            &mut found.sam
+        } else {
+            &mut found.cloudformation
+        };
+        templates.push(joined(directory, template));
+        self.found.add(directory, stack, decision);
+    }
+
+    fn app(&mut self, directory: &str, node: Option<&NodeProject>) {
+        let mut app = FoundService::new(Kind::App);
+        app.test = functional_tests(node);
+        let mut decision = Decision::default();
+        decision.missing.push(format!(
+            "the script `{}` of `{directory}` has to make `dist/lambda`, `dist/openapi.json` and `dist/site`, which an app is; for anything else add a `template.yaml`",
+            MissingScript::NAME
+        ));
+        self.found.add(directory, app, decision);
+    }
+
+    /// Adds a site that a known tool builds; `false` where the folder is none.
+    fn site(&mut self, directory: &str, node: &NodeProject) -> bool {
+        let Some((tool, output)) = node.site(&self.repository.join(directory)) else {
+            return false;
+        };
+        let decision = build::of_site(node, directory, tool);
+        let mut site = FoundService::new(Kind::Site);
+        self.found.tools.push(format!(
+            "a site of {tool} in `{directory}`, built into `{output}`"
+        ));
+        site.site = Some(output);
+        self.found.add(directory, site, decision);
+        true
+    }
+}
+
+fn functional_tests(node: Option<&NodeProject>) -> Option<String> {
+    let script = node?.functional_tests()?;
+    Some(script.to_owned())
+}
+
+fn looks(folder: &ServiceFolder<'_>, directory: &str) -> Looks {
     // What a repository without a file is: only the folder's files say its kind.
     let nameless = Definition::default();
-    let service = nameless.services().iter().next()?;
-    match kind_of(service, folder) {
-        Ok(detected) => Some(Ok(detected.kind)),
-        Err(UnknownKind::None { .. }) => {
-            let is_site = folder.files().iter().any(|file| file == SITE_PAGE);
-            is_site.then_some(Ok(Kind::Site))
-        }
-        Err(UnknownKind::Several { first, second, .. }) => Some(Err(format!(
+    let Some(service) = nameless.services().iter().next() else {
+        return Looks::Nothing;
+    };
+    match kind_of(service, folder).map(|detected| detected.kind) {
+        Ok(Kind::Stack) => Looks::Stack,
+        Ok(Kind::App) => Looks::App,
+        Ok(Kind::Terraform) => Looks::Terraform,
+        Ok(Kind::Site | Kind::Serverless) | Err(UnknownKind::None { .. }) => Looks::Nothing,
+        Err(UnknownKind::Several { first, second, .. }) => Looks::Unclear(format!(
             "`{}` makes it a `{}`, and `{}` a `{}`: add it with the key `kind`",
             first.1, first.0, second.1, second.0
-        ))),
-        Err(UnknownKind::SeveralTemplates { templates, .. }) => Some(Err(format!(
+        )),
+        Err(UnknownKind::SeveralTemplates { templates, .. }) => Looks::Unclear(format!(
             "it has {templates}: add it with the key `template`"
-        ))),
-        Err(error) => Some(Err(format!("{error} ({directory})"))),
+        )),
+        Err(error) => Looks::Unclear(format!("{error} (`{directory}`)")),
     }
+}
+
+/// Whether a file with any name is a template: it says so, or all of its resources have types of AWS.
+fn is_template(path: &Path) -> bool {
+    let is_format = path.extension().is_some_and(|end| {
+        ["yaml", "yml", "json", "template"]
+            .iter()
+            .any(|one| end == *one)
+    });
+    let is_small = path
+        .metadata()
+        .is_ok_and(|file| file.len() <= MAX_TEMPLATE_BYTES);
+    if !is_format || !is_small {
+        return false;
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    if !text.contains("Resources") || !text.contains("AWS::") {
+        return false;
+    }
+    Template::read(&text).is_ok_and(|template| {
+        let resources = template.section("Resources");
+        let mut types = resources
+            .map(|(_, resource)| resource.get("Type"))
+            .peekable();
+        types.peek().is_some() && types.all(|kind| kind.is_some_and(serde_json::Value::is_string))
+    })
 }
 
 fn folders(path: &Path) -> BTreeSet<String> {
@@ -117,6 +371,15 @@ fn folders(path: &Path) -> BTreeSet<String> {
     names
         .filter(|name| !name.starts_with('.') && !NOT_SOURCES.contains(&name.as_str()))
         .collect()
+}
+
+/// A path below a folder of the repository; `.` is the repository itself.
+pub(super) fn joined(directory: &str, path: &str) -> String {
+    if directory == "." {
+        path.to_owned()
+    } else {
+        format!("{directory}/{path}")
+    }
 }
 
 /// The folder's name in the letters that a service's may have; with the folders above it where that is taken.
@@ -144,95 +407,5 @@ fn dashed(text: &str) -> String {
         "service".to_owned()
     } else {
         name.to_owned()
-    }
-}
-
-/// The file.
-pub(super) fn text(application: &str, services: &[FoundService]) -> String {
-    let width = services
-        .iter()
-        .map(|one| one.name.len())
-        .max()
-        .unwrap_or_default();
-    let lines = services.iter().map(|service| {
-        // A string of JSON is one of TOML.
-        let directory = serde_json::Value::from(service.directory.as_str());
-        let value = match service.kind {
-            Kind::Site => format!("{{ directory = {directory}, site = \".\" }}"),
-            _ => directory.to_string(),
-        };
-        format!("{:width$} = {value}\n", service.name)
-    });
-    format!(
-        "application = \"{application}\"\n\n[services]\n{}\n[environments]\ntest = {{}}\nprod = {{ after = \"test\" }}\n",
-        lines.collect::<String>()
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEMPLATE: &str = "Resources:\n  Table: { Type: AWS::DynamoDB::Table }\n";
-
-    fn found(files: &[(&str, &str)]) -> (String, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let found = services(folder.path());
-        let text = text("shop", &found.services);
-        delivery_definition::parse(&text, "delivery.toml").unwrap();
-        let unclear = found.unclear.into_iter();
-        (
-            text,
-            unclear
-                .map(|one| format!("{}: {}", one.directory, one.why))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn services_are_the_folders_that_can_be_deployed() {
-        let app = r#"{"scripts": {"package": "true"}}"#;
-        let (text, unclear) = found(&[
-            ("backend/API v2/template.yaml", TEMPLATE),
-            ("backend/API v2/nested/template.yaml", TEMPLATE),
-            ("database/template.json", r#"{"Resources": {}}"#),
-            ("docs/README.md", ""),
-            ("frontend/index.html", ""),
-            ("infra/main.tf", ""),
-            ("node_modules/x/template.yaml", TEMPLATE),
-            ("other/database/template.yml", TEMPLATE),
-            ("shop/package.json", app),
-            ("two/template.yaml", TEMPLATE),
-            ("two/main.tf", ""),
-        ]);
-        insta::assert_snapshot!(text, @r#"
-        application = "shop"
-
-        [services]
-        api-v2         = "backend/API v2"
-        database       = "database"
-        frontend       = { directory = "frontend", site = "." }
-        other-database = "other/database"
-        shop           = "shop"
-
-        [environments]
-        test = {}
-        prod = { after = "test" }
-        "#);
-        insta::assert_snapshot!(unclear.join("\n"), @r"
-        infra: services of the kind `terraform` are not deployed yet
-        two: `template.yaml` makes it a `stack`, and `main.tf` a `terraform`: add it with the key `kind`
-        ");
-    }
-
-    #[test]
-    fn a_repository_that_is_a_service_is_one() {
-        let (text, _) = found(&[("template.yaml", TEMPLATE), ("src/index.html", "")]);
-        assert!(text.contains("main = \".\"\n"), "{text}");
     }
 }

@@ -36,12 +36,40 @@ impl Answer {
 
 /// Asks whether to go on; no is the default.
 pub(crate) fn confirm(question: &str) -> Answer {
+    confirm_or(question, false)
+}
+
+/// Asks whether to go on; yes is the default, for what takes nothing away.
+pub(crate) fn confirm_by_default(question: &str) -> Answer {
+    confirm_or(question, true)
+}
+
+/// Asks for a text; only what passes the check is taken.
+pub(crate) fn ask(
+    question: &str,
+    default: &str,
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, Answer> {
+    if !can_ask() {
+        return Err(Answer::NotATerminal);
+    }
+    let typed = Input::new()
+        .with_prompt(question)
+        .default(default.to_owned())
+        .validate_with(|text: &String| check(text.trim()))
+        .interact_text();
+    typed
+        .map(|text: String| text.trim().to_owned())
+        .map_err(|error| without_answer(&error))
+}
+
+fn confirm_or(question: &str, default: bool) -> Answer {
     if !can_ask() {
         return Answer::NotATerminal;
     }
     let answered = Confirm::new()
         .with_prompt(question)
-        .default(false)
+        .default(default)
         .interact();
     match answered {
         Ok(true) => Answer::Yes,

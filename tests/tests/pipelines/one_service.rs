@@ -1,9 +1,11 @@
-//! One service of kind stack: without a `delivery.toml`, and one that commands build.
+//! One service of kind stack: without a `delivery.toml`, one that commands build, and the one that `delivery init` writes.
 
 use std::path::Path;
+use std::process::Command;
 
 use pipeline_tests::application::Application;
 use pipeline_tests::aws::Aws;
+use pipeline_tests::checkout;
 use pipeline_tests::delivery::{Delivery, Run};
 use pipeline_tests::home::home;
 use pipeline_tests::visitor::Visitor;
@@ -69,4 +71,26 @@ async fn a_python_service_is_tested_and_built_by_commands() {
         .into_iter()
         .find(|(stage, ..)| stage == "Commit");
     assert!(commands.is_some(), "{:?}", run.actions());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_init_writes_into_an_empty_folder_is_tested_and_delivered() {
+    let first = Application::empty("first").unwrap();
+    let output = Command::new(checkout::programs().join("delivery"))
+        .args(["init", "--yes"])
+        .current_dir(first.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    first.commit("Begin").unwrap();
+    let stacks = [("first-test-main", "/?name=Ada"), ("first-prod-main", "/")];
+    let (run, answers) = delivered(first.path(), &stacks).await;
+    assert_eq!(answers, ["Hello, Ada!", "Hello, world!"]);
+    let actions = run.result()["actions"].to_string();
+    for tests in [
+        "1 test: 1 passed; test (npm)",
+        "1 test: 1 passed; test-functional (npm)",
+    ] {
+        assert!(actions.contains(tests), "no `{tests}` in {actions}");
+    }
 }
