@@ -19,4 +19,5 @@ mod links;
 mod markdown;
 mod messages;
 mod parameters;
+mod reference;
 mod source;
