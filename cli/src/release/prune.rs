@@ -1,12 +1,13 @@
 //! `delivery releases prune`: deletes what nobody needs any more.
 //!
 //! The order is that of docs/decisions/0288: manifests first, so that nobody begins to deploy what goes; then the
-//! environments again, since somebody may have begun before; then the blobs.
+//! environments again, since somebody may have begun before; then the blobs. What an environment uses and has no manifest any
+//! more comes back first, also what a run before this one has deleted and was interrupted.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, DeleteMarkerEntry, ObjectIdentifier};
 use delivery_action::aws::CallError;
 use delivery_release::manifest::ReleaseId;
 use delivery_release::prune::{Holdings, Prunable};
@@ -93,17 +94,22 @@ fn megabytes(bytes: u64) -> String {
 pub(super) async fn prune(global: &Global, arguments: &Prune) -> Result<Exit, CliError> {
     let releases = Releases::find(global).await?;
     let now = delivery_action::clock::timestamp();
-    let holdings = releases.repository.holdings().await?;
-    let prunable = holdings.prunable(now);
-    let all = holdings.releases.len();
+    let repository = &releases.repository;
     let pruned = if arguments.delete {
         let bucket = Bucket {
             client: releases.target.cloud.s3(),
-            name: releases.repository.bucket().to_owned(),
+            name: repository.bucket().to_owned(),
         };
-        delete(&releases.repository, &bucket, &prunable, all, now).await?
+        let (holdings, brought_back) = bring_back(repository, &bucket).await?;
+        let mut pruned = delete(repository, &bucket, &holdings, now).await?;
+        pruned.brought_back = [names(&brought_back), pruned.brought_back].concat();
+        pruned
     } else {
-        Pruned::of(&prunable, all, false)
+        let holdings = repository.holdings().await?;
+        if let Some(release) = holdings.lost.first() {
+            return Err(LostRelease::of(repository, release, true).into());
+        }
+        Pruned::of(&holdings.prunable(now), holdings.releases.len(), false)
     };
     answer::print(global.json, &pruned);
     Ok(Exit::Success)
@@ -125,43 +131,58 @@ impl Pruned {
 async fn delete(
     repository: &Repository,
     bucket: &Bucket,
-    prunable: &Prunable,
-    all: usize,
+    holdings: &Holdings,
     now: Timestamp,
 ) -> Result<Pruned, CliError> {
+    let prunable = holdings.prunable(now);
     let manifests = prunable.releases.iter().map(layout::manifest);
-    let (markers, failure) = bucket.delete_as_far(manifests.collect()).await;
+    let deleted = bucket.delete(manifests.collect()).await;
     // An environment may have begun with one of them in between; it read the manifest before it was gone.
-    let again = repository.holdings().await?;
-    let is_used = |release: &&ReleaseId| again.in_use.contains(*release);
-    let (used, gone): (Vec<_>, Vec<_>) = prunable.releases.iter().partition(is_used);
-    let keys: BTreeSet<String> = used
-        .iter()
-        .map(|release| layout::manifest(release))
-        .collect();
-    bucket
-        .bring_back(markers.into_iter().filter(|one| keys.contains(&one.key)))
-        .await?;
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    let again = if used.is_empty() {
-        again
-    } else {
-        repository.holdings().await?
-    };
-    let rest = deletable(&again, prunable, now);
+    let (again, brought_back) = bring_back(repository, bucket).await?;
+    deleted?;
+    let rest = deletable(&again, &prunable, now);
     bucket
         .delete(rest.blobs.iter().map(layout::blob).collect())
         .await?;
+    let is_gone = |release: &&ReleaseId| !brought_back.contains(release);
+    let gone: Vec<_> = prunable.releases.iter().filter(is_gone).cloned().collect();
     for release in &gone {
         bucket.delete_companions(release).await?;
     }
-    let releases: Vec<_> = gone.into_iter().cloned().collect();
+    let releases = gone;
     Ok(Pruned {
-        brought_back: used.iter().map(ToString::to_string).collect(),
-        ..Pruned::of(&Prunable { releases, ..rest }, all, true)
+        brought_back: names(&brought_back),
+        ..Pruned::of(
+            &Prunable { releases, ..rest },
+            holdings.releases.len(),
+            true,
+        )
     })
+}
+
+/// Brings back the manifests that are gone and needed; what the repository holds then, and which they are.
+async fn bring_back(
+    repository: &Repository,
+    bucket: &Bucket,
+) -> Result<(Holdings, Vec<ReleaseId>), CliError> {
+    let mut brought_back = Vec::new();
+    loop {
+        // One that is back may need another one: the one that some of its services came from.
+        let holdings = repository.holdings().await?;
+        if holdings.lost.is_empty() {
+            return Ok((holdings, brought_back));
+        }
+        for release in &holdings.lost {
+            if !bucket.bring_back(&layout::manifest(release)).await? {
+                return Err(LostRelease::of(repository, release, false).into());
+            }
+        }
+        brought_back.extend(holdings.lost);
+    }
+}
+
+fn names(releases: &[ReleaseId]) -> Vec<String> {
+    releases.iter().map(ToString::to_string).collect()
 }
 
 /// The blobs that could be deleted before and still can.
@@ -183,60 +204,33 @@ struct Bucket {
     name: String,
 }
 
-/// What hides an object that was deleted: without it the object is there again.
-#[derive(Debug)]
-struct Marker {
-    key: String,
-    version: String,
-}
-
-/// What became of a request.
-#[derive(Debug)]
-struct Sent {
-    deleted: Vec<Marker>,
-    /// The first of those that were not deleted.
-    failure: Option<NotDeleted>,
-}
-
 impl Bucket {
     async fn delete(&self, keys: Vec<String>) -> Result<(), CliError> {
-        match self.delete_as_far(keys).await {
-            (_, Some(error)) => Err(error),
-            (_, None) => Ok(()),
-        }
-    }
-
-    /// What was deleted, also where not all was.
-    async fn delete_as_far(&self, keys: Vec<String>) -> (Vec<Marker>, Option<CliError>) {
-        let mut markers = Vec::new();
         for batch in keys.chunks(MAX_BATCH) {
             let objects = batch.iter().map(|key| identifier(key, None)).collect();
-            match self.send(objects).await {
-                Ok(Sent { deleted, failure }) => {
-                    markers.extend(deleted);
-                    if let Some(failure) = failure {
-                        return (markers, Some(failure.into()));
-                    }
-                }
-                Err(error) => return (markers, Some(error)),
-            }
-        }
-        (markers, None)
-    }
-
-    async fn bring_back(&self, markers: impl Iterator<Item = Marker>) -> Result<(), CliError> {
-        let objects: Vec<_> = markers
-            .map(|one| identifier(&one.key, Some(one.version)))
-            .collect();
-        for batch in objects.chunks(MAX_BATCH) {
-            if let Some(failure) = self.send(batch.to_vec()).await?.failure {
-                return Err(failure.into());
-            }
+            self.send(objects).await?;
         }
         Ok(())
     }
 
-    async fn send(&self, objects: Vec<ObjectIdentifier>) -> Result<Sent, CliError> {
+    /// Removes what hides an object that was deleted; `false` if nothing hides it.
+    async fn bring_back(&self, key: &str) -> Result<bool, CliError> {
+        let list = self.client.list_object_versions().bucket(&self.name);
+        let versions = list.prefix(key).send().await;
+        let versions = versions
+            .map_err(|error| CallError::new("s3:ListBucketVersions", &self.name, &error))?;
+        let mut markers = versions.delete_markers().iter();
+        let marker =
+            markers.find(|one| one.key() == Some(key) && one.is_latest().unwrap_or_default());
+        let Some(version) = marker.and_then(DeleteMarkerEntry::version_id) else {
+            return Ok(false);
+        };
+        let marker = identifier(key, Some(version.to_owned()));
+        self.send(vec![marker]).await?;
+        Ok(true)
+    }
+
+    async fn send(&self, objects: Vec<ObjectIdentifier>) -> Result<(), CliError> {
         let delete = Delete::builder().set_objects(Some(objects)).build();
         let delete = delete.expect("the objects are set");
         let sent = self
@@ -246,21 +240,14 @@ impl Bucket {
             .delete(delete);
         let sent = sent.send().await;
         let answer = sent.map_err(|error| CallError::new("s3:DeleteObject", &self.name, &error))?;
-        let failure = answer.errors().first().map(|error| NotDeleted {
-            address: format!("s3://{}/{}", self.name, error.key().unwrap_or_default()),
-            message: error.message().unwrap_or_default().to_owned(),
-        });
-        let deleted = answer.deleted.unwrap_or_default().into_iter();
-        let markers = deleted.filter_map(|one| {
-            Some(Marker {
-                key: one.key?,
-                version: one.delete_marker_version_id?,
-            })
-        });
-        Ok(Sent {
-            deleted: markers.collect(),
-            failure,
-        })
+        match answer.errors().first() {
+            None => Ok(()),
+            Some(error) => Err(NotDeleted {
+                address: format!("s3://{}/{}", self.name, error.key().unwrap_or_default()),
+                message: error.message().unwrap_or_default().to_owned(),
+            }
+            .into()),
+        }
     }
 
     /// What stands beside a manifest: who published it, its marks, and its entry by time.
@@ -313,5 +300,45 @@ impl Explained for NotDeleted {
         Some(
             "correct what the message says, and run it again: it goes on where it ended".to_owned(),
         )
+    }
+}
+
+/// The manifest of a release that is needed is gone.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the manifest of the release `{release}`, which is in use, is missing: `{address}` does not exist; nothing can be deleted"
+)]
+struct LostRelease {
+    release: ReleaseId,
+    address: String,
+    /// Whether it may be only hidden.
+    may_come_back: bool,
+}
+
+impl LostRelease {
+    fn of(repository: &Repository, release: &ReleaseId, may_come_back: bool) -> Self {
+        Self {
+            release: release.clone(),
+            address: format!("s3://{}/{}", repository.bucket(), layout::manifest(release)),
+            may_come_back,
+        }
+    }
+}
+
+impl Explained for LostRelease {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    fn kind(&self) -> &'static str {
+        "release"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(if self.may_come_back {
+            "`delivery releases prune --delete` brings it back, if the bucket has it as an earlier version".to_owned()
+        } else {
+            "the bucket has no earlier version of it: deliver its commit again".to_owned()
+        })
     }
 }

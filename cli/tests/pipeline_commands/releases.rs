@@ -3,6 +3,7 @@
 mod environments;
 mod listing;
 mod promotion;
+mod pruning;
 mod rollback;
 mod shop;
 

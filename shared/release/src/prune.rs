@@ -28,6 +28,9 @@ pub struct Holdings {
     pub releases: Vec<HeldRelease>,
     /// The releases that environments have, get, or would go back to.
     pub in_use: BTreeSet<ReleaseId>,
+    /// Releases without a manifest that are needed all the same: somebody who deleted was interrupted. As long as there are
+    /// any, nothing can be deleted, since what they name is not known.
+    pub lost: BTreeSet<ReleaseId>,
     /// The blobs.
     pub blobs: Vec<HeldBlob>,
 }
@@ -71,6 +74,9 @@ impl Holdings {
     /// What can be deleted now.
     #[must_use]
     pub fn prunable(&self, now: Timestamp) -> Prunable {
+        if !self.lost.is_empty() {
+            return Prunable::default();
+        }
         let is_old = |at: Option<Timestamp>| at.is_some_and(|at| at + YOUNGEST < now);
         let mut newest: Vec<_> = self.releases.iter().collect();
         // One without a time comes first: it is not known to be old.
@@ -133,9 +139,15 @@ impl Repository {
                 combined: manifest.combined.into_values().collect(),
             });
         }
+        let there: BTreeSet<_> = releases.iter().map(|one| &one.release).collect();
+        let origins = releases.iter().flat_map(|one| &one.combined);
+        let needed = in_use.iter().chain(origins);
+        let lost = needed.filter(|one| !there.contains(one)).cloned();
+        let lost = lost.collect();
         Ok(Holdings {
             releases,
             in_use,
+            lost,
             blobs: blobs.into_values().collect(),
         })
     }

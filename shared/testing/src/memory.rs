@@ -14,13 +14,13 @@ use s3s::dto::{
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput,
     CopyObjectResult, CopyPartResult, CopySource, CreateBucketInput, CreateBucketOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, ETagCondition,
-    GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-    ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, Timestamp,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    DeleteObjectsInput, DeleteObjectsOutput, ETag, ETagCondition, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, PutObjectInput, PutObjectOutput, Range, Timestamp, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -95,6 +95,11 @@ impl Memory {
         let object = objects.get_mut(key).ok_or_else(|| s3_error!(NoSuchKey))?;
         object.modified = Timestamp::from(modified);
         Ok(())
+    }
+
+    /// Has a bucket keep what is deleted.
+    pub(crate) fn keep_versions(&self, bucket: &str) {
+        self.lock().versioned.insert(bucket.to_owned());
     }
 
     /// Makes a bucket, or forgets the objects of one that is there.
@@ -295,9 +300,13 @@ impl S3 for Memory {
         &self,
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
-        let mut inner = self.lock();
-        let objects = inner.bucket(&request.input.bucket)?;
-        let page = listing::versions(objects, self.page_keys);
+        let ListObjectVersionsInput { bucket, prefix, .. } = request.input;
+        let page = listing::versions(
+            &mut self.lock(),
+            &bucket,
+            prefix.as_deref().unwrap_or_default(),
+            self.page_keys,
+        )?;
         Ok(S3Response::new(page))
     }
 
@@ -315,9 +324,13 @@ impl S3 for Memory {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.lock()
-            .bucket(&request.input.bucket)?
-            .remove(&request.input.key);
+        let DeleteObjectInput {
+            bucket,
+            key,
+            version_id,
+            ..
+        } = request.input;
+        self.lock().delete(&bucket, &key, version_id.as_deref())?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -326,22 +339,12 @@ impl S3 for Memory {
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let mut inner = self.lock();
-        let bucket = inner.bucket(&request.input.bucket)?;
-        let keys = request
-            .input
-            .delete
+        let DeleteObjectsInput { bucket, delete, .. } = request.input;
+        let deleted = delete
             .objects
             .into_iter()
-            .map(|object| object.key);
-        let deleted = keys
-            .map(|key| {
-                bucket.remove(&key);
-                DeletedObject {
-                    key: Some(key),
-                    ..Default::default()
-                }
-            })
-            .collect();
+            .map(|object| inner.delete(&bucket, &object.key, object.version_id.as_deref()))
+            .collect::<S3Result<_>>()?;
         Ok(S3Response::new(DeleteObjectsOutput {
             deleted: Some(deleted),
             ..Default::default()

@@ -189,6 +189,18 @@ impl Objects {
         }
     }
 
+    /// Has a bucket keep what is deleted as an earlier version, behind a delete marker.
+    ///
+    /// # Panics
+    ///
+    /// If objects are kept as files.
+    pub fn keep_versions(&self, bucket: &str) {
+        let Kept::Memory(memory) = &self.kept else {
+            panic!("only a bucket in memory keeps what is deleted");
+        };
+        memory.keep_versions(bucket);
+    }
+
     /// Answers one request.
     pub async fn answer(&self, request: Request) -> Response {
         self.requests.fetch_add(1, Ordering::SeqCst);

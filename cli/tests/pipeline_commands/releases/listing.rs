@@ -1,14 +1,11 @@
 //! `releases`, `releases ENV`, `releases prune` and `diff`.
 
-use std::time::{Duration, SystemTime};
-
 use delivery_release::environment::{Action, Outcome};
 use delivery_release::repository::layout;
 use serde_json::json;
 
 use super::message;
-use super::shop::{COMMITS, SETTINGS, Shop, at};
-use crate::services::RELEASES;
+use super::shop::{COMMITS, Shop};
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,19 +128,7 @@ async fn what_nobody_needs_is_shown_and_then_deleted() {
     let kept = shop.json(&["releases", "prune"]).await;
     assert_eq!(kept.documents[0]["releases"], json!([]), "{}", kept.data);
 
-    // Fifty newer ones, so that age alone would not keep the old ones.
-    let old = shop
-        .publish("old", COMMITS[0], SETTINGS, at(-365 * 24 * 3600))
-        .await;
-    for number in 0..50 {
-        let code = format!("newer {number}");
-        shop.publish(&code, COMMITS[1], SETTINGS, at(7200 + number))
-            .await;
-    }
-    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
-    for key in shop.bucket.snapshot().await.keys() {
-        shop.s3.objects().set_modified(RELEASES, key, long_ago);
-    }
+    let old = shop.with_an_old_release().await;
     let manifest = layout::manifest(&old);
     let dry = shop.json(&["releases", "prune"]).await;
     let document = &dry.documents[0];

@@ -1,6 +1,7 @@
 //! An application with releases, and what its environments have of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use delivery_definition::names::EnvironmentName;
@@ -75,6 +76,23 @@ impl Shop {
         }
         shop.deploy("prod", &first).await;
         (shop, [first, second])
+    }
+
+    /// Publishes a release that nobody needs, and fifty newer ones, so that age alone would not keep the old ones.
+    pub(crate) async fn with_an_old_release(&self) -> ReleaseId {
+        let old = self
+            .publish("old", COMMITS[0], SETTINGS, at(-365 * 24 * 3600))
+            .await;
+        for number in 0..50 {
+            let code = format!("newer {number}");
+            self.publish(&code, COMMITS[1], SETTINGS, at(7200 + number))
+                .await;
+        }
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
+        for key in self.bucket.snapshot().await.keys() {
+            self.s3.objects().set_modified(RELEASES, key, long_ago);
+        }
+        old
     }
 
     /// Publishes a release whose function has this code.

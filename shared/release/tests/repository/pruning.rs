@@ -1,7 +1,7 @@
 //! What the repository holds, and what of it can be deleted.
 
 use delivery_release::environment::Action;
-use delivery_release::prune::{NEWEST, YOUNGEST};
+use delivery_release::prune::{NEWEST, Prunable, YOUNGEST};
 
 use crate::world::{World, at, request};
 
@@ -62,4 +62,26 @@ async fn what_environments_need_stays_however_old_it_is() {
         .find(|held| held.release == releases[1]);
     combined.unwrap().combined.insert(releases[2].clone());
     assert_eq!(holdings.prunable(later).releases, [releases[3].clone()]);
+}
+
+#[tokio::test]
+async fn what_is_needed_and_has_no_manifest_keeps_everything() {
+    let world = World::start().await;
+    let mut releases = Vec::new();
+    for number in 0..NEWEST + 4 {
+        releases.push(world.publish(&format!("code of {number}")).await.release);
+    }
+    world.deploy("prd", &releases[0]).await;
+    let key = delivery_release::repository::layout::manifest(&releases[0]);
+    world.bucket.delete(&key).await;
+    let mut holdings = world.repository.holdings().await.unwrap();
+    let lost: Vec<_> = holdings.lost.iter().collect();
+    assert_eq!(lost, [&releases[0]]);
+    for held in &mut holdings.releases {
+        held.published = Some(at(0));
+    }
+    let later = at(3_600) + YOUNGEST;
+    assert_eq!(holdings.prunable(later), Prunable::default());
+    holdings.lost.clear();
+    assert_ne!(holdings.prunable(later), Prunable::default());
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use s3s::S3Result;
 use s3s::dto::{
-    CommonPrefix, ListMultipartUploadsOutput, ListObjectVersionsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, MultipartUpload, ObjectVersion,
+    CommonPrefix, DeleteMarkerEntry, ListMultipartUploadsOutput, ListObjectVersionsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, MultipartUpload, ObjectVersion,
 };
 
 use super::object::Object;
-use super::state::Upload;
+use super::state::{Inner, ONLY_VERSION, Upload};
 
 /// Answers for the objects of one bucket, which are sorted by key, with so many keys at most.
 pub(super) fn page(
@@ -89,26 +90,37 @@ fn listed(key: &str, object: &Object) -> s3s::dto::Object {
     }
 }
 
-/// The version of an object in a bucket without versions (S3 User Guide, "Deleting object versions").
-const ONLY_VERSION: &str = "null";
-
-/// The first versions of a bucket that keeps one of each object.
+/// The first versions in a bucket that keeps one of each object, and the markers of those that were deleted.
 pub(super) fn versions(
-    objects: &BTreeMap<String, Object>,
+    inner: &mut Inner,
+    bucket: &str,
+    prefix: &str,
     page_keys: usize,
-) -> ListObjectVersionsOutput {
+) -> S3Result<ListObjectVersionsOutput> {
+    let hidden = inner.hidden.iter();
+    let hidden = hidden.filter(|((of, key), _)| of == bucket && key.starts_with(prefix));
+    let markers = hidden.map(|((_, key), (marker, _))| DeleteMarkerEntry {
+        key: Some(key.clone()),
+        version_id: Some(marker.clone()),
+        is_latest: Some(true),
+        ..Default::default()
+    });
+    let markers = markers.collect();
     let version = |key: &String| ObjectVersion {
         key: Some(key.clone()),
         version_id: Some(ONLY_VERSION.to_owned()),
         is_latest: Some(true),
         ..Default::default()
     };
-    let versions = objects.keys().take(page_keys).map(version);
-    ListObjectVersionsOutput {
+    let keys = inner.bucket(bucket)?.keys();
+    let keys: Vec<_> = keys.filter(|key| key.starts_with(prefix)).collect();
+    let versions = keys.iter().take(page_keys).map(|key| version(key));
+    Ok(ListObjectVersionsOutput {
         versions: Some(versions.collect()),
-        is_truncated: Some(objects.len() > page_keys),
+        delete_markers: Some(markers),
+        is_truncated: Some(keys.len() > page_keys),
         ..Default::default()
-    }
+    })
 }
 
 /// The uploads to a bucket that are under way.
