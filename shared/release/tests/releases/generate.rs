@@ -18,6 +18,7 @@ pub(crate) enum Op {
     Start {
         environment: usize,
         wanted: Wanted,
+        start: How,
         fails: bool,
         /// It makes so many calls before anything else happens.
         calls: u8,
@@ -42,6 +43,30 @@ pub(crate) enum Wanted {
     Nothing,
 }
 
+/// What an owner does whose deployment has ended; its name begins with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Nothing: `begin`.
+    Once,
+    /// It begins again if it has failed: `begin_again`.
+    AfterFailure,
+    /// It begins again: `join`.
+    Always,
+}
+
+impl How {
+    pub(crate) const ALL: [Self; 3] = [Self::Once, Self::AfterFailure, Self::Always];
+
+    /// Of an owner with this name.
+    pub(crate) fn of(owner: &str) -> Self {
+        let begins = |how: &Self| owner.starts_with(&format!("{how:?}"));
+        Self::ALL
+            .into_iter()
+            .find(begins)
+            .expect("owners are named so")
+    }
+}
+
 pub(crate) fn op() -> impl Strategy<Value = Op> {
     let wanted = prop_oneof![
         4 => (0..CONTENTS).prop_map(Wanted::Release),
@@ -52,12 +77,18 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
     // Mostly one environment, so that its history is long enough to go back in.
     let environment = prop_oneof![4 => Just(0_usize), 1 => Just(1)];
     let calls = prop_oneof![3 => Just(WHOLE), 2 => 0..WHOLE];
-    let start = (environment, wanted, proptest::bool::weighted(0.2), calls);
+    let how = prop_oneof![
+        2 => Just(How::Once),
+        1 => Just(How::AfterFailure),
+        3 => Just(How::Always),
+    ];
+    let fails = proptest::bool::weighted(0.2);
+    let start = (environment, wanted, how, fails, calls);
     let process = 0..3_usize;
     prop_oneof![
         1 => (0..CONTENTS).prop_map(Op::Publish),
-        10 => start.prop_map(|(environment, wanted, fails, calls)| Op::Start { environment, wanted, fails, calls }),
-        2 => (0..8_usize).prop_map(Op::Again),
+        10 => start.prop_map(|(environment, wanted, start, fails, calls)| Op::Start { environment, wanted, start, fails, calls }),
+        3 => (0..8_usize).prop_map(Op::Again),
         1 => (0..ENVIRONMENTS.len()).prop_map(Op::Unlock),
         4 => (process.clone(), 1..6_u8).prop_map(|(process, calls)| Op::Run(process, calls)),
         4 => process.clone().prop_map(|process| Op::Run(process, WHOLE)),

@@ -6,6 +6,7 @@
 //! - an environment always has a release that is there, with all that it names;
 //! - each deployment has one record with its outcome, or can be seen not to have ended;
 //! - a rollback brings back exactly what was there before;
+//! - what has ended begins again only where its owner may, with the parts that are there, and never after others;
 //! - whoever comes after the time of a lease takes it over.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]

@@ -1,10 +1,13 @@
 //! What an environment must be like, told by its document alone: each change of it must be one that is allowed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use delivery_release::environment::{Action, Deployment, DeploymentId, Outcome, State};
 use delivery_release::manifest::ReleaseId;
 use jiff::Timestamp;
+
+use crate::generate::How;
 
 /// A copy of a job comes at most so long after its deployment has ended.
 const LATEST_COPY: Duration = Duration::from_hours(7);
@@ -47,8 +50,13 @@ impl Model {
             "a number is used twice"
         );
         let has_ended = next.last != before.last;
+        // Whoever takes a lease over ends its deployment by the same write.
+        let is_taken = has_ended && next.lease.is_some();
         if has_ended {
             self.end(&before, next, now);
+        }
+        if is_taken {
+            check_out_of_time(&before, next);
         }
         match (&before.lease, &next.lease) {
             (_, Some(lease)) if next.deployments == before.deployments => {
@@ -76,25 +84,42 @@ impl Model {
     }
 
     fn begin(&self, next: &State, now: Timestamp) {
-        let deployment = &next.lease.as_ref().unwrap().deployment;
+        let lease = next.lease.as_ref().unwrap();
+        let deployment = &lease.deployment;
         let is_late_copy = |(one, ended): &(Deployment, Timestamp)| {
-            let is_same = one.owner == deployment.owner && one.action == deployment.action;
-            is_same && now - LATEST_COPY < *ended
+            is_same(one, deployment) && now - LATEST_COPY < *ended
         };
         let is_removal = deployment.action == Action::Remove;
+        let again = next.last.as_ref();
+        let again = again.filter(|last| is_same(&last.deployment, deployment));
+        if let Some(last) = again {
+            let may_begin = match How::of(&deployment.owner) {
+                How::Once => false,
+                How::AfterFailure => !last.outcome.is_success(),
+                How::Always => true,
+            };
+            assert!(may_begin, "what has ended begins again");
+        }
         assert!(
-            is_removal || !self.successes.iter().any(is_late_copy),
+            is_removal || again.is_some() || !self.successes.iter().any(is_late_copy),
             "a late copy deploys once more"
         );
+        let mut there = again.map_or_else(BTreeMap::new, |last| last.services.clone());
+        there.retain(|_, change| change.is_there());
+        assert_eq!(lease.parts, there, "it does not know what is there");
         let top = self.releases.last();
         assert_eq!(deployment.from.as_ref().map(|from| &from.release), top);
         let to = deployment.to.as_ref().map(|to| &to.release);
-        let expected = match &deployment.action {
-            Action::Deploy { release } | Action::Promote { release, .. } => Some(release),
-            Action::Remove => None,
-            Action::Rollback { .. } => Some(self.before().expect("there is nothing to go back to")),
+        let repeated = again.filter(|last| last.outcome.is_success());
+        let expected = match (&deployment.action, repeated) {
+            (_, Some(_)) => top,
+            (Action::Deploy { release } | Action::Promote { release, .. }, None) => Some(release),
+            (Action::Remove, None) => None,
+            (Action::Rollback { .. }, None) => {
+                Some(self.before().expect("there is nothing to go back to"))
+            }
         };
-        assert_eq!(to, expected, "a rollback goes somewhere else");
+        assert_eq!(to, expected, "it goes somewhere else");
     }
 
     /// What a rollback must bring back.
@@ -168,6 +193,22 @@ impl Model {
             }
         }
     }
+}
+
+/// Whether one owner wants the same twice.
+fn is_same(one: &Deployment, other: &Deployment) -> bool {
+    one.owner == other.owner && one.action == other.action
+}
+
+/// A lease has run out. What repeats a success leaves what passed the tests; nothing else has succeeded by time.
+fn check_out_of_time(before: &State, next: &State) {
+    let ended = next.last.as_ref().unwrap();
+    let repeats = before.last.as_ref().is_some_and(|last| {
+        last.outcome.is_success()
+            && is_same(&last.deployment, &ended.deployment)
+            && ended.deployment.action != Action::Remove
+    });
+    assert_eq!(ended.outcome.is_success(), repeats, "{ended:?}");
 }
 
 fn half(to: Option<ReleaseId>, is_back: bool) -> Left {

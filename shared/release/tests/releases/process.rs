@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use delivery_definition::names::EnvironmentName;
 use delivery_release::ReleaseError;
 use delivery_release::digest::Digest;
-use delivery_release::environment::{Action, Begun, Ending, Environment, Outcome, Request};
+use delivery_release::environment::{
+    Action, Begun, Ending, Environment, Outcome, Request, ServiceChange, ServiceResult,
+};
 use delivery_release::manifest::{
     Artifact, File, Manifest, SCHEMA, Service, Site, SiteArtifacts, Source,
 };
@@ -16,8 +18,12 @@ use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use crate::gate::{Gate, Pass};
+use crate::generate::How;
 
 pub(crate) const BUCKET: &str = "releases";
+
+/// What every deployment deploys.
+const PART: &str = "website";
 
 /// The time of a history.
 #[derive(Clone, Debug)]
@@ -44,6 +50,7 @@ pub(crate) enum Work {
     Deploy {
         environment: &'static str,
         request: Request,
+        start: How,
         fails: bool,
     },
     /// A person releases the lease that is there.
@@ -133,15 +140,27 @@ async fn work_of(work: Work, repository: &Repository, now: &Now) -> Result<(), R
         Work::Deploy {
             environment,
             request,
+            start,
             fails,
         } => {
             let environment = Environment::new(repository, name(environment));
-            let begun = environment.begin(&request, now.get()).await?;
+            let at = now.get();
+            let begun = match start {
+                How::Once => environment.begin(&request, at).await?,
+                How::AfterFailure => environment.begin_again(&request, at).await?,
+                How::Always => Begun::UnderWay(environment.join(&request, at).await?),
+            };
             let Begun::UnderWay(lease) = begun else {
                 return Ok(());
             };
             let deployment = lease.deployment.id;
-            environment.renew(&deployment, now.get()).await?;
+            let deployed = ServiceChange {
+                result: ServiceResult::Deployed,
+                summary: None,
+            };
+            environment
+                .record_part(&deployment, PART, &deployed, now.get())
+                .await?;
             let outcome = if fails {
                 Outcome::Failed {
                     message: "no".to_owned(),

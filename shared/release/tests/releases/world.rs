@@ -10,7 +10,7 @@ use delivery_release::repository::{Repository, layout};
 use delivery_testing::s3::Objects;
 
 use crate::gate::{Gate, Pass};
-use crate::generate::{CONTENTS, ENVIRONMENTS, Op, Wanted};
+use crate::generate::{CONTENTS, ENVIRONMENTS, How, Op, Wanted};
 use crate::model::Model;
 use crate::process::{BUCKET, Now, Process, Slot, Work, deploy, manifest, name, publish};
 
@@ -92,10 +92,11 @@ impl World {
             Op::Start {
                 environment,
                 wanted,
+                start,
                 fails,
                 calls,
             } => {
-                if let Some(slot) = self.deploy(environment, wanted, fails) {
+                if let Some(slot) = self.deploy(environment, wanted, start, fails) {
                     for _ in 0..calls {
                         self.step_in(slot, Pass::Through).await;
                     }
@@ -125,7 +126,13 @@ impl World {
         }
     }
 
-    fn deploy(&mut self, environment: usize, wanted: Wanted, fails: bool) -> Option<usize> {
+    fn deploy(
+        &mut self,
+        environment: usize,
+        wanted: Wanted,
+        start: How,
+        fails: bool,
+    ) -> Option<usize> {
         let action = match wanted {
             Wanted::Release(content) => deploy(content),
             Wanted::Before => Action::Rollback { release: None },
@@ -140,7 +147,7 @@ impl World {
             }
         };
         let request = Request {
-            owner: format!("job {}", self.started.len()),
+            owner: format!("{start:?} {}", self.started.len()),
             by: "pipeline".to_owned(),
             reason: None,
             until: None,
@@ -149,6 +156,7 @@ impl World {
         self.start(Work::Deploy {
             environment: ENVIRONMENTS[environment],
             request,
+            start,
             fails,
         })
     }
@@ -267,8 +275,8 @@ impl World {
             action,
         };
         for (owner, action) in [
-            ("last", deploy(0)),
-            ("back", Action::Rollback { release: None }),
+            ("Once last", deploy(0)),
+            ("Once back", Action::Rollback { release: None }),
         ] {
             let had = self.models[of].before().cloned();
             let is_back = matches!(action, Action::Rollback { .. });
