@@ -90,6 +90,49 @@ fn an_environment_goes_in_the_reverse_order_of_its_services_and_what_is_kept_is_
     });
 }
 
+/// Two buckets that are kept on purpose and two that are not, none of which is in the template by its own name.
+const LOOPS: &str = "
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Archives:
+    - Name
+    - [a, b]
+    - Archive${Name}:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties: { BucketName: !Sub 'loops-archive-${Name}' }
+  Fn::ForEach::Caches:
+    - Name
+    - [a, b]
+    - Cache${Name}:
+        Type: AWS::S3::Bucket
+        Properties: { BucketName: !Sub 'loops-cache-${Name}' }
+";
+
+#[test]
+fn of_what_a_loop_of_the_template_made_each_is_kept_or_emptied_as_the_loop_says() {
+    run("loops", async |world| {
+        world.deploy(QA, None).await;
+        let stack = world.stack(QA, "database", LOOPS).await;
+        for bucket in ["archive-a", "archive-b", "cache-a", "cache-b"] {
+            world.put(&format!("loops-{bucket}"), "report").await;
+        }
+        world.handle(&json!({"environment": QA})).await.unwrap();
+        assert_eq!(world.status(&stack).await, None);
+        for kept in ["loops-archive-a", "loops-archive-b"] {
+            let head = world.s3.head_object().bucket(kept).key("report");
+            head.send().await.unwrap();
+            let parts = world.parts(QA).await;
+            assert!(parts["database"].contains(kept), "{parts:?}");
+        }
+        for gone in ["loops-cache-a", "loops-cache-b"] {
+            let head = world.s3.head_bucket().bucket(gone).send().await;
+            assert!(head.is_err(), "{gone}");
+        }
+    });
+}
+
 #[test]
 fn a_bucket_with_thousands_of_versions_is_emptied_with_progress() {
     run("versions", async |world| {

@@ -140,6 +140,7 @@ impl World {
         let tags = tags.map(|(key, value)| Tag::builder().key(*key).value(*value).build());
         let create = self.cloudformation.create_stack().stack_name(&name);
         let create = create.capabilities(Capability::CapabilityIam);
+        let create = create.capabilities(Capability::CapabilityAutoExpand);
         let create = create
             .template_body(template)
             .set_tags(Some(tags.collect()));
