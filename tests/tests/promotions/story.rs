@@ -101,7 +101,7 @@ async fn production_goes_back(world: &World<'_>, good: &str) {
             "it forgets where it is",
         ])
         .await;
-    world.rollback_ends("prd").await;
+    world.ends("prd", "rollback").await;
     assert_eq!(world.runs_its_release("prd").await, good);
     assert_eq!(world.bookings("prd").await["environment"], "prd");
     let state = world.document("environments/prd/current.json").await;

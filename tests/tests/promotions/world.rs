@@ -280,13 +280,13 @@ impl<'a> World<'a> {
         names.filter(|name| name.starts_with(begin)).collect()
     }
 
-    /// Waits until the rollback of an environment that was just begun has ended.
-    pub(crate) async fn rollback_ends(&self, environment: &str) {
+    /// Waits until the last deployment to an environment that has ended is of this kind.
+    pub(crate) async fn ends(&self, environment: &str, kind: &str) {
         let key = format!("environments/{environment}/current.json");
         let ended = async {
             loop {
                 let state = self.document(&key).await;
-                if state["last"]["deployment"]["action"]["kind"] == "rollback" {
+                if state["last"]["deployment"]["action"]["kind"] == kind {
                     return;
                 }
                 tokio::time::sleep(PAUSE).await;
