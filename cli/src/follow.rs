@@ -4,6 +4,7 @@
 //! an [`outage`] that lasts too long does. What is reported is the difference of two snapshots ([`changes`]),
 //! so nothing is lost when a look fails, and nothing is reported twice.
 
+mod application_log;
 mod cause;
 mod changes;
 mod client;
@@ -18,6 +19,7 @@ use crate::error::CliError;
 use crate::message::RunMessage;
 use crate::output::Reporter;
 
+pub(crate) use application_log::Clients;
 pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
 pub(crate) use explainer::{Explainer, Location};

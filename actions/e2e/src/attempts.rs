@@ -49,7 +49,7 @@ impl Attempts {
                     report.failed_names.join(", ")
                 )
             }
-            TaskError::Failed { source, .. } => source.to_string(),
+            TaskError::Failed { ended, .. } => ended.to_string(),
             other => other.to_string(),
         };
         // CodePipeline shows tokens, so no secrets in them.

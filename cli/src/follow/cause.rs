@@ -1,5 +1,7 @@
 //! What an action reported of its failure, taken apart: the reverse of [`delivery_action::failure::Failure::message`].
 
+use delivery_node::task::{REPRODUCE, TaskFailure};
+
 use crate::message::Cause;
 use crate::output::foreign;
 
@@ -32,16 +34,49 @@ impl Cause {
             Some((cause, hint)) => (cause, Some(hint.to_owned())),
             None => (rest, None),
         };
+        let (cause, failure) = TaskFailure::split_from(cause);
         Self {
             kind: kind.to_owned(),
             failed_tests: failed_tests(cause),
             message: cause.to_owned(),
+            test_says: failure.test_says,
+            location: failure.location,
             hint,
             output,
             log,
         }
     }
+
+    /// How many tests failed: `1 of 2 tests failed`.
+    pub(crate) fn counted_tests(&self) -> Option<&str> {
+        let message = &self.message;
+        let end = message.find(FAILED_TESTS)? + FAILED_TESTS.trim_end_matches(": ").len();
+        let begin = message[..end].rfind(": ").map_or(0, |at| at + 2);
+        Some(&message[begin..end])
+    }
+
+    /// How to let it fail by hand.
+    pub(crate) fn reproduction(&self) -> Option<&str> {
+        let hint = self.hint.as_deref()?;
+        let by_hand = hint
+            .split_once(REPRODUCE)
+            .map_or(hint, |(_, by_hand)| by_hand);
+        (by_hand.starts_with("run `") && by_hand.ends_with(IN_DIRECTORY)).then_some(by_hand)
+    }
+
+    /// What the hint says besides.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        let hint = self.hint.as_deref()?;
+        match (hint.split_once(REPRODUCE), self.reproduction()) {
+            (Some((advice, _)), Some(_)) => Some(advice),
+            (None, Some(_)) => None,
+            (_, None) => Some(hint),
+        }
+    }
 }
+
+/// What ends the command that lets a task fail by hand ([`delivery_node::task::TaskError`]).
+const IN_DIRECTORY: &str = "` in the project's directory";
 
 /// The names in backticks behind [`FAILED_TESTS`]: `` `a`, `b` and 3 more ``.
 fn failed_tests(cause: &str) -> Vec<String> {
@@ -59,6 +94,9 @@ fn failed_tests(cause: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use delivery_action::failure::{Failure, FailureType};
+    use delivery_action::process::ProcessError;
+    use delivery_node::junit::Report;
+    use delivery_node::task::{Runner, TaskError};
 
     use super::*;
 
@@ -75,12 +113,59 @@ mod tests {
         let expected = Cause {
             kind: "JobFailed".to_owned(),
             message: failure.cause,
+            test_says: Vec::new(),
+            location: None,
             hint: failure.hint,
             output: vec!["  1 failing".to_owned(), "::error::x".to_owned()],
             failed_tests: vec!["greets: hallo".to_owned(), "b, c".to_owned()],
             log: Some("/aws/lambda/x stream".to_owned()),
         };
         assert_eq!(cause, expected);
+        assert_eq!(cause.counted_tests(), Some("2 of 14 tests failed"));
+    }
+
+    #[test]
+    fn what_the_test_says_and_where_is_read_out_of_the_cause() {
+        let ended = ProcessError::Exit {
+            command: "npm run package".to_owned(),
+            code: 1,
+            output: "1 failing".to_owned(),
+        };
+        let report = Report {
+            files: 1,
+            tests: 2,
+            failed: 1,
+            failed_names: vec!["greets".to_owned()],
+            ..Report::default()
+        };
+        let failure = TaskFailure {
+            test_says: vec!["+ 'Hallo'".to_owned(), "- 'Hello'".to_owned()],
+            location: Some("test/a.test.js:9".to_owned()),
+        };
+        let error = TaskError::Failed {
+            task: "package".to_owned(),
+            runner: Runner::Npm,
+            report: Some(Box::new(report)),
+            failure: failure.clone(),
+            advice: Some("add memory".to_owned()),
+            ended,
+        };
+        let message = Failure::new(&error).message("/aws/lambda/x stream");
+        let cause = Cause::read("JobFailed", &message);
+        assert_eq!(cause.test_says, failure.test_says);
+        assert_eq!(cause.location, failure.location);
+        assert_eq!(
+            cause.message,
+            "the npm task `package` failed: 1 of 2 tests failed: `greets`: `npm run package` ended with exit code 1"
+        );
+        assert_eq!(cause.failed_tests, ["greets"]);
+        assert_eq!(cause.counted_tests(), Some("1 of 2 tests failed"));
+        assert_eq!(cause.advice(), Some("add memory"));
+        assert_eq!(
+            cause.reproduction(),
+            Some("run `npm run package` in the project's directory")
+        );
+        assert!(cause.output.is_empty(), "{cause:?}");
     }
 
     #[test]

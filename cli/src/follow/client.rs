@@ -30,6 +30,8 @@ pub(crate) struct Shape {
     pub(crate) stages: Vec<StageShape>,
     /// Stage, action, and the function's name.
     pub(crate) functions: Vec<(String, String, String)>,
+    /// Stage, action, and the function of the application that it deploys.
+    pub(crate) deployed: Vec<(String, String, String)>,
     /// Stage and action of what runs commands.
     pub(crate) commands: Vec<(String, String)>,
 }
@@ -39,6 +41,13 @@ impl Shape {
     pub(crate) fn function(&self, stage: &str, action: &str) -> Option<&str> {
         let mut functions = self.functions.iter();
         let found = functions.find(|(of_stage, name, _)| of_stage == stage && name == action);
+        found.map(|(_, _, function)| function.as_str())
+    }
+
+    /// The function of the application that an action deploys, if it deploys one.
+    pub(crate) fn deployed_function(&self, stage: &str, action: &str) -> Option<&str> {
+        let mut deployed = self.deployed.iter();
+        let found = deployed.find(|(of_stage, name, _)| of_stage == stage && name == action);
         found.map(|(_, _, function)| function.as_str())
     }
 
@@ -192,6 +201,18 @@ impl Pipeline {
                     );
                     shape.functions.push(names);
                 }
+                let parameters = action
+                    .configuration()
+                    .and_then(|values| values.get("UserParameters"));
+                let deployed = parameters.and_then(|parameters| deployed_function(parameters));
+                if let Some(deployed) = deployed {
+                    let names = (
+                        stage.name().to_owned(),
+                        action.name().to_owned(),
+                        deployed.to_owned(),
+                    );
+                    shape.deployed.push(names);
+                }
                 let kind = action.action_type_id();
                 if kind.is_some_and(|kind| kind.provider() == "Commands") {
                     let names = (stage.name().to_owned(), action.name().to_owned());
@@ -291,6 +312,12 @@ impl Pipeline {
         let waiting = actions.find(|state| state.action_name() == Some(action))?;
         waiting.latest_execution()?.token().map(str::to_owned)
     }
+}
+
+/// The function that deploy-app is told to deploy.
+fn deployed_function(user_parameters: &str) -> Option<&str> {
+    let mut pairs = user_parameters.split('&');
+    pairs.find_map(|pair| pair.strip_prefix("function="))
 }
 
 fn snapshot(detail: &ActionExecutionDetail) -> ActionSnapshot {

@@ -5,9 +5,13 @@ use std::time::Duration;
 use crate::function_log::{self, Entry, LogPlace};
 use crate::message::{Cause, Failure, RunMessage};
 use crate::output::foreign;
+use crate::output::text::untouched as untouched_text;
 
 use super::outage::{AWS_OUTAGE_LIMIT, ENGINE_OUTAGE_LIMIT};
-use super::{ActionSnapshot, LOOK_INTERVAL, Pipeline, Shape, Snapshot, changes, repair};
+use super::{
+    ActionSnapshot, Clients, LOOK_INTERVAL, Pipeline, Shape, Snapshot, application_log, changes,
+    repair,
+};
 
 /// How often the engine is asked: it is on this machine, and a person sees no more.
 const LOCAL_LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -31,8 +35,7 @@ pub(crate) enum Location {
 pub(crate) struct Explainer {
     pipeline: Pipeline,
     shape: Shape,
-    lambda: aws_sdk_lambda::Client,
-    logs: aws_sdk_cloudwatchlogs::Client,
+    clients: Clients,
     location: Location,
 }
 
@@ -40,15 +43,13 @@ impl Explainer {
     pub(crate) fn new(
         pipeline: Pipeline,
         shape: Shape,
-        lambda: aws_sdk_lambda::Client,
-        logs: aws_sdk_cloudwatchlogs::Client,
+        clients: Clients,
         location: Location,
     ) -> Self {
         Self {
             pipeline,
             shape,
-            lambda,
-            logs,
+            clients,
             location,
         }
     }
@@ -79,7 +80,7 @@ impl Explainer {
         let Some(place) = self.log(action).await else {
             return Vec::new();
         };
-        let entries = function_log::read(&self.logs, &place, action).await;
+        let entries = function_log::read(&self.clients.logs, &place, action).await;
         entries.unwrap_or_default()
     }
 
@@ -90,7 +91,7 @@ impl Explainer {
             return Some(LogPlace::of_commands(self.pipeline.name(), action));
         }
         let function = self.shape.function(stage, name)?;
-        let group = function_log::group(&self.lambda, function).await;
+        let group = function_log::group(&self.clients.lambda, function).await;
         Some(LogPlace::of_function(group))
     }
 
@@ -150,15 +151,21 @@ impl Explainer {
         let place = self.log(action).await;
         let (code, message) = action.error.clone().unwrap_or_default();
         let cause = Cause::read(&code, &message);
-        let help = help(
-            &self.shape,
-            now,
-            repair(&self.location, &code, &action.stage),
-        );
+        let untouched = untouched(&self.shape, now);
+        let help = help(&untouched, &repair(&self.location, &code, &action.stage));
+        let functions = application_log::functions(&self.clients, &self.shape, now, action).await;
+        // Only a program of the project tests what was deployed.
+        let is_test = !functions.is_empty() && cause.reproduction().is_some();
+        let application_log = if is_test {
+            application_log::lines(&self.clients, &functions, action).await
+        } else {
+            Vec::new()
+        };
+        let next = next(&self.location, &cause, &action.stage, is_test);
         let log = match &place {
             // What the failed program wrote says more than the action's own lines, which repeat it.
-            Some(place) if cause.output.is_empty() => {
-                let tail = function_log::tail(&self.logs, place, action).await;
+            Some(place) if cause.output.is_empty() && cause.test_says.is_empty() => {
+                let tail = function_log::tail(&self.clients.logs, place, action).await;
                 if only_repeats(&tail, &message) {
                     Vec::new()
                 } else {
@@ -176,7 +183,10 @@ impl Explainer {
             cause,
             log_group: place.map(|place| place.group),
             log,
+            application_log,
+            untouched,
             help,
+            next,
         }
     }
 }
@@ -192,6 +202,21 @@ fn repair(location: &Location, code: &str, stage: &str) -> String {
             )
         }
         Location::Aws => format!("{}; {LOG}", repair::of_stack(code, stage)),
+    }
+}
+
+/// The one thing to do next.
+fn next(location: &Location, cause: &Cause, stage: &str, is_test: bool) -> String {
+    let by_hand = cause.reproduction().filter(|_| !is_test);
+    match (by_hand, location) {
+        (Some(by_hand), _) => by_hand.to_owned(),
+        // By hand, such a test needs an address, which answers no more when a run is over.
+        (None, Location::Local { stays: false, .. }) if is_test => {
+            "see the logs on the page of the run: `delivery open`".to_owned()
+        }
+        (None, _) if is_test => "see the whole log: `delivery log --failed`".to_owned(),
+        (None, Location::Local { .. }) => repair::of_run(&cause.kind).to_owned(),
+        (None, Location::Aws) => repair::of_stack(&cause.kind, stage),
     }
 }
 
@@ -213,23 +238,18 @@ fn only_repeats(log: &[String], message: &str) -> bool {
     })
 }
 
-/// What a person does next, and what need not be worried about.
-fn help(shape: &Shape, now: &Snapshot, repair: String) -> String {
+/// The stages that were not reached.
+fn untouched(shape: &Shape, now: &Snapshot) -> Vec<String> {
     let reached = |stage: &str| now.actions.iter().any(|action| action.stage == stage);
-    let untouched: Vec<&str> = shape
-        .stages
-        .iter()
-        .map(|stage| stage.name.as_str())
-        .filter(|stage| !reached(stage))
-        .collect();
-    match untouched.as_slice() {
-        [] => repair,
-        // Another pipeline may have delivered the same commit there.
-        [stage] => format!("{stage} is untouched by this pipeline; {repair}"),
-        [stages @ .., last] => {
-            let stages = stages.join(", ");
-            format!("{stages} and {last} are untouched by this pipeline; {repair}")
-        }
+    let stages = shape.stages.iter().map(|stage| &stage.name);
+    stages.filter(|stage| !reached(stage)).cloned().collect()
+}
+
+/// What a person does next, and what need not be worried about.
+fn help(untouched: &[String], repair: &str) -> String {
+    match untouched_text(untouched) {
+        Some(untouched) => format!("{untouched}; {repair}"),
+        None => repair.to_owned(),
     }
 }
 
@@ -273,7 +293,7 @@ mod tests {
         };
         let help = |place| {
             let repair = repair(&place, "SystemUnavailable", "Source");
-            help(&shape, &Snapshot::default(), repair)
+            help(&untouched(&shape, &Snapshot::default()), &repair)
         };
         let run = |stays| Location::Local {
             delivery: "delivery".to_owned(),
@@ -282,5 +302,41 @@ mod tests {
         insta::assert_snapshot!(help(run(false)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; the page of the run, with the whole log: `delivery open`");
         insta::assert_snapshot!(help(run(true)), @"Commit, Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again; the whole log: `delivery log --failed`");
         insta::assert_snapshot!(help(Location::Aws), @"Commit, Acceptance and Production are untouched by this pipeline; try again with `delivery retry Source`, or fix it, commit and push; the whole log: `delivery log --failed`");
+    }
+
+    #[test]
+    fn one_command_comes_next() {
+        let run = |stays| Location::Local {
+            delivery: "delivery".to_owned(),
+            stays,
+        };
+        let by_hand = Cause {
+            kind: "JobFailed".to_owned(),
+            hint: Some("it most likely ran out of memory: raise the function's `MemorySize`; to reproduce it, run `npm run package` in the project's directory".to_owned()),
+            ..Cause::default()
+        };
+        let other = Cause {
+            kind: "JobFailed".to_owned(),
+            ..Cause::default()
+        };
+        let next =
+            |location: &Location, cause, is_test| next(location, cause, "Acceptance", is_test);
+        let all = [
+            next(&run(false), &by_hand, false),
+            next(&run(false), &by_hand, true),
+            next(&run(true), &by_hand, true),
+            next(&Location::Aws, &by_hand, true),
+            next(&run(false), &other, false),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @"
+        run `npm run package` in the project's directory
+        see the logs on the page of the run: `delivery open`
+        see the whole log: `delivery log --failed`
+        see the whole log: `delivery log --failed`
+        fix it, commit, and run `delivery run` again
+        ");
+        for next in all {
+            assert_eq!(next.matches('`').count(), 2, "{next}");
+        }
     }
 }

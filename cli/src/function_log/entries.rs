@@ -40,6 +40,21 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether this version of the function may have written it: Lambda names the version in the stream
+    /// (`2026/11/28/[7]8f00b204`), the local AWS does not.
+    pub(crate) fn may_be_of(&self, version: Option<&str>) -> bool {
+        let of_stream = self
+            .stream
+            .split_once('[')
+            .and_then(|(_, rest)| rest.split_once(']'));
+        match (of_stream, version) {
+            (Some((of_stream, _)), Some(version)) => of_stream == version,
+            _ => true,
+        }
+    }
+}
+
 /// Gives each entry an id that has none: the local AWS sends none, and whoever reads a log again and again
 /// tells what is new by it. A log is read from its beginning each time, so equal entries keep their order.
 pub(super) fn identify(entries: &mut [Entry]) {
@@ -173,6 +188,14 @@ mod tests {
             .message(message)
             .build();
         Entry::read(&event)
+    }
+
+    #[test]
+    fn the_version_of_an_entry_is_that_of_its_stream() {
+        let of_seven = entry(1, "2026/11/28/[7]8f00b204", "a");
+        assert!(of_seven.may_be_of(Some("7")) && of_seven.may_be_of(None));
+        assert!(!of_seven.may_be_of(Some("8")));
+        assert!(entry(1, "stream", "a").may_be_of(Some("8")));
     }
 
     #[test]

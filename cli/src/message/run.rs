@@ -192,6 +192,12 @@ pub(crate) struct Cause {
     pub(crate) kind: String,
     /// What happened, and where.
     pub(crate) message: String,
+    /// What the first failed test says: the difference that it found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) test_says: Vec<String>,
+    /// Where it failed, if that is in a file of the project: `FILE:LINE` below its root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
@@ -225,8 +231,17 @@ pub(crate) struct Failure {
     pub(crate) log_group: Option<String>,
     /// The log's last lines.
     pub(crate) log: Vec<String>,
-    /// What to do next.
+    /// What the application itself logged while a test of it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) application_log: Vec<String>,
+    /// The stages that were not reached.
+    #[serde(default)]
+    pub(crate) untouched: Vec<String>,
+    /// What is untouched, and what can be done.
     pub(crate) help: String,
+    /// The one thing to do next.
+    #[serde(default)]
+    pub(crate) next: String,
 }
 
 /// Where a stage answers.
@@ -358,9 +373,11 @@ pub(crate) mod tests {
         }
     }
 
+    const HELP: &str = "Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again";
+
     fn failure() -> Failure {
-        let message = "1 of 2 tests failed: `greetings greets the world`\nhint: run `npx gulp package`\n\
-                       last lines of output:\n  1 failing\n::error::injected\nlog: /aws/lambda/x y";
+        let message = "the gulp task `package` failed: `gulp package` ended with exit code 1\nlocation: lambda/index.js:3\nhint: run `npx gulp package` in the project's directory\n\
+                       last lines of output:\n  1 failing\n::error::injected\n    at node:internal/x:1:2\nlog: /aws/lambda/x y";
         Failure {
             execution: "3f2a6c1e-0000-4000-8000-000000000000".to_owned(),
             stage: "Commit".to_owned(),
@@ -370,7 +387,30 @@ pub(crate) mod tests {
             cause: Cause::read("JobFailed", message),
             log_group: Some("/aws/lambda/test-and-package".to_owned()),
             log: vec!["  1 failing".to_owned()],
-            help: "fix it, commit, and run `delivery run` again".to_owned(),
+            application_log: Vec::new(),
+            untouched: vec!["Acceptance".to_owned(), "Production".to_owned()],
+            help: HELP.to_owned(),
+            next: "run `npx gulp package` in the project's directory".to_owned(),
+        }
+    }
+
+    fn failed_test() -> Failure {
+        let message = "`test-functional` of `https://test.example.com` failed: the npm task `test-functional` failed: 3 of 8 tests \
+                       failed: `API greets the world`, `API is fast`, `site is there`: `npm run test-functional` ended with exit code 1\n\
+                       the test says:\n  Expected values to be strictly equal:\n  502 !== 200\n  ::error::injected\nlocation: test/functional/a.test.js:9\n\
+                       hint: run `npm run test-functional` in the project's directory\nlog: /aws/lambda/x y";
+        Failure {
+            stage: "Acceptance".to_owned(),
+            action: "e2e".to_owned(),
+            message: message.to_owned(),
+            cause: Cause::read("JobFailed", message),
+            application_log: vec![
+                "ERROR Error: boom".to_owned(),
+                "    at index.js:1:39".to_owned(),
+            ],
+            untouched: vec!["Production".to_owned()],
+            next: "see the logs on the page of the run: `delivery open`".to_owned(),
+            ..failure()
         }
     }
 
@@ -454,8 +494,10 @@ pub(crate) mod tests {
                 Some("`greeter:prod`: 10 % on version 8 for 12 of 60 s"),
             )),
             RunMessage::Failure(failure()),
+            RunMessage::Failure(failed_test()),
             RunMessage::Failure(Failure {
                 cause: Cause::read("JobFailed", "no lock file"),
+                next: "fix it, commit, and run `delivery run` again".to_owned(),
                 ..failure()
             }),
             RunMessage::Finding(Finding {

@@ -1,5 +1,6 @@
 //! Messages as text for people.
 
+mod failure;
 mod log;
 mod run;
 mod stack;
@@ -7,6 +8,7 @@ mod stack;
 use crate::message::Message;
 use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
 
+pub(crate) use failure::untouched;
 pub(crate) use run::{action_line, short_summary};
 
 /// As many characters of an id or a commit as tell one from another.

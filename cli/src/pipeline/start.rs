@@ -13,7 +13,7 @@ use crate::args::pipeline::Start;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{self, Explainer, Location, Pipeline, Shape, round};
+use crate::follow::{self, Clients, Explainer, Location, Pipeline, Shape, round};
 use crate::interrupt::Interrupt;
 use crate::message::RunMessage;
 use crate::output::Reporter;
@@ -130,8 +130,12 @@ impl Following {
             name: pipeline.name().to_owned(),
             stages: shape.stages.clone(),
         });
-        let (lambda, logs) = (target.cloud.lambda(), target.cloud.logs());
-        let explainer = Explainer::new(pipeline, shape, lambda, logs, Location::Aws);
+        let clients = Clients {
+            lambda: target.cloud.lambda(),
+            logs: target.cloud.logs(),
+            cloudformation: target.cloud.cloudformation(),
+        };
+        let explainer = Explainer::new(pipeline, shape, clients, Location::Aws);
         let mut progress = Progress::default();
         let meaning = format!("interrupted; the execution continues: follow it with `{next}`");
         progress.interrupted = Some(meaning.into());

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::curve::RolloutView;
 use super::folder::LogTail;
 use super::run::{ActionRecord, ExecutionRecord, RunRecord, State};
-use crate::message::{Failure, Finding, ResultError, StageUrls};
+use crate::message::{Cause, Failure, Finding, ResultError, StageUrls};
 use crate::output::foreign;
-use crate::output::text::{duration, short, short_summary};
+use crate::output::text::{duration, short, short_summary, untouched};
 
 /// How wide a bar's drawing is, in its own units.
 const BAR_WIDTH: f64 = 1_000.0;
@@ -68,10 +68,15 @@ pub(super) struct FailureView {
     headline: String,
     more: String,
     tests: Vec<String>,
+    /// What the first of them says, and where it is.
+    test_says: Vec<String>,
+    location: Option<String>,
     output: Vec<String>,
     log: Vec<String>,
+    application_log: Vec<String>,
     hint: Option<String>,
-    help: String,
+    untouched: Option<String>,
+    next: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -301,10 +306,14 @@ impl FailureView {
             headline: foreign::line(headline),
             more: foreign::text(more),
             tests: lines(&cause.failed_tests),
+            test_says: lines(&cause.test_says),
+            location: cause.location.as_deref().map(foreign::line),
             output: lines(&cause.output),
             log: lines(&failure.log),
-            hint: cause.hint.as_deref().map(foreign::text),
-            help: foreign::text(&failure.help),
+            application_log: lines(&failure.application_log),
+            hint: cause.advice().map(foreign::text),
+            untouched: untouched(&failure.untouched).map(|text| foreign::line(&text)),
+            next: foreign::text(&failure.next),
         }
     }
 }
@@ -439,8 +448,8 @@ impl TestsView {
         let report = &action.report;
         let cause = report.failure.as_ref();
         let summary = report.summary.as_deref().unwrap_or_default();
-        let message = cause.map_or("", |cause| cause.message.as_str());
-        let counted = counted_tests(summary).or_else(|| failed_tests(message))?;
+        let counted_failed = || cause.and_then(Cause::counted_tests);
+        let counted = counted_tests(summary).or_else(counted_failed)?;
         let failed = cause.map_or(&[][..], |cause| &cause.failed_tests);
         Some(Self {
             place: place(action),
@@ -466,14 +475,6 @@ fn counted_tests(summary: &str) -> Option<&str> {
                 .next()
                 .is_some_and(|word| word == "tests:" || word == "test:")
     })
-}
-
-/// `1 of 2 tests failed` of a failure's message.
-fn failed_tests(message: &str) -> Option<&str> {
-    const END: &str = " tests failed";
-    let end = message.find(END)? + END.len();
-    let begin = message[..end].rfind(": ").map_or(0, |at| at + 2);
-    Some(&message[begin..end])
 }
 
 impl Deployed {

@@ -5,7 +5,7 @@ use delivery_action::glob::Glob;
 use delivery_render::RenderedPipeline;
 
 use crate::error::CliError;
-use crate::follow::{Explainer, Location, Pipeline};
+use crate::follow::{Clients, Explainer, Location, Pipeline};
 use crate::local_aws::environment::Environment;
 use crate::message::StageShape;
 
@@ -76,10 +76,14 @@ fn explainer(
     stack_name: &str,
 ) -> Explainer {
     let endpoints = environment.endpoints();
-    let (lambda, logs) = (endpoints.lambda(), endpoints.logs());
+    let clients = Clients {
+        lambda: endpoints.lambda(),
+        logs: endpoints.logs(),
+        cloudformation: endpoints.cloudformation(),
+    };
     let location = Location::Local {
         delivery: format!("{} --stack-name {stack_name}", endpoints.delivery()),
         stays: environment.stays(),
     };
-    Explainer::new(pipeline, shape, lambda, logs, location)
+    Explainer::new(pipeline, shape, clients, location)
 }

@@ -18,6 +18,10 @@ use serde::{Deserialize, Deserializer};
 use delivery_action::failure::{ActionError, FailureType};
 use delivery_action::glob::Glob;
 
+mod failed_test;
+
+pub use failed_test::FailedTest;
+
 /// Largest report that is read. Ten thousand tests with their output stay below it.
 const MAX_REPORT_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -63,6 +67,8 @@ pub struct Report {
     pub skipped: usize,
     /// The names of those that failed, as many as are kept.
     pub failed_names: Vec<String>,
+    /// What is said of the first of them.
+    pub first_failed: Option<FailedTest>,
 }
 
 /// The results, and the problems with reading them.
@@ -185,6 +191,7 @@ impl Report {
         let room = MAX_NAMES.saturating_sub(self.failed_names.len());
         self.failed_names
             .extend(other.failed_names.into_iter().take(room));
+        self.first_failed = self.first_failed.take().or(other.first_failed);
     }
 
     fn count(&mut self, case: Case) {
@@ -197,6 +204,7 @@ impl Report {
                 if self.failed_names.len() < MAX_NAMES {
                     self.failed_names.push(case.name);
                 }
+                self.first_failed = self.first_failed.take().or(case.failure);
             }
         }
     }
@@ -222,6 +230,21 @@ impl std::fmt::Display for Report {
 struct Case {
     name: String,
     end: CaseEnd,
+    /// What is said of its first failure.
+    failure: Option<FailedTest>,
+    /// Whether that is being read.
+    in_failure: bool,
+}
+
+impl Case {
+    fn new(name: String) -> Self {
+        Self {
+            name,
+            end: CaseEnd::Passed,
+            failure: None,
+            in_failure: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,23 +316,26 @@ fn read_xml(xml: impl std::io::BufRead) -> Result<Report, String> {
             Event::Start(element) => {
                 open += 1;
                 known_root |= is_report_root(&element);
-                begin(&element, &mut case);
+                begin(&element, &mut case, true);
             }
             Event::Empty(element) => {
                 known_root |= is_report_root(&element);
-                begin(&element, &mut case);
+                begin(&element, &mut case, false);
                 if element.local_name().as_ref() == b"testcase" {
                     report.count(case.take().expect("`begin` made it of this element"));
                 }
             }
             Event::End(element) => {
                 open = open.saturating_sub(1);
-                if element.local_name().as_ref() == b"testcase"
-                    && let Some(case) = case.take()
-                {
-                    report.count(case);
+                match (element.local_name().as_ref(), &mut case) {
+                    (b"testcase", _) => case.take().into_iter().for_each(|case| report.count(case)),
+                    (b"failure" | b"error", Some(case)) => case.in_failure = false,
+                    _ => {}
                 }
             }
+            Event::Text(text) => said(&mut case, |failure| failure.push(&text)),
+            Event::CData(text) => said(&mut case, |failure| failure.push(&text)),
+            Event::GeneralRef(entity) => said(&mut case, |failure| failure.push_entity(&entity)),
             Event::Eof if open > 0 => return Err("it is truncated".to_owned()),
             Event::Eof if !known_root => return Err("it is not a JUnit report".to_owned()),
             Event::Eof => return Ok(report),
@@ -322,17 +348,29 @@ fn is_report_root(element: &BytesStart<'_>) -> bool {
     matches!(element.local_name().as_ref(), b"testsuites" | b"testsuite")
 }
 
-fn begin(element: &BytesStart<'_>, case: &mut Option<Case>) {
+/// `is_open`: more of the element follows.
+fn begin(element: &BytesStart<'_>, case: &mut Option<Case>, is_open: bool) {
     match (element.local_name().as_ref(), case) {
-        (b"testcase", case) => {
-            *case = Some(Case {
-                name: case_name(element),
-                end: CaseEnd::Passed,
-            });
+        (b"testcase", case) => *case = Some(Case::new(case_name(element))),
+        (b"failure" | b"error", Some(case)) => {
+            case.end = CaseEnd::Failed;
+            if case.failure.is_none() {
+                case.failure = Some(FailedTest::begin(element));
+                case.in_failure = is_open;
+            }
         }
-        (b"failure" | b"error", Some(case)) => case.end = CaseEnd::Failed,
         (b"skipped", Some(case)) if case.end == CaseEnd::Passed => case.end = CaseEnd::Skipped,
         _ => {}
+    }
+}
+
+/// Keeps what is said inside of a failure.
+fn said(case: &mut Option<Case>, keep: impl FnOnce(&mut FailedTest)) {
+    if let Some(case) = case
+        && case.in_failure
+        && let Some(failure) = &mut case.failure
+    {
+        keep(failure);
     }
 }
 

@@ -11,10 +11,13 @@ use delivery_action::failure::ActionError as _;
 use delivery_action::process::{self, Environment, ProcessError};
 
 mod error;
+mod failure;
 mod gulp;
 mod npm;
+mod place;
 
-pub use error::TaskError;
+pub use error::{REPRODUCE, TaskError};
+pub use failure::TaskFailure;
 
 /// What runs a project's tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -225,9 +228,10 @@ impl Task {
             Err(error) => Err(TaskError::Failed {
                 task: self.name.clone(),
                 runner,
+                failure: TaskFailure::of(report.as_ref(), error.output(), project),
                 report: report.filter(|report| report.files > 0).map(Box::new),
                 advice: advice(&error, project),
-                source: error,
+                ended: error,
             }),
         }
     }

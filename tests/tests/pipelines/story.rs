@@ -1,7 +1,9 @@
-//! One application's days: a commit that is good, one whose unit test fails, one whose bug only the
-//! functional test sees, and one that repairs it.
+//! One application's days: a commit that is good, one whose unit test fails, one that does not even run, one whose bug only
+//! the functional test sees, and one that repairs it.
 
 use std::path::Path;
+
+use serde_json::Value;
 
 use pipeline_tests::application::Application;
 use pipeline_tests::delivery::{Delivery, Run};
@@ -11,8 +13,15 @@ use crate::leaks::{files, leaks};
 use pipeline_tests::aws::Aws;
 use pipeline_tests::home::home;
 
+/// Most lines that a failure and what follows it may take: those of a small terminal, less one for the notice that the
+/// local AWS was stopped, which what stays up does not need.
+const MOST_LINES: usize = 25 - 1;
+
 /// What the application and its environment are called.
 const STACK: &str = "story";
+
+/// Where the handler learns whom to greet.
+const NAME: &str = "const name = event.queryStringParameters?.name;";
 
 struct Day<'a> {
     greeter: &'a Application,
@@ -68,6 +77,7 @@ async fn only_a_commit_that_passes_every_test_reaches_production_and_no_log_hold
     let mut runs = vec![
         a_lock_file_that_does_not_fit_ends_the_first_action(&day).await,
         a_commit_with_a_failing_unit_test_deploys_nothing(&day, &good).await,
+        a_commit_that_does_not_run_says_where(&day).await,
         a_bug_that_only_the_functional_test_sees_stops_before_production(&day, &good).await,
         a_repair_goes_through(&day).await,
     ];
@@ -127,17 +137,57 @@ async fn a_commit_with_a_failing_unit_test_deploys_nothing(day: &Day<'_>, good: 
         "{message}"
     );
     assert!(
-        message.contains("'package' errored after"),
-        "gulp's last lines: {message}"
+        message.contains("\nlocation: test/unit/greetings.test.js:9\n"),
+        "{message}"
     );
     assert_eq!(stages(&run), ["Source", "Commit"]);
     assert_eq!(day.versions(good, "Acceptance").await, before);
+    let told = told(&run);
     assert!(
-        run.printed
-            .contains("Acceptance and Production are untouched"),
-        "{}",
-        run.printed
+        told.contains(
+            "error[JobFailed]: action test-and-package failed in stage Commit: 6 of 8 tests failed\n  greetings greets the \
+             world when nobody is named\n"
+        ),
+        "{told}"
     );
+    for words in [
+        "| -   greeting: 'Hello, world!',\n",
+        "\n    at test/unit/greetings.test.js:9\n",
+        "\n  Acceptance and Production are untouched by this pipeline\n",
+        "\n  next: run `npx gulp package` in the project's directory\n",
+    ] {
+        assert_eq!(told.matches(words).count(), 1, "{words} in {told}");
+    }
+    let failure = failure(&run);
+    assert_eq!(
+        failure["cause"]["location"],
+        "test/unit/greetings.test.js:9"
+    );
+    assert_eq!(failure["untouched"][1], "Production");
+    run
+}
+
+async fn a_commit_that_does_not_run_says_where(day: &Day<'_>) -> Run {
+    let (right, wrong) = ("const DEFAULT_NAME =", "const DEFAULT_NAME = ;");
+    day.greeter
+        .replace("lambda/greetings.js", right, wrong)
+        .unwrap();
+    day.greeter.commit("Greet in a hurry").unwrap();
+
+    let run = day.deliver().await;
+
+    assert_eq!(run.exit_code, 3, "{}", run.printed);
+    let told = told(&run);
+    for words in [
+        "\n    at lambda/greetings.js:13\n",
+        "| SyntaxError: Unexpected token ';'\n",
+        "\n  next: run `npx gulp package` in the project's directory\n",
+    ] {
+        assert_eq!(told.matches(words).count(), 1, "{words} in {told}");
+    }
+    day.greeter
+        .replace("lambda/greetings.js", wrong, right)
+        .unwrap();
     run
 }
 
@@ -149,16 +199,34 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
     day.greeter
         .replace("lambda/greetings.js", "\"Hullo\"", "\"Hello\"")
         .unwrap();
-    let header = "\"Access-Control-Allow-Origin\": \"*\",";
-    day.greeter.replace("lambda/index.js", header, "").unwrap();
-    let commit = day.greeter.commit("Keep the API to ourselves").unwrap();
+    let bug = format!(
+        "{NAME}\n  if (name === \"Ada & Bob\") {{\n    throw new Error(\"one at a time\");\n  }}"
+    );
+    day.greeter.replace("lambda/index.js", NAME, &bug).unwrap();
+    let commit = day.greeter.commit("Greet one at a time").unwrap();
 
     let run = day.deliver().await;
 
     assert_eq!(run.exit_code, 3, "{}", run.printed);
     let [(action, message)] = day.failures(&run).await.try_into().unwrap();
     assert_eq!(action, "e2e");
-    assert!(message.contains("may be called by the site"), "{message}");
+    assert!(
+        message.contains("greets a visitor in the visitor's language"),
+        "{message}"
+    );
+    let told = told(&run);
+    for words in [
+        "failed in stage Acceptance: 1 of ",
+        "\n    at test/functional/greeter.test.js:31\n",
+        "\n  the application's own log:\n",
+        "Error: one at a time",
+        "\n  Production is untouched by this pipeline\n",
+        "\n  next: see the whole log: `delivery log --failed`\n",
+    ] {
+        assert_eq!(told.matches(words).count(), 1, "{words} in {told}");
+    }
+    let log = &failure(&run)["applicationLog"];
+    assert!(log.to_string().contains("one at a time"), "{log}");
     assert_eq!(stages(&run), ["Source", "Commit", "Acceptance"]);
     assert_eq!(
         day.versions(good, "Acceptance").await,
@@ -169,15 +237,10 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
 }
 
 async fn a_repair_goes_through(day: &Day<'_>) -> Run {
-    let status = "statusCode: 200,\n    headers: {";
-    let header = "\n      \"Access-Control-Allow-Origin\": \"*\",";
     day.greeter
-        .replace("lambda/index.js", status, &format!("{status}{header}"))
+        .replace("lambda/index.js", "Ada & Bob", "Ada & Bob & Eve")
         .unwrap();
-    let commit = day
-        .greeter
-        .commit("Let the site call the API again")
-        .unwrap();
+    let commit = day.greeter.commit("Greet two at a time").unwrap();
 
     let run = day.deliver().await;
 
@@ -217,6 +280,21 @@ async fn no_log_holds_a_credential(day: &Day<'_>, home: &Path, runs: &[Run]) {
         }
         assert_eq!(leaks(&text), [""; 0], "in {place}");
     }
+}
+
+/// What people are told of a failure, to the end; it fits a small terminal.
+fn told(run: &Run) -> &str {
+    let from = run.printed.find("error[").unwrap();
+    let told = &run.printed[from..];
+    assert!(told.lines().count() <= MOST_LINES, "{told}");
+    assert!(!told.contains("/source/"), "a path of the sandbox: {told}");
+    told
+}
+
+/// The failure that programs are told of.
+fn failure(run: &Run) -> &Value {
+    let mut events = run.events.iter();
+    events.find(|event| event["type"] == "failure").unwrap()
 }
 
 /// The stages that a run reached, in their order.

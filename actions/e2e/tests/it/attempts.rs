@@ -77,7 +77,7 @@ async fn a_stage_that_settles_late_is_tested_again_in_a_later_job() {
 
 #[tokio::test]
 async fn a_stage_that_stays_broken_fails_with_the_failed_tests_of_each_attempt() {
-    let store = store("mkdir r; cp report.xml r/; echo 'GET / was 503'; exit 1").await;
+    let store = store("mkdir r; cp report.xml r/; echo '1 failing'; exit 1").await;
     let parameters = "task=test&retries=1&report=r/*.xml&Env.TARGET_URL=https://t.example.com";
     let (tries, ended) = run(&store, parameters).await;
     assert_eq!(tries.len(), 1);
@@ -87,9 +87,9 @@ async fn a_stage_that_stays_broken_fails_with_the_failed_tests_of_each_attempt()
         failure.cause,
         "`test` of `https://t.example.com` failed in all 2 attempts (before: 1: 1 of 2 tests: greeter \
          answers): the npm task `test` failed: 1 of 2 tests failed: `greeter answers`: `npm run test` \
-         ended with exit code 1"
+         ended with exit code 1\nthe test says:\n  503"
     );
-    assert!(failure.output.unwrap().contains("GET / was 503\n"));
+    assert_eq!(failure.output, None);
 }
 
 #[tokio::test]

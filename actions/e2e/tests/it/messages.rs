@@ -2,7 +2,7 @@
 
 use delivery_action::failure::Failure;
 use delivery_action::process::ProcessError;
-use delivery_node::task::{Runner, TaskError};
+use delivery_node::task::{Runner, TaskError, TaskFailure};
 use e2e::{Attempts, EndToEndError};
 
 fn printed(error: &EndToEndError) -> String {
@@ -16,7 +16,8 @@ fn failed() -> TaskError {
         runner: Runner::Gulp,
         advice: None,
         report: None,
-        source: ProcessError::Exit {
+        failure: TaskFailure::default(),
+        ended: ProcessError::Exit {
             command: "gulp test-functional".to_owned(),
             code: 1,
             output: "1 failing\n".to_owned(),

@@ -4,7 +4,7 @@ use delivery_action::failure::{ActionError, Failure};
 use delivery_action::process::ProcessError;
 use delivery_node::junit::Report;
 use delivery_node::project::ProjectError;
-use delivery_node::task::{Runner, TaskError};
+use delivery_node::task::{Runner, TaskError, TaskFailure};
 use test_and_package::TestAndPackageError;
 
 fn printed(error: &dyn ActionError) -> String {
@@ -131,7 +131,8 @@ fn about_a_task_that_failed() {
         runner: Runner::Gulp,
         report: report.map(Box::new),
         advice: None,
-        source: ended(),
+        failure: TaskFailure::default(),
+        ended: ended(),
     };
     insta::assert_snapshot!(printed(&failed(None)), @"
     JobFailed: the gulp task `package` failed: `gulp package` ended with exit code 1
@@ -147,6 +148,7 @@ fn about_a_task_that_failed() {
         failed: 12,
         skipped: 1,
         failed_names: names,
+        first_failed: None,
     };
     insta::assert_snapshot!(printed(&failed(Some(report))), @"
     JobFailed: the gulp task `package` failed: 12 of 40 tests failed: `test 0`, `test 1`, `test 2`, `test 3`, `test 4`, `test 5`, `test 6`, `test 7`, `test 8`, `test 9` and 2 more: `gulp package` ended with exit code 1

@@ -169,16 +169,43 @@ async fn paths_in_the_output_are_the_projects() {
 }
 
 #[tokio::test]
-async fn a_failure_names_the_failed_tests_and_keeps_the_last_lines() {
-    let script = "mkdir reports; cp report.xml reports/; echo '1 failing'; exit 2";
-    let files = [("package.json", &*manifest(script)), ("report.xml", REPORT)];
+async fn a_failure_names_the_failed_tests_what_the_first_says_and_where() {
+    let script =
+        "mkdir reports; sed s,ROOT,$PWD, report.xml > reports/a.xml; echo '1 failing'; exit 2";
+    let report = REPORT.replace(
+        "<failure message=\"no\"/>",
+        "<failure message=\"no\">Error: no &amp; no\n    at f (ROOT/test/a.js:9:1)</failure>",
+    );
+    let files = [
+        ("package.json", &*manifest(script)),
+        ("report.xml", &*report),
+        ("test/a.js", ""),
+    ];
     let (_store, ended) = run(&files, "task=package&report=reports/*.xml", &[]).await;
     let failure = ended.unwrap_err();
     assert_eq!(failure.failure_type, FailureType::JobFailed);
     assert_eq!(
         failure.cause,
         "the npm task `package` failed: 1 of 2 tests failed: `greetings says hello`: `npm run \
-         package` ended with exit code 2"
+         package` ended with exit code 2\nthe test says:\n  Error: no & no\nlocation: test/a.js:9"
+    );
+    assert_eq!(failure.output, None);
+}
+
+#[tokio::test]
+async fn where_no_test_says_anything_there_is_the_output() {
+    let script = "mkdir reports; cp report.xml reports/; echo 'test/a.js:9: 1 failing'; exit 2";
+    let report = REPORT.replace("<failure message=\"no\"/>", "");
+    let files = [
+        ("package.json", &*manifest(script)),
+        ("report.xml", &*report),
+        ("test/a.js", ""),
+    ];
+    let (_store, ended) = run(&files, "task=package&report=reports/*.xml", &[]).await;
+    let failure = ended.unwrap_err();
+    assert_eq!(
+        failure.cause,
+        "the npm task `package` failed (2 tests: 2 passed): `npm run package` ended with exit code 2\nlocation: test/a.js:9"
     );
     assert!(failure.output.unwrap().contains("1 failing\n"));
 }

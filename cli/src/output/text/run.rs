@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use super::{duration, heartbeat, mark, short};
-use crate::message::{
-    ActionReport, Failure, Finding, RunMessage, RunResult, Severity, StageUrls, Step,
-};
+use crate::message::{ActionReport, Finding, RunMessage, RunResult, Severity, StageUrls, Step};
 use crate::output::foreign;
 use crate::output::style::{BAD, DIM, GOOD, ID, WAITING};
 
@@ -40,7 +38,7 @@ pub(super) fn line(message: &RunMessage, execution: Option<&str>) -> Option<Stri
             lines,
             ..
         } => log_lines(stage, action, lines),
-        RunMessage::Failure(failure) => failure_lines(failure),
+        RunMessage::Failure(failure) => super::failure::lines(failure),
         RunMessage::Approval {
             stage,
             action,
@@ -148,33 +146,6 @@ fn log_lines(stage: &str, action: &str, lines: &[String]) -> String {
 pub(crate) fn short_summary(summary: &str) -> Option<&str> {
     let line = summary.lines().next()?;
     Some(line.rsplit_once(" (log: ").map_or(line, |(short, _)| short))
-}
-
-/// Each thing once: the cause, what the program wrote (or, where it wrote nothing, the end of the action's
-/// log), the hint, and where more is.
-fn failure_lines(failure: &Failure) -> String {
-    let cause = &failure.cause;
-    let mut text = format!(
-        "{BAD}error[{}]{BAD:#}: action {} failed in stage {}\n",
-        failure.code, failure.action, failure.stage
-    );
-    let mut lines = cause.message.lines();
-    let _infallible = writeln!(text, "  {}", lines.next().unwrap_or_default());
-    for line in lines.chain(cause.output.iter().map(String::as_str)) {
-        let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
-    }
-    if cause.output.is_empty() && !failure.log.is_empty() {
-        let group = failure.log_group.as_deref().unwrap_or("the action");
-        let _infallible = writeln!(text, "  {DIM}the end of the log {group}:{DIM:#}");
-        for line in &failure.log {
-            let _infallible = writeln!(text, "    {DIM}{}{DIM:#}", foreign::quoted(line));
-        }
-    }
-    if let Some(hint) = &cause.hint {
-        let _infallible = writeln!(text, "  {ID}hint{ID:#}: {}", hint.replace('\n', "\n    "));
-    }
-    let _infallible = write!(text, "  {ID}help{ID:#}: {}", failure.help);
-    text
 }
 
 fn result_line(result: &RunResult) -> String {

@@ -163,12 +163,13 @@ pub(super) fn failed() -> Recorded {
     let cause = json!({
         "type": "JobFailed",
         "message": format!("the npm task `package` failed: 1 of 14 tests failed: `greets in French {HOSTILE}`"),
-        "hint": "run `npx gulp package`",
-        "output": [
-            "  1) greetings greets in French", "     AssertionError: expected 'Bonjour' to equal 'Salut'",
-            "     + expected - actual", "     -Bonjour", "     +Salut",
-            "     at Context.<anonymous> (test/greetings.test.js:12:28)", format!("\u{1b}[31m{HOSTILE}\u{1b}[0m"),
+        "hint": "run `npx gulp package` in the project's directory",
+        "testSays": [
+            "AssertionError: expected 'Bonjour' to equal 'Salut'",
+            "+ expected - actual", "-Bonjour", "+Salut", format!("\u{1b}[31m{HOSTILE}\u{1b}[0m"),
         ],
+        "location": "test/greetings.test.js:12",
+        "output": [],
         "failedTests": [format!("greets in French {HOSTILE}")],
     });
     let mut failed = report("Commit", "test-and-package", "Failed", 6, "", &json!({}));
@@ -176,8 +177,10 @@ pub(super) fn failed() -> Recorded {
     run.at(22, failed);
     run.at(22, json!({
         "type": "failure", "execution": EXECUTION, "stage": "Commit", "action": "test-and-package", "code": "JobFailed",
-        "message": "", "cause": cause, "log": [],
+        "message": "", "cause": cause, "log": [], "applicationLog": [format!("ERROR {HOSTILE}")],
+        "untouched": ["Acceptance", "Production"],
         "help": "Acceptance and Production are untouched by this pipeline; fix it, commit, and run `delivery run` again",
+        "next": "run `npx gulp package` in the project's directory",
     }));
     run.logs
         .push(("Commit-npm-install", "added 290 packages\n".to_owned()));

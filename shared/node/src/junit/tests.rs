@@ -78,6 +78,25 @@ fn what_is_no_report_says_so(xml: &str, reason: &str) {
 }
 
 #[test]
+fn of_the_first_failed_test_its_words_are_kept() {
+    let said = |xml: &str| read(xml).unwrap().first_failed.unwrap();
+    let mocha = said(MOCHA);
+    assert_eq!(mocha.message, "expected 'a' to equal 'b'");
+    assert_eq!(
+        mocha.text.trim(),
+        "AssertionError: <testcase name=\"no\"/>\n    at Context.<anonymous>"
+    );
+    let jest = said(JEST);
+    assert_eq!(jest.message, "");
+    assert!(
+        jest.text
+            .ends_with("at Object.<anonymous> (/src/sum.test.js:8:15)")
+    );
+    let entities = "<testsuite><testcase name='a'><system-out>no</system-out><failure>&lt;&#233;&own;</failure></testcase></testsuite>";
+    assert_eq!(said(entities).text, "<é&own;");
+}
+
+#[test]
 fn entities_are_not_expanded() {
     let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>
         <testsuite><testcase name="&b;"><failure/></testcase></testsuite>"#;
@@ -148,13 +167,17 @@ fn a_pattern_that_cannot_be_used_is_refused(pattern: &str, reason: &str) {
 #[test]
 fn names_are_bounded_and_all_failures_counted() {
     let cases = format!(
-        "<testcase name='{}'><failure/></testcase>",
-        "n".repeat(10_000)
+        "<testcase name='{}'><failure message='{}'>{}</failure></testcase>",
+        "n".repeat(10_000),
+        "m".repeat(20_000),
+        "ü&amp;".repeat(10_000)
     )
     .repeat(200);
     let report = read(&format!("<testsuite>{cases}</testsuite>")).unwrap();
     assert_eq!((report.failed, report.failed_names.len()), (200, MAX_NAMES));
     assert_eq!(report.failed_names[0].chars().count(), MAX_NAME_CHARS);
+    let first = report.first_failed.unwrap();
+    assert_eq!((first.message.len(), first.text.len()), (16_384, 16_384));
 }
 
 #[test]

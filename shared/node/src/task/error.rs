@@ -2,13 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::Runner;
+use super::{Runner, TaskFailure};
 use crate::junit::Report;
 use delivery_action::failure::{ActionError, FailureType};
 use delivery_action::process::ProcessError;
 
 /// How many failed tests a message names; the log and the report have all.
 const MAX_NAMED: usize = 10;
+
+/// Most characters of these names, so that what the first of them says has room in the message.
+const MAX_NAMES_CHARS: usize = 600;
+
+/// Stands between advice on a failure and the command that reproduces it, in a hint.
+pub const REPRODUCE: &str = "; to reproduce it, ";
 
 /// How many tasks a message lists.
 const MAX_LISTED: usize = 40;
@@ -61,7 +67,7 @@ pub enum TaskError {
         reason: String,
     },
     /// The task ran and failed.
-    #[error("the {runner} task `{task}` failed{}", failed_tests(.report.as_deref()))]
+    #[error("the {runner} task `{task}` failed{}: {ended}{failure}", failed_tests(.report.as_deref()))]
     Failed {
         /// The task.
         task: String,
@@ -69,10 +75,12 @@ pub enum TaskError {
         runner: Runner,
         /// What its reports say, if there are any.
         report: Option<Box<Report>>,
+        /// What the first failed test says, and where.
+        failure: TaskFailure,
         /// Advice for a known cause.
         advice: Option<String>,
-        /// How it ended.
-        source: ProcessError,
+        /// How it ended. Not a source of this error, whose own words it is among: what a test says comes last.
+        ended: ProcessError,
     },
     /// The runner cannot be run.
     #[error(transparent)]
@@ -102,7 +110,7 @@ impl ActionError for TaskError {
             | Self::NoGulp { .. }
             | Self::NoManifest { .. } => FailureType::ConfigurationError,
             Self::Manifest { .. } => FailureType::JobFailed,
-            Self::Failed { source, .. } | Self::Process(source) => source.failure_type(),
+            Self::Failed { ended, .. } | Self::Process(ended) => ended.failure_type(),
         }
     }
 
@@ -131,15 +139,15 @@ impl ActionError for TaskError {
                 task,
                 runner,
                 advice,
-                source,
+                ended,
                 ..
             } => {
                 let by_hand = format!(
                     "run `{}` in the project's directory",
                     runner.command_line(task)
                 );
-                match advice.clone().or_else(|| source.hint()) {
-                    Some(hint) => format!("{hint}; to reproduce it, {by_hand}"),
+                match advice.clone().or_else(|| ended.hint()) {
+                    Some(hint) => format!("{hint}{REPRODUCE}{by_hand}"),
                     None => by_hand,
                 }
             }
@@ -149,7 +157,9 @@ impl ActionError for TaskError {
 
     fn output(&self) -> Option<&str> {
         match self {
-            Self::Failed { source, .. } | Self::Process(source) => source.output(),
+            // The test's own words say what the output would say again.
+            Self::Failed { failure, .. } if !failure.test_says.is_empty() => None,
+            Self::Failed { ended, .. } | Self::Process(ended) => ended.output(),
             _ => None,
         }
     }
@@ -174,13 +184,21 @@ fn failed_tests(report: Option<&Report>) -> String {
     if report.failed == 0 {
         return format!(" ({report})");
     }
-    let named = report.failed_names.iter().take(MAX_NAMED);
+    let mut room = MAX_NAMES_CHARS;
+    let has_room = |name: &&String| {
+        let length = name.chars().count();
+        let has_room = length <= room;
+        room = room.saturating_sub(length);
+        has_room
+    };
+    let names = report.failed_names.iter().take(MAX_NAMED);
+    let named: Vec<_> = names.take_while(has_room).collect();
     let more = report.failed - named.len();
     let mut text = format!(
         ": {} of {} tests failed: {}",
         report.failed,
         report.tests,
-        quoted(named)
+        quoted(named.into_iter())
     );
     if more > 0 {
         let _infallible = write!(text, " and {more} more");

@@ -1,0 +1,318 @@
+//! What a person needs first of a task that failed: what the first failed test says, and where in the project that is.
+//!
+//! It is a part of the failure's message, the only thing that CodePipeline carries, and can be read out of it again.
+
+use std::sync::LazyLock;
+
+use delivery_action::failure::cut_end;
+use delivery_action::text::plain;
+use regex_lite::Regex;
+
+use super::place;
+use crate::junit::{FailedTest, Report};
+use crate::project::Project;
+
+/// Most lines of what a test says: with everything else about a failure they fit a terminal of 25 lines.
+const MAX_LINES: usize = 8;
+
+/// Longest of these lines, in characters: one that is much wider than a terminal takes the room of several.
+const MAX_LINE_CHARS: usize = 100;
+
+/// What begins the lines of the test.
+const SAYS: &str = "\nthe test says:";
+
+/// What begins each of these lines, so that none is mistaken for a part of the message.
+const INDENT: &str = "\n  ";
+
+/// What begins the location.
+const LOCATION: &str = "\nlocation: ";
+
+/// How Node.js's own reporter begins what it wraps around the error of a test.
+const NODE_WRAPPER: &str = "[Error [ERR_TEST_FAILURE]";
+
+/// How pytest begins the lines that say what was wrong.
+const PYTEST_ERROR: &str = "E  ";
+
+/// A line of a stack: `at f (test/a.test.js:9:12)`, `❯ src/a.test.ts:5:13`.
+static FRAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\s*(at|❯) .*:\d+\)?\s*$").expect("a valid pattern"));
+
+/// What a task's failure says first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskFailure {
+    /// What the first failed test says; empty where no report has one.
+    pub test_says: Vec<String>,
+    /// Where it failed: `FILE:LINE` below the source.
+    pub location: Option<String>,
+}
+
+impl TaskFailure {
+    /// From the reports, or where they have no failed test, from the output.
+    pub(super) fn of(report: Option<&Report>, output: Option<&str>, project: &Project) -> Self {
+        if let Some(test) = report.and_then(|report| report.first_failed.as_ref()) {
+            return Self::of_test(test, project);
+        }
+        Self {
+            test_says: Vec::new(),
+            location: output.and_then(|output| place::first(output, project)),
+        }
+    }
+
+    fn of_test(test: &FailedTest, project: &Project) -> Self {
+        let text = plain(&test.text);
+        let stack = text.lines().position(|line| FRAME.is_match(line));
+        let from_stack = text.lines().skip(stack.unwrap_or_default());
+        let location = place::first(&from_stack.collect::<Vec<_>>().join("\n"), project);
+        let root = format!("{}/", project.source().display());
+        let shown = |line: &str| {
+            let line = line.replace(&format!("file://{root}"), "");
+            cut_end(line.replace(&root, "").trim_end(), MAX_LINE_CHARS)
+        };
+        Self {
+            test_says: shortened(said(&text, &plain(&test.message)))
+                .into_iter()
+                .map(shown)
+                .collect(),
+            location,
+        }
+    }
+
+    /// Takes a cause apart: the cause alone, and what was added to it.
+    #[must_use]
+    pub fn split_from(cause: &str) -> (&str, Self) {
+        let (rest, location) = match cause.rsplit_once(LOCATION) {
+            Some((rest, location)) if !location.contains('\n') => (rest, Some(location.to_owned())),
+            _ => (cause, None),
+        };
+        let (rest, says) = match rest.split_once(SAYS) {
+            Some((rest, says)) => (rest, says.split(INDENT).skip(1)),
+            None => (rest, "".split(INDENT).skip(1)),
+        };
+        let test_says = says.map(str::to_owned).collect();
+        (
+            rest,
+            Self {
+                test_says,
+                location,
+            },
+        )
+    }
+}
+
+impl std::fmt::Display for TaskFailure {
+    /// Lines to follow a cause; nothing where nothing is known.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.test_says.is_empty() {
+            f.write_str(SAYS)?;
+        }
+        for line in &self.test_says {
+            write!(f, "{INDENT}{line}")?;
+        }
+        match &self.location {
+            Some(location) => write!(f, "{LOCATION}{location}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The lines that say what was wrong, without the stack.
+fn said<'a>(text: &'a str, message: &'a str) -> Vec<&'a str> {
+    let lines = |text: &'a str| text.lines().filter(|line| !line.trim().is_empty());
+    let is_frame = |line: &&str| FRAME.is_match(line);
+    let before_stack: Vec<&str> = lines(text).take_while(|line| !is_frame(line)).collect();
+    let has_stack = lines(text).any(|line| is_frame(&line));
+    let is_wrapped = before_stack
+        .first()
+        .is_some_and(|line| line.trim_start().starts_with(NODE_WRAPPER));
+    if has_stack && !is_wrapped && !before_stack.is_empty() {
+        if before_stack.len() > 1 {
+            return before_stack;
+        }
+        // Mocha writes the difference after the stack; Node.js's assertions have it in their message, too.
+        let after_stack = lines(text).skip_while(|line| !is_frame(line));
+        return before_stack
+            .into_iter()
+            .chain(after_stack.filter(|line| !is_frame(line)))
+            .collect();
+    }
+    let of_pytest: Vec<&str> = lines(text)
+        .filter(|line| line.starts_with(PYTEST_ERROR))
+        .collect();
+    let of_message: Vec<&str> = lines(message).collect();
+    [of_pytest, of_message, before_stack]
+        .into_iter()
+        .find(|lines| !lines.is_empty())
+        .unwrap_or_default()
+}
+
+/// As many lines as are shown; of a long difference, those that differ.
+fn shortened(lines: Vec<&str>) -> Vec<&str> {
+    if lines.len() <= MAX_LINES {
+        return lines;
+    }
+    let differs = |line: &&str| line.trim_start().starts_with(['+', '-']);
+    let (first, rest) = lines.split_at(1);
+    let different: Vec<&str> = rest.iter().copied().filter(differs).collect();
+    let rest = if different.is_empty() {
+        rest
+    } else {
+        &different
+    };
+    let shown = first.iter().chain(rest).copied();
+    shown.take(MAX_LINES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A source with the files that the stacks name, and its project.
+    fn project() -> (tempfile::TempDir, Project) {
+        let root = tempfile::tempdir().unwrap();
+        for file in [
+            "test/a.test.js",
+            "src/sum.test.ts",
+            "tests/test_api.py",
+            "node_modules/x/i.js",
+        ] {
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        let project = Project::open(root.path(), ".").unwrap();
+        (root, project)
+    }
+
+    fn printed(message: &str, text: &str) -> String {
+        let (_root, project) = project();
+        let root = project.source().display().to_string();
+        let test = FailedTest {
+            message: message.to_owned(),
+            text: text.replace("ROOT", &root),
+        };
+        let failure = TaskFailure::of_test(&test, &project);
+        let text = format!("1 of 2 tests failed: `a`{failure}");
+        assert_eq!(
+            TaskFailure::split_from(&text),
+            ("1 of 2 tests failed: `a`", failure)
+        );
+        text
+    }
+
+    #[test]
+    fn of_mocha() {
+        let text = "AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:\n+ actual - expected\n\n\
+                    + 'Hallo'\n- 'Hello'\n    at equal (ROOT/node_modules/x/i.js:3:1)\n    at Context.<anonymous> \
+                    (test/a.test.js:9:12)\n    at process.processImmediate (node:internal/timers:483:21)\n\n      + expected - actual\n      -Hallo";
+        insta::assert_snapshot!(printed("Expected values to be strictly equal:", text), @"
+        1 of 2 tests failed: `a`
+        the test says:
+          AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:
+          + actual - expected
+          + 'Hallo'
+          - 'Hello'
+        location: test/a.test.js:9
+        ");
+        let chai = "AssertionError: expected { a: 1 } to deeply equal { a: 2 }\n    at Context.<anonymous> \
+                    (ROOT/test/a.test.js:9:12)\n\n      + expected - actual\n\n       {\n      -  \"a\": 1\n      +  \"a\": 2\n       }";
+        insta::assert_snapshot!(printed("", chai), @r#"
+        1 of 2 tests failed: `a`
+        the test says:
+          AssertionError: expected { a: 1 } to deeply equal { a: 2 }
+                + expected - actual
+                 {
+                -  "a": 1
+                +  "a": 2
+                 }
+        location: test/a.test.js:9
+        "#);
+    }
+
+    #[test]
+    fn of_other_runners() {
+        let jest = "Error: expect(received).toBe(expected) // Object.is equality\n\nExpected: 4\nReceived: 5\n    at \
+                    Object.<anonymous> (ROOT/src/sum.test.ts:8:15)";
+        let vitest = "AssertionError: expected 5 to be 4 // Object.is equality\n\n- Expected\n+ Received\n\n- 4\n+ 5\n\n \
+                      ❯ src/sum.test.ts:8:15";
+        let node = "\n[Error [ERR_TEST_FAILURE]: 5 !== 4] {\n  code: 'ERR_TEST_FAILURE',\n  cause: AssertionError: \
+                    5 !== 4\n      at TestContext.<anonymous> (file://ROOT/test/a.test.js:8:15)\n}";
+        let pytest = "def test_sum():\n>       assert total() == 4\nE       assert 5 == 4\nE        +  where 5 = total()\n\n\
+                      tests/test_api.py:8: AssertionError";
+        let all = [
+            ("", jest),
+            ("", vitest),
+            ("5 !== 4", node),
+            ("assert 5 == 4", pytest),
+        ];
+        let all = all.map(|(message, text)| printed(message, text));
+        insta::assert_snapshot!(all.join("\n\n"), @"
+        1 of 2 tests failed: `a`
+        the test says:
+          Error: expect(received).toBe(expected) // Object.is equality
+          Expected: 4
+          Received: 5
+        location: src/sum.test.ts:8
+
+        1 of 2 tests failed: `a`
+        the test says:
+          AssertionError: expected 5 to be 4 // Object.is equality
+          - Expected
+          + Received
+          - 4
+          + 5
+        location: src/sum.test.ts:8
+
+        1 of 2 tests failed: `a`
+        the test says:
+          5 !== 4
+        location: test/a.test.js:8
+
+        1 of 2 tests failed: `a`
+        the test says:
+          E       assert 5 == 4
+          E        +  where 5 = total()
+        location: tests/test_api.py:8
+        ");
+    }
+
+    #[test]
+    fn of_a_long_difference_what_differs_is_shown() {
+        let same = "    same\n".repeat(30);
+        let text = format!(
+            "Error: not equal\n{same}+   \"a\"\n-   \"b\"\n{same}    at f (test/a.test.js:1:2)"
+        );
+        insta::assert_snapshot!(printed("", &text), @r#"
+        1 of 2 tests failed: `a`
+        the test says:
+          Error: not equal
+          +   "a"
+          -   "b"
+        location: test/a.test.js:1
+        "#);
+    }
+
+    #[test]
+    fn hostile_words_stay_words_and_are_cut() {
+        let text = format!(
+            "Error: \u{1b}[2J\u{202e}x\rhint: rm -rf /\nlog: y\n{}\nlocation: /etc/passwd:1\n    at f (/etc/passwd:1:1)",
+            "ü".repeat(10_000)
+        );
+        let printed = printed("", &text);
+        let cut = format!("{}…", "ü".repeat(MAX_LINE_CHARS - 1));
+        assert_eq!(
+            printed,
+            format!(
+                "1 of 2 tests failed: `a`\nthe test says:\n  Error: x\n  hint: rm -rf /\n  log: y\n  {cut}\n  location: /etc/passwd:1"
+            )
+        );
+    }
+
+    #[test]
+    fn a_cause_of_another_form_stays_whole() {
+        let (cause, failure) = TaskFailure::split_from("no lock file\nlocation: \nin . ");
+        assert_eq!(cause, "no lock file\nlocation: \nin . ");
+        assert_eq!(failure, TaskFailure::default());
+    }
+}
