@@ -3,6 +3,7 @@
 //! A value that may also come from `delivery.toml` is an `Option` here; [`crate::settings`] merges them.
 
 pub(crate) mod advice;
+pub(crate) mod console;
 pub(crate) mod definition;
 pub(crate) mod deploy;
 pub(crate) mod help;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use console::Console;
 use definition::{Init, Render};
 use deploy::{Deploy, Plan};
 use help::{Completions, Help, Man};
@@ -144,6 +146,12 @@ pub(crate) enum Command {
 
     /// List the runs on this machine that left a page.
     History(History),
+
+    /// Serve a page on this machine that shows pipelines, environments, rollouts and releases, with buttons for the commands.
+    ///
+    /// It shows the stack that `delivery status` shows: on AWS, or in a local AWS that is kept. The buttons approve, reject, retry,
+    /// promote, roll back, and end rollouts, each by the command of that name. Ctrl-C ends it.
+    Console(Console),
 
     /// Keep a local AWS running that every other command can work with.
     Local(Local),

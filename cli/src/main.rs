@@ -7,6 +7,7 @@ mod application;
 mod args;
 mod checkout;
 mod cloud;
+mod console;
 mod deploy;
 mod doctor;
 mod error;
@@ -137,6 +138,7 @@ async fn obey(cli: &Cli) -> Result<Exit, CliError> {
         Command::Run(arguments) => Ok(run::run(&cli.global, arguments).await),
         Command::Open(arguments) => record::open(&cli.global, arguments),
         Command::History(_) => record::history(&cli.global),
+        Command::Console(arguments) => Box::pin(console::console(&cli.global, arguments)).await,
         Command::Local(local) => match &local.command {
             LocalCommand::Start(arguments) => local_aws::start(&cli.global, arguments).await,
             LocalCommand::Env(arguments) => local_aws::env(&cli.global, arguments).await,

@@ -33,6 +33,7 @@ pub(crate) use history::history;
 #[cfg(test)]
 pub(crate) use open::RunPage;
 pub(crate) use open::{open, shows};
+pub(crate) use view::Mark;
 
 /// Writes down one run as it happens.
 #[derive(Debug)]

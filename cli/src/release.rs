@@ -10,7 +10,7 @@ mod deployments;
 mod diff;
 mod environment;
 mod error;
-mod list;
+pub(crate) mod list;
 mod place;
 mod promote;
 mod prune;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::CommandAnswer;
 use super::ending::Ending;
 use super::json::FORMAT_VERSION;
+use crate::console::ConsoleAddress;
 use crate::deploy::answer::DeploymentPlan;
 use crate::doctor::Diagnosis;
 use crate::init::Initialized;
@@ -26,6 +27,7 @@ pub(crate) fn schema() -> Value {
         typed::<Ending>(&mut generator, "result"),
         answer::<RunHistory>(&mut generator),
         answer::<RunPage>(&mut generator),
+        answer::<ConsoleAddress>(&mut generator),
         answer::<Validation>(&mut generator),
         answer::<Initialized>(&mut generator),
         answer::<Rendered>(&mut generator),

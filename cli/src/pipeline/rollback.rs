@@ -287,7 +287,7 @@ fn reason(by: &str, again: &str, why: &str) -> String {
 }
 
 /// The command that opens a transition which a rollback closed for this reason.
-pub(super) fn resume_command(reason: &str) -> Option<String> {
+pub(crate) fn resume_command(reason: &str) -> Option<String> {
     let (_, rest) = reason.split_once(&format!("({RESUME}"))?;
     let (again, _) = rest.split_once(" opens it)")?;
     let known = |c: char| c.is_ascii_alphanumeric() || "- ".contains(c);

@@ -1,6 +1,7 @@
 //! `delivery rollout`: how far a rollout is, and a person's word on it.
 
 mod intervene;
+mod served;
 mod show;
 mod state;
 mod subject;
@@ -9,8 +10,10 @@ mod versions;
 
 #[cfg(test)]
 pub(crate) use intervene::Intervened;
+pub(crate) use served::{ServedEnvironment, ServedFunction, served};
 #[cfg(test)]
 pub(crate) use state::RolloutDocument;
+pub(crate) use state::{RolloutState, VersionTraffic};
 pub(crate) use subject::caller;
 pub(super) use subject::{Look, changed_meanwhile};
 

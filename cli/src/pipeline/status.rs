@@ -86,20 +86,29 @@ impl From<&Description> for StackState {
 
 pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
-    let (target, environments) = match Target::of(&settings).await {
-        Ok(target) => {
-            let client = target.cloud.cloudformation();
-            let repository = find_repository(&target.cloud, &target.stack);
-            let application = application(&settings, repository.as_ref()).await?;
-            let mut environments = environments::find(&client, &settings, &application).await?;
-            if let Some(repository) = repository {
-                let added = environments::add_releases(&repository, &mut environments).await;
-                unless_denied(added)?;
-            }
-            (target, environments)
-        }
+    let target = match Target::of(&settings).await {
+        Ok(target) => target,
         Err(error) => return without_pipeline(global, &settings, error).await,
     };
+    let shown = look(&settings, &target).await?;
+    answer::print(global.json, &shown);
+    Ok(if arguments.exit_status {
+        shown.exit()
+    } else {
+        Exit::Success
+    })
+}
+
+/// Reads everything that is shown.
+pub(crate) async fn look(settings: &Settings, target: &Target) -> Result<StatusDocument, CliError> {
+    let client = target.cloud.cloudformation();
+    let repository = find_repository(&target.cloud, &target.stack);
+    let application = application(settings, repository.as_ref()).await?;
+    let mut environments = environments::find(&client, settings, &application).await?;
+    if let Some(repository) = repository {
+        let added = environments::add_releases(&repository, &mut environments).await;
+        unless_denied(added)?;
+    }
     let pipelines = target.pipelines();
     let mut looks = Vec::new();
     for pipeline in &pipelines {
@@ -118,14 +127,9 @@ pub(crate) async fn status(global: &Global, arguments: &Status) -> Result<Exit, 
     };
     let mut shown = StatusDocument::new((&target.stack).into(), looks, connection);
     shown.environments = environments;
-    shown.applying = applying(&target).await?;
+    shown.applying = applying(target).await?;
     shown.next = shown.next_commands();
-    answer::print(global.json, &shown);
-    Ok(if arguments.exit_status {
-        shown.exit()
-    } else {
-        Exit::Success
-    })
+    Ok(shown)
 }
 
 /// Who may see a pipeline need not be allowed to read the releases.
@@ -251,7 +255,7 @@ impl StatusDocument {
     }
 
     /// The pipelines, whether there is one or several, and those that are applying a release.
-    pub(super) fn all_pipelines(&self) -> impl Iterator<Item = &PipelineState> {
+    pub(crate) fn all_pipelines(&self) -> impl Iterator<Item = &PipelineState> {
         let delivering = self.pipeline.iter().chain(&self.pipelines);
         delivering.chain(&self.applying)
     }
@@ -332,7 +336,7 @@ impl StatusDocument {
     }
 
     /// The option that names a pipeline, where it has to be named.
-    pub(super) fn choice(&self, pipeline: &PipelineState) -> String {
+    pub(crate) fn choice(&self, pipeline: &PipelineState) -> String {
         let is_the_only = self
             .pipeline
             .as_ref()

@@ -48,7 +48,7 @@ pub(super) struct PageView {
 
 /// A status as symbol and word, so that colour is never the only sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     symbol: &'static str,
     word: &'static str,
     /// The class of its colour.
@@ -256,7 +256,7 @@ fn time(at: Timestamp) -> String {
 }
 
 impl Mark {
-    const fn new(symbol: &'static str, word: &'static str, class: &'static str) -> Self {
+    pub(crate) const fn new(symbol: &'static str, word: &'static str, class: &'static str) -> Self {
         Self {
             symbol,
             word,
@@ -273,6 +273,16 @@ impl Mark {
             "interrupted" => Self::new("■", "Interrupted", "waiting"),
             _ => Self::new("✗", "Not delivered", "bad"),
         }
+    }
+
+    /// Whether it says that something failed.
+    pub(crate) fn is_bad(self) -> bool {
+        self.class == "bad"
+    }
+
+    /// The mark of CodePipeline's status as it is now.
+    pub(crate) fn now(status: &str) -> Self {
+        Self::of(status, State::Running)
     }
 
     /// The mark of CodePipeline's status. What did not end is in progress only as long as the run is.

@@ -24,32 +24,32 @@ use crate::output::text::short;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReleaseList {
     /// The releases, the newest first.
-    releases: Vec<ListedRelease>,
+    pub(crate) releases: Vec<ListedRelease>,
     /// How many older ones there are.
-    older: usize,
+    pub(crate) older: usize,
 }
 
 /// A release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ListedRelease {
+pub(crate) struct ListedRelease {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// The commit that it was built from; `null` if its manifest cannot be read.
-    commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// The branch.
-    branch: Option<String>,
+    pub(crate) branch: Option<String>,
     /// When it was first published (RFC 3339).
-    published: Option<String>,
+    pub(crate) published: Option<String>,
     /// The environments that have it.
-    environments: Vec<String>,
+    pub(crate) environments: Vec<String>,
     /// The environments to which it is being deployed.
-    deploying: Vec<String>,
+    pub(crate) deploying: Vec<String>,
     /// The environments whose tests it passed.
-    verified: Vec<String>,
+    pub(crate) verified: Vec<String>,
     /// Why its manifest cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// Where releases are now.
@@ -62,17 +62,22 @@ struct Whereabouts {
 /// The command.
 pub(super) async fn list(global: &Global, limit: usize) -> Result<Exit, CliError> {
     let releases = Releases::find(global).await?;
-    let mut listed = releases.repository.releases().await?;
-    let whereabouts = Whereabouts::find(&releases.repository).await?;
-    let older = listed.len().saturating_sub(limit);
-    listed.truncate(limit);
-    let read = read_all(&releases.repository, listed).await.into_iter();
-    let shown = ReleaseList {
-        releases: read.map(|one| row(one, &whereabouts)).collect(),
-        older,
-    };
+    let shown = look(&releases.repository, limit).await?;
     answer::print(global.json, &shown);
     Ok(Exit::Success)
+}
+
+/// Reads the newest releases of a repository.
+pub(crate) async fn look(repository: &Repository, limit: usize) -> Result<ReleaseList, CliError> {
+    let mut listed = repository.releases().await?;
+    let whereabouts = Whereabouts::find(repository).await?;
+    let older = listed.len().saturating_sub(limit);
+    listed.truncate(limit);
+    let read = read_all(repository, listed).await.into_iter();
+    Ok(ReleaseList {
+        releases: read.map(|one| row(one, &whereabouts)).collect(),
+        older,
+    })
 }
 
 impl Whereabouts {

@@ -49,6 +49,27 @@ pub(in crate::pipeline) async fn places(
     Ok(places)
 }
 
+/// All stages that deliver to environments, each with its environment, in the order of the pipelines.
+pub(in crate::pipeline) async fn all(
+    pipelines: Vec<Pipeline>,
+) -> Result<Vec<(String, Place)>, CliError> {
+    let mut places = Vec::new();
+    for pipeline in pipelines {
+        for stage in pipeline.stages().await? {
+            let Some(name) = environment_of(&stage) else {
+                continue;
+            };
+            let place = Place {
+                pipeline: pipeline.clone(),
+                apps: apps(&stage, &name),
+                stage: stage.name,
+            };
+            places.push((name, place));
+        }
+    }
+    Ok(places)
+}
+
 /// The stages that deliver to an environment, and the other environments that stages deliver to.
 async fn look(
     pipelines: Vec<Pipeline>,

@@ -45,59 +45,59 @@ pub(crate) struct RolloutDocument {
 /// A rollout that is under way.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RolloutState {
+pub(crate) struct RolloutState {
     /// Its id.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The first characters of the execution's id.
-    pub(super) execution: Option<String>,
+    pub(crate) execution: Option<String>,
     /// The version that is to get all traffic.
-    pub(super) new: VersionTraffic,
+    pub(crate) new: VersionTraffic,
     /// The version that had it.
-    pub(super) old: VersionTraffic,
+    pub(crate) old: VersionTraffic,
     /// The step, from 1; `null` while the new version has all traffic and is watched.
-    pub(super) step: Option<usize>,
+    pub(crate) step: Option<usize>,
     /// How many steps there are.
-    pub(super) steps: Option<usize>,
+    pub(crate) steps: Option<usize>,
     /// Since when it is in this step (RFC 3339).
-    pub(super) since: String,
+    pub(crate) since: String,
     /// Seconds in this step.
-    pub(super) seconds: i64,
+    pub(crate) seconds: i64,
     /// Seconds that this step takes, if nothing holds it.
-    pub(super) planned_seconds: Option<u64>,
+    pub(crate) planned_seconds: Option<u64>,
     /// Until when the action watches it; after that the next release takes it back (RFC 3339).
-    pub(super) watched_until: String,
+    pub(crate) watched_until: String,
     /// Its alarms.
-    pub(super) alarms: Vec<AlarmView>,
+    pub(crate) alarms: Vec<AlarmView>,
     /// What could not be read.
-    pub(super) unread: Vec<String>,
+    pub(crate) unread: Vec<String>,
     /// What the action says of it, such as what holds it; `null` where no action is at work.
-    pub(super) action: Option<String>,
+    pub(crate) action: Option<String>,
 }
 
 /// What a version serves in a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct VersionTraffic {
+pub(crate) struct VersionTraffic {
     /// The version.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// Its share of the requests, in percent.
-    pub(super) percent: f64,
+    pub(crate) percent: f64,
     /// Its requests since the rollout began; `null` where they cannot be read.
-    pub(super) requests: Option<u64>,
+    pub(crate) requests: Option<u64>,
     /// Those of them that failed.
-    pub(super) errors: Option<u64>,
+    pub(crate) errors: Option<u64>,
 }
 
 /// An alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AlarmView {
+pub(crate) struct AlarmView {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// CloudWatch's word for its state, or `MISSING`.
-    pub(super) state: &'static str,
+    pub(crate) state: &'static str,
     /// Why it rings.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl RolloutState {

@@ -20,28 +20,28 @@ pub(crate) struct EnvironmentRelease {
     /// The environment.
     pub(crate) environment: String,
     /// The release that it has; `null` before its first deployment, and after it was removed.
-    release: Option<String>,
+    pub(crate) release: Option<String>,
     /// The commit of the release; `null` where its manifest cannot be read.
-    commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// Since when it has the release (RFC 3339); `null` where the deployment's record is gone.
-    since: Option<String>,
+    pub(crate) since: Option<String>,
     /// On whose behalf it was deployed.
-    by: Option<String>,
+    pub(crate) by: Option<String>,
     /// Who is changing it.
-    deploying: Option<UnderWay>,
+    pub(crate) deploying: Option<UnderWay>,
     /// How the last deployment failed, if it did: the environment may have some of it.
-    failed: Option<FailedDeployment>,
+    pub(crate) failed: Option<FailedDeployment>,
     /// When it is removed by itself (RFC 3339); `null` for one that stays.
-    until: Option<String>,
+    pub(crate) until: Option<String>,
     /// Why its document cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// A deployment that is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct UnderWay {
+pub(crate) struct UnderWay {
     /// `deploy`, `promote`, `rollback` or `remove`.
     action: &'static str,
     /// The release that it brings.
@@ -59,7 +59,7 @@ struct UnderWay {
 /// The last deployment, if it did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FailedDeployment {
+pub(crate) struct FailedDeployment {
     /// `deploy`, `promote`, `rollback` or `remove`.
     action: &'static str,
     /// The release that it was to bring.
