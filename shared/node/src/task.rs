@@ -1,5 +1,6 @@
 //! A project's own task, run by the project's own task runner: gulp or npm.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -231,7 +232,7 @@ impl Task {
                 failure: TaskFailure::of(report.as_ref(), error.output(), project),
                 report: report.filter(|report| report.files > 0).map(Box::new),
                 advice: advice(&error, project),
-                ended: error,
+                ended: shown_below(error, project.source()),
             }),
         }
     }
@@ -242,6 +243,20 @@ impl Task {
             .output()
             .is_some_and(|output| gulp::is_unknown_task(output, &self.name))
     }
+}
+
+/// The error with its command as it reads in the project: gulp's path is one of the job's temporary directory.
+fn shown_below(mut error: ProcessError, source: &Path) -> ProcessError {
+    if let ProcessError::Exit { command, .. }
+    | ProcessError::Signal { command, .. }
+    | ProcessError::Deadline { command, .. }
+    | ProcessError::Start { command, .. }
+    | ProcessError::Wait { command, .. }
+    | ProcessError::Uncontained { command, .. } = &mut error
+    {
+        *command = command.replace(&format!("{}/", source.display()), "");
+    }
+    error
 }
 
 /// Advice for a failure with a known cause.

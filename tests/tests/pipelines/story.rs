@@ -219,7 +219,6 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
         "failed in stage Acceptance: 1 of ",
         "\n    at test/functional/greeter.test.js:31\n",
         "\n  the application's own log:\n",
-        "Error: one at a time",
         "\n  Production is untouched by this pipeline\n",
         "\n  next: see the whole log: `delivery log --failed`\n",
     ] {

@@ -193,6 +193,20 @@ async fn a_failure_names_the_failed_tests_what_the_first_says_and_where() {
 }
 
 #[tokio::test]
+async fn the_command_that_failed_reads_as_in_the_project() {
+    let files = [
+        ("gulpfile.js", "package"),
+        ("node_modules/.bin/gulp", GULP),
+        ("tasks/package.sh", "exit 3"),
+    ];
+    let (_store, ended) = run(&files, "task=package", &[]).await;
+    assert_eq!(
+        ended.unwrap_err().cause,
+        "the gulp task `package` failed: `node_modules/.bin/gulp package` ended with exit code 3"
+    );
+}
+
+#[tokio::test]
 async fn where_no_test_says_anything_there_is_the_output() {
     let script = "mkdir reports; cp report.xml reports/; echo 'test/a.js:9: 1 failing'; exit 2";
     let report = REPORT.replace("<failure message=\"no\"/>", "");
