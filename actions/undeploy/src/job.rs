@@ -4,6 +4,7 @@
 //! first job, the token knows the removal, and before a job begins one it asks whether its execution still runs:
 //! `docs/decisions/0301-a-removal-knows-its-job.md`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use delivery_action::clock::Deadline;
@@ -86,14 +87,18 @@ fn owner(progress: &UndeployProgress) -> String {
     format!("{OWNER}/{}", progress.job)
 }
 
-fn is_own(deployment: &Deployment, progress: &UndeployProgress) -> bool {
+/// Whether a deployment is the job's own, or one that it joined.
+fn is_own(deployment: &Deployment, joined: &BTreeSet<String>, progress: &UndeployProgress) -> bool {
     let is_named = progress.removal.as_ref() == Some(&deployment.id);
-    is_named || deployment.owner == owner(progress)
+    let owner = owner(progress);
+    is_named || deployment.owner == owner || joined.contains(&owner)
 }
 
 fn is_under_way(state: &State, progress: &UndeployProgress) -> bool {
-    let lease = state.lease.as_ref().map(|lease| &lease.deployment);
-    lease.is_some_and(|deployment| is_removal(deployment) && is_own(deployment, progress))
+    state.lease.as_ref().is_some_and(|lease| {
+        let deployment = &lease.deployment;
+        is_removal(deployment) && is_own(deployment, &lease.joined, progress)
+    })
 }
 
 /// What the job's own removal has come to, if it has ended.
@@ -102,7 +107,7 @@ async fn ended(
     progress: &UndeployProgress,
 ) -> Result<Option<Removal>, UndeployError> {
     let records = environment.history(HISTORY).await?.ended;
-    let is_own = |record: &Record| is_own(&record.deployment, progress);
+    let is_own = |record: &Record| is_own(&record.deployment, &record.joined, progress);
     let Some(record) = records.into_iter().find(is_own) else {
         // Its record is older than those that were read: whatever became of it, it is not begun again.
         return Ok(progress.removal.as_ref().map(|_| Removal::NothingThere));

@@ -208,6 +208,18 @@ async fn begin(
         return Ok(None);
     }
     let now = clock::timestamp();
+    if let (Some(removal), Some(job)) = (under_way, &wish.owner)
+        && removal.owner != *job
+    {
+        return match environment.go_on(&removal.id, job, now).await {
+            // It has ended in this moment: the job begins its own, so that its name is there in any case.
+            Err(ReleaseError::Lost { .. }) => {
+                let state = environment.state().await?;
+                Box::pin(begin(environment, &state, wish, has_stacks)).await
+            }
+            joined => joined.map(Some),
+        };
+    }
     let first = request(wish, owner.to_owned());
     if let Begun::UnderWay(lease) = environment.begin_again(&first, now).await? {
         return Ok(Some(lease));

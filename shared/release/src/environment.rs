@@ -81,6 +81,23 @@ impl Environment {
         now: Timestamp,
     ) -> Result<(), ReleaseError> {
         self.change_lease(deployment, |state, lease| state.renewed(lease, now))
+            .await?;
+        Ok(())
+    }
+
+    /// Goes on with a deployment that is under way, as somebody else who wants the same. His name is kept with it, so that
+    /// his work is known when his job is delivered again.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or somebody else has taken over.
+    pub async fn go_on(
+        &self,
+        deployment: &DeploymentId,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Lease, ReleaseError> {
+        self.change_lease(deployment, |state, lease| state.joined(lease, owner, now))
             .await
     }
 
@@ -99,22 +116,25 @@ impl Environment {
         self.change_lease(deployment, |state, lease| {
             state.recorded(lease, part, change, now)
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     async fn change_lease(
         &self,
         deployment: &DeploymentId,
         change: impl Fn(&State, &Lease) -> State,
-    ) -> Result<(), ReleaseError> {
+    ) -> Result<Lease, ReleaseError> {
         let mut attempts = Attempts::default();
         while attempts.begin().await {
             let read = self.read().await?;
             match read.state.held(deployment) {
                 Held::UnderWay(lease) => {
                     let changed = change(&read.state, lease);
-                    if self.replace(&read, &changed).await? {
-                        return Ok(());
+                    if self.replace(&read, &changed).await?
+                        && let Some(lease) = changed.lease
+                    {
+                        return Ok(lease);
                     }
                 }
                 Held::Ended(record) => return Err(self.lost(deployment, Some(record))),

@@ -12,7 +12,9 @@ use delivery_testing::world::codepipeline::Reported;
 use serde_json::Value;
 use undeploy::UndeployProgress;
 
-use crate::world::{begin, deploy, environment, invoke, state, status, variables, world};
+use crate::world::{
+    begin, begin_removal, deploy, environment, invoke, state, status, variables, world,
+};
 
 const EXECUTION: &str = "1f09ab3c-1111-2222-3333-444455556666";
 const FIRST: &str = "first-job";
@@ -120,6 +122,26 @@ async fn a_job_whose_removal_others_finished_leaves_what_was_made_since() {
     let removal = state(&world).await.last.unwrap().deployment.id;
     deploy(&world).await;
     let reported = run(&world, &later("second-job", Some(removal))).await;
+    assert_eq!(reported.variables()["Removed"], "database");
+    assert_untouched(&world, 2).await;
+}
+
+#[tokio::test]
+async fn a_first_job_that_joined_a_removal_leaves_what_was_made_since() {
+    let world = world().await;
+    let others = begin_removal(&world).await;
+    let first = job().build();
+    let reported = run(&world, &first).await;
+    assert_eq!(reported.variables()["Removed"], "database");
+    let removed = state(&world).await;
+    let last = removed.last.unwrap();
+    // It has removed the environment, though the removal is still that of somebody else.
+    assert_eq!((last.deployment.id, removed.deployments), (others, 1));
+    assert_eq!(last.deployment.owner, "undeploy");
+    deploy(&world).await;
+
+    // Its execution still runs, and it has no token.
+    let reported = rerun(&world, &first).await;
     assert_eq!(reported.variables()["Removed"], "database");
     assert_untouched(&world, 2).await;
 }

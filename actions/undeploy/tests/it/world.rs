@@ -133,6 +133,23 @@ pub(crate) async fn begin(world: &World) -> delivery_release::environment::Deplo
     }
 }
 
+/// Begins to remove the environment, as the schedule does.
+pub(crate) async fn begin_removal(world: &World) -> delivery_release::environment::DeploymentId {
+    let request = Request {
+        owner: "undeploy".to_owned(),
+        by: "the schedule".to_owned(),
+        reason: None,
+        action: Action::Remove,
+        until: None,
+    };
+    let environment = environment(world);
+    let begun = environment.begin_again(&request, clock::timestamp()).await;
+    match begun.unwrap() {
+        Begun::UnderWay(lease) => lease.deployment.id,
+        Begun::Ended(record) => panic!("it has ended: {record:?}"),
+    }
+}
+
 /// Makes the environment anew.
 pub(crate) async fn deploy(world: &World) {
     let deployment = begin(world).await;

@@ -1,6 +1,6 @@
 //! A deployment: one application of a release to an environment, and how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -267,6 +267,9 @@ pub struct Record {
     /// What became of each service, as far as it is known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub services: BTreeMap<String, ServiceChange>,
+    /// Others who wanted the same and went on with it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub joined: BTreeSet<String>,
     /// When it ended.
     #[serde(with = "time")]
     pub ended: Timestamp,

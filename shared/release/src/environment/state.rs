@@ -61,6 +61,9 @@ pub struct Lease {
     pub parts: BTreeMap<String, ServiceChange>,
     /// How often its owner has begun it or come back to it.
     pub passes: u32,
+    /// Others who wanted the same and went on with it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub joined: BTreeSet<String>,
 }
 
 /// What somebody wants to do to an environment.
@@ -227,6 +230,14 @@ impl State {
         self.with_lease(resumed)
     }
 
+    /// Somebody else who wants the same goes on with it.
+    pub(super) fn joined(&self, lease: &Lease, owner: &str, now: Timestamp) -> Self {
+        let mut joined = lease.renewed(now);
+        joined.passes = lease.passes.saturating_add(1);
+        joined.joined.insert(owner.to_owned());
+        self.with_lease(joined)
+    }
+
     /// A part of the deployment that is under way has ended.
     pub(super) fn recorded(
         &self,
@@ -291,6 +302,7 @@ impl State {
                 deployment,
                 outcome: ending.outcome,
                 services,
+                joined: lease.joined.clone(),
                 ended: time::whole_seconds(now),
             }),
             lease: None,
@@ -340,6 +352,7 @@ impl Lease {
             until: time::whole_seconds(now + LEASE),
             parts,
             passes: 1,
+            joined: BTreeSet::new(),
         }
     }
 

@@ -77,6 +77,22 @@ fn a_lease_is_its_owners_until_it_has_run_out() {
 }
 
 #[test]
+fn who_goes_on_with_it_is_named_in_the_lease_and_in_the_record() {
+    let state = begun(&State::default(), "a", Action::Remove);
+    let joined = state.joined(state.lease.as_ref().unwrap(), "b", at(30));
+    let again = joined.joined(joined.lease.as_ref().unwrap(), "b", at(40));
+    let lease = again.lease.as_ref().unwrap();
+    let names = BTreeSet::from(["b".to_owned()]);
+    assert_eq!((&lease.joined, lease.passes), (&names, 3));
+    assert_eq!(lease.deployment.owner, "a");
+    assert_eq!(lease.until, at(20 * 60 + 40));
+    assert_eq!(
+        ended(&again, Outcome::Succeeded).last.unwrap().joined,
+        names
+    );
+}
+
+#[test]
 fn a_lease_is_renewed_and_never_shortened() {
     let state = begun(&State::default(), "a", deploy('1'));
     let lease = state.lease.as_ref().unwrap();
