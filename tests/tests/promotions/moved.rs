@@ -98,6 +98,7 @@ async fn a_release_is_deployed_as_it_is_whatever_has_moved_on() {
     three_at_once_come_one_after_another(&world, &first).await;
     a_release_of_another_branch_brings_its_settings(&world, &first).await;
     what_was_changed_by_hand_is_refused_by_name(&world, &first).await;
+    a_record_that_is_gone_or_changed_is_refused_by_name(&world, &first).await;
     the_history_is_replaced(&world, &first).await;
 }
 
@@ -235,6 +236,34 @@ async fn the_history_is_replaced(world: &World<'_>, first: &str) {
     assert_eq!(world.bookings("pp").await["edition"], edition(0));
 }
 
+/// After a rollback, what was there before it is in the record of the deployment that had brought the release.
+async fn a_record_that_is_gone_or_changed_is_refused_by_name(world: &World<'_>, release: &str) {
+    let newer = world.release_of("pp").await;
+    let rolls_back = async || {
+        let started = world.does(&["rollback", "pp", "--yes"]).await;
+        let execution = started["execution"].as_str().unwrap();
+        world.succeeds("workshop-apply-pp", execution).await;
+        world.runs_its_release("pp").await
+    };
+    assert_eq!(rolls_back().await, release);
+
+    let key = "environments/pp/current.json";
+    let there = world.document(key).await;
+    let origin = there["current"]["origin"].as_str().unwrap();
+    assert_ne!(there["last"]["deployment"]["id"], origin, "{there:#}");
+    let record = format!("environments/pp/deployments/{origin}.json");
+    let rollback = ["rollback", "pp", "--yes"];
+    for (text, expected) in [
+        (None, "is missing"),
+        (Some(r#"{"schema": 2}"#), "has schema 2"),
+    ] {
+        let said = refused_by(world, &rollback, &record, text).await;
+        assert!(said.contains(expected) && said.contains(&record), "{said}");
+    }
+    assert_eq!(world.document(key).await, there);
+    assert_eq!(rolls_back().await, newer);
+}
+
 /// Each is mended again before the next one.
 async fn what_was_changed_by_hand_is_refused_by_name(world: &World<'_>, release: &str) {
     let key = format!("releases/{release}/manifest.json");
@@ -270,11 +299,21 @@ async fn what_was_changed_by_hand_is_refused_by_name(world: &World<'_>, release:
 
 /// Replaces or removes an object and promotes; returns what was said. Then the object is as it was again.
 async fn refused(world: &World<'_>, release: &str, key: &str, text: Option<&str>) -> String {
+    let arguments = ["promote", "int", "pp", "--release", release, "--yes"];
+    refused_by(world, &arguments, key, text).await
+}
+
+/// The same with another command.
+async fn refused_by(
+    world: &World<'_>,
+    arguments: &[&str],
+    key: &str,
+    text: Option<&str>,
+) -> String {
     let stacks = world.changes("workshop-pp-").await;
     let there = world.object(key).await;
     world.replace(key, text.map(str::as_bytes)).await;
-    let arguments = ["promote", "int", "pp", "--release", release, "--yes"];
-    let output = world.command(&arguments).await;
+    let output = world.command(arguments).await;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(!output.status.success(), "{key}: {said}");
