@@ -20,8 +20,8 @@ use crate::release::find_repository;
 use crate::release::list::{self, ReleaseList};
 use crate::settings::Settings;
 
-/// How long a look at AWS is shown again. One is some thirty calls, and CodePipeline answers a few a second of an account
-/// (`GetPipelineState` and the like are throttled): a page that is open all day must leave most of them to others.
+/// How long a look at AWS is shown again. One is some twenty calls, and AWS limits the calls of an account for each service: a
+/// page that is open all day must leave most of them to others.
 const FRESH_ON_AWS: Duration = Duration::from_secs(10);
 
 /// The same on one machine, where nobody else waits: short enough to watch a rollout of some seconds.

@@ -24,6 +24,8 @@ const SHOWN_DEPLOYMENTS: &str = "5";
 pub(super) enum Place {
     /// A stage of a pipeline, by the pipeline's whole name.
     Stage(String, String),
+    /// The same where the stage's entrance is closed.
+    Closed(String, String),
     /// An environment.
     Environment(String),
     /// The rollout of this alias.
@@ -198,7 +200,7 @@ fn resume(pipeline: &PipelineState, stage: &StageState) -> Option<Draft> {
         _ => return None,
     };
     Some(Draft {
-        place: Place::Stage(pipeline.name.clone(), stage.name.clone()),
+        place: Place::Closed(pipeline.name.clone(), stage.name.clone()),
         word: "Resume",
         question: format!("Let the pipeline deliver to {environment} again?"),
         note: "What waits for the stage is delivered then.",

@@ -1,5 +1,6 @@
 //! What was read, as the page shows it.
 
+use delivery_stack::state::State;
 use serde::Serialize;
 
 use super::command::Ended;
@@ -11,7 +12,6 @@ use crate::pipeline::rollout::{RolloutState, ServedFunction};
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
 use crate::record::Mark;
 use crate::release::list::ReleaseList;
-use delivery_stack::state::State;
 
 /// The overview.
 #[derive(Debug, Serialize)]
@@ -246,12 +246,8 @@ fn worst(wanted: &[Wanted]) -> Option<Mark> {
 /// Approvals, failed stages, and stages that nothing is delivered to.
 fn wanted(look: &Look, offers: &[Offer]) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    if let Some(connection) = look
-        .status
-        .connection
-        .as_ref()
-        .filter(|one| one.is_pending())
-    {
+    let connection = look.status.connection.as_ref();
+    if let Some(connection) = connection.filter(|one| one.is_pending()) {
         wanted.push(Wanted {
             mark: Mark::new("•", "Pending", "waiting"),
             text: "The connection to the repository is not complete: nothing is fetched."
@@ -262,51 +258,56 @@ fn wanted(look: &Look, offers: &[Offer]) -> Vec<Wanted> {
     }
     for pipeline in look.status.all_pipelines() {
         for stage in &pipeline.stages {
-            let links = || {
-                links(
-                    offers,
-                    &Place::Stage(pipeline.name.clone(), stage.name.clone()),
-                )
-            };
-            let what = short_form(stage.revision.as_ref());
-            let mut add = |mark, text, more| {
-                wanted.push(Wanted {
-                    mark,
-                    text,
-                    more,
-                    links: links(),
-                });
-            };
-            let place = format!("{} / {}", pipeline.name, stage.name);
-            let waits = stage
-                .actions
-                .iter()
-                .find(|action| action.waits_for_approval);
-            if let Some(action) = waits {
-                let since = action.changed.as_deref().unwrap_or("an unknown time");
-                let mark = Mark::new("•", "Waits for approval", "waiting");
-                add(mark, format!("{place}: {what}"), format!("since {since}"));
-            } else if stage.is_failed() {
-                add(
-                    Mark::now(stage.status.as_deref().unwrap_or_default()),
-                    format!("{place}: {what}"),
-                    failures(stage),
-                );
-            }
-            if let Some(closed) = &stage.closed {
-                let reason = closed
-                    .reason
-                    .clone()
-                    .unwrap_or_else(|| "no reason given".to_owned());
-                add(
-                    Mark::new("■", "Held", "waiting"),
-                    format!("{place}: nothing is delivered to it"),
-                    reason,
-                );
-            }
+            wanted.extend(wanted_of_stage(pipeline, stage, offers));
+            wanted.extend(wanted_of_closed(pipeline, stage, offers));
         }
     }
     wanted
+}
+
+fn wanted_of_stage(
+    pipeline: &PipelineState,
+    stage: &StageState,
+    offers: &[Offer],
+) -> Option<Wanted> {
+    let mut actions = stage.actions.iter();
+    let (mark, more) = if let Some(action) = actions.find(|action| action.waits_for_approval) {
+        let since = action.changed.as_deref().unwrap_or("an unknown time");
+        let mark = Mark::new("•", "Waits for approval", "waiting");
+        (mark, format!("since {since}"))
+    } else if stage.is_failed() {
+        let status = stage.status.as_deref().unwrap_or_default();
+        (Mark::now(status), failures(stage))
+    } else {
+        return None;
+    };
+    let what = short_form(stage.revision.as_ref());
+    let place = Place::Stage(pipeline.name.clone(), stage.name.clone());
+    Some(Wanted {
+        mark,
+        text: format!("{} / {}: {what}", pipeline.name, stage.name),
+        more,
+        links: links(offers, &place),
+    })
+}
+
+fn wanted_of_closed(
+    pipeline: &PipelineState,
+    stage: &StageState,
+    offers: &[Offer],
+) -> Option<Wanted> {
+    let closed = stage.closed.as_ref()?;
+    let reason = closed.reason.as_deref().unwrap_or("no reason given");
+    let place = Place::Closed(pipeline.name.clone(), stage.name.clone());
+    Some(Wanted {
+        mark: Mark::new("■", "Held", "waiting"),
+        text: format!(
+            "{} / {}: nothing is delivered to it",
+            pipeline.name, stage.name
+        ),
+        more: reason.to_owned(),
+        links: links(offers, &place),
+    })
 }
 
 fn failures(stage: &StageState) -> String {
@@ -501,9 +502,6 @@ impl RolloutView {
             )
         });
         let action = rollout.action.as_deref().and_then(short_summary);
-        let action = action.map(str::to_owned);
-        let action =
-            action.unwrap_or_else(|| "no action of a pipeline is at work on it".to_owned());
         let unread = rollout
             .unread
             .iter()
@@ -520,7 +518,11 @@ impl RolloutView {
             },
             versions: vec![version("new", &rollout.new), version("old", &rollout.old)],
             alarms: alarms.collect(),
-            notes: [action].into_iter().chain(unread).collect(),
+            notes: action
+                .map(str::to_owned)
+                .into_iter()
+                .chain(unread)
+                .collect(),
             watched_until: rollout.watched_until.clone(),
             links: links(offers, &Place::Rollout(function.alias.clone())),
         }
