@@ -29,6 +29,9 @@ const FUNCTION: &str = "AWS::Lambda::Function";
 /// What begins an error in a log, of Node.js, Python, Java and of Lambda itself.
 const ERRORS: [&str; 5] = ["rror", "ERROR", "xception", "Traceback", "Task timed out"];
 
+/// Where the code of a function lies: on Lambda, and in the local AWS.
+const CODE_FOLDERS: [&str; 2] = ["/var/task/", "/code/"];
+
 /// The clients that it is read with.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
@@ -106,8 +109,9 @@ pub(super) async fn lines(
 }
 
 /// The first error, else the last lines.
-fn telling(mut lines: Vec<String>) -> Vec<String> {
-    lines.retain(|line| !line.trim().is_empty());
+fn telling(lines: Vec<String>) -> Vec<String> {
+    let lines = lines.into_iter().filter(|line| !line.trim().is_empty());
+    let mut lines: Vec<String> = lines.filter_map(|line| below_code(&line)).collect();
     let is_error = |line: &String| ERRORS.iter().any(|word| line.contains(word));
     let from = lines
         .iter()
@@ -116,6 +120,19 @@ fn telling(mut lines: Vec<String>) -> Vec<String> {
     lines.drain(..from);
     lines.truncate(MAX_LINES);
     lines
+}
+
+/// The line, in which a place in a stack reads as in the function's code; `None` for one of the runtime.
+fn below_code(line: &str) -> Option<String> {
+    if !line.trim_start().starts_with("at ") {
+        return Some(line.to_owned());
+    }
+    let found = |folder: &&str| line.find(*folder).map(|at| (at, at + folder.len()));
+    let (path, code) = CODE_FOLDERS.iter().find_map(found)?;
+    let begin = line[..path]
+        .rfind(['(', ' '])
+        .map_or(0, |before| before + 1);
+    Some(format!("{}{}", &line[..begin], &line[code..]))
 }
 
 #[cfg(test)]
@@ -127,11 +144,16 @@ mod tests {
         let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         let all: Vec<String> = (1..10).map(|number| format!("request {number}")).collect();
         assert_eq!(telling(all.clone()), all[4..]);
-        let mut failed: Vec<String> = lines(&["Error: boom", "", "    at index.js:1:39"]);
+        let mut failed: Vec<String> = lines(&[
+            "Error: boom",
+            "",
+            "    at f (/tmp/x/code/index.js:1:39)",
+            "    at g (node:events:1:2)",
+        ]);
         failed.extend(all.clone());
         let expected = [
             "Error: boom",
-            "    at index.js:1:39",
+            "    at f (index.js:1:39)",
             "request 1",
             "request 2",
         ];

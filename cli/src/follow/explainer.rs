@@ -116,7 +116,8 @@ impl Explainer {
                     action.stage == report.stage && action.action == report.action
                 });
                 let action = failed.last()?;
-                Some(RunMessage::Failure(self.failure(now, action).await))
+                let failure = self.failure(now, action).await;
+                Some(RunMessage::Failure(Box::new(failure)))
             }
             "InProgress" if self.shape.function(&report.stage, &report.action).is_none() => {
                 // Only an approval has a token: a Source action invokes no function, either.

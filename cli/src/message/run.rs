@@ -64,7 +64,7 @@ pub(crate) enum RunMessage {
     /// An action that is in progress says something new of itself.
     Progress(ActionReport),
     /// An action failed: why, and what its log says.
-    Failure(Failure),
+    Failure(Box<Failure>),
     /// An action waits for a person.
     Approval {
         /// The execution's id.
@@ -493,13 +493,13 @@ pub(crate) mod tests {
                 12.0,
                 Some("`greeter:prod`: 10 % on version 8 for 12 of 60 s"),
             )),
-            RunMessage::Failure(failure()),
-            RunMessage::Failure(failed_test()),
-            RunMessage::Failure(Failure {
+            RunMessage::Failure(Box::new(failure())),
+            RunMessage::Failure(Box::new(failed_test())),
+            RunMessage::Failure(Box::new(Failure {
                 cause: Cause::read("JobFailed", "no lock file"),
                 next: "fix it, commit, and run `delivery run` again".to_owned(),
                 ..failure()
-            }),
+            })),
             RunMessage::Finding(Finding {
                 severity: Severity::Note,
                 message: "2 changed files are not committed and are not delivered".to_owned(),

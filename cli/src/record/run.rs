@@ -128,7 +128,7 @@ impl RunRecord {
             }
             RunMessage::Action(report) => self.action(at, report),
             RunMessage::Progress(report) => self.progress(at, report),
-            RunMessage::Failure(failure) => self.failure(failure),
+            RunMessage::Failure(failure) => self.failure(*failure),
             RunMessage::Approval {
                 execution,
                 stage,

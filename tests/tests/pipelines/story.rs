@@ -225,7 +225,12 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
         assert_eq!(told.matches(words).count(), 1, "{words} in {told}");
     }
     let log = &failure(&run)["applicationLog"];
-    assert!(log.to_string().contains("one at a time"), "{log}");
+    let log = log.to_string();
+    let place = "\"    at exports.handler (index.js:";
+    assert!(
+        log.contains("one at a time") && log.contains(place),
+        "{log}"
+    );
     assert_eq!(stages(&run), ["Source", "Commit", "Acceptance"]);
     assert_eq!(
         day.versions(good, "Acceptance").await,

@@ -35,8 +35,8 @@ pub(super) fn lines(failure: &Failure) -> String {
         failure.code, failure.action, failure.stage
     );
     match (cause.failed_tests.as_slice(), counted) {
-        ([test, others @ ..], Some(counted)) => {
-            let _infallible = write!(text, ": {counted}\n  {}", cut(&foreign::line(test)));
+        ([first, others @ ..], Some(counted)) => {
+            let _infallible = write!(text, ": {counted}\n  {}", cut(&foreign::line(first)));
             quote(&mut text, &cause.test_says);
             location(&mut text, cause.location.as_deref());
             also_failed(&mut text, others, counted);

@@ -191,8 +191,8 @@ fn failed_tests(report: Option<&Report>) -> String {
         room = room.saturating_sub(length);
         has_room
     };
-    let names = report.failed_names.iter().take(MAX_NAMED);
-    let named: Vec<_> = names.take_while(has_room).collect();
+    let first = report.failed_names.iter().take(MAX_NAMED);
+    let named: Vec<_> = first.take_while(has_room).collect();
     let more = report.failed - named.len();
     let mut text = format!(
         ": {} of {} tests failed: {}",

@@ -58,8 +58,8 @@ impl TaskFailure {
         }
     }
 
-    fn of_test(test: &FailedTest, project: &Project) -> Self {
-        let text = plain(&test.text);
+    fn of_test(failed: &FailedTest, project: &Project) -> Self {
+        let text = plain(&failed.text);
         let stack = text.lines().position(|line| FRAME.is_match(line));
         let from_stack = text.lines().skip(stack.unwrap_or_default());
         let location = place::first(&from_stack.collect::<Vec<_>>().join("\n"), project);
@@ -69,7 +69,7 @@ impl TaskFailure {
             cut_end(line.replace(&root, "").trim_end(), MAX_LINE_CHARS)
         };
         Self {
-            test_says: shortened(said(&text, &plain(&test.message)))
+            test_says: shortened(said(&text, &plain(&failed.message)))
                 .into_iter()
                 .map(shown)
                 .collect(),
@@ -188,11 +188,11 @@ mod tests {
     fn printed(message: &str, text: &str) -> String {
         let (_root, project) = project();
         let root = project.source().display().to_string();
-        let test = FailedTest {
+        let failed = FailedTest {
             message: message.to_owned(),
             text: text.replace("ROOT", &root),
         };
-        let failure = TaskFailure::of_test(&test, &project);
+        let failure = TaskFailure::of_test(&failed, &project);
         let text = format!("1 of 2 tests failed: `a`{failure}");
         assert_eq!(
             TaskFailure::split_from(&text),
