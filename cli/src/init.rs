@@ -92,7 +92,7 @@ impl CommandAnswer for Initialized {
         let first = if self.to_do.is_empty() {
             ""
         } else {
-            "what is to do, see above; then "
+            "do what is listed as `to do`, then "
         };
         format!("{written}next: {first}`delivery validate`, commit, and `delivery run`\n")
     }
@@ -246,8 +246,11 @@ fn application(arguments: &Init, folder: &Path, asks: bool) -> Result<String, In
         return Ok(default);
     }
     let question = "Application (names of stacks begin with it)";
-    question::ask(question, &default, |name| check(&smallest(name, &[])))
-        .map_err(|answer| InitError::NotConfirmed { answer })
+    let environments = ENVIRONMENTS.map(str::to_owned);
+    question::ask(question, &default, |name| {
+        check(&smallest(name, &environments))
+    })
+    .map_err(|answer| InitError::NotConfirmed { answer })
 }
 
 /// The environments in their order: the option's, what a person types, or `test` and `prod`.

@@ -76,7 +76,11 @@ pub(super) fn of_stack(repository: &Path, directory: &str, facts: &TemplateFacts
                 build: Build::Commands(commands(node.as_ref(), inner)),
                 ..Decision::default()
             },
-            Some(node) => of_node(&node, directory, Tests::Run),
+            Some(node) => {
+                let mut decision = of_node(&node, directory, Tests::Run);
+                decision.missing.extend(not_bundled(&node, directory));
+                decision
+            }
             None => Decision::default(),
         }
     };
@@ -84,6 +88,19 @@ pub(super) fn of_stack(repository: &Path, directory: &str, facts: &TemplateFacts
         .missing
         .extend(missing(&service, directory, &decision.build, facts));
     decision
+}
+
+/// What a workspace installs lies outside of what is deployed.
+fn not_bundled(node: &NodeProject, directory: &str) -> Option<String> {
+    let builds = [PACKAGE, "build"]
+        .iter()
+        .any(|name| node.script(name).is_some());
+    (node.is_installed_above && node.needs_packages() && !builds).then(|| {
+        format!(
+            "the packages of `{directory}` are installed in a folder above, as workspaces do, and not deployed with its functions: \
+             bundle them by a script `build`, for example with esbuild"
+        )
+    })
 }
 
 /// The build of a site by a tool.

@@ -29,6 +29,9 @@ const NOT_SOURCES: [&str; 7] = [
 /// The page that makes a folder a site.
 const SITE_PAGE: &str = "index.html";
 
+/// Where a site without a project lies.
+const SITE_FOLDERS: [&str; 3] = [".", "build", "dist"];
+
 /// Largest file that is looked at as a template: `CloudFormation` takes 1 MB
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MAX_TEMPLATE_BYTES: u64 = 1_000_000;
@@ -255,13 +258,14 @@ impl Walk<'_> {
         }
         match node {
             Some(node) if self.site(directory, node) => Below::Nothing,
-            _ if files.iter().any(|file| file == SITE_PAGE) => {
-                let mut site = FoundService::new(Kind::Site);
-                site.site = Some(".".to_owned());
-                self.found.add(directory, site, Decision::default());
-                Below::Nothing
-            }
-            _ => Below::Everything,
+            // Of a repository whose root has what was built, the services are in other folders.
+            node => match site_folder(&path, node.is_some() || directory == ".") {
+                Some(site) => {
+                    self.static_site(directory, site);
+                    Below::Nothing
+                }
+                None => Below::Everything,
+            },
         }
     }
 
@@ -289,10 +293,16 @@ impl Walk<'_> {
         app.test = functional_tests(node);
         let mut decision = Decision::default();
         decision.missing.push(format!(
-            "the script `{}` of `{directory}` has to make `dist/lambda`, `dist/openapi.json` and `dist/site`, which an app is; for anything else add a `template.yaml`",
+            "make sure that the script `{}` of `{directory}` makes `dist/lambda`, `dist/openapi.json` and `dist/site`, which an app is; for anything else add a `template.yaml`",
             MissingScript::NAME
         ));
         self.found.add(directory, app, decision);
+    }
+
+    fn static_site(&mut self, directory: &str, folder: &str) {
+        let mut site = FoundService::new(Kind::Site);
+        site.site = Some(folder.to_owned());
+        self.found.add(directory, site, Decision::default());
     }
 
     /// Adds a site that a known tool builds; `false` where the folder is none.
@@ -309,6 +319,13 @@ impl Walk<'_> {
         self.found.add(directory, site, decision);
         true
     }
+}
+
+/// Where the page of a static site is: in the folder itself, or in what was built once and committed.
+fn site_folder(path: &Path, only_itself: bool) -> Option<&'static str> {
+    let has_page = |folder: &&&str| path.join(folder).join(SITE_PAGE).is_file();
+    let folders: &[&str] = if only_itself { &["."] } else { &SITE_FOLDERS };
+    folders.iter().find(has_page).copied()
 }
 
 fn functional_tests(node: Option<&NodeProject>) -> Option<String> {

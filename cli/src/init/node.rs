@@ -73,6 +73,8 @@ pub(super) struct NodeProject {
     pub(super) cannot_install: Option<String>,
     /// Whether there is a lock file.
     pub(super) is_locked: bool,
+    /// Whether its packages are installed in a folder above, as those of a workspace are.
+    pub(super) is_installed_above: bool,
 }
 
 impl NodeProject {
@@ -85,6 +87,7 @@ impl NodeProject {
         Some(Self {
             manager: found.as_ref().map_or(Manager::Npm, |found| found.manager),
             is_locked: found.as_ref().is_ok_and(|found| found.lock.is_some()),
+            is_installed_above: found.as_ref().is_ok_and(|found| found.root != folder),
             cannot_install: found.err().map(|error| {
                 let hint = error.hint().unwrap_or_default();
                 format!("{error}: {hint}")

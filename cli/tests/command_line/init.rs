@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use delivery_testing::terminal::Terminal;
 use serde_json::Value;
 
 use crate::program::{delivery, printed, says};
@@ -183,6 +184,7 @@ const CASES: &[Case] = &[
         ],
         says: &[
             "found: npm, workspaces",
+            "to do: the packages of `packages/api` are installed in a folder above",
             "api = { directory = \"packages/api\", build = { task = \"test\" } }",
             "site = \"dist\", build = { task = \"build\" }",
         ],
@@ -249,6 +251,15 @@ const CASES: &[Case] = &[
         name: "a static site",
         files: &[("index.html", ""), ("style.css", "")],
         says: &["main = { directory = \".\", site = \".\" }"],
+    },
+    Case {
+        name: "a site that was built once",
+        files: &[
+            ("frontend/build/index.html", ""),
+            ("api/template.yaml", SAM),
+            ("api/src/app.js", ""),
+        ],
+        says: &["frontend = { directory = \"frontend\", site = \"build\" }"],
     },
     Case {
         name: "a site of Vite",
@@ -343,6 +354,58 @@ fn without_a_terminal_it_shows_the_file_and_writes_nothing() {
     let shown = String::from_utf8_lossy(&output.stdout);
     let expected = "application = \"shop\"\n\n[services]\nmain = \".\"\n\n[environments]\nint = {}\nprd = { after = \"int\" }\n";
     assert!(shown.contains(expected), "{shown}");
+    assert!(!folder.path().join("delivery.toml").exists());
+}
+
+/// `delivery init` in a terminal of a person.
+fn in_terminal(folder: &Path, arguments: &[&str]) -> Terminal {
+    let mut command = delivery(folder);
+    command.arg("init").args(arguments).env_remove("CI");
+    Terminal::run(command.into(), 120, 60)
+}
+
+#[tokio::test]
+async fn at_a_terminal_it_asks_three_questions_and_checks_the_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("template.yaml"), SAM).unwrap();
+    let mut terminal = in_terminal(folder.path(), &[]);
+    terminal
+        .until(|screen| screen.contains("Application"))
+        .await;
+    terminal.press("my shop\r");
+    terminal
+        .until(|screen| screen.contains("my shop") && screen.contains("delivery.toml:1"))
+        .await;
+    terminal.press("shop\r");
+    terminal
+        .until(|screen| screen.contains("Environments"))
+        .await;
+    terminal.press("\r");
+    let screen = terminal
+        .until(|screen| screen.contains("Write delivery.toml?"))
+        .await;
+    assert!(screen.contains("application = \"shop\""), "{screen}");
+    terminal.press("y");
+    let (code, all) = terminal.ended().await;
+    assert_eq!(code, 0, "{all}");
+    let text = std::fs::read_to_string(folder.path().join("delivery.toml")).unwrap();
+    let expected = "application = \"shop\"\n\n[services]\nmain = \".\"\n\n[environments]\ntest = {}\nprod = { after = \"test\" }\n";
+    assert_eq!(text, expected);
+}
+
+#[tokio::test]
+async fn a_no_at_the_terminal_leaves_the_folder_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("template.yaml"), SAM).unwrap();
+    let options = ["--application", "shop", "--environments", "prod"];
+    let mut terminal = in_terminal(folder.path(), &options);
+    terminal
+        .until(|screen| screen.contains("Write delivery.toml?"))
+        .await;
+    terminal.press("n");
+    let (code, all) = terminal.ended().await;
+    assert_eq!(code, 1, "{all}");
+    assert!(all.contains("nothing was written"), "{all}");
     assert!(!folder.path().join("delivery.toml").exists());
 }
 
