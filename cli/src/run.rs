@@ -37,6 +37,9 @@ use crate::templates::Templates;
 
 use executions::Executions;
 
+/// The folder of the state's with packages that were made of functions' programs.
+const PACKAGES: &str = "function-packages";
+
 /// What a second Ctrl-C means: [`local::ministack::END_WITHIN`] is what the supervisor takes at most.
 const STILL_STOPPING: &str =
     "interrupted; the local AWS is still stopping, and ends by itself within 20 s";
@@ -44,8 +47,8 @@ const STILL_STOPPING: &str =
 /// What an interruption means where something did not end, which a notice says.
 const NOT_STOPPED: &str = "interrupted; not everything that was started has been stopped";
 
-/// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended
-/// before this returns, unless it stays up.
+/// Runs the pipeline and says how it ended. Whatever the end, what was started for the run is ended, unless it stays up:
+/// before this returns where the run was cut short, and otherwise within [`local::ministack::END_WITHIN`].
 pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     let mut reporter = Reporter::new(global);
     reporter.await_recorder();
@@ -87,7 +90,7 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     }
     if let Ok(interrupt) = &mut interrupt {
         tokio::select! {
-            all_ended = environment.close(&reporter) => {
+            all_ended = end(environment, &outcome, &reporter) => {
                 if !all_ended {
                     progress.interrupted = Some(NOT_STOPPED.into());
                 }
@@ -107,6 +110,19 @@ pub(crate) async fn run(global: &Global, arguments: &Run) -> Exit {
     result.page = reporter.page();
     reporter.report(RunMessage::Result(result));
     outcome::exit(&outcome, &progress)
+}
+
+/// Whoever interrupts a run wants its processes gone; of one that is over nobody waits for that.
+async fn end(
+    environment: Environment,
+    outcome: &Result<Outcome, CliError>,
+    reporter: &Reporter,
+) -> bool {
+    if matches!(outcome, Ok(Outcome::Over)) {
+        environment.leave(reporter).await
+    } else {
+        environment.close(reporter).await
+    }
 }
 
 async fn work(
@@ -151,6 +167,7 @@ async fn work(
         environments: &templates.environments,
         parameters,
         functions: &functions,
+        packages: home.path().join(PACKAGES),
         custom,
         node_layer: node_layer.as_deref(),
     };

@@ -174,6 +174,12 @@ impl LocalAws {
         drop(self.gateway);
         Ok(self.ministack.stop().await?)
     }
+
+    /// Ends it without waiting for the end: its supervisor, a process of its own, sees to it.
+    pub fn leave(self) {
+        drop(self.gateway);
+        self.ministack.leave();
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 use delivery_action::aws::CallError;
+use delivery_stack::template::Template;
 use delivery_stack::yaml;
 
 use clients::Clients;
@@ -76,6 +77,8 @@ pub struct Request {
     /// The built binary of each action function, or its package (`*.zip`), by the function's name
     /// (`npm-install`).
     pub functions: BTreeMap<String, PathBuf>,
+    /// The folder in which packages that are made of binaries are kept for later launches.
+    pub packages: Option<PathBuf>,
     /// Functions of the user's own, each launched by a template of its own before the stack.
     pub custom: Vec<CustomFunction>,
     /// The package of the layer with Node.js and npm; without one, functions find them on the `PATH`.
@@ -232,13 +235,33 @@ pub async fn launch(request: &Request) -> Result<Launch, Error> {
             })?;
     }
     let parameters = parameters(request, &uploaded);
-    let change = stack::change(&clients, &request.stack_name, &root, &parameters).await?;
+    let wanted = with_defaults(&templates[ROOT_TEMPLATE], &parameters);
+    let change = if stack::is_as_wanted(&clients, &request.stack_name, &wanted).await? {
+        Change::Unchanged
+    } else {
+        stack::change(&clients, &request.stack_name, &root, &parameters).await?
+    };
     let outputs = stack::outputs(&clients, &request.stack_name).await?;
     Ok(Launch {
         stack_name: request.stack_name.clone(),
         change,
         outputs,
     })
+}
+
+/// The value of each parameter of a template. Templates and packages lie under hashes of their contents, which are parameters:
+/// a stack that has equal values is an equal stack.
+fn with_defaults(
+    template: &str,
+    parameters: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let declared = Template::read(template).map(|template| template.parameters());
+    let defaults = declared.unwrap_or_default().into_iter();
+    let mut values: BTreeMap<String, String> = defaults
+        .filter_map(|one| Some((one.name, one.default?)))
+        .collect();
+    values.extend(parameters.clone());
+    values
 }
 
 /// All templates of the folder by their file names.

@@ -41,6 +41,12 @@ const START: &str = include_str!("ministack/start.py");
 /// not to be that of this machine.
 pub const FUNCTION_PATH: &str = "DELIVERY_FUNCTION_PATH";
 
+/// What tells npm-install where npm's cache outlives its jobs.
+const NPM_CACHE: &str = "DELIVERY_NPM_CACHE";
+
+/// The folder of that cache in the project's own.
+const NPM_CACHE_FOLDER: &str = "npm-cache";
+
 /// The caller's variable that makes the draws of weighted aliases the same in every run.
 pub const ROUTING_SEED: &str = "DELIVERY_ROUTING_SEED";
 
@@ -324,6 +330,11 @@ impl Ministack {
         }
     }
 
+    /// Ends it, and lets its supervisor go on alone with what is left: a new one has ports and a folder of its own.
+    pub fn leave(mut self) {
+        drop(self.leash.take());
+    }
+
     fn last_log_lines(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -386,6 +397,7 @@ fn command(
         .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
         .env("AWS_DEFAULT_REGION", &options.region)
         .env("AWS_ENDPOINT_URL", &options.endpoint) // what functions are given
+        .env(NPM_CACHE, options.home.join(NPM_CACHE_FOLDER))
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)

@@ -186,6 +186,17 @@ impl Environment {
         }
     }
 
+    /// As [`close`](Self::close), after a run that is over: what ran in this process is not waited for.
+    pub(crate) async fn leave(self, reporter: &Reporter) -> bool {
+        match self {
+            Self::Here(services) => {
+                services.leave().await;
+                true
+            }
+            other => other.close(reporter).await,
+        }
+    }
+
     /// Ends what ends with the run, and says how to reach what does not; answers whether all ended that should.
     pub(crate) async fn close(self, reporter: &Reporter) -> bool {
         let ended = match self {

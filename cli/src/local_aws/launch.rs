@@ -1,7 +1,7 @@
 //! Launches the template, and reads from its outputs where each stage answers.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use delivery_render::{RenderedEnvironment, RenderedPipeline, SITE_URL};
 use delivery_stack::description::describe;
@@ -40,6 +40,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) parameters: BTreeMap<String, String>,
     /// The action functions.
     pub(crate) functions: &'a [Function],
+    /// Where packages that are made of them are kept.
+    pub(crate) packages: PathBuf,
     /// Functions of the user's own.
     pub(crate) custom: Vec<local::launch::CustomFunction>,
     /// The package of the layer with Node.js and npm; without one, they are the machine's.
@@ -64,6 +66,7 @@ pub(crate) async fn launch(endpoints: &Endpoints, stack: Stack<'_>) -> Result<La
             .iter()
             .map(|function| (function.name.to_owned(), function.path.clone()))
             .collect(),
+        packages: Some(stack.packages),
         custom: stack.custom,
         node_layer: stack.node_layer.map(Path::to_owned),
         parameters: stack.parameters.clone(),

@@ -94,6 +94,12 @@ impl LocalServices {
         self.engine.shutdown().await;
         self.aws.stop().await.map_err(local_aws)
     }
+
+    /// Ends everything; processes that take their time end after this one.
+    pub(crate) async fn leave(self) {
+        self.engine.shutdown().await;
+        self.aws.leave();
+    }
 }
 
 fn local_aws(error: impl Error + Send + Sync + 'static) -> CliError {

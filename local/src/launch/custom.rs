@@ -44,7 +44,13 @@ pub(super) async fn launch(
     let digests = upload::digests(&program).await?;
     let code_key = format!("functions/{}/{name}.zip", &digests[name][..upload::DIGITS]);
     if !upload::exists(clients, bucket, &code_key).await {
-        upload::put_package(clients, bucket, &code_key, name, &function.program).await?;
+        let program = upload::Program {
+            function: name,
+            binary: &function.program,
+            digest: &digests[name],
+            kept: request.packages.as_deref(),
+        };
+        upload::put_package(clients, bucket, &code_key, program).await?;
     }
     let text = std::fs::read_to_string(&function.template).map_err(|source| Error::File {
         path: function.template.clone(),

@@ -38,6 +38,16 @@ pub enum Change {
     Unchanged,
 }
 
+/// Whether the last change of the stack was complete and gave its parameters these values.
+pub(super) async fn is_as_wanted(
+    clients: &Clients,
+    stack: &str,
+    values: &BTreeMap<String, String>,
+) -> Result<bool, Error> {
+    let found = describe(&clients.cloudformation, stack).await?;
+    Ok(found.is_some_and(|found| found.state() == State::Complete && found.parameters == *values))
+}
+
 /// Brings the stack to the template at that address.
 pub(super) async fn change(
     clients: &Clients,

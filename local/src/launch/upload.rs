@@ -10,7 +10,8 @@ use delivery_action::blocking;
 use sha2::{Digest, Sha256};
 
 use super::clients::{Clients, message};
-use super::{Error, Request, packages};
+use super::packages::{self, Packages};
+use super::{Error, Request};
 
 /// How many hexadecimal digits of a hash name a prefix: enough never to meet another by chance.
 pub(super) const DIGITS: usize = 16;
@@ -58,8 +59,17 @@ pub(super) async fn upload(
     for (function, binary) in &request.functions {
         let key = format!("{actions_prefix}/{function}.zip");
         if !exists(clients, &bucket, &key).await {
-            put_package(clients, &bucket, &key, function, binary).await?;
+            let program = Program {
+                function,
+                binary,
+                digest: &digests[function],
+                kept: request.packages.as_deref(),
+            };
+            put_package(clients, &bucket, &key, program).await?;
         }
+    }
+    if let Some(folder) = &request.packages {
+        Packages::new(folder).trim();
     }
     let node_layer_key = match &request.node_layer {
         Some(layer) => put_layer(clients, &bucket, layer).await?,
@@ -136,13 +146,28 @@ pub(super) async fn put(
     Ok(())
 }
 
+/// A function's binary that becomes a package, or is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program<'a> {
+    pub(super) function: &'a str,
+    pub(super) binary: &'a Path,
+    pub(super) digest: &'a str,
+    /// The folder in which packages are kept; without one, it is made for this launch.
+    pub(super) kept: Option<&'a Path>,
+}
+
 pub(super) async fn put_package(
     clients: &Clients,
     bucket: &str,
     key: &str,
-    function: &str,
-    binary: &Path,
+    program: Program<'_>,
 ) -> Result<(), Error> {
+    let Program {
+        function,
+        binary,
+        digest,
+        kept,
+    } = program;
     let failed = |source| Error::Package {
         function: function.to_owned(),
         path: binary.to_path_buf(),
@@ -154,11 +179,13 @@ pub(super) async fn put_package(
         let body = read(ByteStream::from_path(binary).await)?;
         return put(clients, bucket, key, body).await;
     }
-    let program = binary.to_path_buf();
-    let file = blocking(move || packages::package(&program))
+    let temporary = tempfile::tempdir().map_err(failed)?;
+    let packages = Packages::new(kept.unwrap_or(temporary.path()));
+    let (binary, digest) = (binary.to_path_buf(), digest.to_owned());
+    let file = blocking(move || packages.of(&binary, &digest))
         .await
         .map_err(failed)?;
-    let body = read(ByteStream::from_path(file.path()).await)?;
+    let body = read(ByteStream::from_path(file).await)?;
     put(clients, bucket, key, body).await
 }
 

@@ -104,6 +104,7 @@ impl World {
             templates: Path::new(env!("CARGO_MANIFEST_DIR")).join("../cloudformation"),
             functions: self.functions.clone(),
             custom: self.custom.clone(),
+            packages: None,
             node_layer: None,
             parameters: self.parameters.clone(),
         };

@@ -70,9 +70,18 @@ async fn run_once(
     files: &[(&str, &str)],
     user_parameters: &str,
 ) -> (SourceStore, Result<Completion, Failure>) {
+    run_with(files, user_parameters, |action| action).await
+}
+
+/// Runs an action that is set up by the caller.
+pub(crate) async fn run_with(
+    files: &[(&str, &str)],
+    user_parameters: &str,
+    set_up: impl Fn(NpmInstall) -> NpmInstall,
+) -> (SourceStore, Result<Completion, Failure>) {
     let store = SourceStore::of(files).await;
     let event = store.event_with_outputs(user_parameters, &["SourceInstalledOutput"]);
-    let action = NpmInstall::new(&store.s3().config());
+    let action = set_up(NpmInstall::new(&store.s3().config()));
     let ended = store
         .run(&action, event)
         .await

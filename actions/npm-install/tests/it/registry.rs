@@ -6,7 +6,7 @@ use delivery_action::failure::FailureType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::projects::{LOCK, MANIFEST, run};
+use crate::projects::{LOCK, MANIFEST, run, run_with};
 
 /// A registry that answers every request with this status line, or never where it is empty.
 async fn registry(status: &'static str) -> String {
@@ -169,4 +169,25 @@ async fn a_node_that_the_project_does_not_accept_is_named_by_npm() {
         "{failure:?}"
     );
     assert!(failure.output.unwrap().contains("EBADENGINE"));
+}
+
+#[tokio::test]
+async fn what_npm_has_downloaded_before_is_taken_from_a_kept_cache_unless_scripts_run() {
+    let kept = tempfile::tempdir().unwrap();
+    let files = [("package.json", MANIFEST), ("package-lock.json", LOCK)];
+    let with_cache = async |parameters: &str| {
+        let (_, ended) = run_with(&files, parameters, |action| {
+            action.with_npm_cache(kept.path())
+        })
+        .await;
+        ended.map(|completion| completion.summary)
+    };
+    with_cache("").await.unwrap();
+    let unreachable = parameters("https://127.0.0.1:1/");
+    let summary = with_cache(&unreachable).await.unwrap();
+    assert!(summary.contains("added 1 package"), "{summary}");
+    let failure = with_cache(&format!("{unreachable}&ignore-scripts=false"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.failure_type, FailureType::SystemUnavailable);
 }
