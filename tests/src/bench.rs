@@ -9,6 +9,7 @@ pub mod contest;
 pub mod deploy;
 pub mod engine;
 pub mod figures;
+pub mod first;
 pub mod function;
 pub mod inputs;
 pub mod local_aws;
@@ -73,9 +74,9 @@ impl Bench {
     }
 
     /// Which comparisons there are, by what the command line calls them.
-    pub const COMPARISONS: [&str; 11] = [
-        "extract", "create", "large", "npm", "site", "deploy", "promote", "memory", "start",
-        "size", "engine",
+    pub const COMPARISONS: [&str; 12] = [
+        "extract", "create", "large", "npm", "site", "deploy", "promote", "first", "memory",
+        "start", "size", "engine",
     ];
 
     /// Makes one comparison.
@@ -92,6 +93,7 @@ impl Bench {
             "site" => site::compare(self).await,
             "deploy" => deploy::compare(self).await,
             "promote" => deploy::promotion::compare(self).await,
+            "first" => first::compare(self).await.map(|section| vec![section]),
             "memory" => npm::memory(self).await,
             "start" => start::compare(self).await,
             "size" => size::table(self),

@@ -53,8 +53,8 @@ struct Archive {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// Some of: extract, create, large, npm, site, deploy, promote, memory, start, size, engine; without any, all of
-    /// them, and docs/benchmarks.md is written.
+    /// Some of: extract, create, large, npm, site, deploy, promote, first, memory, start, size, engine; without any,
+    /// all of them, and docs/benchmarks.md is written.
     comparisons: Vec<String>,
     /// One round of each, without a warm-up: to see that everything works.
     #[arg(long)]
