@@ -25,7 +25,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, Uri, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -39,6 +39,9 @@ use website::Websites;
 
 /// The path below which the gateway answers for itself.
 const ADMIN_PATH: &str = "/_delivery/";
+
+/// What the path of a request to an API begins with.
+const EXECUTE_PATH: &str = "/_aws/execute-api/";
 
 /// A loopback address that is bound but not served yet: `MiniStack` must know the gateway's
 /// endpoint before it can be started, and the gateway `MiniStack`'s.
@@ -187,7 +190,7 @@ impl Route {
         if path.starts_with(ADMIN_PATH) {
             return Self::Admin;
         }
-        if let Some(rest) = path.strip_prefix("/_aws/execute-api/") {
+        if let Some(rest) = path.strip_prefix(EXECUTE_PATH) {
             let mut parts = rest.splitn(3, '/').map(ToOwned::to_owned);
             let api = parts.next().unwrap_or_default();
             let stage = parts.next().unwrap_or_default();
@@ -218,6 +221,18 @@ impl Route {
     }
 }
 
+/// The address of an API, of which a template leaves out the last `/`: on AWS it is a host, and clients send `/` to it.
+fn with_root(uri: &Uri) -> Option<Uri> {
+    let api = uri.path().strip_prefix(EXECUTE_PATH)?;
+    if api.is_empty() || api.contains('/') {
+        return None;
+    }
+    let query = uri.query().map(|query| format!("?{query}"));
+    format!("{}/{}", uri.path(), query.unwrap_or_default())
+        .parse()
+        .ok()
+}
+
 /// Whether the request's signature is for a service: a bucket may be called `restapis`, too.
 fn is_signed_for<B>(request: &Request<B>, service: &str) -> bool {
     let authorization = request.headers().get(header::AUTHORIZATION);
@@ -233,6 +248,9 @@ async fn answer(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -
             StatusCode::FORBIDDEN,
             "the local AWS accepts requests only from programs on this machine and from its own pages",
         );
+    }
+    if let Some(uri) = with_root(request.uri()) {
+        *request.uri_mut() = uri;
     }
     let route = Route::of(&request);
     if !authentication::is_public(&route, &request) {
@@ -305,6 +323,17 @@ mod tests {
         let target = "CodePipeline_20150709.GetPipeline".parse().unwrap();
         request.headers_mut().insert("x-amz-target", target);
         assert_eq!(Route::of(&request), Route::CodePipeline);
+    }
+
+    #[test]
+    fn an_api_s_address_without_a_path_is_its_root() {
+        let root = |text: &str| with_root(&text.parse().unwrap()).map(|uri| uri.to_string());
+        let api = "/_aws/execute-api/abc";
+        assert_eq!(root(api), Some(format!("{api}/")));
+        assert_eq!(root(&format!("{api}?a=b")), Some(format!("{api}/?a=b")));
+        for other in [format!("{api}/"), format!("{api}/test"), "/abc".to_owned()] {
+            assert_eq!(root(&other), None, "{other}");
+        }
     }
 
     #[test]
