@@ -434,7 +434,7 @@ mod tests {
     #[test]
     fn every_offer_is_a_command_line_that_means_what_it_says() {
         let mut hostile = samples::hostile();
-        for pipeline in hostile.status.pipeline.iter_mut() {
+        if let Some(pipeline) = &mut hostile.status.pipeline {
             for stage in &mut pipeline.stages {
                 stage.name = "--config=evil".to_owned();
             }

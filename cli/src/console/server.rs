@@ -114,19 +114,13 @@ async fn overview(State(server): Shared) -> Response {
     let known = server.looks.recent().await;
     let ended = server.commands.ended().await;
     let seconds = server.looks.fresh_for().as_secs();
-    match Overview::of(&known, &ended) {
-        Some(overview) => html(
-            StatusCode::OK,
-            page::overview(&overview.title(), &overview, seconds),
-        ),
-        None => {
-            let problem = known.problem.unwrap_or_default();
-            html(
-                StatusCode::OK,
-                page::notice("Nothing could be read", &problem, Some(seconds)),
-            )
-        }
-    }
+    let page = if let Some(overview) = Overview::of(&known, &ended) {
+        page::overview(&overview.title(), &overview, seconds)
+    } else {
+        let problem = known.problem.unwrap_or_default();
+        page::notice("Nothing could be read", &problem, Some(seconds))
+    };
+    html(StatusCode::OK, page)
 }
 
 async fn question(State(server): Shared, Path(key): Path<String>) -> Response {

@@ -9,8 +9,9 @@ use super::offer::{Offer, Place, offers};
 use crate::output::text::{duration, short, short_summary};
 use crate::pipeline::environments::{EnvironmentState, LEFT, is_address};
 use crate::pipeline::rollout::{RolloutState, ServedFunction};
-use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
+use crate::pipeline::state::{ActionState, PipelineState, Revision, StageState, short_form};
 use crate::record::Mark;
+use crate::release::EnvironmentRelease;
 use crate::release::list::ReleaseList;
 
 /// The overview.
@@ -135,7 +136,7 @@ pub(super) struct EndedView {
 pub(super) struct Question {
     key: String,
     word: &'static str,
-    question: String,
+    asks: String,
     note: &'static str,
     line: String,
     preview: Option<String>,
@@ -201,7 +202,7 @@ impl Question {
         Self {
             key: offer.key.clone(),
             word: offer.word,
-            question: offer.question.clone(),
+            asks: offer.question.clone(),
             note: offer.note,
             line: super::command::typed(&offer.arguments),
             preview,
@@ -347,7 +348,7 @@ impl StageView {
             what: stage
                 .revision
                 .as_ref()
-                .map(|one| one.short_form())
+                .map(Revision::short_form)
                 .unwrap_or_default(),
             actions: stage
                 .actions
@@ -421,8 +422,8 @@ fn environment(look: &Look, name: &str, offers: &[Offer]) -> EnvironmentView {
     let served = look.served.iter().filter(|one| one.name == name);
     EnvironmentView {
         name: name.to_owned(),
-        summary: release.map(|release| release.summary()),
-        notes: release.map(|release| release.notes()).unwrap_or_default(),
+        summary: release.map(EnvironmentRelease::summary),
+        notes: release.map(EnvironmentRelease::notes).unwrap_or_default(),
         functions: served
             .flat_map(|one| &one.functions)
             .map(function)

@@ -1,4 +1,4 @@
-//! Chromium without a window, driven by its own protocol (DevTools) through a pair of pipes: messages of JSON, each with a
+//! Chromium without a window, driven by its own protocol (`DevTools`) through a pair of pipes: messages of JSON, each with a
 //! zero byte after it.
 
 use std::fs;

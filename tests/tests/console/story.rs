@@ -208,15 +208,15 @@ async fn production_is_rolled_back(desk: &mut Desk<'_>) {
 
 /// The name of the test that fails is as hostile as the message of the commit.
 async fn a_failed_run_is_shown_and_can_be_retried(desk: &mut Desk<'_>) {
-    let test = "greets a visitor by name";
+    let named = "greets a visitor by name";
     let hostile = HOSTILE.replace('"', "'");
     desk.greeter
-        .replace("test/unit/greetings.test.js", test, &hostile)
+        .replace("test/unit/greetings.test.js", named, &hostile)
         .unwrap();
     let run = desk.delivers("?? \"\").trim()", "?? \"\")", "Keep spaces");
     ends(run, 3).await;
-    let text = desk.browser.shows("(JobFailed)", SOON).await;
-    assert!(text.contains("<img src=x onerror="), "{text}");
+    let shown = desk.browser.shows("(JobFailed)", SOON).await;
+    assert!(shown.contains("<img src=x onerror="), "{shown}");
     desk.is_not_owned().await;
     let label = "Retry: Retry the failed actions of Commit";
     let said = desk.does(label, "Retry", None).await;
