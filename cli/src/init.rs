@@ -86,9 +86,10 @@ impl CommandAnswer for Initialized {
 
     fn text(&self) -> String {
         let files = self.files.iter();
-        let written: String = files
+        let written: Vec<_> = files
             .map(|file| format!("wrote {}\n", file.display()))
             .collect();
+        let written = written.concat();
         let first = if self.to_do.is_empty() {
             ""
         } else {

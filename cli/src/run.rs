@@ -151,8 +151,7 @@ async fn work(
         reporter,
     )
     .await?;
-    application.revision().await?;
-    record(&application, reporter);
+    record(&application, reporter).await?;
     let rendered = rendered(&templates)?;
     let functions = prepare_functions(global, arguments, reporter).await?;
     let custom = prepare_custom(&custom, global, reporter).await?;
@@ -194,12 +193,14 @@ async fn work(
 }
 
 /// Begins the record of the run. A folder that cannot be written to is delivered all the same.
-fn record(application: &Application, reporter: &Reporter) {
+async fn record(application: &Application, reporter: &Reporter) -> Result<(), CliError> {
+    application.revision().await?;
     let runs = RunsFolder::of(&application.directory);
     match Recorder::begin(&runs, &application.stack_name()) {
         Ok(recorder) => reporter.record(recorder),
         Err(error) => reporter.notice(format!("this run leaves no page: {error}")),
     }
+    Ok(())
 }
 
 /// The template's parameter that says how late metrics may be, where a rollout is watched.

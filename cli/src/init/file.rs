@@ -138,16 +138,14 @@ fn test(service: &FoundService) -> Option<String> {
         let output = output.to_ascii_lowercase();
         ADDRESS.iter().any(|word| output.contains(word))
     };
-    match service.kind {
-        Kind::App => Some(format!("{{ task = {task} }}")),
-        _ => {
-            let output = service.outputs.iter().find(is_address)?;
-            let address = quoted(&format!("${{{}.{output}}}", service.name));
-            Some(format!(
-                "{{ task = {task}, environment = {{ TARGET_URL = {address} }} }}"
-            ))
-        }
+    if service.kind == Kind::App {
+        return Some(format!("{{ task = {task} }}"));
     }
+    let output = service.outputs.iter().find(is_address)?;
+    let address = quoted(&format!("${{{}.{output}}}", service.name));
+    Some(format!(
+        "{{ task = {task}, environment = {{ TARGET_URL = {address} }} }}"
+    ))
 }
 
 /// A service's template, for people.

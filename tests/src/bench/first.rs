@@ -90,7 +90,7 @@ pub async fn compare(bench: &Bench) -> io::Result<Section> {
     // Each begins with nothing, so there is nothing to warm up.
     for _ in bench.rounds(ROUNDS).each().filter(|(_, counts)| *counts) {
         let home = bench.fresh("first-home")?;
-        let by_hand = ByHand::new(bench).await?;
+        let by_hand = ByHand::new(bench)?;
         let cold = by_hand.install("cold").await?;
         let warm = by_hand.install("cold").await?;
         let package = by_hand.run("package", &[]).await?;
@@ -124,7 +124,7 @@ struct ByHand {
 }
 
 impl ByHand {
-    async fn new(bench: &Bench) -> io::Result<Self> {
+    fn new(bench: &Bench) -> io::Result<Self> {
         let folder = bench.fresh("first-by-hand")?;
         crate::application::copy(&checkout::root().join("examples").join(EXAMPLE), &folder)?;
         let caches = bench.fresh("first-caches")?;
