@@ -8,6 +8,7 @@ mod application_log;
 mod cause;
 mod changes;
 mod client;
+mod closed;
 mod explainer;
 pub(crate) mod outage;
 pub(crate) mod outcome;
@@ -22,6 +23,7 @@ use crate::output::Reporter;
 pub(crate) use application_log::Clients;
 pub(crate) use changes::{ActionSnapshot, Snapshot, changes};
 pub(crate) use client::{Pipeline, Shape, round};
+pub(crate) use closed::ClosedWait;
 pub(crate) use explainer::{Explainer, Location};
 use outage::Outage;
 use outcome::{Outcome, Progress};
@@ -48,6 +50,7 @@ pub(crate) async fn to_the_end(
     };
     progress.saw(&snapshot);
     let mut outage = Outage::new(explainer.outage_limit());
+    let mut closed = ClosedWait::default();
     loop {
         if let Some(now) = outage.tolerate(explainer.pipeline().look(execution).await)? {
             for event in explainer.explained(&snapshot, &now).await {
@@ -55,6 +58,7 @@ pub(crate) async fn to_the_end(
                 reporter.report(event);
             }
             progress.saw(&now);
+            closed.look(explainer.pipeline(), &now, reporter).await;
             snapshot = now;
         }
         if snapshot.is_over() {
@@ -66,7 +70,7 @@ pub(crate) async fn to_the_end(
         if last_report.elapsed() >= HEARTBEAT_INTERVAL {
             last_report = Instant::now();
             reporter.report(RunMessage::Heartbeat {
-                running: snapshot.running(),
+                running: closed.running(&snapshot),
                 seconds: round(since.elapsed().as_secs_f64()),
             });
         }

@@ -85,8 +85,13 @@ impl CommandAnswer for RolledBack {
             let environment = &self.environment;
             let release = self.release.as_ref();
             let release = release.map_or_else(String::new, |id| format!("release {id} of "));
+            let sign = if self.functions.is_empty() {
+                "•"
+            } else {
+                "✓"
+            };
             lines.push(format!(
-                "✓ {environment} goes back to {release}{}",
+                "{sign} {environment} goes back to {release}{}",
                 revision.short_form()
             ));
         }
@@ -102,9 +107,14 @@ impl CommandAnswer for RolledBack {
         }
         match (&self.execution, &self.only_functions) {
             (Some(execution), _) => lines.push(format!(
-                "• execution {} of {} brings back the rest of it",
+                "• execution {} of {} brings back {}",
                 short(execution),
-                self.place()
+                self.place(),
+                if self.functions.is_empty() {
+                    "all of it; until it ends the environment has what it had"
+                } else {
+                    "the rest of it"
+                }
             )),
             (None, Some(why)) => lines.push(format!("✗ only functions went back: {why}")),
             (None, None) => {}
@@ -292,6 +302,27 @@ pub(crate) fn resume_command(reason: &str) -> Option<String> {
     let (again, _) = rest.split_once(" opens it)")?;
     let known = |c: char| c.is_ascii_alphanumeric() || "- ".contains(c);
     again.chars().all(known).then(|| format!("{RESUME}{again}"))
+}
+
+/// The command that opens a closed transition.
+pub(crate) fn open_command(pipeline: &str, stage: &str, reason: &str) -> String {
+    resume_command(reason).unwrap_or_else(|| {
+        format!(
+            "aws codepipeline enable-stage-transition --pipeline-name {pipeline} --stage-name {stage} --transition-type \
+             Inbound"
+        )
+    })
+}
+
+/// Why a transition is closed, without the command, which is shown beside it.
+pub(crate) fn readable_reason(reason: &str) -> String {
+    match resume_command(reason) {
+        Some(command) => {
+            let readable = reason.replacen(&format!(" ({command} opens it)"), ":", 1);
+            readable.trim_end_matches([':', ' ']).to_owned()
+        }
+        None => reason.to_owned(),
+    }
 }
 
 /// Closes the transition into the stage. `choice` is the option that names its pipeline, where it has to be named.

@@ -7,7 +7,7 @@ use crate::application::Application;
 use crate::error::CliError;
 use crate::follow::outage::Outage;
 use crate::follow::outcome::{Outcome, Progress};
-use crate::follow::{ActionSnapshot, HEARTBEAT_INTERVAL, Snapshot};
+use crate::follow::{ActionSnapshot, ClosedWait, HEARTBEAT_INTERVAL, Snapshot};
 use crate::message::RunMessage;
 use crate::output::Reporter;
 use crate::record;
@@ -46,6 +46,7 @@ struct Followed {
     /// The place of its pipeline.
     delivery: usize,
     snapshot: Snapshot,
+    closed: ClosedWait,
     since: Instant,
 }
 
@@ -122,6 +123,7 @@ impl Executions {
         self.followed.push(Followed {
             delivery: place,
             snapshot,
+            closed: ClosedWait::default(),
             since: Instant::now(),
         });
         Ok(())
@@ -343,7 +345,12 @@ impl Executions {
                 progress.saw(&now);
             }
             saw(&self.deliveries[place], &now, progress);
-            self.followed[index].snapshot = now;
+            let followed = &mut self.followed[index];
+            followed
+                .closed
+                .look(explainer.pipeline(), &now, reporter)
+                .await;
+            followed.snapshot = now;
         }
         if self.last_report.elapsed() >= HEARTBEAT_INTERVAL
             && let Some(followed) = self.followed.last()
@@ -351,7 +358,7 @@ impl Executions {
             self.last_report = Instant::now();
             let seconds = crate::follow::round(followed.since.elapsed().as_secs_f64());
             reporter.report(RunMessage::Heartbeat {
-                running: followed.snapshot.running(),
+                running: followed.closed.running(&followed.snapshot),
                 seconds,
             });
         }

@@ -12,7 +12,7 @@ use crate::output::table::{plain, trimmed};
 use crate::output::text::{duration, short, short_summary};
 use crate::pipeline::connection::Connection;
 use crate::pipeline::environments;
-use crate::pipeline::rollback::resume_command;
+use crate::pipeline::rollback::{open_command, readable_reason};
 use crate::pipeline::state::{ActionState, PipelineState, StageState, short_form};
 
 /// The signs of the table, and how each is coloured with the word behind it.
@@ -205,13 +205,8 @@ fn notes(pipeline: &PipelineState, choice: &str, stage: &StageState) -> String {
         let since = since.map(|since| format!(" since {since}"));
         let by = closed.by.as_ref().map(|by| format!(" by {by}"));
         let reason = closed.reason.as_deref().unwrap_or("no reason given");
-        let open = resume_command(reason).unwrap_or_else(|| {
-            format!(
-                "aws codepipeline enable-stage-transition --pipeline-name {} --stage-name {name} \
-                 --transition-type Inbound",
-                pipeline.name
-            )
-        });
+        let open = open_command(&pipeline.name, name, reason);
+        let reason = readable_reason(reason);
         let _infallible = writeln!(
             text,
             "\n{name} is closed to executions{}{}: {reason}\n  open it: {open}",
