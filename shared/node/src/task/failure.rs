@@ -27,8 +27,12 @@ const INDENT: &str = "\n  ";
 /// What begins the location.
 const LOCATION: &str = "\nlocation: ";
 
-/// How Node.js's own reporter begins what it wraps around the error of a test.
-const NODE_WRAPPER: &str = "[Error [ERR_TEST_FAILURE]";
+/// What Node.js's own reporter writes before the message of a test's error.
+const NODE_WRAPPER: &str = "Error [ERR_TEST_FAILURE]: ";
+
+/// What follows the message there: the stack, or without one the error's properties.
+const STACK: &str = "at ";
+const PROPERTIES: &str = "] {";
 
 /// How pytest begins the lines that say what was wrong.
 const PYTEST_ERROR: &str = "E  ";
@@ -121,10 +125,11 @@ fn said<'a>(text: &'a str, message: &'a str) -> Vec<&'a str> {
     let is_frame = |line: &&str| FRAME.is_match(line);
     let before_stack: Vec<&str> = lines(text).take_while(|line| !is_frame(line)).collect();
     let has_stack = lines(text).any(|line| is_frame(&line));
-    let is_wrapped = before_stack
-        .first()
-        .is_some_and(|line| line.trim_start().starts_with(NODE_WRAPPER));
-    if has_stack && !is_wrapped && !before_stack.is_empty() {
+    // Node.js's reporter writes the message into an attribute without its line breaks, and whole into the text.
+    if let Some(wrapped) = unwrapped(text) {
+        return wrapped;
+    }
+    if has_stack && !before_stack.is_empty() {
         if before_stack.len() > 1 {
             return before_stack;
         }
@@ -143,6 +148,18 @@ fn said<'a>(text: &'a str, message: &'a str) -> Vec<&'a str> {
         .into_iter()
         .find(|lines| !lines.is_empty())
         .unwrap_or_default()
+}
+
+/// The message of an error that Node.js's reporter wrapped.
+fn unwrapped(text: &str) -> Option<Vec<&str>> {
+    let (_, message) = text.split_once(NODE_WRAPPER)?;
+    let message = message.split(PROPERTIES).next()?;
+    let is_stack = |line: &&str| line.trim_start().starts_with(STACK);
+    let lines = message.lines().take_while(|line| !is_stack(line));
+    let lines = lines.map(str::trim_end);
+    // A line of its own points at the first character that differs.
+    let is_word = |line: &&str| !line.trim_matches(['^', ' ']).is_empty();
+    Some(lines.filter(is_word).collect())
 }
 
 /// As many lines as are shown; of a long difference, those that differ.
@@ -274,6 +291,24 @@ mod tests {
           E       assert 5 == 4
           E        +  where 5 = total()
         location: tests/test_api.py:8
+        ");
+    }
+
+    #[test]
+    fn of_nodes_own_reporter_the_text_has_the_line_breaks() {
+        let message = "Expected values to be strictly equal:+ actual - expected+ '1 still open'- '1 open'    ^";
+        let text = "\nError [ERR_TEST_FAILURE]: Expected values to be strictly equal:\n+ actual - expected\n\n+ '1 still \
+                    open'\n- '1 open'\n    ^\n    at AsyncResource.runInAsyncScope (node:async_hooks:206:9) {\n  code: \
+                    'ERR_TEST_FAILURE',\n  cause: AssertionError [ERR_ASSERTION]: Expected \
+                    values\n      at TestContext.<anonymous> (file://ROOT/test/a.test.js:8:15)\n}";
+        insta::assert_snapshot!(printed(message, text), @"
+        1 of 2 tests failed: `a`
+        the test says:
+          Expected values to be strictly equal:
+          + actual - expected
+          + '1 still open'
+          - '1 open'
+        location: test/a.test.js:8
         ");
     }
 
