@@ -271,10 +271,11 @@ impl Walk<'_> {
 
     fn stack(&mut self, directory: &str, template: &str, node: Option<&NodeProject>) {
         let facts = TemplateFacts::read(&self.repository.join(directory).join(template));
-        let decision = build::of_stack(self.repository, directory, &facts);
+        let mut decision = build::of_stack(self.repository, directory, &facts);
         let mut stack = FoundService::new(Kind::Stack);
-        if matches!(decision.build, Build::Task(_)) {
-            stack.test = functional_tests(node);
+        if let (Build::Task(_), Some(node)) = (&decision.build, node) {
+            stack.test = functional_tests(Some(node));
+            decision.missing.extend(node.missing_tests(directory));
         }
         stack.required = facts.required;
         stack.outputs = facts.outputs;

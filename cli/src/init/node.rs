@@ -18,6 +18,14 @@ const FUNCTIONAL_TESTS: [&str; 5] = [
     "e2e",
 ];
 
+/// The test runner of Node.js, and its reporter of the reports that the pipeline reads.
+const NODE_TEST: &str = "node --test";
+const JUNIT: &str = "junit";
+
+/// The options that make it write a report beside what people read.
+const REPORTERS: &str = "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit \
+                         --test-reporter-destination=reports/unit.xml";
+
 /// A tool that builds sites.
 struct SiteTool {
     /// Its package.
@@ -121,6 +129,25 @@ impl NodeProject {
         FUNCTIONAL_TESTS
             .into_iter()
             .find(|name| self.script(name).is_some())
+    }
+
+    /// What its tests lack: something that tests what is deployed, and reports, from which a failure has the test's name.
+    pub(super) fn missing_tests(&self, directory: &str) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.functional_tests().is_none() {
+            missing.push(format!(
+                "nothing tests what is deployed of `{directory}`, so a release counts as verified where it was deployed: add a script \
+                 `test-functional`, and to the service `test = {{ task = \"test-functional\" }}`"
+            ));
+        }
+        let test = self.script("test").unwrap_or_default();
+        if test.contains(NODE_TEST) && !test.contains(JUNIT) {
+            missing.push(format!(
+                "failures will not name the failed test: let the script `test` of `{directory}` write a report, by `mkdir -p reports && \
+                 {NODE_TEST} {REPORTERS}`"
+            ));
+        }
+        missing
     }
 
     /// Whether production needs packages.

@@ -30,6 +30,9 @@ use crate::templates::{ROOT, Templates};
 pub(crate) struct Validation {
     /// The files that were checked.
     files: Vec<String>,
+    /// Whether a person named them; else they are the pipeline's.
+    #[serde(skip)]
+    are_named: bool,
     /// Whether cfn-lint checked them too.
     cfn_lint: bool,
     /// What is wrong.
@@ -95,12 +98,22 @@ impl CommandAnswer for Validation {
         } else {
             "without cfn-lint, which is not installed (`pip install cfn-lint`)"
         };
+        let of = if self.are_named {
+            ""
+        } else {
+            " of the pipeline"
+        };
         let _infallible = writeln!(
             text,
-            "{} checked {lint}: {}",
+            "{}{of} checked {lint}: {}",
             count(self.files.len(), "file"),
             count(self.findings.len(), "finding")
         );
+        if !self.are_named {
+            text.push_str(
+                "a service's own template is checked by `delivery validate template.yaml`\n",
+            );
+        }
         text + &rollouts(&self.environments)
     }
 }
@@ -114,11 +127,15 @@ fn count(number: usize, word: &str) -> String {
 pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
     let checked = Checked::of(&settings, &arguments.templates)?;
+    let is_named = !arguments.templates.is_empty();
     let mut findings = Vec::new();
     let mut of_settings = Vec::new();
     let mut templates = Vec::new();
     for (file, text) in &checked.files {
-        findings.extend(rules::size(file, text));
+        // The pipeline's own are always launched from a bucket.
+        if is_named {
+            findings.extend(rules::size(file, text));
+        }
         match Template::read(text) {
             Ok(template) => templates.push((file.clone(), template)),
             Err(error) => findings.push(Finding {
@@ -148,6 +165,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
     };
     let validation = Validation {
         files: checked.files.into_iter().map(|(file, _)| file).collect(),
+        are_named: is_named,
         cfn_lint: lint.is_some(),
         findings,
         environments: checked.environments,
