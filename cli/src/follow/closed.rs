@@ -60,8 +60,8 @@ impl ClosedStage {
 /// calls again.
 async fn before(pipeline: &Pipeline, execution: &str) -> Option<ClosedStage> {
     let call = pipeline.client().get_pipeline_state();
-    let state = call.name(pipeline.name()).send().await.ok()?;
-    let stage = state.stage_states().iter().find(|stage| {
+    let answer = call.name(pipeline.name()).send().await.ok()?;
+    let stage = answer.stage_states().iter().find(|stage| {
         let mut waiting = stage
             .inbound_executions()
             .iter()
