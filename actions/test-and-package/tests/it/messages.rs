@@ -141,6 +141,22 @@ fn about_a_task_that_failed() {
     1 failing
     log: LOG
     ");
+    let not_waited_for = TaskError::Failed {
+        task: text("package"),
+        runner: Runner::Gulp,
+        report: None,
+        advice: None,
+        failure: TaskFailure::default(),
+        ended: ProcessError::Wait {
+            command: text("gulp package"),
+            source: std::io::Error::other("no child processes"),
+        },
+    };
+    assert!(
+        printed(&not_waited_for).contains("cannot wait for `gulp package`: no child processes\n"),
+        "{}",
+        printed(&not_waited_for)
+    );
     let names = (0..12).map(|index| format!("test {index}")).collect();
     let report = Report {
         files: 1,

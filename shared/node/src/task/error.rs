@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Runner, TaskFailure};
 use crate::junit::Report;
-use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::failure::{ActionError, FailureType, chain};
 use delivery_action::process::ProcessError;
 
 /// How many failed tests a message names; the log and the report have all.
@@ -67,7 +67,7 @@ pub enum TaskError {
         reason: String,
     },
     /// The task ran and failed.
-    #[error("the {runner} task `{task}` failed{}: {ended}{failure}", failed_tests(.report.as_deref()))]
+    #[error("the {runner} task `{task}` failed{}: {}{failure}", failed_tests(.report.as_deref()), chain(.ended))]
     Failed {
         /// The task.
         task: String,
