@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod ending;
 pub(crate) mod foreign;
+pub(crate) mod html;
 pub(crate) mod json;
 mod live;
 pub(crate) mod reporter;

@@ -1,15 +1,10 @@
-//! The console's pages. Every text passes one function on its way into a page, [`write`].
+//! The console's pages.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Serde, Value};
-use minijinja::{
-    AutoEscape, Environment, Error, Output, State, UndefinedBehavior, context, escape_formatter,
-};
+use minijinja::{Error, context};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
-use crate::output::foreign;
+use crate::output::html::{hash_source, render};
 
 const SHELL: &str = include_str!("shell.html");
 const OVERVIEW: &str = include_str!("overview.html");
@@ -84,38 +79,15 @@ fn shell(title: &str, body: String, refresh_seconds: Option<u64>) -> Result<Stri
     render(SHELL, context)
 }
 
-fn render(template: &str, context: Value) -> Result<String, Error> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_formatter(write);
-    environment.render_str(template, context)
-}
-
-/// Writes a value into a page: a text without control characters and characters that change the direction of text, and with
-/// everything escaped that HTML knows.
-fn write(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    match value.as_str() {
-        Some(text) if !value.is_safe() => {
-            escape_formatter(output, state, &Value::from(foreign::text(text)))
-        }
-        _ => escape_formatter(output, state, value),
-    }
-}
-
 /// What a browser may do with the pages: their own style and script, forms and requests to the console itself, nothing else. A
 /// second barrier behind the escaping.
 pub(super) fn policy() -> String {
     format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
+        hash_source(STYLE),
+        hash_source(SCRIPT)
     )
-}
-
-fn hash(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
 #[cfg(test)]
@@ -199,7 +171,7 @@ mod tests {
         for (tag, end) in [("<style>", "</style>"), ("<script>", "</script>")] {
             let (_, rest) = html.split_once(tag).unwrap();
             let (text, _) = rest.split_once(end).unwrap();
-            assert!(policy.contains(&hash(text)), "{tag}");
+            assert!(policy.contains(&hash_source(text)), "{tag}");
         }
         assert!(
             !policy.contains("unsafe") && !html.contains(" style=\"") && !html.contains(" onclick")
