@@ -31,7 +31,7 @@ use outcome::{Outcome, Progress};
 /// After how long without a change a message says that the execution is still in progress.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How often AWS is polled: each look is two calls, and CodePipeline's request limit is not published.
+/// How often AWS is polled: each look is two calls, three while no action runs, and CodePipeline's request limit is not published.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follows one execution until it has ended or the timeout is over, and reports what happens.

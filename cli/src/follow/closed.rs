@@ -3,6 +3,7 @@
 use aws_sdk_codepipeline::types::StageState;
 
 use super::{Pipeline, Snapshot};
+use crate::error::CliError;
 use crate::output::{Reporter, foreign};
 use crate::pipeline::{open_command, readable_reason};
 
@@ -20,12 +21,16 @@ pub(crate) struct ClosedWait {
 }
 
 impl ClosedWait {
-    /// Looks, unless an action runs or the execution has ended, and reports a stage that was not known before.
+    /// Looks, unless an action runs or the execution has ended, and reports a stage that was not known before. A call that fails
+    /// is not reported, and changes nothing: this only explains a wait, and the next look calls again.
     pub(crate) async fn look(&mut self, pipeline: &Pipeline, now: &Snapshot, reporter: &Reporter) {
-        let stage = if now.is_over() || !now.running().is_empty() {
-            None
+        let looked = if now.is_over() || !now.running().is_empty() {
+            Ok(None)
         } else {
             before(pipeline, &now.execution).await
+        };
+        let Ok(stage) = looked else {
+            return;
         };
         if let Some(stage) = &stage
             && self.stage.as_ref() != Some(stage)
@@ -56,19 +61,19 @@ impl ClosedStage {
     }
 }
 
-/// The closed stage before which the execution is. A call that fails is not told: this only explains a wait, and the next look
-/// calls again.
-async fn before(pipeline: &Pipeline, execution: &str) -> Option<ClosedStage> {
+/// The closed stage before which the execution is.
+async fn before(pipeline: &Pipeline, execution: &str) -> Result<Option<ClosedStage>, CliError> {
     let call = pipeline.client().get_pipeline_state();
-    let answer = call.name(pipeline.name()).send().await.ok()?;
+    let answer = call.name(pipeline.name()).send().await;
+    let answer = answer.map_err(pipeline.refused("codepipeline:GetPipelineState"))?;
     let stage = answer.stage_states().iter().find(|stage| {
         let mut waiting = stage
             .inbound_executions()
             .iter()
             .chain(stage.inbound_execution());
         waiting.any(|waiting| waiting.pipeline_execution_id() == execution)
-    })?;
-    closed(stage)
+    });
+    Ok(stage.and_then(closed))
 }
 
 fn closed(stage: &StageState) -> Option<ClosedStage> {

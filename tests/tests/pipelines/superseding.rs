@@ -59,6 +59,30 @@ async fn of_two_commits_in_quick_succession_the_older_is_superseded_where_it_wai
         .await
         .unwrap();
     assert_eq!(answer.version().as_ref(), Some(&commits[1]));
+    a_run_says_for_which_closed_stage_it_waits(&delivery, &aws, &pipeline).await;
+}
+
+/// Once, however often it looks.
+async fn a_run_says_for_which_closed_stage_it_waits(
+    delivery: &Delivery,
+    aws: &Aws,
+    pipeline: &str,
+) {
+    let reason = "rolled back by ann (delivery resume prod opens it) it greets nobody";
+    let closed = ["--reason", reason];
+    transition(aws, "disable-stage-transition", pipeline, &closed).await;
+    let waited = delivery.run(&["--keep", "--timeout", "15s"]).await.unwrap();
+    assert_eq!(waited.exit_code, 6, "{}", waited.printed);
+    let notices = waited.events.iter().filter(|one| one["type"] == "notice");
+    let said = notices.filter_map(|one| one["message"].as_str());
+    let said: Vec<_> = said.filter(|text| text.contains("closed")).collect();
+    assert_eq!(
+        said,
+        [
+            "the execution waits for Commit, which is closed: rolled back by ann: it greets nobody\n  help: `delivery resume \
+             prod` opens it"
+        ]
+    );
 }
 
 /// Closes or opens the entrance of the stage Commit.
