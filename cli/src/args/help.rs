@@ -25,7 +25,7 @@ pub(crate) struct Completions {
 /// `delivery man`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Man {
-    /// Where to, such as `~/.local/share/man/man1`; it is made where it is not there.
+    /// The folder to write them into, such as `~/.local/share/man/man1`; created if it does not exist.
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
 }

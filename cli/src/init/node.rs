@@ -6,6 +6,8 @@ use delivery_action::failure::ActionError;
 use delivery_node::project::{Folder, Manager, Manifest, installer};
 use serde_json::Value;
 
+use super::find::joined;
+
 /// What `npm init` writes as the script `test` of a project without tests.
 const NO_TESTS: &str = "no test specified";
 
@@ -143,8 +145,9 @@ impl NodeProject {
         let test = self.script("test").unwrap_or_default();
         if test.contains(NODE_TEST) && !test.contains(JUNIT) {
             missing.push(format!(
-                "failures will not name the failed test: let the script `test` of `{directory}` write a report, by `mkdir -p reports && \
-                 {NODE_TEST} {REPORTERS}`"
+                "failures will not name the failed test: let the script `test` in `{}` write a report, by `mkdir -p reports && \
+                 {NODE_TEST} {REPORTERS}`",
+                joined(directory, "package.json")
             ));
         }
         missing

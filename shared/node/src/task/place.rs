@@ -78,7 +78,7 @@ mod tests {
     #[test_case("lambda/greet.js\n  1:1  warning  a\n  3:5  error  Parsing error", Some("lambda/greet.js:3"); "eslint")]
     #[test_case("test/a.js\nnot a problem\n  3:5  error  x", None; "a problem of nothing")]
     #[test_case("at f (node:internal/timers:483:21)\nat g (/etc/passwd:1:1)\nat h (node_modules/x/i.js:1:1)\nhttp://127.0.0.1:4566/x [08:55:18]", None; "others")]
-    #[test_case("out.js:1 ../../etc/passwd:1 lambda:3 :4", None; "what leaves the source or is no file")]
+    #[test_case("out.js:1 ../../etc/passwd:1 lambda:3 :4", None; "a path outside of the source and one that is not a file")]
     fn a_place_of_the_project_is_found(text: &str, expected: Option<&str>) {
         let root = tempfile::tempdir().unwrap();
         for file in [
