@@ -156,22 +156,11 @@ impl Environment {
         expected: &BTreeSet<String>,
         now: Timestamp,
     ) -> Result<Record, ReleaseError> {
-        let state = self.state().await?;
-        if let Held::UnderWay(lease) = state.held(deployment) {
-            let missing = lease.missing(expected);
-            if !missing.is_empty() {
-                return Err(ReleaseError::Incomplete {
-                    environment: self.name.to_string(),
-                    deployment: deployment.clone(),
-                    missing,
-                });
-            }
-        }
         let ending = Ending {
             outcome: Outcome::Succeeded,
             services: BTreeMap::new(),
         };
-        self.end(deployment, &ending, now).await
+        self.end_with(deployment, &ending, expected, now).await
     }
 
     /// Ends a deployment and releases its lease. What has succeeded is what the environment has from now on. To end it
@@ -187,11 +176,26 @@ impl Environment {
         now: Timestamp,
     ) -> Result<Record, ReleaseError> {
         let ending = ending.shown();
+        self.end_with(deployment, &ending, &BTreeSet::new(), now)
+            .await
+    }
+
+    /// Ends a deployment that is under way only if it has all of these parts.
+    async fn end_with(
+        &self,
+        deployment: &DeploymentId,
+        ending: &Ending,
+        expected: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Record, ReleaseError> {
         let mut attempts = Attempts::default();
         while attempts.begin().await {
             let read = self.read().await?;
             let ended = match read.state.held(deployment) {
-                Held::UnderWay(lease) => read.state.ended(lease, ending.clone(), now),
+                Held::UnderWay(lease) => {
+                    self.check_complete(lease, expected)?;
+                    read.state.ended(lease, ending.clone(), now)
+                }
                 Held::Ended(record) if record.outcome == ending.outcome => {
                     self.record(record).await?;
                     return Ok(record.clone());
@@ -206,6 +210,22 @@ impl Environment {
             }
         }
         Err(self.contended())
+    }
+
+    fn check_complete(
+        &self,
+        lease: &Lease,
+        expected: &BTreeSet<String>,
+    ) -> Result<(), ReleaseError> {
+        let missing = lease.missing(expected);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ReleaseError::Incomplete {
+            environment: self.name.to_string(),
+            deployment: lease.deployment.id.clone(),
+            missing,
+        })
     }
 
     /// Releases the lease of a deployment that is not its caller's own: a person says that nobody is deploying any more.

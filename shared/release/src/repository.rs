@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::ReleaseError;
 use crate::manifest::{Manifest, ManifestError, ReleaseId};
 use layout::OfRelease;
-use objects::{Head, Objects};
+use objects::{Head, Objects, UpTo};
 
 pub use objects::Put;
 pub use publish::{Blob, Counts, Provenance, Publication, Publisher};
@@ -109,15 +109,16 @@ impl Repository {
         let missing = || ReleaseError::MissingBlob {
             address: self.objects.address(&key),
         };
-        let head = self.objects.head(&key).await?.ok_or_else(missing)?;
-        let bytes = head.size;
-        if bytes > MAX_READ_BYTES {
-            return Err(ReleaseError::LargeBlob {
-                address: self.objects.address(&key),
-                bytes,
-            });
-        }
-        let object = self.objects.get(&key).await?.ok_or_else(missing)?;
+        let object = self.objects.get_up_to(&key, MAX_READ_BYTES).await?;
+        let object = match object.ok_or_else(missing)? {
+            UpTo::Object(object) => object,
+            UpTo::Larger(bytes) => {
+                return Err(ReleaseError::LargeBlob {
+                    address: self.objects.address(&key),
+                    bytes,
+                });
+            }
+        };
         let found = Digest::of(&object.bytes);
         if found != *digest {
             return Err(ReleaseError::ChangedBlob {

@@ -41,6 +41,14 @@ pub(crate) struct Object {
     pub(crate) etag: String,
 }
 
+/// An object, unless it is too large to be read.
+#[derive(Debug)]
+pub(crate) enum UpTo {
+    Object(Object),
+    /// Its length in bytes.
+    Larger(u64),
+}
+
 /// What S3 tells of an object without sending it.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -74,15 +82,31 @@ impl Objects {
 
     /// Reads an object; `None` if there is none.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Object>, CallError> {
+        match self.open(key).await? {
+            Some(object) => self.collect(key, object).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads an object of at most so many bytes; of a larger one nothing but its length.
+    pub(crate) async fn get_up_to(&self, key: &str, most: u64) -> Result<Option<UpTo>, CallError> {
         let Some(object) = self.open(key).await? else {
             return Ok(None);
         };
+        let bytes = length(object.content_length);
+        if bytes > most {
+            return Ok(Some(UpTo::Larger(bytes)));
+        }
+        self.collect(key, object).await.map(UpTo::Object).map(Some)
+    }
+
+    async fn collect(&self, key: &str, object: GetObjectOutput) -> Result<Object, CallError> {
         let bytes = object.body.collect().await;
         let bytes = bytes.map_err(|error| self.broken(key, &error))?;
-        Ok(Some(Object {
+        Ok(Object {
             bytes: bytes.to_vec(),
             etag: object.e_tag.unwrap_or_default(),
-        }))
+        })
     }
 
     /// The digest of an object's bytes, which are not kept; `None` if there is none.
