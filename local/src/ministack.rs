@@ -44,6 +44,9 @@ pub const FUNCTION_PATH: &str = "DELIVERY_FUNCTION_PATH";
 /// What tells npm-install where npm's cache outlives its jobs.
 const NPM_CACHE: &str = "DELIVERY_NPM_CACHE";
 
+/// What functions tell the programs of the project about the certificates of this machine's network.
+const CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
+
 /// The folder of that cache in the project's own.
 const NPM_CACHE_FOLDER: &str = "npm-cache";
 
@@ -405,6 +408,9 @@ fn command(
         .process_group(0); // Ctrl-C in the terminal is handled by this process
     if let Some(path) = delivery_action::env::var_os(FUNCTION_PATH) {
         command.env(FUNCTION_PATH, path);
+    }
+    if let Some(file) = delivery_action::env::var_os(CERTIFICATES) {
+        command.env(CERTIFICATES, file);
     }
     if let Some(seed) = &options.routing_seed {
         command.env(ROUTING_SEED, seed);

@@ -13,7 +13,9 @@ use delivery_action::blocking;
 use delivery_action::job::{Artifact, Job};
 use delivery_action::process::{Command, Environment, ProcessError};
 use delivery_action::workspace::Workspace;
-use delivery_node::project::{self, CheckError, Expected, Manager, Manifest, Project};
+use delivery_node::project::{
+    self, CERTIFICATES, CheckError, Expected, Manager, Manifest, Project,
+};
 
 use crate::cache::{NoPlan, NotCacheable, Plan};
 use crate::cached_output::{CacheEntry, Lookup};
@@ -26,9 +28,6 @@ use crate::{Checked, NpmInstallError, failures, npm, pnpm, yarn};
 
 /// How many packages whose install scripts did not run the summary names.
 const MAX_NAMED: usize = 5;
-
-/// Node.js's variable for further certificates. npm has a setting for them, which not each other package manager knows.
-const CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
 
 /// One job, with all that it needs.
 pub(crate) struct Installation<'a> {
@@ -181,6 +180,7 @@ impl Installation<'_> {
         let mut environment = self.environment_of_npm();
         environment.put_first_on_path(&program.commands());
         let users = &self.params.environment;
+        // npm has a setting for them, which not each other package manager knows.
         let certificates = run.versions.machine_setting("cafile");
         if let (Some(file), false) = (certificates, users.contains_key(CERTIFICATES)) {
             environment.set(CERTIFICATES, file);

@@ -154,6 +154,10 @@ impl Project {
     }
 }
 
+/// Node.js's variable for the file with the certificates of a company's own authority. Its network needs them, whichever
+/// project it is, and they are no secret, so they are the one variable of the function that programs get, too.
+pub const CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
+
 /// The environment of the project's programs: npm's directories in the workspace, and the user's variables.
 ///
 /// # Errors
@@ -170,6 +174,9 @@ pub fn environment(
     environment.set("npm_config_progress", "false");
     // Its log files go with the workspace; the lines that matter are in this function's log.
     environment.set("npm_config_logs_max", "0");
+    if let Some(file) = delivery_action::env::var_os(CERTIFICATES) {
+        environment.set(CERTIFICATES, file);
+    }
     environment.set_user_variables(user)?;
     Ok(environment)
 }

@@ -113,6 +113,8 @@ async fn an_install_script_sees_the_users_variables_and_none_of_the_functions() 
         .filter_map(|line| line.split_once('='))
         .map(|(name, _)| name)
         .filter(|name| !name.starts_with("npm_"))
+        // Who runs the tests may have them, and the function hands them on.
+        .filter(|name| *name != delivery_node::project::CERTIFICATES)
         .collect();
     names.sort_unstable();
     assert_eq!(

@@ -23,8 +23,14 @@ const MAX_OTHERS: usize = 3;
 /// Longest quoted line, in characters: more than two rows of a terminal are not read.
 const MAX_LINE_CHARS: usize = 160;
 
-/// What begins the lines of npm that follow each failed script and say nothing of it.
-const OF_NPM: [&str; 3] = ["npm error ", "npm ERR! ", "npm notice"];
+/// What begins the lines in which npm, of any version, says what is wrong.
+const NPM_ERRORS: [&str; 2] = ["npm error ", "npm ERR! "];
+
+/// What begins the lines of npm that say nothing of a failure.
+const OF_NPM: [&str; 3] = ["npm notice", "npm warn ", "npm WARN "];
+
+/// The end of each failure of npm: its own log is not kept.
+const NPM_LOG: &str = "Log files were not written due to the config logs-max=0";
 
 /// What happened, where, what is untouched, and what to do next.
 pub(super) fn lines(failure: &Failure) -> String {
@@ -152,18 +158,38 @@ fn cut(line: &str) -> String {
 }
 
 /// The last lines, without those that say nothing of the project: empty ones, frames of packages and of Node.js, and what
-/// npm adds.
+/// npm adds to the output of a script that failed. Where npm itself failed, its errors are all that there is.
 fn excerpt(lines: &[String], most: usize) -> Vec<String> {
+    let is_of_script = lines.iter().any(|line| is_code_of_script(line));
     let says_something = |line: &&String| {
         let line = line.trim();
         let is_of_others =
             line.starts_with("at ") && (line.contains("node:") || line.contains("node_modules/"));
         let is_of_npm = OF_NPM.iter().any(|beginning| line.starts_with(beginning));
-        !line.is_empty() && !is_of_others && !is_of_npm
+        !line.is_empty() && !is_of_others && !is_of_npm && !line.ends_with(NPM_LOG)
     };
     let said: Vec<&String> = lines.iter().filter(says_something).collect();
+    let of_script = said.iter().filter(|line| npm_error(line).is_none());
+    let of_script: Vec<&String> = of_script.copied().collect();
+    let said = if is_of_script && !of_script.is_empty() {
+        of_script
+    } else {
+        said
+    };
     let from = said.len().saturating_sub(most);
     said[from..].iter().map(|line| (*line).clone()).collect()
+}
+
+/// What npm says in a line of an error.
+fn npm_error(line: &str) -> Option<&str> {
+    let mut beginnings = NPM_ERRORS.iter();
+    beginnings.find_map(|beginning| line.trim().strip_prefix(beginning))
+}
+
+/// Whether npm names the exit code of a script; a failure of its own has a word (`ERESOLVE`).
+fn is_code_of_script(line: &str) -> bool {
+    let code = npm_error(line).and_then(|said| said.strip_prefix("code "));
+    code.is_some_and(|code| code.trim().parse::<u32>().is_ok())
 }
 
 #[cfg(test)]
@@ -226,6 +252,25 @@ mod tests {
             | SyntaxError: x
           Acceptance and Production are untouched by this pipeline
           next: run `npm run package` in the project's directory
+        ");
+    }
+
+    #[test]
+    fn what_npm_itself_says_is_shown() {
+        let of_npm = "npm warn deprecated x@1\nnpm error code E404\nnpm error 404 Not Found - GET https://r/no-such-package\n\
+                      npm error Log files were not written due to the config logs-max=0";
+        let of_script_without_words = "npm error code 127\nnpm error command sh -c no-such-program";
+        let shown = |output: &str| {
+            let message = format!("npm failed\nlast lines of output:\n{output}\nlog: g s");
+            excerpt(&Cause::read("JobFailed", &message).output, MAX_OUTPUT)
+        };
+        insta::assert_snapshot!(shown(of_npm).join("\n"), @r"
+        npm error code E404
+        npm error 404 Not Found - GET https://r/no-such-package
+        ");
+        insta::assert_snapshot!(shown(of_script_without_words).join("\n"), @r"
+        npm error code 127
+        npm error command sh -c no-such-program
         ");
     }
 

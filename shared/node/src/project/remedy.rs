@@ -13,7 +13,7 @@ pub(crate) const MISSING_MODULE: &str = "packages must be listed in `package.jso
     leaves out development dependencies), and files must be committed";
 
 /// Texts that identify a cause, and advice.
-const KNOWN: [(&[&str], &str); 7] = [
+const KNOWN: [(&[&str], &str); 8] = [
     (&["primordials is not defined"], GULP_3),
     (
         &[
@@ -32,6 +32,15 @@ const KNOWN: [(&[&str], &str); 7] = [
         &["code EUNSUPPORTEDPROTOCOL", "Unsupported URL Type"],
         "a dependency is named in a form that npm does not support, such as `workspace:` of pnpm, Yarn and Bun: name a \
          version, or `file:FOLDER` for a folder of the source",
+    ),
+    (
+        &[
+            "SELF_SIGNED_CERT_IN_CHAIN",
+            "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+            "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        ],
+        "this network has certificates of its own: set `NODE_EXTRA_CA_CERTS` to the file with them, on this machine in the \
+         shell, on AWS for the function",
     ),
     (
         &["EADDRINUSE"],
@@ -96,6 +105,7 @@ mod tests {
     #[test_case("fs.js:44\n  } = primordials;\nReferenceError: primordials is not defined", "gulp 4 or 5"; "gulp 3")]
     #[test_case("opensslErrorStack: [ 'error:03000086:digital envelope routines::initialization error' ],\n  code: 'ERR_OSSL_EVP_UNSUPPORTED'", "--openssl-legacy-provider"; "webpack 4")]
     #[test_case("npm error code ERESOLVE\nnpm error ERESOLVE unable to resolve dependency tree", "legacy-peer-deps=true"; "peers")]
+    #[test_case("npm error code SELF_SIGNED_CERT_IN_CHAIN\nnpm error request to https://r/x.tgz failed", "`NODE_EXTRA_CA_CERTS`"; "certificates")]
     #[test_case("npm error code EUNSUPPORTEDPROTOCOL\nnpm error Unsupported URL Type \"workspace:\": workspace:*", "`file:FOLDER`"; "pnpm")]
     #[test_case("Error: listen EADDRINUSE: address already in use :::8080", "free port"; "port")]
     #[test_case("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "`MemorySize`"; "heap")]
