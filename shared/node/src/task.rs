@@ -16,6 +16,7 @@ mod failure;
 mod gulp;
 mod npm;
 mod place;
+mod tap;
 
 pub use error::{REPRODUCE, TaskError};
 pub use failure::TaskFailure;
@@ -226,14 +227,18 @@ impl Task {
                     tasks: gulp::tasks(project, environment, deadline).await,
                 })
             }
-            Err(error) => Err(TaskError::Failed {
-                task: self.name.clone(),
-                runner,
-                failure: TaskFailure::of(report.as_ref(), error.output(), project),
-                report: report.filter(|report| report.files > 0).map(Box::new),
-                advice: advice(&error, project),
-                ended: shown_below(error, project.source()),
-            }),
+            Err(error) => {
+                let report = report.filter(|report| report.files > 0);
+                let report = report.or_else(|| error.output().and_then(tap::read));
+                Err(TaskError::Failed {
+                    task: self.name.clone(),
+                    runner,
+                    failure: TaskFailure::of(report.as_ref(), error.output(), project),
+                    report: report.map(Box::new),
+                    advice: advice(&error, project),
+                    ended: shown_below(error, project.source()),
+                })
+            }
         }
     }
 
