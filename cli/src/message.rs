@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) use log::LogLine;
 pub(crate) use run::{
     ActionReport, Cause, Failure, Finding, PipelineResult, ResultError, RunMessage, RunResult,
-    Severity, StageShape, StageUrls, Step,
+    Severity, StageShape, StageUrls, Step, TestReport,
 };
 pub(crate) use stack::{Change, ResourceAction, StackMessage};
 

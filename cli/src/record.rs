@@ -82,9 +82,11 @@ impl Recorder {
                 stage,
                 action,
                 lines,
+                reports,
             } => {
                 let name = self.record.log_name(execution, stage, action);
-                return self.folder.append_log(&name, lines);
+                self.folder.append_log(&name, lines)?;
+                return self.folder.keep_reports(&name, reports);
             }
             _ => {}
         }

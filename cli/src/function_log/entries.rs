@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use serde_json::{Map, Value};
 
+use crate::message::TestReport;
 use crate::output::foreign;
 
 /// One event of a log group.
@@ -21,6 +22,8 @@ pub(crate) struct Entry {
     request: Option<String>,
     /// What a person reads, without secrets; empty for Lambda's own bookkeeping.
     pub(crate) lines: Vec<String>,
+    /// The report of tests that the entry holds.
+    pub(crate) report: Option<TestReport>,
 }
 
 impl Entry {
@@ -36,6 +39,7 @@ impl Entry {
                 .filter_map(readable)
                 .flat_map(|message| split(&message))
                 .collect(),
+            report: report(message),
         }
     }
 }
@@ -112,6 +116,19 @@ fn request(line: &str) -> Option<String> {
     rest.split_whitespace().next().map(str::to_owned)
 }
 
+/// The report that a function logged (`delivery_node::junit`).
+fn report(line: &str) -> Option<TestReport> {
+    if !line.contains("\"junit\"") {
+        return None;
+    }
+    let fields = fields(line)?;
+    let text = |name: &str| fields.get(name)?.as_str();
+    Some(TestReport {
+        path: text("path")?.to_owned(),
+        xml: delivery_action::logging::redact(text("junit")?).into_owned(),
+    })
+}
+
 fn fields(line: &str) -> Option<Map<String, Value>> {
     match serde_json::from_str(line.trim()) {
         Ok(Value::Object(fields)) => Some(fields),
@@ -160,6 +177,23 @@ mod tests {
         assert_eq!(readable("  plain text \n"), Some("  plain text".to_owned()));
         assert_eq!(readable("REPORT RequestId: 1 Duration: 2 ms"), None);
         assert_eq!(readable(r#"{"a":1}"#), Some(r#"{"a":1}"#.to_owned()));
+    }
+
+    #[test]
+    fn a_report_of_tests_is_taken_from_its_entry() {
+        let xml = "<testsuites>\n_authToken=npm_abc\n</testsuites>";
+        let line = serde_json::json!({"message": "read the report", "path": "reports/a.xml", "junit": xml});
+        let read = entry(1, "a", &line.to_string());
+        let report = TestReport {
+            path: "reports/a.xml".to_owned(),
+            xml: "<testsuites>\n_authToken=[redacted]\n</testsuites>".to_owned(),
+        };
+        assert_eq!(read.report, Some(report));
+        assert_eq!(read.lines, ["read the report"]);
+        assert_eq!(
+            entry(1, "a", r#"{"message":"the word \"junit\""}"#).report,
+            None
+        );
     }
 
     #[test]

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
+/// A report of an action's tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TestReport {
+    /// Its path below the project.
+    pub(crate) path: String,
+    /// The report, without secrets.
+    pub(crate) xml: String,
+}
+
 /// A message of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
@@ -93,6 +102,9 @@ pub(crate) enum RunMessage {
         action: String,
         /// The lines.
         lines: Vec<String>,
+        /// The reports of tests among them, which become files.
+        #[serde(skip)]
+        reports: Vec<TestReport>,
     },
     /// The addresses of each stage, until the local AWS stops.
     Addresses {
@@ -515,6 +527,7 @@ pub(crate) mod tests {
                 stage: "Commit".to_owned(),
                 action: "npm-install".to_owned(),
                 lines: vec!["added 290 packages".to_owned()],
+                reports: Vec::new(),
             },
             RunMessage::Addresses {
                 urls: BTreeMap::from([("Production".to_owned(), urls.clone())]),

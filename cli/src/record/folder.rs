@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::event::Recorded;
 use super::page;
-use super::run::{RunRecord, State};
+use super::run::{RunRecord, State, file_name};
+use crate::message::TestReport;
 use crate::state_folder::lock::{self, Lock};
 
 /// Where runs are recorded, below the application's directory.
@@ -23,6 +24,15 @@ const MOST_LOG_LINES: usize = 300;
 
 /// How long a line of a log is on the page, in characters: bundlers write a whole program as one line.
 const MOST_LOG_LINE_CHARS: usize = 2_000;
+
+/// Where the reports of tests are, in the folder of a run.
+const REPORTS: &str = "junit";
+
+/// Most reports that are kept of a run: one per test file is usual.
+const MOST_REPORTS: usize = 1_000;
+
+/// Longest part of a report's own name in that of its file: file systems allow 255 bytes in all.
+const MAX_REPORT_NAME: usize = 100;
 
 /// Tells runs that begin in the same second apart.
 const RANDOM_CHARS: usize = 4;
@@ -159,6 +169,37 @@ impl RunFolder {
         append(&folder.join(format!("{name}.log")), text.as_bytes())
     }
 
+    /// Keeps the reports of an action's tests beside those that it has: of a retry there is another one.
+    pub(super) fn keep_reports(&self, name: &str, reports: &[TestReport]) -> io::Result<()> {
+        let folder = self.path.join(REPORTS);
+        if !reports.is_empty() {
+            fs::create_dir_all(&folder)?;
+        }
+        for report in reports {
+            let there = fs::read_dir(&folder)?.count();
+            if there >= MOST_REPORTS {
+                break;
+            }
+            let own = report.path.rsplit('/').next().unwrap_or_default();
+            let own = own.strip_suffix(".xml").unwrap_or(own);
+            let own: String = file_name(own).chars().take(MAX_REPORT_NAME).collect();
+            let file = format!("{name}-{}-{own}.xml", there + 1);
+            fs::write(folder.join(file), &report.xml)?;
+        }
+        Ok(())
+    }
+
+    /// The names of the reports that are kept.
+    fn reports(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path.join(REPORTS));
+        let entries = entries.into_iter().flatten().flatten();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }
@@ -169,7 +210,8 @@ impl RunFolder {
         let new = self
             .path
             .join(format!("report.html.{}", std::process::id()));
-        let page = page::page(record, state, self.log_tails()).map_err(io::Error::other)?;
+        let page = page::page(record, state, self.log_tails(), self.reports())
+            .map_err(io::Error::other)?;
         fs::write(&new, page)?;
         fs::rename(new, self.page())
     }

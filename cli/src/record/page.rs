@@ -17,9 +17,11 @@ pub(super) fn page(
     record: &RunRecord,
     state: State,
     logs: Vec<LogTail>,
+    reports: Vec<String>,
 ) -> Result<String, minijinja::Error> {
     let context = context! {
         page => Serde(PageView::of(record, state, logs)),
+        reports,
         policy => policy(),
         style => STYLE,
         script => SCRIPT,

@@ -69,6 +69,15 @@ pub(crate) struct ActionRecord {
     pub(crate) said: Vec<(Timestamp, String)>,
 }
 
+/// A text as the name of a file, whatever it contains.
+pub(super) fn file_name(text: &str) -> String {
+    let safe = |character: char| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
+        _ => '_',
+    };
+    text.chars().map(safe).collect()
+}
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -240,11 +249,7 @@ impl RunRecord {
         } else {
             format!("{name}-{}", short(execution))
         };
-        let safe = |character: char| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
-            _ => '_',
-        };
-        name.chars().map(safe).collect()
+        file_name(&name)
     }
 
     /// How long it took, or has taken so far.

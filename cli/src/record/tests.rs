@@ -5,7 +5,7 @@ use std::fs;
 
 use super::folder::MOST_RUNS;
 use super::*;
-use crate::message::run_examples;
+use crate::message::{TestReport, run_examples};
 
 fn recorder(application: &tempfile::TempDir) -> Recorder {
     let runs = RunsFolder::of(application.path());
@@ -28,6 +28,51 @@ fn every_message_can_be_written_down_and_read_again() {
         .with_file_name("logs")
         .join("Commit-npm-install.log");
     assert_eq!(fs::read_to_string(log).unwrap(), "added 290 packages\n");
+}
+
+#[test]
+fn reports_of_tests_become_files_whatever_they_are_called() {
+    let application = tempfile::tempdir().unwrap();
+    let mut recorder = recorder(&application);
+    let long = "a".repeat(5_000);
+    for path in [
+        "reports/unit.xml",
+        "reports/unit.xml",
+        "../../../<b>\u{202e}",
+        &long,
+    ] {
+        recorder
+            .note(&RunMessage::Log {
+                execution: "e".to_owned(),
+                stage: "Commit".to_owned(),
+                action: "test-and-package".to_owned(),
+                lines: vec!["read a report".to_owned()],
+                reports: vec![TestReport {
+                    path: path.to_owned(),
+                    xml: "<testsuites/>".to_owned(),
+                }],
+            })
+            .unwrap();
+    }
+    recorder.note(&run_examples()[0]).unwrap();
+    let folder = recorder.page().with_file_name("junit");
+    let names = fs::read_dir(&folder).unwrap();
+    let mut names: Vec<_> = names
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let cut = format!("Commit-test-and-package-4-{}.xml", "a".repeat(100));
+    assert_eq!(
+        names,
+        [
+            "Commit-test-and-package-1-unit.xml",
+            "Commit-test-and-package-2-unit.xml",
+            "Commit-test-and-package-3-_b__.xml",
+            cut.as_str(),
+        ]
+    );
+    let page = fs::read_to_string(recorder.page()).unwrap();
+    assert!(page.contains("href=\"junit/Commit-test-and-package-1-unit.xml\""));
 }
 
 #[test]

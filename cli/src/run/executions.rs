@@ -272,6 +272,7 @@ impl Executions {
             stage: action.stage.clone(),
             action: action.action.clone(),
             lines,
+            reports: Vec::new(),
         };
         reporter.show(&log.into());
     }
@@ -306,10 +307,13 @@ impl Executions {
             }
             self.asked_for_logs = Instant::now();
             let entries = self.deliveries[place].explainer.logged(action).await;
-            let news = entries
-                .into_iter()
-                .filter(|entry| self.logged.insert(entry.id.clone()));
-            let lines: Vec<String> = news.flat_map(|entry| entry.lines).collect();
+            let (mut lines, mut reports) = (Vec::new(), Vec::new());
+            for entry in entries {
+                if self.logged.insert(entry.id.clone()) {
+                    lines.extend(entry.lines);
+                    reports.extend(entry.report);
+                }
+            }
             if lines.is_empty() {
                 continue;
             }
@@ -318,6 +322,7 @@ impl Executions {
                 stage: action.stage.clone(),
                 action: action.action.clone(),
                 lines,
+                reports,
             };
             if self.reports_logs {
                 reporter.report(message);

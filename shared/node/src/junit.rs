@@ -25,6 +25,13 @@ pub use failed_test::FailedTest;
 /// Largest report that is read. Ten thousand tests with their output stay below it.
 const MAX_REPORT_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Largest report that is logged whole, in bytes: an event of CloudWatch Logs has at most 262,144 (`PutLogEvents`), and JSON makes
+/// two of each quote and line break.
+const MAX_LOGGED_BYTES: u64 = 100_000;
+
+/// Most bytes of the reports of one task that are logged: what is logged is paid for.
+const MAX_LOGGED_IN_ALL: u64 = 1_000_000;
+
 /// Most reports that are read; one per test file is usual.
 const MAX_REPORTS: usize = 1_000;
 
@@ -122,6 +129,7 @@ impl ReportGlob {
     #[must_use]
     pub fn read(&self, root: &Path, earlier: &EarlierReports) -> Reading {
         let mut reading = Reading::default();
+        let mut room = MAX_LOGGED_IN_ALL;
         for file in self.files(root) {
             if stamp(&file).is_some_and(|stamp| earlier.0.contains(&(stamp, file.clone()))) {
                 continue;
@@ -132,7 +140,10 @@ impl ReportGlob {
                 .display()
                 .to_string();
             match read_file(&file) {
-                Ok(report) => reading.report.add(report),
+                Ok(report) => {
+                    reading.report.add(report);
+                    room = room.saturating_sub(log(&file, &name, room));
+                }
                 Err(reason) => {
                     let warning = format!("the report `{name}` cannot be read: {reason}");
                     tracing::warn!("{warning}");
@@ -257,6 +268,19 @@ enum CaseEnd {
 fn stamp(file: &Path) -> Option<Stamp> {
     let meta = file.symlink_metadata().ok()?;
     Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
+
+/// Writes a report into the function's log, from which `delivery run` takes it; returns its bytes, or 0 where it is too large.
+fn log(file: &Path, name: &str, room: u64) -> u64 {
+    let size = file.metadata().map_or(u64::MAX, |file| file.len());
+    if size > room.min(MAX_LOGGED_BYTES) {
+        return 0;
+    }
+    let Ok(xml) = std::fs::read_to_string(file) else {
+        return 0; // It is not UTF-8.
+    };
+    tracing::info!(path = name, junit = xml, "read the report `{name}`");
+    size
 }
 
 fn read_file(path: &Path) -> Result<Report, String> {
