@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::values::duration;
 
-/// How long `start --wait` waits: more than a whole pipeline takes, and short enough that a job of
+/// How long `--wait` waits: more than a whole pipeline takes, and short enough that a job of
 /// another CI system that nobody approves ends the same day.
 const DEFAULT_WAIT: &str = "1h";
 
@@ -65,6 +65,13 @@ pub(crate) struct Start {
     #[arg(long, value_name = "COMMIT")]
     pub(crate) revision: Option<String>,
 
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// Whether a command waits for the execution that it starts.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Waiting {
     /// Wait until the execution has ended, and exit with its result.
     #[arg(long)]
     pub(crate) wait: bool,

@@ -105,6 +105,9 @@ pub(crate) struct Rollback {
     /// Do not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) waiting: super::pipeline::Waiting,
 }
 
 /// `delivery resume`.

@@ -19,6 +19,7 @@ use crate::args::Global;
 use crate::args::rollout::Rollback;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::follow::Pipeline;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::reporter::can_ask;
 use crate::output::text::short;
@@ -28,6 +29,7 @@ use crate::stack::question;
 use super::delivered::history::{self, Delivery};
 use super::delivered::place::{self, App, Place};
 use super::rollout::{Look, caller, changed_meanwhile};
+use super::start::Following;
 use super::state::Revision;
 use super::target::Target;
 use choice::{RollbackError, choose};
@@ -137,6 +139,31 @@ impl RolledBack {
             _ => &self.pipeline,
         }
     }
+
+    /// Follows the execution that brings back the rest, where there is one and that was asked for.
+    async fn end(
+        &self,
+        global: &Global,
+        arguments: &Rollback,
+        target: &Target,
+        pipeline: Pipeline,
+    ) -> Result<Exit, CliError> {
+        let Some(execution) = self.execution.as_ref().filter(|_| arguments.waiting.wait) else {
+            return Ok(Exit::Success);
+        };
+        let next = &self.next[0];
+        let following = Following::prepare(&pipeline).await?;
+        following
+            .follow(
+                global,
+                target,
+                pipeline,
+                execution,
+                arguments.waiting.timeout,
+                next,
+            )
+            .await
+    }
 }
 
 pub(crate) async fn rollback(global: &Global, arguments: &Rollback) -> Result<Exit, CliError> {
@@ -195,10 +222,12 @@ async fn of_stage(
         next: follow.into_iter().chain([resume]).collect(),
     };
     answer::print(global.json, &rolled_back);
-    Ok(match &rolled_back.only_functions {
-        Some(_) if !arguments.force => Exit::Failed,
-        _ => Exit::Success,
-    })
+    if rolled_back.only_functions.is_some() && !arguments.force {
+        return Ok(Exit::Failed);
+    }
+    rolled_back
+        .end(global, arguments, target, place.pipeline)
+        .await
 }
 
 /// What the stage goes back to.

@@ -65,8 +65,9 @@ pub(crate) async fn start(global: &Global, arguments: &Start) -> Result<Exit, Cl
         Some(commit) => Some(vec![overriding(&pipeline, commit).await?]),
         None => None,
     };
-    if arguments.wait {
-        return wait(global, &target, pipeline, revisions, arguments.timeout).await;
+    if arguments.waiting.wait {
+        let timeout = arguments.waiting.timeout;
+        return wait(global, &target, pipeline, revisions, timeout).await;
     }
     let started = Started {
         execution: pipeline.start(revisions).await?,

@@ -137,7 +137,9 @@ pub(super) async fn rollback(
         next: [follow].into_iter().chain(resume).collect(),
     };
     answer::print(global.json, &rolled_back);
-    Ok(Exit::Success)
+    rolled_back
+        .end(global, arguments, target, work.pipeline)
+        .await
 }
 
 async fn prepare<'a>(
