@@ -1,6 +1,5 @@
 //! What a run leaves a person with: where each stage answers, and how long each action took.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -21,14 +20,11 @@ pub(crate) fn summary(result: &RunResult, with_actions: bool) -> String {
     text
 }
 
-/// How the local AWS that stays up is reached and stopped, as commands for a shell.
-pub(crate) fn exports(variables: &BTreeMap<String, String>) -> String {
-    let mut text = "# Everything stays up until `delivery local stop`. To reach it:\n".to_owned();
-    for (name, value) in variables {
-        let _infallible = writeln!(text, "export {name}={value}");
-    }
-    text
-}
+/// How the local AWS that stays up is reached and stopped.
+pub(crate) const KEPT: &str = "\
+# Everything stays up until `delivery local stop`. To reach it with `aws` or an SDK:
+eval \"$(delivery local env)\"
+";
 
 fn table() -> Table {
     let mut table = Table::new();
