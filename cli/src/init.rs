@@ -185,16 +185,14 @@ pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> 
         }
         .into());
     }
+    // Before the questions: who reads them has to know what they are about.
+    show(global, &found.text());
     let asks = !arguments.yes && can_ask();
     let application = application(arguments, &folder, asks)?;
     let environments = environments(arguments, asks)?;
     let plan = Plan::new(&folder, found, &application, &environments, is_empty);
     check(plan.definition()).map_err(|reason| InitError::Wrong { reason })?;
-    if global.json {
-        write_stderr(&plan.text());
-    } else {
-        write_stdout(&plan.text());
-    }
+    show(global, &plan.text());
     if !arguments.yes {
         match question::confirm_by_default(&plan.question()) {
             Answer::Yes => {}
@@ -207,6 +205,15 @@ pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> 
         &initialized(path, files, application, environments, plan.found),
     );
     Ok(Exit::Success)
+}
+
+/// Shows text to a person; with `--json` standard output is for the answer.
+fn show(global: &Global, text: &str) {
+    if global.json {
+        write_stderr(text);
+    } else {
+        write_stdout(text);
+    }
 }
 
 fn initialized(

@@ -1,6 +1,7 @@
 //! The services of a repository, by its folders.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use delivery_definition::{Definition, Folder, Kind, TEMPLATES, UnknownKind, kind_of};
@@ -49,6 +50,35 @@ pub(super) struct Found {
     /// What a person has to do, a sentence each.
     pub(super) missing: Vec<String>,
     pub(super) scripts: Vec<MissingScript>,
+}
+
+impl Found {
+    /// What was found, for people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        if !self.tools.is_empty() {
+            let _infallible = writeln!(text, "found: {}", self.tools.join(", "));
+        }
+        for service in &self.services {
+            let how = match &service.build {
+                Build::None if service.kind == Kind::App => {
+                    "built by its script `package`".to_owned()
+                }
+                Build::None => "deployed as it is".to_owned(),
+                Build::Task(task) => format!("built by its script `{task}`"),
+                Build::Commands(_) => "built by commands".to_owned(),
+            };
+            let _infallible = writeln!(
+                text,
+                "service: {} ({}) in `{}`, {how}",
+                service.name, service.kind, service.directory
+            );
+        }
+        for one in &self.unclear {
+            let _infallible = writeln!(text, "left out: `{}`: {}", one.directory, one.why);
+        }
+        text
+    }
 }
 
 /// A service.

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use delivery_definition::Kind;
-
-use super::build::{Build, MissingScript};
+use super::build::MissingScript;
 use super::find::{Found, joined};
 use super::{file, script, starter};
 use crate::error::CliError;
@@ -80,30 +78,9 @@ impl Plan {
         }
     }
 
-    /// All of it, for people.
+    /// What a person has to do, and the files.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        if !self.found.tools.is_empty() {
-            let _infallible = writeln!(text, "found: {}", self.found.tools.join(", "));
-        }
-        for service in &self.found.services {
-            let how = match &service.build {
-                Build::None if service.kind == Kind::App => {
-                    "built by its script `package`".to_owned()
-                }
-                Build::None => "deployed as it is".to_owned(),
-                Build::Task(task) => format!("built by its script `{task}`"),
-                Build::Commands(_) => "built by commands".to_owned(),
-            };
-            let _infallible = writeln!(
-                text,
-                "service: {} ({}) in `{}`, {how}",
-                service.name, service.kind, service.directory
-            );
-        }
-        for one in &self.found.unclear {
-            let _infallible = writeln!(text, "left out: `{}`: {}", one.directory, one.why);
-        }
         for one in &self.found.missing {
             let _infallible = writeln!(text, "to do: {one}");
         }

@@ -22,7 +22,7 @@ fn plan(folder: &Path) -> String {
     let environments = ENVIRONMENTS.map(str::to_owned);
     let plan = Plan::new(folder, found, "shop", &environments, false);
     check(plan.definition()).unwrap();
-    plan.text()
+    format!("{}{}", plan.found.text(), plan.text())
 }
 
 #[test]
