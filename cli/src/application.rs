@@ -140,21 +140,7 @@ impl Application {
             is_working_tree: matches!(self.source, Source::Repository { .. }),
             ..Expected::default()
         };
-        project::check(&self.directory, &expected)
-            .into_iter()
-            .filter_map(|found| {
-                let severity = match found.severity {
-                    project::Severity::Error => Severity::Error,
-                    project::Severity::Note => Severity::Note,
-                    project::Severity::Info => return None,
-                };
-                Some(Finding {
-                    severity,
-                    message: found.what,
-                    help: found.hint,
-                })
-            })
-            .collect()
+        findings(&self.directory, &expected)
     }
 
     /// The folder of the repository that is the application, where it is not all of it.
@@ -194,6 +180,24 @@ impl Application {
     pub(crate) fn stack_name(&self) -> String {
         stack_name_of(&self.directory)
     }
+}
+
+/// What is wrong with a project of npm, as the actions would find it.
+pub(crate) fn findings(folder: &Path, expected: &Expected<'_>) -> Vec<Finding> {
+    let found = project::check(folder, expected).into_iter();
+    let findings = found.filter_map(|found| {
+        let severity = match found.severity {
+            project::Severity::Error => Severity::Error,
+            project::Severity::Note => Severity::Note,
+            project::Severity::Info => return None,
+        };
+        Some(Finding {
+            severity,
+            message: found.what,
+            help: found.hint,
+        })
+    });
+    findings.collect()
 }
 
 fn not_committed(left_out: &Uncommitted) -> Option<Finding> {

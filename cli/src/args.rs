@@ -238,7 +238,7 @@ pub(crate) enum Command {
     /// Check what a pipeline needs: credentials, region, permissions, connection, quotas, versions.
     Doctor,
 
-    /// Check `delivery.toml`, and the templates that it is rendered to.
+    /// Check `delivery.toml`, the templates that it is rendered to, and the files that services name.
     Validate(Validate),
 
     /// Write the smallest `delivery.toml` for the services that are found in a repository.

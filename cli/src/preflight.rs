@@ -93,6 +93,7 @@ pub(crate) async fn look(planned: &Planned<'_>) -> Found {
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let of_settings = findings.iter().filter(is_error).count();
     let runtime = runtime(&declared, planned.parameters);
+    findings.extend(planned.templates.findings.iter().cloned());
     findings.extend(projects(planned, runtime.as_deref()));
     findings.extend(machine::programs(planned.has_node_layer, planned.home));
     findings.extend(machine::room(planned.home));

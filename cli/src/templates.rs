@@ -2,6 +2,7 @@
 
 mod references;
 pub(crate) mod repository;
+mod services;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use delivery_render::{NodeProject, RenderedEnvironment, RenderedPipeline, Reques
 use crate::application;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::message::Finding;
 use crate::settings::{FILE_NAME, Settings};
 use delivery_stack::names::{self, WrongName};
 use delivery_stack::template::{Declared, Template};
@@ -40,6 +42,8 @@ pub(crate) struct Templates {
     pub(crate) environments: Vec<RenderedEnvironment>,
     /// The services whose dependencies npm-install installs.
     pub(crate) projects: Vec<NodeProject>,
+    /// What is wrong with the files that the services name.
+    pub(crate) findings: Vec<Finding>,
     /// Whether they are those that are committed in the checkout.
     pub(crate) is_default: bool,
     /// Whether the repository is one app, whose settings are parameters of the stack.
@@ -111,6 +115,7 @@ impl Templates {
             pipelines: rendering.pipelines,
             environments: rendering.environments,
             projects: rendering.projects,
+            findings: services::findings(definition, folder, &kinds),
             is_one_app,
         })
     }

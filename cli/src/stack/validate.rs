@@ -6,11 +6,13 @@ mod rules;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use delivery_node::project::Expected;
 use delivery_stack::template::Template;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::action_functions::custom;
+use crate::application;
 use crate::args::Global;
 use crate::args::stack::Validate;
 use crate::checkout;
@@ -19,8 +21,8 @@ use crate::exit::Exit;
 use crate::message;
 use crate::output::answer::{self, CommandAnswer};
 use crate::render::{EnvironmentStage, rollouts};
-use crate::settings::Settings;
 use crate::settings::check::{Purpose, SettingsCheck};
+use crate::settings::{FILE_NAME, Settings};
 use crate::state_folder::StateFolder;
 use crate::templates::{ROOT, Templates};
 
@@ -55,6 +57,21 @@ pub(crate) struct Finding {
     /// What to do, where the message does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) help: Option<String>,
+}
+
+/// What `run` would find in the settings, or in what they name.
+impl From<message::Finding> for Finding {
+    fn from(found: message::Finding) -> Self {
+        Self {
+            file: FILE_NAME.to_owned(),
+            severity: match found.severity {
+                message::Severity::Error => Severity::Error,
+                message::Severity::Note => Severity::Warning,
+            },
+            message: found.message,
+            help: found.help,
+        }
+    }
 }
 
 /// How bad it is.
@@ -111,7 +128,7 @@ impl CommandAnswer for Validation {
         );
         if !self.are_named {
             text.push_str(
-                "a service's own template is checked by `delivery validate template.yaml`\n",
+                "`delivery validate template.yaml` holds a service's own template against the rules of CloudFormation\n",
             );
         }
         text + &rollouts(&self.environments)
@@ -128,7 +145,7 @@ pub(crate) async fn validate(global: &Global, arguments: &Validate) -> Result<Ex
     let settings = Settings::load(global)?;
     let checked = Checked::of(&settings, &arguments.templates)?;
     let is_named = !arguments.templates.is_empty();
-    let mut findings = Vec::new();
+    let mut findings = checked.of_services.clone();
     let mut of_settings = Vec::new();
     let mut templates = Vec::new();
     for (file, text) in &checked.files {
@@ -187,6 +204,8 @@ struct Checked {
     are_on_disk: bool,
     /// The environments of a rendering.
     environments: Vec<EnvironmentStage>,
+    /// What is wrong with the services that they are rendered from.
+    of_services: Vec<Finding>,
 }
 
 impl Checked {
@@ -209,8 +228,10 @@ impl Checked {
                     .collect(),
             );
         }
+        let of_services = services(settings, &templates);
         let environments = templates.environments.into_iter();
         Ok(Self {
+            of_services,
             files: templates.files.into_iter().collect(),
             are_on_disk: false,
             environments: environments.map(EnvironmentStage::from).collect(),
@@ -230,6 +251,7 @@ impl Checked {
             files: paths.into_iter().map(read).collect::<Result<_, _>>()?,
             are_on_disk: true,
             environments: Vec::new(),
+            of_services: Vec::new(),
         })
     }
 
@@ -268,30 +290,39 @@ pub(crate) fn file_name(file: &str) -> &str {
         .unwrap_or(file)
 }
 
+/// What is wrong with the files that the services name, and with the projects of npm that are built.
+fn services(settings: &Settings, templates: &Templates) -> Vec<Finding> {
+    let mut findings = templates.findings.clone();
+    if !templates.is_one_app {
+        for project in &templates.projects {
+            let expected = Expected {
+                directory: &project.directory,
+                tasks: &project.tasks,
+                is_working_tree: true,
+                ..Expected::default()
+            };
+            findings.extend(application::findings(&settings.directory, &expected));
+        }
+    }
+    findings.into_iter().map(Finding::from).collect()
+}
+
 /// Whether what is set fits the templates. The file's keys were checked when it was read.
 fn check_settings(settings: &Settings, root: &Template) -> Vec<Finding> {
-    let finding = |severity, message: String, help| Finding {
-        file: crate::settings::FILE_NAME.to_owned(),
-        severity,
-        message,
-        help,
-    };
     let functions = settings.custom_functions();
-    let unusable = custom::check(&functions)
-        .err()
-        .map(|error| finding(Severity::Error, error.to_string(), error.hint()));
+    let unusable = custom::check(&functions).err().map(|error| {
+        Finding::from(message::Finding {
+            severity: message::Severity::Error,
+            message: error.to_string(),
+            help: error.hint(),
+        })
+    });
     let check = SettingsCheck {
         declared: &root.parameters(),
         parameters: &settings.parameters(&[]),
         functions: &functions,
         purpose: Purpose::Validate,
     };
-    let found = check.findings().into_iter().map(|one| {
-        let severity = match one.severity {
-            message::Severity::Error => Severity::Error,
-            message::Severity::Note => Severity::Warning,
-        };
-        finding(severity, one.message, one.help)
-    });
+    let found = check.findings().into_iter().map(Finding::from);
     unusable.into_iter().chain(found).collect()
 }

@@ -55,6 +55,9 @@ fn typed(folder: &Path, arguments: &str, environment: &[(&str, &str)]) -> Comman
     command
 }
 
+const SITE: &str = "application = \"x\"\n[services]\nweb = { directory = \".\", site = \"build\" }\n[environments]\nint = {}\n";
+const TEMPLATE: &str = "application = \"x\"\n[services]\napi = { directory = \".\", template = \"api.yaml\" }\n[environments]\nint = {}\n";
+
 const NONE: &[(&str, &str)] = &[];
 const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 
@@ -78,6 +81,9 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Project, "run -p Foo=1", NONE, 2, "`Foo` is not a parameter"; "a parameter that there is not")]
 #[test_case(Folder::Settings("aplication = \"x\"\n"), "run", NONE, 2, "did you mean `application`?"; "a typo in the settings")]
 #[test_case(Folder::Settings("application = \n"), "validate", NONE, 2, "delivery.toml:1: this is not TOML"; "settings that are no TOML")]
+#[test_case(Folder::Settings(SITE), "run", NONE, 1, "service `web`: the folder `build` of its site is not there"; "a site that nothing builds")]
+#[test_case(Folder::Settings(SITE), "validate", NONE, 1, "or name what builds it"; "a site that nothing builds, checked")]
+#[test_case(Folder::Settings(TEMPLATE), "validate", NONE, 1, "service `api`: cannot read `"; "a template that is not there")]
 #[test_case(Folder::Project, "-c other.toml status", REGION, 5, "leave out `--config`"; "a settings file that is not there")]
 #[test_case(Folder::Project, "status", NONE, 2, "`--region REGION`, `AWS_REGION`"; "no region")]
 #[test_case(Folder::Project, "status", &[("AWS_PROFILE", "nope")], 2, "no profile `nope` in the AWS configuration"; "a profile that is not there")]
@@ -98,7 +104,8 @@ fn answered_at_once(
     let output = typed(place.path(), arguments, environment)
         .output()
         .unwrap();
-    let printed = printed(&output);
+    // Findings of `validate` are what it was asked for, so they are on standard output.
+    let printed = printed(&output) + &String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(code), "{printed}");
     assert!(printed.contains("error: "), "{printed}");
     assert!(printed.contains(told), "{printed}");

@@ -6,6 +6,7 @@
 mod artifact_files;
 mod blobs;
 mod boundary;
+mod check;
 mod error;
 mod files;
 mod locations;
@@ -25,6 +26,7 @@ use crate::template::Template;
 
 pub use artifact_files::ArtifactFiles;
 pub use blobs::Blobs;
+pub use check::mistakes;
 pub use error::{PackageError, Place};
 pub(crate) use files::folder_of;
 pub use files::{DiskError, FileKind, Files, Folder, resolve};
@@ -172,26 +174,9 @@ impl<F: Files> Packaging<'_, F> {
         file: &str,
         location: &Location,
     ) -> Result<Option<(Uploaded, Form)>, PackageError> {
-        let place = || Place {
-            file: file.to_owned(),
-            resource: location.resource.clone(),
-            property: location.property.clone(),
-            path: location.path.clone(),
+        let Some((path, content, form)) = target(self.files, file, location)? else {
+            return Ok(None);
         };
-        let path = resolve(folder_of(file), &location.path);
-        let Some((content, form)) = location.target else {
-            // A text that only begins like a path leads nowhere.
-            return match path.and_then(|path| self.files.kind(&path)) {
-                Some(_) => Err(PackageError::NotUploaded(place())),
-                None => Ok(None),
-            };
-        };
-        let path = path.ok_or_else(|| PackageError::Leaves(place()))?;
-        let kind = self.files.kind(&path);
-        let kind = kind.ok_or_else(|| PackageError::Missing(place()))?;
-        if kind == FileKind::Folder && content != Content::Code {
-            return Err(PackageError::NotAFile(place()));
-        }
         if let Some(uploaded) = self.uploaded.get(&(path.clone(), content)) {
             return Ok(Some((uploaded.clone(), form)));
         }
@@ -205,7 +190,7 @@ impl<F: Files> Packaging<'_, F> {
                 let whole = self.files.fetch(&path).await.map_err(PackageError::Files)?;
                 alone(self.publisher.put_file(&whole).await?)
             }
-            Content::Code => alone(self.code(&path, place).await?),
+            Content::Code => alone(self.code(&path, || Place::of(file, location)).await?),
         };
         let known = (path, content);
         self.uploaded.insert(known, uploaded.clone());
@@ -250,6 +235,30 @@ impl<F: Files> Packaging<'_, F> {
         }
         Ok(self.publisher.put_file(zip.path()).await?)
     }
+}
+
+/// Where a path of a template leads, to what, and how it is named in S3; `None` where the value is no path after all.
+fn target(
+    files: &impl Files,
+    file: &str,
+    location: &Location,
+) -> Result<Option<(String, Content, Form)>, PackageError> {
+    let place = || Place::of(file, location);
+    let path = resolve(folder_of(file), &location.path);
+    let Some((content, form)) = location.target else {
+        // A text that only begins like a path leads nowhere.
+        return match path.and_then(|path| files.kind(&path)) {
+            Some(_) => Err(PackageError::NotUploaded(place())),
+            None => Ok(None),
+        };
+    };
+    let path = path.ok_or_else(|| PackageError::Leaves(place()))?;
+    let kind = files.kind(&path);
+    let kind = kind.ok_or_else(|| PackageError::Missing(place()))?;
+    if kind == FileKind::Folder && content != Content::Code {
+        return Err(PackageError::NotAFile(place()));
+    }
+    Ok(Some((path, content, form)))
 }
 
 fn archive(

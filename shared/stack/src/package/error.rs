@@ -7,6 +7,7 @@ use delivery_archive::ArchiveError;
 use delivery_release::ReleaseError;
 
 use super::MAX_TEMPLATE_BYTES;
+use super::locations::Location;
 use crate::yaml;
 
 /// A path in a template.
@@ -20,6 +21,17 @@ pub struct Place {
     pub property: String,
     /// The path as it stands there.
     pub path: String,
+}
+
+impl Place {
+    pub(super) fn of(file: &str, location: &Location) -> Self {
+        Self {
+            file: file.to_owned(),
+            resource: location.resource.clone(),
+            property: location.property.clone(),
+            path: location.path.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Place {
