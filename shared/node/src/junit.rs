@@ -129,7 +129,7 @@ impl ReportGlob {
     #[must_use]
     pub fn read(&self, root: &Path, earlier: &EarlierReports) -> Reading {
         let mut reading = Reading::default();
-        let mut room = MAX_LOGGED_IN_ALL;
+        let mut loggable = MAX_LOGGED_IN_ALL;
         for file in self.files(root) {
             if stamp(&file).is_some_and(|stamp| earlier.0.contains(&(stamp, file.clone()))) {
                 continue;
@@ -142,7 +142,7 @@ impl ReportGlob {
             match read_file(&file) {
                 Ok(report) => {
                     reading.report.add(report);
-                    room = room.saturating_sub(log(&file, &name, room));
+                    loggable = loggable.saturating_sub(log(&file, &name, loggable));
                 }
                 Err(reason) => {
                     let warning = format!("the report `{name}` cannot be read: {reason}");

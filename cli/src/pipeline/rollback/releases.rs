@@ -10,7 +10,7 @@ use delivery_release::manifest::ReleaseId;
 use delivery_release::repository::Repository;
 
 use super::choice::{RollbackError, is_version};
-use super::{RollbackPlan, RolledBack, functions_back, hold, say_functions};
+use super::{FunctionBack, RollbackPlan, RolledBack, functions_back, hold, say_functions};
 use crate::args::Global;
 use crate::args::rollout::Rollback;
 use crate::error::CliError;
@@ -118,24 +118,7 @@ pub(super) async fn rollback(
             ));
         }
     })?;
-    let short_name = target.short(&work.pipeline);
-    let follow = format!("delivery log --follow --pipeline {short_name}");
-    let resume = format!("{}{name}{choice}", super::RESUME);
-    let resume = work.is_delivered.then_some(resume);
-    let rolled_back = RolledBack {
-        environment: name,
-        revision: Some(Revision::new(work.to.commit(), None, None)),
-        release: Some(work.to.id.to_string()),
-        functions,
-        execution: Some(execution),
-        pipeline: work.pipeline.name().to_owned(),
-        only_functions: None,
-        held: work
-            .stage
-            .filter(|_| work.is_delivered)
-            .map(|stage| stage.stage),
-        next: [follow].into_iter().chain(resume).collect(),
-    };
+    let rolled_back = work.rolled_back(functions, execution);
     answer::print(global.json, &rolled_back);
     rolled_back
         .end(global, arguments, target, work.pipeline)
@@ -348,6 +331,26 @@ impl Work<'_> {
     fn choice(&self) -> String {
         let delivered = self.stage.as_ref().filter(|_| self.is_delivered);
         delivered.map_or_else(String::new, |stage| self.target.choice(&stage.pipeline))
+    }
+
+    fn rolled_back(&self, functions: Vec<FunctionBack>, execution: String) -> RolledBack {
+        let name = self.found.environment.name();
+        let pipeline = self.target.short(&self.pipeline);
+        let follow = format!("delivery log --follow --pipeline {pipeline}");
+        let resume = format!("{}{name}{}", super::RESUME, self.choice());
+        let resume = self.is_delivered.then_some(resume);
+        let stage = self.stage.as_ref().filter(|_| self.is_delivered);
+        RolledBack {
+            environment: name.to_string(),
+            revision: Some(Revision::new(self.to.commit(), None, None)),
+            release: Some(self.to.id.to_string()),
+            functions,
+            execution: Some(execution),
+            pipeline: self.pipeline.name().to_owned(),
+            only_functions: None,
+            held: stage.map(|stage| stage.stage.clone()),
+            next: [follow].into_iter().chain(resume).collect(),
+        }
     }
 
     /// Says what would change.

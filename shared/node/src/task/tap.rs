@@ -18,8 +18,10 @@ const MAX_NAMES: usize = 50;
 pub(super) fn read(output: &str) -> Option<Report> {
     let count = |what: &str| {
         let counts = output.lines().filter_map(|line| line.strip_prefix("# "));
-        let counts = counts.filter_map(|line| line.strip_prefix(what)?.trim().parse().ok());
-        counts.last().map_or(0, |count: u16| usize::from(count))
+        let mut counts = counts.filter_map(|line| line.strip_prefix(what)?.trim().parse().ok());
+        counts
+            .next_back()
+            .map_or(0, |count: u16| usize::from(count))
     };
     let failed = count("fail ") + count("cancelled ");
     let skipped = count("skipped ");
