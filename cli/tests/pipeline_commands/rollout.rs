@@ -11,7 +11,7 @@ use delivery_testing::world::World as Aws;
 use serde_json::{Value, json};
 
 use crate::text;
-use crate::world::{PIPELINE, World};
+use crate::world::{Ended, PIPELINE, World};
 
 /// A pipeline that delivers the function `greeter`, and others where there are more, with three versions each.
 struct Shop {
@@ -298,10 +298,17 @@ async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
     assert_eq!(never.code, 5, "{}", never.printed);
     assert_eq!(shop.served().await.0, "2");
 
-    let back = shop
+    let rollback = ["rollback", "prod", "--yes", "-m", "no/orders"];
+    let following = shop
         .world
-        .json(&["rollback", "prod", "--yes", "-m", "no/orders"])
-        .await;
+        .spawn(&[&rollback[..], &["--wait", "--json"]].concat());
+    // The stage runs again with what the first execution had, and the function went back before.
+    let job = shop.world.job_of("deploy-app").await;
+    assert_eq!(shop.served().await.0, "1");
+    let parameters = job.user_parameters();
+    assert!(parameters.contains(&first), "{parameters}");
+    shop.world.bring(&job, "1").await;
+    let back = Ended::of(following).await;
     assert_eq!(back.code, 0, "{}", back.printed);
     let document = &back.documents[0];
     assert_eq!(
@@ -309,12 +316,11 @@ async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
         json!([{"alias": "greeter:prod", "version": "1", "from": "2"}])
     );
     assert_eq!(document["held"], "Production");
-    assert_eq!(shop.served().await.0, "1");
-    // The stage runs again with what the first execution had.
-    let job = shop.world.job_of("deploy-app").await;
-    let parameters = job.user_parameters();
-    assert!(parameters.contains(&first), "{parameters}");
-    shop.world.bring(&job, "1").await;
+    let result = back.documents.last().unwrap();
+    assert_eq!(
+        (&result["type"], &result["exitCode"]),
+        (&json!("result"), &json!(0))
+    );
 
     // What comes after it waits, and everybody sees why.
     shop.world.run(&["start"]).await;
