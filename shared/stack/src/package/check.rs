@@ -78,10 +78,11 @@ mod tests {
         `their/`, which `CodeUri` of `Typo` names in `api/template.yaml`, is not there
         cannot read the template `api/broken.yaml`
         ");
-        assert!(
-            mistakes(&folder, "api/there/index.js")[0]
-                .to_string()
-                .contains("no `Resources`")
+        write("none.yaml", "Outputs: {}");
+        let none = mistakes(&folder, "none.yaml");
+        assert_eq!(
+            none[0].to_string(),
+            "`none.yaml` is not a template: it has no `Resources`"
         );
     }
 }
