@@ -49,7 +49,7 @@ pub(crate) fn print(mut error: clap::Error, line: &[OsString]) -> Exit {
             return Exit::Usage;
         }
         ErrorKind::InvalidSubcommand => {
-            if let Some(text) = unknown_command(&error) {
+            if let Some(text) = unknown_command(&error, line) {
                 write_stderr(&text);
                 return Exit::Usage;
             }
@@ -79,36 +79,49 @@ fn usage(line: &[OsString]) -> StyledStr {
     command.clone().render_usage()
 }
 
-fn unknown_command(error: &clap::Error) -> Option<String> {
+fn unknown_command(error: &clap::Error, line: &[OsString]) -> Option<String> {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
         return None;
     };
-    let command = Cli::command();
+    let root = Cli::command();
+    // The command before it, where that has commands of its own (`delivery env`).
+    let before = line.iter().take_while(|word| *word != typed.as_str());
+    let group = before.filter_map(|word| root.find_subcommand(word)).last();
+    let command = group.unwrap_or(&root);
+    let name = group.map_or_else(
+        || "delivery".to_owned(),
+        |group| format!("delivery {}", group.get_name()),
+    );
     let verbs: Vec<&str> = command
         .get_subcommands()
         .map(clap::Command::get_name)
         .collect();
     let mut text = format!("error: unknown command `{}`", foreign::line(typed));
-    let help = match meant(typed, &verbs) {
-        Some(help) => help,
-        None => "`delivery help` lists the commands".to_owned(),
-    };
+    let of_others = meant_by_others(typed).filter(|_| group.is_none());
+    let help = of_others
+        .or_else(|| meant(typed, &verbs).map(|verb| format!("did you mean `{name} {verb}`?")))
+        .unwrap_or_else(|| format!("`{name} --help` lists the commands"));
     let _infallible = write!(text, "\n  help: {help}");
     Some(text)
 }
 
-fn meant(typed: &str, verbs: &[&str]) -> Option<String> {
+fn meant_by_others(typed: &str) -> Option<String> {
     let typed = typed.to_ascii_lowercase();
-    if let Some((_, help)) = OTHER_WORDS.iter().find(|(word, _)| *word == typed) {
-        return Some((*help).to_owned());
+    let found = OTHER_WORDS.iter().find(|(word, _)| *word == typed);
+    found.map(|(_, help)| (*help).to_owned())
+}
+
+fn meant<'a>(typed: &str, verbs: &[&'a str]) -> Option<&'a str> {
+    let typed = typed.to_ascii_lowercase();
+    if typed == "list" && verbs.contains(&"ls") {
+        return Some("ls");
     }
     let far = |verb: &str| strsim::damerau_levenshtein(verb, &typed);
     // With two letters wrong, little of a short word is left to recognise.
     let near = verbs
         .iter()
         .filter(|verb| far(verb) <= MISTYPED && far(verb) * 2 < verb.len());
-    let nearest = near.min_by_key(|verb| far(verb))?;
-    Some(format!("did you mean `delivery {nearest}`?"))
+    near.min_by_key(|verb| far(verb)).copied()
 }
 
 /// Names the environment variable of a value that was not typed: clap names only the flag.
@@ -159,7 +172,11 @@ mod tests {
     use super::*;
 
     fn advice(typed: &str) -> String {
-        unknown_command(&Cli::try_parse_from(["delivery", typed]).unwrap_err()).unwrap()
+        let line: Vec<OsString> = format!("delivery {typed}")
+            .split(' ')
+            .map(OsString::from)
+            .collect();
+        unknown_command(&Cli::try_parse_from(&line).unwrap_err(), &line).unwrap()
     }
 
     #[test]
@@ -172,7 +189,10 @@ mod tests {
             ("rnu", "did you mean `delivery run`?"),
             ("stauts", "did you mean `delivery status`?"),
             ("aprove", "did you mean `delivery approve`?"),
-            ("frobnicate", "`delivery help` lists"),
+            ("frobnicate", "`delivery --help` lists"),
+            ("env list", "did you mean `delivery env ls`?"),
+            ("env dwon", "did you mean `delivery env down`?"),
+            ("env frobnicate", "`delivery env --help` lists"),
         ] {
             let text = advice(typed);
             assert!(text.contains(expected), "{text}");
