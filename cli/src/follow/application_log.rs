@@ -26,8 +26,18 @@ const VERSION: &str = "FunctionVersion";
 /// The type of a function in a stack.
 const FUNCTION: &str = "AWS::Lambda::Function";
 
-/// What begins an error in a log, of Node.js, Python, Java and of Lambda itself.
-const ERRORS: [&str; 5] = ["rror", "ERROR", "xception", "Traceback", "Task timed out"];
+/// What begins an error in a log, of Node.js, Python, Java, of Lambda itself, and of the local AWS, which writes a function that
+/// cannot be loaded without the word.
+const ERRORS: [&str; 8] = [
+    "rror",
+    "ERROR",
+    "xception",
+    "Traceback",
+    "Task timed out",
+    "Cannot find module",
+    "Unable to import module",
+    "init failed",
+];
 
 /// Where the code of a function lies: on Lambda, and in the local AWS.
 const CODE_FOLDERS: [&str; 2] = ["/var/task/", "/code/"];
