@@ -44,6 +44,8 @@ struct Seen {
     execution_names: BTreeMap<String, String>,
     /// How what stays up is reached; it ends the output.
     kept: &'static str,
+    /// Failures that are not shown yet.
+    failures: Vec<String>,
 }
 
 impl Reporter {
@@ -151,7 +153,10 @@ impl Reporter {
         if let Some(live) = &self.live {
             live.update(message);
         }
-        let text = self.text(message, &seen);
+        let mut text = self.text(message, &seen);
+        if self.live.is_some() {
+            text = seen.last(message, text);
+        }
         let print = || {
             if self.json {
                 write_stdout(&json::line(None, message));
@@ -218,6 +223,24 @@ impl Reporter {
 }
 
 impl Seen {
+    /// What is printed with a message beside a live view: failures come below the view, which stays as a whole when its
+    /// execution ends, and would be scrolled away above it.
+    fn last(&mut self, message: &Message, text: Option<String>) -> Option<String> {
+        match message {
+            Message::Run(RunMessage::Failure(_)) => {
+                self.failures.extend(text);
+                None
+            }
+            Message::Run(RunMessage::Execution { status, .. })
+                if !matches!(status.as_str(), "InProgress" | "Stopping") =>
+            {
+                joined(text.into_iter().chain(self.failures.drain(..)))
+            }
+            Message::Run(RunMessage::Result(_)) => joined(self.failures.drain(..).chain(text)),
+            _ => text,
+        }
+    }
+
     fn note(&mut self, message: &Message) {
         match message {
             Message::Run(RunMessage::Execution {
@@ -232,6 +255,12 @@ impl Seen {
             _ => {}
         }
     }
+}
+
+/// Texts as one; `None` where there is none.
+fn joined(texts: impl Iterator<Item = String>) -> Option<String> {
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 /// Whether there is a person to ask: questions are put only where both the question is seen and the answer
