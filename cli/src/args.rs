@@ -135,7 +135,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run the pipeline on this machine, from the current commit to production.
     ///
-    /// Builds the action functions if needed, starts a local AWS, launches the same template that AWS would
+    /// Starts a local AWS, launches the same template that AWS would
     /// get, and takes the application in DIR through every stage.
     Run(Run),
 

@@ -119,4 +119,8 @@ pub(crate) struct Resume {
     /// The environment.
     #[arg(value_name = "ENV")]
     pub(crate) environment: String,
+
+    /// Do not ask where a release waits, which is delivered then: it may be the one that was rolled back.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }

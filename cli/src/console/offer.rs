@@ -204,7 +204,7 @@ fn resume(pipeline: &PipelineState, stage: &StageState) -> Option<Draft> {
         word: "Resume",
         question: format!("Let the pipeline deliver to {environment} again?"),
         note: "What waits for the stage is delivered then.",
-        arguments: line(&["resume"], &options, &[environment]),
+        arguments: line(&["resume", "--yes"], &options, &[environment]),
         preview: None,
         takes_reason: false,
         seen: format!("{:?}", stage.closed.as_ref()?.since),
@@ -497,7 +497,7 @@ mod tests {
         }
         let lines = lines(&look);
         assert!(
-            lines.contains(&"delivery resume --pipeline=app -- prod".to_owned()),
+            lines.contains(&"delivery resume --yes --pipeline=app -- prod".to_owned()),
             "{lines:?}"
         );
     }

@@ -9,6 +9,7 @@ use crate::args::rollout::Resume;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
+use crate::release::agree;
 
 use super::delivered::place::{self, Place};
 use super::read;
@@ -38,11 +39,11 @@ impl CommandAnswer for Resumed {
         let mut lines = vec![if self.was_open {
             format!("• {} was open already", self.stage)
         } else {
-            format!("✓ {} is delivered to again", self.environment)
+            format!("✓ deliveries to {} are on again", self.environment)
         }];
         let waited = |revision: &Option<Revision>| {
             format!(
-                "• {} waited, and goes on now",
+                "• {} was waiting and goes on now",
                 short_form(revision.as_ref())
             )
         };
@@ -62,6 +63,7 @@ pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, 
         .filter(|_| !was_open)
         .flat_map(|stage| &stage.inbound);
     let waiting: Vec<_> = waiting.map(|one| one.revision.clone()).collect();
+    ask(global, arguments, &waiting)?;
     let sent = place
         .pipeline
         .client()
@@ -89,6 +91,22 @@ pub(crate) async fn resume(global: &Global, arguments: &Resume) -> Result<Exit, 
     };
     answer::print(global.json, &resumed);
     Ok(Exit::Success)
+}
+
+/// What waits is delivered then, and whoever has just rolled back may not know that it is the same release.
+fn ask(global: &Global, arguments: &Resume, waiting: &[Option<Revision>]) -> Result<(), CliError> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let environment = &arguments.environment;
+    let waiting: Vec<_> = waiting
+        .iter()
+        .map(|revision| short_form(revision.as_ref()))
+        .collect();
+    let waiting = waiting.join(", ");
+    let question = format!("{waiting} is waiting, and goes to {environment} then. Open it?");
+    let otherwise = format!("{waiting} is waiting and would be delivered: nothing was changed");
+    Ok(agree(arguments.yes, global.json, &question, &otherwise)?)
 }
 
 /// The stage that delivers to the environment. Of several pipelines the one whose stage is held is meant.

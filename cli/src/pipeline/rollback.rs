@@ -28,6 +28,7 @@ use crate::stack::question;
 
 use super::delivered::history::{self, Delivery};
 use super::delivered::place::{self, App, Place};
+use super::read;
 use super::rollout::{Look, caller, changed_meanwhile};
 use super::start::Following;
 use super::state::Revision;
@@ -356,9 +357,14 @@ pub(crate) fn readable_reason(reason: &str) -> String {
 
 /// Closes the transition into the stage. `choice` is the option that names its pipeline, where it has to be named.
 async fn hold(place: &Place, arguments: &Rollback, choice: &str, by: &str) -> Result<(), CliError> {
-    let why = arguments.message.as_deref().unwrap_or(NO_REASON);
+    let why = arguments.message.as_deref();
     let again = format!("{}{choice}", arguments.environment);
-    let reason = reason(by, &again, why);
+    // The reason that it is closed for already says more than none.
+    let known = match why {
+        Some(_) => None,
+        None => known_reason(place).await,
+    };
+    let reason = known.unwrap_or_else(|| reason(by, &again, why.unwrap_or(NO_REASON)));
     let sent = place
         .pipeline
         .client()
@@ -374,6 +380,13 @@ async fn hold(place: &Place, arguments: &Rollback, choice: &str, by: &str) -> Re
             .pipeline
             .refused("codepipeline:DisableStageTransition"),
     )
+}
+
+/// Why the stage is closed; `None` where it is open, or where that cannot be read: nothing of it keeps a rollback.
+async fn known_reason(place: &Place) -> Option<String> {
+    let mut found = read::state(&place.pipeline).await.ok()?.stages.into_iter();
+    let stage = found.find(|stage| stage.name == place.stage)?;
+    stage.closed?.reason
 }
 
 /// Gives the old version of each function all traffic, in one call each. One that is refused does not keep the others

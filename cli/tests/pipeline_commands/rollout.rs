@@ -348,7 +348,10 @@ async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
     assert_eq!(forced.code, 0, "{}", forced.printed);
     assert_eq!(shop.served().await.0, "3");
 
-    let resumed = shop.world.json(&["resume", "prod"]).await;
+    // What waits may be what was rolled back.
+    let unasked = shop.world.json(&["resume", "prod"]).await;
+    assert_eq!(unasked.code, 2, "{}", unasked.printed);
+    let resumed = shop.world.json(&["resume", "prod", "--yes"]).await;
     assert_eq!(resumed.code, 0, "{}", resumed.printed);
     assert_eq!(resumed.documents[0]["wasOpen"], false);
     let _goes_on = shop.world.job_of("deploy-app").await;
