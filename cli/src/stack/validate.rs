@@ -128,7 +128,7 @@ impl CommandAnswer for Validation {
         );
         if !self.are_named {
             text.push_str(
-                "`delivery validate template.yaml` holds a service's own template against the rules of CloudFormation\n",
+                "`delivery validate template.yaml` checks a service's own template against the rules of CloudFormation\n",
             );
         }
         text + &rollouts(&self.environments)
