@@ -33,6 +33,11 @@ const SITE_PAGE: &str = "index.html";
 /// Where a site without a project lies.
 const SITE_FOLDERS: [&str; 3] = [".", "build", "dist"];
 
+/// What folders of sites are called that lie beside a template.
+const SITE_NAMES: [&str; 8] = [
+    "client", "frontend", "public", "site", "static", "web", "website", "www",
+];
+
 /// Largest file that is looked at as a template: `CloudFormation` takes 1 MB
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 const MAX_TEMPLATE_BYTES: u64 = 1_000_000;
@@ -213,6 +218,7 @@ impl Walk<'_> {
         let below = match (within, &node) {
             (Within::Repository, node) => self.service(directory, node.as_ref()),
             (Within::Service, Some(node)) if self.site(directory, node) => Below::Nothing,
+            (Within::Service, None) if self.may_be_site(directory) => Below::Nothing,
             (Within::Service, _) => Below::Sites,
         };
         let within = match below {
@@ -226,6 +232,20 @@ impl Walk<'_> {
         for child in folders(&self.repository.join(directory)) {
             self.look(&joined(directory, &child), depth + 1, within);
         }
+    }
+
+    /// Names a folder beside a template that looks like a site: its pages may as well be those that a function serves.
+    fn may_be_site(&mut self, directory: &str) -> bool {
+        let name = directory.rsplit('/').next().unwrap_or_default();
+        let is_site =
+            SITE_NAMES.contains(&name) && self.repository.join(directory).join(SITE_PAGE).is_file();
+        if is_site {
+            let why = format!(
+                "it has an `{SITE_PAGE}`; if it is a site, add it to `[services]`: `{name} = {{ directory = \"{directory}\", site = \".\" }}`"
+            );
+            self.found.unclear(directory, why);
+        }
+        is_site
     }
 
     /// Adds what a folder is.

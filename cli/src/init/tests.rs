@@ -54,6 +54,7 @@ fn a_repository_that_is_a_service_is_one_with_its_sites() {
     insta::assert_snapshot!(planned(&[
         ("template.yaml", TEMPLATE),
         ("src/index.html", ""),
+        ("public/index.html", ""),
         ("web/package.json", vite),
         ("web/package-lock.json", r#"{"lockfileVersion": 3}"#),
         ("web/index.html", ""),
