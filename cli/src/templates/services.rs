@@ -2,29 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use delivery_action::failure::{ActionError as _, chain};
 use delivery_definition::{Definition, Detected, Kind, Service};
-use delivery_stack::package::{self, Folder};
+use delivery_stack::package::{self, Folder, PackageError};
 
 use crate::message::{Finding, Severity};
 
-/// What is found. Of a service that is built nothing is looked at: its build may make what is not there yet.
+/// What to do about a path of a service that is built.
+const OF_A_BUILD: &str = "correct the path; if the build makes it, add it to `.gitignore`";
+
+/// What is found.
 pub(super) fn findings(
     definition: &Definition,
     folder: &Path,
     kinds: &BTreeMap<String, Detected>,
 ) -> Vec<Finding> {
     let services = definition.services().iter();
-    let deployed_as_they_are = services.filter(|service| service.build.is_none());
-    let findings = deployed_as_they_are.flat_map(|service| match kinds.get(&service.name) {
+    let findings = services.flat_map(|service| match kinds.get(&service.name) {
         Some(Detected {
             kind: Kind::Stack,
             template: Some(template),
         }) => of_template(folder, service, template),
         Some(Detected {
             kind: Kind::Site, ..
-        }) => of_site(folder, service).into_iter().collect(),
+        }) if service.build.is_none() => of_site(folder, service).into_iter().collect(),
         _ => Vec::new(),
     });
     findings.collect()
@@ -35,13 +38,39 @@ fn of_template(folder: &Path, service: &Service, template: &str) -> Vec<Finding>
         "." => template.to_owned(),
         directory => format!("{directory}/{template}"),
     };
-    let mistakes = package::mistakes(&Folder::new(folder), &path);
-    let findings = mistakes.iter().map(|mistake| Finding {
-        severity: Severity::Error,
-        message: format!("service `{}`: {}", service.name, chain(mistake)),
-        help: mistake.hint(),
+    let mistakes = package::mistakes(&Folder::new(folder), &path).into_iter();
+    let of_build = |mistake: &PackageError| service.build.is_some() && may_be_made(folder, mistake);
+    let findings = mistakes.filter(|mistake| !of_build(mistake));
+    let findings = findings.map(|mistake| {
+        let (severity, help) = match service.build {
+            Some(_) => (Severity::Note, Some(OF_A_BUILD.to_owned())),
+            None => (Severity::Error, mistake.hint()),
+        };
+        Finding {
+            severity,
+            message: format!("service `{}`: {}", service.name, chain(&mistake)),
+            help,
+        }
     });
     findings.collect()
+}
+
+/// Whether a build can be expected to make what is not there: a template, or what Git ignores, as it should what is made.
+fn may_be_made(folder: &Path, mistake: &PackageError) -> bool {
+    let PackageError::Missing(place) = mistake else {
+        return true;
+    };
+    let template = Path::new(&place.file).parent().unwrap_or(Path::new(""));
+    let ignored = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["check-ignore", "--quiet", "--"])
+        .arg(template.join(&place.path))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    // 1: it is not ignored; where that is not known, nothing is said.
+    ignored.map_or(true, |status| status.code() != Some(1))
 }
 
 fn of_site(folder: &Path, service: &Service) -> Option<Finding> {
