@@ -21,7 +21,7 @@ pub(crate) use approval::{approve, reject};
 pub(crate) use log::log;
 pub(crate) use resume::resume;
 pub(crate) use retry::retry;
-pub(crate) use rollback::{open_command, readable_reason, resume_command, rollback};
+pub(crate) use rollback::{held_because, open_command, readable_reason, resume_command, rollback};
 pub(crate) use rollout::{caller, rollout};
 pub(crate) use start::start;
 pub(crate) use status::status;

@@ -355,6 +355,13 @@ pub(crate) fn readable_reason(reason: &str) -> String {
     }
 }
 
+/// Why the pipeline that delivers to an environment is held, for people; `None` where it is not, or where that cannot be read.
+pub(crate) async fn held_because(target: &Target, environment: &str) -> Option<String> {
+    let place = place::at_most_one(target, None, environment).await.ok()??;
+    let reason = known_reason(&place).await?;
+    Some(readable_reason(&reason))
+}
+
 /// Closes the transition into the stage. `choice` is the option that names its pipeline, where it has to be named.
 async fn hold(place: &Place, arguments: &Rollback, choice: &str, by: &str) -> Result<(), CliError> {
     let why = arguments.message.as_deref();

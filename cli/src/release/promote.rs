@@ -21,8 +21,8 @@ use crate::follow::Pipeline;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 use crate::output::write_stderr;
-use crate::pipeline::caller;
 use crate::pipeline::start::Following;
+use crate::pipeline::{caller, held_because};
 
 /// A release that is on its way to an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -186,13 +186,17 @@ async fn show(
     if difference.is_none() {
         write_stderr("nothing differs: it is deployed again");
     }
+    let name = to.name();
+    if let Some(reason) = held_because(&releases.target, name.as_str()).await {
+        write_stderr(&format!(
+            "the pipeline does not deliver to {name} now: {reason}; a promotion goes there all the same"
+        ));
+    }
     if let Some(lease) = to.state().await?.lease {
         let (deployment, until) = (lease.deployment, lease.until);
         write_stderr(&format!(
-            "{} is being changed by {} ({}); the pipeline waits for it, and the lease lasts until {until}",
-            to.name(),
-            deployment.by,
-            deployment.owner
+            "{name} is being changed by {} ({}); the pipeline waits for it, and the lease lasts until {until}",
+            deployment.by, deployment.owner
         ));
     }
     Ok(())

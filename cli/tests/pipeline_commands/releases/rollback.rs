@@ -119,6 +119,13 @@ async fn an_environment_goes_back_to_the_release_before() {
             "release={first}&kind=rollback&from=-&by=ann&reason=no%20orders&unverified=no&name=-&commit={commit}"
         )
     );
+    // Whoever promotes is told.
+    let promote = ["promote", "int", "prod", "--release", first.as_str()];
+    let unasked = [&promote[..], &["--unverified", "-m", "sale"]].concat();
+    let unasked = delivered.shop.run(&unasked).await;
+    assert_eq!(unasked.code, 2, "{}", unasked.printed);
+    let says = "the pipeline does not deliver to prod now: rolled back by ann: no orders";
+    assert!(unasked.printed.contains(says), "{}", unasked.printed);
     let resumed = delivered.shop.json(&["resume", "prod"]).await;
     assert_eq!(resumed.documents[0]["wasOpen"], false, "{}", resumed.data);
 }
