@@ -34,7 +34,7 @@ const MOST_REPORTS: usize = 1_000;
 /// Longest part of a report's own name in that of its file: file systems allow 255 bytes in all.
 const MAX_REPORT_NAME: usize = 100;
 
-/// Tells runs that begin in the same second apart.
+/// Tells runs that begin in the same second apart; others are drawn where one has them.
 const RANDOM_CHARS: usize = 4;
 
 /// The runs of an application.
@@ -82,14 +82,17 @@ impl RunsFolder {
         if !ignore.exists() {
             fs::write(ignore, "*\n")?;
         }
-        let random = Uuid::new_v4().simple().to_string();
-        let id = format!(
-            "{}-{}",
-            now.strftime("%Y%m%d-%H%M%S"),
-            &random[..RANDOM_CHARS]
-        );
-        let folder = self.run(&id);
-        fs::create_dir(&folder.path)?;
+        let folder = loop {
+            let random = Uuid::new_v4().simple().to_string();
+            let random = &random[..RANDOM_CHARS];
+            let folder = self.run(&format!("{}-{random}", now.strftime("%Y%m%d-%H%M%S")));
+            match fs::create_dir(&folder.path) {
+                Ok(()) => break folder,
+                // Another run of this second has these characters.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
         let lock = lock::take(&folder.lock_file()).map_err(io::Error::other)?;
         let lock = lock.ok_or_else(|| io::Error::other("another process has the run's lock"))?;
         Ok((folder, lock))
