@@ -5,6 +5,8 @@
 mod folder;
 mod git;
 
+pub use git::is_ignored;
+
 use std::path::{Path, PathBuf};
 
 use delivery_action::failure::{ActionError, FailureType};

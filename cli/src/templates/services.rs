@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use delivery_action::failure::{ActionError as _, chain};
 use delivery_definition::{Definition, Detected, Kind, Service};
 use delivery_stack::package::{self, Folder, PackageError};
+use local::source::is_ignored;
 
 use crate::message::{Finding, Severity};
 
@@ -61,16 +61,8 @@ fn may_be_made(folder: &Path, mistake: &PackageError) -> bool {
         return true;
     };
     let template = Path::new(&place.file).parent().unwrap_or(Path::new(""));
-    let ignored = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["check-ignore", "--quiet", "--"])
-        .arg(template.join(&place.path))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    // 1: it is not ignored; where that is not known, nothing is said.
-    ignored.map_or(true, |status| status.code() != Some(1))
+    // Where that is not known, nothing is said.
+    is_ignored(folder, &template.join(&place.path)).unwrap_or(true)
 }
 
 fn of_site(folder: &Path, service: &Service) -> Option<Finding> {

@@ -234,8 +234,28 @@ fn answer(root: &Path, command: &'static str, output: &Output) -> Result<String,
 }
 
 async fn run(folder: &Path, arguments: &[&str]) -> Result<Output, SourceError> {
-    Command::new("git")
-        .arg("-C")
+    Command::from(command(folder, arguments))
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(SourceError::NoGit)
+}
+
+/// Whether Git ignores a path below a folder; `None` where that cannot be known, as outside of a repository.
+#[must_use]
+pub fn is_ignored(folder: &Path, path: &Path) -> Option<bool> {
+    let path = path.to_str()?;
+    let looked = command(folder, &["check-ignore", "--quiet", "--", path]).output();
+    match looked.ok()?.status.code() {
+        Some(0) => Some(true),
+        Some(1) => Some(false),
+        _ => None,
+    }
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut git = std::process::Command::new("git");
+    git.arg("-C")
         .arg(folder)
         .args(arguments)
         // Dates in UTC and messages that are the same everywhere; and never a question.
@@ -248,11 +268,8 @@ async fn run(folder: &Path, arguments: &[&str]) -> Result<Output, SourceError> {
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(SourceError::NoGit)
+        .stdin(Stdio::null());
+    git
 }
 
 fn text(bytes: &[u8]) -> String {
