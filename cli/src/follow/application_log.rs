@@ -171,5 +171,12 @@ mod tests {
         both.extend(failed);
         assert_eq!(telling(both)[..4], expected);
         assert_eq!(telling(Vec::new()), [""; 0]);
+        // As the local AWS writes it, beside a warning of another function that came later.
+        let not_loaded = lines(&[
+            "Worker init failed: Cannot find module 'nanoid'",
+            "will require node >=22. You are running node v20.20.2",
+        ]);
+        let late: Vec<String> = [not_loaded.clone(), all].concat();
+        assert_eq!(telling(late)[..2], not_loaded[..]);
     }
 }

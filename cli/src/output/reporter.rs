@@ -270,3 +270,37 @@ pub(crate) fn can_ask() -> bool {
         && std::io::stderr().is_terminal()
         && delivery_action::env::var("CI").is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::run_examples;
+
+    #[test]
+    fn beside_a_live_view_failures_follow_the_end_of_their_execution() {
+        let failure = run_examples()
+            .into_iter()
+            .find(|message| matches!(message, RunMessage::Failure(_)))
+            .unwrap();
+        let execution = |status: &str| {
+            Message::from(RunMessage::Execution {
+                execution: "e".to_owned(),
+                status: status.to_owned(),
+                revision: None,
+                summary: None,
+            })
+        };
+        let mut seen = Seen::default();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(seen.last(&failure.into(), text("error")), None);
+        assert_eq!(seen.last(&execution("InProgress"), text("on")), text("on"));
+        assert_eq!(
+            seen.last(&execution("Failed"), text("failed")),
+            text("failed\nerror")
+        );
+        assert_eq!(
+            seen.last(&execution("Failed"), text("failed")),
+            text("failed")
+        );
+    }
+}

@@ -28,6 +28,49 @@ fn validate(root: &Path) -> Output {
     command.env("PATH", "").arg("validate").output().unwrap()
 }
 
+#[test]
+fn a_path_that_a_build_may_make_is_what_git_ignores() {
+    let repository = repository();
+    let root = repository.path();
+    let write = |file: &str, text: &str| std::fs::write(root.join(file), text).unwrap();
+    write(
+        "delivery.toml",
+        "application = \"x\"\n[services]\napi = { directory = \".\", template = \"api.yaml\", build = { task = \"package\" } }\n\
+         [environments]\nint = {}\n",
+    );
+    write(
+        "api.yaml",
+        "Resources:\n  F: { Type: 'AWS::Serverless::Function', Properties: { CodeUri: dist/ } }\n",
+    );
+    let said = || {
+        // Of a shell in which a Git hook runs.
+        let mut command = delivery(root);
+        command.env("GIT_DIR", "/nonexistent").arg("validate");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let warning = "warning: delivery.toml: service `api`: `dist/`, which `CodeUri` of `F` names in `api.yaml`, is not there";
+    assert!(said().contains(warning), "{}", said());
+    write(".gitignore", ".home\ndist/\n");
+    assert!(!said().contains(warning), "{}", said());
+}
+
+#[test]
+fn the_doctor_passes_over_aws_where_there_is_no_region() {
+    let repository = repository();
+    let mut command = delivery(repository.path());
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"] {
+        command.env_remove(name);
+    }
+    let output = command
+        .env("HOME", repository.path())
+        .arg("doctor")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("and `delivery run` needs none"), "{said}");
+    assert!(!said.contains("failed    region"), "{said}");
+}
+
 /// `run`, `validate`, `up` and `publish` check the same settings: the last two only once somebody is signed in.
 #[test]
 fn settings_that_fit_no_template_are_refused_by_every_command_that_uses_them() {

@@ -329,7 +329,7 @@ async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
     shop.world.until_stage("Commit", "Succeeded").await;
     let status = shop.world.json(&["status"]).await;
     let production = &status.documents[0]["pipeline"]["stages"][2];
-    let reason = text(&production["closed"]["reason"]);
+    let reason = text(&production["closed"]["reason"]).to_owned();
     assert_eq!(
         reason,
         "rolled back by ann (delivery resume prod opens it) no orders"
@@ -347,6 +347,10 @@ async fn an_environment_goes_back_and_is_held_until_it_is_resumed() {
         .await;
     assert_eq!(forced.code, 0, "{}", forced.printed);
     assert_eq!(shop.served().await.0, "3");
+    // It came without a reason: the one that is known stays.
+    let status = shop.world.json(&["status"]).await;
+    let production = &status.documents[0]["pipeline"]["stages"][2];
+    assert_eq!(text(&production["closed"]["reason"]), reason);
 
     // What waits may be what was rolled back.
     let unasked = shop.world.json(&["resume", "prod"]).await;

@@ -89,6 +89,12 @@ async fn a_good_commit_reaches_production(day: &Day<'_>) -> Run {
     let commit = day.greeter.head().unwrap();
     let run = day.deliver().await;
     assert_eq!(run.exit_code, 0, "{}", run.printed);
+    // The reports of the tests of both stages, and of the unit tests, have come through the functions' logs.
+    let reports = files(&day.greeter.path().join(".delivery/runs"));
+    let reports = reports
+        .iter()
+        .filter(|(path, text)| path.contains("/junit/") && text.contains("<testcase"));
+    assert_eq!(reports.count(), 3);
     let failed: Vec<_> = run
         .actions()
         .into_iter()
