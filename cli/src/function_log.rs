@@ -5,8 +5,8 @@ mod entries;
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use delivery_action::aws::CallError;
+use delivery_function_log::{Span, default_group, of_function};
 
 use crate::follow::ActionSnapshot;
 
@@ -15,22 +15,21 @@ pub(crate) use entries::{Entry, attributed};
 /// As many lines as fit on a screen together with the cause.
 const TAIL_LINES: usize = 20;
 
-/// How long after CodePipeline has the result a function may still log: its clock and CodePipeline's are
-/// not the same, and Lambda's own lines follow the function's.
-const AFTER_THE_END_MS: i64 = 5_000;
-
-/// How long after its end an action's log may still grow: CloudWatch Logs shows what it takes seconds later.
-const INGESTION_LAG: Duration = Duration::from_secs(5);
-
 /// How often a log that is still empty is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether the log of an action that is over holds all that it will.
 pub(crate) fn is_complete(action: &ActionSnapshot) -> bool {
-    let now = delivery_action::clock::timestamp()
-        .as_duration()
-        .as_secs_f64();
-    now - (action.started + action.seconds) >= INGESTION_LAG.as_secs_f64()
+    span(action).is_complete()
+}
+
+/// The time in which the action ran.
+pub(crate) fn span(action: &ActionSnapshot) -> Span {
+    let ended = milliseconds(action.started + action.seconds);
+    Span {
+        began_ms: milliseconds(action.started),
+        ended_ms: (action.status != "InProgress").then_some(ended),
+    }
 }
 
 /// Where an action's lines are.
@@ -60,20 +59,10 @@ impl LogPlace {
     }
 }
 
-/// The log group of a function: the one that its configuration names, else Lambda's default (Lambda
-/// Developer Guide, "Configuring CloudWatch log groups").
+/// The log group of a function; Lambda's default where it cannot be asked.
 pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> String {
-    let answer = client
-        .get_function_configuration()
-        .function_name(function)
-        .send()
-        .await
-        .ok();
-    let logging = answer
-        .as_ref()
-        .and_then(|configuration| configuration.logging_config());
-    let group = logging.and_then(|logging| logging.log_group());
-    group.map_or_else(|| format!("/aws/lambda/{function}"), str::to_owned)
+    let group = of_function(client, function).await;
+    group.unwrap_or_else(|_| default_group(function))
 }
 
 /// What the action logged since it began, its last lines, for people.
@@ -109,34 +98,9 @@ pub(crate) async fn read(
     place: &LogPlace,
     action: &ActionSnapshot,
 ) -> Result<Vec<Entry>, CallError> {
-    let group = &place.group;
-    let began = milliseconds(action.started);
-    let ended = milliseconds(action.started + action.seconds).saturating_add(AFTER_THE_END_MS);
-    let until = (action.status != "InProgress").then_some(ended);
-    let mut pages = client
-        .filter_log_events()
-        .log_group_name(group)
-        .set_log_stream_names(place.stream.clone().map(|stream| vec![stream]))
-        .start_time(began)
-        .set_end_time(until)
-        .into_paginator()
-        .send();
-    let mut entries = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = match page {
-            Ok(page) => page,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
-            {
-                return Ok(entries);
-            }
-            Err(error) => return Err(CallError::new("logs:FilterLogEvents", group, &error)),
-        };
-        entries.extend(page.events().iter().map(Entry::read));
-    }
-    entries.sort_by_key(|entry| entry.at_ms);
+    let stream = place.stream.as_deref();
+    let events = delivery_function_log::read(client, &place.group, stream, span(action)).await?;
+    let mut entries: Vec<Entry> = events.iter().map(Entry::read).collect();
     entries::identify(&mut entries);
     Ok(entries)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use delivery_action::action::{Action, Completion, Continuation, Outcome};
 use delivery_action::artifact::Store;
 use delivery_action::aws::SdkConfig;
-use delivery_action::clock::Deadline;
+use delivery_action::clock::{self, Deadline};
 use delivery_action::continuation::ContinuationToken;
 use delivery_action::job::Job;
 use delivery_action::process::Environment;
@@ -14,10 +14,12 @@ use delivery_action::workspace::Workspace;
 use delivery_node::project::{self, Project};
 use delivery_node::task::{Task, TaskEnd, TaskError};
 
+mod application;
 mod attempts;
 mod error;
 mod params;
 
+pub use application::{Application, Function};
 pub use attempts::Attempts;
 pub use error::EndToEndError;
 pub use params::{EndToEndParams, MAX_RETRIES};
@@ -57,35 +59,51 @@ impl Action for EndToEnd {
         let environment = project::environment(&workspace, &params.environment)?;
         let store = Store::for_job(&self.config, job);
         let source = store.fetch_and_extract(input, &workspace, "source").await?;
-        test(job, &source, params, attempts, &environment).await
+        self.test(job, &source, params, attempts, &environment)
+            .await
     }
 }
 
-/// Runs the task once.
-async fn test(
-    job: &Job,
-    source: &Path,
-    params: EndToEndParams,
-    attempts: Attempts,
-    environment: &Environment,
-) -> Result<Outcome, EndToEndError> {
-    let project = Project::open(source, &params.directory)?;
-    let task = Task {
-        name: params.task,
-        runner: params.runner,
-        report: params.report,
-    };
-    let target = params.environment.get(TARGET).cloned();
-    let mut deadline = project::child_deadline(job);
-    if let Some(timeout) = params.timeout {
-        deadline = deadline.min(Deadline::after(timeout));
-    }
-    match task.run(&project, environment, deadline).await {
-        Ok(end) => Ok(Outcome::Complete(Completion {
-            summary: summary(&task, target.as_deref(), &attempts, &end),
-            ..Completion::default()
-        })),
-        Err(error) => after_failure(error, attempts, params.retries, &task.name, target),
+impl EndToEnd {
+    /// Runs the task once.
+    async fn test(
+        &self,
+        job: &Job,
+        source: &Path,
+        params: EndToEndParams,
+        attempts: Attempts,
+        environment: &Environment,
+    ) -> Result<Outcome, EndToEndError> {
+        let project = Project::open(source, &params.directory)?;
+        let task = Task {
+            name: params.task,
+            runner: params.runner,
+            report: params.report,
+        };
+        let target = params.environment.get(TARGET).cloned();
+        let mut deadline = project::child_deadline(job);
+        if let Some(timeout) = params.timeout {
+            deadline = deadline.min(Deadline::after(timeout));
+        }
+        let began_ms = clock::timestamp().as_millisecond();
+        let mut error = match task.run(&project, environment, deadline).await {
+            Ok(end) => {
+                return Ok(Outcome::Complete(Completion {
+                    summary: summary(&task, target.as_deref(), &attempts, &end),
+                    ..Completion::default()
+                }));
+            }
+            Err(error) => error,
+        };
+        if let TaskError::Failed { failure, .. } = &mut error
+            && attempts.failed() >= params.retries
+        {
+            let log = params
+                .application
+                .log_since(began_ms, &self.config, job.invocation.deadline);
+            failure.add_application_log(&log.await);
+        }
+        after_failure(error, attempts, params.retries, &task.name, target)
     }
 }
 

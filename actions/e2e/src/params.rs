@@ -9,6 +9,8 @@ use delivery_node::junit::ReportGlob;
 use delivery_node::task::Runner;
 use serde::Deserialize;
 
+use crate::application::{Application, Function};
+
 /// Most retries: their descriptions fit into a continuation token, and a stage that still fails after
 /// that is broken.
 pub const MAX_RETRIES: u32 = 10;
@@ -28,6 +30,8 @@ pub struct EndToEndParams {
     pub retries: u32,
     /// How long one attempt may take; `None` means as long as the function has.
     pub timeout: Option<Duration>,
+    /// What is tested, and its log shown beside a failure.
+    pub application: Application,
     /// Variables that the task gets.
     pub environment: BTreeMap<String, String>,
 }
@@ -43,6 +47,8 @@ struct Keys {
     #[serde(default)]
     retries: Retries,
     timeout: Option<HumanDuration>,
+    function: Option<Function>,
+    stack: Option<String>,
 }
 
 #[derive(Default)]
@@ -78,6 +84,10 @@ impl Params for EndToEndParams {
             report: keys.report,
             retries: keys.retries.0,
             timeout: keys.timeout.map(|HumanDuration(timeout)| timeout),
+            application: Application {
+                function: keys.function,
+                stack: keys.stack,
+            },
             environment,
         })
     }

@@ -44,6 +44,7 @@ impl Cause {
             hint,
             output,
             log,
+            application_log: failure.application_log,
         }
     }
 
@@ -119,6 +120,7 @@ mod tests {
             output: vec!["  1 failing".to_owned(), "::error::x".to_owned()],
             failed_tests: vec!["greets: hallo".to_owned(), "b, c".to_owned()],
             log: Some("/aws/lambda/x stream".to_owned()),
+            application_log: Vec::new(),
         };
         assert_eq!(cause, expected);
         assert_eq!(cause.counted_tests(), Some("2 of 14 tests failed"));
@@ -141,6 +143,7 @@ mod tests {
         let failure = TaskFailure {
             test_says: vec!["+ 'Hallo'".to_owned(), "- 'Hello'".to_owned()],
             location: Some("test/a.test.js:9".to_owned()),
+            application_log: vec!["Error: boom".to_owned()],
         };
         let error = TaskError::Failed {
             task: "package".to_owned(),
@@ -154,6 +157,7 @@ mod tests {
         let cause = Cause::read("JobFailed", &message);
         assert_eq!(cause.test_says, failure.test_says);
         assert_eq!(cause.location, failure.location);
+        assert_eq!(cause.application_log, failure.application_log);
         assert_eq!(
             cause.message,
             "the npm task `package` failed: 1 of 2 tests failed: `greets`: `npm run package` ended with exit code 1"

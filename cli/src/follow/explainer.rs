@@ -151,17 +151,17 @@ impl Explainer {
     async fn failure(&self, now: &Snapshot, action: &ActionSnapshot) -> Failure {
         let place = self.log(action).await;
         let (code, message) = action.error.clone().unwrap_or_default();
-        let cause = Cause::read(&code, &message);
+        let mut cause = Cause::read(&code, &message);
         let untouched = untouched(&self.shape, now);
         let help = help(&untouched, &repair(&self.location, &code, &action.stage));
         let functions = application_log::functions(&self.clients, &self.shape, now, action).await;
         // Only a program of the project tests what was deployed.
         let is_test = !functions.is_empty() && cause.reproduction().is_some();
-        let application_log = if is_test {
-            application_log::lines(&self.clients, &functions, action).await
-        } else {
-            Vec::new()
-        };
+        let mut application_log = std::mem::take(&mut cause.application_log);
+        // A test that runs in CodeBuild reports nothing, and e2e may lack a permission.
+        if is_test && application_log.is_empty() {
+            application_log = application_log::lines(&self.clients, functions, action).await;
+        }
         let next = next(&self.location, &cause, &action.stage, is_test);
         let log = match &place {
             // What the failed program wrote says more than the action's own lines, which repeat it.

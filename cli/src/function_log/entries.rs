@@ -1,13 +1,11 @@
 //! The entries of a log group: which invocation each belongs to, and what a person reads of it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-
-use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
-use serde_json::{Map, Value};
 
 use crate::message::TestReport;
 use crate::output::foreign;
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use delivery_function_log::{fields, lines};
 
 /// One event of a log group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,27 +32,8 @@ impl Entry {
             at_ms: event.timestamp().unwrap_or_default(),
             stream: event.log_stream_name().unwrap_or_default().to_owned(),
             request: message.lines().find_map(request),
-            lines: message
-                .lines()
-                .filter_map(readable)
-                .flat_map(|message| split(&message))
-                .collect(),
+            lines: lines(message).iter().flat_map(|line| safe(line)).collect(),
             report: report(message),
-        }
-    }
-}
-
-impl Entry {
-    /// Whether this version of the function may have written it: Lambda names the version in the stream
-    /// (`2026/11/28/[7]8f00b204`), the local AWS does not.
-    pub(crate) fn may_be_of(&self, version: Option<&str>) -> bool {
-        let of_stream = self
-            .stream
-            .split_once('[')
-            .and_then(|(_, rest)| rest.split_once(']'));
-        match (of_stream, version) {
-            (Some((of_stream, _)), Some(version)) => of_stream == version,
-            _ => true,
         }
     }
 }
@@ -76,9 +55,9 @@ pub(super) fn identify(entries: &mut [Entry]) {
     }
 }
 
-/// A message of several lines as its lines: each is quoted on its own.
-fn split(message: &str) -> Vec<String> {
-    message.lines().map(str::to_owned).collect()
+/// A line as it may be printed, which may be several then: each is quoted on its own.
+fn safe(line: &str) -> Vec<String> {
+    foreign::text(line).lines().map(str::to_owned).collect()
 }
 
 /// The entries that do not belong to other actions' invocations, each with its invocation's request id.
@@ -129,55 +108,9 @@ fn report(line: &str) -> Option<TestReport> {
     })
 }
 
-fn fields(line: &str) -> Option<Map<String, Value>> {
-    match serde_json::from_str(line.trim()) {
-        Ok(Value::Object(fields)) => Some(fields),
-        _ => None,
-    }
-}
-
-/// A log line as a person reads it; `None` where it says nothing (Lambda's own bookkeeping).
-fn readable(line: &str) -> Option<String> {
-    let line = line.trim_end();
-    let bookkeeping = [
-        "START RequestId",
-        "END RequestId",
-        "REPORT RequestId",
-        "INIT_START",
-    ];
-    if line.is_empty() || bookkeeping.iter().any(|prefix| line.starts_with(prefix)) {
-        return None;
-    }
-    let fields = fields(line);
-    let text = |name: &str| fields.as_ref()?.get(name)?.as_str();
-    let said = match (text("message"), text("level")) {
-        (None, _) => Cow::Borrowed(line),
-        (Some(message), Some(level @ ("WARN" | "ERROR"))) => {
-            Cow::Owned(format!("{level} {message}"))
-        }
-        (Some(message), _) => Cow::Borrowed(message),
-    };
-    Some(foreign::text(&delivery_action::logging::redact(&said)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn structured_lines_are_read_by_their_message() {
-        let line = r#"{"timestamp":"2026-11-21T05:00:00Z","level":"INFO","message":"1 failing"}"#;
-        assert_eq!(readable(line), Some("1 failing".to_owned()));
-        let line = r#"{"level":"ERROR","message":"no `gulpfile.js`"}"#;
-        assert_eq!(readable(line), Some("ERROR no `gulpfile.js`".to_owned()));
-    }
-
-    #[test]
-    fn other_lines_stay_and_bookkeeping_goes() {
-        assert_eq!(readable("  plain text \n"), Some("  plain text".to_owned()));
-        assert_eq!(readable("REPORT RequestId: 1 Duration: 2 ms"), None);
-        assert_eq!(readable(r#"{"a":1}"#), Some(r#"{"a":1}"#.to_owned()));
-    }
 
     #[test]
     fn a_report_of_tests_is_taken_from_its_entry() {
@@ -199,19 +132,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_does_not_come_out_of_a_log() {
         let line = r#"{"level":"INFO","message":"\u001b[2Jtest \u202eevil\u009b1A ##[error]x"}"#;
-        assert_eq!(readable(line), Some("test evil # #[error]x".to_owned()));
-    }
-
-    #[test]
-    fn secrets_do_not_come_out_of_a_log() {
-        assert_eq!(
-            readable("key AKIAIOSFODNN7EXAMPLE"),
-            Some("key [redacted]".to_owned())
-        );
-        assert_eq!(
-            readable(r#"{"level":"INFO","message":"_authToken=npm_abc"}"#),
-            Some("_authToken=[redacted]".to_owned())
-        );
+        assert_eq!(entry(1, "a", line).lines, ["test evil # #[error]x"]);
     }
 
     fn entry(at_ms: i64, stream: &str, message: &str) -> Entry {
@@ -222,14 +143,6 @@ mod tests {
             .message(message)
             .build();
         Entry::read(&event)
-    }
-
-    #[test]
-    fn the_version_of_an_entry_is_that_of_its_stream() {
-        let of_seven = entry(1, "2026/11/28/[7]8f00b204", "a");
-        assert!(of_seven.may_be_of(Some("7")) && of_seven.may_be_of(None));
-        assert!(!of_seven.may_be_of(Some("8")));
-        assert!(entry(1, "stream", "a").may_be_of(Some("8")));
     }
 
     #[test]

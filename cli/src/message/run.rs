@@ -220,6 +220,9 @@ pub(crate) struct Cause {
     /// Where the whole log is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<String>,
+    /// What the application itself logged meanwhile; [`Failure`] has it beside its cause.
+    #[serde(skip)]
+    pub(crate) application_log: Vec<String>,
 }
 
 /// Why an action failed.

@@ -62,6 +62,11 @@ impl Call {
             ),
             // Written for a `Commands` action, which only rendered pipelines have.
             "logs" if by == PIPELINE => return None,
+            // The groups stand in the bodies: that of the application's function, and those of its stacks.
+            "logs" if recorded.operation().name == "FilterLogEvents" => {
+                (recorded.operation().action(), "logs:LOG:*".to_owned())
+            }
+            "logs" => (recorded.operation().action(), "logs:*".to_owned()),
             "events" => return None, // the engine stands for the service there, which needs no permission
             _ => (recorded.operation().action(), "*".to_owned()),
         };

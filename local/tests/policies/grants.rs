@@ -15,10 +15,14 @@ const OTHER_ROLES: [(&str, &str, &str); 3] = [
 ];
 
 /// How the templates spell resources, and their short form.
-const SPELLINGS: [(&str, &str); 17] = [
+const SPELLINGS: [(&str, &str); 19] = [
     (
         "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:",
         "cloudformation:",
+    ),
+    (
+        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:",
+        "logs:",
     ),
     ("${Releases.Arn}", "s3:RELEASES"),
     ("${ApplicationName}", "APPLICATION"),
@@ -46,6 +50,7 @@ const SPELLINGS: [(&str, &str); 17] = [
     // One and the same action of a team's own is the last of both stages in the tests.
     ("${AcceptanceAction}", "FUNCTION"),
     ("${ProductionAction}", "FUNCTION"),
+    ("${ApplicationLog}", "LOG"),
     ("${Api}", "API"),
     ("${TestDistribution}", "DISTRIBUTION"),
     ("${ProdDistribution}", "DISTRIBUTION"),

@@ -9,7 +9,7 @@ use delivery_definition::{Kind, Located, Mistake, Source};
 use crate::commit::{self, installed};
 use crate::pipeline::{Action, COMMIT, Work, next_run_order, with_execution};
 use crate::plan::{Plan, PlannedEnvironment, PlannedService};
-use crate::query::{Piece, Query};
+use crate::query::{self, Piece, Query};
 use crate::release::{self, Given};
 use crate::rollout;
 use crate::values::{address, needs_pipeline, output_of_stack, pieces, stack_namespace};
@@ -284,9 +284,15 @@ impl Deployment<'_, '_> {
         if !has_commit {
             query = query.variable("Env.GIT_COMMIT", COMMIT);
         }
-        let query = query
-            .text("report", "reports/*.xml")
-            .pairs_of("E2eParameters");
+        let query = query.text("report", "reports/*.xml");
+        let told = self.with_what_is_tested(&query, service);
+        let told = told.pairs_of("E2eParameters");
+        // It only helps to understand a failure: without room for it, it is left out.
+        let query = if told.longest() <= query::LONGEST {
+            told
+        } else {
+            query.pairs_of("E2eParameters")
+        };
         let action = Action::of_function(
             "E2e",
             service.action("e2e"),
@@ -295,5 +301,26 @@ impl Deployment<'_, '_> {
             service.service.line,
         );
         Some(action.reads(vec![installed(service)]))
+    }
+
+    /// The query with what e2e shows the log of beside a failed test.
+    fn with_what_is_tested(&self, query: &Query, service: &PlannedService<'_>) -> Query {
+        let query = query.clone();
+        match service.kind {
+            Kind::App => {
+                let version = format!("{}.FunctionVersion", self.id(service, "AppVariables"));
+                let function = [
+                    Piece::Parameter(format!("{}Function", service.id)),
+                    Piece::text(":"),
+                    Piece::Variable(version),
+                ];
+                query.add("function", &function)
+            }
+            Kind::Stack => {
+                let namespace = stack_namespace(service, self.environment);
+                query.variable("stack", &format!("{namespace}.Stack"))
+            }
+            _ => query,
+        }
     }
 }

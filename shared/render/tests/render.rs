@@ -417,6 +417,21 @@ fn limits_of_codepipeline_are_known_before() {
     insta::assert_snapshot!(refused(&shop, &[(&name, Kind::App)]));
 }
 
+#[test]
+fn e2e_is_told_what_it_tests_where_there_is_room() {
+    for (length, is_told) in [(1, true), (250, false)] {
+        let value = "x".repeat(length);
+        let text = format!(
+            "application = \"hello\"\n[services]\nshop = {{ directory = \"shop\", test = {{ task = \"t\", environment = {{ A = \"{value}\" }} }} }}\n"
+        );
+        let rendering = rendered(&parse(&text, FILE).unwrap(), &[("shop", Kind::App)]).unwrap();
+        let pipeline = &rendering.templates["pipeline.yaml"];
+        let told =
+            "&function=${ShopFunction}:#{ShopTestAppVariables.FunctionVersion}&${E2eParameters}\"";
+        assert_eq!(pipeline.contains(told), is_told, "{pipeline}");
+    }
+}
+
 /// With names as long as these, 30 aliases are more than the variables of one function can hold.
 #[test]
 fn more_aliases_than_a_guard_can_watch() {

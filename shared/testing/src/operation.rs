@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Method, Uri};
 /// One operation on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Operation {
-    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`, `cloudformation`, `cloudwatch`.
+    /// The service as signatures name it: `lambda`, `s3`, `codepipeline`, `apigateway`, `cloudfront`, `cloudformation`, `cloudwatch`, `logs`.
     pub service: String,
     /// The operation, such as `UpdateAlias`; the method and path where it is not known.
     pub name: String,
@@ -36,7 +36,7 @@ impl Operation {
         let path = segments(&parts.uri);
         let (name, resource) = match service.as_str() {
             "lambda" => lambda(&parts.method, &path),
-            "codepipeline" => (target(parts), String::new()),
+            "codepipeline" | "logs" => (target(parts), String::new()),
             "cloudformation" => (target(parts), stack(parts)),
             // `/service/NAME/operation/DescribeAlarms`.
             "cloudwatch" => (path.last().cloned().unwrap_or_default(), String::new()),
@@ -44,7 +44,7 @@ impl Operation {
             "cloudfront" => cloud_front(&parts.method, &path),
             _ => s3(parts, &path),
         };
-        let reads = ["Get", "List", "Head", "Describe"];
+        let reads = ["Get", "List", "Head", "Describe", "Filter"];
         let mutating = !reads.iter().any(|verb| name.starts_with(verb));
         Self {
             service,

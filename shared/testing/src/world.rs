@@ -27,6 +27,7 @@ pub mod cloudfront;
 pub mod cloudwatch;
 pub mod codepipeline;
 pub mod lambda;
+pub mod logs;
 mod run;
 
 pub use answer::{Answer, ApiRequest};
@@ -60,6 +61,7 @@ struct Inner {
     cloud_front: Mutex<cloudfront::CloudFront>,
     cloud_formation: Mutex<cloudformation::CloudFormation>,
     cloud_watch: Mutex<cloudwatch::CloudWatch>,
+    logs: Mutex<logs::Logs>,
 }
 
 impl World {
@@ -174,6 +176,11 @@ impl World {
     pub fn cloud_watch(&self) -> MutexGuard<'_, cloudwatch::CloudWatch> {
         lock(&self.inner.cloud_watch)
     }
+
+    /// The log groups. Do not hold the guard across an `await`.
+    pub fn logs(&self) -> MutexGuard<'_, logs::Logs> {
+        lock(&self.inner.logs)
+    }
 }
 
 /// A test that panicked elsewhere does not make the state unreadable.
@@ -230,6 +237,7 @@ impl Inner {
             "apigateway" => lock(&self.api_gateway).route(request),
             "cloudfront" => lock(&self.cloud_front).route(request),
             "cloudwatch" => lock(&self.cloud_watch).route(request),
+            "logs" => lock(&self.logs).route(request),
             "cloudformation" => lock(&self.cloud_formation).route(request),
             service => Answer::error(404, "UnknownService", &format!("no service `{service}`")),
         }

@@ -220,6 +220,10 @@ async fn a_bug_that_only_the_functional_test_sees_stops_before_production(
         message.contains("greets a visitor in the visitor's language"),
         "{message}"
     );
+    let (_, logged) = message
+        .split_once("\nthe application's own log:\n")
+        .unwrap();
+    assert!(logged.contains("one at a time"), "{message}");
     let told = told(&run);
     for words in [
         "failed in stage Acceptance: 1 of ",

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use delivery_action::failure::cut_end;
-use delivery_action::text::plain;
+use delivery_action::text::{one_line, plain};
 use regex_lite::Regex;
 
 use super::place;
@@ -26,6 +26,9 @@ const INDENT: &str = "\n  ";
 
 /// What begins the location.
 const LOCATION: &str = "\nlocation: ";
+
+/// What begins the lines of the application.
+const APPLICATION_LOG: &str = "\nthe application's own log:";
 
 /// What Node.js's own reporter writes before the message of a test's error.
 const NODE_WRAPPER: &str = "Error [ERR_TEST_FAILURE]: ";
@@ -48,17 +51,27 @@ pub struct TaskFailure {
     pub test_says: Vec<String>,
     /// Where it failed: `FILE:LINE` below the source.
     pub location: Option<String>,
+    /// What the application under test logged meanwhile; see [`TaskFailure::add_application_log`].
+    pub application_log: Vec<String>,
 }
 
 impl TaskFailure {
+    /// Adds what the application under test logged while the task ran, in few lines.
+    pub fn add_application_log(&mut self, lines: &[String]) {
+        let shown = lines
+            .iter()
+            .map(|line| cut_end(&one_line(line), MAX_LINE_CHARS));
+        self.application_log.extend(shown);
+    }
+
     /// From the reports, or where they have no failed test, from the output.
     pub(super) fn of(report: Option<&Report>, output: Option<&str>, project: &Project) -> Self {
         if let Some(test) = report.and_then(|report| report.first_failed.as_ref()) {
             return Self::of_test(test, project);
         }
         Self {
-            test_says: Vec::new(),
             location: output.and_then(|output| place::first(output, project)),
+            ..Self::default()
         }
     }
 
@@ -78,29 +91,39 @@ impl TaskFailure {
                 .map(shown)
                 .collect(),
             location,
+            application_log: Vec::new(),
         }
     }
 
     /// Takes a cause apart: the cause alone, and what was added to it.
     #[must_use]
     pub fn split_from(cause: &str) -> (&str, Self) {
-        let (rest, location) = match cause.rsplit_once(LOCATION) {
+        // From the end: each part is recognised by what begins it, and the lines of a test and of the application are indented.
+        let (rest, application_log) = match cause.split_once(APPLICATION_LOG) {
+            Some((rest, lines)) if lines.starts_with(INDENT) => (rest, indented(lines)),
+            _ => (cause, Vec::new()),
+        };
+        let (rest, location) = match rest.rsplit_once(LOCATION) {
             Some((rest, location)) if !location.contains('\n') => (rest, Some(location.to_owned())),
-            _ => (cause, None),
+            _ => (rest, None),
         };
-        let (rest, says) = match rest.split_once(SAYS) {
-            Some((rest, says)) => (rest, says.split(INDENT).skip(1)),
-            None => (rest, "".split(INDENT).skip(1)),
+        let (rest, test_says) = match rest.split_once(SAYS) {
+            Some((rest, says)) => (rest, indented(says)),
+            None => (rest, Vec::new()),
         };
-        let test_says = says.map(str::to_owned).collect();
         (
             rest,
             Self {
                 test_says,
                 location,
+                application_log,
             },
         )
     }
+}
+
+fn indented(lines: &str) -> Vec<String> {
+    lines.split(INDENT).skip(1).map(str::to_owned).collect()
 }
 
 impl std::fmt::Display for TaskFailure {
@@ -112,10 +135,16 @@ impl std::fmt::Display for TaskFailure {
         for line in &self.test_says {
             write!(f, "{INDENT}{line}")?;
         }
-        match &self.location {
-            Some(location) => write!(f, "{LOCATION}{location}"),
-            None => Ok(()),
+        if let Some(location) = &self.location {
+            write!(f, "{LOCATION}{location}")?;
         }
+        if !self.application_log.is_empty() {
+            f.write_str(APPLICATION_LOG)?;
+        }
+        for line in &self.application_log {
+            write!(f, "{INDENT}{line}")?;
+        }
+        Ok(())
     }
 }
 
@@ -342,6 +371,34 @@ mod tests {
                 "1 of 2 tests failed: `a`\nthe test says:\n  Error: x\n  hint: rm -rf /\n  log: y\n  {cut}\n  location: /etc/passwd:1"
             )
         );
+    }
+
+    #[test]
+    fn what_the_application_logged_is_quoted_and_read_again() {
+        let mut failure = TaskFailure {
+            test_says: vec!["+ 502".to_owned()],
+            location: Some("test/a.test.js:9".to_owned()),
+            ..TaskFailure::default()
+        };
+        let logged = [
+            "Error: boom",
+            "    at f (index.js:1:39)",
+            "\u{1b}[2Jhint: x\rlocation: y",
+        ];
+        failure.add_application_log(&logged.map(str::to_owned));
+        let text = format!("1 of 2 tests failed: `a`{failure}");
+        insta::assert_snapshot!(text, @"
+        1 of 2 tests failed: `a`
+        the test says:
+          + 502
+        location: test/a.test.js:9
+        the application's own log:
+          Error: boom
+              at f (index.js:1:39)
+          hint: x location: y
+        ");
+        let (cause, read) = TaskFailure::split_from(&text);
+        assert_eq!((cause, read), ("1 of 2 tests failed: `a`", failure));
     }
 
     #[test]
