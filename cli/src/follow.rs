@@ -13,6 +13,7 @@ mod explainer;
 pub(crate) mod outage;
 pub(crate) mod outcome;
 pub(crate) mod repair;
+mod retried;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ pub(crate) use closed::ClosedWait;
 pub(crate) use explainer::{Explainer, Location};
 use outage::Outage;
 use outcome::{Outcome, Progress};
+pub(crate) use retried::BeforeRetry;
 
 /// After how long without a change a message says that the execution is still in progress.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
@@ -34,10 +36,12 @@ pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 /// How often AWS is polled: each look is two calls, three while no action runs, and CodePipeline's request limit is not published.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Follows one execution until it has ended or the timeout is over, and reports what happens.
+/// Follows one execution until it has ended or the timeout is over, and reports what happens. `before` is what it had done
+/// before it was retried, if it was.
 pub(crate) async fn to_the_end(
     explainer: &Explainer,
     execution: &str,
+    mut before: BeforeRetry,
     timeout: Option<Duration>,
     reporter: &Reporter,
     progress: &mut Progress,
@@ -53,6 +57,7 @@ pub(crate) async fn to_the_end(
     let mut closed = ClosedWait::default();
     loop {
         if let Some(now) = outage.tolerate(explainer.pipeline().look(execution).await)? {
+            let now = before.left_out(now);
             for event in explainer.explained(&snapshot, &now).await {
                 last_report = Instant::now();
                 reporter.report(event);

@@ -69,7 +69,7 @@ pub(crate) struct Start {
     pub(crate) waiting: Waiting,
 }
 
-/// Whether a command waits for the execution that it starts.
+/// Whether a command waits for the execution that it starts or goes on with.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     /// Wait until the execution has ended, and exit with its result.
@@ -118,6 +118,9 @@ pub(crate) struct Retry {
     /// Retry all of its actions, not only the failed ones; the stage qa always is, since its environment is removed.
     #[arg(long)]
     pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 /// `delivery stop`.

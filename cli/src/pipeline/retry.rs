@@ -15,6 +15,7 @@ use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 use crate::stack::pipelines::Attempt;
 
+use super::start::Following;
 use super::state::{NoStage, PipelineState, Revision, StageState, short_form};
 use super::target::Target;
 use super::{listed, read};
@@ -70,33 +71,13 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
         matches!(error, RetryError::SeveralFailed { .. })
     })?;
     let mode = mode(&stage.name, arguments.all);
-    let sent = pipeline
-        .client()
-        .retry_stage_execution()
-        .pipeline_name(pipeline.name())
-        .stage_name(&stage.name)
-        .pipeline_execution_id(execution)
-        .retry_mode(mode.clone())
-        .send()
-        .await;
-    if let Err(error) = sent {
-        return Err(match error.as_service_error() {
-            Some(RetryStageExecutionError::NotLatestPipelineExecutionException(_)) => {
-                RetryError::Newer {
-                    stage: stage.name.clone(),
-                }
-                .into()
-            }
-            Some(RetryStageExecutionError::StageNotRetryableException(why)) => {
-                RetryError::NotRetryable {
-                    stage: stage.name.clone(),
-                    why: why.message.clone().unwrap_or_default(),
-                }
-                .into()
-            }
-            _ => pipeline.refused("codepipeline:RetryStageExecution")(error),
-        });
-    }
+    // Before the retry: afterwards nobody could tell its end from the earlier one.
+    let following = if arguments.waiting.wait {
+        Some(Following::prepare_retry(pipeline, execution).await?)
+    } else {
+        None
+    };
+    send(pipeline, &stage.name, execution, &mode).await?;
     let retried = Retried {
         stage: stage.name.clone(),
         execution: execution.to_owned(),
@@ -105,7 +86,48 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
         next: "delivery log --follow --failed",
     };
     answer::print(global.json, &retried);
-    Ok(Exit::Success)
+    let Some(following) = following else {
+        return Ok(Exit::Success);
+    };
+    let timeout = arguments.waiting.timeout;
+    let next = format!("delivery log --follow{}", target.choice(pipeline));
+    following
+        .follow(global, &target, pipeline.clone(), execution, timeout, &next)
+        .await
+}
+
+async fn send(
+    pipeline: &Pipeline,
+    stage: &str,
+    execution: &str,
+    mode: &StageRetryMode,
+) -> Result<(), CliError> {
+    let sent = pipeline
+        .client()
+        .retry_stage_execution()
+        .pipeline_name(pipeline.name())
+        .stage_name(stage)
+        .pipeline_execution_id(execution)
+        .retry_mode(mode.clone())
+        .send()
+        .await;
+    let Err(error) = sent else {
+        return Ok(());
+    };
+    let stage = stage.to_owned();
+    Err(match error.as_service_error() {
+        Some(RetryStageExecutionError::NotLatestPipelineExecutionException(_)) => {
+            RetryError::Newer { stage }.into()
+        }
+        Some(RetryStageExecutionError::StageNotRetryableException(why)) => {
+            RetryError::NotRetryable {
+                stage,
+                why: why.message.clone().unwrap_or_default(),
+            }
+            .into()
+        }
+        _ => pipeline.refused("codepipeline:RetryStageExecution")(error),
+    })
 }
 
 /// Which actions are retried. When the stage of an execution's own environment fails, the environment is removed: its tests alone

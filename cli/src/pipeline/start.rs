@@ -13,7 +13,7 @@ use crate::args::pipeline::Start;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::outcome::{self, Outcome, Progress};
-use crate::follow::{self, Clients, Explainer, Location, Pipeline, Shape, round};
+use crate::follow::{self, BeforeRetry, Clients, Explainer, Location, Pipeline, Shape, round};
 use crate::interrupt::Interrupt;
 use crate::message::RunMessage;
 use crate::output::Reporter;
@@ -100,6 +100,7 @@ pub(crate) struct Following {
     since: Instant,
     shape: Shape,
     interrupt: Interrupt,
+    before: BeforeRetry,
 }
 
 impl Following {
@@ -112,6 +113,18 @@ impl Following {
                 program: "delivery",
                 source,
             })?,
+            before: BeforeRetry::default(),
+        })
+    }
+
+    /// The same for an execution that is about to be retried.
+    pub(crate) async fn prepare_retry(
+        pipeline: &Pipeline,
+        execution: &str,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            before: BeforeRetry::of(&pipeline.look(execution).await?),
+            ..Self::prepare(pipeline).await?
         })
     }
 
@@ -141,7 +154,7 @@ impl Following {
         let meaning = format!("interrupted; the execution continues: follow it with `{next}`");
         progress.interrupted = Some(meaning.into());
         let outcome = tokio::select! {
-            outcome = follow::to_the_end(&explainer, execution, Some(timeout), &reporter, &mut progress) => outcome,
+            outcome = follow::to_the_end(&explainer, execution, self.before, Some(timeout), &reporter, &mut progress) => outcome,
             () = self.interrupt.received() => Ok(Outcome::Interrupted),
         };
         let seconds = round(self.since.elapsed().as_secs_f64());

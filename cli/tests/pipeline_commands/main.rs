@@ -172,6 +172,40 @@ async fn a_started_execution_is_followed_to_its_end_and_a_rejection_fails_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_followed_to_its_own_end() {
+    let mut world = World::start().await;
+    let job = world.job_of("package").await;
+    world.fail(&job, "the first attempt").await;
+    world.until_stage("Commit", "Failed").await;
+
+    let following = world.spawn(&["retry", "--wait", "--json"]);
+    let job = world.job_of("package").await;
+    world.fail(&job, "the second attempt").await;
+    let failed = world::Ended::of(following).await;
+    assert_eq!(failed.code, 3, "{}", failed.printed);
+    assert_eq!(failed.documents[0]["type"], "retry");
+    let result = failed.documents.last().unwrap();
+    let message = text(&result["error"]["message"]);
+    assert!(message.contains("the second attempt"), "{message}");
+    assert!(
+        !failed.data.contains("the first attempt"),
+        "{}",
+        failed.data
+    );
+
+    let following = world.spawn(&["retry", "--wait"]);
+    let job = world.job_of("package").await;
+    world.succeed(&job).await;
+    world.until_waiting("Approval").await;
+    let commit = world.commit.clone();
+    assert_eq!(world.run(&["approve", &commit]).await.code, 0);
+    let job = world.job_of("deploy").await;
+    world.succeed(&job).await;
+    let succeeded = world::Ended::of(following).await;
+    assert_eq!(succeeded.code, 0, "{}", succeeded.printed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_is_told_apart() {
     let world = World::start().await;
     let absent = world.run(&["status", "--stack-name", "absent"]).await;
