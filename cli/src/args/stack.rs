@@ -105,7 +105,7 @@ pub(crate) struct Wait {
     #[command(flatten)]
     pub(crate) choice: PipelineChoice,
 
-    /// Also wait for an execution of the pipeline: its id, or `latest`.
+    /// Also wait for an execution of the pipeline: its id or the beginning of it, or `latest`.
     #[arg(long, value_name = "ID")]
     pub(crate) execution: Option<String>,
 

@@ -23,7 +23,7 @@ pub(super) async fn resolve(pipeline: &Pipeline, given: &str) -> Result<String, 
 }
 
 /// The execution that is meant, with its pipeline. In one of several pipelines it has to be.
-pub(super) async fn find(
+pub(crate) async fn find(
     target: &Target,
     mut pipelines: Vec<Pipeline>,
     given: &str,

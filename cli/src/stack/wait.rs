@@ -14,8 +14,8 @@ use delivery_stack::events::{Follower, latest_operation};
 use delivery_stack::state::State;
 use tokio::time::{sleep, sleep_until};
 
+use super::description;
 use super::follow::{Followed, WaitLimits, conclude, follow};
-use super::{description, pipelines};
 use crate::args::Global;
 use crate::args::stack::Wait;
 use crate::cloud::Cloud;
@@ -24,6 +24,8 @@ use crate::exit::Exit;
 use crate::follow::outage::{AWS_OUTAGE_LIMIT, Outage};
 use crate::message::StackMessage;
 use crate::output::Reporter;
+use crate::pipeline::find_execution;
+use crate::pipeline::target::Target;
 use crate::settings::Settings;
 
 /// Polling interval; CodePipeline moves its actions every few seconds.
@@ -130,8 +132,9 @@ pub(crate) async fn wait(global: &Global, arguments: &Wait) -> Result<Exit, CliE
     match &arguments.execution {
         Some(id) => {
             let client = cloud.codepipeline();
+            let target = Target { cloud, stack };
             let given = arguments.choice.pipeline.as_deref();
-            let pipeline = pipeline_of(&client, &stack, given, id).await?;
+            let (pipeline, id) = meant(&client, &target, given, id).await?;
             execution(&client, &reporter, &pipeline, id, &mut limits).await
         }
         None => Ok(Exit::Success),
@@ -153,24 +156,20 @@ async fn ended(
     follow(client, reporter, &mut follower, &found.id, limits).await
 }
 
-/// The pipeline that is meant: of several the one that has the execution.
-async fn pipeline_of(
+/// The execution that is meant, and its pipeline: of several the one that has it.
+async fn meant(
     client: &Pipelines,
-    stack: &Description,
+    target: &Target,
     given: Option<&str>,
     id: &str,
-) -> Result<String, CliError> {
-    let mut names = pipelines::meant(stack, given)?;
+) -> Result<(String, String), CliError> {
     if id == LATEST {
-        pipelines::the_only(stack, &names)?;
+        let pipeline = target.the_only(given)?.name().to_owned();
+        let id = latest(client, &pipeline).await?;
+        return Ok((pipeline, id));
     }
-    while let [first, _, ..] = names.as_slice() {
-        match look(client, first, id).await {
-            Err(error) if error.exit() == Exit::NotFound => drop(names.remove(0)),
-            _ => names.truncate(1),
-        }
-    }
-    Ok(names.remove(0))
+    let (pipeline, id) = find_execution(target, target.meant(given)?, id).await?;
+    Ok((pipeline.name().to_owned(), id))
 }
 
 /// Waits for an execution.
@@ -178,14 +177,9 @@ async fn execution(
     client: &Pipelines,
     reporter: &Reporter,
     pipeline: &str,
-    id: &str,
+    id: String,
     limits: &mut WaitLimits,
 ) -> Result<Exit, CliError> {
-    let id = if id == LATEST {
-        latest(client, pipeline).await?
-    } else {
-        id.to_owned()
-    };
     let mut shown = None;
     let mut outage = Outage::new(AWS_OUTAGE_LIMIT);
     loop {

@@ -290,9 +290,14 @@ async fn of_several_pipelines_the_one_that_is_meant_is_found_or_has_to_be_named(
     let stopped = world.json(&[&stopped, &stack[..]].concat()).await;
     assert_eq!(stopped.code, 0, "{}", stopped.printed);
     let execution = text(&stopped.documents[0]["execution"]);
-    let wait = ["wait", "--execution", execution];
-    let ended = world.json(&[&wait, &stack[..]].concat()).await;
-    assert_eq!(ended.code, 3, "{}", ended.printed);
+    for id in [execution, &execution[..8]] {
+        let wait = ["wait", "--execution", id];
+        let ended = world.json(&[&wait, &stack[..]].concat()).await;
+        assert_eq!(ended.code, 3, "{}", ended.printed);
+    }
+    let unknown = ["wait", "--execution", "nope"];
+    let unknown = world.json(&[&unknown, &stack[..]].concat()).await;
+    assert_eq!(unknown.code, 5, "{}", unknown.printed);
     let left = world.json(&[&["stop"], &stack[..]].concat()).await;
     assert_eq!(left.code, 0, "{}", left.printed);
     assert_eq!(left.documents[0]["running"], json!(["Production / deploy"]));
