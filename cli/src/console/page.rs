@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn a_release_that_was_rolled_back_is_shown_so() {
+        let mut look = samples::look();
+        assert!(!shown(look.clone(), None).contains("(rolled back)"));
+        for release in look.releases.iter_mut().flat_map(|list| &mut list.releases) {
+            release.rolled_back = vec!["int".to_owned()];
+        }
+        assert!(shown(look, None).contains("<td>int (rolled back)</td>"));
+    }
+
+    #[test]
     fn what_was_read_stays_when_nothing_newer_can_be_read() {
         let html = shown(samples::look(), Some("AWS does not answer"));
         assert!(html.contains("AWS does not answer") && html.contains("step 1 of 2"));

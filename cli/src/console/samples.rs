@@ -155,6 +155,7 @@ fn listed(id: &str) -> ListedRelease {
         environments: vec!["int".to_owned()],
         deploying: Vec::new(),
         verified: vec!["int".to_owned()],
+        rolled_back: Vec::new(),
         problem: None,
     }
 }

@@ -1,11 +1,12 @@
 //! `delivery releases`: the newest releases, and where each is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use delivery_action::failure::chain;
+use delivery_release::environment::{Action, Record};
 use delivery_release::manifest::ReleaseId;
-use delivery_release::repository::Repository;
+use delivery_release::repository::{Listed, Repository};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,6 +19,10 @@ use crate::output::answer::{self, CommandAnswer};
 use crate::output::foreign;
 use crate::output::table::{plain, trimmed};
 use crate::output::text::short;
+
+/// How many of an environment's newest deployments are looked through for rollbacks: each is a call, and the releases that are
+/// shown are mostly no older.
+const DEPLOYMENTS: usize = 20;
 
 /// The newest releases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -45,8 +50,10 @@ pub(crate) struct ListedRelease {
     pub(crate) environments: Vec<String>,
     /// The environments to which it is being deployed.
     pub(crate) deploying: Vec<String>,
-    /// The environments whose tests it passed.
+    /// The environments whose tests it passed: `delivery promote` takes it from there, also where it was rolled back.
     pub(crate) verified: Vec<String>,
+    /// The environments of these that went back from it and do not have it again.
+    pub(crate) rolled_back: Vec<String>,
     /// Why its manifest cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<String>,
@@ -57,6 +64,7 @@ pub(crate) struct ListedRelease {
 struct Whereabouts {
     having: BTreeMap<ReleaseId, Vec<String>>,
     getting: BTreeMap<ReleaseId, Vec<String>>,
+    rolled_back: BTreeMap<ReleaseId, Vec<String>>,
 }
 
 /// The command.
@@ -70,9 +78,9 @@ pub(super) async fn list(global: &Global, limit: usize) -> Result<Exit, CliError
 /// Reads the newest releases of a repository.
 pub(crate) async fn look(repository: &Repository, limit: usize) -> Result<ReleaseList, CliError> {
     let mut listed = repository.releases().await?;
-    let whereabouts = Whereabouts::find(repository).await?;
     let older = listed.len().saturating_sub(limit);
     listed.truncate(limit);
+    let whereabouts = Whereabouts::find(repository, &listed).await?;
     let read = read_all(repository, listed).await.into_iter();
     Ok(ReleaseList {
         releases: read.map(|one| row(one, &whereabouts)).collect(),
@@ -81,11 +89,23 @@ pub(crate) async fn look(repository: &Repository, limit: usize) -> Result<Releas
 }
 
 impl Whereabouts {
-    async fn find(repository: &Repository) -> Result<Self, CliError> {
+    async fn find(repository: &Repository, listed: &[Listed]) -> Result<Self, CliError> {
         let mut found = Self::default();
         for environment in repository.environments().await? {
             let state = environment.state().await?;
             let name = || environment.name().to_string();
+            let current = state.current.as_ref().map(|current| &current.release);
+            // Only then the records of its deployments have to be read.
+            let may_have_gone_back = environment.name().family().is_none()
+                && listed
+                    .iter()
+                    .any(|one| Some(&one.release) != current && one.verified.contains(&name()));
+            if may_have_gone_back {
+                let history = environment.history(DEPLOYMENTS).await?;
+                for release in rolled_back(&history.ended, current) {
+                    found.rolled_back.entry(release).or_default().push(name());
+                }
+            }
             if let Some(current) = state.current {
                 found
                     .having
@@ -99,6 +119,25 @@ impl Whereabouts {
         }
         Ok(found)
     }
+}
+
+/// The releases that an environment went back from, and that it does not have again. The records are newest first.
+fn rolled_back(records: &[Record], current: Option<&ReleaseId>) -> BTreeSet<ReleaseId> {
+    let mut left = BTreeSet::new();
+    let mut back = BTreeSet::new();
+    for record in records.iter().filter(|record| record.outcome.is_success()) {
+        let deployment = &record.deployment;
+        let Some(from) = deployment.from.as_ref().map(|from| &from.release) else {
+            continue;
+        };
+        let stays = deployment.to.as_ref().is_some_and(|to| to.release == *from);
+        let is_rollback = matches!(deployment.action, Action::Rollback { .. });
+        // The newest deployment that replaced a release says what became of it.
+        if !stays && left.insert(from) && is_rollback && Some(from) != current {
+            back.insert(from.clone());
+        }
+    }
+    back
 }
 
 fn row(Read { listed, manifest }: Read, whereabouts: &Whereabouts) -> ListedRelease {
@@ -116,8 +155,28 @@ fn row(Read { listed, manifest }: Read, whereabouts: &Whereabouts) -> ListedRele
         published: listed.published.map(|at| at.to_string()),
         environments: at(&whereabouts.having),
         deploying: at(&whereabouts.getting),
+        rolled_back: at(&whereabouts.rolled_back)
+            .into_iter()
+            .filter(|name| listed.verified.contains(name))
+            .collect(),
         verified: listed.verified,
         problem,
+    }
+}
+
+impl ListedRelease {
+    /// The environments whose tests it passed, for people.
+    fn verified_in(&self) -> Vec<String> {
+        let verified = self.verified.iter();
+        verified
+            .map(|name| {
+                if self.rolled_back.contains(name) {
+                    format!("{name} (rolled back)")
+                } else {
+                    name.clone()
+                }
+            })
+            .collect()
     }
 }
 
@@ -139,7 +198,7 @@ impl CommandAnswer for ReleaseList {
                 one.commit.as_deref().map_or("?", short),
                 one.published.as_deref().unwrap_or_default(),
                 &places.join(", "),
-                &one.verified.join(", "),
+                &one.verified_in().join(", "),
             ]);
         }
         let mut text = trimmed(table) + "\n";

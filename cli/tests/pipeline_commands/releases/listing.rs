@@ -5,7 +5,7 @@ use delivery_release::repository::layout;
 use serde_json::json;
 
 use super::message;
-use super::shop::{COMMITS, Shop};
+use super::shop::{COMMITS, SETTINGS, Shop, at};
 use crate::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,6 +27,7 @@ async fn the_releases_are_listed_with_where_they_are() {
     assert_eq!(newest["commit"], COMMITS[1]);
     assert_eq!(newest["environments"], json!(["int"]));
     assert_eq!(newest["verified"], json!(["int"]));
+    assert_eq!(newest["rolledBack"], json!([]));
 
     // A manifest that somebody has changed is named, and hides nothing.
     shop.bucket.put(&layout::manifest(&first), "{}").await;
@@ -35,6 +36,37 @@ async fn the_releases_are_listed_with_where_they_are() {
     let damaged = &listed.documents[0]["releases"][1];
     assert_eq!(damaged["commit"], json!(null));
     assert!(text(&damaged["problem"]).contains("was changed after it was published"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_was_rolled_back_is_listed_so() {
+    let (shop, [first, second]) = Shop::with_releases().await;
+    let back = Action::Rollback {
+        release: Some(first),
+    };
+    let lease = shop.begin("int", "shop/e9", back).await;
+    shop.end("int", &lease.deployment.id, Outcome::Succeeded)
+        .await;
+    let listed = shop.run(&["releases"]).await;
+    insta::assert_snapshot!(listed.data, @r"
+    RELEASE           COMMIT    PUBLISHED             IN         VERIFIED IN
+    4d4209f40b0726d4  12ab34cd  2026-11-27T10:30:00Z             int (rolled back)
+    91b37542528d99a2  9f3c1d2e  2026-11-27T09:30:00Z  int, prod  int
+    ");
+    let listed = shop.json(&["releases"]).await;
+    let newest = &listed.documents[0]["releases"][0];
+    assert_eq!(newest["rolledBack"], json!(["int"]));
+    assert_eq!(newest["verified"], json!(["int"]));
+
+    // Delivered again, it is there as it was before.
+    let third = shop.publish("three", COMMITS[1], SETTINGS, at(7000)).await;
+    for release in [&second, &third] {
+        shop.deploy_by("shop/again", "int", release).await;
+    }
+    let listed = shop.json(&["releases"]).await;
+    let releases = listed.documents[0]["releases"].as_array().unwrap();
+    let second = releases.iter().find(|one| one["id"] == second.as_str());
+    assert_eq!(second.unwrap()["rolledBack"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
