@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use delivery_action::failure::chain;
 use delivery_release::ReleaseError;
-use delivery_release::environment::{Action, Deployment, Environment, Outcome, State};
+use delivery_release::environment::{
+    Action, Deployment, Environment, Outcome, Record, ServiceResult, State,
+};
 use delivery_release::repository::Repository;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::output::foreign;
 use crate::output::text::short;
+use crate::pipeline::listed;
 
 /// What an environment has of the releases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -68,6 +71,30 @@ pub(crate) struct FailedDeployment {
     message: String,
     /// When it ended (RFC 3339).
     ended: String,
+    /// What it deployed before it failed, and nobody has put back: services, or parts of them such as `shop/site`.
+    left_behind: Vec<String>,
+}
+
+impl FailedDeployment {
+    /// What failed, and what runs there of it.
+    fn notes(&self) -> Vec<String> {
+        let what = what(self.action, self.release.as_ref());
+        let mut notes = vec![format!(
+            "✗ {what} failed at {}: {}",
+            self.ended, self.message
+        )];
+        if !self.left_behind.is_empty() {
+            let (is, it) = match self.left_behind.as_slice() {
+                [_] => ("is", "it has"),
+                _ => ("are", "they have"),
+            };
+            notes.push(format!(
+                "✗ {} {is} from that deployment: {it} not been put back",
+                listed(&self.left_behind)
+            ));
+        }
+        notes
+    }
 }
 
 /// The word for what a deployment does.
@@ -95,6 +122,13 @@ fn what(action: &str, release: Option<&String>) -> String {
         Some(release) => format!("{action} of {release}"),
         None => action.to_owned(),
     }
+}
+
+/// What a deployment that failed has left behind. What was unchanged is what was there before.
+fn left_behind(record: &Record) -> Vec<String> {
+    let parts = record.services.iter();
+    let deployed = parts.filter(|(_, change)| change.result == ServiceResult::Deployed);
+    deployed.map(|(name, _)| foreign::line(name)).collect()
 }
 
 fn brought(deployment: &Deployment) -> Option<String> {
@@ -147,6 +181,7 @@ impl EnvironmentRelease {
                 release: brought(&last.deployment),
                 message: foreign::line(message),
                 ended: last.ended.to_string(),
+                left_behind: left_behind(last),
             })
         });
         let deploying = state.lease.as_ref().map(|lease| UnderWay {
@@ -215,10 +250,7 @@ impl EnvironmentRelease {
                 one.until
             )
         });
-        let failed = self.failed.iter().map(|one| {
-            let what = what(one.action, one.release.as_ref());
-            format!("✗ {what} failed at {}: {}", one.ended, one.message)
-        });
+        let failed = self.failed.iter().flat_map(FailedDeployment::notes);
         let problem = self.problem.iter().map(|problem| format!("✗ {problem}"));
         deploying.chain(failed).chain(problem).collect()
     }

@@ -1,6 +1,6 @@
 //! `env ls`, `keep`, `unlock`, `down` and `repair`; and what `status` says of environments.
 
-use delivery_release::environment::{Action, Outcome};
+use delivery_release::environment::{Action, Outcome, ServiceChange, ServiceResult};
 use serde_json::json;
 
 use super::message;
@@ -66,6 +66,55 @@ async fn the_environments_are_listed_with_what_they_have() {
     assert_eq!(environments[2]["name"], "int");
     assert_eq!(environments[2]["release"]["release"], second.as_str());
     assert_eq!(environments[3]["release"]["deploying"]["by"], "Anna");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_from_a_deployment_that_failed_is_named() {
+    let (shop, [first, second]) = Shop::with_releases().await;
+    let release = second.clone();
+    let lease = shop
+        .begin("prod", "shop/e7", Action::Deploy { release })
+        .await;
+    let id = &lease.deployment.id;
+    let environment = shop.environment("prod");
+    for (part, result) in [
+        ("api", ServiceResult::Deployed),
+        ("website", ServiceResult::Unchanged),
+    ] {
+        let change = ServiceChange {
+            result,
+            summary: None,
+        };
+        environment
+            .record_part(id, part, &change, at(7210))
+            .await
+            .unwrap();
+    }
+    let message = "1 test failed: greets".to_owned();
+    shop.end("prod", id, Outcome::Failed { message }).await;
+
+    let listed = shop.run(&["env", "ls"]).await;
+    insta::assert_snapshot!(listed.data, @r"
+    int   4d4209f40b0726d4 (commit 12ab34cd) since 2026-11-27T11:31:00Z by Anna
+    prod  91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna
+      ✗ deploy of 4d4209f40b0726d4 failed at 2026-11-27T11:31:00Z: 1 test failed: greets
+      ✗ api is from that deployment: it has not been put back
+    ");
+    let listed = shop.json(&["env", "ls"]).await;
+    let prod = &listed.documents[0]["environments"][1];
+    assert_eq!(prod["release"], first.as_str());
+    assert_eq!(prod["failed"]["leftBehind"], json!(["api"]));
+
+    // Once it is put back, it is as it was.
+    let back = Action::Rollback {
+        release: Some(first),
+    };
+    let lease = shop.begin("prod", "shop/e8", back).await;
+    shop.end("prod", &lease.deployment.id, Outcome::Succeeded)
+        .await;
+    let listed = shop.json(&["env", "ls"]).await;
+    let prod = &listed.documents[0]["environments"][1];
+    assert_eq!(prod["failed"], json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
