@@ -151,6 +151,7 @@ mod tests {
             ">Roll back<",
             ">Abort<",
             "3 older ones",
+            "pp.example",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }

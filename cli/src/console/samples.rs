@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::look::{Look, Order};
-use crate::pipeline::environments::EnvironmentState;
+use crate::pipeline::environments::{EnvironmentState, SiteState};
 use crate::pipeline::rollout::{RolloutState, ServedEnvironment, ServedFunction, VersionTraffic};
 use crate::pipeline::state::{Closed, Revision};
 use crate::pipeline::status::StatusDocument;
@@ -73,6 +73,9 @@ pub(super) fn hostile() -> Look {
     outputs.insert("Bad".to_owned(), "javascript:alert(3)".to_owned());
     for environment in &mut look.status.environments {
         environment.name += HOSTILE;
+        for site in &mut environment.sites {
+            site.name += HOSTILE;
+        }
         if let Some(release) = &mut environment.release {
             release.environment += HOSTILE;
             release.by = Some(HOSTILE.to_owned());
@@ -96,6 +99,10 @@ fn status() -> StatusDocument {
     let release = |environment: &str, release: &str| EnvironmentState {
         name: environment.to_owned(),
         services: Vec::new(),
+        sites: vec![SiteState {
+            name: "website".to_owned(),
+            url: format!("https://{environment}.example"),
+        }],
         release: Some(EnvironmentRelease {
             release: Some(release.to_owned()),
             commit: Some("a".repeat(40)),

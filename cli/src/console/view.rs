@@ -80,6 +80,7 @@ struct EnvironmentView {
     summary: Option<String>,
     notes: Vec<String>,
     functions: Vec<String>,
+    sites: Vec<Address>,
     services: Vec<ServiceView>,
     links: Vec<Link>,
 }
@@ -428,6 +429,7 @@ fn environment(look: &Look, name: &str, offers: &[Offer]) -> EnvironmentView {
             .flat_map(|one| &one.functions)
             .map(function)
             .collect(),
+        sites: state.map(sites).unwrap_or_default(),
         services: state.map(services).unwrap_or_default(),
         links: links(offers, &Place::Environment(name.to_owned())),
     }
@@ -448,6 +450,14 @@ fn function(function: &ServedFunction) -> String {
         revision.unwrap_or_default(),
         rollout.unwrap_or_default()
     )
+}
+
+fn sites(environment: &EnvironmentState) -> Vec<Address> {
+    let sites = environment.sites.iter().map(|site| Address {
+        name: site.name.clone(),
+        url: site.url.clone(),
+    });
+    sites.collect()
 }
 
 fn services(environment: &EnvironmentState) -> Vec<ServiceView> {

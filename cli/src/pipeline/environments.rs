@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::Client;
 use delivery_action::aws::{CallError, CallErrorKind};
 use delivery_definition::Definition;
 use delivery_release::repository::Repository;
+use delivery_render::site_output;
 use delivery_stack::description::{Description, list};
 use delivery_stack::service::{APPLICATION_TAG, ENVIRONMENT_TAG, SERVICE_TAG};
 use delivery_stack::state::State;
@@ -30,8 +31,10 @@ pub(crate) const LEFT: &str = "not in delivery.toml any more; it stays until its
 pub(crate) struct EnvironmentState {
     /// Its name.
     pub(crate) name: String,
-    /// What is in it, by name.
+    /// What is in it, by name: the services that have a stack.
     pub(crate) services: Vec<ServiceState>,
+    /// The services that have a site whose bucket is in the pipeline's stack, by name.
+    pub(crate) sites: Vec<SiteState>,
     /// What it has of the releases; `null` where none was deployed to it.
     pub(crate) release: Option<EnvironmentRelease>,
 }
@@ -46,6 +49,16 @@ pub(crate) struct ServiceState {
     pub(crate) stack: StackState,
     /// Whether `delivery.toml` has no such service any more. It stays deployed until its stack is deleted.
     pub(crate) is_left: bool,
+}
+
+/// A site in an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SiteState {
+    /// The service.
+    pub(crate) name: String,
+    /// Where it answers.
+    pub(crate) url: String,
 }
 
 /// The environments where no pipeline is launched.
@@ -178,6 +191,7 @@ pub(crate) async fn find(
         EnvironmentState {
             name,
             services,
+            sites: Vec::new(),
             release: None,
         }
     });
@@ -214,6 +228,7 @@ pub(super) async fn add_releases(
             None if look.is_there() => environments.push(EnvironmentState {
                 name: look.environment.clone(),
                 services: Vec::new(),
+                sites: Vec::new(),
                 release: Some(look),
             }),
             None => {}
@@ -221,6 +236,65 @@ pub(super) async fn add_releases(
     }
     environments.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(())
+}
+
+/// Adds the sites that pipelines deliver: they have no stack of their own, and their addresses are outputs of the pipeline's.
+pub(super) fn add_sites(
+    outputs: &BTreeMap<String, String>,
+    definition: &Definition,
+    environments: &mut Vec<EnvironmentState>,
+) {
+    for stage in definition.stages() {
+        if !environments.iter().any(|one| one.name == stage.name) {
+            environments.push(EnvironmentState {
+                name: stage.name.clone(),
+                services: Vec::new(),
+                sites: Vec::new(),
+                release: None,
+            });
+        }
+    }
+    for environment in environments.iter_mut() {
+        environment.sites = sites(outputs, definition, &environment.name);
+    }
+    environments
+        .retain(|one| !one.sites.is_empty() || !one.services.is_empty() || one.release.is_some());
+    environments.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// The sites of an environment. The only service of a repository has no name, and the stack's outputs say it all.
+fn sites(
+    outputs: &BTreeMap<String, String>,
+    definition: &Definition,
+    environment: &str,
+) -> Vec<SiteState> {
+    let end = site_output("", environment);
+    let site = |(output, url): (&String, &String)| {
+        let id = output.strip_suffix(&end).filter(|id| !id.is_empty())?;
+        let services = definition.services();
+        let mut names = services.names();
+        let name = names.find(|name| site_output(name, environment) == *output);
+        Some(SiteState {
+            name: name.map_or_else(|| with_dashes(id), str::to_owned),
+            url: url.clone(),
+        })
+    };
+    let addresses = outputs.iter().filter(|(_, url)| is_address(url));
+    let mut sites: Vec<_> = addresses.filter_map(site).collect();
+    sites.sort_by(|a, b| a.name.cmp(&b.name));
+    sites
+}
+
+/// The name of a service by its name in templates, where its `delivery.toml` is not at hand: `HelpPages` is `help-pages`.
+fn with_dashes(id: &str) -> String {
+    let mut name = String::new();
+    for letter in id.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 /// The rest of an environment's first line, and the lines about its releases.
@@ -240,7 +314,7 @@ fn release_text(release: Option<&EnvironmentRelease>) -> String {
     text
 }
 
-/// A line for each service.
+/// A line for each service and site.
 pub(super) fn text(environments: &[EnvironmentState]) -> String {
     let mut text = String::new();
     for environment in environments {
@@ -276,6 +350,9 @@ pub(super) fn text(environments: &[EnvironmentState]) -> String {
             for (output, url) in addresses.filter(|(_, value)| is_address(value)) {
                 let _infallible = writeln!(text, "    {output}: {url}");
             }
+        }
+        for SiteState { name, url } in &environment.sites {
+            let _infallible = writeln!(text, "  site {name}: {url}");
         }
     }
     text
@@ -342,6 +419,10 @@ mod tests {
                 service("database", "UPDATE_ROLLBACK_COMPLETE"),
                 service("tasks", "CREATE_IN_PROGRESS"),
             ],
+            sites: vec![SiteState {
+                name: "website".to_owned(),
+                url: "https://site".to_owned(),
+            }],
             release: None,
         }];
         let text = anstream::adapter::strip_str(&text(&environments)).to_string();
@@ -351,6 +432,40 @@ mod tests {
             Url: https://api/dev
           ✗ database  UPDATE_ROLLBACK_COMPLETE  2026-11-21T09:00:00Z  workshop-dev-anna-database
           • tasks     CREATE_IN_PROGRESS        2026-11-21T09:00:00Z  workshop-dev-anna-tasks  not in delivery.toml any more; it stays until its stack is deleted
+          site website: https://site
         ");
+    }
+
+    #[test]
+    fn sites_are_found_among_the_outputs_of_the_pipeline_s_stack() {
+        let outputs = [
+            ("HelpPagesIntSiteUrl", "https://help"),
+            ("WebIntSiteUrl", "https://web"),
+            ("WebPrintSiteUrl", "https://print"),
+            ("WebPrdSiteUrl", "not yet"),
+            ("PrdSiteUrl", "https://only"),
+            ("ShopIntApiUrl", "https://api"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let found = |file: &str| {
+            let definition = delivery_definition::parse(file, "delivery.toml").unwrap();
+            let mut environments = vec![EnvironmentState {
+                name: "int".to_owned(),
+                services: Vec::new(),
+                sites: Vec::new(),
+                release: None,
+            }];
+            add_sites(&outputs, &definition, &mut environments);
+            let lines = text(&environments);
+            anstream::adapter::strip_str(&lines).to_string()
+        };
+        let expected =
+            "environment int\n  site help-pages: https://help\n  site web: https://web\n";
+        assert_eq!(found(""), expected);
+        let file = "application = \"a\"\n[services]\nweb = { directory = \"web\", site = \".\" }\n\
+            [environments]\nint = {}\nprint = {}\nprd = {}\n";
+        let more = "environment print\n  site web: https://print\n";
+        assert_eq!(found(file), format!("{expected}{more}"));
     }
 }

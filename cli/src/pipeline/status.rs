@@ -109,6 +109,11 @@ pub(crate) async fn look(settings: &Settings, target: &Target) -> Result<StatusD
         let added = environments::add_releases(&repository, &mut environments).await;
         unless_denied(added)?;
     }
+    environments::add_sites(
+        &target.stack.outputs,
+        settings.definition(),
+        &mut environments,
+    );
     let pipelines = target.pipelines();
     let mut looks = Vec::new();
     for pipeline in &pipelines {

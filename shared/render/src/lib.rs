@@ -111,6 +111,17 @@ pub const SITE_BUCKET: &str = "Site";
 /// The output of [`site`]'s template with the site's address, which `delivery.toml` calls `Url`.
 pub const SITE_URL: &str = "SiteUrl";
 
+/// The output of the pipeline's stack with the address of a service's site in an environment. The service has no name where
+/// the repository is one service.
+#[must_use]
+pub fn site_output(service: &str, environment: &str) -> String {
+    format!(
+        "{}{}{SITE_URL}",
+        plan::camel_case(service),
+        plan::camel_case(environment)
+    )
+}
+
 /// Renders the templates.
 ///
 /// # Errors
