@@ -350,9 +350,8 @@ pub(crate) fn call_hint(error: &CallError) -> String {
         CallErrorKind::Conflict => "wait for the other change to end, then try again".to_owned(),
         // A shell may still have the variables of a local AWS that was stopped.
         CallErrorKind::Unavailable if cloud::is_on_this_machine() => {
-            "the local AWS is not running: start one (`eval \"$(delivery local start)\"`), or, to reach \
-             AWS itself, `unset AWS_ENDPOINT_URL AWS_ENDPOINT_URL_CODEPIPELINE AWS_ACCESS_KEY_ID \
-             AWS_SECRET_ACCESS_KEY`"
+            "the local AWS is not running: `delivery run --keep` starts one and delivers to it; to reach AWS itself, open a new \
+             shell"
                 .to_owned()
         }
         CallErrorKind::Unavailable => {

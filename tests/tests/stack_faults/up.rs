@@ -76,7 +76,7 @@ async fn an_endpoint_that_is_not_there_is_said() {
         "{printed}"
     );
     assert!(
-        printed.contains("the local AWS is not running"),
+        printed.contains("the local AWS is not running: `delivery run --keep` starts one"),
         "{printed}"
     );
 }
