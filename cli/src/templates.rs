@@ -400,6 +400,24 @@ mod tests {
     }
 
     #[test]
+    fn an_output_that_was_removed_is_one_mistake() {
+        let text = "application = \"shop\"\n[services]\ntable = \"table\"\n\
+            web = { directory = \"web\", site = \".\", config = { a = \"${table.Name}\" } }\n\
+            help = { directory = \"help\", site = \".\", config = { a = \"${table.Name}\" } }\n";
+        let files = [
+            ("delivery.toml", text),
+            ("table/template.yaml", TEMPLATE),
+            ("web/index.html", ""),
+            ("help/index.html", ""),
+        ];
+        assert_eq!(
+            templates(&files).unwrap_err(),
+            "what `delivery.toml` says cannot be deployed:\nHOME/delivery.toml:4: `table/template.yaml` has no output `Name` \
+             (also on line 5)\n  add it there, or correct the reference"
+        );
+    }
+
+    #[test]
     fn the_template_of_a_function_makes_no_stack() {
         let file = ("delivery.toml", "[functions]\nnotify-chat = \".\"\n");
         let files = [file, ("template.yaml", TEMPLATE)];

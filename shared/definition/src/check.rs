@@ -49,30 +49,22 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether there is such a service; if not, that is reported.
+    /// Whether there is such a service; if not, that is noted.
     fn service(&self, name: &str, line: usize, place: &str, reader: &mut Reader) -> bool {
         let known = self.services.contains(&name);
         if !known {
             let next = advice(name, self.services.iter().copied(), "services");
-            reader.report(
-                line,
-                format!("{place} names the service `{name}`, which does not exist"),
-                next,
-            );
+            reader.absent("service", name, line, place, next);
         }
         known
     }
 
-    /// Whether there is such an environment; if not, that is reported.
+    /// Whether there is such an environment; if not, that is noted.
     fn environment(&self, name: &str, line: usize, place: &str, reader: &mut Reader) -> bool {
         let known = self.environments.contains(&name);
         if !known {
             let next = advice(name, self.environments.iter().copied(), "environments");
-            reader.report(
-                line,
-                format!("{place} names the environment `{name}`, which does not exist"),
-                next,
-            );
+            reader.absent("environment", name, line, place, next);
         }
         known
     }

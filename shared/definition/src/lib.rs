@@ -113,9 +113,9 @@ fn read(bytes: &[u8], reader: &mut Reader) -> Option<File> {
     reader.values_are_missing = !forms.is_empty();
     check::check(&file, reader);
     // What the checks find on a line that could not be read may only follow from that.
-    reader
-        .mistakes
-        .retain(|found| forms.iter().all(|form| form.line != found.line));
+    let is_wrong = |line: usize| forms.iter().any(|form| form.line == line);
+    reader.mistakes.retain(|found| !is_wrong(found.line));
+    reader.report_absent(is_wrong);
     reader.mistakes.extend(forms);
     Some(file)
 }

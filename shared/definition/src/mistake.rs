@@ -1,9 +1,13 @@
 //! What is wrong in a file: where, what, and what to do next.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The longest text of a mistake, in characters: what a file repeats or nests without end is not worth reading.
 const LONGEST: usize = 2000;
+
+/// Further lines of a mistake that are named one by one.
+const MOST_LINES: usize = 5;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,24 @@ impl Mistake {
             what: printable(what),
             next: printable(next),
         }
+    }
+
+    /// The same mistake on several lines, of which its own is the first.
+    #[must_use]
+    pub(crate) fn on(mut self, lines: &[usize]) -> Self {
+        let mut others: Vec<usize> = lines.to_vec();
+        others.sort_unstable();
+        others.dedup();
+        others.retain(|line| *line != self.line);
+        let listed: Vec<String> = others.iter().map(usize::to_string).collect();
+        let also = match listed.as_slice() {
+            [] => return self,
+            [line] => format!(" (also on line {line})"),
+            many if many.len() > MOST_LINES => format!(" (also on {} other lines)", many.len()),
+            [lines @ .., last] => format!(" (also on lines {} and {last})", lines.join(", ")),
+        };
+        self.what.push_str(&also);
+        self
     }
 }
 
@@ -60,10 +82,9 @@ impl Mistakes {
             return None;
         }
         mistakes.sort_by_key(|mistake| mistake.line);
-        mistakes.dedup();
         Some(Self {
             file: file.to_owned(),
-            mistakes,
+            mistakes: merged(mistakes),
         })
     }
 
@@ -77,6 +98,20 @@ impl Mistakes {
     pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
         self.mistakes.iter()
     }
+}
+
+/// What is wrong in the same way on several lines is one mistake. They are in the order of their lines.
+fn merged(mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    let key = |one: &Mistake| (one.what.clone(), one.next.clone());
+    let mut lines: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for one in &mistakes {
+        lines.entry(key(one)).or_default().push(one.line);
+    }
+    let first = |one: Mistake| {
+        let lines = lines.remove(&key(&one))?;
+        Some(one.on(&lines))
+    };
+    mistakes.into_iter().filter_map(first).collect()
 }
 
 impl IntoIterator for Mistakes {

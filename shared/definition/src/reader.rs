@@ -1,5 +1,6 @@
 //! Reads values one after the other and goes on after each mistake.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -7,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::lines::Lines;
 use crate::mistake::Mistake;
-use crate::nearest::advice;
+use crate::nearest::{advice, nearest};
 use crate::section::Key;
 use crate::support::NotYet;
 
@@ -31,6 +32,18 @@ pub(crate) struct Reader {
     pub(crate) values_are_missing: bool,
     /// The keys that are read and not applied.
     pub(crate) not_yet: Vec<NotYet>,
+    absent: Vec<Absent>,
+}
+
+/// A name of something that does not exist.
+#[derive(Debug)]
+struct Absent {
+    /// `service` or `environment`.
+    kind: &'static str,
+    name: String,
+    line: usize,
+    place: String,
+    next: String,
 }
 
 #[derive(Debug)]
@@ -48,6 +61,7 @@ impl Reader {
             mistakes: Vec::new(),
             values_are_missing: false,
             not_yet: Vec::new(),
+            absent: Vec::new(),
         }
     }
 
@@ -70,6 +84,47 @@ impl Reader {
     pub(crate) fn report(&mut self, line: usize, what: impl AsRef<str>, next: impl AsRef<str>) {
         self.mistakes
             .push(Mistake::new(line, what.as_ref(), next.as_ref()));
+    }
+
+    /// Notes that something is named which does not exist; [`Self::report_absent`] reports it.
+    pub(crate) fn absent(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        line: usize,
+        place: &str,
+        next: String,
+    ) {
+        self.absent.push(Absent {
+            kind,
+            name: name.to_owned(),
+            line,
+            place: place.to_owned(),
+            next,
+        });
+    }
+
+    /// Reports each name of something that does not exist once, whatever names it. What stands on a line with another mistake
+    /// may only follow from that.
+    pub(crate) fn report_absent(&mut self, is_wrong: impl Fn(usize) -> bool) {
+        let mut absent = std::mem::take(&mut self.absent);
+        absent.retain(|one| !is_wrong(one.line));
+        absent.sort_by_key(|one| one.line);
+        let mut lines: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for one in &absent {
+            let key = (one.kind, one.name.clone());
+            lines.entry(key).or_default().push(one.line);
+        }
+        for first in absent {
+            let Absent { kind, name, .. } = &first;
+            let Some(lines) = lines.remove(&(*kind, name.clone())) else {
+                continue; // it was reported with the first
+            };
+            let place = &first.place;
+            let what = format!("{place} names the {kind} `{name}`, which does not exist");
+            let mistake = Mistake::new(first.line, &what, &first.next);
+            self.mistakes.push(mistake.on(&lines));
+        }
     }
 
     /// Reads what a documented key has.
@@ -161,7 +216,20 @@ impl Reader {
         self.report(line, format!("unknown key `{name}`{inside}"), next);
     }
 
-    pub(crate) fn missing(&mut self, line: usize, key: &Key) {
+    /// Reports that a table lacks a key, unless one of its unknown keys is that one misspelt, which was reported.
+    pub(crate) fn missing(
+        &mut self,
+        line: usize,
+        key: &Key,
+        entries: &[Entry<'_, '_>],
+        known: &[&'static str],
+    ) {
+        let is_meant = |entry: &Entry<'_, '_>| {
+            entry.name == key.name || nearest(entry.name, known.iter().copied()) == Some(key.name)
+        };
+        if entries.iter().any(is_meant) {
+            return;
+        }
         let what = format!("`{}` has no `{}`", self.path(), key.name);
         let next = format!(
             "add it, for example: {} = {}",

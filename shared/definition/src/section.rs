@@ -132,9 +132,10 @@ macro_rules! section {
                     )+
                     reader.unknown(entry.name, entry.line, &[$($key.name),+]);
                 }
+                let known = [$($key.name),+];
                 $(
-                    if $key.required && !entries.iter().any(|entry| entry.name == $key.name) {
-                        reader.missing(reader.line(&value.span()), &$key);
+                    if $key.required {
+                        reader.missing(reader.line(&value.span()), &$key, &entries, &known);
                     }
                 )+
                 Some(section)

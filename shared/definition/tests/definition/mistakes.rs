@@ -117,6 +117,30 @@ fn references_to_services_that_do_not_exist() {
 }
 
 #[test]
+fn a_service_that_was_removed_is_one_mistake() {
+    snapshot!(message(
+        "[services]\nrestapi = { directory = \"api\", parameters = { Table = \"${database.Table}\" } }\n\
+         website = { directory = \"site\", config = { table = \"${database.Table}\" }, needs = [\"database\"] }\n\
+         tasks = { directory = \"tasks\", needs = [\"database\"] }\n\
+         [environments]\nint = {}\ndev = { share = { database = \"int\" } }\n"
+    ));
+    // More than a person reads.
+    let tasks: String = (0..9)
+        .map(|number| format!("t{number} = {{ directory = \"t{number}\", needs = [\"gone\"] }}\n"))
+        .collect();
+    let told = message(&format!("[services]\n{tasks}"));
+    assert_eq!(told.matches("`gone`").count(), 1, "{told}");
+    assert!(told.contains("(also on 8 other lines)"), "{told}");
+}
+
+#[test]
+fn a_misspelt_key_is_not_missing_too() {
+    snapshot!(message(
+        "[services.restapi]\ndirectroy = \"api\"\n[services.tasks]\nneeds = []\n[functions.chat]\npth = \"chat\"\n"
+    ));
+}
+
+#[test]
 fn folders() {
     snapshot!(message(
         "[services]\na = \"services/api\"\nb = \"./services//api/\"\nc = \"../elsewhere\"\nd = \"/etc\"\ne = \"\"\n\
