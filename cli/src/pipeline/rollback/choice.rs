@@ -76,7 +76,7 @@ pub(super) fn choose(
     Err(RollbackError::NeverDelivered {
         environment: environment.to_owned(),
         given: short(given).to_owned(),
-        known: possible().map(name).take(MOST_NAMED).collect(),
+        known: others(deliveries, now).map(name).take(MOST_NAMED).collect(),
         is_version: is_version && now.len() == 1,
     })
 }
@@ -92,12 +92,40 @@ fn id(one: &Delivery) -> Option<&str> {
     one.revision.as_ref().map(|revision| revision.id.as_str())
 }
 
+/// The deliveries that a rollback would change something by going to, each once.
+fn others<'a>(
+    deliveries: &'a [Delivery],
+    now: &BTreeMap<&str, &str>,
+) -> impl Iterator<Item = &'a Delivery> {
+    let present = deliveries.iter().find(|one| is_there(one, now));
+    // Where nobody has a function, the newest is what is there.
+    let present = present.or_else(|| deliveries.first().filter(|_| now.is_empty()));
+    let mut named: Vec<&Delivery> = Vec::new();
+    deliveries.iter().filter(move |one| {
+        let is_present = present.is_some_and(|present| is_same(one, present));
+        let is_new = !named.iter().any(|other| is_same(one, other));
+        let is_other = !one.is_rollback && !is_present && is_new;
+        if is_other {
+            named.push(*one);
+        }
+        is_other
+    })
+}
+
+/// Whether two deliveries brought the same.
+fn is_same(one: &Delivery, other: &Delivery) -> bool {
+    id(one) == id(other) && one.versions == other.versions
+}
+
+/// Whether a function has the version that a delivery brought.
+fn is_there(one: &Delivery, now: &BTreeMap<&str, &str>) -> bool {
+    let mut versions = one.versions.iter();
+    versions.any(|(action, version)| now.get(action.as_str()) == Some(&version.as_str()))
+}
+
 /// The newest delivery of another commit that came before what is there now.
 fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<&'a Delivery> {
-    let is_now = |one: &Delivery| {
-        let mut versions = one.versions.iter();
-        versions.any(|(action, version)| now.get(action.as_str()) == Some(&version.as_str()))
-    };
+    let is_now = |one: &Delivery| is_there(one, now);
     // What is there was brought by the newest delivery with its versions. Where nobody has a function, that is the newest.
     let at = match deliveries.iter().position(is_now) {
         Some(at) => at,
@@ -107,9 +135,9 @@ fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<
     };
     let present = deliveries.get(at)?;
     // After a rollback the present commit was delivered before, too, and what came in between was taken back.
-    let oldest = deliveries.iter().rposition(|one| {
-        !one.is_rollback && id(one) == id(present) && one.versions == present.versions
-    });
+    let oldest = deliveries
+        .iter()
+        .rposition(|one| !one.is_rollback && is_same(one, present));
     let after = oldest.unwrap_or(at);
     deliveries[after..]
         .iter()
@@ -121,7 +149,7 @@ fn before<'a>(deliveries: &'a [Delivery], now: &BTreeMap<&str, &str>) -> Option<
 pub(super) enum RollbackError {
     #[error("nothing was delivered to `{environment}` before what is there now")]
     NothingBefore { environment: String },
-    #[error("`{given}` was never delivered to `{environment}`{}", was(.known))]
+    #[error("`{given}` was never delivered to `{environment}`{}", choices(.known))]
     NeverDelivered {
         environment: String,
         given: String,
@@ -138,11 +166,11 @@ pub(super) enum RollbackError {
     Interrupted,
 }
 
-fn was(known: &[String]) -> String {
+fn choices(known: &[String]) -> String {
     if known.is_empty() {
         return String::new();
     }
-    format!("; it had {}", known.join("; "))
+    format!("; it can go back to {}", known.join("; "))
 }
 
 impl Explained for RollbackError {
@@ -252,6 +280,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_now_is_not_among_the_choices() {
+        let all = [
+            delivery("e5", "dddd", "4"),
+            delivery("r4", "cccc", "3"),
+            delivery("e4", "dddd", "4"),
+            delivery("e3", "cccc", "3"),
+            delivery("e2", "cccc", "3"),
+        ];
+        let nonsense = |all, now| chosen(all, now, Some("nonsense")).unwrap_err().to_string();
+        assert_eq!(
+            nonsense(&all, "4"),
+            "`nonsense` was never delivered to `prod`; it can go back to cccc (version 3)"
+        );
+        // A version that another tool put there: all of them are earlier.
+        assert_eq!(
+            nonsense(&all, "9"),
+            "`nonsense` was never delivered to `prod`; it can go back to dddd (version 4); cccc (version 3)"
+        );
+        let stacks = [delivery("e2", "bbbb", ""), delivery("e1", "aaaa", "")];
+        assert_eq!(
+            nonsense(&stacks, ""),
+            "`nonsense` was never delivered to `prod`; it can go back to aaaa"
+        );
+        assert_eq!(
+            nonsense(&stacks[..1], ""),
+            "`nonsense` was never delivered to `prod`"
+        );
+    }
+
+    #[test]
     fn a_commit_or_a_version_can_be_named() {
         let all = [
             delivery("r5", "bbbb", "2"),
@@ -263,7 +321,7 @@ mod tests {
         let error = chosen(&all, "4", Some("3")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`3` was never delivered to `prod`; it had dddd (version 4); bbbb (version 2)"
+            "`3` was never delivered to `prod`; it can go back to bbbb (version 2)"
         );
         let now = BTreeMap::from([(APP, "4")]);
         assert_eq!(

@@ -233,15 +233,45 @@ impl Found {
         } else {
             self.of_id(given, &succeeded).await?
         };
-        let never = || RollbackError::NeverDelivered {
-            environment: self.environment.name().to_string(),
-            given: short(given).to_owned(),
-            known: releases_of(&succeeded),
-            is_version: false,
+        let Some(release) = found else {
+            return Err(RollbackError::NeverDelivered {
+                environment: self.environment.name().to_string(),
+                given: short(given).to_owned(),
+                known: self.choices(&succeeded).await,
+                is_version: false,
+            }
+            .into());
         };
-        let release = found.ok_or_else(never)?;
         let target = self.environment.rollback_target(Some(&release)).await?;
         Ok(target.release)
+    }
+
+    /// The releases that a rollback takes, the newest deployment first.
+    async fn choices(&self, succeeded: &[&Record]) -> Vec<String> {
+        let mut looked_at: Vec<&ReleaseId> = Vec::new();
+        let mut choices = Vec::new();
+        for release in succeeded.iter().filter_map(|record| brought(record)) {
+            if choices.len() == super::choice::MOST_NAMED {
+                break;
+            }
+            if looked_at.contains(&release) {
+                continue;
+            }
+            looked_at.push(release);
+            let current = self.state.current.as_ref();
+            let is_there = self.is_whole() && current.is_some_and(|one| one.release == *release);
+            let target = self.environment.rollback_target(Some(release)).await;
+            if target.is_ok() && !is_there {
+                choices.push(release.to_string());
+            }
+        }
+        choices
+    }
+
+    /// Whether the environment has what it is said to have: after a deployment that failed it may not.
+    fn is_whole(&self) -> bool {
+        let last = self.state.last.as_ref();
+        last.is_none_or(|last| last.outcome.is_success())
     }
 
     /// The newest deployment of a release whose id, or whose commit, begins so.
@@ -316,14 +346,6 @@ fn of_version(version: &str, succeeded: &[&Record], deliveries: &[Delivery]) -> 
     };
     let found = succeeded.iter().find(brought_it)?;
     brought(found).cloned()
-}
-
-fn releases_of(succeeded: &[&Record]) -> Vec<String> {
-    let releases = succeeded.iter().filter_map(|record| brought(record));
-    let mut releases: Vec<_> = releases.map(ToString::to_string).collect();
-    releases.dedup();
-    releases.truncate(super::choice::MOST_NAMED);
-    releases
 }
 
 impl Work<'_> {

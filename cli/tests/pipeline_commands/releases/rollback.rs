@@ -155,7 +155,11 @@ async fn a_release_a_commit_or_a_version_that_was_there_can_be_named() {
         let never = delivered.shop.json(&never).await;
         assert_eq!(never.code, 5, "{}", never.printed);
         let error = message(&never.documents[0]);
-        assert!(error.contains("was never delivered to `prod`"), "{error}");
+        let second = &delivered.releases[1];
+        let says = format!("was never delivered to `prod`; it can go back to {second}; {first}");
+        // Not to the third, which it has.
+        assert!(error.contains(&says), "{error}");
+        assert!(!error.contains(delivered.releases[2].as_str()), "{error}");
     }
 }
 
