@@ -18,6 +18,7 @@ use crate::args::release::{Following as FollowingArguments, Promote};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::Pipeline;
+use crate::output::Reporter;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
 use crate::output::write_stderr;
@@ -36,6 +37,8 @@ pub(crate) struct Promoted {
     pipeline: Option<String>,
     /// The execution that brings it; `null` where nothing had to be done.
     execution: Option<String>,
+    /// Why the pipeline that delivers to the environment is held, as after a rollback; the release goes there all the same.
+    held: Option<String>,
     /// The command to go on with.
     next: Option<String>,
 }
@@ -79,11 +82,12 @@ pub(crate) async fn promote(global: &Global, arguments: &Promote) -> Result<Exit
             check_origin(&releases, &release, &from).await?;
         }
     }
+    let held = held_because(&releases.target, &name).await;
     if is_there(&to, &release).await? {
-        answer::print(global.json, &already(&to, &release));
+        answer::print(global.json, &already(&to, &release, held));
         return Ok(Exit::Success);
     }
-    show(&releases, &to, &release, global).await?;
+    show(&releases, &to, &release, held.as_deref(), global).await?;
     let question = format!(
         "Bring {} from {} to {}?",
         release.name(),
@@ -108,17 +112,20 @@ pub(crate) async fn promote(global: &Global, arguments: &Promote) -> Result<Exit
         pipeline,
         application,
         &arguments.following,
+        held,
     )
     .await
 }
 
-/// Starts the pipeline, and follows it unless that was not asked for.
+/// Starts the pipeline, and follows it unless that was not asked for. `held` says why the pipeline that delivers there is held,
+/// if it is.
 pub(super) async fn run(
     global: &Global,
     releases: &Releases,
     pipeline: Pipeline,
     application: Application<'_>,
     arguments: &FollowingArguments,
+    held: Option<String>,
 ) -> Result<Exit, CliError> {
     let name = releases.target.short(&pipeline).to_owned();
     let next = format!("delivery log --follow --pipeline {name}");
@@ -128,10 +135,16 @@ pub(super) async fn run(
             release: NamedRelease::from(application.release),
             execution: Some(apply::start(&pipeline, application).await?),
             pipeline: Some(pipeline.name().to_owned()),
+            held,
             next: Some(next),
         };
         answer::print(global.json, &started);
         return Ok(Exit::Success);
+    }
+    // People were told before they were asked.
+    if let Some(reason) = held.filter(|_| global.json) {
+        let note = held_note(application.environment.as_str(), &reason);
+        Reporter::new(global).notice(note);
     }
     let following = Following::prepare(&pipeline).await?;
     let execution = apply::start(&pipeline, application).await?;
@@ -160,12 +173,17 @@ pub(super) async fn is_there(
 }
 
 /// The answer where there is nothing to do.
-pub(super) fn already(environment: &Environment, release: &Release) -> Promoted {
+pub(super) fn already(
+    environment: &Environment,
+    release: &Release,
+    held: Option<String>,
+) -> Promoted {
     Promoted {
         environment: environment.name().to_string(),
         release: NamedRelease::from(release),
         pipeline: None,
         execution: None,
+        held,
         next: None,
     }
 }
@@ -175,6 +193,7 @@ async fn show(
     releases: &Releases,
     to: &Environment,
     release: &Release,
+    held: Option<&str>,
     global: &Global,
 ) -> Result<(), CliError> {
     if global.json || global.quiet {
@@ -187,10 +206,8 @@ async fn show(
         write_stderr("nothing differs: it is deployed again");
     }
     let name = to.name();
-    if let Some(reason) = held_because(&releases.target, name.as_str()).await {
-        write_stderr(&format!(
-            "the pipeline does not deliver to {name} now: {reason}; a promotion goes there all the same"
-        ));
+    if let Some(reason) = held {
+        write_stderr(&held_note(name.as_str(), reason));
     }
     if let Some(lease) = to.state().await?.lease {
         let (deployment, until) = (lease.deployment, lease.until);
@@ -200,6 +217,12 @@ async fn show(
         ));
     }
     Ok(())
+}
+
+fn held_note(environment: &str, reason: &str) -> String {
+    format!(
+        "the pipeline does not deliver to {environment} now: {reason}; a promotion goes there all the same"
+    )
 }
 
 /// The environments whose tests a release has passed.

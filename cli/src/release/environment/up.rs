@@ -31,7 +31,7 @@ pub(super) async fn up(global: &Global, arguments: &EnvUp) -> Result<Exit, CliEr
         None => newest_verified(&releases.repository).await?,
     };
     if is_there(&environment, &release).await? {
-        answer::print(global.json, &already(&environment, &release));
+        answer::print(global.json, &already(&environment, &release, None));
         return Ok(Exit::Success);
     }
     let by = caller(&releases.target.cloud).await?;
@@ -45,7 +45,7 @@ pub(super) async fn up(global: &Global, arguments: &EnvUp) -> Result<Exit, CliEr
         unverified: false,
     };
     let following = &arguments.following;
-    run(global, &releases, pipeline, application, following).await
+    run(global, &releases, pipeline, application, following, None).await
 }
 
 /// The newest release that passed the tests of any environment.

@@ -126,6 +126,14 @@ async fn an_environment_goes_back_to_the_release_before() {
     assert_eq!(unasked.code, 2, "{}", unasked.printed);
     let says = "the pipeline does not deliver to prod now: rolled back by ann: no orders";
     assert!(unasked.printed.contains(says), "{}", unasked.printed);
+    let forced = [
+        &promote[..],
+        &["--unverified", "-m", "sale", "--yes", "--no-wait"],
+    ]
+    .concat();
+    let forced = delivered.shop.json(&forced).await;
+    assert_eq!(forced.code, 0, "{}", forced.printed);
+    assert_eq!(forced.documents[0]["held"], "rolled back by ann: no orders");
     let resumed = delivered.shop.json(&["resume", "prod"]).await;
     assert_eq!(resumed.documents[0]["wasOpen"], false, "{}", resumed.data);
 }
