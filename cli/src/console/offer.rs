@@ -199,15 +199,33 @@ fn resume(pipeline: &PipelineState, stage: &StageState) -> Option<Draft> {
         }
         _ => return None,
     };
+    let waiting = stage.inbound.iter();
+    let waiting: Vec<_> = waiting
+        .map(|one| (&one.execution, short_form(one.revision.as_ref())))
+        .collect();
+    let commits: Vec<_> = waiting.iter().map(|(_, commit)| commit.as_str()).collect();
+    let commits = commits.join(", ");
+    // Where nothing is seen to wait the command itself asks, and refuses if something waits by then.
+    let (verb, question): (&[&str], _) = if waiting.is_empty() {
+        (
+            &["resume"],
+            format!("Let the pipeline deliver to {environment} again?"),
+        )
+    } else {
+        (
+            &["resume", "--yes"],
+            format!("{commits} is waiting, and goes to {environment} then. Open it?"),
+        )
+    };
     Some(Draft {
         place: Place::Closed(pipeline.name.clone(), stage.name.clone()),
         word: "Resume",
-        question: format!("Let the pipeline deliver to {environment} again?"),
-        note: "What waits for the stage is delivered then.",
-        arguments: line(&["resume", "--yes"], &options, &[environment]),
+        question,
+        note: "What waits for the stage is delivered then: it may be what was rolled back.",
+        arguments: line(verb, &options, &[environment]),
         preview: None,
         takes_reason: false,
-        seen: format!("{:?}", stage.closed.as_ref()?.since),
+        seen: format!("{:?} {waiting:?}", stage.closed.as_ref()?.since),
     })
 }
 
@@ -403,6 +421,7 @@ mod tests {
     use crate::args::Cli;
     use crate::console::command::{reason, typed, with_option};
     use crate::console::samples;
+    use crate::pipeline::state::{Closed, Inbound, Revision};
 
     fn lines(look: &Look) -> Vec<String> {
         offers(look)
@@ -479,6 +498,33 @@ mod tests {
 
     #[test]
     fn a_stage_that_a_rollback_closed_can_be_opened() {
+        let resume = |inbound: &[&str]| {
+            let look = closed(inbound);
+            let mut all = offers(&look).into_iter();
+            all.find(|offer| offer.word == "Resume").unwrap()
+        };
+        let nothing = resume(&[]);
+        assert_eq!(
+            typed(&nothing.arguments),
+            "delivery resume --pipeline=app -- prod"
+        );
+        // What waits is named, and another commit is another offer.
+        let first = resume(&["aaaaaaaa1"]);
+        assert_eq!(
+            first.question,
+            "aaaaaaaa is waiting, and goes to prod then. Open it?"
+        );
+        assert_eq!(
+            typed(&first.arguments),
+            "delivery resume --yes --pipeline=app -- prod"
+        );
+        let other = resume(&["bbbbbbbb1"]);
+        assert_ne!(first.key, other.key);
+        assert_ne!(first.key, nothing.key);
+    }
+
+    /// A stage that a rollback closed, and the commits that wait before it.
+    fn closed(inbound: &[&str]) -> Look {
         let mut look = samples::look();
         let stages = look
             .status
@@ -486,7 +532,7 @@ mod tests {
             .iter_mut()
             .flat_map(|one| &mut one.stages);
         for stage in stages.filter(|stage| stage.name == "Commit") {
-            stage.closed = Some(crate::pipeline::state::Closed {
+            stage.closed = Some(Closed {
                 reason: Some(
                     "rolled back by anna (delivery resume prod --pipeline app opens it) bad"
                         .to_owned(),
@@ -494,12 +540,14 @@ mod tests {
                 since: None,
                 by: None,
             });
+            let waiting = inbound.iter().map(|commit| Inbound {
+                execution: format!("e-{commit}"),
+                revision: Some(Revision::new(commit, None, None)),
+                waits_for: None,
+            });
+            stage.inbound = waiting.collect();
         }
-        let lines = lines(&look);
-        assert!(
-            lines.contains(&"delivery resume --yes --pipeline=app -- prod".to_owned()),
-            "{lines:?}"
-        );
+        look
     }
 
     #[test]
