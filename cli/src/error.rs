@@ -359,7 +359,7 @@ pub(crate) fn call_hint(error: &CallError) -> String {
              Dashboard"
                 .to_owned()
         }
-        CallErrorKind::Invalid => "correct what the message says".to_owned(),
+        CallErrorKind::Invalid => "fix what the message says".to_owned(),
     }
 }
 

@@ -234,7 +234,7 @@ impl ActionError for DeployAppError {
                     .to_owned(),
             ),
             Self::NotReady { .. } => Some(
-                "fix what the reason names (the function's role, key, network or code); the \
+                "fix what the reason says (the function's role, key, network or code); the \
                  alias was not moved"
                     .to_owned(),
             ),
@@ -290,12 +290,12 @@ fn type_of(failure: &Failure) -> FailureType {
 fn hint_of(failure: &Failure) -> &'static str {
     match failure {
         Failure::PutBack { .. } | Failure::PutBackByGuard { .. } => {
-            "correct what the reason names and release again; a retry of the stage begins the rollout anew"
+            "fix what the reason says and release again; retrying the stage starts the rollout again"
         }
         Failure::Aborted { .. } => {
-            "release again when the reason is gone; a retry of the stage begins the rollout anew"
+            "release again when the reason is gone; retrying the stage starts the rollout again"
         }
-        Failure::Hook { .. } => "correct what the hook found and release again",
+        Failure::Hook { .. } => "fix what the hook found and release again",
         Failure::Alarm(_) => {
             "wait until the alarm is quiet and retry the stage, or deploy the release that mends it with `fix-forward=on`"
         }

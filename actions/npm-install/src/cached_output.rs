@@ -86,8 +86,7 @@ impl Installation<'_> {
     ) -> Result<(u64, Option<NotCacheable>), NpmInstallError> {
         let tree = project.directory().join("node_modules");
         if !tree.is_dir() {
-            let not_cacheable = NotCacheable("npm created no `node_modules`".to_owned());
-            return Ok((self.store_whole(project).await?, Some(not_cacheable)));
+            return Ok((self.store_whole(project).await?, None)); // nothing was installed
         }
         match self.archive_tree(entry, tree.clone()).await {
             Ok((archive, end)) => {

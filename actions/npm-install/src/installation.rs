@@ -163,7 +163,7 @@ impl Installation<'_> {
             .run(project::child_deadline(self.job))
             .await
             .map_err(|error| npm::failed(error, lock, project))?;
-        Ok(npm::added(&finished.stdout).unwrap_or_else(|| "nothing to add".to_owned()))
+        Ok(npm::added(&finished.stdout).unwrap_or_else(|| "no packages to install".to_owned()))
     }
 
     /// Fetches another package manager, runs it, and keeps its program for the project's tasks.

@@ -56,10 +56,10 @@ pub(crate) async fn end(
         for release in BTreeSet::from([&params.release, deployed]) {
             repository.verify(release, name, &verification).await?;
         }
-        format!("`{name}` has release {deployed}, which is verified there")
+        format!("release {deployed} is deployed to `{name}` and verified")
     } else {
         format!(
-            "`{name}` has release {deployed}; it does not count as verified there: an action of your own cannot run in this pipeline"
+            "release {deployed} is deployed to `{name}`, but does not count as verified: an action of your own cannot run in this pipeline"
         )
     };
     Ok(Completion {

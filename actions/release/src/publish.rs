@@ -108,14 +108,35 @@ fn provenance(execution: Option<&Execution>, job: &Job) -> Provenance {
 
 fn summary(publication: &Publication, manifest: &Manifest, unchanged: usize) -> String {
     let Publication { release, blobs, .. } = publication;
-    let services = counted(manifest.services.len());
+    let services = manifest.services.len();
     match publication.manifest {
-        Put::Unchanged => format!("release {release} was there already: {services}"),
+        Put::Unchanged => format!("release {release} was there already: {}", counted(services)),
         Put::Written => format!(
-            "published release {release}: {services}, {unchanged} of them unchanged; {} of {} blobs are new",
-            blobs.written,
-            blobs.written + blobs.unchanged
+            "published release {release}: {}; {}",
+            changes(services, unchanged),
+            uploaded(blobs.written, blobs.written + blobs.unchanged)
         ),
+    }
+}
+
+/// How many services differ from those of the release before.
+fn changes(services: usize, unchanged: usize) -> String {
+    let all = counted(services);
+    match (services, unchanged) {
+        (1, 0) => format!("{all}, new or changed"),
+        (1, _) => format!("{all}, unchanged"),
+        (_, 0) => format!("{all}, all new or changed"),
+        _ if unchanged == services => format!("{all}, all unchanged"),
+        _ => format!("{all}, {unchanged} unchanged"),
+    }
+}
+
+fn uploaded(new: usize, all: usize) -> String {
+    match (new, all) {
+        (0, _) => "nothing to upload".to_owned(),
+        (1, 1) => "1 file uploaded".to_owned(),
+        _ if new == all => format!("{all} files uploaded"),
+        _ => format!("{new} of {all} files uploaded"),
     }
 }
 
@@ -140,6 +161,31 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_said_as_a_person_says_them() {
+        let said = [(1, 0), (1, 1), (3, 0), (3, 1), (3, 3)].map(|(all, same)| changes(all, same));
+        assert_eq!(
+            said,
+            [
+                "1 service, new or changed",
+                "1 service, unchanged",
+                "3 services, all new or changed",
+                "3 services, 1 unchanged",
+                "3 services, all unchanged",
+            ]
+        );
+        let said = [(0, 4), (1, 1), (1, 4), (4, 4)].map(|(new, all)| uploaded(new, all));
+        assert_eq!(
+            said,
+            [
+                "nothing to upload",
+                "1 file uploaded",
+                "1 of 4 files uploaded",
+                "4 files uploaded",
+            ]
+        );
+    }
 
     #[test]
     fn a_list_that_is_too_long_is_a_count() {

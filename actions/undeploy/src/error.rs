@@ -124,7 +124,7 @@ impl ActionError for UndeployError {
                 "if they are to go, delete them by hand, those that were deployed last first; then run `delivery env down` again"
             }
             Self::NotRemoved { .. } | Self::Ended { .. } => {
-                "correct what the reasons say, then run `delivery env down` again: it is not tried again by itself"
+                "fix what the reasons say, then run `delivery env down` again: it is not tried again by itself"
             }
         };
         Some(hint.to_owned())

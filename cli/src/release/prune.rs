@@ -297,9 +297,7 @@ impl Explained for NotDeleted {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(
-            "correct what the message says, and run it again: it goes on where it ended".to_owned(),
-        )
+        Some("fix what the message says, and run it again: it goes on where it ended".to_owned())
     }
 }
 

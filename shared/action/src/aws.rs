@@ -281,7 +281,7 @@ impl ActionError for CallError {
             CallErrorKind::Unavailable => {
                 "retry the stage; if it keeps failing, check the AWS Health Dashboard".to_owned()
             }
-            CallErrorKind::Invalid => "correct what the service's message names".to_owned(),
+            CallErrorKind::Invalid => "fix what the service's message says".to_owned(),
         })
     }
 }

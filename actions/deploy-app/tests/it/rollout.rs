@@ -162,7 +162,7 @@ async fn a_version_that_fails_is_put_back() {
         "the rollout of version 2 to alias `greeter:prod` failed: version 2 fails more often than version 1: 7 of 20 \
          requests failed (35.0 %), and before 1 of 180 requests failed (0.6 %), after version 2 had 10 % of the traffic for ",
         "; all traffic is on version 1 again",
-        "hint: correct what the reason names and release again",
+        "hint: fix what the reason says and release again",
     ] {
         assert!(message.contains(part), "{message}");
     }

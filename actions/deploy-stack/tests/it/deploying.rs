@@ -109,7 +109,7 @@ async fn a_failure_names_what_failed_first_and_what_was_not_deployed() {
     JobFailed: the stack `shop` is as it was before (UPDATE_ROLLBACK_COMPLETE); commit daed1c4f was not deployed
       first failure: shop / Function (AWS::Lambda::Function), UPDATE_FAILED
       the code has no handler
-    hint: correct what the first failure names, then deploy again
+    hint: fix the first failure, then deploy again
     ");
 }
 
@@ -123,7 +123,7 @@ async fn a_creation_that_failed_is_reported_once_and_tried_again_from_the_start(
     JobFailed: the stack `shop` was not created (ROLLBACK_COMPLETE)
       first failure: shop / Function (AWS::Lambda::Function), CREATE_FAILED
       the code has no handler
-    hint: correct what the first failure names, then deploy again
+    hint: fix the first failure, then deploy again
     ");
     // The same job again finds its own failure, and neither deletes nor creates.
     let before = changes(&world);

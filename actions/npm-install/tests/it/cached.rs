@@ -75,6 +75,18 @@ async fn a_hit_gives_the_bytes_of_a_miss_and_the_files_of_npm_alone() {
     );
 }
 
+/// npm makes no `node_modules` then, and nobody asks why that is not cached.
+#[tokio::test]
+async fn a_project_without_dependencies_has_nothing_to_install() {
+    let lock = r#"{"name": "a", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "a", "version": "1.0.0"}}}"#;
+    let files = [
+        ("package.json", r#"{"name": "a", "version": "1.0.0"}"#),
+        ("package-lock.json", lock),
+    ];
+    let (_, ended) = run(&files, "").await;
+    insta::assert_snapshot!(plain(&ended.unwrap().summary), @"npm ci: no packages to install (npm X, Node.js X), 1 MiB");
+}
+
 #[tokio::test]
 async fn what_describes_the_project_does_not_matter_and_what_npm_reads_does() {
     let key_of = async |files: &[(&str, &str)], parameters: &str| {

@@ -68,7 +68,8 @@ async fn what_a_check_was_left_out_of_is_not_verified() {
     let Reported::Success { summary, .. } = run(&world, job).await else {
         panic!("it has not ended");
     };
-    let expected = format!("`int` has release {release}; it does not count as verified there");
+    let expected =
+        format!("release {release} is deployed to `int`, but does not count as verified");
     assert!(summary.starts_with(&expected), "{summary}");
     let state = environment(&world, "int").state().await.unwrap();
     assert_eq!(state.current.unwrap().release, release);

@@ -171,10 +171,10 @@ impl Explained for UndeployError {
                     .to_owned()
             }
             Self::Failed { environment, .. } => format!(
-                "correct what the message says, then try again: `delivery env repair {environment}`"
+                "fix what the message says, then try again: `delivery env repair {environment}`"
             ),
             Self::NotBegun { environment } => format!(
-                "see the log of the function `undeploy`, correct what it says, and try again: `delivery env down {environment}`"
+                "see the log of the function `undeploy`, fix what it says, and try again: `delivery env down {environment}`"
             ),
             Self::TimedOut { environment } => format!(
                 "the removal goes on; follow it with `delivery env down {environment}`, or see the log of the function \

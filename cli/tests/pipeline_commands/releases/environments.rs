@@ -231,7 +231,7 @@ async fn a_removal_that_fails_is_said_and_can_be_begun_again() {
     let result = failed.documents.last().unwrap();
     insta::assert_snapshot!(message(result), @r"
     `dev-anna` was not removed: the bucket `b` cannot be emptied
-      help: correct what the message says, then try again: `delivery env repair dev-anna`
+      help: fix what the message says, then try again: `delivery env repair dev-anna`
     ");
 
     let repaired = shop.json(&["env", "repair", "dev-anna", "--yes"]).await;

@@ -370,15 +370,15 @@ impl ActionError for DeploymentError {
                 "add the output to that service's template, or correct the reference"
             }
             Self::Capability { .. } => {
-                "add the capability that the reason names to `capabilities` of the service, or of the action"
+                "add the capability in the reason to `capabilities` of the service, or of the action"
             }
-            Self::Refused { .. } => "correct what the reason names",
+            Self::Refused { .. } => "fix what the reason says",
             Self::DataAtStake { .. } => {
                 "keep the resource as it is, or name it in `allow` of the service, or of the environment as `SERVICE.NAME`, to let it go with its data"
             }
-            Self::Failed(_) => "correct what the first failure names, then deploy again",
+            Self::Failed(_) => "fix the first failure, then deploy again",
             Self::Stuck { .. } => {
-                "correct what failed, then deploy again, in a pipeline with `continue-rollback=on`; no resource is ever skipped"
+                "fix what failed, then deploy again, in a pipeline with `continue-rollback=on`; no resource is ever skipped"
             }
             Self::Broken { stack, .. } => {
                 return Some(format!(
