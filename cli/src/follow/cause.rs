@@ -149,7 +149,7 @@ mod tests {
             task: "package".to_owned(),
             runner: Runner::Npm,
             report: Some(Box::new(report)),
-            failure: failure.clone(),
+            failure: Box::new(failure.clone()),
             advice: Some("add memory".to_owned()),
             ended,
         };

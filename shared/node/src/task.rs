@@ -233,7 +233,7 @@ impl Task {
                 Err(TaskError::Failed {
                     task: self.name.clone(),
                     runner,
-                    failure: TaskFailure::of(report.as_ref(), error.output(), project),
+                    failure: Box::new(TaskFailure::of(report.as_ref(), error.output(), project)),
                     report: report.map(Box::new),
                     advice: advice(&error, project),
                     ended: shown_below(error, project.source()),

@@ -2,7 +2,7 @@
 
 use delivery_action::failure::Failure;
 use delivery_action::process::ProcessError;
-use delivery_node::task::{Runner, TaskError, TaskFailure};
+use delivery_node::task::{Runner, TaskError};
 use e2e::{Attempts, EndToEndError};
 
 fn printed(error: &EndToEndError) -> String {
@@ -16,7 +16,7 @@ fn failed() -> TaskError {
         runner: Runner::Gulp,
         advice: None,
         report: None,
-        failure: TaskFailure::default(),
+        failure: Box::default(),
         ended: ProcessError::Exit {
             command: "gulp test-functional".to_owned(),
             code: 1,

@@ -4,7 +4,7 @@ use delivery_action::failure::{ActionError, Failure};
 use delivery_action::process::ProcessError;
 use delivery_node::junit::Report;
 use delivery_node::project::ProjectError;
-use delivery_node::task::{Runner, TaskError, TaskFailure};
+use delivery_node::task::{Runner, TaskError};
 use test_and_package::TestAndPackageError;
 
 fn printed(error: &dyn ActionError) -> String {
@@ -131,7 +131,7 @@ fn about_a_task_that_failed() {
         runner: Runner::Gulp,
         report: report.map(Box::new),
         advice: None,
-        failure: TaskFailure::default(),
+        failure: Box::default(),
         ended: ended(),
     };
     insta::assert_snapshot!(printed(&failed(None)), @"
@@ -146,7 +146,7 @@ fn about_a_task_that_failed() {
         runner: Runner::Gulp,
         report: None,
         advice: None,
-        failure: TaskFailure::default(),
+        failure: Box::default(),
         ended: ProcessError::Wait {
             command: text("gulp package"),
             source: std::io::Error::other("no child processes"),

@@ -125,9 +125,10 @@ fn a_service_that_was_removed_is_one_mistake() {
          [environments]\nint = {}\ndev = { share = { database = \"int\" } }\n"
     ));
     // More than a person reads.
-    let tasks: String = (0..9)
+    let tasks: Vec<_> = (0..9)
         .map(|number| format!("t{number} = {{ directory = \"t{number}\", needs = [\"gone\"] }}\n"))
         .collect();
+    let tasks = tasks.concat();
     let told = message(&format!("[services]\n{tasks}"));
     assert_eq!(told.matches("`gone`").count(), 1, "{told}");
     assert!(told.contains("(also on 8 other lines)"), "{told}");

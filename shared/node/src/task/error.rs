@@ -76,7 +76,7 @@ pub enum TaskError {
         /// What its reports say, if there are any.
         report: Option<Box<Report>>,
         /// What the first failed test says, and where.
-        failure: TaskFailure,
+        failure: Box<TaskFailure>,
         /// Advice for a known cause.
         advice: Option<String>,
         /// How it ended. Not a source of this error, whose own words it is among: what a test says comes last.
