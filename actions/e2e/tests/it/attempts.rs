@@ -151,7 +151,7 @@ async fn near_the_end_of_lambdas_time_the_reason_is_told() {
 #[test_case("task=test&timeout=5", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "timeout")]
 #[test_case("task=test&timeout=0s", "`timeout` in `UserParameters` is not valid: expected a duration of a second or more, such as `30s` or `5m`"; "no time")]
 #[test_case("retries=1", "`UserParameters` lacks `task`"; "task")]
-#[test_case("task=test&url=x", "`UserParameters` has an unknown key `url`; known keys are `task`, `runner`, `directory`, `report`, `retries`, `timeout`, `Env.NAME`"; "unknown")]
+#[test_case("task=test&url=x", "`UserParameters` has an unknown key `url`; known keys are `task`, `runner`, `directory`, `report`, `retries`, `timeout`, `function`, `stack`, `Env.NAME`"; "unknown")]
 #[tokio::test]
 async fn a_parameter_that_cannot_be_used_is_named(parameters: &str, message: &str) {
     let store = store("true").await;
