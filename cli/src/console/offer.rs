@@ -214,7 +214,7 @@ fn resume(pipeline: &PipelineState, stage: &StageState) -> Option<Draft> {
     } else {
         (
             &["resume", "--yes"],
-            format!("{commits} is waiting, and goes to {environment} then. Open it?"),
+            format!("{environment} gets what is waiting: {commits}. Open it?"),
         )
     };
     Some(Draft {
@@ -512,7 +512,7 @@ mod tests {
         let first = resume(&["aaaaaaaa1"]);
         assert_eq!(
             first.question,
-            "aaaaaaaa is waiting, and goes to prod then. Open it?"
+            "prod gets what is waiting: aaaaaaaa. Open it?"
         );
         assert_eq!(
             typed(&first.arguments),
