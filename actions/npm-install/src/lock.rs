@@ -177,23 +177,37 @@ impl LockFile {
         made.map(|package| package.name.as_str())
     }
 
-    /// The package that a line is about, by its hash or by its name.
+    /// The package that a line is about, by its hash or by its address: Yarn 1 writes the locked hash only where its cache
+    /// has other bytes, and the address where it has just downloaded them.
     pub(crate) fn package_in(&self, line: &str) -> Option<String> {
-        let names: Vec<(&str, &str)> = match &self.content {
-            Content::Npm(lock) => lock.hashes().collect(),
-            Content::Listed(packages) => packages
-                .iter()
-                .map(|package| (package.name.as_str(), package.hash.as_deref().unwrap_or("")))
-                .collect(),
-        };
-        let by_hash = names
-            .iter()
-            .find(|(_, hash)| !hash.is_empty() && line.contains(hash));
-        by_hash.map(|(name, _)| (*name).to_owned())
+        match &self.content {
+            Content::Npm(lock) => {
+                let found = lock.hashes().find(|(_, hash)| is_in(line, hash));
+                found.map(|(name, _)| name.to_owned())
+            }
+            Content::Listed(packages) => {
+                let found = packages.iter().find(|package| package.is_in(line));
+                found.map(|package| package.name.clone())
+            }
+        }
     }
 }
 
+/// Whether a line has this hash or address, where there is one.
+fn is_in(line: &str, word: &str) -> bool {
+    !word.is_empty() && line.contains(word)
+}
+
 impl Locked {
+    fn is_in(&self, line: &str) -> bool {
+        let address = match &self.origin {
+            Origin::Address(address) => address.split('#').next(),
+            _ => None,
+        };
+        let known = [self.hash.as_deref(), address];
+        known.into_iter().flatten().any(|word| is_in(line, word))
+    }
+
     fn untrusted(&self, registry_is_plain: bool) -> Option<Untrusted> {
         let has_hash = self.hash.as_deref().is_some_and(is_hash);
         match &self.origin {
@@ -244,4 +258,24 @@ fn is_hash(integrity: &str) -> bool {
 fn is_plain_http(address: &str) -> bool {
     let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
     scheme.trim().eq_ignore_ascii_case("http")
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    const YARN_1: &str = "a@^1.0.0:\n  version \"1.0.1\"\n  resolved \"https://r/a/-/a-1.0.1.tgz#0a\"\n  integrity sha512-x==\n";
+
+    #[test_case("error https://r/a/-/a-1.0.1.tgz: Integrity check failed for \"a\" (computed integrity doesn't match our records, got \"sha512-y==\")", Some("a@^1.0.0"); "just downloaded")]
+    #[test_case("error Incorrect integrity when fetching from the cache for \"a\". Cache has sha512-y== and remote has sha512-x==.", Some("a@^1.0.0"); "in the cache")]
+    #[test_case("error https://r/b/-/b-1.0.1.tgz: Integrity check failed for \"b\"", None; "another package")]
+    fn a_package_is_known_by_its_address_and_by_its_hash(line: &str, expected: Option<&str>) {
+        let lock = LockFile {
+            path: "yarn.lock".to_owned(),
+            content: Content::Listed(yarn::parse_classic(YARN_1).unwrap()),
+        };
+        assert_eq!(lock.package_in(line).as_deref(), expected);
+    }
 }
