@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use delivery_action::failure::chain;
-use delivery_release::environment::{Action, Record};
+use delivery_release::environment::{Action, Environment, Record};
 use delivery_release::manifest::ReleaseId;
 use delivery_release::repository::{Listed, Repository};
 use schemars::JsonSchema;
@@ -119,6 +119,17 @@ impl Whereabouts {
         }
         Ok(found)
     }
+}
+
+/// Whether an environment went back from a release, and does not have it again.
+pub(super) async fn went_back_from(
+    environment: &Environment,
+    release: &ReleaseId,
+) -> Result<bool, CliError> {
+    let state = environment.state().await?;
+    let history = environment.history(DEPLOYMENTS).await?;
+    let current = state.current.as_ref().map(|current| &current.release);
+    Ok(rolled_back(&history.ended, current).contains(release))
 }
 
 /// The releases that an environment went back from, and that it does not have again. The records are newest first.

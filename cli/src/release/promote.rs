@@ -11,6 +11,7 @@ use super::apply::{self, Application, ApplyKind};
 use super::choose::{Release, choose, named};
 use super::configuration::Configuration;
 use super::diff::{NamedRelease, between, current, has};
+use super::list::went_back_from;
 use super::place::Releases;
 use super::refusal::{Refusal, agree};
 use crate::args::Global;
@@ -206,6 +207,9 @@ async fn show(
         write_stderr("nothing differs: it is deployed again");
     }
     let name = to.name();
+    if went_back_from(to, &release.id).await? {
+        write_stderr(&format!("{name} was rolled back from this release"));
+    }
     if let Some(reason) = held {
         write_stderr(&held_note(name.as_str(), reason));
     }

@@ -1,6 +1,6 @@
 //! `promote` and `env up`: a pipeline is started with the release.
 
-use delivery_release::environment::Action;
+use delivery_release::environment::{Action, Outcome};
 use serde_json::json;
 
 use super::message;
@@ -91,6 +91,26 @@ async fn a_release_is_promoted_by_the_pipeline_of_the_environment() {
     assert_eq!(again.code, 0, "{}", again.printed);
     assert_eq!(again.documents[0]["execution"], json!(null));
     assert_ne!(first, release);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_promotes_what_was_rolled_back_is_told_so() {
+    const NOTE: &str = "prod was rolled back from this release";
+    let (mut shop, [first, second]) = Shop::with_releases().await;
+    shop.create_applying("shop-apply-prod", "Prod").await;
+    let promoted = shop.run(&["promote", "int", "prod"]).await;
+    assert!(!promoted.printed.contains(NOTE), "{}", promoted.printed);
+
+    shop.deploy("prod", &second).await;
+    let back = Action::Rollback {
+        release: Some(first),
+    };
+    let lease = shop.begin("prod", "shop/e9", back).await;
+    let outcome = Outcome::Succeeded;
+    shop.end("prod", &lease.deployment.id, outcome).await;
+    let promoted = shop.run(&["promote", "int", "prod"]).await;
+    assert_eq!(promoted.code, 2, "{}", promoted.printed);
+    assert!(promoted.printed.contains(NOTE), "{}", promoted.printed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
