@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use delivery_action::clock::Deadline;
 use delivery_definition::Service;
-use delivery_node::project::{self, Folder, Manager};
+use delivery_node::project::{self, Folder, Installer, Manager};
 use delivery_node::task;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
@@ -31,9 +31,12 @@ pub(super) async fn build(
         let Some(script) = script(service, &settings.directory)? else {
             continue;
         };
-        let directory = service.folder();
-        reporter.notice(format!("building {} in `{directory}`", service.name));
-        let directory = settings.directory.join(directory);
+        let folder = service.folder();
+        reporter.notice(format!("building {} in `{folder}`", service.name));
+        let directory = match folder {
+            "." => settings.directory.clone(),
+            folder => settings.directory.join(folder),
+        };
         let built = run(service, &directory, &script);
         let built = tokio::time::timeout(deadline.remaining(), built).await;
         built.map_err(|_elapsed| DeployError::BuildTimeout {
@@ -75,13 +78,15 @@ fn script(service: &Service, repository: &Path) -> Result<Option<String>, Deploy
     }
     let installer = project::installer(&files, folder);
     let installer = installer.map_err(|error| failed(error.to_string()))?;
-    let install = install(installer.manager);
+    let install = install(&installer);
     Ok(Some(format!("{STRICT}{install}\n{run}")))
 }
 
-/// Installs what the lock file has, and fails where it is not up to date, as npm-install does in the pipeline.
-fn install(manager: Manager) -> &'static str {
-    match manager {
+/// Installs what the lock file has, and fails where it is not up to date, as npm-install does in the pipeline. Without one it
+/// installs what `package.json` has, and leaves no new file in a folder that a person works in.
+fn install(installer: &Installer) -> &'static str {
+    match installer.manager {
+        Manager::Npm if installer.lock.is_none() => "npm install --no-package-lock",
         Manager::Npm => "npm ci",
         Manager::Pnpm => "pnpm install --frozen-lockfile",
         Manager::YarnClassic => "yarn install --frozen-lockfile",
@@ -159,6 +164,7 @@ mod tests {
     fn a_task_runs_after_what_its_lock_file_has_is_installed() {
         let classic = "# yarn lockfile v1\n";
         let locks = [
+            ("README.md", "", "npm install --no-package-lock"),
             ("package-lock.json", "{ \"lockfileVersion\": 3 }", "npm ci"),
             (
                 "pnpm-lock.yaml",
