@@ -21,6 +21,10 @@ const REVISION_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the logs of running actions are read: people read no faster.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Most lines that people see of the log of an action that was not waited for any longer: with what stands around them they
+/// fit a small terminal.
+const MAX_LAST_LINES: usize = 12;
+
 /// The executions of a run.
 pub(super) struct Executions {
     deliveries: Vec<Delivery>,
@@ -176,7 +180,7 @@ impl Executions {
     ) -> Result<Outcome, CliError> {
         while !self.followed.is_empty() {
             self.look(reporter, progress).await?;
-            if self.is_late() {
+            if self.is_late(reporter).await {
                 return Ok(Outcome::TimedOut);
             }
             tokio::time::sleep(self.interval()).await;
@@ -198,7 +202,7 @@ impl Executions {
         loop {
             let busy = !self.followed.is_empty();
             self.look(reporter, progress).await?;
-            if self.is_late() {
+            if self.is_late(reporter).await {
                 return Ok(Outcome::TimedOut);
             }
             if busy && self.followed.is_empty() {
@@ -281,10 +285,37 @@ impl Executions {
         self.deliveries[0].explainer.interval()
     }
 
-    fn is_late(&self) -> bool {
-        self.followed
-            .iter()
-            .any(|followed| followed.since.elapsed() >= self.timeout)
+    /// Whether an execution takes longer than it may. The logs of what still runs end with the local AWS, so they are written
+    /// down before, and people see their ends.
+    async fn is_late(&mut self, reporter: &Reporter) -> bool {
+        let mut followed = self.followed.iter();
+        let is_late = followed.any(|followed| followed.since.elapsed() >= self.timeout);
+        if is_late {
+            self.report_running(reporter).await;
+            reporter.notice(
+                "the whole log is on the page of the run (`delivery open`); `--timeout` gives it longer",
+            );
+        }
+        is_late
+    }
+
+    async fn report_running(&mut self, reporter: &Reporter) {
+        let running = self.followed.iter().flat_map(|followed| {
+            let actions = followed.snapshot.actions.iter();
+            let running = actions.filter(|action| action.status == "InProgress");
+            let execution = &followed.snapshot.execution;
+            running.map(|action| (followed.delivery, execution.clone(), action.clone()))
+        });
+        for (place, execution, action) in running.collect::<Vec<_>>() {
+            let Some(mut log) = self.new_log(place, &execution, &action).await else {
+                continue;
+            };
+            reporter.write_down(&log);
+            if let RunMessage::Log { lines, .. } = &mut log {
+                lines.drain(..lines.len().saturating_sub(MAX_LAST_LINES));
+            }
+            reporter.show(&log.into());
+        }
     }
 
     /// Reports new log lines of the actions that are in progress or have just ended. Where nobody reads them they are
@@ -306,23 +337,8 @@ impl Executions {
                 continue;
             }
             self.asked_for_logs = Instant::now();
-            let entries = self.deliveries[place].explainer.logged(action).await;
-            let (mut lines, mut reports) = (Vec::new(), Vec::new());
-            for entry in entries {
-                if self.logged.insert(entry.id.clone()) {
-                    lines.extend(entry.lines);
-                    reports.extend(entry.report);
-                }
-            }
-            if lines.is_empty() {
+            let Some(message) = self.new_log(place, &now.execution, action).await else {
                 continue;
-            }
-            let message = RunMessage::Log {
-                execution: now.execution.clone(),
-                stage: action.stage.clone(),
-                action: action.action.clone(),
-                lines,
-                reports,
             };
             if self.reports_logs {
                 reporter.report(message);
@@ -330,6 +346,30 @@ impl Executions {
                 reporter.write_down(&message);
             }
         }
+    }
+
+    /// What an action has logged since it was asked last; `None` where that is nothing.
+    async fn new_log(
+        &mut self,
+        place: usize,
+        execution: &str,
+        action: &ActionSnapshot,
+    ) -> Option<RunMessage> {
+        let entries = self.deliveries[place].explainer.logged(action).await;
+        let (mut lines, mut reports) = (Vec::new(), Vec::new());
+        for entry in entries {
+            if self.logged.insert(entry.id.clone()) {
+                lines.extend(entry.lines);
+                reports.extend(entry.report);
+            }
+        }
+        (!lines.is_empty()).then(|| RunMessage::Log {
+            execution: execution.to_owned(),
+            stage: action.stage.clone(),
+            action: action.action.clone(),
+            lines,
+            reports,
+        })
     }
 
     async fn look(&mut self, reporter: &Reporter, progress: &mut Progress) -> Result<(), CliError> {
