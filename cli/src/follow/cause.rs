@@ -62,7 +62,8 @@ impl Cause {
         let by_hand = hint
             .split_once(REPRODUCE)
             .map_or(hint, |(_, by_hand)| by_hand);
-        (by_hand.starts_with("run `") && by_hand.ends_with(IN_DIRECTORY)).then_some(by_hand)
+        let (_, place) = by_hand.strip_prefix("run `")?.split_once("` in ")?;
+        (place == PROJECT || place.starts_with('`')).then_some(by_hand)
     }
 
     /// What the hint says besides.
@@ -76,8 +77,8 @@ impl Cause {
     }
 }
 
-/// What ends the command that lets a task fail by hand ([`delivery_node::task::TaskError`]).
-const IN_DIRECTORY: &str = "` in the project's directory";
+/// Where a task is run by hand, if not in a folder below ([`delivery_node::task::TaskError`]).
+const PROJECT: &str = "the project's directory";
 
 /// The names in backticks behind [`FAILED_TESTS`]: `` `a`, `b` and 3 more ``.
 fn failed_tests(cause: &str) -> Vec<String> {
@@ -136,8 +137,8 @@ mod tests {
         let report = Report {
             files: 1,
             tests: 2,
-            failed: 1,
-            failed_names: vec!["greets".to_owned()],
+            failed: 2,
+            failed_names: vec!["returns `null`".to_owned(), "greets".to_owned()],
             ..Report::default()
         };
         let failure = TaskFailure {
@@ -148,6 +149,7 @@ mod tests {
         let error = TaskError::Failed {
             task: "package".to_owned(),
             runner: Runner::Npm,
+            directory: "services/hooks".to_owned(),
             report: Some(Box::new(report)),
             failure: Box::new(failure.clone()),
             advice: Some("add memory".to_owned()),
@@ -160,14 +162,14 @@ mod tests {
         assert_eq!(cause.application_log, failure.application_log);
         assert_eq!(
             cause.message,
-            "the npm task `package` failed: 1 of 2 tests failed: `greets`: `npm run package` ended with exit code 1"
+            "the npm task `package` failed: 2 of 2 tests failed: `returns 'null'`, `greets`: `npm run package` ended with exit code 1"
         );
-        assert_eq!(cause.failed_tests, ["greets"]);
-        assert_eq!(cause.counted_tests(), Some("1 of 2 tests failed"));
+        assert_eq!(cause.failed_tests, ["returns 'null'", "greets"]);
+        assert_eq!(cause.counted_tests(), Some("2 of 2 tests failed"));
         assert_eq!(cause.advice(), Some("add memory"));
         assert_eq!(
             cause.reproduction(),
-            Some("run `npm run package` in the project's directory")
+            Some("run `npm run package` in `services/hooks`")
         );
         assert!(cause.output.is_empty(), "{cause:?}");
     }

@@ -194,6 +194,16 @@ impl Report {
         self.tests - self.failed - self.skipped
     }
 
+    /// With the names of files as they are below a directory: Node.js names a test file that cannot be loaded by its path.
+    #[must_use]
+    pub fn below(mut self, directory: &Path) -> Self {
+        let directory = format!("{}/", directory.display());
+        for name in &mut self.failed_names {
+            *name = name.replace(&directory, "");
+        }
+        self
+    }
+
     fn add(&mut self, other: Self) {
         self.files += other.files;
         self.tests += other.tests;

@@ -16,6 +16,7 @@ mod failure;
 mod gulp;
 mod npm;
 mod place;
+mod printed;
 mod tap;
 
 pub use error::{REPRODUCE, TaskError};
@@ -229,10 +230,13 @@ impl Task {
             }
             Err(error) => {
                 let report = report.filter(|report| report.files > 0);
-                let report = report.or_else(|| error.output().and_then(tap::read));
+                let printed = |text: &str| tap::read(text).or_else(|| printed::read(text));
+                let report = report.or_else(|| error.output().and_then(printed));
+                let report = report.map(|report| report.below(project.source()));
                 Err(TaskError::Failed {
                     task: self.name.clone(),
                     runner,
+                    directory: shown(&project.folder()),
                     failure: Box::new(TaskFailure::of(report.as_ref(), error.output(), project)),
                     report: report.map(Box::new),
                     advice: advice(&error, project),

@@ -14,6 +14,7 @@ fn failed() -> TaskError {
     TaskError::Failed {
         task: "test-functional".to_owned(),
         runner: Runner::Gulp,
+        directory: ".".to_owned(),
         advice: None,
         report: None,
         failure: Box::default(),

@@ -129,6 +129,7 @@ fn about_a_task_that_failed() {
     let failed = |report: Option<Report>| TaskError::Failed {
         task: text("package"),
         runner: Runner::Gulp,
+        directory: ".".to_owned(),
         report: report.map(Box::new),
         advice: None,
         failure: Box::default(),
@@ -144,6 +145,7 @@ fn about_a_task_that_failed() {
     let not_waited_for = TaskError::Failed {
         task: text("package"),
         runner: Runner::Gulp,
+        directory: ".".to_owned(),
         report: None,
         advice: None,
         failure: Box::default(),

@@ -29,6 +29,30 @@ const NPM_ERRORS: [&str; 2] = ["npm error ", "npm ERR! "];
 /// What begins the lines of npm that say nothing of a failure.
 const OF_NPM: [&str; 3] = ["npm notice", "npm warn ", "npm WARN "];
 
+/// What begins the lines with which test runners count: what jest, vitest and `node --test` (as TAP and for people) end with.
+const COUNTS: [&str; 20] = [
+    "Test Suites: ",
+    "Tests: ",
+    "Snapshots: ",
+    "Time: ",
+    "Ran all test suites",
+    "Test Files ",
+    "Start at ",
+    "Duration ",
+    "# tests ",
+    "# suites ",
+    "# pass ",
+    "# cancelled ",
+    "# skipped ",
+    "# todo ",
+    "# duration_ms ",
+    "ℹ suites ",
+    "ℹ cancelled ",
+    "ℹ skipped ",
+    "ℹ todo ",
+    "ℹ duration_ms ",
+];
+
 /// The end of each failure of npm: its own log is not kept.
 const NPM_LOG: &str = "Log files were not written due to the config logs-max=0";
 
@@ -165,8 +189,9 @@ fn excerpt(lines: &[String], most: usize) -> Vec<String> {
         let line = line.trim();
         let is_of_others =
             line.starts_with("at ") && (line.contains("node:") || line.contains("node_modules/"));
-        let is_of_npm = OF_NPM.iter().any(|beginning| line.starts_with(beginning));
-        !line.is_empty() && !is_of_others && !is_of_npm && !line.ends_with(NPM_LOG)
+        let mut said_besides = OF_NPM.iter().chain(&COUNTS);
+        let says_nothing = said_besides.any(|beginning| line.starts_with(beginning));
+        !line.is_empty() && !is_of_others && !says_nothing && !line.ends_with(NPM_LOG)
     };
     let said: Vec<&String> = lines.iter().filter(says_something).collect();
     let of_script = said.iter().filter(|line| npm_error(line).is_none());
@@ -253,6 +278,20 @@ mod tests {
           Acceptance and Production are untouched by this pipeline
           next: run `npm run package` in the project's directory
         ");
+    }
+
+    #[test]
+    fn what_test_runners_count_takes_no_room() {
+        let output = "  Expected: 201\n  Received: 200\n\nTest Suites: 1 failed, 1 total\nTests:       1 failed, 1 total\nSnapshots:   0 \
+                      total\nTime:        1.195 s\nRan all test suites.\n# Subtest: a\n# tests 1\n# fail 1\n# duration_ms 431.1";
+        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+        let expected = [
+            "  Expected: 201",
+            "  Received: 200",
+            "# Subtest: a",
+            "# fail 1",
+        ];
+        assert_eq!(excerpt(&lines, MAX_OUTPUT), expected);
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub enum TaskError {
         task: String,
         /// What ran it.
         runner: Runner,
+        /// Where, below the source: `.` is the source itself.
+        directory: String,
         /// What its reports say, if there are any.
         report: Option<Box<Report>>,
         /// What the first failed test says, and where.
@@ -138,14 +140,16 @@ impl ActionError for TaskError {
             Self::Failed {
                 task,
                 runner,
+                directory,
                 advice,
                 ended,
                 ..
             } => {
-                let by_hand = format!(
-                    "run `{}` in the project's directory",
-                    runner.command_line(task)
-                );
+                let place = match directory.as_str() {
+                    "." => "the project's directory".to_owned(),
+                    folder => format!("`{folder}`"),
+                };
+                let by_hand = format!("run `{}` in {place}", runner.command_line(task));
                 match advice.clone().or_else(|| ended.hint()) {
                     Some(hint) => format!("{hint}{REPRODUCE}{by_hand}"),
                     None => by_hand,
@@ -169,14 +173,14 @@ fn listed(tasks: &[String]) -> String {
     if tasks.is_empty() {
         return "it has none".to_owned();
     }
-    let mut text = quoted(tasks.iter().take(MAX_LISTED));
+    let mut text = quoted(tasks.iter().take(MAX_LISTED).cloned());
     if tasks.len() > MAX_LISTED {
         let _infallible = write!(text, " and {} more", tasks.len() - MAX_LISTED);
     }
     format!("it has: {text}")
 }
 
-/// ` (2 of 14 tests failed: ...)`
+/// ` (2 of 14 tests failed: ...)`. Backticks end a name where the message is read again, and a name may have some of its own.
 fn failed_tests(report: Option<&Report>) -> String {
     let Some(report) = report else {
         return String::new();
@@ -198,7 +202,7 @@ fn failed_tests(report: Option<&Report>) -> String {
         ": {} of {} tests failed: {}",
         report.failed,
         report.tests,
-        quoted(named.into_iter())
+        quoted(named.into_iter().map(|name| name.replace('`', "'")))
     );
     if more > 0 {
         let _infallible = write!(text, " and {more} more");
@@ -206,7 +210,7 @@ fn failed_tests(report: Option<&Report>) -> String {
     text
 }
 
-fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
+fn quoted(names: impl Iterator<Item = String>) -> String {
     names
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()

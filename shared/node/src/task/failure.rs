@@ -40,6 +40,16 @@ const PROPERTIES: &str = "] {";
 /// How pytest begins the lines that say what was wrong.
 const PYTEST_ERROR: &str = "E  ";
 
+/// What Node.js says of a test file that ended with an exit code; why is only in the output.
+pub(super) const OF_A_FILE: &str = "test failed";
+
+/// How Node.js begins an error that nobody caught: `SyntaxError: ...`, `Error [ERR_MODULE_NOT_FOUND]: ...`.
+static UNCAUGHT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\w*Error( \[\w+\])?: ").expect("a valid pattern"));
+
+/// What begins each line that a test file wrote, in what `node --test` prints as TAP.
+const TAP_COMMENT: &str = "# ";
+
 /// A line of a stack: `at f (test/a.test.js:9:12)`, `❯ src/a.test.ts:5:13`.
 static FRAME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^\s*(at|❯) .*:\d+\)?\s*$").expect("a valid pattern"));
@@ -66,12 +76,17 @@ impl TaskFailure {
 
     /// From the reports, or where they have no failed test, from the output.
     pub(super) fn of(report: Option<&Report>, output: Option<&str>, project: &Project) -> Self {
-        if let Some(test) = report.and_then(|report| report.first_failed.as_ref()) {
+        let first_failed = report.and_then(|report| report.first_failed.as_ref());
+        if let Some(test) = first_failed.filter(|test| test.message.trim() != OF_A_FILE) {
             return Self::of_test(test, project);
         }
+        let output = output.unwrap_or_default();
+        let said = report.map_or_else(Vec::new, |_| uncaught(output));
+        let said = said.into_iter().take(MAX_LINES);
         Self {
-            location: output.and_then(|output| place::first(output, project)),
-            ..Self::default()
+            test_says: said.map(|line| cut_end(line, MAX_LINE_CHARS)).collect(),
+            location: place::first(output, project),
+            application_log: Vec::new(),
         }
     }
 
@@ -177,6 +192,16 @@ fn said<'a>(text: &'a str, message: &'a str) -> Vec<&'a str> {
         .into_iter()
         .find(|lines| !lines.is_empty())
         .unwrap_or_default()
+}
+
+/// The first error of a program of Node.js that it did not catch, without its stack.
+fn uncaught(output: &str) -> Vec<&str> {
+    let lines = output.lines();
+    let lines = lines.map(|line| line.strip_prefix(TAP_COMMENT).unwrap_or(line));
+    let from_error = lines.skip_while(|line| !UNCAUGHT.is_match(line));
+    from_error
+        .take_while(|line| !line.trim().is_empty() && !FRAME.is_match(line))
+        .collect()
 }
 
 /// The message of an error that Node.js's reporter wrapped.
@@ -355,6 +380,48 @@ mod tests {
           -   "b"
         location: test/a.test.js:1
         "#);
+    }
+
+    #[test]
+    fn of_a_file_that_cannot_be_loaded_the_output_says_why() {
+        let report = |message: &str| Report {
+            failed: 1,
+            first_failed: Some(FailedTest {
+                message: message.to_owned(),
+                text: message.to_owned(),
+            }),
+            ..Report::default()
+        };
+        let syntax = "> node --test\nsrc/sum.test.ts:5\nconst x = {{;\n           ^\n\nSyntaxError: Unexpected token '{'\n    at \
+                      wrapSafe (node:internal/x:1:2)\n\nNode.js v20.20.2\n✖ test/a.test.js (3ms)\n  'test failed'\n";
+        let missing = "TAP version 13\n# node:internal/modules/esm/resolve:873\n#   throw new ERR_MODULE_NOT_FOUND(name);\n# \n# Error \
+                       [ERR_MODULE_NOT_FOUND]: Cannot find package 'lodash' imported from src/app.mjs\n#     at packageResolve \
+                       (node:internal/x:1:2)\n# Subtest: test/a.test.js\nnot ok 1 - test/a.test.js\n  ---\n  location: \
+                       'test/a.test.js:1:1'\n";
+        let (_root, project) = project();
+        let shown = |message: &str, output: &str| {
+            let failure = TaskFailure::of(Some(&report(message)), Some(output), &project);
+            format!("1 of 1 tests failed{failure}")
+        };
+        insta::assert_snapshot!(shown("test failed", syntax), @"
+        1 of 1 tests failed
+        the test says:
+          SyntaxError: Unexpected token '{'
+        location: src/sum.test.ts:5
+        ");
+        insta::assert_snapshot!(shown("test failed", missing), @"
+        1 of 1 tests failed
+        the test says:
+          Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'lodash' imported from src/app.mjs
+        location: test/a.test.js:1
+        ");
+        insta::assert_snapshot!(shown("5 !== 4", syntax), @"
+        1 of 1 tests failed
+        the test says:
+          5 !== 4
+        ");
+        let without_report = TaskFailure::of(None, Some(syntax), &project);
+        assert!(without_report.test_says.is_empty());
     }
 
     #[test]

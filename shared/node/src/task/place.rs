@@ -8,9 +8,9 @@ use regex_lite::Regex;
 use crate::project::Project;
 
 /// A file and a line, as most programs (`a.js:9:12`, `file:///src/a.js:9`), the TypeScript compiler (`a.ts(9,12)`) and
-/// Python (`File "a.py", line 9`) write it.
+/// Python (`File "a.py", line 9`) write it. Only in parentheses and quotes may a path have spaces.
 static PLACE: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r#"File "([^"]+)", line (\d+)|([^\s()'"`]+)\((\d+),\d+\)|(?:file://)?([^\s()\[\]'"`<>|]+?):(\d+)"#;
+    let pattern = r#"File "([^"]+)", line (\d+)|\((?:file://)?([^()]+):(\d+):\d+\)|([^\s()'"`]+)\((\d+),\d+\)|(?:file://)?([^\s()\[\]'"`<>|]+?):(\d+)"#;
     Regex::new(pattern).expect("a valid pattern")
 });
 
@@ -33,7 +33,8 @@ pub(super) fn first(text: &str, project: &Project) -> Option<String> {
             let group = |file, line| Some((found.get(file)?.as_str(), found.get(line)?.as_str()));
             let (file, number) = group(1, 2)
                 .or_else(|| group(3, 4))
-                .or_else(|| group(5, 6))?;
+                .or_else(|| group(5, 6))
+                .or_else(|| group(7, 8))?;
             if let Some(file) = own_file(file, project) {
                 return Some(format!("{file}:{number}"));
             }
@@ -45,8 +46,14 @@ pub(super) fn first(text: &str, project: &Project) -> Option<String> {
     None
 }
 
-/// The file's path below the source, if it is one of the project's own.
+/// The file's path below the source, if it is one of the project's own. In a URL its name may be percent-encoded.
 fn own_file(path: &str, project: &Project) -> Option<String> {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8();
+    let decoded = decoded.ok().filter(|decoded| decoded != path);
+    existing_file(path, project).or_else(|| existing_file(&decoded?, project))
+}
+
+fn existing_file(path: &str, project: &Project) -> Option<String> {
     let path = Path::new(path);
     let is_package = |part: Component<'_>| part.as_os_str() == PACKAGES;
     if path.components().any(is_package) {
@@ -71,6 +78,9 @@ mod tests {
     #[test_case("[08:55:18] lambda/greet.js:30\nconst x = ;\n    at f (web/test/a.js:5:19)", Some("lambda/greet.js:30"); "a syntax error of Node.js")]
     #[test_case("at f (ROOT/lambda/greet.js:30:2)", Some("lambda/greet.js:30"); "an absolute path")]
     #[test_case("at file://ROOT/lambda/greet.js:30:2", Some("lambda/greet.js:30"); "a file url")]
+    #[test_case("at async f (file://ROOT/a%20b/gr%C3%BC%C3%9Fe.js:3:52)", Some("a b/grüße.js:3"); "a file url with encoded characters")]
+    #[test_case("at f (ROOT/a b/grüße.js:3:52)", Some("a b/grüße.js:3"); "a path with a space")]
+    #[test_case("at a%20b/gr%C3%BC%C3%9Fe.js:3:52", Some("a b/grüße.js:3"); "a url whose beginning was taken away")]
     #[test_case("at f (./test/a.js:5:1)", Some("web/test/a.js:5"); "relative to the directory")]
     #[test_case("at f (../lambda/greet.js:5:1)", Some("lambda/greet.js:5"); "above the directory")]
     #[test_case("test/a.js(9,12): error TS1005: ';' expected.", Some("web/test/a.js:9"); "the TypeScript compiler")]
@@ -85,6 +95,7 @@ mod tests {
             "lambda/greet.js",
             "web/test/a.js",
             "web/node_modules/x/i.js",
+            "a b/grüße.js",
         ] {
             let file = root.path().join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();

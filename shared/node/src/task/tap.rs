@@ -3,13 +3,11 @@
 //!
 //! There is no common schema of what is said of a failure, so only what Node.js and tape write is read.
 
+use super::failure::OF_A_FILE;
 use crate::junit::{FailedTest, Report};
 
 /// Why Node.js fails a suite: something in it has failed, which is named by itself.
 const OF_A_SUBTEST: &str = "subtestsFailed";
-
-/// What Node.js says of a file that ended with an exit code.
-const OF_A_FILE: &str = "test failed";
 
 /// Most names of failed tests that are kept; all are counted.
 const MAX_NAMES: usize = 50;
