@@ -8,7 +8,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory};
 
 use super::Cli;
+use super::values::boolean;
 use crate::exit::Exit;
+use crate::output::ending::Ending;
 use crate::output::{foreign, write_stderr, write_stdout};
 
 /// Commands of other tools, and what they are called here.
@@ -37,21 +39,31 @@ const OTHER_WORDS: [(&str, &str); 12] = [
 const MISTYPED: usize = 2;
 
 /// Prints the error, and help that was asked for.
-pub(crate) fn print(mut error: clap::Error, line: &[OsString]) -> Exit {
+pub(crate) fn print(error: clap::Error, line: &[OsString]) -> Exit {
+    if let ErrorKind::DisplayHelp | ErrorKind::DisplayVersion = error.kind() {
+        write_stdout(&error.render().ansi().to_string());
+        return Exit::Success;
+    }
+    let told = told(error, line);
+    if asks_for_json(line) {
+        let plain = anstream::adapter::strip_str(&told).to_string();
+        let message = plain.strip_prefix("error: ").unwrap_or(&plain);
+        Ending::of_wrong_line(message).print();
+    }
+    write_stderr(&told);
+    Exit::Usage
+}
+
+/// What people are told.
+fn told(mut error: clap::Error, line: &[OsString]) -> String {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            write_stdout(&error.render().ansi().to_string());
-            return Exit::Success;
-        }
         // A variable such as `AWS_REGION` counts as an argument, so clap would miss only the command.
         ErrorKind::MissingSubcommand if line.len() == 1 => {
-            write_stderr(&Cli::command().render_help().ansi().to_string());
-            return Exit::Usage;
+            return Cli::command().render_help().ansi().to_string();
         }
         ErrorKind::InvalidSubcommand => {
             if let Some(text) = unknown_command(&error, line) {
-                write_stderr(&text);
-                return Exit::Usage;
+                return text;
             }
         }
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
@@ -63,8 +75,17 @@ pub(crate) fn print(mut error: clap::Error, line: &[OsString]) -> Exit {
         let usage = ContextValue::StyledStr(usage(line));
         error.insert(ContextKind::Usage, usage);
     }
-    write_stderr(error.render().ansi().to_string().trim_end());
-    Exit::Usage
+    error.render().ansi().to_string().trim_end().to_owned()
+}
+
+/// Whether the result is wanted as JSON. Clap does not say it of a line that it does not understand.
+fn asks_for_json(line: &[OsString]) -> bool {
+    let mut options = line.iter().take_while(|word| *word != "--");
+    let is_set = || {
+        let value = delivery_action::env::var("DELIVERY_JSON");
+        value.is_some_and(|value| boolean(&value) == Ok(true))
+    };
+    options.any(|word| word == "--json") || is_set()
 }
 
 /// The usage of the command on the line. Clap's own shows what the line has, and counts a flag that a variable such as

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{json, write_stdout};
+use super::{foreign, json, write_stdout};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::message::ResultError;
@@ -34,6 +34,19 @@ impl Ending {
             error: error.map(|error| ResultError {
                 kind: error.kind().to_owned(),
                 message: error.message(),
+            }),
+        }
+    }
+
+    /// How a command ended whose command line was not understood.
+    pub(crate) fn of_wrong_line(message: &str) -> Self {
+        let exit = Exit::Usage;
+        Self {
+            status: exit.status(),
+            exit_code: exit.code(),
+            error: Some(ResultError {
+                kind: "usage".to_owned(),
+                message: foreign::text(message),
             }),
         }
     }

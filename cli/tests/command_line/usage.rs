@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use serde_json::Value;
+
 use crate::program::{delivery, printed, says};
 
 #[test]
@@ -65,6 +67,39 @@ fn a_variable_is_read_as_people_write_it_and_named_where_it_is_wrong() {
         message.contains("1, 0, yes, no, true or false"),
         "{message}"
     );
+}
+
+#[test]
+fn a_wrong_command_line_is_a_result_for_programs_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (&["--json", "nonsense"][..], "unknown command `nonsense`"),
+        (
+            &["--json", "status", "--nonsense"],
+            "unexpected argument '--nonsense' found",
+        ),
+        (&["--json", "local", "status"], "unknown command `status`"),
+        (&["local", "--json"], "Usage: delivery local"),
+    ] {
+        let output = delivery(folder.path()).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
+        assert!(
+            printed(&output).contains(expected),
+            "{arguments:?}: {}",
+            printed(&output)
+        );
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(result["type"], "result", "{result}");
+        assert_eq!(result["status"], "failure", "{result}");
+        assert_eq!(result["exitCode"], 2, "{result}");
+        assert_eq!(result["error"]["type"], "usage", "{result}");
+        let message = result["error"]["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains("error: "), "{message}");
+        assert!(!message.contains('\u{1b}'), "{message}");
+    }
+    let output = delivery(folder.path()).arg("nonsense").output().unwrap();
+    assert!(output.stdout.is_empty());
 }
 
 #[test]
