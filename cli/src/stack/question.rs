@@ -1,6 +1,7 @@
 //! Questions to the person at the terminal.
 
-use dialoguer::{Confirm, Input};
+use console::{Key, Term};
+use dialoguer::Input;
 
 use crate::exit::Exit;
 use crate::output::reporter::can_ask;
@@ -67,15 +68,35 @@ fn confirm_or(question: &str, default: bool) -> Answer {
     if !can_ask() {
         return Answer::NotATerminal;
     }
-    let answered = Confirm::new()
-        .with_prompt(question)
-        .default(default)
-        .interact();
-    match answered {
-        Ok(true) => Answer::Yes,
-        Ok(false) => Answer::No,
-        Err(error) => without_answer(&error),
-    }
+    yes_or_no(&Term::stderr(), question, default).unwrap_or(Answer::No)
+}
+
+/// Waits for the key that answers. `dialoguer::Confirm` would hide the cursor, and end the process by SIGINT at Ctrl-C, before
+/// the cursor is shown again.
+fn yes_or_no(terminal: &Term, question: &str, default: bool) -> std::io::Result<Answer> {
+    let (choices, by_default) = if default {
+        ("[Y/n]", Answer::Yes)
+    } else {
+        ("[y/N]", Answer::No)
+    };
+    terminal.write_str(&format!("{question} {choices} "))?;
+    let answer = loop {
+        match terminal.read_key_raw()? {
+            Key::Char('y' | 'Y') => break Answer::Yes,
+            Key::Char('n' | 'N') => break Answer::No,
+            Key::Enter => break by_default,
+            Key::CtrlC => break Answer::Interrupted,
+            _ => {}
+        }
+    };
+    let word = match answer {
+        Answer::Yes => "yes",
+        Answer::No => "no",
+        Answer::Interrupted | Answer::NotATerminal => "",
+    };
+    terminal.clear_line()?;
+    terminal.write_line(format!("{question} {word}").trim_end())?;
+    Ok(answer)
 }
 
 /// Asks to type a word: a single key is not enough for what cannot be undone.

@@ -409,6 +409,23 @@ async fn a_no_at_the_terminal_leaves_the_folder_as_it_is() {
     assert!(!folder.path().join("delivery.toml").exists());
 }
 
+/// A shell goes on in the same terminal.
+#[tokio::test]
+async fn an_interrupt_at_the_question_ends_it_with_its_exit_code_and_a_cursor() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("template.yaml"), SAM).unwrap();
+    let options = ["--application", "shop", "--environments", "prod"];
+    let mut terminal = in_terminal(folder.path(), &options);
+    terminal
+        .until(|screen| screen.contains("Write delivery.toml? [Y/n]"))
+        .await;
+    assert!(terminal.shows_cursor());
+    terminal.press("\u{3}");
+    let (code, all) = terminal.ended().await;
+    assert_eq!(code, 130, "{all}");
+    assert!(all.contains("nothing was written"), "{all}");
+}
+
 #[test]
 fn options_that_cannot_be_are_refused() {
     let folder = tempfile::tempdir().unwrap();

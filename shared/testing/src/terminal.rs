@@ -80,6 +80,12 @@ impl Terminal {
             .contents()
     }
 
+    /// Whether a person sees where the next letter goes.
+    pub fn shows_cursor(&self) -> bool {
+        let emulator = self.emulator.lock().expect("no thread panics here");
+        !emulator.screen().hide_cursor()
+    }
+
     /// Whether anything on the screen has a colour.
     pub fn is_coloured(&self) -> bool {
         let emulator = self.emulator.lock().expect("no thread panics here");
