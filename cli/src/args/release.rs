@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::duration;
+use super::values::{count, duration};
 
 /// How long `promote` and `env up` follow the pipeline: more than a deployment with its tests takes.
 const DEFAULT_WAIT: &str = "1h";
@@ -24,7 +24,7 @@ pub(crate) struct Releases {
     pub(crate) environment: Option<String>,
 
     /// How many to show, the newest first.
-    #[arg(short = 'n', long, value_name = "COUNT", default_value = DEFAULT_LIMIT)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = DEFAULT_LIMIT, value_parser = count)]
     pub(crate) limit: usize,
 }
 

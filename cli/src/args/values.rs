@@ -7,6 +7,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as `90s` or `20m`"))
 }
 
+/// How many are shown.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "write a number from 1 on".to_owned())
+}
+
 /// A parameter of the template.
 pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

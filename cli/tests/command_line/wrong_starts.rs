@@ -88,6 +88,7 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Project, "status", NONE, 2, "`--region REGION`, `AWS_REGION`"; "no region")]
 #[test_case(Folder::Project, "status", &[("AWS_PROFILE", "nope")], 2, "no profile `nope` in the AWS configuration"; "a profile that is not there")]
 #[test_case(Folder::Project, "status", REGION, 4, "sign in (`aws login` or `aws sso login`)"; "no credentials")]
+#[test_case(Folder::Project, "releases -n 0", REGION, 2, "write a number from 1 on"; "a list of nothing")]
 #[test_case(Folder::Project, "start --revision main", NONE, 2, "git rev-parse main"; "a branch for a revision")]
 #[test_case(Folder::Project, "local stop", NONE, 5, "`delivery run --keep` or `delivery local start`"; "a stop of nothing")]
 #[test_case(Folder::Project, "open", NONE, 5, "`delivery run` records one"; "a page before any run")]
