@@ -104,6 +104,8 @@ impl CommandAnswer for Initialized {
 enum InitError {
     #[error("`{}` already exists", .path.display())]
     Exists { path: PathBuf },
+    #[error("`{}` is a file, and `init` takes a folder", .path.display())]
+    NotAFolder { path: PathBuf },
     #[error("nothing in `{}` can be deployed{}", .path.display(), listed(.unclear))]
     Nothing {
         path: PathBuf,
@@ -126,7 +128,7 @@ impl Explained for InitError {
     fn exit(&self) -> Exit {
         match self {
             Self::Exists { .. } | Self::Wrong { .. } => Exit::Usage,
-            Self::Nothing { .. } => Exit::NotFound,
+            Self::NotAFolder { .. } | Self::Nothing { .. } => Exit::NotFound,
             Self::NotConfirmed { answer } => answer.exit(),
         }
     }
@@ -134,7 +136,7 @@ impl Explained for InitError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Exists { .. } => "conflict",
-            Self::Nothing { .. } => "not-found",
+            Self::NotAFolder { .. } | Self::Nothing { .. } => "not-found",
             Self::Wrong { .. } => "usage",
             Self::NotConfirmed { .. } => "declined",
         }
@@ -145,6 +147,9 @@ impl Explained for InitError {
             Self::Exists { .. } => Some(format!(
                 "edit it, or remove it first; `delivery validate` checks it ({FILE_NAME})"
             )),
+            Self::NotAFolder { .. } => Some(
+                "give the folder of the repository: `delivery init DIR`".to_owned(),
+            ),
             Self::Nothing { .. } => Some(
                 "a service is a folder with a `template.yaml` with `Resources`, an `index.html`, a `package.json` with a \
                  tool that builds a site, or one with the script `package`; in an empty folder `delivery init` writes \
@@ -169,6 +174,10 @@ pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> 
         path: repository.clone(),
         source,
     })?;
+    if !folder.is_dir() {
+        let path = repository.clone();
+        return Err(InitError::NotAFolder { path }.into());
+    }
     let mut found = find::services(&folder);
     let is_empty = found.services.is_empty() && starter::is_for(&folder);
     if is_empty {

@@ -75,6 +75,7 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Project, "-C /nope status", NONE, 5, "give an existing directory"; "a directory that is not there")]
 #[test_case(Folder::Project, "run nowhere", NONE, 5, "name the folder of the application"; "an application that is not there")]
 #[test_case(Folder::Project, "run package.json", NONE, 5, "package.json` is a file"; "a file for an application")]
+#[test_case(Folder::Project, "init package.json", NONE, 5, "`package.json` is a file"; "a file for a repository")]
 #[test_case(Folder::Empty, "run", NONE, 1, "no `package.json` in"; "a run in an empty folder")]
 #[test_case(Folder::Project, "run -p ManualAproval=true", NONE, 2, "did you mean `ManualApproval`?"; "a typo in a parameter")]
 #[test_case(Folder::Project, "run -p ManualApproval=yes", NONE, 2, "must be one of true, false"; "a value that a parameter does not take")]
