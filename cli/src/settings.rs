@@ -212,7 +212,7 @@ fn find(directory: &Path) -> Option<PathBuf> {
     directory
         .ancestors()
         .map(|ancestor| ancestor.join(FILE_NAME))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file() || path.is_dir())
 }
 
 fn parent(path: &Path) -> PathBuf {

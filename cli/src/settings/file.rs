@@ -57,6 +57,9 @@ impl Explained for FileError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Unreadable { source, .. } if source.kind() == ErrorKind::IsADirectory => {
+                Some("it is a folder: rename or remove it, and write the settings as a file (`delivery init`)".to_owned())
+            }
             Self::Unreadable { .. } => Some(
                 "give a file that can be read, or leave out `--config` and `DELIVERY_CONFIG`: then the nearest \
                  `delivery.toml` is used"

@@ -16,6 +16,8 @@ enum Folder {
     Project,
     /// The same, and a `delivery.toml` with this text.
     Settings(&'static str),
+    /// A project, and a folder that is called `delivery.toml`.
+    SettingsFolder,
 }
 
 impl Folder {
@@ -28,8 +30,11 @@ impl Folder {
         std::fs::write(folder.join(".gitignore"), ".home\n").unwrap();
         git(folder, &["add", "--all"]);
         git(folder, &["commit", "--quiet", "-m", "one"]);
-        if let Self::Settings(text) = self {
-            std::fs::write(folder.join("delivery.toml"), text).unwrap();
+        let settings = folder.join("delivery.toml");
+        match self {
+            Self::Settings(text) => std::fs::write(settings, text).unwrap(),
+            Self::SettingsFolder => std::fs::create_dir(settings).unwrap(),
+            Self::Empty | Self::Project => {}
         }
     }
 }
@@ -82,6 +87,8 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Project, "run -p Foo=1", NONE, 2, "`Foo` is not a parameter"; "a parameter that there is not")]
 #[test_case(Folder::Settings("aplication = \"x\"\n"), "run", NONE, 2, "did you mean `application`?"; "a typo in the settings")]
 #[test_case(Folder::Settings("application = \n"), "validate", NONE, 2, "delivery.toml:1: this is not TOML"; "settings that are no TOML")]
+#[test_case(Folder::SettingsFolder, "run", NONE, 1, "delivery.toml`: Is a directory"; "a run with a folder for the settings")]
+#[test_case(Folder::SettingsFolder, "validate", NONE, 1, "it is a folder: rename or remove it"; "a folder for the settings")]
 #[test_case(Folder::Settings(SITE), "run", NONE, 1, "service `web`: the folder `build` of its site is not there"; "a site that nothing builds")]
 #[test_case(Folder::Settings(SITE), "validate", NONE, 1, "or name what builds it"; "a site that nothing builds, checked")]
 #[test_case(Folder::Settings(TEMPLATE), "validate", NONE, 1, "service `api`: cannot read `"; "a template that is not there")]
