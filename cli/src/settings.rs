@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) directory: PathBuf,
     /// The stack's name.
     pub(crate) stack_name: String,
+    /// Whether it is not the stack of the application here.
+    pub(crate) is_of_another_stack: bool,
     /// The region, where one was named; else the profile's counts.
     pub(crate) region: Option<String>,
     /// The profile, where one was named.
@@ -58,13 +60,14 @@ impl Settings {
             Some(path) => (parent(path), File::read(path)?),
             None => (current, File::default()),
         };
-        let stack_name = global
-            .stack_name
-            .clone()
-            .or_else(|| file.stack_name().cloned())
+        let stack_name_here = file
+            .stack_name()
+            .cloned()
             .unwrap_or_else(|| application::stack_name_of(&directory));
+        let stack_name = global.stack_name.as_ref().unwrap_or(&stack_name_here);
         Ok(Self {
-            stack_name,
+            is_of_another_stack: *stack_name != stack_name_here,
+            stack_name: stack_name.clone(),
             region: global
                 .region
                 .clone()
@@ -243,6 +246,13 @@ mod tests {
         let (found, _) = settings(file, &["status", "--stack-name", "flag"]);
         assert_eq!(found.stack_name, "flag");
         assert_eq!(found.region.as_deref(), Some("eu-west-1"));
+        assert!(found.is_of_another_stack);
+        let (found, _) = settings(file, &["status", "--stack-name", "file"]);
+        assert!(!found.is_of_another_stack);
+        let (found, _) = settings(file, &["status"]);
+        assert!(!found.is_of_another_stack);
+        let (found, _) = settings("", &["status", "--stack-name", "flag"]);
+        assert!(found.is_of_another_stack);
     }
 
     #[test]

@@ -196,7 +196,8 @@ async fn without_pipeline(
     settings: &Settings,
     error: CliError,
 ) -> Result<Exit, CliError> {
-    if error.exit() != Exit::NotFound {
+    // The environments are those of the application here.
+    if error.exit() != Exit::NotFound || settings.is_of_another_stack {
         return Err(error);
     }
     let cloud = Cloud::connect(settings).await?;
