@@ -21,6 +21,7 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// Finds region and credentials; calls no service except where signing in needs one.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, CliError> {
+        check_endpoints()?;
         check_profile(settings.profile.as_deref()).await?;
         let config =
             delivery_action::aws::load_as(settings.profile.as_deref(), settings.region.as_deref())
@@ -30,6 +31,7 @@ impl Cloud {
                 local: settings.has_local_aws_here(),
             });
         };
+        check_region(&region, settings)?;
         let found = match config.credentials_provider() {
             Some(provider) => provider.provide_credentials().await.map_err(Into::into),
             None => Err("no provider of credentials".into()),
@@ -102,6 +104,87 @@ pub(crate) fn is_on_this_machine() -> bool {
             .iter()
             .any(|own| url.starts_with(own))
     })
+}
+
+/// What the variables of endpoints begin with; the name of a service may follow.
+const ENDPOINTS: &str = "AWS_ENDPOINT_URL";
+
+/// Fails where a variable of an endpoint has no URL: the SDK would fail in each call, and not name the variable.
+fn check_endpoints() -> Result<(), WrongSetting> {
+    let all = delivery_action::env::with_prefix(ENDPOINTS);
+    let wrong = all.into_iter().find(|(_, value)| !is_url(value));
+    wrong.map_or(Ok(()), |(service, value)| {
+        let variable = format!("{ENDPOINTS}{service}");
+        Err(WrongSetting::Endpoint { variable, value })
+    })
+}
+
+fn is_url(text: &str) -> bool {
+    let scheme = text.split_once("://");
+    scheme.is_some_and(|(scheme, rest)| {
+        let is_known = ["http", "https"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known));
+        let begins_with_a_host =
+            rest.starts_with(|first: char| first.is_alphanumeric() || first == '[');
+        is_known && begins_with_a_host && !rest.contains(char::is_whitespace)
+    })
+}
+
+/// Fails where a region cannot be a part of the name of a host: the SDK would fail in each call, and not name the region.
+fn check_region(region: &str, settings: &Settings) -> Result<(), WrongSetting> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    if region.chars().all(fits) {
+        return Ok(());
+    }
+    let is_in = |name| delivery_action::env::var(name).as_deref() == Some(region);
+    let by = if is_in("AWS_REGION") {
+        "`AWS_REGION`"
+    } else if is_in("AWS_DEFAULT_REGION") {
+        "`AWS_DEFAULT_REGION`"
+    } else if settings.file_region().map(String::as_str) == Some(region) {
+        "`region` in `delivery.toml`"
+    } else if settings.region.is_some() {
+        "`--region`"
+    } else {
+        "the profile"
+    };
+    let region = region.to_owned();
+    Err(WrongSetting::Region { region, by })
+}
+
+/// A setting with which no call can be made.
+#[derive(Debug, thiserror::Error)]
+enum WrongSetting {
+    #[error("`{region}`, which {by} names, is not an AWS region")]
+    Region { region: String, by: &'static str },
+    #[error("the variable `{variable}` is `{value}`, which is not a URL")]
+    Endpoint { variable: String, value: String },
+}
+
+impl Explained for WrongSetting {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Region { .. } => "region",
+            Self::Endpoint { .. } => "endpoint",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Region { .. } => {
+                "correct it there: regions are written like `eu-central-1`".to_owned()
+            }
+            Self::Endpoint { variable, .. } => format!(
+                "write it like `http://127.0.0.1:4566`, or `unset {variable}` to reach AWS itself; `delivery local env` prints that of a \
+                 local AWS"
+            ),
+        })
+    }
 }
 
 /// Fails where a profile is named that the AWS configuration does not have: the SDK itself would only say

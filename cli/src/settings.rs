@@ -102,6 +102,11 @@ impl Settings {
         self.file.stack_name()
     }
 
+    /// The region that `delivery.toml` names.
+    pub(crate) fn file_region(&self) -> Option<&String> {
+        self.file.region()
+    }
+
     /// The bucket that `delivery.toml` names.
     pub(crate) fn file_bucket(&self) -> Option<String> {
         self.file.bucket().cloned()
@@ -210,7 +215,8 @@ fn profile(
     }
 }
 
-/// The nearest file of settings, in a directory or above it.
+/// The nearest file of settings, in a directory or above it; a folder of that name too, since it is there by mistake, which
+/// reading it says.
 fn find(directory: &Path) -> Option<PathBuf> {
     directory
         .ancestors()
