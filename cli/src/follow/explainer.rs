@@ -153,7 +153,10 @@ impl Explainer {
         let (code, message) = action.error.clone().unwrap_or_default();
         let mut cause = Cause::read(&code, &message);
         let untouched = untouched(&self.shape, now);
-        let help = help(&untouched, &repair(&self.location, &code, &action.stage));
+        let help = help(
+            &untouched,
+            &repair(&self.location, &code, &message, &action.stage),
+        );
         let functions = application_log::functions(&self.clients, &self.shape, now, action).await;
         // Only a program of the project tests what was deployed.
         let is_test = !functions.is_empty() && cause.reproduction().is_some();
@@ -192,7 +195,7 @@ impl Explainer {
     }
 }
 
-fn repair(location: &Location, code: &str, stage: &str) -> String {
+fn repair(location: &Location, code: &str, message: &str, stage: &str) -> String {
     const LOG: &str = "the whole log: `delivery log --failed`";
     match location {
         Location::Local { stays: true, .. } => format!("{}; {LOG}", repair::of_run(code)),
@@ -202,7 +205,7 @@ fn repair(location: &Location, code: &str, stage: &str) -> String {
                 repair::of_run(code)
             )
         }
-        Location::Aws => format!("{}; {LOG}", repair::of_stack(code, stage)),
+        Location::Aws => format!("{}; {LOG}", repair::of_stack(code, message, stage)),
     }
 }
 
@@ -217,7 +220,7 @@ fn next(location: &Location, cause: &Cause, stage: &str, is_test: bool) -> Strin
         }
         (None, _) if is_test => "see the whole log: `delivery log --failed`".to_owned(),
         (None, Location::Local { .. }) => repair::of_run(&cause.kind).to_owned(),
-        (None, Location::Aws) => repair::of_stack(&cause.kind, stage),
+        (None, Location::Aws) => repair::of_stack(&cause.kind, &cause.message, stage),
     }
 }
 
@@ -293,7 +296,7 @@ mod tests {
             ..Shape::default()
         };
         let help = |place| {
-            let repair = repair(&place, "SystemUnavailable", "Source");
+            let repair = repair(&place, "SystemUnavailable", "", "Source");
             help(&untouched(&shape, &Snapshot::default()), &repair)
         };
         let run = |stays| Location::Local {

@@ -21,13 +21,26 @@ pub(crate) fn helps_to_retry(code: &str) -> bool {
     )
 }
 
-/// What to do about the failure in a pipeline that stays.
-pub(crate) fn of_stack(code: &str, stage: &str) -> String {
-    advice(code, stage, fix())
+/// What a pipeline that applies releases says where it was started without one, as its creation does.
+const NO_RELEASE: &str = "no release is given";
+
+/// What starts such a pipeline with a release.
+const GIVE_RELEASE: &str = "give it a release: `delivery promote FROM TO`, or `delivery rollback ENV` for one that the \
+                                       environment had before";
+
+/// Whether an execution was started without the release that it was to apply.
+pub(crate) fn lacks_release(code: &str, message: &str) -> bool {
+    code == "ConfigurationError" && message.contains(NO_RELEASE)
 }
 
-fn advice(code: &str, stage: &str, fix: &str) -> String {
+/// What to do about the failure in a pipeline that stays.
+pub(crate) fn of_stack(code: &str, message: &str, stage: &str) -> String {
+    advice(code, message, stage, fix())
+}
+
+fn advice(code: &str, message: &str, stage: &str, fix: &str) -> String {
     match code {
+        _ if lacks_release(code, message) => GIVE_RELEASE.to_owned(),
         "ConfigurationError" => format!(
             "correct the parameter (`delivery.toml`, then `delivery up`), then `delivery start`; or, if the \
              application is wrong, {fix}"
@@ -71,14 +84,22 @@ mod tests {
         let all = codes.map(|code| {
             format!(
                 "{code}: {}",
-                advice(code, "Acceptance", "fix it and commit")
+                advice(code, "", "Acceptance", "fix it and commit")
             )
         });
         insta::assert_snapshot!(all.join("\n"));
         for code in codes {
             let offered =
-                advice(code, "Acceptance", "fix it and commit").contains("delivery retry");
+                advice(code, "", "Acceptance", "fix it and commit").contains("delivery retry");
             assert_eq!(offered, helps_to_retry(code), "{code}");
         }
+    }
+    #[test]
+    fn what_was_started_without_a_release_gets_one() {
+        let error = delivery_release::part::PartError::NoRelease.to_string();
+        assert_eq!(
+            of_stack("ConfigurationError", &error, "apply"),
+            GIVE_RELEASE
+        );
     }
 }

@@ -11,8 +11,10 @@ use crate::args::pipeline::Retry;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
 use crate::follow::Pipeline;
+use crate::follow::repair::helps_to_retry;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::text::short;
+use crate::output::write_stderr;
 use crate::stack::pipelines::Attempt;
 
 use super::start::Following;
@@ -70,6 +72,9 @@ pub(crate) async fn retry(global: &Global, arguments: &Retry) -> Result<Exit, Cl
     let (pipeline, (stage, execution)) = target.only(attempts.collect(), |error| {
         matches!(error, RetryError::SeveralFailed { .. })
     })?;
+    if let Some(note) = doubt(stage) {
+        write_stderr(&note);
+    }
     let mode = mode(&stage.name, arguments.all);
     // Before the retry: afterwards nobody could tell its end from the earlier one.
     let following = if arguments.waiting.wait {
@@ -174,8 +179,22 @@ fn choose<'a>(
                 short_form(stage.revision.as_ref())
             ),
         }),
+        (Some(_), _) if stage.lacks_release() => Err(RetryError::NoRelease {
+            stage: stage.name.clone(),
+        }),
         (Some(execution), _) => Ok((stage, execution)),
     }
+}
+
+/// Why a retry is likely to fail in the same way. It is sent all the same: what was missing may have been made since.
+fn doubt(stage: &StageState) -> Option<String> {
+    let code = stage.failure_code()?;
+    (!helps_to_retry(code)).then(|| {
+        format!(
+            "note: the stage failed by {code}, and a retry goes on with the same pipeline, parameters and commit as before; `delivery \
+             start` begins a new execution"
+        )
+    })
 }
 
 fn the_failed_one(shown: &PipelineState) -> Result<&StageState, RetryError> {
@@ -216,6 +235,11 @@ enum RetryError {
     /// An execution is in the stage, perhaps the one that is being retried already.
     #[error("nothing to retry in stage {stage}: {execution} is running in it and has not failed")]
     Running { stage: String, execution: String },
+    /// The same execution would lack it again.
+    #[error(
+        "stage {stage} failed since its execution was started without a release, which a retry does not give it"
+    )]
+    NoRelease { stage: String },
     /// A newer execution has entered the stage.
     #[error(
         "stage {stage} can no longer be retried for this execution, because a newer one has entered it"
@@ -233,7 +257,10 @@ impl Explained for RetryError {
                 Exit::NotFound
             }
             Self::SeveralFailed { .. } => Exit::Usage,
-            Self::Running { .. } | Self::Newer { .. } | Self::NotRetryable { .. } => Exit::Failed,
+            Self::Running { .. }
+            | Self::NoRelease { .. }
+            | Self::Newer { .. }
+            | Self::NotRetryable { .. } => Exit::Failed,
         }
     }
 
@@ -244,7 +271,7 @@ impl Explained for RetryError {
             Self::SeveralFailed { .. } => "usage",
             Self::Running { .. } => "running",
             Self::Newer { .. } => "newer-execution",
-            Self::NotRetryable { .. } => "not-retryable",
+            Self::NoRelease { .. } | Self::NotRetryable { .. } => "not-retryable",
         }
     }
 
@@ -261,6 +288,9 @@ impl Explained for RetryError {
                     "see how the newer one is doing (`delivery status`); to deliver the earlier commit instead: \
                      `delivery start --revision COMMIT`"
                 }
+                Self::NoRelease { .. } => {
+                    "start the pipeline with one: `delivery promote FROM TO` or `delivery rollback ENV`"
+                }
                 Self::NotRetryable { .. } => "start again: `delivery start`",
             }
             .to_owned(),
@@ -271,7 +301,7 @@ impl Explained for RetryError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::state::ActionState;
+    use crate::pipeline::state::{ActionFailure, ActionState};
 
     fn stage(name: &str, status: Option<&str>, action: &str) -> StageState {
         StageState {
@@ -312,6 +342,27 @@ mod tests {
         assert_eq!(mode("qa", false), StageRetryMode::AllActions);
         assert_eq!(mode("int", false), StageRetryMode::FailedActions);
         assert_eq!(mode("int", true), StageRetryMode::AllActions);
+    }
+
+    #[test]
+    fn a_retry_that_lacks_its_release_again_is_refused_and_one_that_may_fail_is_noted() {
+        let failed = |message: &str| {
+            let mut stage = stage("prod", Some("Failed"), "Failed");
+            stage.actions[0].error = Some(ActionFailure {
+                code: "ConfigurationError".to_owned(),
+                message: message.to_owned(),
+            });
+            stage
+        };
+        let without = failed("no release is given: start this pipeline with `delivery promote`");
+        assert_eq!(
+            printed(vec![without], None),
+            "1: stage prod failed since its execution was started without a release, which a retry does not give it"
+        );
+        let wrong = failed("the bucket does not exist");
+        assert!(doubt(&wrong).unwrap().contains("ConfigurationError"));
+        assert_eq!(printed(vec![wrong], None), "prod");
+        assert_eq!(doubt(&stage("prod", Some("Failed"), "Failed")), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use delivery_stack::template::nearest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::follow::repair::helps_to_retry;
+use crate::follow::repair::{helps_to_retry, lacks_release};
 use crate::output::foreign;
 
 /// A pipeline.
@@ -216,6 +216,16 @@ impl StageState {
             .collect();
         let hopeless = codes.iter().find(|code| !helps_to_retry(code));
         hopeless.or(codes.first()).copied()
+    }
+
+    /// Whether it failed since its execution was started without a release.
+    pub(crate) fn lacks_release(&self) -> bool {
+        let reached = self
+            .actions
+            .iter()
+            .filter(|action| !self.has_not_reached(action));
+        let mut errors = reached.filter_map(|action| action.error.as_ref());
+        errors.any(|error| lacks_release(&error.code, &error.message))
     }
 
     /// Whether an execution is in it.

@@ -378,6 +378,6 @@ fn print(action: &ActionSnapshot, request: Option<&str>, entry: &Entry, reporter
 }
 
 fn help(action: &ActionSnapshot) -> String {
-    let code = action.error.as_ref().map_or("", |(code, _)| code);
-    format!("help: {}", repair::of_stack(code, &action.stage))
+    let (code, message) = action.error.clone().unwrap_or_default();
+    format!("help: {}", repair::of_stack(&code, &message, &action.stage))
 }
