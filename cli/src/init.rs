@@ -6,6 +6,7 @@ mod find;
 mod node;
 mod parameters;
 mod plan;
+mod python;
 mod script;
 mod starter;
 mod template;

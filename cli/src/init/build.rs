@@ -6,6 +6,7 @@ use delivery_node::project::Manager;
 
 use super::find::joined;
 use super::node::NodeProject;
+use super::python;
 use super::template::{Code, TemplateFacts};
 use crate::preflight::is_on_path;
 
@@ -377,31 +378,15 @@ fn missing(service: &Path, directory: &str, build: &Build, facts: &TemplateFacts
             ));
         }
     }
-    let tests = ["tests/unit", "tests", "test"];
-    let python = facts.code.iter().any(|code| {
+    let is_python = facts.code.iter().any(|code| {
         code.runtime
             .as_deref()
             .is_some_and(|one| one.starts_with("python"))
     });
-    if python && let Some(tests) = tests.iter().find(|tests| has_python(&service.join(tests))) {
-        missing.push(format!(
-            "the tests in `{}` are not run: add a command such as `python3 -m unittest discover --start-directory {tests}` to the service's `build`",
-            joined(directory, tests)
-        ));
+    if is_python {
+        missing.extend(python::tests_to_run(service, directory));
     }
     missing
-}
-
-fn has_python(folder: &Path) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        name.starts_with("test") && path.extension().is_some_and(|end| end == "py")
-    })
 }
 
 fn manifest(directory: &str) -> String {

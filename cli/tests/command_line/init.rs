@@ -292,6 +292,18 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "Python, SAM and pytest",
+        files: &[
+            ("template.yaml", SAM_PYTHON),
+            ("hello/app.py", ""),
+            ("tests/test_a.py", "def test_x(): assert False\n"),
+            ("requirements-dev.txt", "pytest\n"),
+        ],
+        says: &[
+            "add commands such as `python3 -m pip install --requirement requirements-dev.txt` and `python3 -m pytest tests` to",
+        ],
+    },
+    Case {
         name: "nothing yet",
         files: &[("README.md", "")],
         says: &[
