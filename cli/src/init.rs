@@ -31,9 +31,11 @@ use crate::output::reporter::can_ask;
 use crate::output::{write_stderr, write_stdout};
 use crate::settings::FILE_NAME;
 use crate::stack::question::{self, Answer};
+use crate::templates::repository::BrokenFile;
 
 use find::{Found, Unclear};
 use plan::Plan;
+pub(crate) use tools::why_not_deployed;
 
 /// The environments of an application that names none.
 const ENVIRONMENTS: [&str; 2] = ["test", "prod"];
@@ -112,6 +114,9 @@ enum InitError {
         path: PathBuf,
         unclear: Vec<Unclear>,
     },
+    /// Without it nobody knows what to write.
+    #[error("nothing was written:{}", lines(.files))]
+    Broken { files: Vec<BrokenFile> },
     #[error("nothing was written: {reason}")]
     Wrong { reason: String },
     #[error("nothing was written")]
@@ -125,10 +130,18 @@ fn listed(unclear: &[Unclear]) -> String {
     lines.collect()
 }
 
+fn lines(files: &[BrokenFile]) -> String {
+    if let [file] = files {
+        return format!(" {file}");
+    }
+    let lines = files.iter().map(|file| format!("\n  {file}"));
+    lines.collect()
+}
+
 impl Explained for InitError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Exists { .. } | Self::Wrong { .. } => Exit::Usage,
+            Self::Exists { .. } | Self::Broken { .. } | Self::Wrong { .. } => Exit::Usage,
             Self::NotAFolder { .. } | Self::Nothing { .. } => Exit::NotFound,
             Self::NotConfirmed { answer } => answer.exit(),
         }
@@ -138,6 +151,7 @@ impl Explained for InitError {
         match self {
             Self::Exists { .. } => "conflict",
             Self::NotAFolder { .. } | Self::Nothing { .. } => "not-found",
+            Self::Broken { .. } => "file",
             Self::Wrong { .. } => "usage",
             Self::NotConfirmed { .. } => "declined",
         }
@@ -157,6 +171,9 @@ impl Explained for InitError {
                  a first service"
                     .to_owned(),
             ),
+            Self::Broken { .. } => {
+                Some("correct what is named, then run `delivery init` again".to_owned())
+            }
             Self::Wrong { .. } => Some("correct the option".to_owned()),
             Self::NotConfirmed { answer } => answer.hint(),
         }
@@ -188,12 +205,7 @@ pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> 
         found.services.push(starter::service());
     }
     if found.services.is_empty() {
-        let Found { unclear, .. } = found;
-        return Err(InitError::Nothing {
-            path: folder,
-            unclear,
-        }
-        .into());
+        return Err(nothing(folder, found).into());
     }
     // Before the questions: who reads them has to know what they are about.
     show(global, &found.text());
@@ -215,6 +227,17 @@ pub(crate) fn init(global: &Global, arguments: &Init) -> Result<Exit, CliError> 
         &initialized(path, files, application, environments, plan.found),
     );
     Ok(Exit::Success)
+}
+
+/// Why there is nothing to write.
+fn nothing(path: PathBuf, found: Found) -> InitError {
+    let Found {
+        unclear, broken, ..
+    } = found;
+    if broken.is_empty() {
+        return InitError::Nothing { path, unclear };
+    }
+    InitError::Broken { files: broken }
 }
 
 /// Shows text to a person; with `--json` standard output is for the answer.

@@ -8,18 +8,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use delivery_definition::names::ONLY_SERVICE;
-use delivery_definition::{Detected, Kind, Mistake, Mistakes, Service, UnknownKind, kind_of};
+use delivery_definition::{
+    Detected, Folder as _, Kind, Mistake, Mistakes, Service, UnknownKind, kind_of,
+};
 use delivery_render::{NodeProject, RenderedEnvironment, RenderedPipeline, Request, render};
 
 use crate::application;
 use crate::error::{CliError, Explained};
 use crate::exit::Exit;
+use crate::init::why_not_deployed;
 use crate::message::Finding;
 use crate::settings::{FILE_NAME, Settings};
 use delivery_stack::names::{self, WrongName};
 use delivery_stack::template::{Declared, Template};
 
-use repository::ServiceFolder;
+use repository::{BrokenFile, ServiceFolder};
 
 /// The template that a user launches.
 pub(crate) const ROOT: &str = "delivery.yaml";
@@ -56,9 +59,35 @@ pub(crate) enum TemplatesError {
     /// What the file says cannot be a pipeline.
     #[error("what `{FILE_NAME}` says cannot be deployed:\n{0}")]
     Mistakes(Mistakes),
+    /// The repository cannot be a pipeline without a file.
+    #[error("without a `{FILE_NAME}` this cannot be deployed:{}", without_lines(.0))]
+    WithoutFile(Mistakes),
     /// It is not known what the repository is deployed as.
     #[error(transparent)]
     Kind(#[from] UnknownKind),
+    /// The same, since a file cannot be read.
+    #[error("nothing can be deployed: {0}")]
+    Broken(BrokenFile),
+    /// The repository is of a tool whose projects are not deployed.
+    #[error("nothing in `{}` can be deployed: {why}", .folder.display())]
+    OfAnotherTool { folder: PathBuf, why: String },
+}
+
+/// Mistakes of which no file has a line.
+fn without_lines(mistakes: &Mistakes) -> String {
+    mistakes.iter().fold(String::new(), |text, one| {
+        format!("{text}\n- {}\n  {}", one.what, one.next)
+    })
+}
+
+impl TemplatesError {
+    fn of(settings: &Settings, mistakes: Mistakes) -> Self {
+        if settings.file_path().is_some() {
+            Self::Mistakes(mistakes)
+        } else {
+            Self::WithoutFile(mistakes)
+        }
+    }
 }
 
 impl Explained for TemplatesError {
@@ -72,8 +101,9 @@ impl Explained for TemplatesError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Mistakes(_) => None,
-            Self::Kind(_) => Some(format!(
+            Self::Mistakes(_) | Self::OfAnotherTool { .. } => None,
+            Self::Broken(_) => Some("correct the file".to_owned()),
+            Self::Kind(_) | Self::WithoutFile(_) => Some(format!(
                 "`delivery init` writes a `{FILE_NAME}`, which can say it"
             )),
         }
@@ -102,7 +132,8 @@ impl Templates {
             takes_environment: takes_environment(folder, &kinds),
             file: &file.display().to_string(),
         };
-        let rendering = render(&request).map_err(TemplatesError::Mistakes)?;
+        let rendering =
+            render(&request).map_err(|mistakes| TemplatesError::of(settings, mistakes))?;
         let mut files = rendering.templates;
         let (name, text) = ACTIONS;
         files.insert(name.to_owned(), text.to_owned());
@@ -191,8 +222,9 @@ pub(crate) fn check_templates(
     }
     let file = settings.file_path();
     let file = file.unwrap_or_else(|| folder.join(FILE_NAME));
-    Mistakes::new(&file.display().to_string(), wrong)
-        .map_or(Ok(()), |mistakes| Err(TemplatesError::Mistakes(mistakes)))
+    Mistakes::new(&file.display().to_string(), wrong).map_or(Ok(()), |mistakes| {
+        Err(TemplatesError::of(settings, mistakes))
+    })
 }
 
 fn mistake(service: &Service, wrong: &WrongName) -> Mistake {
@@ -218,8 +250,7 @@ pub(crate) fn kinds(
     let is_one_service = definition.file().services.is_none();
     for service in definition.services() {
         let directory = service.folder();
-        let path = folder.join(directory);
-        if !path.is_dir() {
+        if !folder.join(directory).is_dir() {
             let what = format!(
                 "the folder `{directory}` of the service `{}` does not exist",
                 service.name
@@ -234,39 +265,75 @@ pub(crate) fn kinds(
         let functions = settings.custom_functions().into_iter();
         let files =
             ServiceFolder::new(folder, directory).without(functions.map(|one| one.template));
-        let found = kind_of(service, &files);
-        let broken = match &found {
-            Err(UnknownKind::None { .. }) => files.broken_template(),
-            _ => None,
+        let found = if is_one_service {
+            Ok(kind_of_all(service, folder, &files)?)
+        } else {
+            kind_in_file(service, &files)
         };
-        match (found, broken) {
-            (Ok(detected), _) => drop(kinds.insert(service.name.clone(), detected)),
-            (Err(_), Some((template, why))) => {
-                let what = format!(
-                    "`{template}` of the service `{}` cannot be read: {why}",
-                    service.name
-                );
-                mistakes.push(Mistake::new(service.line, &what, "correct the template"));
-            }
-            // What an app lacks is said where the application is looked at.
-            (Err(UnknownKind::None { .. }), None) if is_one_service => {
-                let app = Detected {
-                    kind: Kind::App,
-                    template: None,
-                };
-                kinds.insert(service.name.clone(), app);
-            }
-            (Err(error), None) if is_one_service => return Err(error.into()),
-            (Err(error), None) => {
-                let next = "a service's `kind`, `template` and `site` say what its files do not";
-                mistakes.push(Mistake::new(service.line, &error.to_string(), next));
-            }
+        match found {
+            Ok(detected) => drop(kinds.insert(service.name.clone(), detected)),
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     match Mistakes::new(&file.display().to_string(), mistakes) {
         None => Ok(kinds),
         Some(mistakes) => Err(TemplatesError::Mistakes(mistakes)),
     }
+}
+
+/// What a repository is deployed as whose file names no services, or that has none.
+fn kind_of_all(
+    service: &Service,
+    folder: &Path,
+    files: &ServiceFolder<'_>,
+) -> Result<Detected, TemplatesError> {
+    let found = kind_of(service, files);
+    let broken = match &found {
+        Err(UnknownKind::None { .. }) => files.broken_file(),
+        // A template that cannot be read may be what is to be deployed.
+        Ok(detected) if detected.kind == Kind::App => files.broken_template(),
+        _ => None,
+    };
+    if let Some(file) = broken {
+        return Err(TemplatesError::Broken(file));
+    }
+    match found {
+        Ok(detected) => match why_not_deployed(detected.kind, &files.files()) {
+            None => Ok(detected),
+            Some(why) => Err(TemplatesError::OfAnotherTool {
+                folder: folder.to_owned(),
+                why,
+            }),
+        },
+        // What an app lacks is said where the application is looked at.
+        Err(UnknownKind::None { .. }) => Ok(Detected {
+            kind: Kind::App,
+            template: None,
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a service of the file is deployed as.
+fn kind_in_file(service: &Service, files: &ServiceFolder<'_>) -> Result<Detected, Mistake> {
+    let error = match kind_of(service, files) {
+        Ok(detected) => return Ok(detected),
+        Err(error) => error,
+    };
+    let broken = match &error {
+        UnknownKind::None { .. } => files.broken_file(),
+        _ => None,
+    };
+    Err(match broken {
+        Some(file) => {
+            let what = format!("the service `{}` cannot be deployed: {file}", service.name);
+            Mistake::new(service.line, &what, "correct that file")
+        }
+        None => {
+            let next = "a service's `kind`, `template` and `site` say what its files do not";
+            Mistake::new(service.line, &error.to_string(), next)
+        }
+    })
 }
 
 /// Whether the template of the only service declares the parameter `Environment`.
@@ -313,6 +380,34 @@ mod tests {
         let named = format!("Parameters:\n  Environment: {{ Type: String }}\n{TEMPLATE}");
         let named = templates(&[("template.yaml", &named)]).unwrap();
         assert!(named.files["pipeline.yaml"].contains("&Parameter.Environment=prod&"));
+    }
+
+    #[test]
+    fn of_a_file_that_is_not_there_no_line_is_named() {
+        let parameter = format!("Parameters:\n  Zone: {{ Type: String }}\n{TEMPLATE}");
+        let files = |name, text| templates(&[(name, text)]).unwrap_err();
+        let all = [
+            files("template.yaml", &parameter),
+            files("main.tf", ""),
+            files("serverless.yml", ""),
+            files("template.yaml", "Resources: 5\n"),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn a_service_whose_template_cannot_be_read_is_named_with_the_line_of_the_template() {
+        let files = [
+            (
+                "delivery.toml",
+                "application = \"shop\"\n[services]\napi = \"api\"\n",
+            ),
+            ("api/template.yaml", "Resources:\n  A: [unclosed\n"),
+        ];
+        let error = templates(&files).unwrap_err();
+        let expected = "HOME/delivery.toml:3: the service `api` cannot be deployed: api/template.yaml:2: this is not YAML: unclosed \
+                        bracket '['\n  correct that file";
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::build::{self, Build, Decision, MissingScript};
 use super::node::NodeProject;
 use super::template::TemplateFacts;
 use super::{parameters, tools};
-use crate::templates::repository::ServiceFolder;
+use crate::templates::repository::{BrokenFile, ServiceFolder};
 
 /// How deep services are looked for: `packages/backend/api` is the deepest that repositories have them.
 const DEPTH: usize = 3;
@@ -55,6 +55,8 @@ pub(super) struct Found {
     /// What a person has to do, a sentence each.
     pub(super) missing: Vec<String>,
     pub(super) scripts: Vec<MissingScript>,
+    /// Files that cannot be read, so that nobody knows what their folders are.
+    pub(super) broken: Vec<BrokenFile>,
 }
 
 impl Found {
@@ -133,6 +135,11 @@ impl Found {
     fn unclear(&mut self, directory: &str, why: String) {
         let directory = directory.to_owned();
         self.unclear.push(Unclear { directory, why });
+    }
+
+    fn broken(&mut self, directory: &str, file: BrokenFile) {
+        self.unclear(directory, file.to_string());
+        self.broken.push(file);
     }
 
     fn add(&mut self, directory: &str, mut service: FoundService, decision: Decision) {
@@ -218,7 +225,11 @@ impl Walk<'_> {
         let below = match (within, &node) {
             (Within::Repository, node) => self.service(directory, node.as_ref()),
             (Within::Service, Some(node)) if self.site(directory, node) => Below::Nothing,
-            (Within::Service, None) if self.may_be_site(directory) => Below::Nothing,
+            (Within::Service, None)
+                if self.is_broken_project(directory) || self.may_be_site(directory) =>
+            {
+                Below::Nothing
+            }
             (Within::Service, _) => Below::Sites,
         };
         let within = match below {
@@ -232,6 +243,16 @@ impl Walk<'_> {
         for child in folders(&self.repository.join(directory)) {
             self.look(&joined(directory, &child), depth + 1, within);
         }
+    }
+
+    /// Names a `package.json` in a folder of a service that cannot be read: it may be the one of a site, or of a function's code.
+    fn is_broken_project(&mut self, directory: &str) -> bool {
+        let file = ServiceFolder::new(self.repository, directory).broken_manifest();
+        let is_broken = file.is_some();
+        if let Some(file) = file {
+            self.found.broken(directory, file);
+        }
+        is_broken
     }
 
     /// Names a folder beside a template that looks like a site: its pages may as well be those that a function serves.
@@ -254,6 +275,10 @@ impl Walk<'_> {
         let files = folder.files();
         if let Some(reason) = tools::not_deployed(&files) {
             self.found.unclear(directory, reason);
+            return Below::Nothing;
+        }
+        if let Some(file) = folder.broken_file() {
+            self.found.broken(directory, file);
             return Below::Nothing;
         }
         match looks(&folder, directory) {

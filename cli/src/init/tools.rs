@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use delivery_definition::Kind;
 use delivery_node::project::Manager;
 
 use super::find::joined;
@@ -42,6 +43,15 @@ pub(super) fn not_deployed(files: &[String]) -> Option<String> {
     Some(format!(
         "a project of {tool} (`{file}`), which is not deployed yet: {next}"
     ))
+}
+
+/// Why what a folder has is not deployed, where its kind is one of those.
+pub(crate) fn why_not_deployed(kind: Kind, files: &[String]) -> Option<String> {
+    match kind {
+        Kind::Terraform => Some(TERRAFORM.to_owned()),
+        Kind::Serverless => not_deployed(files),
+        Kind::App | Kind::Site | Kind::Stack => None,
+    }
 }
 
 /// What a folder's files are of.

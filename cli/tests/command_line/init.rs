@@ -74,6 +74,65 @@ fn nothing_that_can_be_deployed_is_said_with_what_could_be() {
     assert!(!folder.path().join("delivery.toml").exists());
 }
 
+/// Commands that take a folder without `delivery.toml` for what lies in it.
+#[test]
+fn a_file_that_cannot_be_read_is_named_by_every_command_that_looks_at_it() {
+    let template = "template.yaml:2: this is not YAML: unclosed bracket '['";
+    let resources = "template.yaml:1: `Resources` has no resources by their names";
+    let package = "package.json:1: this is not JSON: EOF while parsing a value";
+    for (files, expected) in [
+        (
+            &[
+                ("template.yaml", "Resources:\n  A: [unclosed\n"),
+                ("package.json", crate::program::PACKAGE),
+            ][..],
+            template,
+        ),
+        (
+            &[("template.yaml", "Resources: 5\n"), ("package.json", "{")],
+            resources,
+        ),
+        (&[("package.json", "{\"a\":")], package),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            std::fs::write(folder.path().join(path), text).unwrap();
+        }
+        for arguments in [&["init", "--yes"][..], &["validate"], &["run"]] {
+            let message = says(folder.path(), arguments, 2);
+            assert!(message.contains(expected), "{arguments:?}: {message}");
+            assert!(!message.contains("delivery.toml:"), "{message}");
+        }
+        assert!(!folder.path().join("delivery.toml").exists());
+    }
+}
+
+#[test]
+fn a_folder_with_a_file_that_cannot_be_read_is_left_out_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("api/template.yaml", SAM),
+        ("api/src/package.json", "{"),
+        ("worker/template.yaml", "Resources: [\n"),
+    ] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let output = delivery(folder.path())
+        .args(["init", "--yes"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for expected in [
+        "left out: `api/src`: api/src/package.json:1: this is not JSON",
+        "left out: `worker`: worker/template.yaml:",
+    ] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
 /// A repository, and what `delivery.toml` has to say of it.
 struct Case {
     name: &'static str,
@@ -240,6 +299,18 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "Python, SAM and pytest",
+        files: &[
+            ("template.yaml", SAM_PYTHON),
+            ("hello/app.py", ""),
+            ("tests/test_a.py", "def test_x(): assert False\n"),
+            ("requirements-dev.txt", "pytest\n"),
+        ],
+        says: &[
+            "add commands such as `python3 -m pip install --requirement requirements-dev.txt` and `python3 -m pytest tests` to",
+        ],
+    },
+    Case {
         name: "CloudFormation by another name",
         files: &[(
             "infrastructure.yml",
@@ -289,18 +360,6 @@ const CASES: &[Case] = &[
             "left out: `old`: a project of the Serverless Framework (`serverless.yml`)",
             "left out: `infra`: Terraform",
             "new = \"new\"",
-        ],
-    },
-    Case {
-        name: "Python, SAM and pytest",
-        files: &[
-            ("template.yaml", SAM_PYTHON),
-            ("hello/app.py", ""),
-            ("tests/test_a.py", "def test_x(): assert False\n"),
-            ("requirements-dev.txt", "pytest\n"),
-        ],
-        says: &[
-            "add commands such as `python3 -m pip install --requirement requirements-dev.txt` and `python3 -m pytest tests` to",
         ],
     },
     Case {

@@ -16,13 +16,18 @@ enum Folder {
     Project,
     /// The same, and a `delivery.toml` with this text.
     Settings(&'static str),
+    /// Only a file of this name.
+    Only(&'static str),
     /// A project, and a folder that is called `delivery.toml`.
     SettingsFolder,
 }
 
 impl Folder {
     fn make(self, folder: &Path) {
-        if let Self::Empty = self {
+        if let Self::Only(file) = self {
+            std::fs::write(folder.join(file), "").unwrap();
+        }
+        if let Self::Empty | Self::Only(_) = self {
             return;
         }
         git(folder, &["init", "--quiet", "--initial-branch", "main"]);
@@ -34,7 +39,7 @@ impl Folder {
         match self {
             Self::Settings(text) => std::fs::write(settings, text).unwrap(),
             Self::SettingsFolder => std::fs::create_dir(settings).unwrap(),
-            Self::Empty | Self::Project => {}
+            Self::Empty | Self::Only(_) | Self::Project => {}
         }
     }
 }
@@ -87,6 +92,8 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Project, "run -p Foo=1", NONE, 2, "`Foo` is not a parameter"; "a parameter that there is not")]
 #[test_case(Folder::Settings("aplication = \"x\"\n"), "run", NONE, 2, "did you mean `application`?"; "a typo in the settings")]
 #[test_case(Folder::Settings("application = \n"), "validate", NONE, 2, "delivery.toml:1: this is not TOML"; "settings that are no TOML")]
+#[test_case(Folder::Only("main.tf"), "run", NONE, 2, "can be deployed: Terraform modules are not deployed yet"; "a run of a Terraform module")]
+#[test_case(Folder::Only("serverless.yml"), "validate", NONE, 2, "can be deployed: a project of the Serverless Framework"; "a project of the Serverless Framework")]
 #[test_case(Folder::SettingsFolder, "run", NONE, 1, "delivery.toml`: Is a directory"; "a run with a folder for the settings")]
 #[test_case(Folder::SettingsFolder, "validate", NONE, 1, "it is a folder: rename or remove it"; "a folder for the settings")]
 #[test_case(Folder::Settings(SITE), "run", NONE, 1, "service `web`: the folder `build` of its site is not there"; "a site that nothing builds")]

@@ -18,6 +18,26 @@ pub enum Error {
     Incomplete,
 }
 
+impl Error {
+    /// The line where it cannot be read further, from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Yaml(error) => Some(error.marker().line()),
+            Self::Unsupported(_) | Self::Incomplete => None,
+        }
+    }
+
+    /// What is wrong there, without the line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Yaml(error) => format!("this is not YAML: {}", error.info()),
+            Self::Unsupported(_) | Self::Incomplete => self.to_string(),
+        }
+    }
+}
+
 /// Reads a template.
 ///
 /// # Errors
@@ -154,6 +174,9 @@ mod tests {
             Err(Error::Unsupported(_))
         ));
         assert!(matches!(parse("a: [1"), Err(Error::Yaml(_))));
+        let error = parse("a:\n  b: [1\n").unwrap_err();
+        assert_eq!(error.line(), Some(2));
+        assert_eq!(error.reason(), "this is not YAML: unclosed bracket '['");
         assert!(matches!(parse(""), Err(Error::Incomplete)));
     }
 }
