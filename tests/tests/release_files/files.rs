@@ -7,7 +7,7 @@ use std::process::Command;
 use pipeline_tests::checkout;
 use serde_json::Value;
 
-use crate::staged::{ELSEWHERE, HERE, VERSION, pack, run, stub};
+use crate::staged::{ELSEWHERE, HERE, VERSION, pack, packing, run, stub};
 
 #[test]
 fn two_builds_of_equal_contents_are_equal_byte_for_byte() {
@@ -74,6 +74,19 @@ fn the_provenance_names_all(out: &Path, names: &[(&str, &str)]) {
             "{subject}"
         );
     }
+}
+
+#[test]
+fn a_folder_without_the_program_is_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let staged = [HERE, ELSEWHERE].map(|target| stub(folder.path(), target));
+    fs::remove_file(staged[1].join("delivery")).unwrap();
+    let out = folder.path().join("out");
+    let output = packing(&out, &staged).output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = format!("delivery-{VERSION}-{ELSEWHERE}` has no program `delivery`");
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[test]

@@ -92,11 +92,18 @@ pub(crate) fn stub(folder: &Path, target: &str) -> PathBuf {
 
 /// Runs scripts/pack-release.
 pub(crate) fn pack(out: &Path, staged: &[PathBuf], sbom: Option<&Path>) {
-    let mut command = Command::new(checkout::root().join("scripts/pack-release"));
-    command.env("SOURCE_DATE_EPOCH", "1795837882");
-    command.args(["--version", VERSION, "--commit", "0123456789abcdef"]);
+    let mut command = packing(out, staged);
     if let Some(sbom) = sbom {
         command.arg("--sbom").arg(sbom);
     }
-    run(command.arg("--out").arg(out).args(staged));
+    run(&mut command);
+}
+
+/// The command that packs staged folders.
+pub(crate) fn packing(out: &Path, staged: &[PathBuf]) -> Command {
+    let mut command = Command::new(checkout::root().join("scripts/pack-release"));
+    command.env("SOURCE_DATE_EPOCH", "1795837882");
+    command.args(["--version", VERSION, "--commit", "0123456789abcdef"]);
+    command.arg("--out").arg(out).args(staged);
+    command
 }
