@@ -13,8 +13,11 @@ function find() {
     return require.resolve(`${name}/delivery`);
   } catch {
     console.error(
-      `delivery: the package \`${name}\` is not installed: either there is none for this platform, or npm was told to leave out ` +
-        "optional dependencies; install again with `--include=optional`, or see docs/install.md for other ways",
+      process.platform === "linux"
+        ? `delivery: the package \`${name}\` is not installed: either there is none for this processor, or npm was told to leave ` +
+            "out optional dependencies; install again with `--include=optional`, or see docs/install.md for other ways"
+        : `delivery: there is no program for ${process.platform} yet: use Linux, in a virtual machine, a container or the Subsystem ` +
+            "of Windows (docs/install.md)",
     );
     return process.exit(1);
   }
