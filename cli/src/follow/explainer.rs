@@ -165,7 +165,10 @@ impl Explainer {
         if is_test && application_log.is_empty() {
             application_log = application_log::lines(&self.clients, functions, action).await;
         }
-        let next = next(&self.location, &cause, &action.stage, is_test);
+        let test = is_test.then_some(Test {
+            is_in_last_stage: untouched.is_empty(),
+        });
+        let next = next(&self.location, &cause, &action.stage, test);
         let log = match &place {
             // What the failed program wrote says more than the action's own lines, which repeat it.
             Some(place) if cause.output.is_empty() && cause.test_says.is_empty() => {
@@ -209,18 +212,28 @@ fn repair(location: &Location, code: &str, message: &str, stage: &str) -> String
     }
 }
 
+/// A failed test of what was deployed.
+#[derive(Clone, Copy, Debug)]
+struct Test {
+    /// Where nothing stands behind it any more: users have what failed.
+    is_in_last_stage: bool,
+}
+
 /// The one thing to do next.
-fn next(location: &Location, cause: &Cause, stage: &str, is_test: bool) -> String {
-    let by_hand = cause.reproduction().filter(|_| !is_test);
-    match (by_hand, location) {
-        (Some(by_hand), _) => by_hand.to_owned(),
+fn next(location: &Location, cause: &Cause, stage: &str, test: Option<Test>) -> String {
+    let by_hand = cause.reproduction();
+    match (test, by_hand, location) {
         // By hand, such a test needs an address, which answers no more when a run is over.
-        (None, Location::Local { stays: false, .. }) if is_test => {
+        (Some(_), _, Location::Local { stays: false, .. }) => {
             "see the logs on the page of the run: `delivery open`".to_owned()
         }
-        (None, _) if is_test => "see the whole log: `delivery log --failed`".to_owned(),
-        (None, Location::Local { .. }) => repair::of_run(&cause.kind).to_owned(),
-        (None, Location::Aws) => repair::of_stack(&cause.kind, &cause.message, stage),
+        (Some(test), ..) if test.is_in_last_stage => {
+            format!("put back what was there before: `delivery rollback {stage}`")
+        }
+        (Some(_), ..) => "see the whole log: `delivery log --failed`".to_owned(),
+        (None, Some(by_hand), _) => by_hand.to_owned(),
+        (None, None, Location::Local { .. }) => repair::of_run(&cause.kind).to_owned(),
+        (None, None, Location::Aws) => repair::of_stack(&cause.kind, &cause.message, stage),
     }
 }
 
@@ -323,20 +336,25 @@ mod tests {
             kind: "JobFailed".to_owned(),
             ..Cause::default()
         };
-        let next =
-            |location: &Location, cause, is_test| next(location, cause, "Acceptance", is_test);
+        let next = |location: &Location, cause, test| next(location, cause, "Acceptance", test);
+        let [test, last_test] =
+            [false, true].map(|is_in_last_stage| Some(Test { is_in_last_stage }));
         let all = [
-            next(&run(false), &by_hand, false),
-            next(&run(false), &by_hand, true),
-            next(&run(true), &by_hand, true),
-            next(&Location::Aws, &by_hand, true),
-            next(&run(false), &other, false),
+            next(&run(false), &by_hand, None),
+            next(&run(false), &by_hand, test),
+            next(&run(true), &by_hand, test),
+            next(&Location::Aws, &by_hand, test),
+            next(&Location::Aws, &by_hand, last_test),
+            next(&run(false), &by_hand, last_test),
+            next(&run(false), &other, None),
         ];
         insta::assert_snapshot!(all.join("\n"), @"
         run `npm run package` in the project's directory
         see the logs on the page of the run: `delivery open`
         see the whole log: `delivery log --failed`
         see the whole log: `delivery log --failed`
+        put back what was there before: `delivery rollback Acceptance`
+        see the logs on the page of the run: `delivery open`
         fix it, commit, and run `delivery run` again
         ");
         for next in all {
