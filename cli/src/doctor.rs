@@ -121,12 +121,12 @@ pub(crate) async fn doctor(global: &Global) -> Result<Exit, CliError> {
 impl Diagnosis {
     fn exit(&self, signed_in: bool) -> Exit {
         let failed = |check: &Check| check.state == CheckState::Failed;
-        if !signed_in {
-            Exit::Denied
-        } else if self.checks.iter().any(failed) {
+        if !self.checks.iter().any(failed) {
+            Exit::Success
+        } else if signed_in {
             Exit::Failed
         } else {
-            Exit::Success
+            Exit::Denied
         }
     }
 }
@@ -209,5 +209,7 @@ mod tests {
         assert_eq!(failed.exit(false), Exit::Denied);
         let fine = diagnosis(Check::ok("quota", "1000"));
         assert_eq!(fine.exit(true), Exit::Success);
+        // Who only runs it on this machine is not signed in.
+        assert_eq!(fine.exit(false), Exit::Success);
     }
 }

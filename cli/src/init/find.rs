@@ -348,9 +348,17 @@ impl Walk<'_> {
         let facts = TemplateFacts::read(&self.repository.join(directory).join(template));
         let mut decision = build::of_stack(self.repository, directory, &facts);
         let mut stack = FoundService::new(Kind::Stack);
-        if let (Build::Task(_), Some(node)) = (&decision.build, node) {
+        // They run as a script of the service's folder, however the service is built.
+        let is_task = matches!(decision.build, Build::Task(_));
+        let tested = node.filter(|node| {
+            is_task || decision.build != Build::None && node.cannot_install.is_none()
+        });
+        if let Some(node) = tested {
             stack.test = functional_tests(Some(node));
-            decision.missing.extend(node.missing_tests(directory));
+            let missing = node.missing_functional_tests(directory);
+            decision.missing.extend(missing);
+            let missing = node.missing_reports(directory);
+            decision.missing.extend(missing.filter(|_| is_task));
         }
         stack.required = facts.required;
         stack.outputs = facts.outputs;

@@ -133,24 +133,26 @@ impl NodeProject {
             .find(|name| self.script(name).is_some())
     }
 
-    /// What its tests lack: something that tests what is deployed, and reports, from which a failure has the test's name.
-    pub(super) fn missing_tests(&self, directory: &str) -> Vec<String> {
-        let mut missing = Vec::new();
-        if self.functional_tests().is_none() {
-            missing.push(format!(
+    /// What it lacks to test what is deployed.
+    pub(super) fn missing_functional_tests(&self, directory: &str) -> Option<String> {
+        self.functional_tests().is_none().then(|| {
+            format!(
                 "nothing tests what is deployed of `{directory}`, so a release counts as verified where it was deployed: add a script \
                  `test-functional`, and to the service `test = {{ task = \"test-functional\" }}`"
-            ));
-        }
+            )
+        })
+    }
+
+    /// What its tests lack to say in their own words which of them failed.
+    pub(super) fn missing_reports(&self, directory: &str) -> Option<String> {
         let test = self.script("test").unwrap_or_default();
-        if test.contains(NODE_TEST) && !test.contains(JUNIT) {
-            missing.push(format!(
+        (test.contains(NODE_TEST) && !test.contains(JUNIT)).then(|| {
+            format!(
                 "failures will not name the failed test: let the script `test` in `{}` write a report, by `mkdir -p reports && \
                  {NODE_TEST} {REPORTERS}`",
                 joined(directory, "package.json")
-            ));
-        }
-        missing
+            )
+        })
     }
 
     /// Whether production needs packages.

@@ -100,6 +100,27 @@ fn parameters_are_outputs_of_others_without_a_circle() {
 }
 
 #[test]
+fn a_function_with_packages_of_its_own_is_tested_too() {
+    let template = "Transform: AWS::Serverless-2016-10-31\nResources:\n  Links:\n    Type: AWS::Serverless::Function\n    Properties: { \
+                    CodeUri: src/, Handler: app.handler, Runtime: nodejs22.x }\nOutputs:\n  ApiUrl: { Value: x }\n";
+    let package = "{\n  \"scripts\": {\n    \"test\": \"vitest run\",\n    \"test:e2e\": \"vitest run --dir e2e\"\n  }\n}\n";
+    let files = [
+        ("template.yaml", template),
+        ("package.json", package),
+        ("package-lock.json", "{}"),
+        (
+            "src/package.json",
+            "{ \"dependencies\": { \"nanoid\": \"5.0.0\" } }\n",
+        ),
+        ("src/package-lock.json", "{}"),
+    ];
+    let planned = planned(&files);
+    assert!(planned.contains("(cd 'src' && npm ci"), "{planned}");
+    let test = "test = { task = \"test:e2e\", environment = { TARGET_URL = \"${main.ApiUrl}\" } }";
+    assert!(planned.contains(test), "{planned}");
+}
+
+#[test]
 fn tests_are_a_part_of_the_build() {
     let package = "{\n  \"scripts\": {\n    \"build\": \"tsc\",\n    \"test\": \"node --test\",\n    \"test:e2e\": \"node e2e\"\n  }\n}\n";
     let template = format!("{TEMPLATE}Outputs:\n  ApiUrl: {{ Value: x }}\n");

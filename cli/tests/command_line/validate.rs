@@ -69,6 +69,7 @@ fn the_doctor_passes_over_aws_where_there_is_no_region() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("and `delivery run` needs none"), "{said}");
     assert!(!said.contains("failed    region"), "{said}");
+    assert_ne!(output.status.code(), Some(4), "{said}");
 }
 
 /// `run`, `validate`, `up` and `publish` check the same settings: the last two only once somebody is signed in.
