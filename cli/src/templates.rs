@@ -324,16 +324,12 @@ fn kind_in_file(service: &Service, files: &ServiceFolder<'_>) -> Result<Detected
         UnknownKind::None { .. } => files.broken_file(),
         _ => None,
     };
-    Err(match broken {
-        Some(file) => {
-            let what = format!("the service `{}` cannot be deployed: {file}", service.name);
-            Mistake::new(service.line, &what, "correct that file")
-        }
-        None => {
-            let next = "a service's `kind`, `template` and `site` say what its files do not";
-            Mistake::new(service.line, &error.to_string(), next)
-        }
-    })
+    if let Some(file) = broken {
+        let what = format!("the service `{}` cannot be deployed: {file}", service.name);
+        return Err(Mistake::new(service.line, &what, "correct that file"));
+    }
+    let next = "a service's `kind`, `template` and `site` say what its files do not";
+    Err(Mistake::new(service.line, &error.to_string(), next))
 }
 
 /// Whether the template of the only service declares the parameter `Environment`.

@@ -19,7 +19,7 @@ enum Folder {
     /// Only a file of this name.
     Only(&'static str),
     /// A project, and a folder that is called `delivery.toml`.
-    SettingsFolder,
+    NoSettingsFile,
 }
 
 impl Folder {
@@ -38,7 +38,7 @@ impl Folder {
         let settings = folder.join("delivery.toml");
         match self {
             Self::Settings(text) => std::fs::write(settings, text).unwrap(),
-            Self::SettingsFolder => std::fs::create_dir(settings).unwrap(),
+            Self::NoSettingsFile => std::fs::create_dir(settings).unwrap(),
             Self::Empty | Self::Only(_) | Self::Project => {}
         }
     }
@@ -94,8 +94,8 @@ const REGION: &[(&str, &str)] = &[("AWS_REGION", "eu-central-1")];
 #[test_case(Folder::Settings("application = \n"), "validate", NONE, 2, "delivery.toml:1: this is not TOML"; "settings that are no TOML")]
 #[test_case(Folder::Only("main.tf"), "run", NONE, 2, "can be deployed: Terraform modules are not deployed yet"; "a run of a Terraform module")]
 #[test_case(Folder::Only("serverless.yml"), "validate", NONE, 2, "can be deployed: a project of the Serverless Framework"; "a project of the Serverless Framework")]
-#[test_case(Folder::SettingsFolder, "run", NONE, 1, "delivery.toml`: Is a directory"; "a run with a folder for the settings")]
-#[test_case(Folder::SettingsFolder, "validate", NONE, 1, "it is a folder: rename or remove it"; "a folder for the settings")]
+#[test_case(Folder::NoSettingsFile, "run", NONE, 1, "delivery.toml`: Is a directory"; "a run with a folder for the settings")]
+#[test_case(Folder::NoSettingsFile, "validate", NONE, 1, "it is a folder: rename or remove it"; "a folder for the settings")]
 #[test_case(Folder::Settings(SITE), "run", NONE, 1, "service `web`: the folder `build` of its site is not there"; "a site that nothing builds")]
 #[test_case(Folder::Settings(SITE), "validate", NONE, 1, "or name what builds it"; "a site that nothing builds, checked")]
 #[test_case(Folder::Settings(TEMPLATE), "validate", NONE, 1, "service `api`: cannot read `"; "a template that is not there")]

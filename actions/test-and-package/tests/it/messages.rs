@@ -126,15 +126,16 @@ fn about_a_project_without_what_it_needs() {
 
 #[test]
 fn about_a_task_that_failed() {
-    let failed = |report: Option<Report>| TaskError::Failed {
+    let failed_so = |report: Option<Report>, ended| TaskError::Failed {
         task: text("package"),
         runner: Runner::Gulp,
         directory: ".".to_owned(),
         report: report.map(Box::new),
         advice: None,
         failure: Box::default(),
-        ended: ended(),
+        ended,
     };
+    let failed = |report| failed_so(report, ended());
     insta::assert_snapshot!(printed(&failed(None)), @"
     JobFailed: the gulp task `package` failed: `gulp package` ended with exit code 1
     hint: run `npx gulp package` in the project's directory
@@ -142,18 +143,11 @@ fn about_a_task_that_failed() {
     1 failing
     log: LOG
     ");
-    let not_waited_for = TaskError::Failed {
-        task: text("package"),
-        runner: Runner::Gulp,
-        directory: ".".to_owned(),
-        report: None,
-        advice: None,
-        failure: Box::default(),
-        ended: ProcessError::Wait {
-            command: text("gulp package"),
-            source: std::io::Error::other("no child processes"),
-        },
+    let not_waited_for = ProcessError::Wait {
+        command: text("gulp package"),
+        source: std::io::Error::other("no child processes"),
     };
+    let not_waited_for = failed_so(None, not_waited_for);
     assert!(
         printed(&not_waited_for).contains("cannot wait for `gulp package`: no child processes\n"),
         "{}",

@@ -145,11 +145,11 @@ impl ActionError for TaskError {
                 ended,
                 ..
             } => {
-                let place = match directory.as_str() {
-                    "." => "the project's directory".to_owned(),
-                    folder => format!("`{folder}`"),
-                };
-                let by_hand = format!("run `{}` in {place}", runner.command_line(task));
+                let by_hand = format!(
+                    "run `{}` in {}",
+                    runner.command_line(task),
+                    place(directory)
+                );
                 match advice.clone().or_else(|| ended.hint()) {
                     Some(hint) => format!("{hint}{REPRODUCE}{by_hand}"),
                     None => by_hand,
@@ -166,6 +166,14 @@ impl ActionError for TaskError {
             Self::Failed { ended, .. } | Self::Process(ended) => ended.output(),
             _ => None,
         }
+    }
+}
+
+/// Where a person runs a task.
+fn place(directory: &str) -> String {
+    match directory {
+        "." => "the project's directory".to_owned(),
+        folder => format!("`{folder}`"),
     }
 }
 
