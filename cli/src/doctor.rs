@@ -73,6 +73,10 @@ impl Check {
         Self::new(name, CheckState::Failed, found, Some(help.into()))
     }
 
+    fn has_failed(&self) -> bool {
+        self.state == CheckState::Failed
+    }
+
     fn new(name: &str, state: CheckState, found: impl Into<String>, help: Option<String>) -> Self {
         Self {
             name: name.to_owned(),
@@ -100,7 +104,7 @@ impl Check {
 pub(crate) async fn doctor(global: &Global) -> Result<Exit, CliError> {
     let settings = Settings::load(global)?;
     let (cloud, mut checks) = account::credentials(&settings).await;
-    let signed_in = cloud.is_some();
+    let is_denied = checks.iter().any(Check::has_failed);
     if let Some((cloud, caller)) = &cloud {
         checks.extend(account::services(cloud).await);
         let stack = account::stack(cloud, &settings, &mut checks).await;
@@ -115,18 +119,18 @@ pub(crate) async fn doctor(global: &Global) -> Result<Exit, CliError> {
     let settings = here::settings(global, &settings, cloud.as_ref().map(|(cloud, _)| cloud));
     let diagnosis = Diagnosis { checks, settings };
     answer::print(global.json, &diagnosis);
-    Ok(diagnosis.exit(signed_in))
+    Ok(diagnosis.exit(is_denied))
 }
 
 impl Diagnosis {
-    fn exit(&self, signed_in: bool) -> Exit {
-        let failed = |check: &Check| check.state == CheckState::Failed;
-        if !self.checks.iter().any(failed) {
-            Exit::Success
-        } else if signed_in {
+    /// What AWS does not accept has a code of its own; who is not signed in at all only runs it on this machine.
+    fn exit(&self, is_denied: bool) -> Exit {
+        if is_denied {
+            Exit::Denied
+        } else if self.checks.iter().any(Check::has_failed) {
             Exit::Failed
         } else {
-            Exit::Denied
+            Exit::Success
         }
     }
 }
@@ -205,11 +209,9 @@ mod tests {
     #[test]
     fn only_what_failed_counts_and_credentials_have_a_code_of_their_own() {
         let failed = diagnosis(Check::failed("quota", "1", "ask for more"));
-        assert_eq!(failed.exit(true), Exit::Failed);
-        assert_eq!(failed.exit(false), Exit::Denied);
+        assert_eq!(failed.exit(false), Exit::Failed);
+        assert_eq!(failed.exit(true), Exit::Denied);
         let fine = diagnosis(Check::ok("quota", "1000"));
-        assert_eq!(fine.exit(true), Exit::Success);
-        // Who only runs it on this machine is not signed in.
         assert_eq!(fine.exit(false), Exit::Success);
     }
 }

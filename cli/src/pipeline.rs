@@ -18,6 +18,7 @@ mod stop;
 pub(crate) mod target;
 
 pub(crate) use approval::{approve, reject};
+pub(crate) use delivered::place::environment_of;
 pub(crate) use executions::find as find_execution;
 pub(crate) use log::log;
 pub(crate) use resume::resume;

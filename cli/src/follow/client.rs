@@ -15,6 +15,7 @@ use super::changes::{ActionSnapshot, Snapshot};
 use crate::error::CliError;
 use crate::message::StageShape;
 use crate::output::foreign;
+use crate::pipeline::environment_of;
 
 /// The pipeline that a run follows.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Shape {
     pub(crate) deployed: Vec<(String, String, String)>,
     /// Stage and action of what runs commands.
     pub(crate) commands: Vec<(String, String)>,
+    /// Stage, and the environment that it delivers to.
+    pub(crate) environments: Vec<(String, String)>,
 }
 
 impl Shape {
@@ -49,6 +52,13 @@ impl Shape {
         let mut deployed = self.deployed.iter();
         let found = deployed.find(|(of_stage, name, _)| of_stage == stage && name == action);
         found.map(|(_, _, function)| function.as_str())
+    }
+
+    /// The environment that a stage delivers to, if it delivers to one.
+    pub(crate) fn environment(&self, stage: &str) -> Option<&str> {
+        let mut environments = self.environments.iter();
+        let found = environments.find(|(of_stage, _)| of_stage == stage);
+        found.map(|(_, environment)| environment.as_str())
     }
 
     /// Whether an action runs commands, whose log is the pipeline's.
@@ -218,6 +228,10 @@ impl Pipeline {
                     let names = (stage.name().to_owned(), action.name().to_owned());
                     shape.commands.push(names);
                 }
+            }
+            if let Some(environment) = environment_of(&stage) {
+                let names = (stage.name().to_owned(), environment);
+                shape.environments.push(names);
             }
             shape.stages.push(StageShape {
                 name: stage.name().to_owned(),

@@ -165,8 +165,12 @@ impl Explainer {
         if is_test && application_log.is_empty() {
             application_log = application_log::lines(&self.clients, functions, action).await;
         }
-        let test = is_test.then_some(Test {
-            is_in_last_stage: untouched.is_empty(),
+        let test = is_test.then(|| {
+            let environment = self.shape.environment(&action.stage);
+            let last = environment.filter(|_| untouched.is_empty());
+            Test {
+                last: last.map(str::to_owned),
+            }
         });
         let next = next(&self.location, &cause, &action.stage, test);
         let log = match &place {
@@ -213,10 +217,10 @@ fn repair(location: &Location, code: &str, message: &str, stage: &str) -> String
 }
 
 /// A failed test of what was deployed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Test {
-    /// Where nothing stands behind it any more: users have what failed.
-    is_in_last_stage: bool,
+    /// The environment, where no stage follows: users have what failed.
+    last: Option<String>,
 }
 
 /// The one thing to do next.
@@ -227,8 +231,13 @@ fn next(location: &Location, cause: &Cause, stage: &str, test: Option<Test>) -> 
         (Some(_), _, Location::Local { stays: false, .. }) => {
             "see the logs on the page of the run: `delivery open`".to_owned()
         }
-        (Some(test), ..) if test.is_in_last_stage => {
-            format!("put back what was there before: `delivery rollback {stage}`")
+        (
+            Some(Test {
+                last: Some(environment),
+            }),
+            ..,
+        ) => {
+            format!("put back what was there before: `delivery rollback {environment}`")
         }
         (Some(_), ..) => "see the whole log: `delivery log --failed`".to_owned(),
         (None, Some(by_hand), _) => by_hand.to_owned(),
@@ -337,15 +346,18 @@ mod tests {
             ..Cause::default()
         };
         let next = |location: &Location, cause, test| next(location, cause, "Acceptance", test);
-        let [test, last_test] =
-            [false, true].map(|is_in_last_stage| Some(Test { is_in_last_stage }));
+        let test = || Some(Test { last: None });
+        let last_test = || {
+            let last = Some("prod".to_owned());
+            Some(Test { last })
+        };
         let all = [
             next(&run(false), &by_hand, None),
-            next(&run(false), &by_hand, test),
-            next(&run(true), &by_hand, test),
-            next(&Location::Aws, &by_hand, test),
-            next(&Location::Aws, &by_hand, last_test),
-            next(&run(false), &by_hand, last_test),
+            next(&run(false), &by_hand, test()),
+            next(&run(true), &by_hand, test()),
+            next(&Location::Aws, &by_hand, test()),
+            next(&Location::Aws, &by_hand, last_test()),
+            next(&run(false), &by_hand, last_test()),
             next(&run(false), &other, None),
         ];
         insta::assert_snapshot!(all.join("\n"), @"
@@ -353,7 +365,7 @@ mod tests {
         see the logs on the page of the run: `delivery open`
         see the whole log: `delivery log --failed`
         see the whole log: `delivery log --failed`
-        put back what was there before: `delivery rollback Acceptance`
+        put back what was there before: `delivery rollback prod`
         see the logs on the page of the run: `delivery open`
         fix it, commit, and run `delivery run` again
         ");

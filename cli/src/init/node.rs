@@ -143,12 +143,12 @@ impl NodeProject {
         })
     }
 
-    /// What its tests lack to say in their own words which of them failed.
+    /// What its tests lack to be counted, and listed on the page of a run.
     pub(super) fn missing_reports(&self, directory: &str) -> Option<String> {
         let test = self.script("test").unwrap_or_default();
         (test.contains(NODE_TEST) && !test.contains(JUNIT)).then(|| {
             format!(
-                "failures will not name the failed test: let the script `test` in `{}` write a report, by `mkdir -p reports && \
+                "only a failed test will be named: to have all of them counted, let the script `test` in `{}` write a report, by `mkdir -p reports && \
                  {NODE_TEST} {REPORTERS}`",
                 joined(directory, "package.json")
             )

@@ -290,8 +290,7 @@ impl Executions {
     async fn is_late(&mut self, reporter: &Reporter) -> bool {
         let mut followed = self.followed.iter();
         let is_late = followed.any(|followed| followed.since.elapsed() >= self.timeout);
-        if is_late {
-            self.report_running(reporter).await;
+        if is_late && self.report_running(reporter).await {
             reporter.notice(
                 "the whole log is on the page of the run (`delivery open`); `--timeout` gives it longer",
             );
@@ -299,7 +298,9 @@ impl Executions {
         is_late
     }
 
-    async fn report_running(&mut self, reporter: &Reporter) {
+    /// Whether anything that runs has logged something.
+    async fn report_running(&mut self, reporter: &Reporter) -> bool {
+        let mut has_log = false;
         let running = self.followed.iter().flat_map(|followed| {
             let actions = followed.snapshot.actions.iter();
             let running = actions.filter(|action| action.status == "InProgress");
@@ -310,12 +311,14 @@ impl Executions {
             let Some(mut log) = self.new_log(place, &execution, &action).await else {
                 continue;
             };
+            has_log = true;
             reporter.write_down(&log);
             if let RunMessage::Log { lines, .. } = &mut log {
                 lines.drain(..lines.len().saturating_sub(MAX_LAST_LINES));
             }
             reporter.show(&log.into());
         }
+        has_log
     }
 
     /// Reports new log lines of the actions that are in progress or have just ended. Where nobody reads them they are

@@ -15,8 +15,9 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Deserializer};
 
-use delivery_action::failure::{ActionError, FailureType};
+use delivery_action::failure::{ActionError, FailureType, cut_end};
 use delivery_action::glob::Glob;
+use delivery_action::text::one_line;
 
 mod failed_test;
 
@@ -39,7 +40,7 @@ const MAX_REPORTS: usize = 1_000;
 const MAX_FILES: usize = 500_000;
 
 /// Most names of failed tests that are kept; all are counted.
-const MAX_NAMES: usize = 50;
+pub(crate) const MAX_NAMES: usize = 50;
 
 /// Longest name of a failed test, in characters.
 const MAX_NAME_CHARS: usize = 200;
@@ -194,12 +195,13 @@ impl Report {
         self.tests - self.failed - self.skipped
     }
 
-    /// With the names of files as they are below a directory: Node.js names a test file that cannot be loaded by its path.
+    /// With short names, and those of files as they are below a directory: Node.js names a test file that cannot be loaded by its
+    /// path, and what is read of a runner's output has names of any length.
     #[must_use]
     pub fn below(mut self, directory: &Path) -> Self {
         let directory = format!("{}/", directory.display());
         for name in &mut self.failed_names {
-            *name = name.replace(&directory, "");
+            *name = cut_end(&one_line(&name.replace(&directory, "")), MAX_NAME_CHARS);
         }
         self
     }
@@ -435,7 +437,7 @@ fn case_name(element: &BytesStart<'_>) -> String {
         (name, class) if class.contains(name) => class.to_owned(),
         (name, class) => format!("{class} › {name}"),
     };
-    delivery_action::failure::cut_end(&delivery_action::text::one_line(&full), MAX_NAME_CHARS)
+    cut_end(&one_line(&full), MAX_NAME_CHARS)
 }
 
 /// An invalid `report` pattern.

@@ -142,7 +142,7 @@ fn parameters(action: &ActionDeclaration) -> Option<UserParameters> {
 }
 
 /// The environment that a stage delivers to: what its actions say. A stage of sites alone has the environment's name.
-fn environment_of(stage: &StageDeclaration) -> Option<String> {
+pub(crate) fn environment_of(stage: &StageDeclaration) -> Option<String> {
     let mut deploys = false;
     for action in stage.actions() {
         let Some(mut parameters) = parameters(action) else {

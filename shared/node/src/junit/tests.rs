@@ -200,3 +200,19 @@ fn utf_16_is_read_with_and_without_a_byte_order_mark() {
         assert_eq!((report.tests, report.failed, report.skipped), (3, 1, 1));
     }
 }
+
+#[test]
+fn names_are_shortened_and_those_of_files_read_as_below_the_directory() {
+    let report = Report {
+        failed_names: vec![
+            "/tmp/source/test/a.test.js".to_owned(),
+            format!("one\ntwo{}", "ü".repeat(1_000)),
+        ],
+        ..Report::default()
+    };
+    let report = report.below(Path::new("/tmp/source"));
+    assert_eq!(report.failed_names[0], "test/a.test.js");
+    let long = &report.failed_names[1];
+    assert!(long.starts_with("one two"), "{long}");
+    assert_eq!(long.chars().count(), MAX_NAME_CHARS);
+}

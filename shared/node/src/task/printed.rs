@@ -4,14 +4,11 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use crate::junit::{FailedTest, Report};
+use crate::junit::{FailedTest, MAX_NAMES, Report};
 
 mod jest;
 mod mocha;
 mod vitest;
-
-/// Most names of failed tests that are kept; all are counted.
-const MAX_NAMES: usize = 50;
 
 /// A line of the project's code around a place, as runners show it: `  > 3 |   it("greets")`, `      3|  it("greets")`, and the
 /// mark below it.

@@ -4,13 +4,10 @@
 //! There is no common schema of what is said of a failure, so only what Node.js and tape write is read.
 
 use super::failure::OF_A_FILE;
-use crate::junit::{FailedTest, Report};
+use crate::junit::{FailedTest, MAX_NAMES, Report};
 
 /// Why Node.js fails a suite: something in it has failed, which is named by itself.
 const OF_A_SUBTEST: &str = "subtestsFailed";
-
-/// Most names of failed tests that are kept; all are counted.
-const MAX_NAMES: usize = 50;
 
 /// Reads the results; `None` where the output has no count of failed tests at its end, or none has failed.
 pub(super) fn read(output: &str) -> Option<Report> {
