@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use crate::refused::Answers;
 
 /// How many events there are unless `DELIVERY_FUZZ_EVENTS` says otherwise: a quarter of a minute's work, since the SDK
-/// is not optimised in tests. `scripts/test` asks for ten times as many.
+/// is not optimised in tests. `scripts/test` asks for more.
 const EVENTS: u64 = 2_000;
 
 /// The variable that asks for more.

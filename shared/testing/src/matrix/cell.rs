@@ -139,11 +139,14 @@ pub(super) fn rules(
         Mishap::Outage => rules.push(rule(usize::MAX, Fault::Status(503))),
         Mishap::ReplyLost => rules.push(rule(1, Fault::LoseReply)),
         Mishap::RepliesLost => rules.push(rule(usize::MAX, Fault::LoseReply)),
+        // From this one on: whoever is held longer than the SDK waits for an answer asks again, and would go on.
         Mishap::KilledBefore => {
-            rules.push(rule(1, Fault::Before(killing())));
-            rules.push(rule(1, Fault::Reset));
+            rules.push(rule(usize::MAX, Fault::Before(killing())));
+            rules.push(rule(usize::MAX, Fault::Reset));
         }
-        Mishap::KilledAfter => rules.push(rule(1, Fault::AfterInsteadOfReply(killing()))),
+        Mishap::KilledAfter => {
+            rules.push(rule(usize::MAX, Fault::AfterInsteadOfReply(killing())));
+        }
     }
     rules
 }
