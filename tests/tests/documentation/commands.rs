@@ -64,7 +64,7 @@ pub(crate) const RUN_ELSEWHERE: [(&str, &str, &str); 14] = [
     (
         "DELIVERY_UPDATE_DOCS=1 cargo test --workspace --bin delivery --test documentation",
         "scripts/test",
-        "cargo test --locked --workspace",
+        "linted test",
     ),
     (
         "cargo run --workspace --bin cost < run.ndjson",
