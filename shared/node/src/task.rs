@@ -211,7 +211,10 @@ impl Task {
         match ended {
             Ok(finished) => {
                 if let (Some(glob), Some(Report { files: 0, .. })) = (&self.report, &report) {
-                    warnings.push(format!("no report matches `{}`", glob.pattern()));
+                    let pattern = glob.pattern();
+                    warnings.push(format!(
+                        "tests not counted: no JUnit file matches `{pattern}`"
+                    ));
                 }
                 Ok(TaskEnd {
                     runner,

@@ -238,7 +238,7 @@ async fn tests_are_counted_and_what_is_wrong_with_a_report_is_told() {
     let (_store, ended) = run(&files, "task=package&report=none/*.xml", &[]).await;
     assert_eq!(
         untimed(&ended.unwrap().summary),
-        "package (npm) in …; no report matches `none/*.xml`"
+        "package (npm) in …; tests not counted: no JUnit file matches `none/*.xml`"
     );
 }
 

@@ -13,7 +13,7 @@ pub(crate) const MISSING_MODULE: &str = "packages must be listed in `package.jso
     leaves out development dependencies), and files must be committed";
 
 /// Texts that identify a cause, and advice.
-const KNOWN: [(&[&str], &str); 8] = [
+const KNOWN: [(&[&str], &str); 9] = [
     (&["primordials is not defined"], GULP_3),
     (
         &[
@@ -54,6 +54,14 @@ const KNOWN: [(&[&str], &str); 8] = [
     (
         &["ENOSPC"],
         "the function's disk is full: raise its `EphemeralStorage`",
+    ),
+    (
+        &[
+            "Exceeded timeout of",
+            "Test timed out in",
+            "For async tests and hooks, ensure",
+        ],
+        "a test took longer than its runner allows, which is 5 s of jest and vitest and 2 s of mocha. The first request after          a deployment waits until the function has started: give functional tests more time (`testTimeout`, `--timeout`)",
     ),
 ];
 
@@ -101,7 +109,7 @@ mod tests {
     use super::*;
 
     // The words are those of gulp 3.9.1 on Node.js 20, webpack 4.47 on Node.js 20, npm 11, Node.js 20,
-    // and of dash, bash and BusyBox.
+    // of dash, bash and BusyBox, and of jest 29, vitest 3 and mocha 11.
     #[test_case("fs.js:44\n  } = primordials;\nReferenceError: primordials is not defined", "gulp 4 or 5"; "gulp 3")]
     #[test_case("opensslErrorStack: [ 'error:03000086:digital envelope routines::initialization error' ],\n  code: 'ERR_OSSL_EVP_UNSUPPORTED'", "--openssl-legacy-provider"; "webpack 4")]
     #[test_case("npm error code ERESOLVE\nnpm error ERESOLVE unable to resolve dependency tree", "legacy-peer-deps=true"; "peers")]
@@ -113,6 +121,9 @@ mod tests {
     #[test_case("sh: line 1: webpack: command not found", "`devDependencies`"; "bash")]
     #[test_case("/bin/sh: webpack: not found", "`devDependencies`"; "busybox")]
     #[test_case("Error: ENOSPC: no space left on device, write", "`EphemeralStorage`"; "disk")]
+    #[test_case("thrown: \"Exceeded timeout of 5000 ms for a test.", "`testTimeout`"; "jest")]
+    #[test_case("Error: Test timed out in 5000ms.", "`testTimeout`"; "vitest")]
+    #[test_case("Error: Timeout of 2000ms exceeded. For async tests and hooks, ensure \"done()\" is called", "`--timeout`"; "mocha")]
     fn a_known_cause_has_its_remedy(output: &str, remedied: &str) {
         let remedy = remedy(output).unwrap();
         assert!(remedy.contains(remedied), "{remedy}");
