@@ -33,6 +33,7 @@ use crate::settings::FILE_NAME;
 use crate::stack::question::{self, Answer};
 use crate::templates::repository::BrokenFile;
 
+pub(crate) use build::left_out;
 use find::{Found, Unclear};
 use plan::Plan;
 pub(crate) use tools::why_not_deployed;

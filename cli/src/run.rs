@@ -4,6 +4,7 @@ mod addresses;
 mod deliveries;
 mod executions;
 mod keys;
+mod promotions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -189,6 +190,12 @@ async fn work(
     }
     let outcome = executions.once(reporter, progress).await;
     addresses::add(environment, &settings, &templates, progress).await;
+    if progress.has_succeeded() {
+        let environments = settings.definition().environments();
+        for sentence in promotions::left(environments, environment.stays()) {
+            reporter.notice(sentence);
+        }
+    }
     outcome
 }
 

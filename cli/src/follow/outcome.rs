@@ -58,6 +58,11 @@ impl Progress {
         all.flat_map(|(_, snapshot)| snapshot.reports()).collect()
     }
 
+    /// Whether the newest execution delivered its commit.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.ended == Some(Exit::Success)
+    }
+
     /// Whether an execution has begun and has not ended.
     pub(crate) fn is_under_way(&self) -> bool {
         !self.latest.execution.is_empty() && self.ended.is_none()

@@ -273,6 +273,32 @@ fn inner_folders(repository: &Path, directory: &str, facts: &TemplateFacts) -> V
     found
 }
 
+/// The folders of functions whose packages nothing installs, though a `package.json` there names them, and the commands that
+/// would. A script that names such a folder is taken to install them.
+pub(crate) fn left_out(
+    repository: &Path,
+    directory: &str,
+    template: &str,
+) -> Vec<(String, String)> {
+    let service = repository.join(directory);
+    let facts = TemplateFacts::read(&service.join(template));
+    if facts.code.iter().any(|code| code.needs_sam_build(&service)) {
+        return Vec::new();
+    }
+    let own = NodeProject::read(repository, directory);
+    let is_named = |path: &str| own.as_ref().is_some_and(|own| own.scripts_name(path));
+    let inner = inner_folders(repository, directory, &facts).into_iter();
+    inner
+        .filter_map(|one| match one {
+            Inner::Node(path, node) if node.needs_packages() && !is_named(&path) => {
+                let commands = node_commands(&path, &node);
+                Some((path, commands))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 fn tidy(path: &str) -> String {
     let path = path.trim_start_matches("./").trim_end_matches('/');
     if path.is_empty() {

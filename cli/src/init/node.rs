@@ -118,6 +118,13 @@ impl NodeProject {
         (!command.contains(NO_TESTS)).then_some(command)
     }
 
+    /// Whether a script names a folder.
+    pub(super) fn scripts_name(&self, folder: &str) -> bool {
+        let scripts = self.manifest.fields().get("scripts");
+        let mut commands = scripts.and_then(Value::as_object).into_iter().flatten();
+        commands.any(|(_, command)| command.as_str().is_some_and(|one| one.contains(folder)))
+    }
+
     /// How a person runs a script.
     pub(super) fn run(&self, script: &str) -> String {
         match (self.manager, script) {

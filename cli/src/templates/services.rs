@@ -8,6 +8,7 @@ use delivery_definition::{Definition, Detected, Kind, Service};
 use delivery_stack::package::{self, Folder, PackageError};
 use local::source::is_ignored;
 
+use crate::init::left_out;
 use crate::message::{Finding, Severity};
 
 /// What to do about a path of a service that is built.
@@ -24,7 +25,11 @@ pub(super) fn findings(
         Some(Detected {
             kind: Kind::Stack,
             template: Some(template),
-        }) => of_template(folder, service, template),
+        }) => {
+            let mut findings = of_template(folder, service, template);
+            findings.extend(of_packages(folder, service, template));
+            findings
+        }
         Some(Detected {
             kind: Kind::Site, ..
         }) if service.build.is_none() => of_site(folder, service).into_iter().collect(),
@@ -51,6 +56,26 @@ fn of_template(folder: &Path, service: &Service, template: &str) -> Vec<Finding>
             message: format!("service `{}`: {}", service.name, chain(&mistake)),
             help,
         }
+    });
+    findings.collect()
+}
+
+/// Functions that are deployed without the packages that they need.
+fn of_packages(folder: &Path, service: &Service, template: &str) -> Vec<Finding> {
+    let build = service.build.as_ref();
+    if build.is_some_and(|build| build.value.commands.is_some()) {
+        return Vec::new();
+    }
+    let folders = left_out(folder, service.folder(), template).into_iter();
+    let findings = folders.map(|(path, commands)| Finding {
+        severity: Severity::Note,
+        message: format!(
+            "service `{}`: nothing installs the packages of `{path}/package.json`, so its function is deployed without them",
+            service.name
+        ),
+        help: Some(format!(
+            "bundle them by a script that names `{path}`, or build with `commands`, such as \"{commands}\""
+        )),
     });
     findings.collect()
 }

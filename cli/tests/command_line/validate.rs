@@ -55,6 +55,51 @@ fn a_path_that_a_build_may_make_is_what_git_ignores() {
 }
 
 #[test]
+fn packages_that_nothing_installs_are_named() {
+    let repository = repository();
+    let root = repository.path();
+    let write = |file: &str, text: &str| std::fs::write(root.join(file), text).unwrap();
+    let build = |build: &str| {
+        write(
+            "delivery.toml",
+            &format!(
+                "application = \"x\"\n[services]\napi = {{ directory = \".\", template = \"api.yaml\", build = {build} }}\n\
+                 [environments]\nint = {{}}\n"
+            ),
+        );
+    };
+    build("{ task = \"package\" }");
+    write(
+        "api.yaml",
+        "Resources:\n  F: { Type: 'AWS::Serverless::Function', Properties: { CodeUri: orders/ } }\n",
+    );
+    std::fs::create_dir(root.join("orders")).unwrap();
+    write("orders/index.js", "");
+    write(
+        "orders/package.json",
+        r#"{"dependencies": {"uuid": "11.1.0"}}"#,
+    );
+    let said = || {
+        let output = delivery(root).arg("validate").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let warning = "service `api`: nothing installs the packages of `orders/package.json`";
+    assert!(said().contains(warning), "{}", said());
+    assert!(said().contains("(cd 'orders' && npm install"), "{}", said());
+
+    // A bundler that is called for the folder, and commands, are taken at their word.
+    write(
+        "package.json",
+        r#"{"scripts": {"package": "esbuild orders/index.js"}}"#,
+    );
+    assert!(!said().contains(warning), "{}", said());
+    write("package.json", r#"{"scripts": {"package": "true"}}"#);
+    assert!(said().contains(warning), "{}", said());
+    build("{ commands = [\"true\"] }");
+    assert!(!said().contains(warning), "{}", said());
+}
+
+#[test]
 fn the_doctor_passes_over_aws_where_there_is_no_region() {
     let repository = repository();
     let mut command = delivery(repository.path());

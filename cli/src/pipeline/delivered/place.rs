@@ -70,11 +70,18 @@ pub(in crate::pipeline) async fn all(
     Ok(places)
 }
 
+/// An environment that a stage delivers to.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::pipeline) struct Delivered {
+    environment: String,
+    stage: String,
+}
+
 /// The stages that deliver to an environment, and the other environments that stages deliver to.
 async fn look(
     pipelines: Vec<Pipeline>,
     environment: &str,
-) -> Result<(Vec<Place>, Vec<String>), CliError> {
+) -> Result<(Vec<Place>, Vec<Delivered>), CliError> {
     let mut places = Vec::new();
     let mut known = Vec::new();
     for pipeline in pipelines {
@@ -88,8 +95,11 @@ async fn look(
                     apps: apps(&stage, environment),
                     stage: stage.name,
                 });
-            } else if !known.contains(&name) {
-                known.push(name);
+            } else if known.iter().all(|one: &Delivered| one.environment != name) {
+                known.push(Delivered {
+                    environment: name,
+                    stage: stage.name,
+                });
             }
         }
     }
@@ -177,11 +187,22 @@ fn apps(stage: &StageDeclaration, environment: &str) -> Vec<App> {
     stage.actions().iter().filter_map(app).collect()
 }
 
-fn or_none(known: &[String]) -> String {
+fn or_none(known: &[Delivered]) -> String {
     if known.is_empty() {
         return "none".to_owned();
     }
-    listed(known)
+    let names: Vec<_> = known.iter().map(|one| one.environment.clone()).collect();
+    listed(&names)
+}
+
+/// The environment that somebody means by another name: that of its stage, or a mistyped one.
+fn meant<'a>(given: &str, known: &'a [Delivered]) -> Option<&'a str> {
+    let by_stage = known
+        .iter()
+        .find(|one| one.stage.eq_ignore_ascii_case(given))
+        .map(|one| one.environment.as_str());
+    let names = known.iter().map(|one| one.environment.as_str());
+    by_stage.or_else(|| nearest(given, names))
 }
 
 fn named(stages: &[String]) -> String {
@@ -198,7 +219,7 @@ pub(in crate::pipeline) enum PlaceError {
     #[error("no stage delivers to an environment `{environment}`; the pipeline delivers to {}", or_none(.known))]
     NoEnvironment {
         environment: String,
-        known: Vec<String>,
+        known: Vec<Delivered>,
     },
     /// Several pipelines deliver there.
     #[error("more than one pipeline delivers to `{environment}`: {}", listed(.pipelines))]
@@ -238,10 +259,8 @@ impl Explained for PlaceError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoEnvironment { environment, known } => {
-                nearest(environment, known.iter().map(String::as_str))
-                    .map(|meant| format!("did you mean `{meant}`?"))
-            }
+            Self::NoEnvironment { environment, known } => meant(environment, known)
+                .map(|meant| format!("did you mean `{meant}`?")),
             Self::Several { .. } => Some("name one: `--pipeline NAME`".to_owned()),
             Self::NoFunction { .. } => Some(
                 "rollouts move the traffic of a function that deploy-app deploys; stacks and sites go back with \
@@ -312,6 +331,18 @@ mod tests {
         assert_eq!(environment_of(&site).as_deref(), Some("prd"));
         let commit = stage("Commit", &[("npm-install", "directory=."), ("any", "%")]);
         assert_eq!(environment_of(&commit), None);
+    }
+
+    #[test]
+    fn an_environment_is_also_known_by_its_stage() {
+        let known = [("test", "Acceptance"), ("prod", "Production")];
+        let known = known.map(|(environment, stage)| Delivered {
+            environment: environment.to_owned(),
+            stage: stage.to_owned(),
+        });
+        assert_eq!(meant("production", &known), Some("prod"));
+        assert_eq!(meant("prdo", &known), Some("prod"));
+        assert_eq!(meant("staging", &known), None);
     }
 
     #[test]

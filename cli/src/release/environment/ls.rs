@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::answer::{self, CommandAnswer};
 use crate::output::style::{BAD, DIM};
+use crate::pipeline::environments;
 use crate::release::place::Releases;
 
 /// The environments of an application.
@@ -49,12 +50,32 @@ pub(super) async fn ls(global: &Global, arguments: &Ls) -> Result<Exit, CliError
     if arguments.all {
         shown.extend(removed);
     }
+    shown.extend(without_release(&releases, &shown).await?);
     let list = EnvironmentList {
         environments: shown,
         removed: hidden,
     };
     answer::print(global.json, &list);
     Ok(Exit::Success)
+}
+
+/// Environments that have stacks, and are not among those that are known by their releases: `delivery deploy` made them.
+async fn without_release(
+    releases: &Releases,
+    known: &[EnvironmentRelease],
+) -> Result<Vec<EnvironmentRelease>, CliError> {
+    let Ok(application) = releases.application().await else {
+        return Ok(Vec::new()); // nothing names its stacks
+    };
+    let client = releases.target.cloud.cloudformation();
+    let found = environments::find(&client, &releases.settings, &application).await?;
+    let is_known = |name: &str| known.iter().any(|one| one.environment == name);
+    let unknown = found.into_iter().filter(|one| !is_known(&one.name));
+    let shown = unknown.map(|one| EnvironmentRelease {
+        stacks_of: one.services.into_iter().map(|one| one.name).collect(),
+        ..EnvironmentRelease::empty(&one.name)
+    });
+    Ok(shown.collect())
 }
 
 /// The environments that are not members of a family, in the pipeline's order where it is known.

@@ -36,6 +36,9 @@ pub(crate) struct EnvironmentRelease {
     pub(crate) failed: Option<FailedDeployment>,
     /// When it is removed by itself (RFC 3339); `null` for one that stays.
     pub(crate) until: Option<String>,
+    /// The services that have a stack there although no release was deployed to it: of `delivery deploy`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stacks_of: Vec<String>,
     /// Why its document cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<String>,
@@ -202,6 +205,7 @@ impl EnvironmentRelease {
             deploying,
             failed,
             until: state.until.map(|until| until.to_string()),
+            stacks_of: Vec::new(),
             problem: None,
         }
     }
@@ -222,7 +226,10 @@ impl EnvironmentRelease {
     /// What it has, in a few words.
     pub(crate) fn summary(&self) -> String {
         let Some(release) = &self.release else {
-            return "no release".to_owned();
+            return match self.stacks_of.as_slice() {
+                [] => "no release".to_owned(),
+                services => format!("no release; deployed without one: {}", listed(services)),
+            };
         };
         let commit = self.commit.as_deref().map_or("?", short);
         let mut text = format!("{release} (commit {commit})");

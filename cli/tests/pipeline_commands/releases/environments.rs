@@ -35,12 +35,13 @@ async fn the_environments_are_listed_with_what_they_have() {
     prod      91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna
       • deploy of 4d4209f40b0726d4 by Anna (shop-apply-prod/e7) since 2026-11-27T11:30:00Z; its lease lasts until 2026-11-27T11:50:00Z
     dev-anna  91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna, until 2026-11-28T10:30:00Z
+    dev-eva   no release; deployed without one: api
     1 that were removed: `--all`
     ");
     let all = shop.json(&["env", "ls", "--all"]).await;
     let names = all.documents[0]["environments"].as_array().unwrap().iter();
     let names: Vec<_> = names.map(|one| text(&one["environment"])).collect();
-    assert_eq!(names, ["int", "prod", "dev-anna", "dev-otto"]);
+    assert_eq!(names, ["int", "prod", "dev-anna", "dev-otto", "dev-eva"]);
 
     let status = shop.run(&["status"]).await;
     assert_eq!(status.code, 0, "{}", status.printed);
@@ -95,10 +96,11 @@ async fn what_runs_from_a_deployment_that_failed_is_named() {
 
     let listed = shop.run(&["env", "ls"]).await;
     insta::assert_snapshot!(listed.data, @r"
-    int   4d4209f40b0726d4 (commit 12ab34cd) since 2026-11-27T11:31:00Z by Anna
-    prod  91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna
+    int      4d4209f40b0726d4 (commit 12ab34cd) since 2026-11-27T11:31:00Z by Anna
+    prod     91b37542528d99a2 (commit 9f3c1d2e) since 2026-11-27T11:31:00Z by Anna
       ✗ deploy of 4d4209f40b0726d4 failed at 2026-11-27T11:31:00Z: 1 test failed: greets
       ✗ api is from that deployment: it has not been put back
+    dev-eva  no release; deployed without one: api
     ");
     let listed = shop.json(&["env", "ls"]).await;
     let prod = &listed.documents[0]["environments"][1];
