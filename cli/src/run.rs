@@ -189,14 +189,25 @@ async fn work(
         return executions.watch(&application, reporter, progress).await;
     }
     let outcome = executions.once(reporter, progress).await;
-    addresses::add(environment, &settings, &templates, progress).await;
+    conclude(environment, &settings, &templates, reporter, progress).await;
+    outcome
+}
+
+/// What there is to know at the end: where the stages answer, and where the release can go next.
+async fn conclude(
+    environment: &Environment,
+    settings: &Settings,
+    templates: &Templates,
+    reporter: &Reporter,
+    progress: &mut Progress,
+) {
+    addresses::add(environment, settings, templates, progress).await;
     if progress.has_succeeded() {
         let environments = settings.definition().environments();
         for sentence in promotions::left(environments, environment.stays()) {
             reporter.notice(sentence);
         }
     }
-    outcome
 }
 
 /// Begins the record of the run. A folder that cannot be written to is delivered all the same.

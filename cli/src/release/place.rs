@@ -64,11 +64,15 @@ impl Releases {
 
     /// The application. The folder here may be another one's: who is called at night names the stack.
     pub(crate) async fn application(&self) -> Result<String, CliError> {
-        if let Some(application) = application_of(&self.repository).await? {
-            return Ok(application);
-        }
+        let known = self.known_application().await?;
+        Ok(known.ok_or(Refusal::NoReleases)?)
+    }
+
+    /// The same; `None` where no release and no `delivery.toml` names it.
+    pub(crate) async fn known_application(&self) -> Result<Option<String>, CliError> {
+        let of_releases = application_of(&self.repository).await?;
         let named = self.settings.definition().application();
-        Ok(named.ok_or(Refusal::NoReleases)?.to_owned())
+        Ok(of_releases.or_else(|| named.map(str::to_owned)))
     }
 
     /// The environment of a name, in whatever case: who is called at night need not have `delivery.toml`.

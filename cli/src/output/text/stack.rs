@@ -184,7 +184,7 @@ fn action_words(action: ResourceAction) -> (&'static str, Style) {
         ResourceAction::Add => ("+ add", GOOD),
         ResourceAction::Change => ("~ change", WAITING),
         ResourceAction::Replace => ("± replace", BAD),
-        ResourceAction::MayReplace => ("± replace?", BAD),
+        ResourceAction::MayReplace => ("± may replace", BAD),
         ResourceAction::Remove => ("- remove", BAD),
         ResourceAction::Leave => ("  leave", DIM),
         ResourceAction::Import => ("+ import", GOOD),

@@ -64,8 +64,8 @@ async fn without_release(
     releases: &Releases,
     known: &[EnvironmentRelease],
 ) -> Result<Vec<EnvironmentRelease>, CliError> {
-    let Ok(application) = releases.application().await else {
-        return Ok(Vec::new()); // nothing names its stacks
+    let Some(application) = releases.known_application().await? else {
+        return Ok(Vec::new());
     };
     let client = releases.target.cloud.cloudformation();
     let found = environments::find(&client, &releases.settings, &application).await?;
