@@ -37,7 +37,7 @@ pub(crate) struct EnvironmentRelease {
     /// When it is removed by itself (RFC 3339); `null` for one that stays.
     pub(crate) until: Option<String>,
     /// The services that have a stack there although no release was deployed to it: of `delivery deploy`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) stacks_of: Vec<String>,
     /// Why its document cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
