@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
+mod gate;
 mod input;
 mod releases;
 mod table;

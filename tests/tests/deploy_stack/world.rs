@@ -42,7 +42,7 @@ const WITHIN: Duration = Duration::from_mins(2);
 
 /// The stacks with the functions of the custom resources: one for all tests, one for the test that breaks it.
 ///
-/// It waits as long as `Wait` says, and fails at the requests that `Fail` lists (`Create`, `Update`, `Delete`), or at each
+/// It waits for `Wait` milliseconds and for the answer of `Gate`, and fails at the requests that `Fail` lists (`Create`, `Update`, `Delete`), or at each
 /// while its variable `BROKEN` is set.
 const PROBE: &str = r#"
 Parameters:
@@ -62,8 +62,9 @@ Resources:
       Code:
         ZipFile: |
           exports.handler = async (event) => {
-            const { Wait = "0", Fail = "" } = event.ResourceProperties;
+            const { Wait = "0", Gate, Fail = "" } = event.ResourceProperties;
             await new Promise((done) => setTimeout(done, Number(Wait)));
+            if (Gate) await fetch(Gate);
             const fails = Fail.split(",").includes(event.RequestType) || process.env.BROKEN === "1";
             const { StackId, RequestId, LogicalResourceId } = event;
             const PhysicalResourceId = event.PhysicalResourceId || LogicalResourceId;
