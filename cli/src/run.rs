@@ -175,39 +175,21 @@ async fn work(
     let pipelines = launch_stack(environment, stack, reporter, progress).await?;
     environment.keep();
     if arguments.watch || arguments.keep {
-        addresses::add(environment, &settings, &templates, progress).await;
-        reporter.report(RunMessage::Addresses {
-            urls: progress.urls.clone(),
-        });
+        addresses::report(environment, &settings, &templates, reporter, progress).await;
     }
     let launched = templates.pipelines.iter().zip(pipelines).collect();
     let deliveries = deliveries::of(launched, launched_at, environment, &name).await?;
-    let mut executions = Executions::new(deliveries, arguments.timeout, global.verbose > 0);
-    executions.await_all();
+    let answers = arguments.watch || environment.stays();
+    let promotions = promotions::left(settings.definition().environments(), answers);
+    let (timeout, reports_logs) = (arguments.timeout, global.verbose > 0);
+    let mut executions = Executions::new(deliveries, promotions, timeout, reports_logs);
     executions.begin(reporter, progress).await?;
     if arguments.watch {
         return executions.watch(&application, reporter, progress).await;
     }
     let outcome = executions.once(reporter, progress).await;
-    conclude(environment, &settings, &templates, reporter, progress).await;
+    addresses::add(environment, &settings, &templates, progress).await;
     outcome
-}
-
-/// What there is to know at the end: where the stages answer, and where the release can go next.
-async fn conclude(
-    environment: &Environment,
-    settings: &Settings,
-    templates: &Templates,
-    reporter: &Reporter,
-    progress: &mut Progress,
-) {
-    addresses::add(environment, settings, templates, progress).await;
-    if progress.has_succeeded() {
-        let environments = settings.definition().environments();
-        for sentence in promotions::left(environments, environment.stays()) {
-            reporter.notice(sentence);
-        }
-    }
 }
 
 /// Begins the record of the run. A folder that cannot be written to is delivered all the same.

@@ -283,6 +283,15 @@ pub(crate) mod tests {
                 holds_data: true,
                 loses_data: false,
             }),
+            StackMessage::Change(Change {
+                path: text("Application/ProdApi"),
+                resource_type: text("AWS::ApiGateway::RestApi"),
+                action: ResourceAction::MayReplace,
+                physical_id: None,
+                properties: vec![text("Name")],
+                holds_data: false,
+                loses_data: false,
+            }),
             StackMessage::StackEvent {
                 at: text("2026-11-21T09:00:00Z"),
                 stack: text("shop"),

@@ -6,7 +6,8 @@ use delivery_render::RenderedEnvironment;
 
 use crate::follow::outcome::Progress;
 use crate::local_aws::environment::Environment;
-use crate::message::StageUrls;
+use crate::message::{RunMessage, StageUrls};
+use crate::output::Reporter;
 use crate::pipeline::environments::{EnvironmentStack, is_address, stacks};
 use crate::settings::Settings;
 use crate::templates::Templates;
@@ -22,6 +23,19 @@ pub(super) async fn add(
     if let Ok(stacks) = stacks(&client, settings, &settings.application()).await {
         add_outputs(stacks, &templates.environments, &mut progress.urls);
     }
+}
+
+/// Adds them, and says where all that is known so far answers.
+pub(super) async fn report(
+    environment: &Environment,
+    settings: &Settings,
+    templates: &Templates,
+    reporter: &Reporter,
+    progress: &mut Progress,
+) {
+    add(environment, settings, templates, progress).await;
+    let urls = progress.urls.clone();
+    reporter.report(RunMessage::Addresses { urls });
 }
 
 fn add_outputs(

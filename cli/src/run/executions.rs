@@ -34,6 +34,8 @@ pub(super) struct Executions {
     left_out: BTreeSet<usize>,
     /// The pipeline whose stages were reported last.
     shown: Option<usize>,
+    /// What is said of environments that releases come to by a promotion.
+    promotions: Vec<String>,
     timeout: Duration,
     outage: Outage,
     followed: Vec<Followed>,
@@ -55,14 +57,20 @@ struct Followed {
 }
 
 impl Executions {
-    /// `deliveries`: at least one.
-    pub(super) fn new(deliveries: Vec<Delivery>, timeout: Duration, reports_logs: bool) -> Self {
+    /// `deliveries`: at least one. All of them are to deliver, one after the other.
+    pub(super) fn new(
+        deliveries: Vec<Delivery>,
+        promotions: Vec<String>,
+        timeout: Duration,
+        reports_logs: bool,
+    ) -> Self {
         Self {
             outage: Outage::new(deliveries[0].explainer.outage_limit()),
+            awaited: (0..deliveries.len()).collect(),
             deliveries,
-            awaited: BTreeSet::new(),
             left_out: BTreeSet::new(),
             shown: None,
+            promotions,
             timeout,
             followed: Vec::new(),
             last_report: Instant::now(),
@@ -72,8 +80,8 @@ impl Executions {
         }
     }
 
-    /// Lets all pipelines deliver, one after the other.
-    pub(super) fn await_all(&mut self) {
+    /// Lets all pipelines deliver again.
+    fn await_all(&mut self) {
         self.awaited = (0..self.deliveries.len()).collect();
     }
 
@@ -185,7 +193,17 @@ impl Executions {
             }
             tokio::time::sleep(self.interval()).await;
         }
+        self.say_promotions(reporter, progress);
         Ok(Outcome::Over)
+    }
+
+    /// Where the release can go from here, if it was delivered.
+    fn say_promotions(&self, reporter: &Reporter, progress: &Progress) {
+        if progress.has_succeeded() {
+            for sentence in &self.promotions {
+                reporter.notice(sentence);
+            }
+        }
     }
 
     /// Follows what has begun, and takes each new commit through the pipeline, until somebody ends it.
@@ -206,6 +224,7 @@ impl Executions {
                 return Ok(Outcome::TimedOut);
             }
             if busy && self.followed.is_empty() {
+                self.say_promotions(reporter, progress);
                 let message = format!("{}; {ends}", application.awaited());
                 reporter.report(RunMessage::Notice { message });
             }

@@ -27,6 +27,7 @@ build = { commands = ["mkdir out", "cp page.html out/index.html"], files = ["out
 [environments]
 int = {}
 prd = { after = "int", rollout = "canary:10@5m", bake = "5m" }
+eu = { after = "prd", manual = true }
 "#;
 
 /// The greeter becomes one of three services.
@@ -105,4 +106,8 @@ async fn three_services_reach_two_environments() {
         let page = visitor.get(&site).await.unwrap();
         assert_eq!(page.body, "<h1>pages</h1>");
     }
+    let notices = run.events.iter().filter(|one| one["type"] == "notice");
+    let said: Vec<_> = notices.filter_map(|one| one["message"].as_str()).collect();
+    let promotion = "`eu` is `manual`: bring this release there with `delivery promote prd eu`";
+    assert!(said.contains(&promotion), "{said:?}");
 }
