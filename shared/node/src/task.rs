@@ -19,7 +19,7 @@ mod place;
 mod printed;
 mod tap;
 
-pub use error::{REPRODUCE, TaskError};
+pub use error::{REPRODUCE, TaskError, failed_tests, shown_directory};
 pub use failure::TaskFailure;
 
 /// What runs a project's tasks.
@@ -233,8 +233,7 @@ impl Task {
             }
             Err(error) => {
                 let report = report.filter(|report| report.files > 0);
-                let printed = |text: &str| tap::read(text).or_else(|| printed::read(text));
-                let report = report.or_else(|| error.output().and_then(printed));
+                let report = report.or_else(|| error.output().and_then(printed_report));
                 let report = report.map(|report| report.below(project.source()));
                 Err(TaskError::Failed {
                     task: self.name.clone(),
@@ -255,6 +254,20 @@ impl Task {
             .output()
             .is_some_and(|output| gulp::is_unknown_task(output, &self.name))
     }
+}
+
+/// The results of tests in the output of a runner that is known; `None` where no test failed.
+fn printed_report(output: &str) -> Option<Report> {
+    tap::read(output).or_else(|| printed::read(output))
+}
+
+/// The tests that failed in a command that is no [`Task`], and what the first of them says, by what a test runner printed;
+/// `None` where that is of no runner that is known, or no test failed.
+#[must_use]
+pub fn printed_failure(output: &str, project: &Project) -> Option<(Report, TaskFailure)> {
+    let report = printed_report(output)?.below(project.source());
+    let failure = TaskFailure::of(Some(&report), Some(output), project);
+    Some((report, failure))
 }
 
 /// The error with its command as it reads in the project: gulp's path is one of the job's temporary directory.

@@ -67,7 +67,7 @@ pub enum TaskError {
         reason: String,
     },
     /// The task ran and failed.
-    #[error("the {runner} task `{task}` failed{}: {}{failure}", failed_tests(.report.as_deref()), chain(.ended))]
+    #[error("the {runner} task `{task}` failed{}: {}{failure}", counted(.report.as_deref()), chain(.ended))]
     Failed {
         /// The task.
         task: String,
@@ -148,7 +148,7 @@ impl ActionError for TaskError {
                 let by_hand = format!(
                     "run `{}` in {}",
                     runner.command_line(task),
-                    place(directory)
+                    shown_directory(directory)
                 );
                 match advice.clone().or_else(|| ended.hint()) {
                     Some(hint) => format!("{hint}{REPRODUCE}{by_hand}"),
@@ -169,8 +169,9 @@ impl ActionError for TaskError {
     }
 }
 
-/// Where a person runs a task.
-fn place(directory: &str) -> String {
+/// How a message names a directory below the source.
+#[must_use]
+pub fn shown_directory(directory: &str) -> String {
     match directory {
         "." => "the project's directory".to_owned(),
         folder => format!("`{folder}`"),
@@ -188,14 +189,18 @@ fn listed(tasks: &[String]) -> String {
     format!("it has: {text}")
 }
 
-/// ` (2 of 14 tests failed: ...)`. Backticks end a name where the message is read again, and a name may have some of its own.
-fn failed_tests(report: Option<&Report>) -> String {
-    let Some(report) = report else {
-        return String::new();
-    };
-    if report.failed == 0 {
-        return format!(" ({report})");
+/// `: 2 of 14 tests failed: ...`, or how many passed.
+fn counted(report: Option<&Report>) -> String {
+    match report {
+        None => String::new(),
+        Some(report) if report.failed == 0 => format!(" ({report})"),
+        Some(report) => format!(": {}", failed_tests(report)),
     }
+}
+
+/// `2 of 14 tests failed: ...`. Backticks end a name where the message is read again, and a name may have some of its own.
+#[must_use]
+pub fn failed_tests(report: &Report) -> String {
     let mut room = MAX_NAMES_CHARS;
     let has_room = |name: &&String| {
         let length = name.chars().count();
@@ -207,7 +212,7 @@ fn failed_tests(report: Option<&Report>) -> String {
     let named: Vec<_> = first.take_while(has_room).collect();
     let more = report.failed - named.len();
     let mut text = format!(
-        ": {} of {} tests failed: {}",
+        "{} of {} tests failed: {}",
         report.failed,
         report.tests,
         quoted(named.into_iter().map(|name| name.replace('`', "'")))

@@ -40,6 +40,10 @@ const PROPERTIES: &str = "] {";
 /// How pytest begins the lines that say what was wrong.
 const PYTEST_ERROR: &str = "E  ";
 
+/// How Python begins the frames of an error, whose lines are indented.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+const TRACEBACK_INDENT: &str = "  ";
+
 /// What Node.js says of a test file that ended with an exit code; why is only in the output.
 pub(super) const OF_A_FILE: &str = "test failed";
 
@@ -188,10 +192,21 @@ fn said<'a>(text: &'a str, message: &'a str) -> Vec<&'a str> {
         .filter(|line| line.starts_with(PYTEST_ERROR))
         .collect();
     let of_message: Vec<&str> = lines(message).collect();
-    [of_pytest, of_message, before_stack]
+    [of_pytest, below_traceback(text), of_message, before_stack]
         .into_iter()
         .find(|lines| !lines.is_empty())
         .unwrap_or_default()
+}
+
+/// What Python says below the frames of the last error.
+fn below_traceback(text: &str) -> Vec<&str> {
+    let Some((_, below)) = text.rsplit_once(TRACEBACK) else {
+        return Vec::new();
+    };
+    let lines = below.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .skip_while(|line| line.starts_with(TRACEBACK_INDENT))
+        .collect()
 }
 
 /// The first error of a program of Node.js that it did not catch, without its stack.
@@ -311,11 +326,14 @@ mod tests {
                     5 !== 4\n      at TestContext.<anonymous> (file://ROOT/test/a.test.js:8:15)\n}";
         let pytest = "def test_sum():\n>       assert total() == 4\nE       assert 5 == 4\nE        +  where 5 = total()\n\n\
                       tests/test_api.py:8: AssertionError";
+        let unittest = "Traceback (most recent call last):\n  File \"ROOT/tests/test_api.py\", line 8, in test_sum\n    \
+                        self.assertEqual(total(), 4)\n    ~~~~^^^^\nAssertionError: 5 != 4";
         let all = [
             ("", jest),
             ("", vitest),
             ("5 !== 4", node),
             ("assert 5 == 4", pytest),
+            ("", unittest),
         ];
         let all = all.map(|(message, text)| printed(message, text));
         insta::assert_snapshot!(all.join("\n\n"), @"
@@ -344,6 +362,11 @@ mod tests {
         the test says:
           E       assert 5 == 4
           E        +  where 5 = total()
+        location: tests/test_api.py:8
+
+        1 of 2 tests failed: `a`
+        the test says:
+          AssertionError: 5 != 4
         location: tests/test_api.py:8
         ");
     }

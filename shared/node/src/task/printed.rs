@@ -8,6 +8,8 @@ use crate::junit::{FailedTest, MAX_NAMES, Report};
 
 mod jest;
 mod mocha;
+mod pytest;
+mod unittest;
 mod vitest;
 
 /// A line of the project's code around a place, as runners show it: `  > 3 |   it("greets")`, `      3|  it("greets")`, and the
@@ -17,7 +19,13 @@ static CODE: LazyLock<Regex> =
 
 /// Reads the results; `None` where the output is of no runner that is known, or no test failed.
 pub(super) fn read(output: &str) -> Option<Report> {
-    let runners = [jest::read, mocha::read, vitest::read];
+    let runners = [
+        jest::read,
+        mocha::read,
+        vitest::read,
+        pytest::read,
+        unittest::read,
+    ];
     runners.iter().find_map(|read| read(output))
 }
 
