@@ -9,6 +9,7 @@ mod cause;
 mod changes;
 mod client;
 mod closed;
+mod commands;
 mod explainer;
 pub(crate) mod outage;
 pub(crate) mod outcome;

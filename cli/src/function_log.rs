@@ -15,8 +15,8 @@ pub(crate) use entries::{Entry, attributed};
 /// As many lines as fit on a screen together with the cause.
 const TAIL_LINES: usize = 20;
 
-/// How often a log that is still empty is asked again.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How often a log that lacks something is read again.
+pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether the log of an action that is over holds all that it will.
 pub(crate) fn is_complete(action: &ActionSnapshot) -> bool {
@@ -65,23 +65,32 @@ pub(crate) async fn group(client: &aws_sdk_lambda::Client, function: &str) -> St
     group.unwrap_or_else(|_| default_group(function))
 }
 
-/// What the action logged since it began, its last lines, for people.
+/// What the action logged since it began, for people.
 ///
 /// The log only helps to understand the cause, so failing to read it is not an error. A log that is still
 /// empty is read again until the action's lines must have arrived.
+pub(crate) async fn whole(
+    client: &Client,
+    place: &LogPlace,
+    action: &ActionSnapshot,
+) -> Vec<String> {
+    loop {
+        let entries = read(client, place, action).await.unwrap_or_default();
+        let lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
+        if !lines.is_empty() || is_complete(action) {
+            return lines;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// The last lines of [`whole`].
 pub(crate) async fn tail(
     client: &Client,
     place: &LogPlace,
     action: &ActionSnapshot,
 ) -> Vec<String> {
-    let mut lines: Vec<String> = loop {
-        let entries = read(client, place, action).await.unwrap_or_default();
-        let lines: Vec<String> = entries.into_iter().flat_map(|entry| entry.lines).collect();
-        if !lines.is_empty() || is_complete(action) {
-            break lines;
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    };
+    let mut lines = whole(client, place, action).await;
     let first = lines.len().saturating_sub(TAIL_LINES);
     lines.split_off(first)
 }

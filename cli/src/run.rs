@@ -178,7 +178,8 @@ async fn work(
         addresses::report(environment, &settings, &templates, reporter, progress).await;
     }
     let launched = templates.pipelines.iter().zip(pipelines).collect();
-    let deliveries = deliveries::of(launched, launched_at, environment, &name).await?;
+    let checkout = &application.directory;
+    let deliveries = deliveries::of(launched, launched_at, environment, &name, checkout).await?;
     let answers = arguments.watch || environment.stays();
     let promotions = promotions::left(settings.definition().environments(), answers);
     let (timeout, reports_logs) = (arguments.timeout, global.verbose > 0);

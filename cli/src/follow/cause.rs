@@ -48,6 +48,13 @@ impl Cause {
         }
     }
 
+    /// Adds the tests that failed, in the words of [`delivery_node::task::failed_tests`], to a message that does not name them.
+    pub(super) fn name_tests(&mut self, failed: &str) {
+        let failed = foreign::line(failed);
+        self.message = format!("{failed}: {}", self.message);
+        self.failed_tests = failed_tests(&failed);
+    }
+
     /// How many tests failed: `1 of 2 tests failed`.
     pub(crate) fn counted_tests(&self) -> Option<&str> {
         let message = &self.message;

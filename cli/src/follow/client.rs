@@ -12,6 +12,7 @@ use aws_sdk_codepipeline::types::{
 use delivery_action::aws::CallError;
 
 use super::changes::{ActionSnapshot, Snapshot};
+use super::commands;
 use crate::error::CliError;
 use crate::message::StageShape;
 use crate::output::foreign;
@@ -33,8 +34,8 @@ pub(crate) struct Shape {
     pub(crate) functions: Vec<(String, String, String)>,
     /// Stage, action, and the function of the application that it deploys.
     pub(crate) deployed: Vec<(String, String, String)>,
-    /// Stage and action of what runs commands.
-    pub(crate) commands: Vec<(String, String)>,
+    /// Stage and action of what runs commands, and the folder that these go to first: `.` is the source's own.
+    pub(crate) commands: Vec<(String, String, String)>,
     /// Stage, and the environment that it delivers to.
     pub(crate) environments: Vec<(String, String)>,
 }
@@ -61,10 +62,11 @@ impl Shape {
         found.map(|(_, environment)| environment.as_str())
     }
 
-    /// Whether an action runs commands, whose log is the pipeline's.
-    pub(crate) fn runs_commands(&self, stage: &str, action: &str) -> bool {
+    /// The folder that an action's commands go to first, if it runs commands: their log is the pipeline's.
+    pub(crate) fn folder_of_commands(&self, stage: &str, action: &str) -> Option<&str> {
         let mut commands = self.commands.iter();
-        commands.any(|(of_stage, name)| of_stage == stage && name == action)
+        let found = commands.find(|(of_stage, name, _)| of_stage == stage && name == action);
+        found.map(|(_, _, folder)| folder.as_str())
     }
 }
 
@@ -225,7 +227,11 @@ impl Pipeline {
                 }
                 let kind = action.action_type_id();
                 if kind.is_some_and(|kind| kind.provider() == "Commands") {
-                    let names = (stage.name().to_owned(), action.name().to_owned());
+                    let names = (
+                        stage.name().to_owned(),
+                        action.name().to_owned(),
+                        commands::folder(action.commands()),
+                    );
                     shape.commands.push(names);
                 }
             }

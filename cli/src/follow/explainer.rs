@@ -1,5 +1,6 @@
 //! Adds to each change what a person needs to know: why an action failed, which command approves it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::function_log::{self, Entry, LogPlace};
@@ -10,7 +11,7 @@ use crate::output::text::untouched as untouched_text;
 use super::outage::{AWS_OUTAGE_LIMIT, ENGINE_OUTAGE_LIMIT};
 use super::{
     ActionSnapshot, Clients, LOOK_INTERVAL, Pipeline, Shape, Snapshot, application_log, changes,
-    repair,
+    commands, repair,
 };
 
 /// How often the engine is asked: it is on this machine, and a person sees no more.
@@ -37,20 +38,24 @@ pub(crate) struct Explainer {
     shape: Shape,
     clients: Clients,
     location: Location,
+    checkout: PathBuf,
 }
 
 impl Explainer {
+    /// `checkout`: where the files of what is delivered most likely are.
     pub(crate) fn new(
         pipeline: Pipeline,
         shape: Shape,
         clients: Clients,
         location: Location,
+        checkout: PathBuf,
     ) -> Self {
         Self {
             pipeline,
             shape,
             clients,
             location,
+            checkout,
         }
     }
 
@@ -87,7 +92,7 @@ impl Explainer {
     /// Where an action's log is.
     async fn log(&self, action: &ActionSnapshot) -> Option<LogPlace> {
         let (stage, name) = (&action.stage, &action.action);
-        if self.shape.runs_commands(stage, name) {
+        if self.shape.folder_of_commands(stage, name).is_some() {
             return Some(LogPlace::of_commands(self.pipeline.name(), action));
         }
         let function = self.shape.function(stage, name)?;
@@ -148,10 +153,35 @@ impl Explainer {
         }
     }
 
+    /// Adds what a test runner printed in an action's commands.
+    async fn add_failed_tests(
+        &self,
+        cause: &mut Cause,
+        place: Option<&LogPlace>,
+        action: &ActionSnapshot,
+    ) {
+        let folder = self.shape.folder_of_commands(&action.stage, &action.action);
+        let (Some(folder), Some(place)) = (folder, place) else {
+            return;
+        };
+        loop {
+            let log = function_log::whole(&self.clients.logs, place, action).await;
+            let is_found = commands::add_failed_tests(cause, &log, folder, &self.checkout);
+            // On AWS the last lines may arrive later than the first ones, and they say how the tests ended.
+            let is_all = self.location != Location::Aws || function_log::is_complete(action);
+            if is_found || is_all {
+                return;
+            }
+            tokio::time::sleep(function_log::ASK_EVERY).await;
+        }
+    }
+
     async fn failure(&self, now: &Snapshot, action: &ActionSnapshot) -> Failure {
         let place = self.log(action).await;
         let (code, message) = action.error.clone().unwrap_or_default();
         let mut cause = Cause::read(&code, &message);
+        self.add_failed_tests(&mut cause, place.as_ref(), action)
+            .await;
         let untouched = untouched(&self.shape, now);
         let help = help(
             &untouched,

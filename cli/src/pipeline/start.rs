@@ -1,5 +1,6 @@
 //! `delivery start`.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aws_sdk_codepipeline::types::{
@@ -149,7 +150,8 @@ impl Following {
             logs: target.cloud.logs(),
             cloudformation: target.cloud.cloudformation(),
         };
-        let explainer = Explainer::new(pipeline, shape, clients, Location::Aws);
+        let here = PathBuf::from(".");
+        let explainer = Explainer::new(pipeline, shape, clients, Location::Aws, here);
         let mut progress = Progress::default();
         let meaning = format!("interrupted; the execution continues: follow it with `{next}`");
         progress.interrupted = Some(meaning.into());

@@ -1,5 +1,7 @@
 //! The pipelines that a run delivers through, in their order.
 
+use std::path::Path;
+
 use aws_sdk_codepipeline::primitives::DateTime;
 use delivery_action::glob::Glob;
 use delivery_render::RenderedPipeline;
@@ -42,6 +44,7 @@ pub(super) async fn of(
     launched_at: DateTime,
     environment: &Environment,
     stack_name: &str,
+    checkout: &Path,
 ) -> Result<Vec<Delivery>, CliError> {
     let mut deliveries: Vec<Delivery> = Vec::new();
     for (rendered, pipeline) in launched {
@@ -57,7 +60,7 @@ pub(super) async fn of(
         deliveries.push(Delivery {
             name: rendered.name.clone(),
             stages: shape.stages.clone(),
-            explainer: explainer(pipeline, shape, environment, stack_name),
+            explainer: explainer(pipeline, shape, environment, stack_name, checkout),
             begun,
             // A pattern that cannot be read here may match there: the pipeline starts too often rather than not.
             paths: paths
@@ -74,6 +77,7 @@ fn explainer(
     shape: crate::follow::Shape,
     environment: &Environment,
     stack_name: &str,
+    checkout: &Path,
 ) -> Explainer {
     let endpoints = environment.endpoints();
     let clients = Clients {
@@ -85,5 +89,5 @@ fn explainer(
         delivery: format!("{} --stack-name {stack_name}", endpoints.delivery()),
         stays: environment.stays(),
     };
-    Explainer::new(pipeline, shape, clients, location)
+    Explainer::new(pipeline, shape, clients, location, checkout.to_owned())
 }

@@ -196,6 +196,7 @@ async fn commands_share_a_shell_and_hand_on_variables_files_and_their_log() {
     );
     let log = pipelines.log("p").await;
     for line in [
+        "[Container] CODEBUILD_SRC_DIR=/",
         "[Container] Running command (sleep 1000 &) ; false; true",
         "out\n \nerr\n",
         "./dist/sub/index.html\n./dist/tier.txt\nit's main\ntwo",

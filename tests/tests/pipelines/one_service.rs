@@ -9,6 +9,7 @@ use pipeline_tests::checkout;
 use pipeline_tests::delivery::{Delivery, Run};
 use pipeline_tests::home::home;
 use pipeline_tests::visitor::Visitor;
+use serde_json::json;
 
 /// Delivers an application, and returns what a URL of each of these stacks answers.
 async fn delivered(application: &Path, urls: &[(&str, &str)]) -> (Run, Vec<String>) {
@@ -71,6 +72,44 @@ async fn a_python_service_is_tested_and_built_by_commands() {
         .into_iter()
         .find(|(stage, ..)| stage == "Commit");
     assert!(commands.is_some(), "{:?}", run.actions());
+}
+
+/// CodePipeline's own action reports the command; which test failed in it is only in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_fails_in_commands_is_named_with_its_place() {
+    let slugs = Application::example("python-service").unwrap();
+    slugs
+        .replace("tests/test_slugs.py", "hello-world-2", "hello-world")
+        .unwrap();
+    slugs.commit("Expect something else").unwrap();
+    let home = home();
+    let run = Delivery::silently(slugs.path(), home.path()).run(&[]).await;
+    let run = run.unwrap();
+    let mut failures = run.events.iter().filter(|one| one["type"] == "failure");
+    let failure = failures.next().unwrap_or_else(|| panic!("{}", run.printed));
+    let cause = &failure["cause"];
+    let name = cause["failedTests"][0].as_str().unwrap_or_default();
+    assert!(
+        name.starts_with("test_words_are_joined (test_slugs.Slugs"),
+        "{failure}"
+    );
+    assert_eq!(
+        (&cause["testSays"], &cause["location"]),
+        (
+            &json!([
+                "AssertionError: 'hello-world-2' != 'hello-world'",
+                "- hello-world-2",
+                "?            --",
+                "+ hello-world",
+            ]),
+            &json!("tests/test_slugs.py:12"),
+        ),
+        "{failure}"
+    );
+    assert_eq!(
+        failure["next"],
+        "run `python3 -m unittest discover --start-directory tests` in the project's directory"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

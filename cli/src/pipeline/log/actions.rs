@@ -312,7 +312,7 @@ impl Reader {
     /// Where an action's log is.
     async fn log(&mut self, action: &ActionSnapshot) -> Option<LogPlace> {
         let (stage, name) = (&action.stage, &action.action);
-        if self.shape.runs_commands(stage, name) {
+        if self.shape.folder_of_commands(stage, name).is_some() {
             return Some(LogPlace::of_commands(self.pipeline.name(), action));
         }
         let function = self.shape.function(stage, name)?;

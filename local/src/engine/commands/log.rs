@@ -92,7 +92,7 @@ impl Log {
         last.make_contiguous().join("\n")
     }
 
-    async fn put(&self, lines: &[Line]) {
+    pub(super) async fn put(&self, lines: &[Line]) {
         let events = lines.iter().filter_map(|line| {
             // An event has at least one character.
             let text = if line.text.is_empty() {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::ports::{ArtifactStore, PortError, PortFuture};
 
 use super::environment::{Folders, Role, log_group, variables};
-use super::log::{Log, MAX_WAITING_LINES};
+use super::log::{Line, Log, MAX_WAITING_LINES};
 use super::output::{OutputError, pack};
 use super::script::Script;
 use super::shell::{Ending, Shell};
@@ -234,6 +234,9 @@ impl Runner {
         };
         let group = log_group(&request.pipeline);
         let log = Log::create(self.logs.clone(), group, request.action.to_string()).await?;
+        // As CodeBuild does: with it, what reads the log can name the files of the source.
+        let folder = format!("[Container] CODEBUILD_SRC_DIR={}", source.display());
+        log.put(&[Line::now(&folder)]).await;
         let (lines, received) = mpsc::channel(MAX_WAITING_LINES);
         let (ending, output) = tokio::join!(shell.run(lines, end), log.follow(received));
         let command = || {
