@@ -7,6 +7,7 @@ mod gaps;
 mod install;
 mod leftovers;
 pub(crate) mod node_sdk;
+mod pip;
 
 use std::ffi::OsString;
 use std::fs;
@@ -97,9 +98,9 @@ pub enum Error {
         /// The newest that is there.
         found: String,
     },
-    /// Python without its `venv` module.
+    /// Python without its `venv` module, or without a pip.
     #[error(
-        "`{python} -m venv` failed; on Debian and Ubuntu install the package `python3-venv`; its output:\n{output}"
+        "`{python}` cannot make an environment to install MiniStack in; on Debian and Ubuntu install the package `python3-venv`; its output:\n{output}"
     )]
     Venv {
         /// The interpreter.

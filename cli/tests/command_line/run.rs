@@ -1,6 +1,8 @@
 //! `delivery run`, up to the start of the local AWS.
 
 use std::fs::Permissions;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -177,4 +179,39 @@ fn its_environment_is_not_for_other_processes_of_the_user() {
     running.wait().unwrap();
     assert!(came_to_git, "it did not come to git");
     assert_eq!(owner, 0);
+}
+
+/// A company's own index is the only one that its machines may use.
+#[test]
+fn the_local_aws_is_installed_from_the_index_that_pip_is_set_to() {
+    let index = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = index.local_addr().unwrap();
+    let asked = std::thread::spawn(move || {
+        let (connection, _) = index.accept().unwrap();
+        let mut reader = BufReader::new(connection);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        drop(index); // whatever it is asked next it refuses
+        reader
+            .get_mut()
+            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        line
+    });
+    let repository = repository();
+    let built = Path::new(env!("CARGO_BIN_EXE_delivery")).parent().unwrap();
+    let mut command = delivery(repository.path());
+    command
+        .env("PIP_INDEX_URL", format!("http://{address}/simple"))
+        .env("PIP_RETRIES", "0")
+        .env("DELIVERY_FUNCTIONS", built)
+        .arg("run");
+    let message = printed(&command.output().unwrap());
+    assert!(message.contains("pip's index"), "{message}");
+    assert!(
+        message.contains("No matching distribution found"),
+        "{message}"
+    );
+    let line = asked.join().unwrap();
+    assert!(line.starts_with("GET /simple/"), "{line}");
 }

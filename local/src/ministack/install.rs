@@ -1,17 +1,14 @@
 //! Installs `MiniStack` from `PyPI` into a folder of the project's own.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::Error;
+use super::pip::{Pip, REQUIREMENTS};
 
 /// The version that is installed; everything in `local` was measured against it.
 pub const VERSION: &str = "1.5.33";
-
-/// `MiniStack` and its dependencies, each at one version.
-const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// The interpreters that are tried, in this order: what a user calls Python first.
 const PYTHONS: [&str; 6] = [
@@ -74,9 +71,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
     }
     let system_python = find_python(version_of)?;
     make_environment(system_python, &folder)?;
-    let requirements = folder.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS).map_err(io(&requirements))?;
-    pip_install(&python, &requirements)?;
+    Pip::for_environment(system_python, &python)?.install(&folder)?;
     fs::write(&complete, REQUIREMENTS).map_err(io(&complete))?;
     Ok(python)
 }
@@ -116,7 +111,7 @@ fn version_of(python: &str) -> Option<(u32, u32)> {
 
 fn make_environment(python: &str, folder: &Path) -> Result<(), Error> {
     let output = Command::new(python)
-        .args(["-m", "venv"])
+        .args(["-m", "venv", "--without-pip"])
         .arg(folder)
         .output()
         .map_err(|source| Error::Run {
@@ -128,30 +123,6 @@ fn make_environment(python: &str, folder: &Path) -> Result<(), Error> {
     }
     Err(Error::Venv {
         python: python.to_owned(),
-        output: last_lines(&output),
-    })
-}
-
-fn pip_install(python: &Path, requirements: &Path) -> Result<(), Error> {
-    let output = Command::new(python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--requirement",
-        ])
-        .arg(requirements)
-        .output()
-        .map_err(|source: io::Error| Error::Run {
-            program: python.display().to_string(),
-            source,
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Pip {
         output: last_lines(&output),
     })
 }
