@@ -72,6 +72,7 @@ impl Terminal {
     }
 
     /// What is on the screen now.
+    #[must_use]
     pub fn screen(&self) -> String {
         self.emulator
             .lock()
@@ -81,12 +82,14 @@ impl Terminal {
     }
 
     /// Whether a person sees where the next letter goes.
+    #[must_use]
     pub fn shows_cursor(&self) -> bool {
         let emulator = self.emulator.lock().expect("no thread panics here");
         !emulator.screen().hide_cursor()
     }
 
     /// Whether anything on the screen has a colour.
+    #[must_use]
     pub fn is_coloured(&self) -> bool {
         let emulator = self.emulator.lock().expect("no thread panics here");
         let screen = emulator.screen();
