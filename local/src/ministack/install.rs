@@ -70,8 +70,7 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
         fs::remove_dir_all(&folder).map_err(io(&folder))?; // an installation that was cut off
     }
     let system_python = find_python(version_of)?;
-    make_environment(system_python, &folder)?;
-    Pip::for_environment(system_python, &python)?.install(&folder)?;
+    Pip::with_environment(system_python, &folder)?.install(&folder)?;
     fs::write(&complete, REQUIREMENTS).map_err(io(&complete))?;
     Ok(python)
 }
@@ -107,24 +106,6 @@ fn version_of(python: &str) -> Option<(u32, u32)> {
     let text = String::from_utf8_lossy(&output.stdout);
     let (major, minor) = text.trim().split_once(' ')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
-fn make_environment(python: &str, folder: &Path) -> Result<(), Error> {
-    let output = Command::new(python)
-        .args(["-m", "venv", "--without-pip"])
-        .arg(folder)
-        .output()
-        .map_err(|source| Error::Run {
-            program: python.to_owned(),
-            source,
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Venv {
-        python: python.to_owned(),
-        output: last_lines(&output),
-    })
 }
 
 /// The last lines of what a program wrote, its errors last.

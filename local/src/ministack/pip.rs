@@ -1,6 +1,6 @@
 //! Installs `MiniStack` and what it needs with pip.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -22,33 +22,66 @@ const SOURCES: [&str; 3] = ["index-url", "extra-index-url", "no-index"];
 /// How often pip asks again for one of the files that are listed: the index is asked after that, which tries more often.
 const RETRIES: &str = "1";
 
+/// What is installed beside the rest: half of all bytes and files are in this one package, and pip gets and unpacks one
+/// after another.
+const LARGEST: &str = "botocore==";
+
+/// What prints pip's version and then its settings: one start of pip instead of two.
+const VERSION_AND_SETTINGS: &str = "import pip, runpy, sys
+print(pip.__version__, flush=True)
+sys.argv = ['pip', 'config', 'list', '--disable-pip-version-check']
+runpy.run_module('pip', run_name='__main__')";
+
 /// A pip that installs into one environment.
 pub(super) struct Pip {
     python: OsString,
     /// What makes that interpreter run pip.
     arguments: Vec<OsString>,
+    /// Whether the user has said where packages come from.
+    has_source_of_its_own: bool,
 }
 
 impl Pip {
-    /// The pip of the system's interpreter where it can, otherwise one that is copied into the environment: copying it
-    /// takes longer than what is installed with it.
-    pub(super) fn for_environment(system_python: &str, python: &Path) -> Result<Self, Error> {
-        if version_of(system_python).is_some_and(|version| version >= INSTALLS_ELSEWHERE) {
+    /// Makes an environment in `folder`. Its pip is that of the system's interpreter where it can install there, otherwise
+    /// one that is copied into the environment: copying it takes longer than what is installed with it.
+    pub(super) fn with_environment(system_python: &str, folder: &Path) -> Result<Self, Error> {
+        let python = folder.join("bin").join("python");
+        let mut venv = Command::new(system_python);
+        venv.args(["-m", "venv", "--without-pip"]).arg(folder);
+        let (made, found) = std::thread::scope(|scope| {
+            let made = scope.spawn(|| run(&mut venv));
+            let found = version_and_settings(system_python.as_ref());
+            (
+                made.join().expect("running a program does not panic"),
+                found,
+            )
+        });
+        let venv_error = |output: &Output| Error::Venv {
+            python: system_python.to_owned(),
+            output: last_lines(output),
+        };
+        let made = made?;
+        if !made.status.success() {
+            return Err(venv_error(&made));
+        }
+        if let Some((version, settings)) = found
+            && version >= INSTALLS_ELSEWHERE
+        {
             return Ok(Self {
                 python: system_python.into(),
                 arguments: vec!["-m".into(), "pip".into(), "--python".into(), python.into()],
+                has_source_of_its_own: names_a_source(&settings),
             });
         }
-        let output = run(Command::new(python).args(["-m", "ensurepip"]))?;
-        if !output.status.success() {
-            return Err(Error::Venv {
-                python: system_python.to_owned(),
-                output: last_lines(&output),
-            });
-        }
+        let copied = run(Command::new(&python).args(["-m", "ensurepip"]))?;
+        let found = version_and_settings(python.as_os_str());
+        let (true, Some((_, settings))) = (copied.status.success(), found) else {
+            return Err(venv_error(&copied));
+        };
         Ok(Self {
             python: python.into(),
             arguments: vec!["-m".into(), "pip".into()],
+            has_source_of_its_own: names_a_source(&settings),
         })
     }
 
@@ -66,21 +99,32 @@ impl Pip {
             })?;
             Ok(path)
         };
-        let requirements = write("requirements.txt", REQUIREMENTS)?;
-        let wheels = write("wheels.html", WHEELS)?;
-        if !self.has_source_of_its_own()? {
-            let mut listed = self.command("install");
-            listed
-                .args(["--no-index", "--retries", RETRIES, "--find-links"])
-                .arg(wheels);
-            if run(install_all(&mut listed, &requirements))?
-                .status
-                .success()
-            {
+        if !self.has_source_of_its_own {
+            let wheels = write("wheels.html", WHEELS)?;
+            let (largest, others): (Vec<&str>, Vec<&str>) = REQUIREMENTS
+                .lines()
+                .partition(|line| line.starts_with(LARGEST));
+            let largest = write("largest.txt", &largest.join("\n"))?;
+            let others = write("others.txt", &others.join("\n"))?;
+            let listed = |requirements: &Path| {
+                let mut pip = self.command(requirements);
+                pip.args(["--no-index", "--retries", RETRIES, "--find-links"]);
+                run(pip.arg(&wheels))
+            };
+            let (largest, others) = std::thread::scope(|scope| {
+                let largest = scope.spawn(|| listed(&largest));
+                let others = listed(&others);
+                (
+                    largest.join().expect("running a program does not panic"),
+                    others,
+                )
+            });
+            if largest?.status.success() && others?.status.success() {
                 return Ok(());
             }
         }
-        let output = run(install_all(&mut self.command("install"), &requirements))?;
+        let requirements = write("requirements.txt", REQUIREMENTS)?;
+        let output = run(&mut self.command(&requirements))?;
         if output.status.success() {
             return Ok(());
         }
@@ -89,24 +133,16 @@ impl Pip {
         })
     }
 
-    fn has_source_of_its_own(&self) -> Result<bool, Error> {
-        let output = run(self.command("config").arg("list"))?;
-        Ok(names_a_source(&String::from_utf8_lossy(&output.stdout)))
-    }
-
-    fn command(&self, command: &str) -> Command {
+    /// Everything is listed, so pip need not look for dependencies. What is imported is compiled then, and not all of it
+    /// now.
+    fn command(&self, requirements: &Path) -> Command {
         let mut pip = Command::new(&self.python);
-        pip.args(&self.arguments).arg(command);
-        pip.args(["--disable-pip-version-check", "--no-input"]);
+        pip.args(&self.arguments)
+            .args(["install", "--disable-pip-version-check", "--no-input"])
+            .args(["--no-deps", "--no-compile", "--requirement"])
+            .arg(requirements);
         pip
     }
-}
-
-/// Everything is listed, so pip need not look for dependencies. What is imported is compiled then, and not all of it now.
-fn install_all<'a>(command: &'a mut Command, requirements: &Path) -> &'a mut Command {
-    command
-        .args(["--no-deps", "--no-compile", "--requirement"])
-        .arg(requirements)
 }
 
 /// Whether one of the settings, such as `global.index-url='https://…'`, says where packages come from.
@@ -118,13 +154,14 @@ fn names_a_source(settings: &str) -> bool {
     })
 }
 
-/// Which pip an interpreter has, if it has one.
-fn version_of(python: &str) -> Option<(u32, u32)> {
-    let output =
-        run(Command::new(python).args(["-c", "import pip; print(pip.__version__)"])).ok()?;
+/// Which pip an interpreter has, if it has one, and how it is set.
+fn version_and_settings(python: &OsStr) -> Option<((u32, u32), String)> {
+    let output = run(Command::new(python).args(["-c", VERSION_AND_SETTINGS])).ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut numbers = text.trim().split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    let (version, settings) = text.split_once('\n')?;
+    let mut numbers = version.trim().split('.').map(str::parse);
+    let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((version, settings.to_owned()))
 }
 
 fn run(command: &mut Command) -> Result<Output, Error> {
