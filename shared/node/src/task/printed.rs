@@ -74,8 +74,14 @@ fn report(counts: Counts, failed: &[Failed<'_>]) -> Option<Report> {
 /// The number before a word in `2 failed, 1 skipped, 3 passed, 6 total`, or with another separator; 0 where it is not there.
 fn counted(counts: &str, separator: char, what: &str) -> usize {
     let mut counts = counts.split(separator).map(str::trim);
-    let count = counts.find_map(|count| count.strip_suffix(what)?.trim().parse().ok());
+    let count = counts.find_map(|count| number(count.strip_suffix(what)?));
     count.unwrap_or_default()
+}
+
+/// A count of tests. Nobody has more than 32 bits count, and so sums of counts that a program makes up stay in bounds.
+fn number(text: &str) -> Option<usize> {
+    let number: u32 = text.trim().parse().ok()?;
+    usize::try_from(number).ok()
 }
 
 #[cfg(test)]

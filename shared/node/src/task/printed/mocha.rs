@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use super::{Counts, Failed, report};
+use super::{Counts, Failed, number, report};
 use crate::junit::Report;
 
 /// `  2 passing (5ms)`, `  1 pending`, `  1 failing`
@@ -49,7 +49,7 @@ pub(super) fn read(output: &str) -> Option<Report> {
 
 fn counted(line: &str, what: &str) -> Option<usize> {
     let found = COUNT.captures(line)?;
-    (&found[2] == what).then(|| found[1].parse().ok())?
+    (&found[2] == what).then(|| number(&found[1]))?
 }
 
 /// The titles until one ends with a colon are the name; the rest is said of it.
@@ -134,5 +134,12 @@ mod tests {
         ] {
             assert_eq!(read(output), None);
         }
+    }
+
+    #[test]
+    fn a_count_that_nobody_has_is_not_added_up() {
+        let output = OUTPUT.replace("  1 passing", "  18446744073709551615 passing");
+        let report = read(&output).unwrap();
+        assert_eq!((report.tests, report.failed, report.skipped), (3, 2, 1));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use super::{Counts, Failed, report};
+use super::{Counts, Failed, number, report};
 use crate::junit::Report;
 
 /// `Ran 4 tests in 0.001s`
@@ -35,10 +35,10 @@ pub(super) fn read(output: &str) -> Option<Report> {
     let count = |what: &str| {
         let mut counts = COUNT.captures_iter(failed);
         let found = counts.find(|found| &found[1] == what);
-        found.and_then(|found| found[2].parse().ok()).unwrap_or(0)
+        found.and_then(|found| number(&found[2])).unwrap_or(0)
     };
     let counts = Counts {
-        tests: RAN.captures(lines[end])?[1].parse().ok()?,
+        tests: number(&RAN.captures(lines[end])?[1])?,
         failed: count("failures") + count("errors") + count("unexpected successes"),
         skipped: count("skipped") + count("expected failures"),
     };

@@ -1,6 +1,6 @@
 //! What vitest prints: ` FAIL  file > suite > test`, what is said of it, and at the end `      Tests  1 failed | 3 passed (4)`.
 
-use super::{Counts, Failed, counted, report};
+use super::{Counts, Failed, counted, number, report};
 use crate::junit::Report;
 
 /// What begins the name of a test that failed.
@@ -20,7 +20,7 @@ pub(super) fn read(output: &str) -> Option<Report> {
         .find_map(|line| line.trim_start().strip_prefix(TESTS))?;
     let (counts, all) = counts.split_once('(').unwrap_or((counts, ""));
     let counts = Counts {
-        tests: all.trim_end_matches(')').parse().unwrap_or_default(),
+        tests: number(all.trim_end_matches(')')).unwrap_or_default(),
         failed: counted(counts, '|', "failed"),
         skipped: counted(counts, '|', "skipped"),
     };
