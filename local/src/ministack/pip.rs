@@ -133,8 +133,8 @@ impl Pip {
         })
     }
 
-    /// Everything is listed, so pip need not look for dependencies. What is imported is compiled then, and not all of it
-    /// now.
+    /// All dependencies are listed, so pip need not look for them. Python compiles a module when it is first imported,
+    /// which is only some of them.
     fn command(&self, requirements: &Path) -> Command {
         let mut pip = Command::new(&self.python);
         pip.args(&self.arguments)

@@ -78,7 +78,7 @@ fn counted(counts: &str, separator: char, what: &str) -> usize {
     count.unwrap_or_default()
 }
 
-/// A count of tests. Nobody has more than 32 bits count, and so sums of counts that a program makes up stay in bounds.
+/// A count of tests. One that does not fit 32 bits is made up, and sums of such counts would overflow.
 fn number(text: &str) -> Option<usize> {
     let number: u32 = text.trim().parse().ok()?;
     usize::try_from(number).ok()
