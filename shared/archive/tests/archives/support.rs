@@ -1,9 +1,10 @@
-//! Trees on disk, compared whole.
+//! Trees on disk, compared whole; and what a test takes of the machine.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// What lies at a path.
@@ -63,16 +64,42 @@ pub(crate) fn plant(root: &Path, nodes: &BTreeMap<String, Node>) {
     }
 }
 
-/// Peak memory since [`forget_peak`], and memory now, in KiB.
+/// Most resident memory of a process that reads or writes an archive of any size, in KiB (G1: 64 MiB).
+pub(crate) const MAX_RESIDENT_KIB: u64 = 64 * 1024;
+
+/// Names the only test of a process; see [`is_own_process`].
+const ROLE: &str = "ARCHIVE_TEST_ALONE";
+
+/// Whether a test has the process to itself. Where it has not, it is run in one of its own, and there is nothing left to do:
+/// tests run beside each other, and what others hold at the same time would be measured with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how the test talks to itself in another process"
+)]
+pub(crate) fn is_own_process(test: &str) -> bool {
+    if std::env::var_os(ROLE).is_some() {
+        return true;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(ROLE, "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}");
+    assert!(
+        output.status.success() && printed.contains("1 passed"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
+/// Memory of this process in KiB, at most (`VmHWM:`, `VmPeak:`).
 pub(crate) fn memory(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(field)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// Makes the kernel count the peak anew from what is held now.
-pub(crate) fn forget_peak() {
-    fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
 /// Ticks of a processor in a second, as `/proc` counts them (`USER_HZ`).
