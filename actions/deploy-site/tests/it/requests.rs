@@ -312,7 +312,8 @@ async fn a_large_site_passes_through_a_small_function_without_being_extracted(
     *directory.lock().unwrap() = function.directory();
     frame.world.code_pipeline().add_job(&event());
     assert_eq!(function.invoke(&event()).await, Ended::Succeeded);
-    let film = frame.world.objects().read("www", "film.mp4").unwrap();
+    let film = frame.world.objects().read("www", "film.mp4");
+    let film = film.unwrap_or_else(|| panic!("no film:\n{}", function.log()));
     assert_eq!(film.len(), 150 * 1024 * 1024, "{}", function.log());
     assert!(frame.world.objects().read("www", MANIFEST).is_some());
 
