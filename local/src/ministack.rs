@@ -8,11 +8,12 @@ mod install;
 mod leftovers;
 pub(crate) mod node_sdk;
 mod pip;
+mod port;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::access::KeySuffix;
 pub use install::{VERSION, install, is_installed};
+use port::free_address;
 
 /// The account that everything local lives in; `MiniStack` takes it for credentials that name no other.
 pub const ACCOUNT: &str = "000000000000";
@@ -353,11 +355,6 @@ async fn install_beside(home: PathBuf) -> Result<PathBuf, Error> {
     installing
         .await
         .expect("the installation does not panic and is not cancelled")
-}
-
-/// A free loopback address.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// The supervisor with `MiniStack` below it, in an environment that holds nothing of the caller's but

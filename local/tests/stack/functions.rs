@@ -139,11 +139,10 @@ async fn a_function_that_listens_on_a_port_answers_all_requests() {
     let world = World::start().await;
     let launch = world.launch().await;
     let (api, function) = (&launch.outputs["Api"], &launch.outputs["Function"]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // None of those that a connection of this machine may get until the function listens.
+    let port = (20_000..32_768)
+        .find(|&port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .unwrap();
     let code = format!(
         "require('node:http').createServer((_, answer) => answer.end()).listen({port});
          exports.handler = async () => {{
