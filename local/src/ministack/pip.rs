@@ -196,6 +196,72 @@ mod tests {
         }
     }
 
+    /// What pip is asked for by [`Pip::install`], and of which requirements; it fails where it is given one of `refused`.
+    fn asked_of_pip(has_source_of_its_own: bool, refused: &str) -> Vec<(String, Vec<String>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let (script, calls) = (folder.path().join("pip"), folder.path().join("calls"));
+        // A line is written at once, so that two that run beside each other do not mix theirs.
+        let written = format!(
+            "echo \"$*\" >> '{}'\ncase \"$*\" in *{refused}*) exit 1 ;; esac\n",
+            calls.display()
+        );
+        std::fs::write(&script, written).unwrap();
+        let pip = Pip {
+            python: "sh".into(),
+            arguments: vec![script.into()],
+            has_source_of_its_own,
+        };
+        pip.install(folder.path()).unwrap();
+        let calls = std::fs::read_to_string(calls).unwrap();
+        let requirements = |call: &str| {
+            let (_, rest) = call.split_once("--requirement ").unwrap();
+            let file = std::fs::read_to_string(rest.split(' ').next().unwrap()).unwrap();
+            file.lines().map(str::to_owned).collect()
+        };
+        calls
+            .lines()
+            .map(|call| (call.to_owned(), requirements(call)))
+            .collect()
+    }
+
+    const NOTHING: &str = "--nothing-of-this";
+
+    #[test]
+    fn everything_is_installed_from_the_listed_files_the_largest_beside_the_rest() {
+        let mut asked = asked_of_pip(false, NOTHING);
+        assert_eq!(asked.len(), 2);
+        for (call, requirements) in &asked {
+            assert!(
+                call.contains("--no-index --retries 1 --find-links "),
+                "{call}"
+            );
+            assert!(!requirements.is_empty(), "{call}");
+        }
+        asked.sort_by_key(|(_, requirements)| requirements.len());
+        assert_eq!(asked[0].1.len(), 1);
+        let mut installed: Vec<&String> = asked.iter().flat_map(|(_, lines)| lines).collect();
+        let mut required: Vec<&str> = REQUIREMENTS.lines().collect();
+        installed.sort();
+        required.sort_unstable();
+        assert_eq!(installed, required);
+    }
+
+    #[test]
+    fn the_index_is_asked_where_the_user_has_one_and_where_a_listed_file_cannot_be_had() {
+        for (has_source_of_its_own, refused, calls) in [
+            (true, NOTHING, 1),
+            (false, "largest.txt", 3),
+            (false, "others.txt", 3),
+        ] {
+            let asked = asked_of_pip(has_source_of_its_own, refused);
+            assert_eq!(asked.len(), calls, "{asked:?}");
+            let (call, requirements) = &asked[calls - 1];
+            assert!(!call.contains("--no-index"), "{call}");
+            let required: Vec<&str> = REQUIREMENTS.lines().collect();
+            assert_eq!(requirements, &required);
+        }
+    }
+
     #[test]
     fn a_setting_that_says_where_packages_come_from_is_seen() {
         for settings in [
