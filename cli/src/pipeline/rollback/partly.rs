@@ -9,7 +9,8 @@ use crate::output::text::short;
 use crate::pipeline::delivered::place::App;
 use crate::pipeline::rollout::Look;
 
-use super::{FunctionBack, RollbackPlan};
+use super::RollbackPlan;
+use super::rolled_back::FunctionBack;
 
 /// A function that did not go back.
 #[derive(Debug, PartialEq, Eq)]

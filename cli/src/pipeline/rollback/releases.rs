@@ -10,7 +10,10 @@ use delivery_release::manifest::ReleaseId;
 use delivery_release::repository::Repository;
 
 use super::choice::{RollbackError, is_version};
-use super::{FunctionBack, RollbackPlan, RolledBack, functions_back, hold, say_functions};
+use super::functions::functions_back;
+use super::reason::RESUME;
+use super::rolled_back::{FunctionBack, RolledBack};
+use super::{RollbackPlan, hold, say_functions};
 use crate::args::Global;
 use crate::args::rollout::Rollback;
 use crate::error::CliError;
@@ -113,8 +116,7 @@ pub(super) async fn rollback(
     let execution = execution.inspect_err(|_| {
         if work.is_delivered {
             write_stderr(&format!(
-                "{name}: its functions are back, and its stage is held until `{}{name}{choice}`; the rest is not back yet",
-                super::RESUME
+                "{name}: its functions are back, and its stage is held until `{RESUME}{name}{choice}`; the rest is not back yet"
             ));
         }
     })?;
@@ -359,7 +361,7 @@ impl Work<'_> {
         let name = self.found.environment.name();
         let pipeline = self.target.short(&self.pipeline);
         let follow = format!("delivery log --follow --pipeline {pipeline}");
-        let resume = format!("{}{name}{}", super::RESUME, self.choice());
+        let resume = format!("{}{name}{}", RESUME, self.choice());
         let resume = self.is_delivered.then_some(resume);
         let stage = self.stage.as_ref().filter(|_| self.is_delivered);
         RolledBack {
