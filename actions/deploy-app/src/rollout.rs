@@ -180,12 +180,13 @@ impl<'a> RolloutRun<'a> {
             None => Provisioning::Ready,
         };
         let alias = found.as_ref().map(|found| found.alias.clone());
+        let rollout = self.rollout.as_begun(alias.as_ref());
         let began = alias
             .as_ref()
-            .and_then(|alias| began(&self.plan, &self.rollout, alias));
+            .and_then(|alias| began(&self.plan, &rollout, alias));
         let evidence = self
             .watcher
-            .evidence(&self.plan, &self.rollout, began, clock::timestamp())
+            .evidence(&self.plan, &rollout, began, clock::timestamp())
             .await;
         let seen = Seen {
             alias,

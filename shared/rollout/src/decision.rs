@@ -144,6 +144,7 @@ pub fn decide(
     hint: &Hint,
     seen: &Seen,
 ) -> Decision {
+    let rollout = &rollout.as_begun(seen.alias.as_ref());
     let look = Look {
         now,
         plan,

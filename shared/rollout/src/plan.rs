@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::standing::Alias;
 use crate::strategy::{Share, Step, Strategy};
 
 /// Alarms of one rollout, as many as AWS's own action takes (CodePipeline User Guide, "AWS Lambda deploy action").
@@ -87,6 +88,21 @@ pub struct Rollout {
     pub new: String,
     /// The revision that the new version was built from, for people.
     pub revision: Option<String>,
+}
+
+impl Rollout {
+    /// The rollout as its alias says. A job that is delivered twice may find another version each time, where somebody ends an
+    /// earlier rollout in between: the traffic goes back to the version that whoever began has written down.
+    #[must_use]
+    pub fn as_begun(&self, alias: Option<&Alias>) -> Self {
+        let marker = alias.and_then(|alias| alias.description.marker.as_ref());
+        let own = marker.filter(|marker| marker.id == self.id);
+        let stable = own.map(|marker| marker.stable.clone());
+        Self {
+            stable: stable.or_else(|| self.stable.clone()),
+            ..self.clone()
+        }
+    }
 }
 
 impl Plan {

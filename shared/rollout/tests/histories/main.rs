@@ -8,10 +8,13 @@ mod world;
 
 use std::io::Write as _;
 
-use generate::{op, plan, start};
+use std::time::Duration;
+
+use delivery_rollout::{OnNoData, Plan, Watch};
+use generate::{Op, Start, op, plan, start};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use world::World;
+use world::{FOREIGN, NEW, World};
 
 /// Histories in the test command.
 const HISTORIES: u32 = 10_000;
@@ -54,4 +57,42 @@ fn no_history_breaks_an_invariant() {
         "rollouts: {HISTORIES} generated histories without a broken invariant"
     )
     .unwrap();
+}
+
+/// Was generated: a person ends another rollout between two deliveries of the job. One begins on the version of that rollout,
+/// and Lambda moves provisioned concurrency from it; the other was told an earlier version by its first look.
+#[test]
+fn deliveries_that_found_different_versions_go_back_to_what_the_alias_says() {
+    let plan = Plan {
+        strategy: "all-at-once".parse().unwrap(),
+        bake: Duration::ZERO,
+        watch: Watch::default(),
+        patience: Duration::ZERO,
+        on_no_data: OnNoData::Rollback,
+        fix_forward: false,
+        metrics_delay: Duration::from_mins(1),
+        before_hook: false,
+        after_hook: false,
+    };
+    let other = Start::Other {
+        over: true,
+        promoted: false,
+    };
+    let mut world = World::new(plan, (false, false), other, false);
+    world.start(false);
+    world.apply(Op::Step(0));
+    world.apply(Op::Finish);
+    world.start(false);
+    for _ in 0..4 {
+        world.apply(Op::Step(1));
+    }
+    assert_eq!(world.versions(), (NEW, vec![]));
+    world.apply(Op::Foreign {
+        version: NEW,
+        weight: Some((FOREIGN, 1)),
+    });
+    for _ in 0..3 {
+        world.apply(Op::Step(0));
+    }
+    assert_eq!(world.versions(), (FOREIGN, vec![]));
 }

@@ -130,6 +130,13 @@ impl World {
         alias.map(|alias| (alias.version.clone(), alias.weights.clone()))
     }
 
+    /// The alias's version, and the others that have a share.
+    pub(crate) fn versions(&self) -> (&str, Vec<&str>) {
+        let alias = self.alias.as_ref().unwrap();
+        let others = alias.weights.keys().map(String::as_str).collect();
+        (&alias.version, others)
+    }
+
     fn good_version(&self) -> Option<String> {
         self.good.as_ref().map(|good| good.version.clone())
     }

@@ -23,6 +23,7 @@ impl World {
         why: Option<&str>,
     ) {
         assert!(!self.ended, "I9: a write after the end: {change:?}");
+        let rollout = &as_written(rollout, seen);
         let of = |alias: &Alias| alias.description.marker.clone();
         let before = seen.alias.as_ref().and_then(of);
         let before = before.filter(|marker| marker.id == ID);
@@ -178,6 +179,7 @@ impl World {
 
     /// A failure leaves the alias wholly on the stable version, or as somebody else set it.
     pub(super) fn check_failure(&self, failure: &Failure, rollout: &Rollout, seen: &Seen) {
+        let rollout = &as_written(rollout, seen);
         let found = seen.alias.as_ref();
         let state = found.map(|found| (found.version.clone(), found.weights.clone()));
         let marker = found.and_then(|found| found.description.marker.as_ref());
@@ -266,6 +268,18 @@ impl World {
             assert!(self.looks < MOST_LOOKS, "I12: it never ends");
         }
     }
+}
+
+/// What a rollout goes back to is what its alias says, whatever this job found when it began.
+fn as_written(rollout: &Rollout, seen: &Seen) -> Rollout {
+    let mut rollout = rollout.clone();
+    if let Some(alias) = &seen.alias
+        && let Some(marker) = &alias.description.marker
+        && marker.id == ID
+    {
+        rollout.stable = Some(marker.stable.clone());
+    }
+    rollout
 }
 
 fn was_good(seen: &Seen) -> bool {
