@@ -1,4 +1,4 @@
-//! Where `MiniStack` listens.
+//! The port that `MiniStack` listens on.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -275,11 +275,13 @@ impl Runtime {
         if path.ends_with("/invocation/next") {
             return self.next().await;
         }
+        let body = body
+            .collect()
+            .await
+            .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
         let ended = if path.ends_with("/response") {
             Ended::Succeeded
         } else if path.ends_with("/error") {
-            let body = body.collect().await;
-            let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
             Ended::Failed(String::from_utf8_lossy(&body).into_owned())
         } else {
             // Not from the function: another program that took this port for that of its own server.

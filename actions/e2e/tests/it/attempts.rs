@@ -125,9 +125,9 @@ async fn an_attempt_ends_at_its_timeout_and_counts_as_failed() {
     let stopped = tries[0].split_once("`npm run test` was stopped after ");
     let after = stopped.and_then(|(_, rest)| rest.split_once("s: it ran out of time"));
     let seconds = after.and_then(|(seconds, _)| seconds.parse::<u64>().ok());
-    // The time begins before npm does and ends before npm has ended. Without the parameter it would be the five minutes of the
-    // function.
-    assert!(seconds.is_some_and(|seconds| seconds < 60), "{tries:?}");
+    // The time begins before npm does and ends before npm has ended, so npm may have had less, or a second more. Without the
+    // parameter it would be the five minutes of the function.
+    assert!(seconds.is_some_and(|seconds| seconds <= 11), "{tries:?}");
     let failure = ended.unwrap_err();
     assert!(failure.cause.contains("it ran out of time"), "{failure:?}");
     assert!(failure.output.unwrap().contains("waiting\n"));

@@ -7,7 +7,6 @@ mod generate;
 mod world;
 
 use std::io::Write as _;
-
 use std::time::Duration;
 
 use delivery_rollout::{OnNoData, Plan, Watch};
