@@ -13,3 +13,13 @@ pub(crate) mod launch;
 pub(crate) mod services;
 
 pub(crate) use commands::{env, start, stop};
+
+use crate::state_folder::StateFolder;
+
+/// Why the first start takes long; `None` where it does not.
+pub(crate) fn installation(home: &StateFolder) -> Option<String> {
+    (!local::ministack::is_installed(home.path())).then(|| {
+        let home = home.path().display();
+        format!("installing it in `{home}` first, which takes half a minute once")
+    })
+}

@@ -24,6 +24,7 @@ use crate::follow::outcome::{self, Outcome, Progress};
 use crate::follow::{Pipeline, round};
 use crate::installation;
 use crate::interrupt::Interrupt;
+use crate::local_aws;
 use crate::local_aws::environment::Environment;
 use crate::local_aws::launch::{Stack, launch};
 use crate::local_aws::services::REPOSITORY;
@@ -380,16 +381,6 @@ fn checkout() -> Result<PathBuf, CliError> {
     })
 }
 
-/// The first start takes long: it says why.
-fn starting(home: &StateFolder) -> String {
-    if local::ministack::is_installed(home.path()) {
-        "starting".to_owned()
-    } else {
-        "installing it in `HOME` first, which takes half a minute once"
-            .replace("HOME", &home.path().display().to_string())
-    }
-}
-
 async fn start(
     environment: &mut Environment,
     home: &StateFolder,
@@ -405,7 +396,8 @@ async fn start(
         continuation_delay_ms: u64::try_from(arguments.continuation_delay.as_millis())
             .unwrap_or(u64::MAX),
     };
-    let step = Timed::begin(reporter, Step::LocalAws, starting(home));
+    let starting = local_aws::installation(home).unwrap_or_else(|| "starting".to_owned());
+    let step = Timed::begin(reporter, Step::LocalAws, starting);
     let found = if arguments.keep {
         environment
             .find_or_start_in_background(home.environment(&application.directory), &settings)

@@ -112,11 +112,19 @@ pub enum Error {
     },
     /// The packages could not be installed.
     #[error(
-        "cannot install MiniStack {VERSION} from PyPI; check the network, or pip's index and proxy settings; pip's output:\n{output}"
+        "cannot install MiniStack {VERSION} from PyPI; check the network, and pip's settings (`pip config list` shows them); pip's output:\n{output}"
     )]
     Pip {
         /// pip's last words.
         output: String,
+    },
+    /// pip installed, and it is not there.
+    #[error(
+        "pip has installed MiniStack, but not in `{folder}`; a setting of pip leads elsewhere, such as `target`, `prefix`, `root` or `dry-run`: `pip config list` shows it; remove it, or set `PIP_CONFIG_FILE=/dev/null` for this command"
+    )]
+    Elsewhere {
+        /// Where it should be.
+        folder: PathBuf,
     },
     /// A program cannot be started.
     #[error("cannot run `{program}`; check that it is installed and executable")]

@@ -28,7 +28,7 @@ pub(crate) const VERB: &str = "__host";
 /// The variables that the process inherits: those that install the local AWS and find programs, and the
 /// settings of this program. Not the others: every process of this user can read them as long as the
 /// process lives, and the developer's credentials may be among them.
-const PASSED_VARIABLES: [&str; 21] = [
+const PASSED_VARIABLES: [&str; 18] = [
     "HOME",
     "LANG",
     "LC_ALL",
@@ -43,9 +43,6 @@ const PASSED_VARIABLES: [&str; 21] = [
     "NODE_EXTRA_CA_CERTS",
     "VOLTA_HOME",
     // How pip gets at the packages of the local AWS.
-    "PIP_CERT",
-    "PIP_CONFIG_FILE",
-    "PIP_INDEX_URL",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_FILE",
     "DELIVERY_FUNCTION_PATH",
@@ -54,6 +51,9 @@ const PASSED_VARIABLES: [&str; 21] = [
     // Where tests have the calls of functions written down.
     "DELIVERY_RECORD_CALLS",
 ];
+
+/// What begins the variables with pip's settings, all of which count in the background, too.
+const PIP_VARIABLES: &str = "PIP_";
 
 /// The same in both spellings; a password in them is what pip needs, too.
 const PROXY_VARIABLES: [&str; 8] = [
@@ -146,6 +146,9 @@ pub(super) fn spawn(folder: &EnvironmentFolder) -> Result<Child, CliError> {
         if let Some(value) = delivery_action::env::var_os(name) {
             command.env(name, value);
         }
+    }
+    for (setting, value) in delivery_action::env::with_prefix(PIP_VARIABLES) {
+        command.env(format!("{PIP_VARIABLES}{setting}"), value);
     }
     command
         .arg(VERB)

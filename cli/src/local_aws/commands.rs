@@ -67,6 +67,12 @@ async fn begin(
         continuation_delay_ms: u64::try_from(CONTINUATION_DELAY.as_millis()).unwrap_or(u64::MAX),
     };
     let folder = home.environment(&settings.application);
+    if !global.quiet
+        && !global.json
+        && let Some(why) = super::installation(&home)
+    {
+        write_stderr(&format!("local AWS: {why}"));
+    }
     let found = environment
         .find_or_start_in_background(folder, &settings)
         .await?;

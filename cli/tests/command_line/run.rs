@@ -207,7 +207,7 @@ fn the_local_aws_is_installed_from_the_index_that_pip_is_set_to() {
         .env("DELIVERY_FUNCTIONS", built)
         .arg("run");
     let message = printed(&command.output().unwrap());
-    assert!(message.contains("pip's index"), "{message}");
+    assert!(message.contains("pip's settings"), "{message}");
     assert!(
         message.contains("No matching distribution found"),
         "{message}"

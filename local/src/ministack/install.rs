@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::Error;
 use super::pip::{Pip, REQUIREMENTS};
@@ -22,6 +22,10 @@ const PYTHONS: [&str; 6] = [
 
 /// The oldest Python that `MiniStack` runs on (its package's `requires-python`).
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+/// Looks for it without importing it, which takes longer.
+const FIND_MINISTACK: &str =
+    "import importlib.util, sys; sys.exit(importlib.util.find_spec('ministack') is None)";
 
 /// How many of pip's last lines an error carries: enough for its cause, which it prints last.
 const LAST_LINES: usize = 12;
@@ -57,22 +61,36 @@ pub fn install(home: &Path) -> Result<PathBuf, Error> {
     }
 
     let lock_path = home.join("ministack.lock");
-    let lock = File::create(&lock_path).map_err(io(&lock_path))?;
-    lock.lock().map_err(io(&lock_path))?; // let go when `lock` is dropped
+    // Read by pip, too, which has it as its input.
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let lock = options.open(&lock_path).map_err(io(&lock_path))?;
+    lock.lock().map_err(io(&lock_path))?; // let go when `lock` is dropped, and no program of an installation runs
 
     let folder = home.join(format!("ministack-{VERSION}"));
     let python = folder.join("bin").join("python");
     let complete = folder.join("complete");
-    if is_complete(&complete) {
+    if is_complete(&complete) && finds_ministack(&python) {
         return Ok(python);
     }
     if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(io(&folder))?; // an installation that was cut off
+        fs::remove_dir_all(&folder).map_err(io(&folder))?; // one that was cut off, damaged, or of a Python that is gone
     }
     let system_python = find_python(version_of)?;
-    Pip::with_environment(system_python, &folder)?.install(&folder)?;
+    Pip::with_environment(system_python, &folder, &lock)?.install(&folder)?;
+    if !finds_ministack(&python) {
+        return Err(Error::Elsewhere { folder });
+    }
     fs::write(&complete, REQUIREMENTS).map_err(io(&complete))?;
     Ok(python)
+}
+
+/// Whether the environment's interpreter is there and finds what was installed.
+fn finds_ministack(python: &Path) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-I", "-c", FIND_MINISTACK]);
+    let found = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.is_ok_and(|status| status.success())
 }
 
 /// The first interpreter that is new enough.
@@ -130,6 +148,17 @@ mod tests {
                 .iter()
                 .find(|(found, _)| *found == name)
                 .map(|(_, minor)| (3, *minor))
+        }
+    }
+
+    #[test]
+    fn an_installation_is_not_whole_without_its_interpreter_or_its_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python");
+        for (program, expected) in [("true", true), ("false", false), ("no-such-program", false)] {
+            let _none_yet = fs::remove_file(&python);
+            std::os::unix::fs::symlink(Path::new("/bin").join(program), &python).unwrap();
+            assert_eq!(finds_ministack(&python), expected, "{program}");
         }
     }
 

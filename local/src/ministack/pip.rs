@@ -1,8 +1,10 @@
 //! Installs `MiniStack` and what it needs with pip.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::Error;
 use super::install::last_lines;
@@ -19,6 +21,19 @@ const INSTALLS_ELSEWHERE: (u32, u32) = (22, 3);
 /// Settings of pip after which packages come from where the user says, by what `pip config list` calls them.
 const SOURCES: [&str; 3] = ["index-url", "extra-index-url", "no-index"];
 
+/// Variables that send what pip installs to another place than the environment, or nowhere: a user has them for packages of
+/// their own.
+const OTHER_PLACES: [&str; 5] = [
+    "PIP_DRY_RUN",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+];
+
+/// What a pip says that was ended by Ctrl-C, which reaches each program of a terminal.
+const CANCELLED: &str = "Operation cancelled by user";
+
 /// How often pip asks again for one of the files that are listed: the index is asked after that, which tries more often.
 const RETRIES: &str = "1";
 
@@ -33,7 +48,8 @@ sys.argv = ['pip', 'config', 'list', '--disable-pip-version-check']
 runpy.run_module('pip', run_name='__main__')";
 
 /// A pip that installs into one environment.
-pub(super) struct Pip {
+pub(super) struct Pip<'a> {
+    programs: Programs<'a>,
     python: OsString,
     /// What makes that interpreter run pip.
     arguments: Vec<OsString>,
@@ -41,16 +57,21 @@ pub(super) struct Pip {
     has_source_of_its_own: bool,
 }
 
-impl Pip {
-    /// Makes an environment in `folder`. Its pip is that of the system's interpreter where it can install there, otherwise
+impl<'a> Pip<'a> {
+    /// Makes an environment in `folder`, of which the lock says that it is being installed. Its pip is that of the system's interpreter where it can install there, otherwise
     /// one that is copied into the environment: copying it takes longer than what is installed with it.
-    pub(super) fn with_environment(system_python: &str, folder: &Path) -> Result<Self, Error> {
+    pub(super) fn with_environment(
+        system_python: &str,
+        folder: &Path,
+        lock: &'a File,
+    ) -> Result<Self, Error> {
+        let programs = Programs { lock };
         let python = folder.join("bin").join("python");
         let mut venv = Command::new(system_python);
         venv.args(["-m", "venv", "--without-pip"]).arg(folder);
         let (made, found) = std::thread::scope(|scope| {
-            let made = scope.spawn(|| run(&mut venv));
-            let found = version_and_settings(system_python.as_ref());
+            let made = scope.spawn(|| programs.run(&mut venv));
+            let found = programs.version_and_settings(system_python.as_ref());
             (
                 made.join().expect("running a program does not panic"),
                 found,
@@ -68,17 +89,19 @@ impl Pip {
             && version >= INSTALLS_ELSEWHERE
         {
             return Ok(Self {
+                programs,
                 python: system_python.into(),
                 arguments: vec!["-m".into(), "pip".into(), "--python".into(), python.into()],
                 has_source_of_its_own: names_a_source(&settings),
             });
         }
-        let copied = run(Command::new(&python).args(["-m", "ensurepip"]))?;
-        let found = version_and_settings(python.as_os_str());
+        let copied = programs.run(Command::new(&python).args(["-m", "ensurepip"]))?;
+        let found = programs.version_and_settings(python.as_os_str());
         let (true, Some((_, settings))) = (copied.status.success(), found) else {
             return Err(venv_error(&copied));
         };
         Ok(Self {
+            programs,
             python: python.into(),
             arguments: vec!["-m".into(), "pip".into()],
             has_source_of_its_own: names_a_source(&settings),
@@ -109,7 +132,7 @@ impl Pip {
             let listed = |requirements: &Path| {
                 let mut pip = self.command(requirements);
                 pip.args(["--no-index", "--retries", RETRIES, "--find-links"]);
-                run(pip.arg(&wheels))
+                self.programs.run(pip.arg(&wheels))
             };
             let (largest, others) = std::thread::scope(|scope| {
                 let largest = scope.spawn(|| listed(&largest));
@@ -119,12 +142,19 @@ impl Pip {
                     others,
                 )
             });
-            if largest?.status.success() && others?.status.success() {
+            let installed = [largest?, others?];
+            if installed.iter().all(|output| output.status.success()) {
                 return Ok(());
+            }
+            // Another try would go on after the command that wanted it has ended.
+            if let Some(cancelled) = installed.iter().find(|output| is_cancelled(output)) {
+                return Err(Error::Pip {
+                    output: last_lines(cancelled),
+                });
             }
         }
         let requirements = write("requirements.txt", REQUIREMENTS)?;
-        let output = run(&mut self.command(&requirements))?;
+        let output = self.programs.run(&mut self.command(&requirements))?;
         if output.status.success() {
             return Ok(());
         }
@@ -141,6 +171,9 @@ impl Pip {
             .args(["install", "--disable-pip-version-check", "--no-input"])
             .args(["--no-deps", "--no-compile", "--requirement"])
             .arg(requirements);
+        for variable in OTHER_PLACES {
+            pip.env_remove(variable);
+        }
         pip
     }
 }
@@ -154,21 +187,39 @@ fn names_a_source(settings: &str) -> bool {
     })
 }
 
-/// Which pip an interpreter has, if it has one, and how it is set.
-fn version_and_settings(python: &OsStr) -> Option<((u32, u32), String)> {
-    let output = run(Command::new(python).args(["-c", VERSION_AND_SETTINGS])).ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let (version, settings) = text.split_once('\n')?;
-    let mut numbers = version.trim().split('.').map(str::parse);
-    let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some((version, settings.to_owned()))
+/// Whether a program was ended by a signal.
+fn is_cancelled(output: &Output) -> bool {
+    output.status.signal().is_some() || String::from_utf8_lossy(&output.stderr).contains(CANCELLED)
 }
 
-fn run(command: &mut Command) -> Result<Output, Error> {
-    command.output().map_err(|source| Error::Run {
-        program: command.get_program().to_string_lossy().into_owned(),
-        source,
-    })
+/// What runs the programs of an installation.
+#[derive(Clone, Copy)]
+struct Programs<'a> {
+    lock: &'a File,
+}
+
+impl Programs<'_> {
+    /// Runs a program to its end. It holds the lock, too: when this process is killed, pip goes on, and whoever installs next
+    /// waits for it instead of removing what it is writing.
+    fn run(self, command: &mut Command) -> Result<Output, Error> {
+        let lock = self.lock.try_clone().map(Stdio::from);
+        let output = lock.and_then(|lock| command.stdin(lock).output());
+        output.map_err(|source| Error::Run {
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })
+    }
+
+    /// Which pip an interpreter has, if it has one, and how it is set.
+    fn version_and_settings(self, python: &OsStr) -> Option<((u32, u32), String)> {
+        let mut command = Command::new(python);
+        let output = self.run(command.args(["-c", VERSION_AND_SETTINGS])).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (version, settings) = text.split_once('\n')?;
+        let mut numbers = version.trim().split('.').map(str::parse);
+        let version = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some((version, settings.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -196,39 +247,47 @@ mod tests {
         }
     }
 
-    /// What pip is asked for by [`Pip::install`], and of which requirements; it fails where it is given one of `refused`.
-    fn asked_of_pip(has_source_of_its_own: bool, refused: &str) -> Vec<(String, Vec<String>)> {
+    /// Whether [`Pip::install`] has installed, and what it asks pip for, and of which requirements; pip ends so where it is
+    /// given one of `refused`.
+    fn asked_of_pip(
+        has_source_of_its_own: bool,
+        refused: &str,
+        end: &str,
+    ) -> (bool, Vec<(String, Vec<String>)>) {
         let folder = tempfile::tempdir().unwrap();
         let (script, calls) = (folder.path().join("pip"), folder.path().join("calls"));
         // A line is written at once, so that two that run beside each other do not mix theirs.
         let written = format!(
-            "echo \"$*\" >> '{}'\ncase \"$*\" in *{refused}*) exit 1 ;; esac\n",
+            "echo \"$*\" >> '{}'\ncase \"$*\" in *{refused}*) {end} ;; esac\n",
             calls.display()
         );
         std::fs::write(&script, written).unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
         let pip = Pip {
+            programs: Programs { lock: &lock },
             python: "sh".into(),
             arguments: vec![script.into()],
             has_source_of_its_own,
         };
-        pip.install(folder.path()).unwrap();
+        let is_installed = pip.install(folder.path()).is_ok();
         let calls = std::fs::read_to_string(calls).unwrap();
         let requirements = |call: &str| {
             let (_, rest) = call.split_once("--requirement ").unwrap();
             let file = std::fs::read_to_string(rest.split(' ').next().unwrap()).unwrap();
             file.lines().map(str::to_owned).collect()
         };
-        calls
-            .lines()
-            .map(|call| (call.to_owned(), requirements(call)))
-            .collect()
+        let calls = calls.lines();
+        let asked = calls.map(|call| (call.to_owned(), requirements(call)));
+        (is_installed, asked.collect())
     }
 
     const NOTHING: &str = "--nothing-of-this";
 
+    const FAILS: &str = "exit 1";
+
     #[test]
     fn everything_is_installed_from_the_listed_files_the_largest_beside_the_rest() {
-        let mut asked = asked_of_pip(false, NOTHING);
+        let (_, mut asked) = asked_of_pip(false, NOTHING, FAILS);
         assert_eq!(asked.len(), 2);
         for (call, requirements) in &asked {
             assert!(
@@ -253,13 +312,39 @@ mod tests {
             (false, "largest.txt", 3),
             (false, "others.txt", 3),
         ] {
-            let asked = asked_of_pip(has_source_of_its_own, refused);
+            let (is_installed, asked) = asked_of_pip(has_source_of_its_own, refused, FAILS);
+            assert!(is_installed);
             assert_eq!(asked.len(), calls, "{asked:?}");
             let (call, requirements) = &asked[calls - 1];
             assert!(!call.contains("--no-index"), "{call}");
             let required: Vec<&str> = REQUIREMENTS.lines().collect();
             assert_eq!(requirements, &required);
         }
+    }
+
+    #[test]
+    fn after_ctrl_c_the_index_is_not_asked() {
+        for end in [
+            "kill -INT $$",
+            "echo 'ERROR: Operation cancelled by user' >&2; exit 1",
+        ] {
+            let (is_installed, asked) = asked_of_pip(false, "others.txt", end);
+            assert!(!is_installed, "{end}");
+            assert!(
+                asked.iter().all(|(call, _)| call.contains("--no-index")),
+                "{asked:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_of_an_installation_holds_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = File::create(&path).unwrap();
+        let shown = Programs { lock: &lock }.run(Command::new("readlink").arg("/proc/self/fd/0"));
+        let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+        assert_eq!(Path::new(shown.trim_end()), path.canonicalize().unwrap());
     }
 
     #[test]
