@@ -34,21 +34,35 @@ pub(super) fn folder(commands: &[String]) -> String {
     quoted.map_or_else(|| folder.to_owned(), |folder| folder.replace(r"'\''", "'"))
 }
 
-/// Adds to a cause which tests failed, what the first of them says, where that is in the checkout, and how it is run by hand.
-/// Says whether there is something to add: not where the failed command ran no test runner that is known.
-pub(super) fn add_failed_tests(
-    cause: &mut Cause,
-    log: &[String],
-    folder: &str,
-    checkout: &Path,
-) -> bool {
+/// What commands print whose reason is not in their last lines, or not what helps, and what does.
+const REMEDIES: [(&str, &str); 2] = [
+    (
+        "error: externally-managed-environment",
+        "the machine's Python takes no packages: put a command such as `venv=$(mktemp -d) && python3 -m venv $venv && . \
+         $venv/bin/activate` before it",
+    ),
+    (
+        "No module named pytest",
+        "put a command such as `python3 -m pip install pytest` before it",
+    ),
+];
+
+/// Adds to a cause which tests failed, what the first of them says, where that is in the checkout, and how it is run by hand;
+/// where the failed command ran no test runner that is known, what helps, if that is known. Says whether something was added.
+pub(super) fn explain(cause: &mut Cause, log: &[String], folder: &str, checkout: &Path) -> bool {
     // Somebody may look from another folder: then the place is not known, and the rest is.
     let project = Project::open(checkout, folder).or_else(|_| Project::open(checkout, "."));
+    let written = last_command(log);
     let failed = project
         .ok()
-        .and_then(|project| printed_failure(&last_command(log), &project));
+        .and_then(|project| printed_failure(&written, &project));
     let Some((report, failure)) = failed else {
-        return false;
+        let remedy = REMEDIES.iter().find(|(words, _)| written.contains(words));
+        cause.hint = cause
+            .hint
+            .take()
+            .or(remedy.map(|(_, helps)| (*helps).to_owned()));
+        return remedy.is_some();
     };
     cause.hint = cause.hint.take().or_else(|| {
         let command = command(&cause.message)?;
@@ -125,8 +139,8 @@ FAILED (failures=1)
     fn explained(log: &str, checkout: &Path) -> Cause {
         let mut cause = Cause::read("JobFailed", MESSAGE);
         let log: Vec<String> = log.lines().map(str::to_owned).collect();
-        let is_added = add_failed_tests(&mut cause, &log, "api", checkout);
-        assert_eq!(is_added, !cause.failed_tests.is_empty());
+        let is_added = explain(&mut cause, &log, "api", checkout);
+        assert_eq!(is_added, cause.hint.is_some());
         cause
     }
 
@@ -171,6 +185,16 @@ FAILED (failures=1)
         let checkout = tempfile::tempdir().unwrap();
         let cause = explained(log, checkout.path());
         assert_eq!(cause, Cause::read("JobFailed", MESSAGE));
+    }
+
+    #[test_case("error: externally-managed-environment\n\n× This environment is externally managed\n", "the machine's Python takes no packages: "; "a distribution's Python")]
+    #[test_case("/usr/bin/python3: No module named pytest\n", "put a command such as `python3 -m pip install pytest`"; "no pytest")]
+    fn what_helps_is_said(written: &str, expected: &str) {
+        let (log, _) = LOG.split_once("F.").unwrap();
+        let checkout = tempfile::tempdir().unwrap();
+        let cause = explained(&format!("{log}{written}"), checkout.path());
+        let advice = cause.advice().unwrap();
+        assert!(advice.starts_with(expected), "{advice}");
     }
 
     #[test_case(&[], "."; "no command")]

@@ -153,8 +153,8 @@ impl Explainer {
         }
     }
 
-    /// Adds what a test runner printed in an action's commands.
-    async fn add_failed_tests(
+    /// Adds what was printed in an action's commands: the tests that failed, or what helps.
+    async fn explain_commands(
         &self,
         cause: &mut Cause,
         place: Option<&LogPlace>,
@@ -166,7 +166,7 @@ impl Explainer {
         };
         loop {
             let log = function_log::whole(&self.clients.logs, place, action).await;
-            let is_found = commands::add_failed_tests(cause, &log, folder, &self.checkout);
+            let is_found = commands::explain(cause, &log, folder, &self.checkout);
             // On AWS the last lines may arrive later than the first ones, and they say how the tests ended.
             let is_all = self.location != Location::Aws || function_log::is_complete(action);
             if is_found || is_all {
@@ -180,7 +180,7 @@ impl Explainer {
         let place = self.log(action).await;
         let (code, message) = action.error.clone().unwrap_or_default();
         let mut cause = Cause::read(&code, &message);
-        self.add_failed_tests(&mut cause, place.as_ref(), action)
+        self.explain_commands(&mut cause, place.as_ref(), action)
             .await;
         let untouched = untouched(&self.shape, now);
         let help = help(

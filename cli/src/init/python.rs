@@ -12,6 +12,10 @@ const SETTINGS: [&str; 3] = ["pyproject.toml", "setup.cfg", "tox.ini"];
 
 const PYTEST: &str = "pytest";
 
+/// An environment of the build's own, outside of what is packaged: a distribution's Python refuses packages that pip installs
+/// (PEP 668), and an environment that is active is the developer's.
+const ENVIRONMENT: &str = "venv=$(mktemp -d) && python3 -m venv $venv && . $venv/bin/activate";
+
 /// The tests that nothing runs, and the commands that do.
 pub(super) fn tests_to_run(service: &Path, directory: &str) -> Option<String> {
     let tests = FOLDERS
@@ -23,10 +27,13 @@ pub(super) fn tests_to_run(service: &Path, directory: &str) -> Option<String> {
         _ => "commands such as",
     };
     let commands: Vec<_> = commands.iter().map(|one| format!("`{one}`")).collect();
+    let listed = match commands.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => commands.concat(),
+    };
     Some(format!(
-        "the tests in `{}` are not run: add {word} {} to the service's `build`",
+        "the tests in `{}` are not run: add {word} {listed} to the service's `build`",
         joined(directory, tests),
-        commands.join(" and ")
     ))
 }
 
@@ -43,6 +50,7 @@ fn commands(service: &Path, tests: &str) -> Vec<String> {
         None => PYTEST.to_owned(),
     };
     vec![
+        ENVIRONMENT.to_owned(),
         format!("python3 -m pip install {packages}"),
         format!("python3 -m {PYTEST} {tests}"),
     ]
@@ -129,7 +137,7 @@ mod tests {
 
     #[test]
     fn tests_are_run_by_what_finds_them() {
-        let pytest = "`python3 -m pip install pytest` and `python3 -m pytest tests`";
+        let pytest = "commands such as `venv=$(mktemp -d) && python3 -m venv $venv && . $venv/bin/activate`, `python3 -m pip install pytest` and `python3 -m pytest tests`";
         for (files, expected) in [
             (
                 vec![("tests/test_a.py", CLASS)],

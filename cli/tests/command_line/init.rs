@@ -307,7 +307,7 @@ const CASES: &[Case] = &[
             ("requirements-dev.txt", "pytest\n"),
         ],
         says: &[
-            "add commands such as `python3 -m pip install --requirement requirements-dev.txt` and `python3 -m pytest tests` to",
+            "activate`, `python3 -m pip install --requirement requirements-dev.txt` and `python3 -m pytest tests` to",
         ],
     },
     Case {

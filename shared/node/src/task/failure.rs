@@ -98,7 +98,13 @@ impl TaskFailure {
         let text = plain(&failed.text);
         let stack = text.lines().position(|line| FRAME.is_match(line));
         let from_stack = text.lines().skip(stack.unwrap_or_default());
-        let location = place::first(&from_stack.collect::<Vec<_>>().join("\n"), project);
+        let from_stack = from_stack.collect::<Vec<_>>().join("\n");
+        // Where it was raised: Python shows the newest frame last, the others show it first.
+        let location = if is_of_python(&from_stack) {
+            place::last(&from_stack, project)
+        } else {
+            place::first(&from_stack, project)
+        };
         let root = format!("{}/", project.source().display());
         let shown = |line: &str| {
             let line = line.replace(&format!("file://{root}"), "");
@@ -165,6 +171,12 @@ impl std::fmt::Display for TaskFailure {
         }
         Ok(())
     }
+}
+
+/// Whether the stack is one of Python, with or without pytest.
+fn is_of_python(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.starts_with(PYTEST_ERROR) || line == TRACEBACK)
 }
 
 /// The lines that say what was wrong, without the stack.
@@ -328,12 +340,15 @@ mod tests {
                       tests/test_api.py:8: AssertionError";
         let unittest = "Traceback (most recent call last):\n  File \"ROOT/tests/test_api.py\", line 8, in test_sum\n    \
                         self.assertEqual(total(), 4)\n    ~~~~^^^^\nAssertionError: 5 != 4";
+        let below = "tests/test_api.py:8: in <module>\n    from src import sum\nsrc/sum.test.ts:1: in <module>\n    import x\n\
+                     E   ModuleNotFoundError: No module named 'x'";
         let all = [
             ("", jest),
             ("", vitest),
             ("5 !== 4", node),
             ("assert 5 == 4", pytest),
             ("", unittest),
+            ("", below),
         ];
         let all = all.map(|(message, text)| printed(message, text));
         insta::assert_snapshot!(all.join("\n\n"), @"
@@ -368,6 +383,11 @@ mod tests {
         the test says:
           AssertionError: 5 != 4
         location: tests/test_api.py:8
+
+        1 of 2 tests failed: `a`
+        the test says:
+          E   ModuleNotFoundError: No module named 'x'
+        location: src/sum.test.ts:1
         ");
     }
 

@@ -23,27 +23,35 @@ const PACKAGES: &str = "node_modules";
 
 /// The first place in the text that is in one of the project's own files, as `FILE:LINE` below the source.
 pub(super) fn first(text: &str, project: &Project) -> Option<String> {
+    places(text, project).next()
+}
+
+/// The last one.
+pub(super) fn last(text: &str, project: &Project) -> Option<String> {
+    places(text, project).last()
+}
+
+fn places<'a>(text: &'a str, project: &'a Project) -> impl Iterator<Item = String> + 'a {
     let mut heading = None;
-    for line in text.lines() {
+    text.lines().flat_map(move |line| {
         let problem = PROBLEM.captures(line);
         if let (Some(file), Some(problem)) = (&heading, problem) {
-            return Some(format!("{file}:{}", &problem[1]));
+            return vec![format!("{file}:{}", &problem[1])];
         }
-        for found in PLACE.captures_iter(line) {
+        let found = PLACE.captures_iter(line).filter_map(|found| {
             let group = |file, line| Some((found.get(file)?.as_str(), found.get(line)?.as_str()));
             let (file, number) = group(1, 2)
                 .or_else(|| group(3, 4))
                 .or_else(|| group(5, 6))
                 .or_else(|| group(7, 8))?;
-            if let Some(file) = own_file(file, project) {
-                return Some(format!("{file}:{number}"));
-            }
-        }
+            Some(format!("{}:{number}", own_file(file, project)?))
+        });
+        let found = found.collect();
         if !line.starts_with(char::is_whitespace) && !line.is_empty() {
             heading = own_file(line.trim_end(), project);
         }
-    }
-    None
+        found
+    })
 }
 
 /// The file's path below the source, if it is one of the project's own. In a URL its name may be percent-encoded.
