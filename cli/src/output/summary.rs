@@ -22,7 +22,7 @@ pub(crate) fn summary(result: &RunResult, with_actions: bool) -> String {
 
 /// How the local AWS that stays up is reached and stopped.
 pub(crate) const KEPT: &str = "\
-# Everything stays up until `delivery local stop`. To reach it with `aws` or an SDK:
+# Everything stays up until `delivery local stop`. For other commands, `aws` and SDKs to reach it from this shell:
 eval \"$(delivery local env)\"
 ";
 
