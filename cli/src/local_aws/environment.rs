@@ -56,6 +56,12 @@ pub(crate) struct Background {
     in_use: bool,
 }
 
+impl Background {
+    fn is_up(&self) -> bool {
+        self.folder.process() == Some(self.state.pid)
+    }
+}
+
 impl Environment {
     /// Starts an environment in this process; answers `false`, as none was found.
     pub(crate) async fn start_here(
@@ -172,7 +178,10 @@ impl Environment {
 
     /// Whether it stays up after this command.
     pub(crate) fn stays(&self) -> bool {
-        matches!(self, Self::InBackground(running) if !running.started_here || running.in_use)
+        let Self::InBackground(running) = self else {
+            return false;
+        };
+        running.is_up() && (!running.started_here || running.in_use)
     }
 
     /// Where it answers.
@@ -209,6 +218,8 @@ impl Environment {
             Self::InBackground(running) if running.started_here && !running.in_use => {
                 background::stop(&running.folder, running.state.pid).await
             }
+            // Another command stopped it.
+            Self::InBackground(running) if !running.is_up() => Ok(()),
             Self::InBackground(running) => {
                 let variables = running.state.endpoints.variables();
                 reporter.report(RunMessage::Environment { variables });

@@ -130,7 +130,7 @@ section! {
         /// Commands of a shell, one a line, in one shell in the service's folder: at most 50 of 1,000 characters.
         commands: Option<Located<Vec<Located<String>>>> = Key::new("commands")
             .default("none")
-            .example("[\"pip install -r requirements.txt -t build\", \"pytest\"]");
+            .example("[\"python3 -m pip install -r requirements.txt -t build\", \"python3 -m pytest\"]");
         /// The container image that the commands run in.
         image: Option<Located<String>> = Key::new("image")
             .default("that of CodePipeline's Commands action")
