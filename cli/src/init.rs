@@ -36,6 +36,7 @@ use crate::templates::repository::BrokenFile;
 pub(crate) use build::left_out;
 use find::{Found, Unclear};
 use plan::Plan;
+pub(crate) use python::ENVIRONMENT as PYTHON_ENVIRONMENT;
 pub(crate) use tools::why_not_deployed;
 
 /// The environments of an application that names none.

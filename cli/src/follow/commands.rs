@@ -1,11 +1,12 @@
-//! The tests that failed in an action's commands, as a test runner printed them: CodePipeline's own action reports only which
-//! command failed.
+//! What was printed when an action's command failed, by a test runner or by another program whose words say what helps:
+//! CodePipeline's own action reports only which command it was.
 
 use std::path::Path;
 
 use delivery_node::project::Project;
 use delivery_node::task::{failed_tests, printed_failure, shown_directory};
 
+use crate::init::PYTHON_ENVIRONMENT;
 use crate::message::Cause;
 
 /// What begins the lines that CodeBuild itself writes, of which AWS's have a time before the words.
@@ -34,18 +35,22 @@ pub(super) fn folder(commands: &[String]) -> String {
     quoted.map_or_else(|| folder.to_owned(), |folder| folder.replace(r"'\''", "'"))
 }
 
-/// What commands print whose reason is not in their last lines, or not what helps, and what does.
-const REMEDIES: [(&str, &str); 2] = [
-    (
-        "error: externally-managed-environment",
-        "the machine's Python takes no packages: put a command such as `venv=$(mktemp -d) && python3 -m venv $venv && . \
-         $venv/bin/activate` before it",
-    ),
-    (
-        "No module named pytest",
-        "put a command such as `python3 -m pip install pytest` before it",
-    ),
-];
+/// What pip says where a distribution's Python takes no packages, before more lines than are shown.
+const MANAGED_PYTHON: &str = "error: externally-managed-environment";
+
+const NO_PYTEST: &str = "No module named pytest";
+
+/// What helps, where the output says it to those who know, or not in its last lines.
+fn remedy(written: &str) -> Option<String> {
+    if written.contains(MANAGED_PYTHON) {
+        return Some(format!(
+            "the machine's Python takes no packages: put a command such as `{PYTHON_ENVIRONMENT}` before it"
+        ));
+    }
+    let needs_pytest = written.contains(NO_PYTEST);
+    needs_pytest
+        .then(|| "put a command such as `python3 -m pip install pytest` before it".to_owned())
+}
 
 /// Adds to a cause which tests failed, what the first of them says, where that is in the checkout, and how it is run by hand;
 /// where the failed command ran no test runner that is known, what helps, if that is known. Says whether something was added.
@@ -57,12 +62,10 @@ pub(super) fn explain(cause: &mut Cause, log: &[String], folder: &str, checkout:
         .ok()
         .and_then(|project| printed_failure(&written, &project));
     let Some((report, failure)) = failed else {
-        let remedy = REMEDIES.iter().find(|(words, _)| written.contains(words));
-        cause.hint = cause
-            .hint
-            .take()
-            .or(remedy.map(|(_, helps)| (*helps).to_owned()));
-        return remedy.is_some();
+        let remedy = remedy(&written);
+        let is_found = remedy.is_some();
+        cause.hint = cause.hint.take().or(remedy);
+        return is_found;
     };
     cause.hint = cause.hint.take().or_else(|| {
         let command = command(&cause.message)?;

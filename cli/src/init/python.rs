@@ -14,7 +14,8 @@ const PYTEST: &str = "pytest";
 
 /// An environment of the build's own, outside of what is packaged: a distribution's Python refuses packages that pip installs
 /// (PEP 668), and an environment that is active is the developer's.
-const ENVIRONMENT: &str = "venv=$(mktemp -d) && python3 -m venv $venv && . $venv/bin/activate";
+pub(crate) const ENVIRONMENT: &str =
+    "venv=$(mktemp -d) && python3 -m venv $venv && . $venv/bin/activate";
 
 /// The tests that nothing runs, and the commands that do.
 pub(super) fn tests_to_run(service: &Path, directory: &str) -> Option<String> {
