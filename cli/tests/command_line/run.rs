@@ -215,3 +215,42 @@ fn the_local_aws_is_installed_from_the_index_that_pip_is_set_to() {
     let line = asked.join().unwrap();
     assert!(line.starts_with("GET /simple/"), "{line}");
 }
+
+/// A Python whose pip succeeds and installs somewhere else, as one that is set to a `target` does; it writes down where it was
+/// told to by a variable.
+const PYTHON_WITH_ANOTHER_TARGET: &str = r#"#!/bin/sh
+case "$*" in
+  *version_info*) echo 3 12 ;;
+  *'-m venv'*) for folder; do :; done; mkdir -p "$folder/bin"; printf '#!/bin/sh\nexit 1\n' > "$folder/bin/python"; chmod +x "$folder/bin/python" ;;
+  *runpy*) echo 24.0 ;;
+  *) echo "target: $PIP_TARGET." >> "$CALLS" ;;
+esac
+"#;
+
+#[test]
+fn an_installation_that_went_elsewhere_is_none() {
+    let repository = repository();
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("python3");
+    let calls = folder.path().join("calls");
+    let script = PYTHON_WITH_ANOTHER_TARGET.replace("$CALLS", calls.to_str().unwrap());
+    std::fs::write(&python, script).unwrap();
+    std::fs::set_permissions(&python, Permissions::from_mode(0o755)).unwrap();
+    let path = delivery_action::env::var("PATH").unwrap();
+    let built = Path::new(env!("CARGO_BIN_EXE_delivery")).parent().unwrap();
+    for _ in ["first", "again, as nothing says that it is installed"] {
+        let mut command = delivery(repository.path());
+        command
+            .env("PATH", format!("{}:{path}", folder.path().display()))
+            .env("PIP_TARGET", "/elsewhere")
+            .env("DELIVERY_FUNCTIONS", built)
+            .arg("run");
+        let message = printed(&command.output().unwrap());
+        assert!(
+            message.contains("pip has installed MiniStack, but not in"),
+            "{message}"
+        );
+    }
+    let calls = std::fs::read_to_string(calls).unwrap();
+    assert_eq!(calls, "target: .\n".repeat(4));
+}
