@@ -131,6 +131,48 @@ async fn an_interruption_before_there_is_something_to_keep_leaves_nothing() {
     interrupted_run_leaves_nothing(launching, &["--keep"]).await;
 }
 
+/// What another command has stopped does not stay, and no variables lead to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_after_another_command_stopped_the_local_aws_says_so() {
+    let greeter = Application::example("greeter").unwrap();
+    let home = home();
+    let program = |arguments: &[&str]| {
+        let mut command = Command::new(checkout::programs().join("delivery"));
+        command.args(arguments).arg("--home").arg(home.path());
+        command.arg(greeter.path()).kill_on_drop(true);
+        command
+    };
+    let mut child = program(&["run", "--json", "--keep"])
+        .arg("--functions")
+        .arg(checkout::programs())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut events: Vec<Value> = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["action"] == "npm-install" && event["status"] == "InProgress" {
+            let stopped = program(&["local", "stop", "--quiet"]).status().await;
+            assert!(stopped.unwrap().success());
+            kill_process(pid, Signal::INT).unwrap();
+        }
+        events.push(event);
+    }
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{events:?}");
+    let message = events.last().unwrap()["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("everything that was started has been stopped"),
+        "{message}"
+    );
+    assert!(
+        events.iter().all(|event| event["variables"].is_null()),
+        "{events:?}"
+    );
+}
+
 /// Every process below one.
 fn below(pid: Pid) -> HashSet<Pid> {
     let mut found = HashSet::new();
